@@ -1,0 +1,52 @@
+"""Who acts: signed-in users (researchers, operators) and annotators, who never need a password."""
+
+import secrets
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+
+
+class User(AbstractUser):
+    """A person who signs in. `is_staff` opens the operators' admin."""
+
+    class Role(models.TextChoices):
+        RESEARCHER = "researcher", "Researcher"
+        OPERATOR = "operator", "Operator"
+
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.RESEARCHER)
+
+
+def new_pseudonym() -> str:
+    """Return a name for reports and exports that says nothing about the person."""
+    return "ann-" + secrets.token_hex(5)
+
+
+def new_access_key() -> str:
+    """Return the secret that lets an annotator come back to their own work."""
+    return secrets.token_urlsafe(24)
+
+
+class Annotator(models.Model):
+    """One judge, known by a pseudonym.
+
+    A simulated annotator is marked here, with its stated behaviour; every vote it casts carries
+    the mark too.
+    """
+
+    pseudonym = models.CharField(max_length=40, unique=True, default=new_pseudonym)
+    access_key = models.CharField(max_length=40, unique=True, default=new_access_key)
+    is_simulated = models.BooleanField(default=False)
+    simulated_behaviour = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="annotator_behaviour_only_if_simulated",
+                condition=Q(is_simulated=True) | Q(simulated_behaviour__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.pseudonym

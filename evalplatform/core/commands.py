@@ -1,0 +1,31 @@
+"""The base of our management commands: errors become one line and exit status 2."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
+
+from evalplatform.core.errors import EvalPlatformError
+
+
+class PlatformCommand(BaseCommand):
+    """A command whose known failures print one clear line instead of a traceback."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except EvalPlatformError as error:
+            raise CommandError(str(error), returncode=2) from error
+        except OperationalError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CommandError(
+                f"the database cannot be reached ({reason}); start it with "
+                "`python manage.py services start postgres`, or check DATABASE_URL.",
+                returncode=2,
+            ) from error
+        except OSError as error:
+            raise CommandError(
+                f"{error.filename or 'a file'}: {error.strerror}; check the path, its permissions "
+                "and free disk space, then run the command again.",
+                returncode=2,
+            ) from error

@@ -1,0 +1,10 @@
+from django.urls import path
+from django.views.generic import RedirectView
+
+from evalplatform.core import views
+
+app_name = "core"
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="reports:campaign_list"), name="home"),
+    path("healthz", views.healthz, name="healthz"),
+]

@@ -1,0 +1,57 @@
+"""Typed readers of environment variables that refuse odd values instead of guessing.
+
+Every setting an operator can change is read here, once, by name. A secret `NAME` may also be
+given as a file, `NAME_FILE`, as container platforms mount them.
+"""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str = "") -> str:
+    """Return variable `name`, or the content of the file that `name`_FILE points to."""
+    file = os.environ.get(f"{name}_FILE")
+    if file:
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{name}_FILE={file!r} cannot be read ({error.strerror}); give a readable file."
+            ) from error
+    return os.environ.get(name, default)
+
+
+def flag(name: str, default: bool = False) -> bool:
+    """Return variable `name` as a boolean; anything but the listed spellings is refused."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    if value.lower() in _TRUE:
+        return True
+    if value.lower() in _FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name}={value!r} is not a yes or no; use 1 or 0.")
+
+
+def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
+    """Return variable `name` as a whole number within [minimum, maximum]."""
+    value = os.environ.get(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        number = minimum - 1
+    if not minimum <= number <= maximum:
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is not a whole number from {minimum} to {maximum}."
+        )
+    return number
+
+
+def names(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable as a list without blanks."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]

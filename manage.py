@@ -1,0 +1,19 @@
+#!/usr/bin/env python
+"""Django's command-line entry point; starts the embedded database where one is used."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
+    from django.core.management import execute_from_command_line
+
+    from evalplatform.core.embedded_postgres import ensure_running_for_command
+
+    ensure_running_for_command(sys.argv)
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
