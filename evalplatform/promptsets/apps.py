@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class PromptsetsConfig(AppConfig):
+    name = "evalplatform.promptsets"

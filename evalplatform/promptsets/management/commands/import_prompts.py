@@ -1,0 +1,60 @@
+"""Import a prompt set from a file or URL."""
+
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.core.validators import validate_slug
+from django.core.exceptions import ValidationError
+
+from evalplatform.core.commands import PlatformCommand
+from evalplatform.core.errors import BadInputError
+from evalplatform.promptsets.importers import FORMATS
+from evalplatform.promptsets.services import import_prompt_set, is_released_file
+
+
+class Command(PlatformCommand):
+    help = (
+        "Import a prompt set. `import_prompts parti PartiPrompts.tsv` reads PartiPrompts; any "
+        "other NAME reads a TSV, CSV or JSONL file whose columns are Prompt (required), Category, "
+        "Challenge, Note and Tags. Importing the same file again changes nothing; a changed file "
+        "becomes the next version."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="name of the prompt set, e.g. parti, demo or my-prompts")
+        parser.add_argument("source", help="file or http(s) URL")
+        parser.add_argument(
+            "--format", choices=FORMATS, help="file format (default: by the file's ending)"
+        )
+        parser.add_argument("--licence", help="licence of the prompts, kept with the set")
+        parser.add_argument("--sha256", help="refuse the file unless it has this hash")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            validate_slug(options["name"])
+        except ValidationError as error:
+            raise BadInputError(
+                f"{options['name']!r} cannot name a prompt set; "
+                "use letters, digits, hyphens and underscores."
+            ) from error
+        prompt_set, created = import_prompt_set(
+            name=options["name"],
+            source=options["source"],
+            format=options["format"],
+            licence=options["licence"],
+            sha256=options["sha256"],
+        )
+        prompts = list(prompt_set.prompts.all())
+        categories = Counter(prompt.category for prompt in prompts if prompt.category)
+        challenges = Counter(prompt.challenge for prompt in prompts if prompt.challenge)
+        self.stdout.write(
+            f"{'imported' if created else 'already there, nothing changed:'} {prompt_set}: "
+            f"{len(prompts):,} prompts, {len(categories)} categories, "
+            f"{len(challenges)} challenges, sha256 {prompt_set.sha256}"
+        )
+        if is_released_file(prompt_set) is False:
+            self.stderr.write(
+                "note: this is not byte for byte the released file of that name; "
+                "reports will show its hash."
+            )
