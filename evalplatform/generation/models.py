@@ -1,0 +1,167 @@
+"""Samples and the batches that make them. A message only wakes a worker; the rows are the job."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.promptsets.models import Prompt
+
+
+class SamplerSettings(models.Model):
+    """How a checkpoint is sampled: stored once, shared by every sample made that way."""
+
+    sampler = models.CharField(max_length=40)
+    steps = models.PositiveIntegerField()
+    guidance_scale = models.FloatField()
+    negative_prompt = models.TextField(blank=True)
+    # null: the checkpoint's own size. PostgreSQL treats nulls as distinct unless told otherwise.
+    height = models.PositiveIntegerField(null=True, blank=True)
+    width = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "sampler settings"
+        constraints = [
+            models.UniqueConstraint(
+                name="sampler_settings_unique",
+                fields=["sampler", "steps", "guidance_scale", "negative_prompt", "height", "width"],
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(condition=Q(steps__gte=1), name="sampler_settings_steps"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sampler}, {self.steps} steps, guidance {self.guidance_scale:g}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as they travel in protocols, exports and sampler calls."""
+        return {
+            "sampler": self.sampler,
+            "steps": self.steps,
+            "guidance_scale": self.guidance_scale,
+            "negative_prompt": self.negative_prompt,
+            "height": self.height,
+            "width": self.width,
+        }
+
+
+class BatchQuerySet(models.QuerySet["GenerationBatch"]):
+    def unfinished(self) -> "BatchQuerySet":
+        return self.filter(status__in=[Batch.QUEUED, Batch.RUNNING])
+
+    def claimable(self, now: datetime) -> "BatchQuerySet":
+        """Batches nobody works on: queued, or running under a lease that ran out."""
+        return self.filter(
+            Q(status=Batch.QUEUED) | Q(status=Batch.RUNNING, lease_expires_at__lt=now)
+        )
+
+
+class GenerationBatch(models.Model):
+    """Samples of one checkpoint with one set of sampler settings, made by one worker at a time."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="batches")
+    settings = models.ForeignKey(SamplerSettings, on_delete=models.PROTECT)
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.QUEUED)
+    worker = models.CharField(max_length=120, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "generation batches"
+        indexes = [
+            # The sweeper looks only at what is not finished.
+            models.Index(
+                fields=["status", "lease_expires_at"],
+                name="batch_unfinished",
+                condition=Q(status__in=["queued", "running"]),
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="batch_running_has_lease",
+                condition=~Q(status="running") | Q(lease_expires_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="batch_failed_says_why", condition=~Q(status="failed") | ~Q(error="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.pk} of {self.checkpoint}"
+
+
+Batch = GenerationBatch.Status
+
+
+class Sample(models.Model):
+    """One image from (checkpoint, prompt, seed, sampler settings).
+
+    The row is planned first and filled in once, so a task that runs twice lands on the same row.
+    """
+
+    class Status(models.TextChoices):
+        PLANNED = "planned", "Planned"
+        READY = "ready", "Ready"
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="samples")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="samples")
+    seed = models.PositiveBigIntegerField()
+    settings = models.ForeignKey(SamplerSettings, on_delete=models.PROTECT)
+    batch = models.ForeignKey(
+        GenerationBatch, on_delete=models.SET_NULL, null=True, related_name="samples"
+    )
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.PLANNED)
+    image = models.CharField(max_length=200, blank=True, help_text="Name in object storage.")
+    image_sha256 = models.CharField(max_length=64, blank=True)
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    code_version = models.CharField(max_length=80, blank=True)
+    generated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["checkpoint", "prompt", "seed", "settings"], name="sample_unique_key"
+            ),
+            models.CheckConstraint(
+                name="sample_ready_has_image",
+                condition=Q(status="planned")
+                | (~Q(image="") & Q(image_sha256__regex=r"^[0-9a-f]{64}$") & Q(width__gte=1)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.checkpoint} · {self.prompt} · seed {self.seed}"
+
+
+class WorkerHeartbeat(models.Model):
+    """One live worker process, as it last reported itself."""
+
+    name = models.CharField(max_length=120, unique=True)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(seen_at__gte=F("started_at")), name="heartbeat_after_start"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
