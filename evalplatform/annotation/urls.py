@@ -1,0 +1,12 @@
+from django.urls import path
+
+from evalplatform.annotation import views
+
+app_name = "annotation"
+urlpatterns = [
+    path("images/<uuid:public_id>/<str:side>/", views.image, name="image"),
+    path("<str:invitation>/", views.work, name="work"),
+    path("<str:invitation>/begin/", views.begin, name="begin"),
+    path("<str:invitation>/next/", views.next_pair, name="next"),
+    path("<str:invitation>/vote/", views.vote, name="vote"),
+]

@@ -1,0 +1,181 @@
+"""From two checkpoints to an open campaign."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandParser
+from django.core.validators import validate_slug
+from django.urls import reverse
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.criteria import CRITERIA
+from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.services import create_campaign, start_generation
+from evalplatform.checkpoints.selectors import usable_checkpoint
+from evalplatform.core.commands import PlatformCommand
+from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.generation.models import Sample
+from evalplatform.generation.selectors import live_workers, progress_of
+from evalplatform.generation.services import resend_stalled_batches
+from evalplatform.promptsets.selectors import prompt_set_named
+
+POLL_SECONDS = 1.0
+
+
+class GenerationFailedError(EvalPlatformError):
+    """A batch of this campaign failed on its worker."""
+
+
+class Command(PlatformCommand):
+    help = (
+        "Compare checkpoint A with checkpoint B: create a campaign, have Celery workers generate "
+        "every sample, open it when all exist and print the annotators' link. Run it again with "
+        "the same --name to resume."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("checkpoint_a", help="registered name, e.g. quality_tuned")
+        parser.add_argument("checkpoint_b", help="registered name, e.g. pretrained")
+        parser.add_argument(
+            "--prompts",
+            action="append",
+            required=True,
+            metavar="SET",
+            help="prompt set NAME or NAME@VERSION; may be repeated",
+        )
+        parser.add_argument("--name", help="campaign name (default: A-vs-B)")
+        parser.add_argument(
+            "--criteria",
+            default=",".join(CRITERIA),
+            help="comma-separated, in the order annotators meet them (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--k", type=int, default=5, help="annotators per comparison (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--limit",
+            type=int,
+            metavar="N",
+            help="a seeded random N prompts of each set (default: all)",
+        )
+        parser.add_argument("--seed", type=int, default=0, help="seed (default: %(default)s)")
+        parser.add_argument("--sampler", default="ddim", help="sampler (default: %(default)s)")
+        parser.add_argument(
+            "--steps", type=int, default=25, help="sampler steps (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--guidance", type=float, default=4.0, help="guidance scale (default: %(default)s)"
+        )
+        parser.add_argument("--negative-prompt", default="", help="negative prompt (default: none)")
+        parser.add_argument("--height", type=int, help="pixels (default: the checkpoint's own)")
+        parser.add_argument("--width", type=int, help="pixels (default: the checkpoint's own)")
+        parser.add_argument(
+            "--site",
+            default="http://127.0.0.1:8000",
+            help="address of the site, for the link printed (default: %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _check_numbers(options)
+        campaign, created = create_campaign(
+            slug=_slug(options),
+            checkpoint_a=usable_checkpoint(options["checkpoint_a"]),
+            checkpoint_b=usable_checkpoint(options["checkpoint_b"]),
+            prompt_sets=[prompt_set_named(name) for name in dict.fromkeys(options["prompts"])],
+            criteria=[name.strip() for name in options["criteria"].split(",") if name.strip()],
+            k=options["k"],
+            seed=options["seed"],
+            prompts_per_set=options["limit"],
+            settings={
+                "sampler": options["sampler"],
+                "steps": options["steps"],
+                "guidance_scale": options["guidance"],
+                "negative_prompt": options["negative_prompt"],
+                "height": options["height"],
+                "width": options["width"],
+            },
+        )
+        self.stdout.write(f"campaign {campaign.slug} {'created' if created else 'resumed'}")
+        if campaign.status in (Campaign.Status.DRAFT, Campaign.Status.GENERATING):
+            samples = start_generation(campaign=campaign)
+            self._wait_for(samples)
+            open_campaign(campaign=campaign)
+        self._print_summary(campaign, options["site"])
+
+    def _wait_for(self, samples: Sequence[Sample]) -> None:
+        """Show progress until every sample is ready; wake workers for whatever stalled."""
+        columns = (
+            TextColumn("generating"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("samples"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        quiet_since = time.monotonic()
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("", total=len(samples), note="")
+            while True:
+                progress = progress_of(samples)
+                bar.update(task, completed=progress.ready)
+                if progress.failures:
+                    raise GenerationFailedError(
+                        f"{progress.failures[0]} — mend the cause and run the same command again; "
+                        f"{progress.ready} of {progress.total} samples are kept."
+                    )
+                if progress.is_complete:
+                    return
+                resend_stalled_batches(now=timezone.now())
+                if live_workers(timezone.now()):
+                    quiet_since = time.monotonic()
+                waiting = time.monotonic() - quiet_since > 10
+                bar.update(
+                    task,
+                    note="waiting for a worker: start one with `make worker`" if waiting else "",
+                )
+                time.sleep(POLL_SECONDS)
+
+    def _print_summary(self, campaign: Campaign, site: str) -> None:
+        comparisons = campaign.comparisons.count()
+        votes = sum(
+            criterion.k * criterion.comparisons.count() for criterion in campaign.criteria.all()
+        )
+        link = site.rstrip("/") + reverse("annotation:work", args=[campaign.invitation])
+        self.stdout.write(
+            f"{campaign.slug} is {campaign.status}: {campaign.checkpoint_a} (A) against "
+            f"{campaign.checkpoint_b} (B), {comparisons:,} comparisons, {votes:,} votes wanted, "
+            f"protocol {campaign.protocol_sha256[:12]}"
+        )
+        self.stdout.write(f"annotators: {link}")
+
+
+def _slug(options: dict[str, Any]) -> str:
+    slug = options["name"] or f"{options['checkpoint_a']}-vs-{options['checkpoint_b']}"
+    try:
+        validate_slug(slug)
+    except ValidationError as error:
+        raise BadInputError(
+            f"{slug!r} cannot name a campaign; use letters, digits, hyphens and underscores."
+        ) from error
+    return str(slug)
+
+
+def _check_numbers(options: dict[str, Any]) -> None:
+    """Refuse numbers out of range at the door, before anything is stored."""
+    ranges = {
+        "steps": (1, 1000),
+        "guidance": (0.0, 100.0),
+        "seed": (0, 2**63 - 1),
+        "limit": (1, 10**9),
+        "height": (8, 8192),
+        "width": (8, 8192),
+    }
+    for name, (low, high) in ranges.items():
+        value = options[name]
+        if value is not None and not low <= value <= high:
+            raise BadInputError(f"--{name} {value} is out of range; accepted: {low} to {high}.")

@@ -1,0 +1,130 @@
+"""Campaigns: a frozen protocol, its criteria and its comparisons."""
+
+import secrets
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+from evalplatform.accounts.models import User
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.generation.models import Sample, SamplerSettings
+from evalplatform.promptsets.models import Prompt, PromptSet
+
+
+def new_invitation() -> str:
+    """Return the secret part of the annotators' link; it names neither campaign nor checkpoint."""
+    return secrets.token_urlsafe(12)
+
+
+class Campaign(models.Model):
+    """Which of two checkpoints do people prefer? Frozen when it opens."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        GENERATING = "generating", "Generating"
+        OPEN = "open", "Open"
+        CLOSED = "closed", "Closed"
+
+    slug = models.SlugField(max_length=80, unique=True)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.DRAFT)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # The protocol.
+    checkpoint_a = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="as_a")
+    checkpoint_b = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="as_b")
+    prompt_sets = models.ManyToManyField(PromptSet, related_name="campaigns")
+    settings = models.ForeignKey(SamplerSettings, on_delete=models.PROTECT)
+    seed = models.PositiveBigIntegerField()
+    prompts_per_set = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Size of a seeded random subset; null takes every prompt."
+    )
+    lease_seconds = models.PositiveIntegerField()
+    protocol = models.JSONField(null=True, blank=True, help_text="As frozen at opening.")
+    protocol_sha256 = models.CharField(max_length=64, blank=True)
+
+    # Annotators come in through this.
+    invitation = models.CharField(max_length=40, unique=True, default=new_invitation)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(checkpoint_a=F("checkpoint_b")),
+                name="campaign_two_checkpoints",
+                violation_error_message="A checkpoint cannot be compared with itself.",
+            ),
+            models.CheckConstraint(
+                name="campaign_open_is_frozen",
+                condition=Q(status__in=["draft", "generating"])
+                | (Q(protocol__isnull=False) & Q(protocol_sha256__regex=r"^[0-9a-f]{64}$")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Criterion(models.Model):
+    """What annotators judge, and how many of them judge each comparison."""
+
+    class Kind(models.TextChoices):
+        VISUAL_APPEAL = "visual_appeal", "Visual appeal"
+        TEXT_FAITHFULNESS = "text_faithfulness", "Text faithfulness"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="criteria")
+    kind = models.CharField(max_length=40, choices=Kind.choices)
+    question = models.TextField()
+    shows_prompt = models.BooleanField()
+    k = models.PositiveIntegerField(
+        help_text="Annotators per comparison.", validators=[MinValueValidator(1)]
+    )
+    position = models.PositiveIntegerField(help_text="Order in which annotators meet it.")
+
+    class Meta:
+        verbose_name_plural = "criteria"
+        ordering = ["campaign", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "kind"], name="criterion_unique_kind"),
+            models.UniqueConstraint(fields=["campaign", "position"], name="criterion_unique_place"),
+            models.CheckConstraint(condition=Q(k__gte=1), name="criterion_k_at_least_one"),
+            models.CheckConstraint(
+                condition=~Q(kind="visual_appeal", shows_prompt=True),
+                name="criterion_appeal_hides_prompt",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
+
+
+class Comparison(models.Model):
+    """Two samples of one prompt, to be judged on one criterion."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="comparisons")
+    criterion = models.ForeignKey(Criterion, on_delete=models.CASCADE, related_name="comparisons")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT)
+    sample_a = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
+    sample_b = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
+    position = models.PositiveIntegerField(help_text="Seeded random order in the campaign.")
+
+    class Meta:
+        ordering = ["campaign", "position"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(sample_a=F("sample_b")), name="comparison_two_samples"
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "criterion", "sample_a", "sample_b"],
+                name="comparison_unique_pair",
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "position"], name="comparison_unique_position"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} #{self.position}"

@@ -1,0 +1,225 @@
+"""A campaign's way from a draft to a frozen protocol."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from django.conf import settings as django_settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from evalplatform.accounts.models import User
+from evalplatform.campaigns.criteria import CRITERIA
+from evalplatform.campaigns.models import Campaign, Comparison, Criterion
+from evalplatform.campaigns.selectors import planned_prompts, sample_pairs, sample_seed
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.errors import BadInputError
+from evalplatform.core.version import code_version
+from evalplatform.generation.models import Sample, SamplerSettings
+from evalplatform.generation.services import enqueue_samples, plan_samples
+from evalplatform.promptsets.models import PromptSet
+
+# Part of the protocol: what is not a setting but a rule of this code, in words.
+RULES = {
+    "side_order": "planned per slot; of k slots, A is left in k//2 or k-k//2, alternating",
+    "serve_order": "criterion by criterion; within one, comparisons in seeded random order",
+    "verdict": "more than half of the k votes; otherwise tie",
+}
+
+
+def create_campaign(
+    *,
+    slug: str,
+    checkpoint_a: Checkpoint,
+    checkpoint_b: Checkpoint,
+    prompt_sets: Sequence[PromptSet],
+    criteria: Sequence[str],
+    k: int,
+    settings: dict[str, Any],
+    seed: int,
+    prompts_per_set: int | None = None,
+    created_by: User | None = None,
+) -> tuple[Campaign, bool]:
+    """Create a draft campaign, or return the existing one of that slug if it asks the same.
+
+    Raises `BadInputError` for k < 1, a checkpoint against itself, or a slug already used for
+    another protocol.
+    """
+    _check(checkpoint_a, checkpoint_b, prompt_sets, criteria, k)
+    with transaction.atomic():
+        sampler_settings, _ = SamplerSettings.objects.get_or_create(**settings)
+        existing = Campaign.objects.select_for_update().filter(slug=slug).first()
+        wanted = {
+            "checkpoint_a": checkpoint_a,
+            "checkpoint_b": checkpoint_b,
+            "settings": sampler_settings,
+            "seed": seed,
+            "prompts_per_set": prompts_per_set,
+        }
+        if existing:
+            _refuse_difference(existing, wanted, prompt_sets, criteria, k)
+            return existing, False
+        try:
+            campaign = Campaign.objects.create(
+                slug=slug,
+                lease_seconds=django_settings.ASSIGNMENT_LEASE_SECONDS,
+                created_by=created_by,
+                **wanted,
+            )
+        except IntegrityError as error:
+            raise BadInputError(f"campaign {slug!r} is being created elsewhere; retry.") from error
+        campaign.prompt_sets.set(prompt_sets)
+        for position, kind in enumerate(criteria):
+            definition = CRITERIA[kind]
+            Criterion.objects.create(
+                campaign=campaign,
+                kind=kind,
+                question=definition.question,
+                shows_prompt=definition.shows_prompt,
+                k=k,
+                position=position,
+            )
+    return campaign, True
+
+
+def _check(
+    a: Checkpoint,
+    b: Checkpoint,
+    prompt_sets: Sequence[PromptSet],
+    criteria: Sequence[str],
+    k: int,
+) -> None:
+    if a.pk == b.pk:
+        raise BadInputError(
+            f"checkpoint {a.name!r} cannot be compared with itself; name two different ones."
+        )
+    if k < 1:
+        raise BadInputError(f"k = {k} annotators per comparison; give at least 1 (usual: 5).")
+    unknown = [kind for kind in criteria if kind not in CRITERIA]
+    if unknown or not criteria or len(set(criteria)) != len(criteria):
+        raise BadInputError(
+            f"criteria {', '.join(criteria) or 'missing'}; give each of "
+            f"{', '.join(CRITERIA)} at most once."
+        )
+    if not prompt_sets:
+        raise BadInputError("no prompt set; give at least one with --prompts NAME.")
+
+
+def _refuse_difference(
+    campaign: Campaign,
+    wanted: dict[str, Any],
+    prompt_sets: Sequence[PromptSet],
+    criteria: Sequence[str],
+    k: int,
+) -> None:
+    changed = [name for name, value in wanted.items() if getattr(campaign, name) != value]
+    if set(campaign.prompt_sets.all()) != set(prompt_sets):
+        changed.append("prompt sets")
+    if [(each.kind, each.k) for each in campaign.criteria.all()] != [(c, k) for c in criteria]:
+        changed.append("criteria or k")
+    if changed:
+        raise BadInputError(
+            f"campaign {campaign.slug!r} exists with a different protocol "
+            f"({', '.join(changed)}); choose another --name, or repeat its settings to resume it."
+        )
+
+
+def start_generation(*, campaign: Campaign) -> list[Sample]:
+    """Plan both checkpoints' samples for every prompt, queue what is missing, return them all."""
+    prompts = planned_prompts(campaign)
+    wanted = [(prompt, sample_seed(campaign.seed, prompt)) for prompt in prompts]
+    samples = [
+        sample
+        for checkpoint in (campaign.checkpoint_a, campaign.checkpoint_b)
+        for sample in plan_samples(
+            checkpoint=checkpoint, settings=campaign.settings, wanted=wanted
+        )
+    ]
+    enqueue_samples(samples=samples)
+    Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.DRAFT).update(
+        status=Campaign.Status.GENERATING
+    )
+    campaign.refresh_from_db(fields=["status"])
+    return samples
+
+
+def create_comparisons(*, campaign: Campaign) -> list[Comparison]:
+    """Create a comparison for every (criterion, prompt), in seeded random order per criterion.
+
+    The caller holds the campaign's row lock. Raises `BadInputError` while samples are missing.
+    """
+    pairs = sample_pairs(campaign)
+    missing = len(planned_prompts(campaign)) - len(pairs)
+    if missing:
+        raise BadInputError(
+            f"campaign {campaign.slug!r} cannot open: {missing} prompts still lack a sample; "
+            "run `manage.py run_eval` again to finish generation."
+        )
+    rng = np.random.default_rng(campaign.seed)
+    comparisons = []
+    for criterion in campaign.criteria.all():
+        for index in rng.permutation(len(pairs)):
+            sample_a, sample_b = pairs[index]
+            comparisons.append(
+                Comparison(
+                    campaign=campaign,
+                    criterion=criterion,
+                    prompt_id=sample_a.prompt_id,
+                    sample_a=sample_a,
+                    sample_b=sample_b,
+                    position=len(comparisons),
+                )
+            )
+    return Comparison.objects.bulk_create(comparisons, batch_size=1000)
+
+
+def freeze_protocol(*, campaign: Campaign) -> None:
+    """Write the protocol and its hash, and mark the campaign open, in one update."""
+    protocol = _protocol(campaign)
+    canonical = json.dumps(protocol, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    campaign.protocol = protocol
+    campaign.protocol_sha256 = hashlib.sha256(canonical.encode()).hexdigest()
+    campaign.status = Campaign.Status.OPEN
+    campaign.opened_at = timezone.now()
+    campaign.save(update_fields=["protocol", "protocol_sha256", "status", "opened_at"])
+
+
+def _protocol(campaign: Campaign) -> dict[str, Any]:
+    def checkpoint(row: Checkpoint) -> dict[str, str]:
+        return {"name": row.name, "role": row.role, "family": row.family, "sha256": row.sha256}
+
+    return {
+        "checkpoints": {
+            "a": checkpoint(campaign.checkpoint_a),
+            "b": checkpoint(campaign.checkpoint_b),
+        },
+        "prompt_sets": [
+            {"name": each.name, "version": each.version, "sha256": each.sha256}
+            for each in campaign.prompt_sets.order_by("name", "version")
+        ],
+        "prompts_per_set": campaign.prompts_per_set,
+        "criteria": [
+            {
+                "kind": each.kind,
+                "question": each.question,
+                "shows_prompt": each.shows_prompt,
+                "k": each.k,
+            }
+            for each in campaign.criteria.all()
+        ],
+        "sampler_settings": campaign.settings.as_dict(),
+        "seed": campaign.seed,
+        "lease_seconds": campaign.lease_seconds,
+        "rules": RULES,
+        "code_version": code_version(),
+    }
+
+
+def close_campaign(*, campaign: Campaign) -> bool:
+    """Close an open campaign; return False where it was not open (any more)."""
+    closed = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.OPEN).update(
+        status=Campaign.Status.CLOSED, closed_at=timezone.now()
+    )
+    return bool(closed)
