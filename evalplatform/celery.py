@@ -19,8 +19,10 @@ def transport_options(broker_url: str, database: dict[str, Any]) -> dict[str, An
     The embedded broker is the pgmq queue in the Django database itself.
     """
     if broker_url.startswith("pgmq"):
+        options = database.get("OPTIONS", {})
         parts = {
-            "host": database.get("HOST"),
+            # A Unix socket's directory may stand in the URL's query instead: ?host=/run/postgresql
+            "host": database.get("HOST") or options.get("host"),
             "port": database.get("PORT"),
             "dbname": database["NAME"],
             "user": database.get("USER"),

@@ -3,6 +3,7 @@
 `docs/settings.md` lists every variable; a test fails when one is missing there.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import environ
@@ -125,7 +126,14 @@ STORAGES = {
 CHECKPOINT_DIR = VAR_DIR / "checkpoints"
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+PLOTLY = find_spec("plotly")  # found, not imported
+if PLOTLY is None:
+    raise ImproperlyConfigured("plotly is not installed; pip install -r requirements.txt.")
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    # plotly.js as the plotly package carries it, so that page and offline file use one version.
+    ("plotly", str(Path(str(PLOTLY.origin)).parent / "package_data")),
+]
 # Static files are few and small: served from where they are written, with no collecting step.
 WHITENOISE_USE_FINDERS = True
 

@@ -7,7 +7,7 @@ admin.site.register(User, UserAdmin)
 
 
 @admin.register(Annotator)
-class AnnotatorAdmin(admin.ModelAdmin[Annotator]):
+class AnnotatorAdmin(admin.ModelAdmin):
     """Access keys stay out of sight: they would let an operator vote as somebody else."""
 
     list_display = ["pseudonym", "is_simulated", "created_at"]

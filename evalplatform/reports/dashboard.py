@@ -1,0 +1,111 @@
+"""The dashboard as one HTML page: on the site, or as a file that opens offline."""
+
+import base64
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.template.loader import render_to_string
+
+from evalplatform.campaigns.models import Campaign
+from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.table import p_value, percent
+
+# Pairs shown are the first of the campaign's seeded random order: never picked by hand.
+SHOWN_PAIRS = 12
+
+
+@dataclass(frozen=True)
+class ShownPair:
+    """One comparison's images, inline, for readers of the dashboard (never for annotators)."""
+
+    prompt: str
+    image_a: str
+    image_b: str
+
+
+def dashboard_context(results: CampaignResults) -> dict[str, Any]:
+    """Return what `reports/_dashboard.html` shows."""
+    from evalplatform.reports.figures import all_figures
+
+    return {
+        "results": results,
+        "campaign": results.campaign,
+        "completeness": results.completeness,
+        "stamp": results.simulated_stamp,
+        "rows": [_row(group) for group in results.groups],
+        "exploratory": [
+            {
+                "criterion": each.criterion_label,
+                "kind": each.kind,
+                "name": each.name,
+                "n": each.rates.tally.total,
+                "net": percent(each.rates.net, signed=True),
+            }
+            for each in results.categories
+        ],
+        "side_bias": percent(results.side_bias.left) if results.side_bias else None,
+        "pairs": shown_pairs(results.campaign),
+        "figures": all_figures(results),
+    }
+
+
+def _row(group: Any) -> dict[str, Any]:
+    agreement = group.agreement
+    return {
+        "criterion": group.criterion_label,
+        "prompts": group.prompts,
+        "k": group.k,
+        "votes": {part: percent(getattr(group.rates, part)) for part in ("win", "tie", "lose")},
+        "votes_n": group.rates.tally.total,
+        "net": percent(group.rates.net, signed=True),
+        "p": p_value(group.test),
+        "design_effect": group.rates.net.design_effect,
+        "verdicts": {
+            part: percent(getattr(group.verdicts, part)) for part in ("win", "tie", "lose")
+        },
+        "verdicts_n": group.verdicts.tally.total,
+        "verdicts_net": percent(group.verdicts.net, signed=True),
+        "alpha": agreement.alpha,
+        "alpha_interval": (
+            f"[{agreement.low:.2f}, {agreement.high:.2f}]"
+            if agreement.low is not None and agreement.high is not None
+            else ""
+        ),
+        "alpha_reason": agreement.reason,
+        "percent_agreement": 100 * agreement.percent if agreement.percent is not None else None,
+        "method": group.rates.win.method,
+    }
+
+
+def shown_pairs(campaign: Campaign) -> list[ShownPair]:
+    """Return the first pairs of the campaign's random order, with inline images."""
+    comparisons = campaign.comparisons.select_related("prompt", "sample_a", "sample_b")
+    first = campaign.criteria.first()
+    return [
+        ShownPair(
+            prompt=comparison.prompt.text,
+            image_a=_inline(comparison.sample_a.image),
+            image_b=_inline(comparison.sample_b.image),
+        )
+        for comparison in comparisons.filter(criterion=first).order_by("position")[:SHOWN_PAIRS]
+    ]
+
+
+def _inline(name: str) -> str:
+    with default_storage.open(name) as file:
+        return "data:image/png;base64," + base64.b64encode(file.read()).decode()
+
+
+def offline_dashboard(results: CampaignResults) -> str:
+    """Return the dashboard as one HTML file with everything inside: no server, no network."""
+    static = Path(settings.BASE_DIR) / "static"
+    context = dashboard_context(results) | {
+        "css": (static / "css/site.css").read_text() + (static / "css/dashboard.css").read_text(),
+        "dashboard_js": (static / "js/dashboard.js").read_text(),
+        "plotly_js": resources.files("plotly").joinpath("package_data/plotly.min.js").read_text(),
+    }
+    return render_to_string("reports/dashboard_offline.html", context)

@@ -1,0 +1,54 @@
+"""Print or write a campaign's results."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from evalplatform.campaigns.selectors import campaign_named
+from evalplatform.core.commands import PlatformCommand
+from evalplatform.core.files import write_whole
+from evalplatform.reports.dashboard import offline_dashboard
+from evalplatform.reports.exports import results_json, votes_csv
+from evalplatform.reports.results import CampaignResults, campaign_results
+from evalplatform.reports.table import results_table
+
+FORMATS = ("table", "json", "csv", "html")
+
+
+class Command(PlatformCommand):
+    help = (
+        "Report a campaign: win / tie / lose with confidence intervals per criterion and prompt "
+        "set. table: for reading; json: every number with its method; csv: every vote; html: the "
+        "dashboard as one file that opens offline."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("campaign", help="name of the campaign")
+        parser.add_argument(
+            "--format", choices=FORMATS, default="table", help="(default: %(default)s)"
+        )
+        parser.add_argument(
+            "--output", type=Path, metavar="FILE", help="write here instead of printing"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        results = campaign_results(campaign_named(options["campaign"]))
+        text = render(results, options["format"])
+        if options["output"]:
+            write_whole(options["output"], text)
+            self.stdout.write(f"wrote {options['output']}")
+        else:
+            self.stdout.write(text, ending="")
+
+
+def render(results: CampaignResults, format: str) -> str:
+    """Return the report in one of `FORMATS`."""
+    if format == "json":
+        return json.dumps(results_json(results), indent=2, ensure_ascii=False) + "\n"
+    if format == "csv":
+        return votes_csv(results)
+    if format == "html":
+        return offline_dashboard(results)
+    return results_table(results)

@@ -1,0 +1,67 @@
+"""The win / tie / lose table as text."""
+
+import io
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from evalplatform.reports.results import CampaignResults
+from evalplatform.stats import Estimate, SignTest
+
+WIDTH = 112
+
+
+def percent(estimate: Estimate, *, signed: bool = False) -> str:
+    """Return an estimate and its interval in per cent, or why there is none."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return f"– ({estimate.state.value.replace('_', ' ')})"
+    sign = "+" if signed else ""
+    return (
+        f"{100 * estimate.value:{sign}.1f} [{100 * estimate.low:{sign}.1f}, "
+        f"{100 * estimate.high:{sign}.1f}]"
+    )
+
+
+def p_value(test: SignTest) -> str:
+    """Return the two-way clustered p-value for print."""
+    if test.p_value is None:
+        return "–"
+    return "<0.001" if test.p_value < 0.001 else f"{test.p_value:.3f}"
+
+
+def results_table(results: CampaignResults) -> str:
+    """Return the results as a table of plain text, about 110 columns wide."""
+    campaign = results.campaign
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None)
+    if results.is_simulated:
+        console.print(results.simulated_stamp, style="bold")
+    console.print(
+        f"A = {campaign.checkpoint_a.name}   B = {campaign.checkpoint_b.name}   "
+        f"{results.completeness.votes:,} of {results.completeness.votes_wanted:,} votes on "
+        f"{results.completeness.comparisons:,} comparisons by {results.n_annotators} annotators"
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("criterion", "prompts", "level"):
+        table.add_column(heading)
+    for heading in ("n", "A wins %", "tie %", "B wins %", "net %", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for group in results.groups:
+        rates, verdicts = group.rates, group.verdicts
+        table.add_row(
+            group.criterion_label, group.prompts, "votes", f"{rates.tally.total:,}",
+            percent(rates.win), percent(rates.tie), percent(rates.lose),
+            percent(rates.net, signed=True), p_value(group.test),
+        )  # fmt: skip
+        table.add_row(
+            "", "", f"majority of {group.k}", f"{verdicts.tally.total:,}",
+            percent(verdicts.win), percent(verdicts.tie), percent(verdicts.lose),
+            percent(verdicts.net, signed=True), "", end_section=True,
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        "Brackets: 95 % intervals, two-way clustered by prompt and annotator for votes, by prompt "
+        "for verdicts. p: two-way clustered test of net = 0."
+    )
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

@@ -1,0 +1,10 @@
+from django.urls import path
+
+from evalplatform.reports import views
+
+app_name = "reports"
+urlpatterns = [
+    path("", views.campaign_list, name="campaign_list"),
+    path("<slug:slug>/", views.dashboard, name="dashboard"),
+    path("<slug:slug>/export/<str:kind>", views.export, name="export"),
+]

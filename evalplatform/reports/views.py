@@ -1,0 +1,54 @@
+"""What a signed-in researcher reads: the campaigns and their dashboards."""
+
+from csp.constants import SELF, UNSAFE_INLINE
+from csp.decorators import csp_update
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from evalplatform.campaigns.models import Campaign
+from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
+from evalplatform.reports.exports import results_json, votes_csv
+from evalplatform.reports.results import campaign_results
+from evalplatform.reports.selectors import campaign_summaries
+
+# plotly.js positions what it draws by inline style.
+STYLED_BY_PLOTLY = {"style-src": [SELF, UNSAFE_INLINE]}
+
+
+@require_safe
+@login_required
+def campaign_list(request: HttpRequest) -> HttpResponse:
+    """Every campaign with its state and progress."""
+    return render(request, "reports/campaign_list.html", {"campaigns": campaign_summaries()})
+
+
+@require_safe
+@login_required
+@csp_update(STYLED_BY_PLOTLY)  # type: ignore[arg-type]  # its stub knows no URL arguments
+def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
+    """The results of one campaign as they stand."""
+    campaign = get_object_or_404(Campaign, slug=slug)
+    link = request.build_absolute_uri(f"/annotate/{campaign.invitation}/")
+    context = dashboard_context(campaign_results(campaign)) | {"annotator_link": link}
+    return render(request, "reports/dashboard.html", context)
+
+
+@require_safe
+@login_required
+def export(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
+    """Download votes.csv, results.json or the offline dashboard."""
+    campaign = get_object_or_404(Campaign, slug=slug)
+    results = campaign_results(campaign)
+    response: HttpResponse
+    if kind == "results.json":
+        response = JsonResponse(results_json(results), json_dumps_params={"indent": 2})
+    elif kind == "votes.csv":
+        response = HttpResponse(votes_csv(results), content_type="text/csv; charset=utf-8")
+    elif kind == "dashboard.html":
+        response = HttpResponse(offline_dashboard(results))
+    else:
+        raise Http404
+    response["Content-Disposition"] = f'attachment; filename="{campaign.slug}-{kind}"'
+    return response
