@@ -1,0 +1,89 @@
+"""A simulated annotator as an HTTP client: it knows the site only as a browser does."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+
+from evalplatform.core.errors import EvalPlatformError
+from evalplatform.simulation.behaviour import Behaviour, References
+
+_ATTEMPTS = 6
+
+
+class SiteError(EvalPlatformError):
+    """The site answered in a way an annotator's browser could not go on from."""
+
+
+class SimulatedAnnotator:
+    """Opens its personal link, agrees, and judges pairs until none is left."""
+
+    def __init__(self, *, link: str, behaviour: Behaviour, references: References) -> None:
+        self._link = link
+        self._behaviour = behaviour
+        self._references = references
+        self._session = requests.Session()
+
+    def judge_all(self, on_vote: Callable[[], None]) -> int:
+        """Judge every pair the site offers; call `on_vote` after each; return how many."""
+        page = self._begin()
+        state = self._request("GET", urljoin(page, "next/")).json()
+        count = 0
+        while state["state"] == "pair":
+            state = self._judge(page, state["pair"])
+            count += 1
+            on_vote()
+        return count
+
+    def _begin(self) -> str:
+        """Sign in by the personal link and agree to take part; return the page's address."""
+        response = self._request("GET", self._link)
+        page = response.url
+        if re.search(r'action="[^"]*/begin/"', response.text):
+            self._request("POST", urljoin(page, "begin/"), data=self._csrf())
+        return page
+
+    def _judge(self, page: str, pair: dict[str, Any]) -> dict[str, Any]:
+        left, right = (
+            self._request("GET", urljoin(page, pair[side])).content for side in ("left", "right")
+        )
+        shown_at = time.monotonic()
+        choice = self._behaviour.choose(left, right, pair.get("prompt"), self._references)
+        answer = {
+            "assignment": pair["assignment"],
+            "idempotency_key": pair["idempotency_key"],
+            "choice": choice,
+            "response_time_ms": round((time.monotonic() - shown_at) * 1000),
+        }
+        response = self._request("POST", urljoin(page, "vote/"), data=answer | self._csrf())
+        state: dict[str, Any] = response.json()["next"]
+        return state
+
+    def _csrf(self) -> dict[str, str]:
+        return {"csrfmiddlewaretoken": self._session.cookies.get("csrftoken") or ""}
+
+    def _request(self, method: str, url: str, **arguments: Any) -> requests.Response:
+        """Send a request, again while the connection fails: votes carry an idempotency key."""
+        headers = {"Referer": url}
+        if url.endswith(("/next/", "/vote/")):
+            headers["Accept"] = "application/json"
+        for attempt in range(_ATTEMPTS):
+            try:
+                response = self._session.request(
+                    method, url, headers=headers, timeout=60, **arguments
+                )
+                if response.status_code < 500:
+                    break
+            except requests.RequestException as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise SiteError(
+                        f"{url} does not answer ({type(error).__name__}); is the site running? "
+                        "Start it with `manage.py services start`; votes so far are kept."
+                    ) from error
+            time.sleep(0.2 * 2**attempt)
+        if not response.ok:
+            raise SiteError(f"{method} {url} answered {response.status_code}; see var/log/web.log.")
+        return response
