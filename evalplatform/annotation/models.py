@@ -62,9 +62,7 @@ class Assignment(models.Model):
 
     # Denormalised from the comparison so that leasing reads one index.
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="assignments")
-    comparison = models.ForeignKey(
-        Comparison, on_delete=models.CASCADE, related_name="assignments"
-    )
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="assignments")
     slot = models.PositiveIntegerField(help_text="From 1 to the criterion's k.")
     a_on_left = models.BooleanField(help_text="Side order, planned and balanced at opening.")
     serve_order = models.PositiveIntegerField(help_text="Lowest is leased first.")
@@ -90,9 +88,7 @@ class Assignment(models.Model):
             )
         ]
         constraints = [
-            models.UniqueConstraint(
-                fields=["comparison", "slot"], name="assignment_one_per_slot"
-            ),
+            models.UniqueConstraint(fields=["comparison", "slot"], name="assignment_one_per_slot"),
             models.UniqueConstraint(
                 fields=["comparison", "annotator"], name="assignment_once_per_annotator"
             ),

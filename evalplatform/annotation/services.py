@@ -137,9 +137,9 @@ def lease_next_assignment(*, enrolment: Enrolment, now: datetime) -> Assignment 
             if taken is None:
                 return None
             identifier = taken
-    return Assignment.objects.select_related(
-        "comparison__criterion", "comparison__prompt"
-    ).get(pk=identifier)
+    return Assignment.objects.select_related("comparison__criterion", "comparison__prompt").get(
+        pk=identifier
+    )
 
 
 def _take_free_slot(

@@ -133,9 +133,7 @@ def start_generation(*, campaign: Campaign) -> list[Sample]:
     samples = [
         sample
         for checkpoint in (campaign.checkpoint_a, campaign.checkpoint_b)
-        for sample in plan_samples(
-            checkpoint=checkpoint, settings=campaign.settings, wanted=wanted
-        )
+        for sample in plan_samples(checkpoint=checkpoint, settings=campaign.settings, wanted=wanted)
     ]
     enqueue_samples(samples=samples)
     Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.DRAFT).update(
@@ -158,7 +156,7 @@ def create_comparisons(*, campaign: Campaign) -> list[Comparison]:
             "run `manage.py run_eval` again to finish generation."
         )
     rng = np.random.default_rng(campaign.seed)
-    comparisons = []
+    comparisons: list[Comparison] = []
     for criterion in campaign.criteria.all():
         for index in rng.permutation(len(pairs)):
             sample_a, sample_b = pairs[index]

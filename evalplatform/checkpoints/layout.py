@@ -107,7 +107,9 @@ def _check_safetensors(path: Path, name: str) -> None:
             header = json.loads(file.read(length))
             ends = [entry["data_offsets"][1] for key, entry in header.items() if key[:2] != "__"]
         except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
-            raise BadInputError(f"{name} has a broken safetensors header; save it again.") from error
+            raise BadInputError(
+                f"{name} has a broken safetensors header; save it again."
+            ) from error
     if max(ends, default=0) != size - 8 - length:
         raise BadInputError(
             f"{name} is cut off or padded: its tensors need {max(ends, default=0)} bytes, it holds "

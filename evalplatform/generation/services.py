@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from celery import current_app
 from django.conf import settings as django_settings
@@ -70,7 +71,7 @@ def enqueue_samples(*, samples: Sequence[Sample]) -> list[GenerationBatch]:
             for start in range(0, len(group), django_settings.GENERATION_BATCH_SIZE)
         ]
         for batch in batches:
-            transaction.on_commit(lambda batch_id=batch.pk: send_batch(batch_id=batch_id))
+            transaction.on_commit(partial(send_batch, batch_id=batch.pk))
     return batches
 
 

@@ -1,0 +1,87 @@
+"""The embedded database for the test run, and a fixed cast for tests to use.
+
+Rania is a researcher, Ana and Ben are annotators, Oscar is an annotator of nothing of ours.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from evalplatform.core import embedded_postgres
+from tests import factories
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Start the embedded PostgreSQL unless DATABASE_URL names a server."""
+    from django.db import connections
+
+    if settings.EMBEDDED_POSTGRES_DIR:
+        embedded_postgres.start(settings.EMBEDDED_POSTGRES_DIR)
+        host = str(embedded_postgres.socket_dir(settings.EMBEDDED_POSTGRES_DIR))
+        connections["default"].settings_dict["HOST"] = host
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Point the embedded broker at the test database once that exists."""
+    from django.db import connections
+
+    from evalplatform.celery import app, transport_options
+
+    app.conf.broker_transport_options = transport_options(
+        settings.CELERY_BROKER_URL, connections["default"].settings_dict
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_object_storage() -> Iterator[None]:
+    for name in ("objects", "checkpoints"):
+        shutil.rmtree(Path(settings.VAR_DIR) / name, ignore_errors=True)
+    yield
+
+
+@pytest.fixture
+def rania(db):
+    from evalplatform.accounts.models import User
+
+    return User.objects.create_user("rania", password="a long password")
+
+
+@pytest.fixture
+def ana(db):
+    from evalplatform.accounts.models import Annotator
+
+    return Annotator.objects.create(pseudonym="ana")
+
+
+@pytest.fixture
+def ben(db):
+    from evalplatform.accounts.models import Annotator
+
+    return Annotator.objects.create(pseudonym="ben")
+
+
+@pytest.fixture
+def oscar(db):
+    from evalplatform.accounts.models import Annotator
+
+    return Annotator.objects.create(pseudonym="oscar")
+
+
+@pytest.fixture
+def draft(db):
+    """A campaign whose four prompts have all their samples, not opened yet."""
+    return factories.make_draft(prompts=4)
+
+
+@pytest.fixture
+def campaign(draft):
+    """The same campaign, open: 4 prompts, both criteria, five annotators a comparison."""
+    from evalplatform.annotation.services import open_campaign
+
+    open_campaign(campaign=draft)
+    return draft

@@ -1,0 +1,131 @@
+"""Rows for tests, made through the same services the platform uses wherever one exists."""
+
+import hashlib
+import itertools
+
+import numpy as np
+from django.utils import timezone
+from PIL import Image
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.services import Answer, enrol, lease_next_assignment, record_vote
+from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.selectors import planned_prompts, sample_seed
+from evalplatform.campaigns.services import create_campaign
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.generation.models import Sample
+from evalplatform.generation.services import plan_samples, record_sample
+from evalplatform.promptsets.models import Prompt, PromptSet
+
+SETTINGS = {
+    "sampler": "ddim",
+    "steps": 4,
+    "guidance_scale": 2.0,
+    "negative_prompt": "",
+    "height": None,
+    "width": None,
+}
+_serial = itertools.count()
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_checkpoint(name: str, role: str = "pretrained", **fields) -> Checkpoint:
+    defaults = {
+        "role": role,
+        "status": Checkpoint.Status.VERIFIED,
+        "family": "latent_diffusion",
+        "sha256": digest(name),
+        "size_bytes": 1,
+    }
+    return Checkpoint.objects.create(name=name, **(defaults | fields))
+
+
+def make_prompt_set(name: str = "things", count: int = 4) -> PromptSet:
+    prompt_set = PromptSet.objects.create(
+        name=name, version=1, sha256=digest(name), source=f"{name}.tsv"
+    )
+    Prompt.objects.bulk_create(
+        Prompt(
+            prompt_set=prompt_set,
+            position=index,
+            text=f"a secret-{name}-prompt number {index}",
+            category="Animals" if index % 2 else "Vehicles",
+            challenge="Basic",
+            tags=["stylized"] if index % 2 else [],
+        )
+        for index in range(count)
+    )
+    return prompt_set
+
+
+def make_image(seed: int, size: int = 16) -> Image.Image:
+    """Return a small image that no other seed gives."""
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (size, size, 3), dtype=np.uint8))
+
+
+def make_samples(campaign: Campaign) -> list[Sample]:
+    """Make every sample the campaign needs, as a worker would record it."""
+    made = []
+    for checkpoint in (campaign.checkpoint_a, campaign.checkpoint_b):
+        wanted = [(p, sample_seed(campaign.seed, p)) for p in planned_prompts(campaign)]
+        rows = plan_samples(checkpoint=checkpoint, settings=campaign.settings, wanted=wanted)
+        for row in rows:
+            record_sample(sample=row, image=make_image(next(_serial)), now=timezone.now())
+        made += rows
+    return made
+
+
+def make_draft(
+    *, prompts: int = 4, k: int = 5, slug: str = "tuned-vs-plain", **options
+) -> Campaign:
+    number = next(_serial)
+    campaign, _ = create_campaign(
+        slug=slug,
+        checkpoint_a=make_checkpoint(f"tuned-{number}", "quality_tuned"),
+        checkpoint_b=make_checkpoint(f"plain-{number}"),
+        prompt_sets=[make_prompt_set(f"things-{number}", prompts)],
+        criteria=options.pop("criteria", ["visual_appeal", "text_faithfulness"]),
+        k=k,
+        settings=SETTINGS,
+        seed=options.pop("seed", 7),
+        **options,
+    )
+    make_samples(campaign)
+    return campaign
+
+
+def judge_everything(campaign: Campaign, annotators: list[Annotator], choose) -> int:
+    """Let annotators take turns until nothing is left; `choose(assignment)` gives the choice."""
+    count = 0
+    enrolments = [enrol(campaign=campaign, annotator=each) for each in annotators]
+    busy = True
+    while busy:
+        busy = False
+        for enrolment in enrolments:
+            assignment = lease_next_assignment(enrolment=enrolment, now=timezone.now())
+            if assignment is None:
+                continue
+            answer = make_answer(assignment, choose(assignment))
+            record_vote(annotator=enrolment.annotator, answer=answer, now=timezone.now())
+            busy, count = True, count + 1
+    return count
+
+
+def make_answer(assignment, choice: str = "left", **fields) -> Answer:
+    import uuid
+
+    return Answer(
+        **(
+            {
+                "public_id": assignment.public_id,
+                "choice": choice,
+                "idempotency_key": uuid.uuid4(),
+                "response_time_ms": 1200,
+            }
+            | fields
+        )
+    )
