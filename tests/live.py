@@ -1,0 +1,86 @@
+"""Real processes over the test database: gunicorn and a Celery worker."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+import requests
+from django.conf import settings
+from django.db import connections
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return the environment of a process that works on the test database."""
+    database = connections["default"].settings_dict
+    user, name = database["USER"] or "", database["NAME"]
+    host = database["HOST"] or database.get("OPTIONS", {}).get("host", "")
+    if host.startswith("/"):
+        url = f"postgresql://{user}@/{name}?host={quote(host, safe='')}"
+    else:
+        password = f":{quote(database['PASSWORD'])}" if database["PASSWORD"] else ""
+        url = f"postgresql://{user}{password}@{host}:{database['PORT'] or 5432}/{name}"
+    return os.environ | {
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "evalplatform.settings",
+        "EVALPLATFORM_VAR": str(settings.VAR_DIR),
+        **extra,
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def site() -> Iterator[str]:
+    """Run gunicorn and yield the site's address."""
+    address = f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "gunicorn", "evalplatform.wsgi:application", "--bind", address]
+    command += ["--workers", "2", "--threads", "4", "--no-control-socket"]
+    with _running(command, environment(), "site"):
+        _wait_for(f"http://{address}/healthz")
+        yield f"http://{address}"
+
+
+@contextmanager
+def worker(**extra: str) -> Iterator[subprocess.Popen]:
+    """Run a Celery worker on the generation queue."""
+    command = [sys.executable, "-m", "celery", "-A", "evalplatform.celery", "worker"]
+    command += ["--pool", "solo", "--queues", "generation,default"]
+    command += ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    with _running(command, environment(**extra), "worker") as process:
+        yield process
+
+
+@contextmanager
+def _running(command: list[str], env: dict[str, str], name: str) -> Iterator[subprocess.Popen]:
+    log_path = settings.VAR_DIR / f"{name}.log"
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=env, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_for(url: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if requests.get(url, timeout=5).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} did not answer within {seconds} s")
