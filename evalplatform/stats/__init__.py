@@ -1,0 +1,63 @@
+"""Statistics of human preference votes: arrays in, frozen results out.
+
+Pure: numpy and scipy only. No Django, no torch, no input or output, no clock, and no randomness
+but the generator a caller gives. Votes share prompts and annotators, and every interval here says
+in `method` which of the two it takes into account.
+
+Naming: A and B are the two checkpoints compared, a win is a win of A, shares lie in [0, 1]. What
+cannot be estimated is a named `State` with a reason and values None; what means nothing is refused
+with a `StatsError` that names the rows.
+"""
+
+from .errors import (
+    ColumnTypeError,
+    EmptyVotesError,
+    ItemAcrossPromptsError,
+    LengthMismatchError,
+    MissingIdError,
+    RowsError,
+    StatsError,
+    UnknownOptionError,
+    UnknownOutcomeError,
+)
+from .estimates import Estimate, State
+from .majority import Verdicts, verdicts
+from .preference import ExactSignTest, SignTest, exact_sign_test, sign_test
+from .rates import Tally, WinRates, breakdown, tally, win_rates
+from .reliability import Agreement, agreement, nominal_alpha, percent_agreement
+from .sides import SideBias, side_bias
+from .votes import Outcome, Votes, factorise
+
+__all__ = [
+    "Agreement",
+    "ColumnTypeError",
+    "EmptyVotesError",
+    "Estimate",
+    "ExactSignTest",
+    "ItemAcrossPromptsError",
+    "LengthMismatchError",
+    "MissingIdError",
+    "Outcome",
+    "RowsError",
+    "SideBias",
+    "SignTest",
+    "State",
+    "StatsError",
+    "Tally",
+    "UnknownOptionError",
+    "UnknownOutcomeError",
+    "Verdicts",
+    "Votes",
+    "WinRates",
+    "agreement",
+    "breakdown",
+    "exact_sign_test",
+    "factorise",
+    "nominal_alpha",
+    "percent_agreement",
+    "side_bias",
+    "sign_test",
+    "tally",
+    "verdicts",
+    "win_rates",
+]

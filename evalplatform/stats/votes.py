@@ -1,0 +1,263 @@
+"""Votes as integer columns: the one input of every function in this package.
+
+A vote is one annotator's answer about one item. An *item* is a comparison (two images of one
+prompt, judged on one criterion); its k votes share the item, and one prompt may have many items.
+Outcomes speak of identities (A, tie, B): left and right are presentation and end before here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import (
+    ColumnTypeError,
+    EmptyVotesError,
+    ItemAcrossPromptsError,
+    LengthMismatchError,
+    MissingIdError,
+    UnknownOutcomeError,
+)
+
+IntColumn = npt.NDArray[np.int64]
+BoolColumn = npt.NDArray[np.bool_]
+
+_INT64 = np.iinfo(np.int64)
+_ACCEPTED = "Accepted are 0 or 'A' (A wins), 1 or 'TIE', 2 or 'B' (B wins)."
+
+
+class Outcome(IntEnum):
+    """What one vote says of the pair (A, B)."""
+
+    A = 0
+    TIE = 1
+    B = 2
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Votes sorted into groups: `codes` runs from 0 to `count` - 1, one entry per vote."""
+
+    codes: IntColumn
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """Frozen, validated columns; entry i of each describes vote i.
+
+    Attributes:
+        outcome: 0 (A wins), 1 (tie) or 2 (B wins), see `Outcome`.
+        prompt: id of the prompt the vote is about.
+        annotator: id of the person who voted.
+        item: id of the comparison; its k votes share it, and it has one prompt.
+
+    Ids may be any integers. For other ids use `Votes.from_columns`.
+
+    >>> votes = Votes(outcome=[0, 0, 2], prompt=[7, 7, 9], annotator=[1, 2, 1], item=[70, 70, 90])
+    >>> len(votes), votes.n_prompts, votes.n_annotators, votes.n_items
+    (3, 2, 2, 2)
+    """
+
+    outcome: IntColumn
+    prompt: IntColumn
+    annotator: IntColumn
+    item: IntColumn
+
+    def __post_init__(self) -> None:
+        for name in ("outcome", "prompt", "annotator", "item"):
+            object.__setattr__(self, name, _frozen_integers(name, getattr(self, name)))
+        _check_lengths(
+            outcome=self.outcome, prompt=self.prompt, annotator=self.annotator, item=self.item
+        )
+        _check_outcomes(self.outcome)
+        _check_one_prompt_per_item(self.by_item, self.by_prompt)
+
+    @classmethod
+    def from_columns(
+        cls,
+        *,
+        outcome: Iterable[Any],
+        prompt: Iterable[Hashable],
+        annotator: Iterable[Hashable],
+        item: Iterable[Hashable],
+    ) -> Votes:
+        """Build votes from columns of any hashable ids and of outcomes as numbers or names.
+
+        A column of integers is kept as it is, so results can be matched to database keys. Any
+        other column is coded 0, 1, 2, ... in order of first appearance, see `factorise`.
+
+        >>> votes = Votes.from_columns(
+        ...     outcome=["A", "TIE", "B"], prompt=["cat", "cat", "dog"],
+        ...     annotator=["ana", "ben", "ana"], item=["c1", "c1", "c2"])
+        >>> votes.outcome.tolist(), votes.prompt.tolist()
+        ([0, 1, 2], [0, 0, 1])
+        """
+        return cls(
+            outcome=_outcome_codes(outcome),
+            prompt=_id_codes("prompt", prompt),
+            annotator=_id_codes("annotator", annotator),
+            item=_id_codes("item", item),
+        )
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+    @property
+    def n_prompts(self) -> int:
+        return self.by_prompt.count
+
+    @property
+    def n_annotators(self) -> int:
+        return self.by_annotator.count
+
+    @property
+    def n_items(self) -> int:
+        return self.by_item.count
+
+    @cached_property
+    def by_prompt(self) -> Groups:
+        return group(self.prompt)
+
+    @cached_property
+    def by_annotator(self) -> Groups:
+        return group(self.annotator)
+
+    @cached_property
+    def by_item(self) -> Groups:
+        return group(self.item)
+
+    @cached_property
+    def by_pair(self) -> Groups:
+        """Votes of one annotator on one prompt: the intersection of the two clusterings."""
+        return group(self.by_prompt.codes * self.by_annotator.count + self.by_annotator.codes)
+
+    def where(self, mask: npt.ArrayLike) -> Votes:
+        """The votes for which `mask` is true, with their ids kept."""
+        kept = np.asarray(mask)
+        if kept.dtype != np.bool_ or kept.ndim != 1:
+            raise ColumnTypeError("mask must be a one-dimensional column of True and False.")
+        _check_lengths(votes=self.outcome, mask=kept)
+        return Votes(self.outcome[kept], self.prompt[kept], self.annotator[kept], self.item[kept])
+
+    def swapped(self) -> Votes:
+        """The same votes with A and B exchanged."""
+        return Votes(2 - self.outcome, self.prompt, self.annotator, self.item)
+
+
+def factorise(ids: Iterable[Hashable]) -> tuple[IntColumn, tuple[Hashable, ...]]:
+    """Code ids 0, 1, 2, ... in order of first appearance; return the codes and the ids in order.
+
+    >>> codes, labels = factorise(["b", "a", "b"])
+    >>> codes.tolist(), labels
+    ([0, 1, 0], ('b', 'a'))
+    """
+    seen: dict[Hashable, int] = {}
+    codes = np.array([seen.setdefault(one, len(seen)) for one in ids], dtype=np.int64)
+    return codes, tuple(seen)
+
+
+def group(ids: IntColumn) -> Groups:
+    """Recode integer ids without gaps, in linear time when they are not much larger than n."""
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= 4 * len(ids) + 1024:
+        unique, codes = np.unique(ids, return_inverse=True)
+        return Groups(codes.astype(np.int64), len(unique))
+    present = np.zeros(high + 1, dtype=np.bool_)
+    present[ids] = True
+    position = np.cumsum(present) - 1
+    return Groups(position[ids], int(position[-1]) + 1)
+
+
+def _frozen_integers(name: str, column: npt.ArrayLike) -> IntColumn:
+    array = np.asarray(column)
+    if array.ndim != 1:
+        raise ColumnTypeError(f"{name} has {array.ndim} dimensions. Give one entry per vote.")
+    if array.size == 0:
+        raise EmptyVotesError(f"{name} is empty. Give at least one vote.")
+    if array.dtype.kind not in "iu":
+        raise ColumnTypeError(
+            f"{name} holds {array.dtype}, not integers. Use Votes.from_columns for other ids."
+        )
+    if array.dtype.kind == "u" and int(array.max()) > _INT64.max:
+        raise ColumnTypeError(f"{name} holds ids above 2**63 - 1. Use Votes.from_columns.")
+    frozen = np.array(array, dtype=np.int64)
+    frozen.setflags(write=False)
+    return frozen
+
+
+def _check_lengths(**columns: npt.NDArray[Any]) -> None:
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise LengthMismatchError(lengths)
+
+
+def _check_outcomes(outcome: IntColumn) -> None:
+    wrong = np.flatnonzero((outcome < Outcome.A) | (outcome > Outcome.B))
+    if len(wrong):
+        raise UnknownOutcomeError(f"Unknown outcome {outcome[wrong[0]]}", wrong, _ACCEPTED)
+
+
+def _check_one_prompt_per_item(items: Groups, prompts: Groups) -> None:
+    prompt_of = np.empty(items.count, dtype=np.int64)
+    prompt_of[items.codes[::-1]] = prompts.codes[::-1]  # the last write, the first row, stays
+    wrong = np.flatnonzero(prompt_of[items.codes] != prompts.codes)
+    if len(wrong):
+        raise ItemAcrossPromptsError(
+            "Votes of an item lie on another prompt than its first vote",
+            wrong,
+            "An item is a comparison of one prompt: give each comparison its own id.",
+        )
+
+
+def _outcome_codes(outcomes: Iterable[Any]) -> IntColumn:
+    if isinstance(outcomes, np.ndarray) and outcomes.dtype.kind in "iu":
+        return outcomes.astype(np.int64)
+    given = list(outcomes)
+    codes = [_outcome_code(one) for one in given]
+    wrong = [row for row, code in enumerate(codes) if code is None]
+    if wrong:
+        raise UnknownOutcomeError(f"Unknown outcome {given[wrong[0]]!r}", wrong, _ACCEPTED)
+    return np.array(codes, dtype=np.int64)
+
+
+def _outcome_code(outcome: Any) -> int | None:
+    if isinstance(outcome, str):
+        return Outcome[outcome].value if outcome in Outcome.__members__ else None
+    if _is_integer(outcome) and Outcome.A <= outcome <= Outcome.B:
+        return int(outcome)
+    return None
+
+
+def _id_codes(name: str, ids: Iterable[Hashable]) -> IntColumn:
+    if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu" and ids.dtype != np.uint64:
+        return ids.astype(np.int64)
+    given = list(ids)
+    missing = [row for row, one in enumerate(given) if _is_missing(one)]
+    if missing:
+        raise MissingIdError(f"{name} is missing", missing, "Drop these votes or name their ids.")
+    if all(_fits_int64(one) for one in given):
+        return np.array(given, dtype=np.int64)
+    try:
+        return factorise(given)[0]
+    except TypeError as error:
+        raise ColumnTypeError(f"{name} holds ids that cannot be hashed: {error}.") from error
+
+
+def _is_integer(one: Any) -> bool:
+    return isinstance(one, Integral) and not isinstance(one, bool)
+
+
+def _fits_int64(one: Any) -> bool:
+    return _is_integer(one) and _INT64.min <= int(one) <= _INT64.max
+
+
+def _is_missing(one: Any) -> bool:
+    return one is None or (isinstance(one, (float, np.floating)) and bool(np.isnan(one)))

@@ -1,0 +1,101 @@
+"""Votes for the tests: small hand-made ones, and simulated ones whose true shares are known.
+
+The simulated voter prefers A by x = lean + prompt effect + annotator effect + noise, all normal,
+noise of variance 1; x > tie is a vote for A, x < -tie one for B. Over new prompts and new
+annotators, x is normal with variance 1 + prompt_sd^2 + annotator_sd^2, so the true shares are
+values of the normal distribution function and need no simulation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb, erf, pi, sqrt
+
+import numpy as np
+
+from evalplatform.stats import Votes
+
+
+@dataclass(frozen=True)
+class Design:
+    prompts: int
+    annotators: int
+    votes_per_prompt: int
+    prompt_sd: float
+    annotator_sd: float
+    lean: float = 0.15
+    tie: float = 0.25
+
+    def true_shares(self) -> dict[str, float]:
+        spread = sqrt(1.0 + self.prompt_sd**2 + self.annotator_sd**2)
+        win = normal_cdf((self.lean - self.tie) / spread)
+        lose = normal_cdf((-self.lean - self.tie) / spread)
+        return {
+            "win": win,
+            "tie": 1.0 - win - lose,
+            "net": win - lose,
+            "half": (1.0 + win - lose) / 2.0,
+            "decided": win / (win + lose),
+            "verdict win": self._true_verdict_win(),
+        }
+
+    def _true_verdict_win(self) -> float:
+        """Chance that more than half of a prompt's k votes, by new people, are for A.
+
+        Given the prompt effect the k votes are independent; Gauss-Hermite takes the mean over it.
+        """
+        k, people_sd = self.votes_per_prompt, sqrt(1.0 + self.annotator_sd**2)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+        wins = [
+            sum(comb(k, a) * p**a * (1 - p) ** (k - a) for a in range(k // 2 + 1, k + 1))
+            for p in (
+                normal_cdf((self.lean - self.tie + self.prompt_sd * z) / people_sd) for z in nodes
+            )
+        ]
+        return float(weights @ np.array(wins) / sqrt(2.0 * pi))
+
+
+DESIGNS = {
+    "base": Design(200, 50, 5, prompt_sd=0.45, annotator_sd=0.30),
+    "strong annotator habits": Design(200, 50, 5, prompt_sd=0.30, annotator_sd=0.90),
+    "five annotators": Design(200, 5, 5, prompt_sd=0.45, annotator_sd=0.40),
+    "independent": Design(200, 50, 5, prompt_sd=0.0, annotator_sd=0.0),
+}
+
+
+def simulate(design: Design, rng: np.random.Generator) -> Votes:
+    """One study: every prompt is judged by `votes_per_prompt` people drawn from the pool."""
+    pool = rng.random((design.prompts, design.annotators))
+    annotator = np.argsort(pool, axis=1)[:, : design.votes_per_prompt].ravel()
+    prompt = np.repeat(np.arange(design.prompts), design.votes_per_prompt)
+    x = (
+        design.lean
+        + design.prompt_sd * rng.standard_normal(design.prompts)[prompt]
+        + design.annotator_sd * rng.standard_normal(design.annotators)[annotator]
+        + rng.standard_normal(len(prompt))
+    )
+    outcome = np.where(x > design.tie, 0, np.where(x < -design.tie, 2, 1))
+    return Votes(outcome, prompt, annotator, prompt)
+
+
+def votes_of(*rows: tuple[str, str, str]) -> Votes:
+    """Votes from rows (prompt, annotator, outcome), one item per prompt."""
+    prompt, annotator, outcome = zip(*rows, strict=True)
+    return Votes.from_columns(outcome=outcome, prompt=prompt, annotator=annotator, item=prompt)
+
+
+def grid_votes(*outcomes: str) -> Votes:
+    """Votes from one string per prompt, one letter (A, T, B) per annotator; "-" is no vote."""
+    name = {"A": "A", "T": "TIE", "B": "B"}
+    return votes_of(
+        *(
+            (f"prompt {row}", f"annotator {column}", name[letter])
+            for row, letters in enumerate(outcomes)
+            for column, letter in enumerate(letters)
+            if letter != "-"
+        )
+    )
+
+
+def normal_cdf(x: float) -> float:
+    return 0.5 * (1.0 + erf(x / sqrt(2.0)))

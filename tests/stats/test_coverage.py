@@ -1,0 +1,51 @@
+"""Nominal 95 % intervals hold the true share in about 95 % of simulated studies.
+
+The wider table, with more designs and replicates, is printed by `bench_coverage.py`.
+"""
+
+import numpy as np
+import pytest
+
+from .bench_coverage import measure
+from .crossed_votes import DESIGNS, simulate
+
+REPLICATES = 400  # a cell then has a standard error of 0.011 at 0.95
+
+
+@pytest.fixture(scope="module")
+def coverage():
+    return {
+        name: {method: cell[0] for method, cell in measure(design, REPLICATES).items()}
+        for name, design in DESIGNS.items()
+    }
+
+
+@pytest.mark.parametrize("share", ["win", "tie", "net", "half", "decided"])
+@pytest.mark.parametrize("design", DESIGNS)
+def test_two_way_intervals_cover(coverage, design, share):
+    assert coverage[design][f"two-way {share}"] >= 0.92
+
+
+@pytest.mark.parametrize("design", ["base", "strong annotator habits", "five annotators"])
+def test_wilson_on_votes_does_not_cover_when_votes_share_prompts_and_people(coverage, design):
+    assert coverage[design]["Wilson on votes"] < 0.88
+
+
+def test_two_way_intervals_cost_little_when_votes_are_independent(coverage):
+    assert coverage["independent"]["two-way win"] <= 0.99
+    assert coverage["independent"]["Wilson on votes"] >= 0.92
+
+
+def test_verdict_intervals_cover_other_prompts_but_not_other_people(coverage):
+    """The limit their docstring and `method` state."""
+    assert coverage["independent"]["verdict win, by prompt"] >= 0.92
+    assert coverage["strong annotator habits"]["verdict win, by prompt"] < 0.88
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_true_shares_agree_with_the_simulated_votes(design):
+    """The truth is computed, not simulated; a mistake in it would make coverage meaningless."""
+    rng = np.random.default_rng(8)
+    truth = DESIGNS[design].true_shares()
+    wins = [np.mean(simulate(DESIGNS[design], rng).outcome == 0) for _ in range(300)]
+    assert np.mean(wins) == pytest.approx(truth["win"], abs=4 * np.std(wins) / np.sqrt(300))
