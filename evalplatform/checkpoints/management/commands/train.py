@@ -1,0 +1,54 @@
+"""Train a checkpoint and register it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+
+from evalplatform.checkpoints.services import register_checkpoint
+from evalplatform.core.commands import PlatformCommand
+
+
+class Command(PlatformCommand):
+    help = (
+        "Train a checkpoint with the included trainer, in a process of its own, and register the "
+        "result. The same as `python -m models_backend.train CONFIG` followed by "
+        "`manage.py register_checkpoint`. An interrupted run resumes where it stopped; a finished "
+        "one is not run again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("config", type=Path, help="TOML file, see models_backend/configs/")
+        parser.add_argument("--name", help="name in the registry (default: as in the config)")
+        parser.add_argument("--no-register", action="store_true", help="train only")
+        parser.add_argument(
+            "trainer_options",
+            nargs="*",
+            metavar="-- OPTION",
+            help="after `--`: options for the trainer, e.g. -- --data DIR --out DIR",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        directory = run_trainer(options["config"], options["trainer_options"])
+        self.stdout.write(f"trained {directory}")
+        if not options["no_register"]:
+            checkpoint, _ = register_checkpoint(directory=directory, name=options["name"])
+            self.stdout.write(f"registered {checkpoint.name}, sha256 {checkpoint.sha256}")
+
+
+def run_trainer(config: Path, trainer_options: list[str]) -> Path:
+    """Run the trainer, its progress on our stderr; return the checkpoint directory it names.
+
+    A process of its own keeps torch out of this one. Its exit status becomes ours.
+    """
+    command = [sys.executable, "-m", "models_backend.train", str(config), *trainer_options]
+    finished = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, cwd=settings.BASE_DIR, check=False
+    )
+    if finished.returncode:
+        # The trainer has already said why, on stderr.
+        raise CommandError("training did not finish", returncode=finished.returncode)
+    return Path(finished.stdout.strip().splitlines()[-1])

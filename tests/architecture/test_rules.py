@@ -1,0 +1,76 @@
+"""The house's rules as tests."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SETUP = "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; "
+
+
+def modules_after(code: str) -> set[str]:
+    """Run `code` in a fresh interpreter and return the top-level modules it loaded."""
+    code += "; import sys; print(' '.join({name.split('.')[0] for name in sys.modules}))"
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(out.stdout.split())
+
+
+def test_web_process_never_loads_torch():
+    code = SETUP + "import django; django.setup(); import evalplatform.urls, evalplatform.wsgi"
+    code += "; import evalplatform.generation.tasks; from django.urls import reverse; reverse('core:healthz')"
+    loaded = modules_after(code)
+    assert "django" in loaded
+    assert not {"torch", "diffusers", "transformers", "models_backend"} & loaded
+
+
+def test_statistics_load_no_django_and_no_torch():
+    loaded = modules_after("import evalplatform.stats")
+    assert "numpy" in loaded
+    assert not {"django", "torch", "celery"} & loaded
+
+
+def test_models_backend_loads_no_django():
+    loaded = modules_after("import models_backend.sample, models_backend.train")
+    assert "torch" in loaded
+    assert not {"django", "celery", "evalplatform"} & loaded
+
+
+def test_torchvision_is_absent():
+    """A CUDA build of it breaks diffusers on a CPU, and there is no CPU build everywhere."""
+    assert importlib.util.find_spec("torchvision") is None
+
+
+def test_every_setting_read_from_the_environment_is_documented():
+    code = (ROOT / "evalplatform/settings.py").read_text()
+    names = set(re.findall(r'env\.(?:text|flag|integer|names)\(\s*"([A-Z_]+)"', code))
+    assert len(names) > 8
+    documented = (ROOT / "docs/settings.md").read_text()
+    assert {name for name in names if f"`{name}`" not in documented} == set()
+
+
+def test_requirements_are_pinned():
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            requirement = line.partition("#")[0].strip()
+            if requirement and not requirement.startswith("-r"):
+                assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][^+\s]*", requirement), requirement
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["import_prompts", "train", "register_checkpoint", "run_eval", "simulate_annotators", "report",
+     "services", "demo"],
+)  # fmt: skip
+def test_command_explains_itself(command):
+    out = subprocess.run(
+        [sys.executable, "manage.py", command, "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert out.returncode == 0
+    assert len(out.stdout) > 400
+    assert "usage: manage.py " + command in out.stdout

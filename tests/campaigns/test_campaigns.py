@@ -1,0 +1,149 @@
+"""Campaigns: what they refuse, what they freeze, what they repeat."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError
+
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.selectors import planned_prompts, sample_seed
+from evalplatform.campaigns.services import close_campaign, create_campaign
+from evalplatform.core.errors import BadInputError
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def asked():
+    """What a researcher asks for."""
+    return {
+        "slug": "a-vs-b",
+        "checkpoint_a": factories.make_checkpoint("a"),
+        "checkpoint_b": factories.make_checkpoint("b"),
+        "prompt_sets": [factories.make_prompt_set("things", 10)],
+        "criteria": ["visual_appeal"],
+        "k": 5,
+        "settings": factories.SETTINGS,
+        "seed": 1,
+    }
+
+
+def test_creating_again_resumes(asked):
+    first, created = create_campaign(**asked)
+    again, created_again = create_campaign(**asked)
+    assert (created, created_again) == (True, False)
+    assert again == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"k": 3}, {"seed": 2}, {"criteria": ["text_faithfulness"]}, {"prompts_per_set": 3},
+     {"settings": factories.SETTINGS | {"steps": 5}}],
+)  # fmt: skip
+def test_same_name_with_another_protocol_is_refused(asked, change):
+    create_campaign(**asked)
+    with pytest.raises(BadInputError, match="exists with a different protocol"):
+        create_campaign(**asked | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"k": 0}, "give at least 1"),
+        ({"k": -2}, "give at least 1"),
+        ({"criteria": []}, "criteria missing"),
+        ({"criteria": ["beauty"]}, "criteria beauty"),
+        ({"criteria": ["visual_appeal", "visual_appeal"]}, "at most once"),
+        ({"prompt_sets": []}, "no prompt set"),
+    ],
+)
+def test_bad_request_is_refused_and_nothing_is_stored(asked, change, message):
+    with pytest.raises(BadInputError, match=message):
+        create_campaign(**asked | change)
+    assert Campaign.objects.count() == 0
+
+
+def test_checkpoint_against_itself_is_refused(asked):
+    with pytest.raises(BadInputError, match="cannot be compared with itself"):
+        create_campaign(**asked | {"checkpoint_b": asked["checkpoint_a"]})
+
+
+def test_checkpoint_against_itself_cannot_be_stored(asked):
+    campaign, _ = create_campaign(**asked)
+    with pytest.raises(IntegrityError, match="campaign_two_checkpoints"):
+        Campaign.objects.filter(pk=campaign.pk).update(checkpoint_b=campaign.checkpoint_a)
+
+
+def test_appeal_that_shows_the_prompt_cannot_be_stored(asked):
+    campaign, _ = create_campaign(**asked)
+    with pytest.raises(IntegrityError, match="criterion_appeal_hides_prompt"):
+        Criterion.objects.filter(campaign=campaign).update(shows_prompt=True)
+
+
+def test_k_below_one_cannot_be_stored(asked):
+    campaign, _ = create_campaign(**asked)
+    with pytest.raises(IntegrityError, match="criterion_k_at_least_one"):
+        Criterion.objects.filter(campaign=campaign).update(k=0)
+
+
+def test_open_campaign_without_protocol_cannot_be_stored(asked):
+    campaign, _ = create_campaign(**asked)
+    with pytest.raises(IntegrityError, match="campaign_open_is_frozen"):
+        Campaign.objects.filter(pk=campaign.pk).update(status="open")
+
+
+def test_opening_freezes_the_protocol(draft):
+    open_campaign(campaign=draft)
+    protocol = draft.protocol
+    assert draft.status == "open"
+    assert len(draft.protocol_sha256) == 64
+    assert protocol["checkpoints"]["a"]["sha256"] == draft.checkpoint_a.sha256
+    assert protocol["prompt_sets"][0]["sha256"] == draft.prompt_sets.get().sha256
+    assert [criterion["k"] for criterion in protocol["criteria"]] == [5, 5]
+    assert protocol["seed"] == 7
+    assert protocol["sampler_settings"] == factories.SETTINGS
+
+
+def test_subset_of_prompts_is_seeded(asked):
+    campaign, _ = create_campaign(**asked | {"prompts_per_set": 4})
+    chosen = [prompt.text for prompt in planned_prompts(campaign)]
+    assert len(chosen) == 4
+    assert chosen == [prompt.text for prompt in planned_prompts(campaign)]
+    other, _ = create_campaign(**asked | {"slug": "c", "prompts_per_set": 4, "seed": 99})
+    assert chosen != [prompt.text for prompt in planned_prompts(other)]
+
+
+def test_seed_of_a_sample_hangs_on_the_prompts_text(asked):
+    one, two = asked["prompt_sets"][0].prompts.all()[:2]
+    assert sample_seed(1, one) == sample_seed(1, one)
+    assert sample_seed(1, one) != sample_seed(1, two)
+    assert sample_seed(1, one) != sample_seed(2, one)
+    assert 0 <= sample_seed(1, one) < 2**32
+
+
+def test_closing_happens_once(campaign):
+    assert close_campaign(campaign=campaign) is True
+    assert close_campaign(campaign=campaign) is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nobody", "b"], "no usable checkpoint 'nobody'; registered: a, b"),
+        (["a", "a"], "cannot be compared with itself"),
+        (["a", "b", "--k", "0"], "give at least 1"),
+        (["a", "b", "--steps", "0"], "--steps 0 is out of range"),
+        (["a", "b", "--limit", "0"], "--limit 0 is out of range"),
+        (["a", "b", "--criteria", "beauty"], "criteria beauty"),
+        (["a", "b", "--name", "no spaces"], "cannot name a campaign"),
+        (["a", "b", "--prompts", "unknown"], "no prompt set 'unknown'"),
+    ],
+)
+def test_run_eval_refuses_with_one_line_and_status_2(asked, arguments, message):
+    with pytest.raises(CommandError) as raised:
+        call_command("run_eval", *arguments, "--prompts", "things")
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert raised.value.returncode == 2
+    assert Campaign.objects.count() == 0

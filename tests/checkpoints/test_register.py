@@ -1,0 +1,190 @@
+"""Registering checkpoints: verified, copied whole, never code."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from safetensors.numpy import save_file
+
+from evalplatform.checkpoints.layout import content_sha256, inspect
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.selectors import usable_checkpoint
+from evalplatform.checkpoints.services import register_checkpoint
+from evalplatform.core.errors import BadInputError
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def registry(tmp_path, settings):
+    settings.CHECKPOINT_DIR = tmp_path / "registry"
+    return settings.CHECKPOINT_DIR
+
+
+def make_pipeline(directory: Path, value: float = 1.0) -> Path:
+    """Write what looks like a diffusers pipeline with one tensor."""
+    (directory / "unet").mkdir(parents=True)
+    save_file({"w": np.full(4, value)}, directory / "unet/diffusion_pytorch_model.safetensors")
+    (directory / "unet/config.json").write_text("{}")
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "unet": ["diffusers", "UNet2DConditionModel"],
+    }
+    (directory / "model_index.json").write_text(json.dumps(index))
+    return directory
+
+
+def make_trained(directory: Path, **metadata) -> Path:
+    """Write what the trainer writes."""
+    import hashlib
+
+    (directory / "unet").mkdir(parents=True)
+    weights = directory / "unet/model.safetensors"
+    save_file({"w": np.full(4, metadata.pop("value", 1.0))}, weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    files = {"unet/model.safetensors": {"sha256": digest, "bytes": weights.stat().st_size}}
+    content = {
+        "format": "t2i-checkpoint/1",
+        "name": "tuned",
+        "role": "quality_tuned",
+        "family": "latent_diffusion",
+        "sha256": content_sha256({"unet/model.safetensors": digest}),
+        "files": files,
+        "parent_sha256": None,
+        "training": {"recipe": "quality_tune", "seed": 3},
+        "licences": ["MIT"],
+    } | metadata
+    (directory / "metadata.json").write_text(json.dumps(content))
+    return directory
+
+
+def test_trained_checkpoint_keeps_role_and_provenance(tmp_path, registry):
+    checkpoint, created = register_checkpoint(directory=make_trained(tmp_path / "run"))
+    assert created
+    assert (checkpoint.name, checkpoint.role, checkpoint.status) == (
+        "tuned",
+        "quality_tuned",
+        "verified",
+    )
+    assert checkpoint.training == {"recipe": "quality_tune", "seed": 3}
+    assert checkpoint.directory == registry / checkpoint.sha256
+    assert inspect(checkpoint.directory).sha256 == checkpoint.sha256
+
+
+def test_diffusers_pipeline_is_external(tmp_path):
+    checkpoint, _ = register_checkpoint(directory=make_pipeline(tmp_path / "sd"), name="sd")
+    assert (checkpoint.role, checkpoint.family) == ("external", "diffusers_pipeline")
+
+
+def test_same_weights_are_registered_once(tmp_path):
+    first, _ = register_checkpoint(directory=make_pipeline(tmp_path / "one"), name="one")
+    again, created = register_checkpoint(directory=make_pipeline(tmp_path / "two"), name="two")
+    assert (again, created) == (first, False)
+
+
+def test_lineage_is_kept(tmp_path):
+    parent, _ = register_checkpoint(directory=make_pipeline(tmp_path / "base"), name="base")
+    tuned = make_trained(tmp_path / "run", parent_sha256=parent.sha256)
+    assert register_checkpoint(directory=tuned)[0].parent == parent
+
+
+def test_unregistered_parent_is_refused(tmp_path):
+    run = make_trained(tmp_path / "run", parent_sha256="0" * 64)
+    with pytest.raises(BadInputError, match="register its parent first"):
+        register_checkpoint(directory=run)
+
+
+def test_taken_name_is_refused(tmp_path):
+    register_checkpoint(directory=make_pipeline(tmp_path / "one"), name="sd")
+    with pytest.raises(BadInputError, match="belongs to other weights"):
+        register_checkpoint(directory=make_pipeline(tmp_path / "two", 2.0), name="sd")
+
+
+def spoil_pickle(path):
+    (path / "unet/diffusion_pytorch_model.bin").write_bytes(b"\x80\x04.")
+
+
+def spoil_code(path):
+    (path / "pipeline.py").write_text("print('hello')")
+
+
+def spoil_link(path):
+    (path / "unet/other.json").symlink_to("/etc/hostname")
+
+
+def spoil_truncated(path):
+    weights = path / "unet/diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+
+
+def spoil_header(path):
+    weights = path / "unet/diffusion_pytorch_model.safetensors"
+    weights.write_bytes((2**62).to_bytes(8, "little") + weights.read_bytes()[8:])
+
+
+def spoil_class(path):
+    index = {"_class_name": "EvilPipeline", "unet": ["my_code", "Evil"]}
+    (path / "model_index.json").write_text(json.dumps(index))
+
+
+def spoil_json(path):
+    (path / "model_index.json").write_text("{")
+
+
+def spoil_no_index(path):
+    (path / "model_index.json").unlink()
+
+
+def spoil_no_weights(path):
+    (path / "unet/diffusion_pytorch_model.safetensors").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_pickle, "could run code"),
+        (spoil_code, "could run code"),
+        (spoil_link, "is a link"),
+        (spoil_truncated, "cut off"),
+        (spoil_header, "not a whole safetensors"),
+        (spoil_class, "never code from the checkpoint"),
+        (spoil_json, "is not JSON"),
+        (spoil_no_index, "neither metadata.json nor model_index.json"),
+        (spoil_no_weights, "no .safetensors weights"),
+    ],
+)
+def test_unsafe_or_broken_directory_is_refused_and_nothing_is_left(
+    tmp_path, registry, spoil, message
+):
+    directory = make_pipeline(tmp_path / "sd")
+    spoil(directory)
+    with pytest.raises(BadInputError, match=message):
+        register_checkpoint(directory=directory, name="sd")
+    assert Checkpoint.objects.count() == 0
+    assert not registry.exists() or not list(registry.iterdir())
+
+
+def test_changed_weights_are_noticed(tmp_path):
+    directory = make_trained(tmp_path / "run")
+    save_file({"w": np.full(4, 9.0)}, directory / "unet/model.safetensors")
+    with pytest.raises(BadInputError, match="not what the trainer wrote"):
+        register_checkpoint(directory=directory)
+
+
+def test_command_says_what_it_registered(tmp_path, capsys):
+    call_command("register_checkpoint", str(make_trained(tmp_path / "run")))
+    assert "registered tuned (quality-tuned, latent_diffusion)" in capsys.readouterr().out
+
+
+def test_missing_directory_exits_2(tmp_path):
+    with pytest.raises(CommandError, match="no such directory") as raised:
+        call_command("register_checkpoint", str(tmp_path / "nowhere"))
+    assert raised.value.returncode == 2
+
+
+def test_unknown_checkpoint_lists_the_known(tmp_path):
+    register_checkpoint(directory=make_pipeline(tmp_path / "one"), name="sd")
+    with pytest.raises(BadInputError, match="registered: sd"):
+        usable_checkpoint("sdxl")

@@ -1,0 +1,198 @@
+"""Importing prompt files: kept to the byte, once, or refused with a line number."""
+
+import http.server
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.promptsets.importers import read_prompts
+from evalplatform.promptsets.models import Prompt, PromptSet
+from evalplatform.promptsets.selectors import prompt_set_named
+from evalplatform.promptsets.services import import_prompt_set
+
+pytestmark = pytest.mark.django_db
+
+TSV = "Prompt\tCategory\tChallenge\tNote\n"
+PARTI = Path(__file__).resolve().parents[2].parent / "shared" / "prompts" / "PartiPrompts.tsv"
+
+
+def write(tmp_path, text, name="prompts.tsv"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+def imported(tmp_path, text, name="mine", file="prompts.tsv", **options):
+    return import_prompt_set(name=name, source=write(tmp_path, text, file), **options)
+
+
+def test_texts_are_kept_to_the_byte(tmp_path):
+    rows = ['a "quoted sign', "trailing space ", '"both"', "it's; a, mixture"]
+    text = TSV + "".join(f"{row}\tArts\tBasic\t\n" for row in rows)
+    prompt_set, created = imported(tmp_path, text)
+    assert created
+    assert list(prompt_set.prompts.values_list("text", flat=True)) == rows
+
+
+def test_columns_are_stored(tmp_path):
+    text = "Prompt\tCategory\tChallenge\tNote\tTags\na cat\tAnimals\tBasic\twhy\tstylized, flat\n"
+    imported(tmp_path, text)
+    prompt = Prompt.objects.get()
+    assert (prompt.category, prompt.challenge, prompt.note) == ("Animals", "Basic", "why")
+    assert prompt.tags == ["stylized", "flat"]
+
+
+def test_windows_line_ends_and_byte_order_mark_are_read(tmp_path):
+    prompt_set, _ = imported(
+        tmp_path, ("\ufeff" + TSV + "a cat\tAnimals\tBasic\t\n").replace("\n", "\r\n")
+    )
+    prompt = prompt_set.prompts.get()
+    assert (prompt.text, prompt.note) == ("a cat", "")
+
+
+def test_importing_twice_changes_nothing(tmp_path):
+    first, _ = imported(tmp_path, TSV + "a cat\t\t\t\n")
+    again, created = imported(tmp_path, TSV + "a cat\t\t\t\n")
+    assert (again, created) == (first, False)
+    assert (PromptSet.objects.count(), Prompt.objects.count()) == (1, 1)
+
+
+def test_changed_file_is_the_next_version(tmp_path):
+    imported(tmp_path, TSV + "a cat\t\t\t\n")
+    second, created = imported(tmp_path, TSV + "a dog\t\t\t\n")
+    assert created
+    assert second.version == 2
+    assert prompt_set_named("mine") == second
+    assert prompt_set_named("mine@1").prompts.get().text == "a cat"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("p.csv", 'prompt,category\n"a cat, sitting",Animals\n'),
+        ("p.jsonl", '{"prompt": "a cat, sitting", "category": "Animals"}\n\n'),
+        ("p.tsv", "prompt\tcategory\na cat, sitting\tAnimals\n"),
+    ],
+)
+def test_open_user_input_formats(tmp_path, file, text):
+    prompt_set, _ = imported(tmp_path, text, file=file)
+    prompt = prompt_set.prompts.get()
+    assert (prompt.text, prompt.category) == ("a cat, sitting", "Animals")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the header is missing"),
+        (TSV, "holds no prompts"),
+        (TSV + "a cat\t\t\t\n\ta\tb\t\n", "line 3 has an empty prompt"),
+        (TSV + "   \t\t\t\n", "line 2 has an empty prompt"),
+        (TSV + "a cat\t\t\t\na dog\t\t\t\na cat\t\t\t\n", "line 4 repeats the prompt of line 2"),
+        ("Text\tCategory\na cat\tAnimals\n", "the header is text, category"),
+        ("Prompt\tPrompt\na\tb\n", "each once"),
+        (TSV + "a\tb\tc\td\te\n", "line 2 has 5 fields"),
+        (TSV.encode() + b"caf\xe9\t\t\t\n", "line 2 is not UTF-8"),
+        (TSV.encode() + b"a\0b\t\t\t\n", "line 2 holds a NUL"),
+    ],
+)
+def test_bad_file_is_refused_and_nothing_is_stored(tmp_path, content, message):
+    with pytest.raises(BadInputError, match=message):
+        imported(tmp_path, content)
+    assert PromptSet.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 1 is not JSON"),
+        ("[1]", "line 1 has no text"),
+        ('{"text": "a"}', "line 1 has no text"),
+        ('{"prompt": 3}', "line 1 has no text"),
+        ('{"prompt": "a", "colour": "b"}', "accepted columns"),
+        ('{"prompt": "a", "note": 3}', "note must be text"),
+    ],
+)
+def test_bad_json_line_is_named(line, message):
+    with pytest.raises(BadInputError, match=message):
+        read_prompts(line.encode(), format="jsonl", name="p.jsonl")
+
+
+def test_unclosed_quote_in_csv_is_named():
+    with pytest.raises(BadInputError, match="not valid CSV"):
+        read_prompts(b'prompt\n"a cat\n', format="csv", name="p.csv")
+
+
+def test_wrong_hash_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="expected 0000"):
+        imported(tmp_path, TSV + "a cat\t\t\t\n", sha256="0" * 64)
+    assert PromptSet.objects.count() == 0
+
+
+def test_command_exits_2_with_one_line(tmp_path):
+    with pytest.raises(CommandError, match="no such file") as raised:
+        call_command("import_prompts", "mine", str(tmp_path / "missing.tsv"))
+    assert raised.value.returncode == 2
+
+
+def test_unknown_prompt_set_lists_the_known(tmp_path):
+    imported(tmp_path, TSV + "a cat\t\t\t\n")
+    with pytest.raises(BadInputError, match="imported: mine@1"):
+        prompt_set_named("other")
+
+
+class _BrokenServer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = (TSV + "a cat\t\t\t\n").encode()
+        self.send_response(200 if "missing" not in self.path else 404)
+        self.send_header("Content-Length", str(len(body) + (50 if "cut" in self.path else 0)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _BrokenServer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_url_is_imported(server):
+    prompt_set, _ = import_prompt_set(name="mine", source=f"{server}/prompts.tsv")
+    assert prompt_set.prompts.get().text == "a cat"
+    assert prompt_set.source == f"{server}/prompts.tsv"
+
+
+@pytest.mark.parametrize("page", ["cut.tsv", "missing.tsv"])
+def test_interrupted_download_imports_nothing(server, page):
+    with pytest.raises(BadInputError, match="nothing was imported"):
+        import_prompt_set(name="mine", source=f"{server}/{page}")
+    assert PromptSet.objects.count() == 0
+
+
+@pytest.mark.skipif(
+    not (PARTI.exists() or os.environ.get("PARTIPROMPTS")),
+    reason="give PartiPrompts.tsv by the variable PARTIPROMPTS",
+)
+def test_partiprompts_is_read_whole(capsys):
+    source = os.environ.get("PARTIPROMPTS") or str(PARTI)
+    call_command("import_prompts", "parti", source)
+    prompts = list(Prompt.objects.all())
+    assert len(prompts) == 1632
+    assert len({prompt.category for prompt in prompts}) == 12
+    assert len({prompt.challenge for prompt in prompts}) == 11
+    file_texts = [line.split("\t")[0] for line in Path(source).read_text().splitlines()[1:]]
+    assert [prompt.text for prompt in prompts] == file_texts
+    assert any(text.endswith(" ") for text in file_texts)
+    assert any('"' in text for text in file_texts)
+    assert "1,632 prompts, 12 categories, 11 challenges" in capsys.readouterr().out

@@ -1,0 +1,65 @@
+"""Simulated annotators as HTTP clients of the real site."""
+
+from collections import Counter
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Assignment, Vote
+from evalplatform.campaigns.services import close_campaign
+from tests import live
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def site(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), live.site() as address:
+        yield address
+
+
+def simulate(campaign, site, **options):
+    call_command("simulate_annotators", campaign.slug, site=site, **options)
+
+
+def test_twelve_clients_give_every_comparison_exactly_five_votes(campaign, site):
+    simulate(campaign, site, annotators=12, seed=5)
+    votes = Vote.objects.all()
+    assert votes.count() == 40
+    assert all(vote.is_simulated for vote in votes)
+    per_comparison = Counter(votes.values_list("assignment__comparison", flat=True))
+    assert set(per_comparison.values()) == {5}
+    judges = {}
+    for vote in votes.select_related("assignment"):
+        judges.setdefault(vote.assignment.comparison_id, set()).add(vote.annotator_id)
+    assert all(len(people) == 5 for people in judges.values())
+    assert Annotator.objects.filter(is_simulated=True).count() == 12
+    assert Annotator.objects.first().simulated_behaviour["model"] == "pixel-utility/1"
+
+
+def test_running_again_adds_nothing(campaign, site, capsys):
+    simulate(campaign, site, annotators=6, seed=5)
+    before = list(Vote.objects.values_list("pk", flat=True))
+    simulate(campaign, site, annotators=6, seed=5)
+    assert list(Vote.objects.values_list("pk", flat=True)) == before
+    assert Assignment.objects.pending().count() == 0
+
+
+def test_too_few_annotators_are_refused(campaign, site):
+    with pytest.raises(CommandError, match="use --annotators 5 or more") as raised:
+        simulate(campaign, site, annotators=4)
+    assert raised.value.returncode == 2
+    assert Vote.objects.count() == 0
+
+
+def test_closed_campaign_is_refused(campaign, site):
+    close_campaign(campaign=campaign)
+    with pytest.raises(CommandError, match="only an open campaign takes votes"):
+        simulate(campaign, site)
+
+
+def test_site_that_does_not_answer_is_named(campaign, monkeypatch):
+    monkeypatch.setattr("evalplatform.simulation.client.time.sleep", lambda seconds: None)
+    with pytest.raises(CommandError, match="is the site running"):
+        simulate(campaign, f"http://127.0.0.1:{live.free_port()}")
