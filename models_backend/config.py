@@ -1,0 +1,212 @@
+"""Run configurations: TOML files read strictly into dataclasses.
+
+An unknown key, a wrong type or a value out of range is refused with the key's name. Defaults are
+ours unless a comment cites the paper.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from models_backend.data.captions import CaptionMix
+from models_backend.errors import InputError
+
+T = TypeVar("T")
+ROLES = ("pretrained", "quality_tuned", "baseline")
+# Emu, section on quality-tuning: at most 15,000 iterations, however the loss still falls.
+MAX_TUNING_STEPS = 15_000
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """One training loop."""
+
+    steps: int
+    """Optimiser steps."""
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    """Peak of a linear warm-up and cosine decay."""
+    warmup_steps: int = 100
+    final_lr_share: float = 0.02
+    """The last step's learning rate as a share of the peak."""
+    weight_decay: float = 1e-4
+    grad_clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema_decay: float = 0.999
+    """Decay of the averaged weights that are saved; 0 saves the last weights."""
+    save_every: int = 200
+    """Steps between resumable states."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        _check_range("steps", self.steps, 1, 10**8)
+        _check_range("batch_size", self.batch_size, 1, 10**6)
+        _check_range("learning_rate", self.learning_rate, 1e-9, 1.0)
+        _check_range("warmup_steps", self.warmup_steps, 0, 10**7)
+        _check_range("final_lr_share", self.final_lr_share, 0.0, 1.0)
+        _check_range("weight_decay", self.weight_decay, 0.0, 10.0)
+        _check_range("grad_clip", self.grad_clip, 1e-6, 1e6)
+        _check_range("ema_decay", self.ema_decay, 0.0, 0.999999)
+        _check_range("save_every", self.save_every, 1, 10**7)
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """The pretrain recipe: autoencoder, then denoiser, on the whole mixture."""
+
+    name: str
+    role: str
+    autoencoder_training: LoopConfig
+    denoiser_training: LoopConfig
+    recipe: str = "pretrain"
+    seed: int = 0
+    image_size: int = 64
+    """Side of the square images in pixels; a multiple of 8."""
+    autoencoder: dict[str, Any] = field(default_factory=dict)
+    """See `nn.autoencoder.AutoencoderConfig`."""
+    unet: dict[str, Any] = field(default_factory=dict)
+    """See `nn.unet.UNetConfig`."""
+    captions: CaptionMix = field(default_factory=CaptionMix)
+    kl_weight: float = 1e-4
+    caption_dropout: float = 0.1
+    """Share of captions left out, for classifier-free guidance."""
+    noise_offset: float = 0.0
+    """Emu: 0.02 in the last stage of pre-training."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        _check_run(self.name, self.role, self.seed)
+        _check_range("image_size", self.image_size, 16, 1024)
+        if self.image_size % 8:
+            raise InputError(f"image_size {self.image_size}: accepted are multiples of 8")
+        _check_range("kl_weight", self.kl_weight, 0.0, 10.0)
+        _check_range("caption_dropout", self.caption_dropout, 0.0, 1.0)
+        _check_range("noise_offset", self.noise_offset, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class QualityTuneConfig:
+    """The quality-tuning recipe: a few hand-picked images, the denoiser only."""
+
+    name: str
+    denoiser_training: LoopConfig
+    tuning_list: str
+    """File of hand-picked images beside the package's data or by path: STYLE, then concept ids."""
+    role: str = "quality_tuned"
+    recipe: str = "quality_tune"
+    seed: int = 0
+    captions: CaptionMix = field(default_factory=CaptionMix)
+    caption_dropout: float = 0.1
+    noise_offset: float = 0.1
+    """Emu: 0.1 for quality-tuning."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        _check_run(self.name, self.role, self.seed)
+        _check_range("caption_dropout", self.caption_dropout, 0.0, 1.0)
+        _check_range("noise_offset", self.noise_offset, 0.0, 1.0)
+        if self.denoiser_training.steps > MAX_TUNING_STEPS:
+            raise InputError(
+                f"denoiser_training.steps {self.denoiser_training.steps}: quality-tuning stops at "
+                f"{MAX_TUNING_STEPS} at the latest; longer runs forget concepts"
+            )
+
+
+RunConfig = PretrainConfig | QualityTuneConfig
+_RECIPES: dict[str, type[PretrainConfig] | type[QualityTuneConfig]] = {
+    "pretrain": PretrainConfig,
+    "quality_tune": QualityTuneConfig,
+}
+
+
+def read_config(path: Path, overrides: list[str]) -> RunConfig:
+    """Read a TOML file, with `key=value` or `table.key=value` overrides (values as in TOML).
+
+    Raises:
+        InputError: the file is missing or malformed, or a key or value is not accepted.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); configs are in models_backend/configs/"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not TOML ({error})") from None
+    for override in overrides:
+        _apply_override(values, override)
+    recipe = values.get("recipe", "")
+    if recipe not in _RECIPES:
+        raise InputError(f"{path}: recipe {recipe!r}: accepted are {', '.join(_RECIPES)}")
+    return _build(_RECIPES[recipe], values, "")
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise InputError(f"--set {override}: give key=value, e.g. denoiser_training.steps=100")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, last = key.strip().split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise InputError(f"--set {override}: {table} is not a table")
+    values[last] = value
+
+
+def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
+    """Return dataclass `cls` from a TOML table, refusing what it does not know."""
+    hints = typing.get_type_hints(cls)
+    known = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise InputError(f"unknown key {where}{key}; accepted are {', '.join(known)}")
+    missing = [
+        name
+        for name, f in known.items()
+        if name not in values
+        and f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise InputError(f"missing key {where}{missing[0]}")
+    converted = {key: _convert(hints[key], value, f"{where}{key}") for key, value in values.items()}
+    try:
+        return cls(**converted)
+    except ValueError as error:
+        raise InputError(f"{where.rstrip('.')}: {error}") from None
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            raise InputError(f"{where} must be a table")
+        return _build(kind, value, f"{where}.")
+    plain = typing.get_origin(kind) or kind
+    if plain is float and type(value) is int:
+        return float(value)
+    if isinstance(plain, types.UnionType) or not isinstance(plain, type) or type(value) is plain:
+        return value
+    raise InputError(f"{where} = {value!r} must be of type {plain.__name__}")
+
+
+def _check_run(name: str, role: str, seed: int) -> None:
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise InputError(f"name {name!r}: use letters, digits, hyphens and underscores")
+    if role not in ROLES:
+        raise InputError(f"role {role!r}: accepted are {', '.join(ROLES)}")
+    _check_range("seed", seed, 0, 2**31 - 1)
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{name} {value}: accepted are {low:g} to {high:g}")

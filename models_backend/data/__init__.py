@@ -1,0 +1,1 @@
+"""Captioned image data: the emoji builder and the data set reader."""

@@ -1,0 +1,41 @@
+"""Errors a person can act on: one line that names what was given, what is accepted, what to do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+EXIT_BAD_INPUT = 2
+
+
+class ModelsError(Exception):
+    """Base of every error this package raises on purpose. Its text is one line."""
+
+
+class InputError(ModelsError):
+    """A file, folder, setting or argument given by the caller cannot be used."""
+
+
+class DataBuildError(ModelsError):
+    """The data set could not be built: a tool, the network, the disk or a package is at fault."""
+
+
+class CheckpointError(ModelsError):
+    """A checkpoint directory is missing parts, was changed, or is of an unknown format."""
+
+
+class TrainingError(ModelsError):
+    """Training stopped on purpose, for instance because the loss was not finite."""
+
+
+def run_cli(main: Callable[[], None]) -> int:
+    """Run ``main`` and turn the errors above into one line on stderr and exit status 2."""
+    try:
+        main()
+    except ModelsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("error: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,1 @@
+"""Model families behind one interface: a family knows its loss, its sampling and its files."""

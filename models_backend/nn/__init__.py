@@ -1,0 +1,1 @@
+"""Network parts: autoencoder, U-Net, text encoder."""

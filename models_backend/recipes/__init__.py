@@ -1,0 +1,1 @@
+"""Training recipes: Emu's pre-training and quality-tuning."""

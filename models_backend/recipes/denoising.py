@@ -1,0 +1,51 @@
+"""What both recipes share: training a family's denoiser on latents encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models_backend.config import LoopConfig
+from models_backend.data.captions import CaptionMix
+from models_backend.data.dataset import build_captions, to_unit_range
+from models_backend.data.manifest import Record
+from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.trainer import StepLoss, Trainer
+
+_ENCODE_BATCH = 64
+
+
+def encode_with_mirror_images(model: LatentDiffusion, pictures: Tensor) -> Tensor:
+    """Return latents (2N, Z, h, w): of the pictures, then of their mirror images."""
+    both = torch.cat([pictures, pictures.flip(3)])
+    parts = both.split(_ENCODE_BATCH)
+    return torch.cat([model.encode(to_unit_range(part)) for part in parts])
+
+
+def train_denoiser(
+    model: LatentDiffusion,
+    *,
+    latents: Tensor,
+    records: Sequence[Record],
+    mix: CaptionMix,
+    loop: LoopConfig,
+    caption_dropout: float,
+    noise_offset: float,
+    seed: int,
+    run: Path,
+) -> None:
+    """Train on normalised `latents` (2N, Z, h, w) of N `records` and their mirror images."""
+    captions = build_captions(records, mix, model.text_encoder)
+    z = model.normalise(latents)
+
+    def step(generator: torch.Generator) -> StepLoss:
+        images = torch.randint(len(z), (loop.batch_size,), generator=generator)
+        text = captions.draw(images % len(records), dropout=caption_dropout, generator=generator)
+        batch = {"z": z[images], "tokens": text.tokens, "mask": text.mask}
+        losses = model.loss(batch, noise_offset=noise_offset, generator=generator)
+        return StepLoss(losses, images, {})
+
+    Trainer(module=model.denoiser, config=loop, seed=seed, stage="denoiser", run=run).fit(step)
