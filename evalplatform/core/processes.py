@@ -24,6 +24,8 @@ from evalplatform.core.errors import BadInputError, EvalPlatformError
 
 SERVICES = ("postgres", "web", "worker")
 _STOP_SECONDS = 30
+# Kept, because a Popen that is collected while its process runs warns of a leak.
+_children: list[subprocess.Popen[bytes]] = []
 
 
 class ServiceError(EvalPlatformError):
@@ -70,6 +72,7 @@ class BackgroundProcess:
                 start_new_session=True,
                 env=os.environ | {"DJANGO_SETTINGS_MODULE": "evalplatform.settings"},
             )
+        _children.append(child)
         created = psutil.Process(child.pid).create_time()
         self.pid_file.write_text(f"{child.pid} {created:.2f}", encoding="ascii")
 
@@ -83,6 +86,8 @@ class BackgroundProcess:
         _, alive = psutil.wait_procs(family, timeout=_STOP_SECONDS)
         for survivor in alive:
             survivor.kill()
+        for child in _children:
+            child.poll()
         self.pid_file.unlink(missing_ok=True)
         return True
 

@@ -10,6 +10,10 @@ from evalplatform.reports.results import CampaignResults
 from evalplatform.stats import Estimate, SignTest
 
 WIDTH = 112
+FOOTNOTE = """\
+Brackets: 95 % intervals. Votes: two-way clustered by prompt and annotator. Verdicts (more than half of a
+comparison's votes, otherwise a tie): clustered by prompt only, so too narrow a claim for other annotators.
+p: two-way clustered test of net = 0."""
 
 
 def percent(estimate: Estimate, *, signed: bool = False) -> str:
@@ -21,6 +25,11 @@ def percent(estimate: Estimate, *, signed: bool = False) -> str:
         f"{100 * estimate.value:{sign}.1f} [{100 * estimate.low:{sign}.1f}, "
         f"{100 * estimate.high:{sign}.1f}]"
     )
+
+
+def stacked(estimate: Estimate, *, signed: bool = False) -> str:
+    """Return the same on two lines: the estimate above its interval."""
+    return percent(estimate, signed=signed).replace(" ", "\n", 1)
 
 
 def p_value(test: SignTest) -> str:
@@ -42,26 +51,23 @@ def results_table(results: CampaignResults) -> str:
         f"{results.completeness.comparisons:,} comparisons by {results.n_annotators} annotators"
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("criterion", "prompts", "level"):
-        table.add_column(heading)
+    for heading in ("criterion\nprompts", "level"):
+        table.add_column(heading, no_wrap=True)
     for heading in ("n", "A wins %", "tie %", "B wins %", "net %", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
     for group in results.groups:
         rates, verdicts = group.rates, group.verdicts
         table.add_row(
-            group.criterion_label, group.prompts, "votes", f"{rates.tally.total:,}",
-            percent(rates.win), percent(rates.tie), percent(rates.lose),
-            percent(rates.net, signed=True), p_value(group.test),
+            f"{group.criterion_label}\n{group.prompts}", "votes", f"{rates.tally.total:,}",
+            stacked(rates.win), stacked(rates.tie), stacked(rates.lose),
+            stacked(rates.net, signed=True), p_value(group.test),
         )  # fmt: skip
         table.add_row(
-            "", "", f"majority of {group.k}", f"{verdicts.tally.total:,}",
-            percent(verdicts.win), percent(verdicts.tie), percent(verdicts.lose),
-            percent(verdicts.net, signed=True), "", end_section=True,
+            "", "verdicts", f"{verdicts.tally.total:,}",
+            stacked(verdicts.win), stacked(verdicts.tie), stacked(verdicts.lose),
+            stacked(verdicts.net, signed=True), "", end_section=True,
         )  # fmt: skip
     console.print(table)
-    console.print(
-        "Brackets: 95 % intervals, two-way clustered by prompt and annotator for votes, by prompt "
-        "for verdicts. p: two-way clustered test of net = 0."
-    )
+    console.print(FOOTNOTE)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

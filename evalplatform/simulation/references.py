@@ -25,7 +25,7 @@ class ManifestReferences:
         self._root = manifest.parent
         entries = [json.loads(line) for line in lines]
         self._entries = [
-            (_words(entry["caption"]), self._root / entry["path"]) for entry in entries
+            (_words(entry["caption"]), self._root / entry["file"]) for entry in entries
         ]
         self._thumbnails: dict[Path, np.ndarray] = {}
         self._matches: dict[str, list[Path]] = {}

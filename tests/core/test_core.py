@@ -96,10 +96,10 @@ def test_health_is_ok_with_a_database(client, db):
     assert client.get("/healthz").json() == {"database": "ok"}
 
 
-def test_port_in_use_is_refused_with_advice():
+def test_port_in_use_is_refused_with_advice(transactional_db):
     server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     with server, pytest.raises(CommandError, match="choose another") as raised:
-        call_command("demo", "--port", str(server.server_port), "--detach")
+        call_command("demo", "--port", str(server.server_port))
     assert raised.value.returncode == 2
 
 

@@ -67,7 +67,7 @@ def test_faithfulness_prefers_what_resembles_the_reference(tmp_path):
     red[..., 0], blue[..., 2] = 250, 250
     (tmp_path / "apple.png").write_bytes(png(red))
     (tmp_path / "sea.png").write_bytes(png(blue))
-    entries = [{"caption": "red apple", "path": "apple.png"}, {"caption": "sea", "path": "sea.png"}]
+    entries = [{"caption": "red apple", "file": "apple.png"}, {"caption": "sea", "file": "sea.png"}]
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text("".join(json.dumps(each) + "\n" for each in entries))
     references = ManifestReferences(manifest)
