@@ -4,7 +4,6 @@ Rania is a researcher, Ana and Ben are annotators, Oscar is an annotator of noth
 """
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,10 +37,9 @@ def django_db_setup(django_db_setup: None) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _empty_object_storage() -> Iterator[None]:
+def _empty_object_storage() -> None:
     for name in ("objects", "checkpoints"):
         shutil.rmtree(Path(settings.VAR_DIR) / name, ignore_errors=True)
-    yield
 
 
 @pytest.fixture

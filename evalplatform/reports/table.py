@@ -10,10 +10,11 @@ from evalplatform.reports.results import CampaignResults
 from evalplatform.stats import Estimate, SignTest
 
 WIDTH = 112
-FOOTNOTE = """\
-Brackets: 95 % intervals. Votes: two-way clustered by prompt and annotator. Verdicts (more than half of a
-comparison's votes, otherwise a tie): clustered by prompt only, so too narrow a claim for other annotators.
-p: two-way clustered test of net = 0."""
+FOOTNOTE = (
+    "Brackets: 95 % intervals. Votes: two-way clustered by prompt and annotator. Verdicts (more "
+    "than half of a comparison's votes, otherwise a tie): clustered by prompt only, so too narrow "
+    "a claim for other annotators. p: two-way clustered test of net = 0."
+)
 
 
 def percent(estimate: Estimate, *, signed: bool = False) -> str:

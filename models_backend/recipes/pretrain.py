@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -78,6 +79,6 @@ def _psnr(model: LatentDiffusion, pictures: Tensor) -> float:
     return psnr(x, model.autoencoder.decode(model.encode(x)))
 
 
-def _tuples(values: dict[str, object]) -> dict[str, object]:
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
     """TOML has lists; frozen configurations hold tuples."""
     return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}

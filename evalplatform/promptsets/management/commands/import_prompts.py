@@ -3,9 +3,9 @@
 from collections import Counter
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
 from django.core.validators import validate_slug
-from django.core.exceptions import ValidationError
 
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
