@@ -4,6 +4,7 @@ Rania is a researcher, Ana and Ben are annotators, Oscar is an annotator of noth
 """
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +26,23 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker) -> Iterator[None]:
     """Point the embedded broker at the test database once that exists."""
-    from django.db import connections
+    from django.db import connection, connections
 
     from evalplatform.celery import app, transport_options
 
     app.conf.broker_transport_options = transport_options(
         settings.CELERY_BROKER_URL, connections["default"].settings_dict
     )
+    yield
+    app.pool.force_close_all()
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        # The broker's connections would keep the test database from being dropped.
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,90 @@
+"""Generation through a real broker and a real worker process, killed and resumed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from evalplatform.campaigns.models import Campaign
+from evalplatform.checkpoints.services import register_checkpoint
+from evalplatform.generation.models import GenerationBatch, Sample
+from tests import factories, live
+from tests.generation.tiny import save_tiny_pipeline
+
+pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="session")
+def pipelines(tmp_path_factory):
+    """Two tiny diffusers pipelines with random weights."""
+    folder = tmp_path_factory.mktemp("pipelines")
+    return [save_tiny_pipeline(folder / name, seed) for seed, name in enumerate(("one", "two"))]
+
+
+@pytest.fixture
+def registered(pipelines, tmp_path, settings):
+    for directory in pipelines:
+        register_checkpoint(directory=directory, name=directory.name)
+    factories.make_prompt_set("things", 6)
+
+
+def run_eval(**options):
+    arguments = {"prompts": ["things"], "name": "run", "steps": 2, "guidance": 2.0}
+    call_command("run_eval", "one", "two", **(arguments | options))
+
+
+def test_run_eval_generates_through_the_worker_and_opens(registered, capsys):
+    with live.worker():
+        run_eval()
+    campaign = Campaign.objects.get()
+    assert campaign.status == "open"
+    assert campaign.comparisons.count() == 12
+    assert Sample.objects.filter(status="ready").count() == 12
+    assert {batch.status for batch in GenerationBatch.objects.all()} == {"done"}
+    out = capsys.readouterr().out
+    assert "12 comparisons, 60 votes wanted" in out
+    assert f"/annotate/{campaign.invitation}/" in out
+    run_eval()
+    assert Sample.objects.count() == 12
+    assert "resumed" in capsys.readouterr().out
+
+
+def test_killed_worker_leaves_every_sample_once_and_none_missing(registered):
+    """SIGKILL in the middle of a batch; another worker takes over when the lease runs out."""
+    lease = {"GENERATION_LEASE_SECONDS": "5"}
+    evaluation = subprocess.Popen(
+        [sys.executable, "manage.py", "run_eval", "one", "two", "--prompts", "things",
+         "--name", "run", "--steps", "25", "--height", "64", "--width", "64"],
+        cwd=settings.BASE_DIR, env=live.environment(**lease), stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    with evaluation:
+        with live.worker(**lease) as doomed:
+            wait_until(lambda: GenerationBatch.objects.filter(status="running").exists())
+            os.kill(doomed.pid, signal.SIGKILL)
+            doomed.wait()
+        assert Sample.objects.filter(status="planned").exists()
+        with live.worker(**lease):
+            assert evaluation.wait(120) == 0
+    assert Sample.objects.filter(status="ready").count() == Sample.objects.count() == 12
+    assert Campaign.objects.get().status == "open"
+    assert GenerationBatch.objects.filter(attempts__gte=2).exists()
+
+
+def test_failed_generation_says_why_and_can_be_repeated(registered):
+    with live.worker():
+        with pytest.raises(CommandError, match="sampler 'unknown'") as raised:
+            run_eval(sampler="unknown")
+        assert raised.value.returncode == 2
+        assert Campaign.objects.get().status == "generating"
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)

@@ -1,0 +1,48 @@
+"""A tiny Stable Diffusion pipeline with random weights, made in a process of its own.
+
+Torch stays out of the test process: what runs here must not load it.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_SCRIPT = """
+import json, sys
+from pathlib import Path
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+folder, seed = Path(sys.argv[1]), int(sys.argv[2])
+torch.manual_seed(seed)
+letters = [chr(code) for code in range(33, 127)]
+tokens = letters + [letter + "</w>" for letter in letters] + ["<|startoftext|>", "<|endoftext|>"]
+words = folder.parent / f"words-{seed}"
+words.mkdir()
+(words / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
+(words / "merges.txt").write_text("#version: 0.2\\n")
+tokenizer = CLIPTokenizer(str(words / "vocab.json"), str(words / "merges.txt"), model_max_length=16)
+text = CLIPTextModel(CLIPTextConfig(
+    vocab_size=len(tokens), hidden_size=32, intermediate_size=37, num_attention_heads=4,
+    num_hidden_layers=2, max_position_embeddings=16, projection_dim=32,
+    bos_token_id=len(tokens) - 2, eos_token_id=len(tokens) - 1, pad_token_id=len(tokens) - 1))
+unet = UNet2DConditionModel(
+    sample_size=16, block_out_channels=(32, 32), layers_per_block=1, cross_attention_dim=32,
+    attention_head_dim=4, norm_num_groups=8,
+    down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+    up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"))
+vae = AutoencoderKL(
+    block_out_channels=(16, 16), down_block_types=("DownEncoderBlock2D",) * 2,
+    up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, norm_num_groups=8, sample_size=32)
+StableDiffusionPipeline(
+    vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet, scheduler=DDIMScheduler(),
+    safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+).save_pretrained(folder, safe_serialization=True)
+"""
+
+
+def save_tiny_pipeline(folder: Path, seed: int) -> Path:
+    """Write a pipeline that makes 32 x 32 noise-like images; another seed, other weights."""
+    subprocess.run([sys.executable, "-c", _SCRIPT, str(folder), str(seed)], check=True)
+    return folder
