@@ -31,7 +31,7 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
     campaign = _campaign(invitation)
     key = request.GET.get("key")
     if key:
-        request.session[SESSION_KEY] = get_object_or_404(Annotator, access_key=key).pk
+        _sign_in(request, get_object_or_404(Annotator, access_key=key))
         return redirect("annotation:work", invitation=invitation)
     enrolment = selectors.enrolment_of(_annotator(request), campaign)
     if enrolment is None:
@@ -49,7 +49,7 @@ def begin(request: HttpRequest, invitation: str) -> HttpResponse:
     annotator = _annotator(request)
     if annotator is None:
         annotator = Annotator.objects.create()
-        request.session[SESSION_KEY] = annotator.pk
+        _sign_in(request, annotator)
     services.enrol(campaign=campaign, annotator=annotator)
     return redirect("annotation:work", invitation=invitation)
 
@@ -103,6 +103,11 @@ def image(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpResponse
 def _campaign(invitation: str) -> Campaign:
     visible = Campaign.objects.filter(status__in=[Campaign.Status.OPEN, Campaign.Status.CLOSED])
     return get_object_or_404(visible, invitation=invitation)
+
+
+def _sign_in(request: HttpRequest, annotator: Annotator) -> None:
+    request.session.cycle_key()  # a session id from before must not carry over
+    request.session[SESSION_KEY] = annotator.pk
 
 
 def _annotator(request: HttpRequest) -> Annotator | None:

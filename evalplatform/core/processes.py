@@ -103,7 +103,9 @@ def web(host: str, port: int) -> BackgroundProcess:
     """gunicorn with threads: annotators' requests are short, and one machine has few cores."""
     command = [sys.executable, "-m", "gunicorn", "evalplatform.wsgi:application"]
     command += ["--bind", f"{host}:{port}", "--workers", "2", "--threads", "8"]
-    command += ["--no-control-socket", "--access-logfile", "-"]
+    # The path without its query: an annotator's personal link carries their key there.
+    log_format = "%(t)s %(m)s %(U)s %(s)s %(B)s bytes %(L)s s"
+    command += ["--no-control-socket", "--access-logfile", "-", "--access-logformat", log_format]
     return BackgroundProcess("web", command)
 
 

@@ -118,7 +118,7 @@ def _roles() -> Iterator[Checkpoint.Role]:
 def import_prompts(demo: Demo) -> str:
     """Our own prompts, and PartiPrompts where a file or URL was given."""
     own = Path(settings.BASE_DIR) / "prompts" / "demo.tsv"
-    call_command("import_prompts", "demo", str(own), licence="same as this project")
+    call_command("import_prompts", "demo", str(own), licence="Apache-2.0")
     if demo.parti:
         call_command("import_prompts", "parti", demo.parti)
     return ", ".join(str(each) for each in PromptSet.objects.all())

@@ -147,3 +147,16 @@ def test_run_eval_refuses_with_one_line_and_status_2(asked, arguments, message):
     assert "\n" not in str(raised.value)
     assert raised.value.returncode == 2
     assert Campaign.objects.count() == 0
+
+
+def test_samplers_offered_are_those_of_the_models_backend():
+    import re
+    from pathlib import Path
+
+    from django.conf import settings
+
+    from evalplatform.campaigns.management.commands.run_eval import SAMPLERS
+
+    source = (Path(settings.BASE_DIR) / "models_backend/families/base.py").read_text()
+    names = re.search(r"^SAMPLERS = \((.*)\)$", source, re.MULTILINE).group(1)
+    assert [*re.findall(r'"(.+?)"', names), "default"] == list(SAMPLERS)

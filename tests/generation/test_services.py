@@ -111,7 +111,10 @@ def test_heartbeat_keeps_the_batch(batch, settings):
     services.claim_batch(batch_id=batch.pk, worker="busy", now=now)
     later = now + timedelta(seconds=settings.GENERATION_LEASE_SECONDS - 1)
     services.extend_leases(worker="busy", now=later)
-    assert services.claim_batch(batch_id=batch.pk, worker="b", now=later + timedelta(2 / 86400)) is None
+    assert (
+        services.claim_batch(batch_id=batch.pk, worker="b", now=later + timedelta(2 / 86400))
+        is None
+    )
 
 
 def test_worker_that_lost_its_batch_cannot_finish_it(batch, settings):

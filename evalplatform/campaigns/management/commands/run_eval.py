@@ -25,6 +25,8 @@ from evalplatform.generation.services import resend_stalled_batches
 from evalplatform.promptsets.selectors import prompt_set_named
 
 POLL_SECONDS = 1.0
+# As models_backend.families.base names them; importing it would load torch here.
+SAMPLERS = ("ddim", "dpm++", "default")
 
 
 class GenerationFailedError(EvalPlatformError):
@@ -64,7 +66,12 @@ class Command(PlatformCommand):
             help="a seeded random N prompts of each set (default: all)",
         )
         parser.add_argument("--seed", type=int, default=0, help="seed (default: %(default)s)")
-        parser.add_argument("--sampler", default="ddim", help="sampler (default: %(default)s)")
+        parser.add_argument(
+            "--sampler",
+            choices=SAMPLERS,
+            default="ddim",
+            help="`default` is a diffusers pipeline's own scheduler (default: %(default)s)",
+        )
         parser.add_argument(
             "--steps", type=int, default=25, help="sampler steps (default: %(default)s)"
         )
