@@ -63,9 +63,8 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     recorded = {name: entry["sha256"] for name, entry in metadata["files"].items()}
     changed = sorted(n for n in hashes.keys() | recorded.keys() if hashes.get(n) != recorded.get(n))
     if changed or metadata["sha256"] != _hash_of(hashes):
-        raise CheckpointError(
-            f"{folder} differs from what was saved ({', '.join(changed) or METADATA}); copy it again"
-        )
+        what = ", ".join(changed) or METADATA
+        raise CheckpointError(f"{folder} differs from what was saved ({what}); copy it again")
     return metadata
 
 
@@ -128,12 +127,12 @@ def load(folder: Path, device: str) -> tuple[Family, dict[str, Any]]:
 
 def _card(metadata: dict[str, Any]) -> str:
     training = metadata["training"]
+    family, role = metadata["family"].replace("_", " "), metadata["role"].replace("_", "-")
     height, width = metadata["image_size"]
     lines = [
         f"# {metadata['name']}",
         "",
-        f"A {metadata['family'].replace('_', ' ')} model ({metadata['role'].replace('_', '-')}) for "
-        f"images of {width} x {height} pixels.",
+        f"A {family} model ({role}) for images of {width} x {height} pixels.",
         "",
         f"- recipe: {training['recipe']}, seed {training['seed']}, code {training['code_version']}",
         f"- data manifest: sha256 `{training['data_manifest_sha256']}`, "

@@ -38,7 +38,7 @@ def _digest(path: Path, name: str) -> hashlib._Hash:
 
 
 def temporary_sibling(path: Path) -> Path:
-    """A name beside ``path`` that no finished artefact ever has (same file system: renames work)."""
+    """A name beside ``path`` that no finished artefact has (same file system: renames work)."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
 
 

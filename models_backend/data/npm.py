@@ -84,7 +84,7 @@ def fetch(package: Package, folder: Path, downloader: Downloader | None = None) 
 
 def npm_pack(package: Package, folder: Path) -> Path:
     """Run ``npm pack`` for ``package`` in ``folder`` and return the tarball's path."""
-    command = [*npm_command(), "pack", package.spec, "--ignore-scripts", "--silent"]
+    command = [*npm_command(), "pack", package.spec, "--ignore-scripts", "--loglevel=error"]
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=_DOWNLOAD_TIMEOUT_S
@@ -94,14 +94,21 @@ def npm_pack(package: Package, folder: Path) -> Path:
             f"{package.spec}: npm pack took longer than {_DOWNLOAD_TIMEOUT_S} s; "
             "check the network and run the command again"
         ) from None
+    except OSError as error:
+        raise DataBuildError(f"{command[0]} cannot be started ({error.strerror})") from None
     tarballs = sorted(folder.glob("*.tgz"))
     if done.returncode != 0 or len(tarballs) != 1:
-        reason = " ".join((done.stderr or done.stdout).split())[-300:] or "no reason given"
+        reason = _first_words(done.stderr or done.stdout) or "no reason given"
         raise DataBuildError(
             f"{package.spec}: npm pack failed ({reason}); check the network and npm's registry "
             "setting, then run the command again"
         )
     return tarballs[0]
+
+
+def _first_words(output: str) -> str:
+    """The start of npm's complaint, on one line; what follows is advice and the path of a log."""
+    return " ".join(output.replace("npm error", " ").split())[:200]
 
 
 def read_members(tarball: Path, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:

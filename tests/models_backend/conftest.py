@@ -1,0 +1,44 @@
+"""A tiny data set, and checkpoints trained on it once a session."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.models_backend import tiny
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> Iterator[None]:
+    """Bitwise comparisons between processes need the same number of threads."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny pretrain configuration."""
+    path = tmp_path_factory.mktemp("config") / "tiny.toml"
+    path.write_text(tiny.PRETRAIN)
+    return path
+
+
+@pytest.fixture(scope="session")
+def checkpoint_dir(
+    tmp_path_factory: pytest.TempPathFactory, data: Path, config: Path, one_thread: None
+) -> Path:
+    """A pre-trained checkpoint; tests only read it."""
+    from models_backend import train
+
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    assert train.main([str(config), "--data", str(data), "--out", str(run)]) == 0
+    return run / "checkpoint"
