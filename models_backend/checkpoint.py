@@ -60,9 +60,13 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{folder}: format {metadata.get('format')!r}, accepted is {FORMAT}")
     hashes = file_hashes(folder)
-    recorded = {name: entry["sha256"] for name, entry in metadata["files"].items()}
+    try:
+        recorded = {name: entry["sha256"] for name, entry in metadata["files"].items()}
+        whole = metadata["sha256"]
+    except (KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{folder / METADATA} lacks hashes; copy the folder again") from None
     changed = sorted(n for n in hashes.keys() | recorded.keys() if hashes.get(n) != recorded.get(n))
-    if changed or metadata["sha256"] != _hash_of(hashes):
+    if changed or whole != _hash_of(hashes):
         what = ", ".join(changed) or METADATA
         raise CheckpointError(f"{folder} differs from what was saved ({what}); copy it again")
     return metadata
@@ -117,10 +121,10 @@ def load(folder: Path, device: str) -> tuple[Family, dict[str, Any]]:
 
     families: dict[str, type[Family]] = {LatentDiffusion.name: LatentDiffusion}
     metadata = read_metadata(folder)
-    family = families.get(metadata["family"])
+    family = families.get(str(metadata.get("family")))
     if family is None:
         raise CheckpointError(
-            f"{folder}: family {metadata['family']!r}, accepted are {', '.join(families)}"
+            f"{folder}: family {metadata.get('family')!r}, accepted are {', '.join(families)}"
         )
     return family.load(folder, device), metadata
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from models_backend.data.captions import CaptionMix
 from models_backend.errors import InputError
+from models_backend.nn.architecture import AutoencoderConfig, UNetConfig
 
 T = TypeVar("T")
 ROLES = ("pretrained", "quality_tuned", "baseline")
@@ -69,9 +70,9 @@ class PretrainConfig:
     image_size: int = 64
     """Side of the square images in pixels; a multiple of 8."""
     autoencoder: dict[str, Any] = field(default_factory=dict)
-    """See `nn.autoencoder.AutoencoderConfig`."""
+    """See `nn.architecture.AutoencoderConfig`."""
     unet: dict[str, Any] = field(default_factory=dict)
-    """See `nn.unet.UNetConfig`."""
+    """See `nn.architecture.UNetConfig`."""
     captions: CaptionMix = field(default_factory=CaptionMix)
     kl_weight: float = 1e-4
     caption_dropout: float = 0.1
@@ -88,6 +89,14 @@ class PretrainConfig:
         _check_range("kl_weight", self.kl_weight, 0.0, 10.0)
         _check_range("caption_dropout", self.caption_dropout, 0.0, 1.0)
         _check_range("noise_offset", self.noise_offset, 0.0, 1.0)
+        self.autoencoder_config()
+        self.unet_config()
+
+    def autoencoder_config(self) -> AutoencoderConfig:
+        return _build(AutoencoderConfig, self.autoencoder, "autoencoder.")
+
+    def unet_config(self) -> UNetConfig:
+        return _build(UNetConfig, self.unet, "unet.")
 
 
 @dataclass(frozen=True)
@@ -142,7 +151,7 @@ def read_config(path: Path, overrides: list[str]) -> RunConfig:
     for override in overrides:
         _apply_override(values, override)
     recipe = values.get("recipe", "")
-    if recipe not in _RECIPES:
+    if not isinstance(recipe, str) or recipe not in _RECIPES:
         raise InputError(f"{path}: recipe {recipe!r}: accepted are {', '.join(_RECIPES)}")
     return _build(_RECIPES[recipe], values, "")
 
@@ -182,6 +191,8 @@ def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
     converted = {key: _convert(hints[key], value, f"{where}{key}") for key, value in values.items()}
     try:
         return cls(**converted)
+    except InputError as error:
+        raise InputError(f"{where}{error}") from None
     except ValueError as error:
         raise InputError(f"{where.rstrip('.')}: {error}") from None
 
@@ -194,6 +205,8 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     plain = typing.get_origin(kind) or kind
     if plain is float and type(value) is int:
         return float(value)
+    if plain is tuple and isinstance(value, list):  # TOML has lists; frozen dataclasses tuples
+        return tuple(_convert(typing.get_args(kind)[0], item, where) for item in value)
     if isinstance(plain, types.UnionType) or not isinstance(plain, type) or type(value) is plain:
         return value
     raise InputError(f"{where} = {value!r} must be of type {plain.__name__}")

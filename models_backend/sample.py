@@ -8,6 +8,7 @@ Usage::
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from models_backend import checkpoint
 from models_backend.errors import InputError, run_cli
 from models_backend.families.base import SAMPLERS, Family, SamplerSettings
-from models_backend.files import temporary_sibling
+from models_backend.files import write_bytes_atomically
 
 __all__ = ["SamplerSettings", "generate", "load_pipeline"]
 
@@ -52,6 +53,9 @@ def generate(
     """
     if len(prompts) != len(seeds) or not prompts:
         raise InputError(f"{len(prompts)} prompts and {len(seeds)} seeds: give a seed per prompt")
+    for seed in seeds:
+        if not -(2**63) <= seed < 2**64:
+            raise InputError(f"seed {seed}: accepted are integers of 64 bits")
     return pipeline.sample(prompts=prompts, seeds=seeds, settings=settings)
 
 
@@ -102,7 +106,11 @@ def read_prompts(path: Path) -> list[str]:
         header = lines[0].lower().split("\t")
         if "prompt" not in header:
             raise InputError(f"{path}: the header has no Prompt column")
-        lines = [line.split("\t")[header.index("prompt")] for line in lines[1:]]
+        rows = [line.split("\t") for line in lines[1:] if line.strip()]
+        column = header.index("prompt")
+        if any(len(row) <= column for row in rows):
+            raise InputError(f"{path}: a line has fewer columns than the header")
+        lines = [row[column] for row in rows]
     prompts = [line for line in lines if line.strip()]
     if not prompts:
         raise InputError(f"{path} holds no prompts")
@@ -150,10 +158,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         prompts = read_prompts(options.prompts)
         sheet = draw_sheet(options.checkpoints, prompts, options.seed, settings)
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        partial = temporary_sibling(options.out)
-        sheet.save(partial, "PNG")
-        partial.replace(options.out)
+        buffer = io.BytesIO()
+        sheet.save(buffer, "PNG")
+        try:
+            write_bytes_atomically(options.out, buffer.getvalue())
+        except OSError as error:
+            raise InputError(f"{options.out} cannot be written ({error.strerror})") from None
         print(options.out)
 
     return run_cli(run)

@@ -26,6 +26,7 @@ from typing import Any
 from models_backend.checkpoint import METADATA, read_metadata
 from models_backend.config import PretrainConfig, QualityTuneConfig, RunConfig, read_config
 from models_backend.data.manifest import Record, manifest_sha256, read_records
+from models_backend.data.tuning import images_sha256, pick
 from models_backend.errors import InputError, run_cli
 from models_backend.files import read_json, write_json_atomically
 
@@ -45,14 +46,18 @@ class Job:
     def checkpoint(self) -> Path:
         return self.out / "checkpoint"
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self, records: Sequence[Record]) -> dict[str, Any]:
         """What makes two runs the same run."""
         parent = read_metadata(self.parent)["sha256"] if self.parent else None
-        return {
+        identity = {
             "config": dataclasses.asdict(self.config),
             "data_manifest_sha256": manifest_sha256(self.data),
             "parent_sha256": parent,
         }
+        if isinstance(self.config, QualityTuneConfig):
+            # The configuration names the list; what the list names may change.
+            identity["tuning_images_sha256"] = images_sha256(records)
+        return identity
 
 
 def train(job: Job, *, fresh: bool) -> Path:
@@ -67,27 +72,44 @@ def train(job: Job, *, fresh: bool) -> Path:
     if isinstance(job.config, PretrainConfig) and job.parent is not None:
         raise InputError("pretrain starts from nothing; leave --parent out")
     records = read_records(job.data)
-    started_at = _claim_folder(job, fresh)
+    if isinstance(job.config, QualityTuneConfig):
+        records = pick(records, job.config.tuning_list)
+    try:
+        started_at = _claim_folder(job, job.identity(records), fresh)
+    except OSError as error:
+        raise InputError(
+            f"{job.out} cannot be written ({error.strerror}); choose another --out"
+        ) from None
     if (job.checkpoint / METADATA).exists():
         print(f"{job.checkpoint} is finished; --fresh trains it again", file=sys.stderr)
         return job.checkpoint
     _run_and_save(job, records, started_at)
-    for state in job.out.glob("state-*.pt"):
-        state.unlink()
+    _remove_resume_points(job.out)
     return job.checkpoint
 
 
-def _claim_folder(job: Job, fresh: bool) -> str:
+def _remove_resume_points(run: Path) -> None:
+    """Remove the states of a finished run, and what a kill in the middle of a write left."""
+    for path in (*run.glob("state-*.pt"), *run.glob(".*.partial")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _claim_folder(job: Job, identity: dict[str, Any], fresh: bool) -> str:
     """Make the run's folder this run's own; return when the run first began."""
-    identity = json.loads(json.dumps(job.identity()))
+    identity = json.loads(json.dumps(identity))
     if fresh and job.out.exists():
-        if not (job.out / RUN_FILE).exists() and any(job.out.iterdir()):
-            raise InputError(f"{job.out} holds something other than a run; choose another --out")
-        shutil.rmtree(job.out)
+        _discard(job)
     if (job.out / RUN_FILE).exists():
         known = read_json(job.out / RUN_FILE)
-        if known["identity"] != identity:
-            changed = [key for key in identity if known["identity"].get(key) != identity[key]]
+        found = known.get("identity")
+        if not isinstance(found, dict) or "started_at" not in known:
+            raise InputError(f"{job.out / RUN_FILE} is not a run's; choose another --out")
+        if found != identity:
+            keys = identity.keys() | found.keys()
+            changed = sorted(key for key in keys if found.get(key) != identity.get(key))
             raise InputError(
                 f"{job.out} holds a run with other settings ({', '.join(changed)}); "
                 "choose another --out, or --fresh to discard it"
@@ -99,11 +121,21 @@ def _claim_folder(job: Job, fresh: bool) -> str:
     return started_at
 
 
+def _discard(job: Job) -> None:
+    """Remove an earlier run, but nothing that is not one and nothing this run needs."""
+    if not (job.out / RUN_FILE).exists() and any(job.out.iterdir()):
+        raise InputError(f"{job.out} holds something other than a run; choose another --out")
+    for needed in (job.data, job.parent):
+        if needed is not None and needed.resolve().is_relative_to(job.out.resolve()):
+            raise InputError(f"--fresh would remove {needed}; choose another --out")
+    shutil.rmtree(job.out)
+
+
 def _run_and_save(job: Job, records: list[Record], started_at: str) -> None:
     from models_backend import checkpoint
     from models_backend.families.latent_diffusion import LatentDiffusion
     from models_backend.recipes.pretrain import pretrain
-    from models_backend.recipes.quality_tune import pick, quality_tune
+    from models_backend.recipes.quality_tune import quality_tune
 
     facts: dict[str, Any] = {}
     parent_sha256 = None
@@ -114,10 +146,9 @@ def _run_and_save(job: Job, records: list[Record], started_at: str) -> None:
         parent, parent_metadata = checkpoint.load(job.parent, "cpu")
         if not isinstance(parent, LatentDiffusion):
             raise InputError(f"{job.parent}: only latent diffusion models can be tuned so far")
-        records = pick(records, job.config.tuning_list)
         model = quality_tune(job.config, parent=parent, data=job.data, records=records, run=job.out)
         parent_sha256 = parent_metadata["sha256"]
-        facts = {"tuning_images_sha256": _hash_of_images(records)}
+        facts = {"tuning_images_sha256": images_sha256(records)}
     checkpoint.save(
         model,
         job.checkpoint,
@@ -127,12 +158,6 @@ def _run_and_save(job: Job, records: list[Record], started_at: str) -> None:
         licences=sorted({record.licence for record in records}),
         parent_sha256=parent_sha256,
     )
-
-
-def _hash_of_images(records: Sequence[Record]) -> str:
-    from models_backend.files import sha256_of_bytes
-
-    return sha256_of_bytes("\n".join(sorted(record.sha256 for record in records)).encode())
 
 
 def _provenance(job: Job, records: Sequence[Record], started_at: str) -> dict[str, Any]:

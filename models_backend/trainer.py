@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -154,7 +155,13 @@ class Trainer:
     def _resume(self) -> None:
         if not self._state_path.exists():
             return
-        state: dict[str, Any] = torch.load(self._state_path, weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(self._state_path, weights_only=True)
+        except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+            reason = str(error).partition("\n")[0]
+            raise TrainingError(
+                f"{self._state_path} cannot be read ({reason}); delete it to begin the stage again"
+            ) from None
         self.module.load_state_dict(state["module"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._average.load_state_dict(state["average"])

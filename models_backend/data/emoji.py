@@ -219,7 +219,7 @@ def _to_png(content: bytes, size: int, name: str) -> bytes:
     """Composite on the background, resize, and encode without any metadata."""
     try:
         drawing = Image.open(io.BytesIO(content)).convert("RGBA")
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataBuildError(f"{name} is not a readable image ({error})") from error
     canvas = Image.new("RGBA", drawing.size, (*BACKGROUND, 255))
     canvas.alpha_composite(drawing)

@@ -79,7 +79,7 @@ def read_records(folder: Path) -> list[Record]:
     if sha256_of_bytes(data) != mark.get("manifest_sha256"):
         raise InputError(f"{path} differs from the hash in {MARK_NAME}; build the data set again")
     try:
-        return [Record(**json.loads(line)) for line in data.decode().splitlines()]
+        return [Record(**json.loads(line)) for line in data.splitlines()]
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: a line does not fit the schema ({error})") from None
 

@@ -17,11 +17,16 @@ from diffusers import (
     DPMSolverMultistepScheduler,
 )
 from PIL.Image import Image
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from models_backend.errors import CheckpointError
+from models_backend.errors import CheckpointError, InputError
 from models_backend.families.base import Family, SamplerSettings
 
+_LOAD_ERRORS = (
+    OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
+    SafetensorError,
+)  # fmt: skip
 _SCHEDULERS = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler}
 
 
@@ -39,7 +44,7 @@ class DiffusersPipeline(Family):
         for component in ("unet", "transformer"):
             module = getattr(self.pipeline, component, None)
             if module is not None:
-                return module  # type: ignore[no-any-return]
+                return module
         raise CheckpointError(f"{type(self.pipeline).__name__} has no unet and no transformer")
 
     def loss(
@@ -61,16 +66,27 @@ class DiffusersPipeline(Family):
         }
         if settings.negative_prompt:
             arguments["negative_prompt"] = [settings.negative_prompt] * len(prompts)
-        if settings.height and settings.width:
-            arguments |= {"height": settings.height, "width": settings.width}
+        arguments |= {
+            name: side
+            for name, side in (("height", settings.height), ("width", settings.width))
+            if side is not None
+        }
         images: list[Image] = self.pipeline(**arguments).images
         return images
 
     def _use_scheduler(self, sampler: str) -> None:
-        if sampler == "default" or self._own_scheduler is None:
-            self.pipeline.scheduler = self._own_scheduler
-        else:
-            self.pipeline.scheduler = _SCHEDULERS[sampler].from_config(self._own_scheduler.config)
+        own = self._own_scheduler
+        if sampler == "default" or own is None:
+            self.pipeline.scheduler = own
+            return
+        wanted = _SCHEDULERS[sampler]
+        if wanted not in own.compatibles:
+            # A flow-matching model sampled as a diffusion model gives noise, not an error.
+            raise InputError(
+                f"sampler {sampler!r}: this pipeline's own is {type(own).__name__}, which "
+                "cannot be exchanged; accepted is default"
+            )
+        self.pipeline.scheduler = wanted.from_config(own.config)
 
     def save(self, folder: Path) -> None:
         self.pipeline.save_pretrained(folder, safe_serialization=True)
@@ -82,8 +98,8 @@ class DiffusersPipeline(Family):
             pipeline = DiffusionPipeline.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
             )
-        except (OSError, ValueError, ImportError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except _LOAD_ERRORS as error:
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise CheckpointError(
                 f"{folder} is not a pipeline diffusers can load: {reason}"
             ) from error

@@ -1,10 +1,10 @@
 """Latent diffusion: a denoiser over the autoencoder's latents, guided by text (Emu's architecture).
 
-Ours where the paper is silent: velocity prediction (Salimans and Ho 2022) on the squared-cosine
-schedule (Nichol and Dhariwal 2021), min-SNR weights (Hang et al. 2023), latents normalised per
-channel.
+Ours where the paper is silent: velocity prediction (Salimans and Ho 2022), unweighted, on the
+squared-cosine schedule (Nichol and Dhariwal 2021); latents normalised per channel. Unweighted
+velocity keeps the noisiest steps in the loss, where it is decided what to draw.
 
-Shapes: z (B, Z, h, w), text tokens (B, L, 384) with mask (B, L).
+Shapes: z (B, Z, h, w), text tokens (B, L, 384) with mask (B, L) and sentence vector (B, 384).
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models_backend.errors import CheckpointError
 from models_backend.families.base import Family, SamplerSettings
 from models_backend.files import read_json, write_json_atomically
-from models_backend.nn.autoencoder import FACTOR, Autoencoder, AutoencoderConfig
+from models_backend.nn.architecture import AutoencoderConfig, UNetConfig
+from models_backend.nn.autoencoder import FACTOR, Autoencoder
 from models_backend.nn.text import WIDTH, TextEmbedding, TextEncoder
-from models_backend.nn.unet import UNetConfig, build_unet
+from models_backend.nn.unet import build_unet
 
 TRAIN_STEPS = 1000
-MIN_SNR_GAMMA = 5.0
 _SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": TRAIN_STEPS,
     "beta_schedule": "squaredcos_cap_v2",
@@ -106,28 +107,19 @@ class LatentDiffusion(Family):
     def loss(
         self, batch: dict[str, Tensor], *, noise_offset: float, generator: torch.Generator
     ) -> Tensor:
-        """Min-SNR weighted velocity error, (B,), of normalised latents `z` with text.
+        """Return the velocity error, (B,), of normalised latents `z` with text.
 
         `noise_offset` adds that much of one normal draw per sample and channel to the noise, which
         lets a model make images that are very dark or bright as a whole (Emu uses it when tuning).
         """
-        z, tokens, mask = batch["z"], batch["tokens"], batch["mask"]
+        z, text = batch["z"], TextEmbedding(batch["tokens"], batch["mask"], batch["pooled"])
         noise = torch.randn(z.shape, generator=generator)
         if noise_offset:
             noise += noise_offset * torch.randn((*z.shape[:2], 1, 1), generator=generator)
         t = torch.randint(0, TRAIN_STEPS, (len(z),), generator=generator)
         noisy = self._noise_schedule.add_noise(z, noise, t)
         target = self._noise_schedule.get_velocity(z, noise, t)
-        predicted = self.unet(noisy, t, tokens, encoder_attention_mask=mask).sample
-        error = (predicted - target).square().mean(dim=(1, 2, 3))
-        return error * self._min_snr_weight(t)
-
-    def _min_snr_weight(self, t: Tensor) -> Tensor:
-        """min(SNR, gamma) / (SNR + 1): the min-SNR weight in terms of velocity."""
-        alpha_bar = self._noise_schedule.alphas_cumprod[t]
-        snr = alpha_bar / (1 - alpha_bar)
-        weight: Tensor = snr.clamp_max(MIN_SNR_GAMMA) / (snr + 1)
-        return weight
+        return (self._velocity(noisy, t, text) - target).square().mean(dim=(1, 2, 3))
 
     # -- sampling ---------------------------------------------------------------------------------
 
@@ -166,8 +158,13 @@ class LatentDiffusion(Family):
         return unconditional + scale * (conditional - unconditional)
 
     def _velocity(self, z: Tensor, t: Tensor, text: TextEmbedding) -> Tensor:
-        tokens, mask = text.tokens.to(self.device), text.mask.to(self.device)
-        velocity: Tensor = self.unet(z, t, tokens, encoder_attention_mask=mask).sample
+        velocity: Tensor = self.unet(
+            z,
+            t,
+            text.tokens.to(self.device),
+            class_labels=text.pooled.to(self.device),
+            encoder_attention_mask=text.mask.to(self.device),
+        ).sample
         return velocity
 
     # -- files ------------------------------------------------------------------------------------
@@ -195,6 +192,17 @@ class LatentDiffusion(Family):
 
     @classmethod
     def load(cls, folder: Path, device: str) -> Self:
+        """Raises `CheckpointError` when configuration and weights do not fit each other."""
+        try:
+            return cls._load(folder, device)
+        except (KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(
+                f"{folder} is not a whole {cls.name} model ({type(error).__name__}: {reason})"
+            ) from error
+
+    @classmethod
+    def _load(cls, folder: Path, device: str) -> Self:
         config = read_json(folder / "config.json")
         unet = {**config["unet"], "widths": tuple(config["unet"]["widths"])}
         height, width = config["image_size"]
@@ -202,8 +210,8 @@ class LatentDiffusion(Family):
             AutoencoderConfig(**config["autoencoder"]), UNetConfig(**unet), (height, width)
         )
         _check_text_encoder(config["text_encoder"], model.text_encoder.reference)
-        model.autoencoder.load_state_dict(_load(folder / "autoencoder" / "model.safetensors"))
-        model.unet.load_state_dict(_load(folder / "unet" / "model.safetensors"))
+        model.autoencoder.load_state_dict(_load_float(folder / "autoencoder" / "model.safetensors"))
+        model.unet.load_state_dict(_load_float(folder / "unet" / "model.safetensors"))
         statistics = load_file(folder / "autoencoder" / "latents.safetensors")
         model.latent_mean = statistics["latent_mean"].to(device)
         model.latent_std = statistics["latent_std"].to(device)
@@ -234,7 +242,7 @@ def _save_half(state: dict[str, Tensor], path: Path) -> None:
     save_file({name: tensor.half().contiguous() for name, tensor in state.items()}, path)
 
 
-def _load(path: Path) -> dict[str, Tensor]:
+def _load_float(path: Path) -> dict[str, Tensor]:
     return {name: tensor.float() for name, tensor in load_file(path).items()}
 
 

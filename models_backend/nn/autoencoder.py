@@ -10,43 +10,17 @@ Shapes: x (B, 3, H, W) in [-1, 1] with H and W multiples of 8; z (B, latent_chan
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models_backend.errors import InputError
+from models_backend.nn.architecture import AUTOENCODER_GROUPS, AutoencoderConfig
 
 FACTOR = 8
-_GROUPS = 8
 _MIN_LOGVAR, _MAX_LOGVAR = -12.0, 6.0
-
-
-@dataclass(frozen=True)
-class AutoencoderConfig:
-    """Architecture of an :class:`Autoencoder`."""
-
-    latent_channels: int = 16
-    """4, 8 or 16: what the paper compares."""
-    outer_width: int = 64
-    """Channels at a quarter of the image's side; a multiple of 8."""
-    inner_width: int = 96
-    """Channels at an eighth of the image's side; a multiple of 8."""
-    blocks: int = 2
-    """Residual blocks at each resolution, 1 to 8."""
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        if self.latent_channels not in (4, 8, 16):
-            raise InputError(f"latent_channels {self.latent_channels}: accepted are 4, 8 and 16")
-        for name in ("outer_width", "inner_width"):
-            width = getattr(self, name)
-            if not 8 <= width <= 2048 or width % _GROUPS:
-                raise InputError(f"{name} {width}: accepted are multiples of 8 up to 2048")
-        if not 1 <= self.blocks <= 8:
-            raise InputError(f"blocks {self.blocks}: accepted are 1 to 8")
 
 
 class ResidualBlock(nn.Module):
@@ -54,9 +28,9 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(_GROUPS, width)
+        self.norm1 = nn.GroupNorm(AUTOENCODER_GROUPS, width)
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.norm2 = nn.GroupNorm(_GROUPS, width)
+        self.norm2 = nn.GroupNorm(AUTOENCODER_GROUPS, width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +51,7 @@ class Autoencoder(nn.Module):
             *(ResidualBlock(outer) for _ in range(blocks)),
             nn.Conv2d(outer, inner, 3, stride=2, padding=1),  # (B, inner, H/8, W/8)
             *(ResidualBlock(inner) for _ in range(blocks)),
-            nn.GroupNorm(_GROUPS, inner),
+            nn.GroupNorm(AUTOENCODER_GROUPS, inner),
             nn.SiLU(),
             nn.Conv2d(inner, 2 * config.latent_channels, 1),
         )
@@ -87,7 +61,7 @@ class Autoencoder(nn.Module):
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.Conv2d(inner, outer, 3, padding=1),  # (B, outer, H/4, W/4)
             *(ResidualBlock(outer) for _ in range(blocks)),
-            nn.GroupNorm(_GROUPS, outer),
+            nn.GroupNorm(AUTOENCODER_GROUPS, outer),
             nn.SiLU(),
             nn.Conv2d(outer, 2 * outer, 3, padding=1),
             nn.PixelShuffle(2),  # (B, outer/2, H/2, W/2)

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models_backend.errors import CheckpointError
 from models_backend.files import sha256_of_file
@@ -29,20 +30,27 @@ TOKENS = 24  # longer prompts are cut: the longest caption of the demo's data ha
 
 @dataclass(frozen=True)
 class TextEmbedding:
-    """Token embeddings of B texts: `tokens` (B, TOKENS, WIDTH), `mask` (B, TOKENS), 1 = a token."""
+    """Embeddings of B texts.
+
+    Attributes:
+        tokens: (B, TOKENS, WIDTH), for cross-attention.
+        mask: (B, TOKENS), 1 where a token stands.
+        pooled: (B, WIDTH), the sentence as one vector of about unit variance.
+    """
 
     tokens: Tensor
     mask: Tensor
+    pooled: Tensor
 
     def __getitem__(self, index: Any) -> TextEmbedding:
-        return TextEmbedding(self.tokens[index], self.mask[index])
+        return TextEmbedding(self.tokens[index], self.mask[index], self.pooled[index])
 
 
 class TextEncoder:
     """The packaged encoder; loaded on first use, on the CPU."""
 
     def __init__(self) -> None:
-        self._cache: dict[str, tuple[Tensor, Tensor]] = {}
+        self._cache: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
 
     @cached_property
     def folder(self) -> Path:
@@ -77,8 +85,8 @@ class TextEncoder:
         new = list(dict.fromkeys(text for text in texts if text not in self._cache))
         for start in range(0, len(new), 64):
             self._encode_part(new[start : start + 64])
-        pairs = [self._cache[text] for text in texts]
-        return TextEmbedding(torch.stack([p[0] for p in pairs]), torch.stack([p[1] for p in pairs]))
+        parts = zip(*(self._cache[text] for text in texts), strict=True)
+        return TextEmbedding(*(torch.stack(part) for part in parts))
 
     @torch.no_grad()
     def _encode_part(self, texts: list[str]) -> None:
@@ -88,5 +96,8 @@ class TextEncoder:
         )
         hidden = model(**inputs).last_hidden_state
         mask = inputs["attention_mask"]
-        for text, states, kept in zip(texts, hidden * mask[..., None], mask, strict=True):
-            self._cache[text] = (states, kept)
+        hidden = hidden * mask[..., None]
+        # The encoder's own sentence vector: the mean over tokens, normalised.
+        pooled = F.normalize(hidden.sum(dim=1), dim=-1) * WIDTH**0.5
+        for text, *parts in zip(texts, hidden, mask, pooled, strict=True):
+            self._cache[text] = (parts[0], parts[1], parts[2])

@@ -44,7 +44,12 @@ def train_denoiser(
     def step(generator: torch.Generator) -> StepLoss:
         images = torch.randint(len(z), (loop.batch_size,), generator=generator)
         text = captions.draw(images % len(records), dropout=caption_dropout, generator=generator)
-        batch = {"z": z[images], "tokens": text.tokens, "mask": text.mask}
+        batch = {
+            "z": z[images],
+            "tokens": text.tokens,
+            "mask": text.mask,
+            "pooled": text.pooled,
+        }
         losses = model.loss(batch, noise_offset=noise_offset, generator=generator)
         return StepLoss(losses, images, {})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,8 +12,7 @@ from models_backend.config import PretrainConfig
 from models_backend.data.dataset import load_images, to_unit_range
 from models_backend.data.manifest import Record
 from models_backend.families.latent_diffusion import LatentDiffusion
-from models_backend.nn.autoencoder import Autoencoder, AutoencoderConfig, psnr
-from models_backend.nn.unet import UNetConfig
+from models_backend.nn.autoencoder import Autoencoder, psnr
 from models_backend.recipes.denoising import encode_with_mirror_images, train_denoiser
 from models_backend.trainer import StepLoss, Trainer
 
@@ -30,8 +28,8 @@ def pretrain(
     """
     torch.manual_seed(config.seed)
     model = LatentDiffusion.create(
-        AutoencoderConfig(**config.autoencoder),
-        UNetConfig(**_tuples(config.unet)),
+        config.autoencoder_config(),
+        config.unet_config(),
         (config.image_size, config.image_size),
     )
     pictures = load_images(data, records, config.image_size)
@@ -77,8 +75,3 @@ def _train_autoencoder(
 def _psnr(model: LatentDiffusion, pictures: Tensor) -> float:
     x = to_unit_range(pictures[:: max(1, len(pictures) // 64)])
     return psnr(x, model.autoencoder.decode(model.encode(x)))
-
-
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """TOML has lists; frozen configurations hold tuples."""
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
