@@ -7,6 +7,3 @@ VAR = Path(__file__).resolve().parent.parent / "var" / "test"
 os.environ.setdefault("EVALPLATFORM_VAR", str(VAR))
 
 from evalplatform.settings import *  # noqa: E402, F403
-
-# Hashing is slow on purpose; tests sign in often.
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

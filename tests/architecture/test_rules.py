@@ -64,7 +64,7 @@ def test_requirements_are_pinned():
 
 @pytest.mark.parametrize(
     "command",
-    ["import_prompts", "train", "register_checkpoint", "run_eval", "simulate_annotators", "report",
+    ["import_prompts", "train", "register_checkpoint", "run_eval", "simulate_annotators", "report", "close_campaign",
      "services", "demo"],
 )  # fmt: skip
 def test_command_explains_itself(command):

@@ -122,8 +122,14 @@ def test_seed_of_a_sample_hangs_on_the_prompts_text(asked):
     assert 0 <= sample_seed(1, one) < 2**32
 
 
-def test_closing_happens_once(campaign):
-    assert close_campaign(campaign=campaign) is True
+def test_closing_happens_once(campaign, capsys):
+    call_command("close_campaign", campaign.slug)
+    assert "is closed" in capsys.readouterr().out
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.closed_at is not None) == ("closed", True)
+    with pytest.raises(CommandError, match="only an open one can be closed") as raised:
+        call_command("close_campaign", campaign.slug)
+    assert raised.value.returncode == 2
     assert close_campaign(campaign=campaign) is False
 
 
