@@ -162,7 +162,7 @@ class Letters(TextEncoder):
     def encode(self, texts):
         index = torch.arange(len(texts), dtype=torch.float)
         self.texts = list(texts)
-        return TextEmbedding(index.view(-1, 1, 1), torch.ones(len(texts), 1))
+        return TextEmbedding(index.view(-1, 1, 1), torch.ones(len(texts), 1), index.view(-1, 1))
 
 
 def drawn(table: CaptionTable, encoder: Letters, image: int, dropout: float) -> list[str]:

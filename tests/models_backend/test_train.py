@@ -93,7 +93,7 @@ def test_a_finished_run_is_a_no_op_and_says_so(checkpoint_dir, data, config, cap
 
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, data, config, one_thread):
     """SIGKILL in the middle of the second stage; compared with a run that was left alone."""
-    longer = ["--set", "denoiser_training.steps=60", "--data", str(data)]
+    longer = ["--set", "denoiser_training.steps=40", "--data", str(data)]
     assert run_train(config, *longer, "--out", tmp_path / "whole") == 0
 
     run = tmp_path / "killed"

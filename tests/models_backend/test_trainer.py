@@ -1,5 +1,6 @@
 """The training loop by itself, on a module of two weights."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def test_learning_rate_rises_in_equal_steps_to_its_peak():
 def test_learning_rate_only_falls_after_the_warm_up():
     rates = [learning_rate(step, LOOP) for step in range(10, 101)]
     assert rates[0] == 0.5
-    assert all(later < earlier for earlier, later in zip(rates, rates[1:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates))
 
 
 def test_learning_rate_ends_at_the_final_share():
@@ -94,7 +95,7 @@ def test_saved_weights_are_the_average_and_without_it_the_last(tmp_path):
     assert weights["frozen"] == pytest.approx([0, 0], abs=0.05)
 
 
-class Stop(Exception):
+class KilledError(Exception):
     """Stands for a kill."""
 
 
@@ -109,11 +110,11 @@ def test_stopped_at_any_step_it_goes_on_to_the_same_weights(tmp_path, stop_at):
 
     def stopping(generator: torch.Generator) -> StepLoss:
         if len(steps) == stop_at:
-            raise Stop
+            raise KilledError
         steps.append(1)
         return halted.step(generator)
 
-    with pytest.raises(Stop):
+    with pytest.raises(KilledError):
         trainer(halted, tmp_path / "halted").fit(stopping)
     again = trainer(resumed, tmp_path / "halted")
     again.fit(resumed.step)
@@ -127,10 +128,10 @@ def test_resuming_repeats_no_saved_step(tmp_path):
     def counting(generator: torch.Generator) -> StepLoss:
         calls.append(1)
         if len(calls) == 38:
-            raise Stop
+            raise KilledError
         return line.step(generator)
 
-    with pytest.raises(Stop):
+    with pytest.raises(KilledError):
         trainer(line, tmp_path).fit(counting)
     calls.clear()
     other = Line()
