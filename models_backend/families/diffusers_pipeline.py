@@ -66,11 +66,11 @@ class DiffusersPipeline(Family):
         }
         if settings.negative_prompt:
             arguments["negative_prompt"] = [settings.negative_prompt] * len(prompts)
-        arguments |= {
-            name: side
-            for name, side in (("height", settings.height), ("width", settings.width))
-            if side is not None
-        }
+        if (settings.height is None) != (settings.width is None):
+            # diffusers replaces both by its own when one is missing, without a word.
+            raise InputError("height or width is missing: a diffusers pipeline needs both, or none")
+        if settings.height is not None:
+            arguments |= {"height": settings.height, "width": settings.width}
         images: list[Image] = self.pipeline(**arguments).images
         return images
 

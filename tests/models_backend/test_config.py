@@ -54,7 +54,7 @@ def test_values_arrive_where_they_belong(config):
     read = read_config(config, [])
     assert isinstance(read, PretrainConfig)
     assert read.autoencoder_training.steps == 12
-    assert read.unet_config().widths == (16, 32)
+    assert read.unet_config().widths == (32, 48)
     assert read.autoencoder_config().latent_channels == 4
     assert read.captions.plain == 0.45
 

@@ -70,7 +70,7 @@ def test_checkpoint_records_what_it_was_trained_on(checkpoint_dir, data):
     assert training["steps"] == {"autoencoder": 12, "denoiser": 12}
     assert training["images_seen"] == {"autoencoder": 48, "denoiser": 48}
     assert training["data_manifest_sha256"] == manifest.manifest_sha256(data)
-    assert training["config"]["unet"] == {"widths": [16, 32], "layers": 1, "heads": 2}
+    assert training["config"]["unet"] == {"widths": [32, 48], "layers": 1, "heads": 2}
     assert training["autoencoder_psnr_db"] > 0
     assert training.keys() >= {
         "code_version", "started_at", "finished_at", "device", "torch", "diffusers", "python",

@@ -34,7 +34,7 @@ ema_decay = 0.5
 save_every = 5
 
 [unet]
-widths = [16, 32]
+widths = [32, 48]
 layers = 1
 heads = 2
 

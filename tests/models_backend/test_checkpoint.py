@@ -1,0 +1,154 @@
+"""Checkpoint directories: round trip, tampering, metadata and the content hash."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from models_backend import checkpoint
+from models_backend.errors import CheckpointError
+from models_backend.families.base import SamplerSettings
+from models_backend.sample import load_pipeline
+
+RECORDED = Path(checkpoint.__file__).resolve().parent / "recorded" / "pretrained"
+FEW_STEPS = SamplerSettings(steps=2)
+
+
+@pytest.fixture
+def own(tmp_path: Path, checkpoint_dir: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(checkpoint_dir, tmp_path / "own"))
+
+
+def rewrite(folder: Path, **changes: object) -> None:
+    path = folder / checkpoint.METADATA
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_metadata_has_the_documented_keys(checkpoint_dir):
+    metadata = checkpoint.read_metadata(checkpoint_dir)
+    assert set(metadata) == {
+        "format", "name", "role", "family", "sha256", "files", "parent_sha256", "image_size",
+        "config", "training", "licences",
+    }  # fmt: skip
+    assert metadata["format"] == checkpoint.FORMAT
+    for name, entry in metadata["files"].items():
+        assert entry["bytes"] == (checkpoint_dir / name).stat().st_size
+        assert (checkpoint_dir / name).suffix in (".json", ".safetensors")
+
+
+def test_card_names_licences_and_size(checkpoint_dir):
+    card = (checkpoint_dir / "README.md").read_text()
+    assert "16 x 16 pixels" in card
+    assert "CC-BY-4.0, MIT" in card
+
+
+def test_the_platform_computes_the_same_hash(checkpoint_dir):
+    from evalplatform.checkpoints.layout import inspect
+
+    assert inspect(checkpoint_dir).sha256 == checkpoint.content_sha256(checkpoint_dir)
+
+
+def test_round_trip_gives_identical_samples(tmp_path, checkpoint_dir):
+    model, metadata = checkpoint.load(checkpoint_dir, "cpu")
+    again = tmp_path / "again"
+    sha256 = checkpoint.save(
+        model, again, name="again", role="pretrained", training=metadata["training"],
+        licences=metadata["licences"],
+    )  # fmt: skip
+    assert sha256 == metadata["sha256"]
+    prompts, seeds = ["an apple", "a cat"], [1, 2]
+    before, after = (
+        family.sample(prompts=prompts, seeds=seeds, settings=FEW_STEPS)
+        for family in (model, load_pipeline(again, "cpu"))
+    )
+    assert [i.tobytes() for i in before] == [i.tobytes() for i in after]
+
+
+def test_a_failed_save_leaves_nothing(tmp_path, checkpoint_dir):
+    model, _ = checkpoint.load(checkpoint_dir, "cpu")
+    with pytest.raises(KeyError):
+        checkpoint.save(
+            model, tmp_path / "new", name="n", role="pretrained", training={}, licences=[]
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_file_is_refused_by_name(own):
+    path = own / "unet" / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"unet/model\.safetensors\); copy it again"):
+        checkpoint.read_metadata(own)
+
+
+def test_an_extra_file_is_refused_by_name(own):
+    (own / "unet" / "extra.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"unet/extra\.json"):
+        checkpoint.read_metadata(own)
+
+
+def test_a_missing_file_is_refused_by_name(own):
+    (own / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        checkpoint.read_metadata(own)
+
+
+def test_another_recorded_hash_is_refused(own):
+    rewrite(own, sha256="0" * 64)
+    with pytest.raises(CheckpointError, match=r"metadata\.json"):
+        checkpoint.read_metadata(own)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"format": "t2i-checkpoint/9"}, {"files": []}, {"files": {"a": {}}}]
+)
+def test_strange_metadata_is_refused(own, changes):
+    rewrite(own, **changes)
+    with pytest.raises(CheckpointError, match="own"):
+        checkpoint.read_metadata(own)
+
+
+def test_unknown_family_lists_the_known(own):
+    rewrite(own, family="oil_painting")
+    with pytest.raises(CheckpointError, match="'oil_painting', accepted are latent_diffusion"):
+        checkpoint.load(own, "cpu")
+
+
+@pytest.mark.parametrize("spoil", ["key", "shape", "encoder"])
+def test_configuration_that_does_not_fit_the_weights_is_refused(own, spoil):
+    """The hash agrees: whoever made the directory wrote it so."""
+    config = json.loads((own / "config.json").read_text())
+    if spoil == "key":
+        del config["unet"]
+    elif spoil == "shape":
+        config["autoencoder"]["latent_channels"] = 8
+    else:
+        config["text_encoder"]["sha256"] = "0" * 64
+    (own / "config.json").write_text(json.dumps(config))
+    hashes = checkpoint.file_hashes(own)
+    rewrite(
+        own,
+        files={name: {"sha256": digest} for name, digest in hashes.items()},
+        sha256=checkpoint.content_sha256(own),
+    )
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(own, "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_metadata_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="is not a checkpoint directory"):
+        load_pipeline(tmp_path)
+
+
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded run in this checkout")
+def test_recorded_run_is_whole_and_samples():
+    metadata = checkpoint.read_metadata(RECORDED)
+    assert metadata["role"] == "pretrained"
+    model = load_pipeline(RECORDED, "cpu")
+    image = model.sample(prompts=["a fox"], seeds=[1], settings=FEW_STEPS)[0]
+    assert list(image.size) == metadata["image_size"]
+    assert len(image.getcolors(maxcolors=10**6)) > 10

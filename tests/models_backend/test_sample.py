@@ -1,0 +1,234 @@
+"""Drawing images: our models, diffusers pipelines, contact sheets."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models_backend import sample
+from models_backend.errors import CheckpointError, InputError
+from models_backend.families.base import Family, SamplerSettings
+from models_backend.sample import generate, load_pipeline, read_prompts
+
+# diffusers' multistep solver hands numpy a tensor in a way numpy 2 warns about.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PROMPTS = ["an apple", "a cat on a very long red boat", "a drum"]
+SEEDS = [1, 2, 3]
+
+
+def settings(**changes: object) -> SamplerSettings:
+    return SamplerSettings(**({"steps": 3} | changes))
+
+
+def draw(model: Family, prompts: list[str], seeds: list[int], **changes: object) -> np.ndarray:
+    images = generate(model, prompts=prompts, seeds=seeds, settings=settings(**changes))
+    assert all(image.mode == "RGB" for image in images)
+    return np.stack([np.asarray(image) for image in images]).astype(int)
+
+
+def assert_alone_equals_batch(model: Family, **changes: object) -> None:
+    together = draw(model, PROMPTS, SEEDS, **changes)
+    for index, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
+        alone = draw(model, [prompt], [seed], **changes)[0]
+        assert np.abs(alone - together[index]).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint_dir: Path) -> Family:
+    return load_pipeline(checkpoint_dir, "cpu")
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++"])
+def test_an_image_does_not_depend_on_its_batch(model, sampler):
+    assert_alone_equals_batch(model, sampler=sampler)
+
+
+def test_equal_requests_give_equal_images(model):
+    assert (draw(model, PROMPTS, SEEDS) == draw(model, PROMPTS, SEEDS)).all()
+
+
+def test_the_seed_decides_the_image(model):
+    first, second = draw(model, ["a cat", "a cat"], [1, 2])
+    assert (first != second).any()
+
+
+def test_samplers_guidance_and_negative_prompt_matter(model):
+    plain = draw(model, ["a cat"], [1])
+    for change in ({"sampler": "dpm++"}, {"guidance_scale": 1.0}, {"guidance_scale": 9.0}):
+        assert (draw(model, ["a cat"], [1], **change) != plain).any(), change
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 24), (24, 40), (40, 16), (None, 24)])
+def test_any_multiple_of_8_is_a_size(model, height, width):
+    images = draw(model, ["a cat"], [1], height=height, width=width)
+    assert images.shape == (1, height or 16, width or 16, 3)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++"])
+def test_one_step_is_enough_for_an_image(model, sampler):
+    assert draw(model, ["a cat"], [1], steps=1, sampler=sampler).shape == (1, 16, 16, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sampler": "euler"}, {"steps": 0}, {"steps": 1001}, {"guidance_scale": -1},
+     {"guidance_scale": float("nan")}, {"height": 20}, {"width": 0}, {"width": 9000}],
+)  # fmt: skip
+def test_bad_settings_are_refused_by_name(change):
+    with pytest.raises(InputError, match=next(iter(change))):
+        settings(**change)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "seeds"), [([], []), (["a"], []), (["a"], [1, 2]), (["a"], [2**64])]
+)
+def test_each_prompt_needs_a_seed(model, prompts, seeds):
+    with pytest.raises(InputError, match="seed"):
+        generate(model, prompts=prompts, seeds=seeds, settings=settings())
+
+
+# -- contact sheets -------------------------------------------------------------------------------
+
+
+def test_contact_sheet_is_a_png(tmp_path, checkpoint_dir, capsys):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("an apple\n\na cat\n")
+    out = tmp_path / "deep" / "sheet.png"
+    folders = [str(checkpoint_dir)] * 2
+    assert (
+        sample.main([*folders, "--prompts", str(prompts), "--out", str(out), "--steps", "2"]) == 0
+    )
+    assert capsys.readouterr().out == f"{out}\n"
+    assert [path.name for path in out.parent.iterdir()] == ["sheet.png"]
+    with Image.open(out) as image:
+        assert image.format == "PNG"
+        assert image.width > image.height > 300
+
+
+def test_contact_sheet_of_no_checkpoint_exits_with_2(tmp_path, capsys):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("an apple\n")
+    arguments = [str(tmp_path), "--prompts", str(prompts), "--out", str(tmp_path / "s.png")]
+    assert sample.main(arguments) == 2
+    assert "is not a checkpoint directory" in capsys.readouterr().err
+
+
+def test_prompts_come_from_the_prompt_column(tmp_path):
+    path = tmp_path / "prompts.tsv"
+    path.write_text("Category\tPrompt\nAnimals\ta fox\n\nFood\ta pie\n")
+    assert read_prompts(path) == ["a fox", "a pie"]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "a\tb\nc\td\n", "Category\tPrompt\nAnimals\n"])
+def test_prompt_files_without_prompts_are_refused(tmp_path, text):
+    path = tmp_path / "prompts.tsv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"prompts\.tsv"):
+        read_prompts(path)
+
+
+# -- diffusers pipelines --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pipeline_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Stable Diffusion pipeline with random weights, as save_pretrained writes it."""
+    import diffusers
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    folder = tmp_path_factory.mktemp("diffusers")
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    vocabulary |= {"<|startoftext|>": len(tokens), "<|endoftext|>": len(tokens) + 1}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\nc a\nca t</w>\n")
+    vocabulary |= {"ca": len(vocabulary), "cat</w>": len(vocabulary) + 1}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    tokenizer = CLIPTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16
+    )
+    torch.manual_seed(0)
+    pipeline = diffusers.StableDiffusionPipeline(
+        vae=diffusers.AutoencoderKL(
+            block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4,
+            down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        ),
+        unet=diffusers.UNet2DConditionModel(
+            sample_size=8, block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4,
+            cross_attention_dim=16, attention_head_dim=2,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        ),
+        text_encoder=CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16,
+                num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=16,
+                bos_token_id=len(tokens), eos_token_id=len(tokens) + 1,
+            )
+        ),
+        tokenizer=tokenizer,
+        scheduler=diffusers.PNDMScheduler(skip_prk_steps=True, steps_offset=1),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.save_pretrained(folder / "pipeline", safe_serialization=True)
+    return folder / "pipeline"
+
+
+@pytest.fixture(scope="module")
+def pipeline(pipeline_dir: Path) -> Family:
+    return load_pipeline(pipeline_dir, "cpu")
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++", "default"])
+def test_diffusers_image_does_not_depend_on_its_batch(pipeline, sampler):
+    assert_alone_equals_batch(pipeline, sampler=sampler)
+
+
+def test_diffusers_samplers_are_exchanged(pipeline):
+    images = [
+        draw(pipeline, ["a cat"], [1], sampler=sampler).tobytes()
+        for sampler in ("ddim", "dpm++", "default", "ddim")
+    ]
+    assert images[0] == images[3]
+    assert len(set(images)) == 3
+
+
+def test_diffusers_seeds_and_sizes_matter(pipeline):
+    first, second = draw(pipeline, ["a cat", "a cat"], [1, 2])
+    assert (first != second).any()
+    assert first.shape == (16, 16, 3)
+    assert draw(pipeline, ["a cat"], [1], height=24, width=16).shape == (1, 24, 16, 3)
+    with pytest.raises(InputError, match="needs both"):
+        draw(pipeline, ["a cat"], [1], height=24)
+
+
+def test_sampler_of_another_kind_of_model_is_refused(pipeline_dir):
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    from models_backend.families.diffusers_pipeline import DiffusersPipeline
+
+    loaded = DiffusersPipeline.load(pipeline_dir, "cpu").pipeline
+    loaded.scheduler = FlowMatchEulerDiscreteScheduler()
+    with pytest.raises(InputError, match="accepted is default"):
+        draw(DiffusersPipeline(loaded), ["a cat"], [1], sampler="ddim")
+
+
+@pytest.mark.parametrize("spoil", ["class", "weights", "json"])
+def test_broken_pipeline_is_refused_in_one_line(tmp_path, pipeline_dir, spoil):
+    broken = Path(shutil.copytree(pipeline_dir, tmp_path / "broken"))
+    if spoil == "class":
+        index = json.loads((broken / "model_index.json").read_text())
+        (broken / "model_index.json").write_text(json.dumps(index | {"_class_name": "NoPipeline"}))
+    elif spoil == "weights":
+        next((broken / "unet").glob("*.safetensors")).write_bytes(b"short")
+    else:
+        (broken / "model_index.json").write_text("{")
+    with pytest.raises(CheckpointError, match="not a pipeline diffusers can load") as caught:
+        load_pipeline(broken, "cpu")
+    assert "\n" not in str(caught.value)
