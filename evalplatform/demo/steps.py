@@ -29,6 +29,7 @@ SEED = 2024
 # How the demo's small models are sampled; chosen by looking at contact sheets.
 SAMPLING = {"sampler": "ddim", "steps": 30, "guidance": 3.0}
 SHEET_PROMPTS = 12
+PARTI_PROMPTS = 100
 
 
 class StepFailedError(EvalPlatformError):
@@ -165,7 +166,8 @@ def _run_eval(demo: Demo, name: str, against: str, prompts: list[str]) -> None:
         name=name,
         prompts=prompts,
         seed=SEED,
-        limit=100,
+        # Our own set is used whole; of PartiPrompts a part is enough for a demo.
+        limit=PARTI_PROMPTS if "parti" in prompts else None,
         site=demo.site,
         **SAMPLING,
     )

@@ -8,7 +8,7 @@ Model. For images L and R an annotator forms
     d = u(L) - u(R) + side_bias + noise * e,   e ~ N(0, 1)
 
 and answers left if d > tie_band, right if d < -tie_band, else tie. For visual appeal, u is a
-weighted sum of log colourfulness, log contrast and log detail. For text faithfulness, u is how
+weighted sum of log colourfulness, log contrast and log clarity. For text faithfulness, u is how
 closely the image resembles a reference picture whose caption shares words with the prompt; with no
 reference, u is 0 and noise decides.
 """
@@ -44,7 +44,7 @@ class Behaviour:
     seed: int
     colourfulness: float
     contrast: float
-    detail: float
+    clarity: float
     likeness: float
     noise: float
     side_bias: float
@@ -80,7 +80,7 @@ class Behaviour:
         return float(
             self.colourfulness * np.log(colourfulness(pixels) + floor)
             + self.contrast * np.log(contrast(pixels) + floor)
-            + self.detail * np.log(detail(pixels) + floor)
+            + self.clarity * np.log(clarity(pixels))
         )
 
 
@@ -94,7 +94,7 @@ def draw_behaviour(*, seed: int, index: int) -> Behaviour:
         seed=int(rng.integers(2**31)),
         colourfulness=float(rng.normal(0.5, 0.2)),
         contrast=float(rng.normal(0.5, 0.2)),
-        detail=float(rng.normal(0.8, 0.3)),
+        clarity=float(rng.normal(0.8, 0.3)),
         likeness=float(rng.uniform(6.0, 10.0)),
         noise=float(rng.uniform(0.3, 0.6)),
         side_bias=float(rng.normal(0.03, 0.05)),
@@ -121,7 +121,13 @@ def contrast(pixels: np.ndarray) -> float:
     return float((pixels @ [0.299, 0.587, 0.114]).std())
 
 
-def detail(pixels: np.ndarray) -> float:
-    """Return the mean absolute difference of neighbouring luma values."""
+def clarity(pixels: np.ndarray) -> float:
+    """Return how concentrated the luma gradient is: mean square over squared mean, at least 1.
+
+    A clean drawing has few strong edges between even areas; mottling spreads weak ones everywhere.
+    """
     luma = pixels @ [0.299, 0.587, 0.114]
-    return float((np.abs(np.diff(luma, axis=0)).mean() + np.abs(np.diff(luma, axis=1)).mean()) / 2)
+    gradient = np.hypot(np.diff(luma, axis=0)[:, :-1], np.diff(luma, axis=1)[:-1])
+    return (
+        float(np.mean(gradient**2) / max(np.mean(gradient) ** 2, 1e-9)) if gradient.any() else 1.0
+    )

@@ -12,7 +12,7 @@ from evalplatform.simulation.behaviour import Behaviour, NoReferences, draw_beha
 from evalplatform.simulation.references import ManifestReferences
 
 CALM = Behaviour(
-    seed=1, colourfulness=1.0, contrast=1.0, detail=1.0, likeness=8.0, noise=0.0, side_bias=0.0,
+    seed=1, colourfulness=1.0, contrast=1.0, clarity=1.0, likeness=8.0, noise=0.0, side_bias=0.0,
     tie_band=0.1,
 )  # fmt: skip
 
@@ -34,6 +34,14 @@ def changed(**fields):
 def test_livelier_image_is_preferred_on_either_side():
     assert CALM.choose(LIVELY, GREY, None, NoReferences()) == "left"
     assert CALM.choose(GREY, LIVELY, None, NoReferences()) == "right"
+
+
+def test_clear_edge_is_preferred_to_mottling_of_the_same_contrast():
+    half = np.zeros((16, 16, 3))
+    half[:, 8:] = 200
+    mottled = np.random.default_rng(1).permuted(half.reshape(-1, 3), axis=0).reshape(half.shape)
+    mottled[...] = mottled[..., :1]
+    assert CALM.choose(png(half), png(mottled), None, NoReferences()) == "left"
 
 
 def test_equal_images_tie():
