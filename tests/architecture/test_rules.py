@@ -64,8 +64,8 @@ def test_requirements_are_pinned():
 
 @pytest.mark.parametrize(
     "command",
-    ["import_prompts", "train", "register_checkpoint", "run_eval", "simulate_annotators", "report", "close_campaign",
-     "services", "demo"],
+    ["import_prompts", "train", "register_checkpoint", "run_eval", "simulate_annotators", "report",
+     "close_campaign", "services", "demo"],
 )  # fmt: skip
 def test_command_explains_itself(command):
     out = subprocess.run(
