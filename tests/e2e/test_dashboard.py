@@ -38,6 +38,8 @@ def test_researcher_signs_in_and_reads(page, site, voted, rania):
     assert page.locator("text=SIMULATED").count() >= 2
     violations = Axe().run(page, context={"exclude": [[".plot-area"]]}).response["violations"]
     assert [each["id"] for each in violations] == []
+    page.set_viewport_size({"width": 375, "height": 720})
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     page.get_by_role("link", name="Campaigns").click()
     page.get_by_role("link", name=voted.slug).wait_for()
     page.get_by_role("button", name="Sign out").click()
