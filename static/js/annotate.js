@@ -33,6 +33,7 @@ function unlock() {
   pairBox.classList.remove("loading");
   for (const button of buttons) button.removeAttribute("aria-disabled");
   shownAt = performance.now();
+  page.setAttribute("data-ready", ""); // keys and clicks are handled here from now on
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -22,7 +22,7 @@ def begin(page, url):
 
 
 def wait_for_pair(page):
-    page.wait_for_selector(".pair:not(.loading)")
+    page.wait_for_selector("main[data-ready] .pair:not(.loading)")
 
 
 def assignment_of(page):
