@@ -17,6 +17,7 @@ from evalplatform.promptsets.services import import_prompt_set
 pytestmark = pytest.mark.django_db
 
 TSV = "Prompt\tCategory\tChallenge\tNote\n"
+# A copy beside the checkout is used where there is one; it is not ours to ship.
 PARTI = Path(__file__).resolve().parents[2].parent / "shared" / "prompts" / "PartiPrompts.tsv"
 
 
