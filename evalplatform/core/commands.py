@@ -16,6 +16,11 @@ class PlatformCommand(BaseCommand):
             return super().execute(*args, **options)
         except EvalPlatformError as error:
             raise CommandError(str(error), returncode=2) from error
+        except KeyboardInterrupt:
+            raise CommandError(
+                "interrupted; what was done is kept, run the same command again to go on.",
+                returncode=130,
+            ) from None
         except OperationalError as error:
             reason = str(error).strip().splitlines()[0]
             raise CommandError(

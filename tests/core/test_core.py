@@ -92,6 +92,17 @@ def test_full_disk_is_one_line_and_status_2(monkeypatch, db):
     assert raised.value.returncode == 2
 
 
+def test_interrupt_is_one_line_and_status_130(monkeypatch, db):
+    def interrupt(**options):
+        raise KeyboardInterrupt
+
+    command = "evalplatform.promptsets.management.commands.import_prompts.import_prompt_set"
+    monkeypatch.setattr(command, interrupt)
+    with pytest.raises(CommandError, match="run the same command again") as raised:
+        call_command("import_prompts", "mine", "file.tsv")
+    assert raised.value.returncode == 130
+
+
 def test_health_is_ok_with_a_database(client, db):
     assert client.get("/healthz").json() == {"database": "ok"}
 
