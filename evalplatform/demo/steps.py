@@ -163,8 +163,8 @@ def _run_eval(demo: Demo, name: str, against: str, prompts: list[str]) -> None:
         "run_eval",
         demo.name_of("quality_tuned"),
         demo.name_of(against),
+        *(f"--prompts={each}" for each in prompts),
         name=name,
-        prompts=prompts,
         seed=SEED,
         # Our own set is used whole; of PartiPrompts a part is enough for a demo.
         limit=PARTI_PROMPTS if "parti" in prompts else None,

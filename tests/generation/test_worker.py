@@ -54,6 +54,16 @@ def test_run_eval_generates_through_the_worker_and_opens(registered, capsys):
     assert "resumed" in capsys.readouterr().out
 
 
+def test_two_prompt_sets_make_one_campaign(registered):
+    factories.make_prompt_set("more", 3)
+    with live.worker():
+        call_command("run_eval", "one", "two", "--prompts=things", "--prompts=more", "--limit=2",
+                     "--steps=2", "--criteria=visual_appeal")  # fmt: skip
+    campaign = Campaign.objects.get()
+    names = campaign.comparisons.values_list("prompt__prompt_set__name", flat=True)
+    assert sorted(names) == ["more", "more", "things", "things"]
+
+
 def test_killed_worker_leaves_every_sample_once_and_none_missing(registered):
     """SIGKILL in the middle of a batch; another worker takes over when the lease runs out."""
     lease = {"GENERATION_LEASE_SECONDS": "5"}
