@@ -51,6 +51,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -123,6 +124,8 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Where a proxy in front serves object storage internally (nginx: `internal`), e.g. /protected/.
+IMAGE_ACCEL_PREFIX = env.text("IMAGE_ACCEL_PREFIX")
 CHECKPOINT_DIR = VAR_DIR / "checkpoints"
 STATIC_URL = "/static/"
 PLOTLY = find_spec("plotly")  # found, not imported
@@ -147,6 +150,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en"
+# English, and every language somebody has put a catalogue for into locale/.
+LOCALE_PATHS = [BASE_DIR / "locale"]
+_CATALOGUES = {path.parent.parent.name for path in (BASE_DIR / "locale").glob("*/LC_MESSAGES/*.mo")}
+LANGUAGES = [(code.replace("_", "-").lower(), code) for code in sorted(_CATALOGUES | {"en"})]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

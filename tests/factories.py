@@ -8,8 +8,10 @@ from django.utils import timezone
 from PIL import Image
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.services import Answer, enrol, lease_next_assignment, record_vote
+from evalplatform.annotation.services import Answer, enrol, hold_pairs, record_vote
+from evalplatform.campaigns.criteria import CriterionPlan
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.rules import Rules, parse_rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_seed
 from evalplatform.campaigns.services import create_campaign
 from evalplatform.checkpoints.models import Checkpoint
@@ -80,22 +82,36 @@ def make_samples(campaign: Campaign) -> list[Sample]:
 
 
 def make_draft(
-    *, prompts: int = 4, k: int = 5, slug: str = "tuned-vs-plain", **options
+    *, prompts: int = 4, k: int = 5, slug: str = "tuned-vs-plain", rules=None, **options
 ) -> Campaign:
+    """Return a draft with all its samples. `criteria`: kinds or plans; `rules`: as in the TOML."""
     number = next(_serial)
+    criteria = options.pop("criteria", ["visual_appeal", "text_faithfulness"])
     campaign, _ = create_campaign(
         slug=slug,
         checkpoint_a=make_checkpoint(f"tuned-{number}", "quality_tuned"),
         checkpoint_b=make_checkpoint(f"plain-{number}"),
         prompt_sets=[make_prompt_set(f"things-{number}", prompts)],
-        criteria=options.pop("criteria", ["visual_appeal", "text_faithfulness"]),
-        k=k,
+        criteria=[CriterionPlan(each, k) if isinstance(each, str) else each for each in criteria],
+        rules=parse_rules(rules) if rules else Rules(),
         settings=SETTINGS,
         seed=options.pop("seed", 7),
         **options,
     )
     make_samples(campaign)
     return campaign
+
+
+def lease(enrolment, now=None):
+    """Return the pair this annotator should judge now, or None."""
+    pairs = hold_pairs(enrolment=enrolment, want=1, now=now or timezone.now())
+    return pairs[0] if pairs else None
+
+
+def vote(enrolment, assignment, choice: str = "left", now=None, **fields):
+    """Answer an assignment and return the receipt."""
+    answer = make_answer(assignment, choice, **fields)
+    return record_vote(enrolment=enrolment, answer=answer, now=now or timezone.now())
 
 
 def judge_everything(campaign: Campaign, annotators: list[Annotator], choose) -> int:
@@ -106,11 +122,10 @@ def judge_everything(campaign: Campaign, annotators: list[Annotator], choose) ->
     while busy:
         busy = False
         for enrolment in enrolments:
-            assignment = lease_next_assignment(enrolment=enrolment, now=timezone.now())
+            assignment = lease(enrolment)
             if assignment is None:
                 continue
-            answer = make_answer(assignment, choose(assignment))
-            record_vote(annotator=enrolment.annotator, answer=answer, now=timezone.now())
+            vote(enrolment, assignment, choose(assignment))
             busy, count = True, count + 1
     return count
 

@@ -1,46 +1,100 @@
-"""What an annotator's browser is told: the blind view of an assignment."""
+"""What an annotator's browser is told (docs/annotation-api.md): the blind view of their work."""
 
 import uuid
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext
 
+from evalplatform.annotation.crowd import exit_of
 from evalplatform.annotation.models import Assignment, Enrolment
-from evalplatform.annotation.selectors import annotator_progress
+from evalplatform.annotation.selectors import annotator_progress, others_hold_the_rest
+from evalplatform.annotation.services.voting import CHOICES, undo_seconds_left
 from evalplatform.campaigns.criteria import CRITERIA
 from evalplatform.campaigns.models import Campaign
 
+# Held but not shown pairs, at most; more would only keep others waiting for their leases.
+MAX_WANT = 5
 
-def page_state(enrolment: Enrolment, assignment: Assignment | None) -> dict[str, Any]:
-    """Return all the page may know: the leased pair, or why there is none.
 
-    `state` is `pair`, `done` (nothing left for this annotator) or `closed`.
+def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) -> dict[str, Any]:
+    """Return all the page may know: the pairs held, or why there are none.
+
+    The enrolment must be as fresh as `held`, as `hold_pairs` leaves it.
     """
-    progress = annotator_progress(annotator=enrolment.annotator, campaign=enrolment.campaign)
-    state: dict[str, Any] = {"progress": {"done": progress.done, "total": progress.total}}
-    if assignment is None:
-        campaign = Campaign.objects.get(pk=enrolment.campaign_id)
-        is_open = campaign.status == Campaign.Status.OPEN
-        return state | {"state": "done" if is_open else "closed"}
-    return state | {"state": "pair", "pair": _pair(assignment)}
+    progress = annotator_progress(enrolment, held=len(held))
+    state: dict[str, Any] = {
+        "state": "pair" if held else _why_none(enrolment),
+        "progress": {"done": progress.done, "total": progress.total},
+        "pairs": [_pair(assignment) for assignment in _blind(held)],
+        "undo": _undo(enrolment, now),
+        "break_every": enrolment.campaign.checked_rules.annotation.break_every,
+    }
+    if state["state"] == "questionnaire":
+        questions = enrolment.campaign.checked_rules.questionnaire
+        state["questionnaire"] = [question.model_dump() for question in questions]
+    elif not held:
+        state["progress"]["total"] = progress.done  # nothing more will come: the bar is full
+        state["exit"] = exit_of(enrolment, state["state"])
+    return state
+
+
+def _why_none(enrolment: Enrolment) -> str:
+    if enrolment.status == Enrolment.Status.DISQUALIFIED:
+        return "disqualified"
+    if enrolment.status == Enrolment.Status.RETURNED:
+        return "returned"
+    if enrolment.campaign.status == Campaign.Status.PAUSED:
+        return "paused"
+    rules = enrolment.campaign.checked_rules
+    if rules.questionnaire and enrolment.questionnaire is None and enrolment.judged:
+        return "questionnaire"
+    cap = rules.annotation.session_cap
+    if cap is not None and enrolment.judged >= cap:
+        return "finished"
+    if enrolment.campaign.status != Campaign.Status.OPEN:
+        return "closed"
+    return "waiting" if others_hold_the_rest(enrolment) else "done"
+
+
+def _blind(held: Sequence[Assignment]) -> Sequence[Assignment]:
+    """Leave out later pairs that show their prompt while the first hides its own."""
+    for index, assignment in enumerate(held):
+        if assignment.criterion.shows_prompt and not held[0].criterion.shows_prompt:
+            return held[:index]
+    return held
 
 
 def _pair(assignment: Assignment) -> dict[str, Any]:
-    criterion = assignment.comparison.criterion
+    criterion = assignment.criterion
     pair: dict[str, Any] = {
         "assignment": str(assignment.public_id),
-        "criterion": criterion.kind,
-        "question": criterion.question,
-        "instructions": CRITERIA[criterion.kind].instructions,
-        "left": _image_url(assignment, "left"),
-        "right": _image_url(assignment, "right"),
         # Made here because browsers offer crypto.randomUUID on secure origins only.
         "idempotency_key": str(uuid.uuid4()),
+        "criterion": criterion.kind,
+        "question": gettext(criterion.question),
+        "instructions": str(CRITERIA[criterion.kind].instructions[criterion.answers]),
+        "answers": list(CHOICES[criterion.answers]),
+        "left": _image_url(assignment, "left"),
+        "right": _image_url(assignment, "right"),
     }
     if criterion.shows_prompt:
-        pair["prompt"] = assignment.comparison.prompt.text
+        pair["prompt"] = assignment.prompt_text
     return pair
 
 
 def _image_url(assignment: Assignment, side: str) -> str:
     return reverse("annotation:image", args=[assignment.public_id, side])
+
+
+def _undo(enrolment: Enrolment, now: datetime) -> dict[str, Any] | None:
+    seconds = undo_seconds_left(enrolment, now)
+    if not seconds or enrolment.last_vote is None:
+        return None
+    return {
+        "assignment": str(enrolment.last_vote.assignment.public_id),
+        "idempotency_key": str(enrolment.last_vote.idempotency_key),
+        "seconds_left": seconds,
+    }

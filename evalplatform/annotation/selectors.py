@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef
-
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.campaigns.models import Campaign
@@ -11,7 +9,7 @@ from evalplatform.campaigns.models import Campaign
 
 @dataclass(frozen=True)
 class AnnotatorProgress:
-    """Comparisons this annotator has judged, and how many are still there for them."""
+    """Pairs this annotator has judged, and at most how many are still there for them."""
 
     done: int
     remaining: int
@@ -21,42 +19,58 @@ class AnnotatorProgress:
         return self.done + self.remaining
 
 
-def enrolment_of(annotator: Annotator | None, campaign: Campaign) -> Enrolment | None:
+def enrolment_of(annotator_id: int | None, invitation: str) -> Enrolment | None:
     """Return the annotator's enrolment in the campaign, or None before they agreed to take part."""
-    if annotator is None:
+    if annotator_id is None:
         return None
-    return Enrolment.objects.filter(annotator=annotator, campaign=campaign).first()
-
-
-def annotator_progress(*, annotator: Annotator, campaign: Campaign) -> AnnotatorProgress:
-    """Return the annotator's own progress.
-
-    `remaining` counts comparisons with an unfinished slot that this annotator has not judged; it
-    only falls while others work too, so the bar never goes back.
-    """
-    mine = Assignment.objects.filter(annotator=annotator, campaign=campaign)
-    judged = mine.completed().filter(comparison=OuterRef("comparison"))
-    open_to_me = (
-        Assignment.objects.filter(campaign=campaign)
-        .pending()
-        .filter(~Exists(judged))
-        .values("comparison")
-        .distinct()
-        .count()
-    )
-    return AnnotatorProgress(done=mine.completed().count(), remaining=open_to_me)
-
-
-def held_assignment(*, annotator: Annotator, public_id: str) -> Assignment | None:
-    """Return the assignment of this id if it is the annotator's, with its two samples."""
     return (
-        Assignment.objects.held_by(annotator)
+        Enrolment.objects.filter(annotator=annotator_id, campaign__invitation=invitation)
+        .select_related("campaign", "annotator", "last_vote__assignment")
+        .first()
+    )
+
+
+def annotator_progress(enrolment: Enrolment, *, held: int) -> AnnotatorProgress:
+    """Return the annotator's own progress, without counting a row; `held` pairs are on their page.
+
+    `remaining` is an upper bound: the pairs held and the comparisons beyond the cursor. Others'
+    votes and the annotator's own only lower it, so the bar never goes back, and it is full at the
+    end.
+    """
+    beyond = max(0, enrolment.campaign.comparison_count - (enrolment.cursor + 1))
+    remaining = held + beyond
+    cap = enrolment.campaign.checked_rules.annotation.session_cap
+    if cap is not None:
+        remaining = min(remaining, max(0, cap - enrolment.judged))
+    return AnnotatorProgress(done=enrolment.judged, remaining=remaining)
+
+
+def others_hold_the_rest(enrolment: Enrolment) -> bool:
+    """Whether a slot that this annotator could judge is leased to somebody else just now."""
+    leased = Assignment.objects.main().pending().filter(campaign=enrolment.campaign_id)
+    return (
+        leased.filter(annotator__isnull=False)
+        .exclude(comparison__assignments__annotator=enrolment.annotator_id)
+        .exclude(comparison__releases__annotator=enrolment.annotator_id)
+        .exists()
+    )
+
+
+def held_assignment(*, annotator_id: int, public_id: str) -> Assignment | None:
+    """Return the assignment of this id if it is the annotator's, with what it shows."""
+    return (
+        Assignment.objects.held_by(annotator_id)
         .filter(public_id=public_id)
-        .select_related("comparison__sample_a", "comparison__sample_b")
+        .select_related("comparison", "gold")
         .first()
     )
 
 
 def votes_missing(campaign: Campaign) -> int:
     """Return how many slots of the campaign have no vote yet."""
-    return Assignment.objects.filter(campaign=campaign).pending().count()
+    return Assignment.objects.filter(campaign=campaign).main().pending().count()
+
+
+def annotator_named(access_key: str) -> Annotator | None:
+    """Return the annotator of a personal link."""
+    return Annotator.objects.filter(access_key=access_key).first()

@@ -9,4 +9,7 @@ urlpatterns = [
     path("<str:invitation>/begin/", views.begin, name="begin"),
     path("<str:invitation>/next/", views.next_pair, name="next"),
     path("<str:invitation>/vote/", views.vote, name="vote"),
+    path("<str:invitation>/undo/", views.undo, name="undo"),
+    path("<str:invitation>/skip/", views.skip, name="skip"),
+    path("<str:invitation>/questionnaire/", views.questionnaire, name="questionnaire"),
 ]

@@ -1,12 +1,15 @@
 """Campaigns: a frozen protocol, its criteria and its comparisons."""
 
 import secrets
+import uuid
 
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.functional import cached_property
 
 from evalplatform.accounts.models import User
+from evalplatform.campaigns.rules import Rules, parse_rules
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation.models import Sample, SamplerSettings
 from evalplatform.promptsets.models import Prompt, PromptSet
@@ -24,6 +27,7 @@ class Campaign(models.Model):
         DRAFT = "draft", "Draft"
         GENERATING = "generating", "Generating"
         OPEN = "open", "Open"
+        PAUSED = "paused", "Paused"
         CLOSED = "closed", "Closed"
 
     slug = models.SlugField(max_length=80, unique=True)
@@ -41,6 +45,7 @@ class Campaign(models.Model):
         null=True, blank=True, help_text="Size of a seeded random subset; null takes every prompt."
     )
     lease_seconds = models.PositiveIntegerField()
+    rules = models.JSONField(default=dict, blank=True, help_text="See campaigns.rules.")
     protocol = models.JSONField(null=True, blank=True, help_text="As frozen at opening.")
     protocol_sha256 = models.CharField(max_length=64, blank=True)
 
@@ -48,6 +53,8 @@ class Campaign(models.Model):
     invitation = models.CharField(max_length=40, unique=True, default=new_invitation)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    # Counted once at opening, so that an annotator's progress needs no counting.
+    comparison_count = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering = ["-created_at"]
@@ -67,6 +74,11 @@ class Campaign(models.Model):
     def __str__(self) -> str:
         return self.slug
 
+    @cached_property
+    def checked_rules(self) -> Rules:
+        """The rules as typed values."""
+        return parse_rules(self.rules)
+
 
 class Criterion(models.Model):
     """What annotators judge, and how many of them judge each comparison."""
@@ -75,10 +87,15 @@ class Criterion(models.Model):
         VISUAL_APPEAL = "visual_appeal", "Visual appeal"
         TEXT_FAITHFULNESS = "text_faithfulness", "Text faithfulness"
 
+    class Answers(models.TextChoices):
+        A_B_TIE = "a_b_tie", "A, B or tie"
+        A_B_BOTH_NEITHER = "a_b_both_neither", "A, B, both or neither; the last two are ties"
+
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="criteria")
     kind = models.CharField(max_length=40, choices=Kind.choices)
     question = models.TextField()
     shows_prompt = models.BooleanField()
+    answers = models.CharField(max_length=20, choices=Answers.choices, default=Answers.A_B_TIE)
     k = models.PositiveIntegerField(
         help_text="Annotators per comparison.", validators=[MinValueValidator(1)]
     )
@@ -109,6 +126,9 @@ class Comparison(models.Model):
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT)
     sample_a = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
     sample_b = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
+    # What annotators are shown: the samples, or copies of one common size where they differ.
+    image_a = models.CharField(max_length=200, help_text="Name in object storage.")
+    image_b = models.CharField(max_length=200, help_text="Name in object storage.")
     position = models.PositiveIntegerField(help_text="Seeded random order in the campaign.")
 
     class Meta:
@@ -128,3 +148,38 @@ class Comparison(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign} #{self.position}"
+
+
+class GoldPair(models.Model):
+    """Two images of which one is clearly better: to teach, to qualify and to check annotators."""
+
+    class Purpose(models.TextChoices):
+        EXAMPLE = "example", "Shown with its answer before consent"
+        QUALIFICATION = "qualification", "Judged before the first pair"
+        CHECK = "check", "Mixed in unseen"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="gold_pairs")
+    criterion = models.ForeignKey(Criterion, on_delete=models.CASCADE, related_name="gold_pairs")
+    purpose = models.CharField(max_length=16, choices=Purpose.choices)
+    position = models.PositiveIntegerField()
+    prompt_text = models.TextField(blank=True)
+    better_image = models.CharField(max_length=200, help_text="Name in object storage.")
+    worse_image = models.CharField(max_length=200, help_text="Name in object storage.")
+    why = models.TextField(help_text="Why the better one is better, as an example says it.")
+    origin = models.JSONField(help_text="How the pair came about.")
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+
+    class Meta:
+        ordering = ["campaign", "criterion", "purpose", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "criterion", "purpose", "position"],
+                name="gold_pair_unique_place",
+            ),
+            models.CheckConstraint(
+                condition=~Q(better_image=F("worse_image")), name="gold_pair_two_images"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} {self.purpose} #{self.position}"

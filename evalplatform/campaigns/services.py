@@ -11,8 +11,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from evalplatform.accounts.models import User
-from evalplatform.campaigns.criteria import CRITERIA
+from evalplatform.campaigns.criteria import CRITERIA, CriterionPlan, check_plans
+from evalplatform.campaigns.images import shown_images
 from evalplatform.campaigns.models import Campaign, Comparison, Criterion
+from evalplatform.campaigns.rules import Rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_pairs, sample_seed
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
@@ -24,7 +26,11 @@ from evalplatform.promptsets.models import PromptSet
 # Part of the protocol: what is not a setting but a rule of this code, in words.
 RULES = {
     "side_order": "planned per slot; of k slots, A is left in k//2 or k-k//2, alternating",
-    "serve_order": "criterion by criterion; within one, comparisons in seeded random order",
+    "serve_order": (
+        "what came back (skipped, lease run out, vote excluded) first, then criterion by "
+        "criterion; within one, comparisons in seeded random order, the same for everybody"
+    ),
+    "shown_size": "both images of a comparison are shown at the smaller one's size",
     "verdict": "more than half of the k votes; otherwise tie",
 }
 
@@ -35,11 +41,11 @@ def create_campaign(
     checkpoint_a: Checkpoint,
     checkpoint_b: Checkpoint,
     prompt_sets: Sequence[PromptSet],
-    criteria: Sequence[str],
-    k: int,
+    criteria: Sequence[CriterionPlan],
     settings: dict[str, Any],
     seed: int,
     prompts_per_set: int | None = None,
+    rules: Rules = Rules(),  # noqa: B008 (frozen)
     created_by: User | None = None,
 ) -> tuple[Campaign, bool]:
     """Create a draft campaign, or return the existing one of that slug if it asks the same.
@@ -47,7 +53,8 @@ def create_campaign(
     Raises `BadInputError` for k < 1, a checkpoint against itself, or a slug already used for
     another protocol.
     """
-    _check(checkpoint_a, checkpoint_b, prompt_sets, criteria, k)
+    _check(checkpoint_a, checkpoint_b, prompt_sets)
+    check_plans(criteria)
     with transaction.atomic():
         sampler_settings, _ = SamplerSettings.objects.get_or_create(**settings)
         existing = Campaign.objects.select_for_update().filter(slug=slug).first()
@@ -57,9 +64,10 @@ def create_campaign(
             "settings": sampler_settings,
             "seed": seed,
             "prompts_per_set": prompts_per_set,
+            "rules": rules.as_dict(),
         }
         if existing:
-            _refuse_difference(existing, wanted, prompt_sets, criteria, k)
+            _refuse_difference(existing, wanted, prompt_sets, criteria)
             return existing, False
         try:
             campaign = Campaign.objects.create(
@@ -71,37 +79,24 @@ def create_campaign(
         except IntegrityError as error:
             raise BadInputError(f"campaign {slug!r} is being created elsewhere; retry.") from error
         campaign.prompt_sets.set(prompt_sets)
-        for position, kind in enumerate(criteria):
-            definition = CRITERIA[kind]
+        for position, plan in enumerate(criteria):
+            definition = CRITERIA[plan.kind]
             Criterion.objects.create(
                 campaign=campaign,
-                kind=kind,
+                kind=plan.kind,
                 question=definition.question,
                 shows_prompt=definition.shows_prompt,
-                k=k,
+                answers=plan.answers,
+                k=plan.k,
                 position=position,
             )
     return campaign, True
 
 
-def _check(
-    a: Checkpoint,
-    b: Checkpoint,
-    prompt_sets: Sequence[PromptSet],
-    criteria: Sequence[str],
-    k: int,
-) -> None:
+def _check(a: Checkpoint, b: Checkpoint, prompt_sets: Sequence[PromptSet]) -> None:
     if a.pk == b.pk:
         raise BadInputError(
             f"checkpoint {a.name!r} cannot be compared with itself; name two different ones."
-        )
-    if k < 1:
-        raise BadInputError(f"k = {k} annotators per comparison; give at least 1 (usual: 5).")
-    unknown = [kind for kind in criteria if kind not in CRITERIA]
-    if unknown or not criteria or len(set(criteria)) != len(criteria):
-        raise BadInputError(
-            f"criteria {', '.join(criteria) or 'missing'}; give each of "
-            f"{', '.join(CRITERIA)} at most once."
         )
     if not prompt_sets:
         raise BadInputError("no prompt set; give at least one with --prompts NAME.")
@@ -111,14 +106,14 @@ def _refuse_difference(
     campaign: Campaign,
     wanted: dict[str, Any],
     prompt_sets: Sequence[PromptSet],
-    criteria: Sequence[str],
-    k: int,
+    criteria: Sequence[CriterionPlan],
 ) -> None:
     changed = [name for name, value in wanted.items() if getattr(campaign, name) != value]
     if set(campaign.prompt_sets.all()) != set(prompt_sets):
         changed.append("prompt sets")
-    if [(each.kind, each.k) for each in campaign.criteria.all()] != [(c, k) for c in criteria]:
-        changed.append("criteria or k")
+    existing = [CriterionPlan(row.kind, row.k, row.answers) for row in campaign.criteria.all()]
+    if existing != list(criteria):
+        changed.append("criteria, k or answers")
     if changed:
         raise BadInputError(
             f"campaign {campaign.slug!r} exists with a different protocol "
@@ -156,6 +151,7 @@ def create_comparisons(*, campaign: Campaign) -> list[Comparison]:
             "run `manage.py run_eval` again to finish generation."
         )
     rng = np.random.default_rng(campaign.seed)
+    shown = [shown_images(sample_a, sample_b) for sample_a, sample_b in pairs]
     comparisons: list[Comparison] = []
     for criterion in campaign.criteria.all():
         for index in rng.permutation(len(pairs)):
@@ -167,9 +163,12 @@ def create_comparisons(*, campaign: Campaign) -> list[Comparison]:
                     prompt_id=sample_a.prompt_id,
                     sample_a=sample_a,
                     sample_b=sample_b,
+                    image_a=shown[index][0],
+                    image_b=shown[index][1],
                     position=len(comparisons),
                 )
             )
+    Campaign.objects.filter(pk=campaign.pk).update(comparison_count=len(comparisons))
     return Comparison.objects.bulk_create(comparisons, batch_size=1000)
 
 
@@ -203,6 +202,7 @@ def _protocol(campaign: Campaign) -> dict[str, Any]:
                 "kind": each.kind,
                 "question": each.question,
                 "shows_prompt": each.shows_prompt,
+                "answers": each.answers,
                 "k": each.k,
             }
             for each in campaign.criteria.all()
@@ -210,14 +210,30 @@ def _protocol(campaign: Campaign) -> dict[str, Any]:
         "sampler_settings": campaign.settings.as_dict(),
         "seed": campaign.seed,
         "lease_seconds": campaign.lease_seconds,
-        "rules": RULES,
+        "rules": RULES | campaign.checked_rules.as_dict(),
+        "gold_pairs": [
+            {"criterion": each.criterion.kind, "purpose": each.purpose, "origin": each.origin}
+            for each in campaign.gold_pairs.select_related("criterion")
+        ],
         "code_version": code_version(),
     }
 
 
 def close_campaign(*, campaign: Campaign) -> bool:
-    """Close an open campaign; return False where it was not open (any more)."""
-    closed = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.OPEN).update(
-        status=Campaign.Status.CLOSED, closed_at=timezone.now()
-    )
+    """Close an open or paused campaign; return False where it was neither."""
+    closed = Campaign.objects.filter(
+        pk=campaign.pk, status__in=[Campaign.Status.OPEN, Campaign.Status.PAUSED]
+    ).update(status=Campaign.Status.CLOSED, closed_at=timezone.now())
     return bool(closed)
+
+
+def pause_campaign(*, campaign: Campaign) -> bool:
+    """Lease no more pairs; answers to pairs already shown still count. False if it was not open."""
+    paused = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.OPEN)
+    return bool(paused.update(status=Campaign.Status.PAUSED))
+
+
+def resume_campaign(*, campaign: Campaign) -> bool:
+    """Open a paused campaign again. False if it was not paused."""
+    resumed = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.PAUSED)
+    return bool(resumed.update(status=Campaign.Status.OPEN))

@@ -33,7 +33,7 @@ class SimulatedAnnotator:
         state = self._request("GET", urljoin(page, "next/")).json()
         count = 0
         while state["state"] == "pair":
-            state = self._judge(page, state["pair"])
+            state = self._judge(page, state["pairs"][0])
             count += 1
             on_vote()
         return count

@@ -13,10 +13,8 @@ from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.selectors import annotator_progress
 from evalplatform.annotation.services import (
     enrol,
-    lease_next_assignment,
     open_campaign,
     plan_sides,
-    record_vote,
 )
 from tests import factories
 
@@ -75,27 +73,28 @@ def test_same_annotator_twice_on_a_comparison_cannot_be_stored(campaign, ana):
 def test_reload_resumes_at_the_same_pair_and_renews_the_lease(campaign, ana):
     enrolment = enrol(campaign=campaign, annotator=ana)
     start = timezone.now()
-    first = lease_next_assignment(enrolment=enrolment, now=start)
-    again = lease_next_assignment(enrolment=enrolment, now=start + timedelta(seconds=30))
+    first = factories.lease(enrolment, start)
+    late = start + timedelta(seconds=0.6 * campaign.lease_seconds)
+    again = factories.lease(enrolment, late)
     assert again.pk == first.pk
-    assert again.lease_expires_at == start + timedelta(seconds=30 + campaign.lease_seconds)
+    assert again.lease_expires_at == late + timedelta(seconds=campaign.lease_seconds)
 
 
 def test_expired_slot_goes_to_somebody_else(campaign, ana, ben):
     start = timezone.now()
-    left = lease_next_assignment(enrolment=enrol(campaign=campaign, annotator=ana), now=start)
+    left = factories.lease(enrol(campaign=campaign, annotator=ana), start)
     bens = enrol(campaign=campaign, annotator=ben)
-    assert lease_next_assignment(enrolment=bens, now=start).pk != left.pk
+    assert factories.lease(bens, start).pk != left.pk
     Assignment.objects.filter(annotator=ben).update(
         annotator=None, leased_at=None, lease_expires_at=None
     )
     later = start + timedelta(seconds=campaign.lease_seconds + 1)
-    assert lease_next_assignment(enrolment=bens, now=later).pk == left.pk
+    assert factories.lease(bens, later).pk == left.pk
 
 
 def test_nothing_is_left_for_an_annotator_who_judged_every_comparison(campaign, ana):
     assert factories.judge_everything(campaign, [ana], lambda assignment: "tie") == 8
-    progress = annotator_progress(annotator=ana, campaign=campaign)
+    progress = annotator_progress(ana.enrolments.get(), held=0)
     assert (progress.done, progress.remaining) == (8, 0)
     assert Assignment.objects.completed().count() == 8
 
@@ -143,9 +142,8 @@ def test_twelve_simultaneous_annotators_leave_exactly_k_votes_each():
         try:
             enrolment = enrol(campaign=campaign, annotator=annotator)
             start.wait()
-            while assignment := lease_next_assignment(enrolment=enrolment, now=timezone.now()):
-                answer = factories.make_answer(assignment)
-                record_vote(annotator=annotator, answer=answer, now=timezone.now())
+            while assignment := factories.lease(enrolment):
+                factories.vote(enrolment, assignment)
         except Exception as error:
             failures.append(error)
         finally:
@@ -170,7 +168,7 @@ def test_two_tabs_of_one_annotator_share_one_lease(campaign, ana):
 
     def tab():
         start.wait()
-        leased.append(lease_next_assignment(enrolment=enrolment, now=timezone.now()).pk)
+        leased.append(factories.lease(enrolment).pk)
         connection.close()
 
     tabs = [threading.Thread(target=tab) for _ in range(2)]

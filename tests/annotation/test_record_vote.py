@@ -12,9 +12,8 @@ from evalplatform.annotation.services import (
     Receipt,
     UnknownAssignmentError,
     enrol,
-    lease_next_assignment,
+    open_campaign,
     outcome_of,
-    record_vote,
 )
 from evalplatform.campaigns.services import close_campaign
 from evalplatform.core.errors import BadInputError
@@ -25,14 +24,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def leased(campaign, ana):
-    return lease_next_assignment(
-        enrolment=enrol(campaign=campaign, annotator=ana), now=timezone.now()
-    )
+    return factories.lease(enrol(campaign=campaign, annotator=ana))
 
 
 def vote(annotator, assignment, choice="left", **fields):
-    answer = factories.make_answer(assignment, choice, **fields)
-    return record_vote(annotator=annotator, answer=answer, now=timezone.now())
+    enrolment = annotator.enrolments.get()
+    return factories.vote(enrolment, assignment, choice, **fields)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +100,10 @@ def test_vote_after_closing_is_kept_but_not_counted(leased, ana, campaign):
 
 
 def test_outsider_cannot_vote(leased, oscar):
+    elsewhere = factories.make_draft(prompts=1, slug="elsewhere")
+    open_campaign(campaign=elsewhere)
     with pytest.raises(UnknownAssignmentError):
-        vote(oscar, leased)
+        factories.vote(enrol(campaign=elsewhere, annotator=oscar), leased)
     assert (Vote.objects.count(), SurplusVote.objects.count()) == (0, 0)
 
 
@@ -134,6 +133,7 @@ def test_outcome_that_contradicts_the_side_cannot_be_stored(leased, ana):
             outcome="B",
             idempotency_key=uuid.uuid4(),
             is_simulated=False,
+            voted_at=timezone.now(),
         )
 
 

@@ -38,7 +38,7 @@ def send(client, urls, pair, choice="left", **fields):
 
 
 def next_pair(client, urls):
-    return client.get(urls["next"], **JSON).json()["pair"]
+    return client.get(urls["next"], **JSON).json()["pairs"][0]
 
 
 def test_welcome_comes_before_consent(client, urls):
@@ -51,7 +51,7 @@ def test_vote_answers_with_receipt_and_next_pair(enrolled, urls):
     pair = next_pair(enrolled, urls)
     answer = send(enrolled, urls, pair).json()
     assert answer["receipt"] == "recorded"
-    assert answer["next"]["pair"]["assignment"] != pair["assignment"]
+    assert answer["next"]["pairs"][0]["assignment"] != pair["assignment"]
     assert answer["next"]["progress"] == {"done": 1, "total": 8}
 
 
@@ -105,7 +105,8 @@ def test_images_stand_on_the_planned_sides(enrolled, urls, a_on_left):
     comparison = Assignment.objects.get(public_id=pair["assignment"]).comparison
     left = comparison.sample_a if a_on_left else comparison.sample_b
     with default_storage.open(left.image) as file:
-        assert enrolled.get(pair["left"]).content == file.read()
+        stored = file.read()
+    assert body(enrolled.get(pair["left"])) == stored
 
 
 def test_personal_link_signs_the_annotator_in_and_leaves_the_address_bar(client, urls, ana):
@@ -128,7 +129,7 @@ def test_no_response_tells_which_checkpoint_made_an_image(campaign, urls):
     prompts = [comparison.prompt.text for comparison in campaign.comparisons.all()]
     seen_prompt = 0
     while (state := annotator.get(urls["next"], **JSON).json())["state"] == "pair":
-        pair = state["pair"]
+        pair = state["pairs"][0]
         batch = [annotator.get(urls["work"]), annotator.get(urls["next"], **JSON)]
         batch += [annotator.get(pair["left"]), annotator.get(pair["right"])]
         batch.append(send(annotator, urls, pair))
@@ -148,10 +149,18 @@ def test_no_response_tells_which_checkpoint_made_an_image(campaign, urls):
             assert secret.encode() not in content, secret
 
 
+def body(response) -> bytes:
+    if not response.streaming:
+        return response.content
+    response.body = getattr(response, "body", None) or b"".join(response.streaming_content)
+    response.close()
+    return response.body
+
+
 def everything(response) -> bytes:
     """Return a response's headers, cookies and body as one string of bytes."""
     cookies = response.cookies.output().encode()
-    return str(dict(response.items())).encode() + cookies + response.content
+    return str(dict(response.items())).encode() + cookies + body(response)
 
 
 def secrets_of(campaign) -> list[str]:
@@ -174,7 +183,7 @@ def test_the_hunt_would_find_a_leak(campaign):
 
 def test_served_images_are_bare_png(enrolled, urls):
     """No text, time or profile chunk that could tell where an image came from."""
-    content = enrolled.get(next_pair(enrolled, urls)["left"]).content
+    content = body(enrolled.get(next_pair(enrolled, urls)["left"]))
     assert content.startswith(b"\x89PNG")
     chunks = re.findall(rb"(IHDR|PLTE|IDAT|IEND|tEXt|zTXt|iTXt|eXIf|tIME|iCCP|pHYs|gAMA)", content)
     assert set(chunks) <= {b"IHDR", b"IDAT", b"IEND"}

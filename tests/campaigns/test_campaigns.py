@@ -5,7 +5,9 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.criteria import CriterionPlan, plan_criteria
 from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.rules import parse_rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_seed
 from evalplatform.campaigns.services import close_campaign, create_campaign
 from evalplatform.core.errors import BadInputError
@@ -22,8 +24,7 @@ def asked():
         "checkpoint_a": factories.make_checkpoint("a"),
         "checkpoint_b": factories.make_checkpoint("b"),
         "prompt_sets": [factories.make_prompt_set("things", 10)],
-        "criteria": ["visual_appeal"],
-        "k": 5,
+        "criteria": plan_criteria(["visual_appeal"], 5),
         "settings": factories.SETTINGS,
         "seed": 1,
     }
@@ -38,7 +39,10 @@ def test_creating_again_resumes(asked):
 
 @pytest.mark.parametrize(
     "change",
-    [{"k": 3}, {"seed": 2}, {"criteria": ["text_faithfulness"]}, {"prompts_per_set": 3},
+    [{"criteria": plan_criteria(["visual_appeal"], 3)}, {"seed": 2}, {"prompts_per_set": 3},
+     {"criteria": plan_criteria(["text_faithfulness"], 5)},
+     {"criteria": [CriterionPlan("visual_appeal", 5, "a_b_both_neither")]},
+     {"rules": parse_rules({"annotation": {"session_cap": 9}})},
      {"settings": factories.SETTINGS | {"steps": 5}}],
 )  # fmt: skip
 def test_same_name_with_another_protocol_is_refused(asked, change):
@@ -50,11 +54,11 @@ def test_same_name_with_another_protocol_is_refused(asked, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"k": 0}, "give at least 1"),
-        ({"k": -2}, "give at least 1"),
+        ({"criteria": plan_criteria(["visual_appeal"], 0)}, "give at least 1"),
+        ({"criteria": plan_criteria(["visual_appeal"], -2)}, "give at least 1"),
         ({"criteria": []}, "criteria missing"),
-        ({"criteria": ["beauty"]}, "criteria beauty"),
-        ({"criteria": ["visual_appeal", "visual_appeal"]}, "at most once"),
+        ({"criteria": plan_criteria(["beauty"], 5)}, "criteria beauty"),
+        ({"criteria": plan_criteria(["visual_appeal", "visual_appeal"], 5)}, "at most once"),
         ({"prompt_sets": []}, "no prompt set"),
     ],
 )

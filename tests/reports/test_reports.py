@@ -39,11 +39,13 @@ def voted():
 
 
 @pytest.fixture
-def simulated(voted):
-    from evalplatform.annotation.models import Vote
-
-    Vote.objects.filter(pk__in=Vote.objects.values("pk")[:3]).update(is_simulated=True)
-    return voted
+def simulated():
+    """The same with one simulated annotator among six, who casts some of the votes."""
+    campaign = factories.make_draft(prompts=4)
+    open_campaign(campaign=campaign)
+    annotators = [Annotator.objects.create(is_simulated=index == 0) for index in range(6)]
+    factories.judge_everything(campaign, annotators, prefer_a)
+    return campaign
 
 
 def test_shares_are_those_of_the_votes(voted):
@@ -138,13 +140,13 @@ def test_simulated_votes_are_stamped_in_every_format(simulated, capsys, kind):
     out = capsys.readouterr().out
     if kind == "csv":
         marks = [row["is_simulated"] for row in csv.DictReader(io.StringIO(out))]
-        assert (marks.count("True"), marks.count("False")) == (3, 37)
+        assert (marks.count("True"), marks.count("False")) == (7, 33)
     elif kind == "json":
         content = json.loads(out)
         assert content["simulated"] is True
-        assert content["simulated_votes"] == 3
+        assert content["simulated_votes"] == 7
     else:
-        assert "SIMULATED: 3 of 40 votes" in out
+        assert "SIMULATED: 7 of 40 votes" in out
 
 
 def test_simulated_votes_are_stamped_inside_every_figure(simulated):
@@ -160,7 +162,7 @@ def test_pages_are_stamped_and_for_signed_in_people_only(simulated, client, rani
     assert client.get(page).status_code == 302
     assert client.get(reverse("reports:campaign_list")).status_code == 302
     client.force_login(rania)
-    assert "SIMULATED: 3 of 40" in client.get(page).content.decode()
+    assert "SIMULATED: 7 of 40" in client.get(page).content.decode()
     assert "simulated votes" in client.get(reverse("reports:campaign_list")).content.decode()
 
 

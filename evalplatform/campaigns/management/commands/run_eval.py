@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -13,8 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evalplatform.annotation.services import open_campaign
-from evalplatform.campaigns.criteria import CRITERIA
+from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.rules import Rules, read_rules
 from evalplatform.campaigns.services import create_campaign, start_generation
 from evalplatform.checkpoints.selectors import usable_checkpoint
 from evalplatform.core.commands import PlatformCommand
@@ -52,12 +55,27 @@ class Command(PlatformCommand):
         )
         parser.add_argument("--name", help="campaign name (default: A-vs-B)")
         parser.add_argument(
-            "--criteria",
-            default=",".join(CRITERIA),
-            help="comma-separated, in the order annotators meet them (default: %(default)s)",
+            "--preset",
+            choices=PRESETS,
+            default="default",
+            help="criteria, annotators per comparison and answers: `default` asks five annotators "
+            "for A, B or tie under both criteria; `emu` asks three of them for A, B, both or "
+            "neither on text faithfulness, as Emu was evaluated (default: %(default)s)",
         )
         parser.add_argument(
-            "--k", type=int, default=5, help="annotators per comparison (default: %(default)s)"
+            "--criteria",
+            help="comma-separated subset, in the order annotators meet them "
+            f"(default: {','.join(CRITERIA)})",
+        )
+        parser.add_argument(
+            "--k", type=int, help="annotators per comparison, for every criterion (default: 5)"
+        )
+        parser.add_argument(
+            "--rules",
+            type=Path,
+            metavar="TOML",
+            help="gold and repeat rates, exclusion, session cap, undo window, questionnaire and "
+            "more: docs/campaign-rules.md (default: none of them)",
         )
         parser.add_argument(
             "--limit",
@@ -94,8 +112,8 @@ class Command(PlatformCommand):
             checkpoint_a=usable_checkpoint(options["checkpoint_a"]),
             checkpoint_b=usable_checkpoint(options["checkpoint_b"]),
             prompt_sets=[prompt_set_named(name) for name in dict.fromkeys(options["prompts"])],
-            criteria=[name.strip() for name in options["criteria"].split(",") if name.strip()],
-            k=options["k"],
+            criteria=_criteria(options),
+            rules=read_rules(options["rules"]) if options["rules"] else Rules(),
             seed=options["seed"],
             prompts_per_set=options["limit"],
             settings={
@@ -170,6 +188,15 @@ def _slug(options: dict[str, Any]) -> str:
             f"{slug!r} cannot name a campaign; use letters, digits, hyphens and underscores."
         ) from error
     return str(slug)
+
+
+def _criteria(options: dict[str, Any]) -> list[CriterionPlan]:
+    """Return the preset's plans, narrowed and reordered by --criteria, with --k put in."""
+    preset = {plan.kind: plan for plan in PRESETS[options["preset"]]}
+    names = (options["criteria"] or ",".join(preset)).split(",")
+    kinds = [name.strip() for name in names if name.strip()]
+    plans = [preset.get(kind, CriterionPlan(kind)) for kind in kinds]
+    return plans if options["k"] is None else [replace(plan, k=options["k"]) for plan in plans]
 
 
 def _check_numbers(options: dict[str, Any]) -> None:

@@ -1,0 +1,16 @@
+"""The one row that orders everything one annotator does in a campaign."""
+
+from evalplatform.annotation.models import Enrolment
+
+
+def lock(enrolment: Enrolment) -> None:
+    """Lock the enrolment's row until the end of the transaction and read it anew, in place.
+
+    It comes before every other lock, so two requests of one annotator take turns and cannot
+    deadlock; its campaign and last vote are read along.
+    """
+    enrolment.refresh_from_db(
+        from_queryset=Enrolment.objects.select_for_update(of=["self"]).select_related(
+            "campaign", "annotator", "last_vote__assignment"
+        )
+    )

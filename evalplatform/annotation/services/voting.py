@@ -1,0 +1,270 @@
+"""Recording votes and taking the last one back.
+
+Every service here locks the enrolment first and the assignment second, as leasing does.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import TextChoices
+
+from evalplatform.annotation.models import (
+    Assignment,
+    Choice,
+    Enrolment,
+    Outcome,
+    Release,
+    SurplusVote,
+    Vote,
+)
+from evalplatform.annotation.services.checks import settle_qualification
+from evalplatform.annotation.services.locking import lock
+from evalplatform.annotation.signals import vote_recorded
+from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.core.errors import BadInputError, EvalPlatformError
+
+# What may be answered, in the order the buttons stand.
+CHOICES: dict[str, tuple[str, ...]] = {
+    Criterion.Answers.A_B_TIE: (Choice.LEFT, Choice.TIE, Choice.RIGHT),
+    Criterion.Answers.A_B_BOTH_NEITHER: (
+        Choice.LEFT, Choice.BOTH, Choice.NEITHER, Choice.RIGHT,
+    ),
+}  # fmt: skip
+
+
+class UnknownAssignmentError(EvalPlatformError):
+    """The request names no assignment this annotator could have been given."""
+
+
+class Receipt(TextChoices):
+    """The answer to every request about a pair that reaches the server."""
+
+    RECORDED = "recorded", "Recorded"
+    REPEATED = "repeated", "Done before; sent again"
+    SURPLUS = "surplus", "Kept, but came too late to count"
+    UNDONE = "undone", "Taken back"
+    TOO_LATE = "too_late", "Cannot be taken back any more"
+    SKIPPED = "skipped", "Skipped"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an annotator sent. Raises `BadInputError` for values out of range."""
+
+    public_id: uuid.UUID
+    choice: str
+    idempotency_key: uuid.UUID
+    response_time_ms: int | None = None
+    viewport_width: int | None = None
+    viewport_height: int | None = None
+    pixel_ratio: float | None = None
+    zoomed: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.choice not in Choice.values:
+            raise BadInputError(
+                f"{self.choice!r} is not an answer; send one of {', '.join(Choice.values)}."
+            )
+        for name in ("response_time_ms", "viewport_width", "viewport_height"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 2**31:
+                raise BadInputError(f"{name} {value} is out of range; send 0 or more, or nothing.")
+        if self.pixel_ratio is not None and not 0 < self.pixel_ratio < 100:
+            raise BadInputError(f"pixel_ratio {self.pixel_ratio} is out of range; accepted: 0–100.")
+
+
+def record_vote(*, enrolment: Enrolment, answer: Answer, now: datetime) -> Receipt:
+    """Store the answer once and say what became of it; returns only after the commit.
+
+    Sent again with the same key, it is acknowledged and not stored again. A late answer counts
+    while its slot is still free for this annotator; otherwise it is kept as surplus.
+
+    Raises `UnknownAssignmentError` for a pair that is none of this campaign's, and
+    `BadInputError` for an answer that the pair's criterion does not offer.
+    """
+    with transaction.atomic(durable=True):
+        lock(enrolment)
+        assignment = find(enrolment, answer.public_id)
+        if answer.choice not in CHOICES[assignment.criterion.answers]:
+            offered = ", ".join(CHOICES[assignment.criterion.answers])
+            raise BadInputError(f"{answer.choice!r} is not offered here; send one of {offered}.")
+        known = _receipt_of_key(enrolment, assignment, answer.idempotency_key)
+        if known:
+            return known
+        reason = _why_surplus(enrolment, assignment)
+        if reason:
+            _keep_surplus(enrolment, assignment, answer, reason, now)
+            return Receipt.SURPLUS
+        _store_vote(enrolment, assignment, answer, now)
+        if assignment.purpose == Assignment.Purpose.QUALIFICATION:
+            settle_qualification(enrolment=enrolment, now=now)
+    vote_recorded.send(Vote, enrolment=enrolment, purpose=assignment.purpose, now=now)
+    return Receipt.RECORDED
+
+
+def find(enrolment: Enrolment, public_id: uuid.UUID) -> Assignment:
+    """Return the assignment of this id in the enrolment's campaign, its row locked."""
+    assignment = (
+        Assignment.objects.select_for_update(of=["self"])
+        .select_related("comparison__criterion", "gold__criterion")
+        .filter(public_id=public_id, campaign=enrolment.campaign_id)
+        .first()
+    )
+    if assignment is None:
+        raise UnknownAssignmentError("this pair is not known here; reload the page.")
+    return assignment
+
+
+def _receipt_of_key(enrolment: Enrolment, assignment: Assignment, key: uuid.UUID) -> Receipt | None:
+    """Return what became of this key before, or None where it is new."""
+    for model, receipt in ((Vote, Receipt.REPEATED), (SurplusVote, Receipt.SURPLUS)):
+        stored = (
+            model.objects.filter(idempotency_key=key).values_list("annotator", "assignment").first()
+        )
+        if stored is None:
+            continue
+        if stored != (enrolment.annotator_id, assignment.pk):
+            raise BadInputError(
+                "this idempotency_key belongs to another answer; use a new one for each."
+            )
+        return receipt
+    return None
+
+
+def _why_surplus(enrolment: Enrolment, assignment: Assignment) -> str | None:
+    if enrolment.campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+        return SurplusVote.Reason.CAMPAIGN_CLOSED
+    if enrolment.status == Enrolment.Status.DISQUALIFIED:
+        return SurplusVote.Reason.ANNOTATOR_EXCLUDED
+    if assignment.annotator_id == enrolment.annotator_id:
+        return SurplusVote.Reason.ALREADY_ANSWERED if assignment.completed_at else None
+    if _left_for_good(enrolment, assignment):
+        return SurplusVote.Reason.WAS_SKIPPED
+    if assignment.annotator_id is not None or _holds_comparison(enrolment, assignment):
+        return SurplusVote.Reason.SLOT_REASSIGNED
+    return None
+
+
+def _left_for_good(enrolment: Enrolment, assignment: Assignment) -> bool:
+    return Release.objects.filter(
+        comparison__assignments=assignment, annotator=enrolment.annotator_id
+    ).exists()
+
+
+def _holds_comparison(enrolment: Enrolment, assignment: Assignment) -> bool:
+    """Whether another slot of the same comparison is this annotator's."""
+    return (
+        Assignment.objects.main()
+        .held_by(enrolment.annotator_id)
+        .filter(comparison__assignments=assignment)
+        .exists()
+    )
+
+
+def _keep_surplus(
+    enrolment: Enrolment, assignment: Assignment, answer: Answer, reason: str, now: datetime
+) -> None:
+    SurplusVote.objects.create(
+        assignment=assignment,
+        annotator=enrolment.annotator,
+        choice=answer.choice,
+        response_time_ms=answer.response_time_ms,
+        idempotency_key=answer.idempotency_key,
+        reason=reason,
+        received_at=now,
+    )
+    if reason == SurplusVote.Reason.SLOT_REASSIGNED and not _holds_comparison(
+        enrolment, assignment
+    ):
+        Release.objects.get_or_create(
+            comparison=assignment.comparison,
+            annotator=enrolment.annotator,
+            defaults={"assignment": assignment, "reason": Release.Reason.LATE_ANSWER},
+        )
+
+
+def _store_vote(
+    enrolment: Enrolment, assignment: Assignment, answer: Answer, now: datetime
+) -> None:
+    vote = Vote.objects.create(
+        assignment=assignment,
+        annotator=enrolment.annotator,
+        choice=answer.choice,
+        outcome=outcome_of(answer.choice, a_on_left=assignment.a_on_left),
+        a_on_left=assignment.a_on_left,
+        response_time_ms=answer.response_time_ms,
+        viewport_width=answer.viewport_width,
+        viewport_height=answer.viewport_height,
+        pixel_ratio=answer.pixel_ratio,
+        zoomed=answer.zoomed,
+        idempotency_key=answer.idempotency_key,
+        is_simulated=enrolment.annotator.is_simulated,
+        voted_at=now,
+    )
+    changed = ["completed_at"]
+    if assignment.annotator_id is None:  # late, but nobody has taken the slot
+        assignment.annotator = enrolment.annotator
+        assignment.leased_at = now
+        assignment.lease_expires_at = now + timedelta(milliseconds=1)
+        changed += ["annotator", "leased_at", "lease_expires_at"]
+    assignment.completed_at = now
+    assignment.save(update_fields=changed)
+    enrolment.judged += 1
+    enrolment.last_vote = vote
+    enrolment.save(update_fields=["judged", "last_vote"])
+
+
+def outcome_of(choice: str, *, a_on_left: bool) -> Outcome:
+    """Convert a side to an identity: the only place where left and right become A and B."""
+    if choice not in (Choice.LEFT, Choice.RIGHT):
+        return Outcome.TIE
+    return Outcome.A if (choice == Choice.LEFT) == a_on_left else Outcome.B
+
+
+def undo_vote(*, enrolment: Enrolment, key: uuid.UUID | None, now: datetime) -> Receipt:
+    """Take the annotator's last vote back; its pair is theirs again, before all others.
+
+    `key` is the vote's idempotency key; None means whichever is last. The vote stays stored,
+    marked as retracted. `TOO_LATE` when the campaign's window is over, when it is not the last
+    vote, or when there is none.
+    """
+    with transaction.atomic(durable=True):
+        lock(enrolment)
+        if key and Vote.objects.filter(
+            idempotency_key=key, annotator=enrolment.annotator_id, retracted_at__isnull=False
+        ):
+            return Receipt.REPEATED
+        vote = enrolment.last_vote
+        if vote is None or (key and vote.idempotency_key != key) or not can_undo(enrolment, now):
+            return Receipt.TOO_LATE
+        vote.retracted_at = now
+        vote.save(update_fields=["retracted_at"])
+        Assignment.objects.filter(pk=vote.assignment_id).update(
+            completed_at=None,
+            lease_expires_at=now + timedelta(seconds=enrolment.campaign.lease_seconds),
+        )
+        enrolment.judged -= 1
+        enrolment.last_vote = None
+        enrolment.save(update_fields=["judged", "last_vote"])
+    return Receipt.UNDONE
+
+
+def can_undo(enrolment: Enrolment, now: datetime) -> bool:
+    """Whether the annotator's last vote can be taken back at `now`."""
+    return undo_seconds_left(enrolment, now) > 0
+
+
+def undo_seconds_left(enrolment: Enrolment, now: datetime) -> int:
+    """Return how long the last vote can still be taken back; 0 when it cannot."""
+    vote = enrolment.last_vote
+    if (
+        vote is None
+        or enrolment.status != Enrolment.Status.ACTIVE
+        or enrolment.campaign.status != Campaign.Status.OPEN
+        or (vote.assignment.purpose == Assignment.Purpose.QUALIFICATION and enrolment.qualified_at)
+    ):
+        return 0
+    window = enrolment.campaign.checked_rules.annotation.undo_seconds
+    return max(0, int(window - (now - vote.voted_at).total_seconds()))

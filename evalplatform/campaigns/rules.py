@@ -1,0 +1,142 @@
+"""The rules of a campaign beside its criteria: what annotators meet, and what may exclude them.
+
+They are given as a TOML file to `run_eval --rules`, checked here, and frozen with the protocol.
+"""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from evalplatform.core.errors import BadInputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class SamePair(StrEnum):
+    """How often one annotator may judge the same two images, and in which order."""
+
+    # Under every criterion, but never under an earlier one after a later one: who has read the
+    # prompt of a pair does not judge its appeal any more.
+    CRITERIA_IN_ORDER = "criteria_in_order"
+    ONE_CRITERION = "one_criterion"
+    UNRESTRICTED = "unrestricted"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AnnotationRules(_Section):
+    """What an annotator meets."""
+
+    same_pair: SamePair = SamePair.CRITERIA_IN_ORDER
+    undo_seconds: Count = Field(default=300, description="how long the last vote can be taken back")
+    session_cap: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="most pairs one annotator judges"
+    )
+    break_every: Count = Field(
+        default=50, description="suggest a break after so many pairs; 0: never"
+    )
+
+
+class QualityRules(_Section):
+    """Checks mixed in, and when an annotator's votes stop counting. Rates are per pair served."""
+
+    gold_rate: Share = 0.0
+    repeat_rate: Share = 0.0
+    repeat_gap: Count = Field(default=10, description="pairs between a pair and its repeat")
+    min_response_ms: Count = Field(default=400, description="faster votes are flagged as too fast")
+    qualification_pairs: Count = Field(
+        default=0, description="gold pairs to judge before the first pair"
+    )
+    qualification_pass: Count = Field(default=0, description="how many of them must be right")
+    # Exclusion: each is off until given, and waits for enough evidence.
+    exclude_gold_below: Share | None = None
+    exclude_gold_after: Annotated[int, Field(ge=1)] = 5
+    exclude_repeats_below: Share | None = None
+    exclude_repeats_after: Annotated[int, Field(ge=1)] = 5
+    exclude_too_fast_above: Share | None = None
+    exclude_same_side_above: Share | None = None
+    exclude_votes_after: Annotated[int, Field(ge=1)] = Field(
+        default=20, description="votes before the speed and side rules apply"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "QualityRules":
+        if self.gold_rate + self.repeat_rate > 0.5:
+            raise ValueError("gold_rate + repeat_rate is above 0.5: more checks than comparisons")
+        if self.qualification_pass > self.qualification_pairs:
+            raise ValueError("qualification_pass is above qualification_pairs: nobody could pass")
+        return self
+
+
+class Question(_Section):
+    """One question of the short questionnaire at the end."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    label: str = Field(min_length=1, max_length=300)
+    kind: Literal["choice", "text"] = "choice"
+    choices: list[str] = []
+    required: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Question":
+        if self.kind == "choice" and len(self.choices) < 2:
+            raise ValueError("a choice needs at least two choices")
+        return self
+
+
+class CrowdRules(_Section):
+    """Where a crowd platform's people are sent when they have finished."""
+
+    prolific_completion_code: str = Field(default="", pattern=r"^[A-Za-z0-9]{0,40}$")
+    prolific_screened_out_code: str = Field(default="", pattern=r"^[A-Za-z0-9]{0,40}$")
+
+
+class Rules(_Section):
+    """All of them; every section may be left out."""
+
+    annotation: AnnotationRules = AnnotationRules()
+    quality: QualityRules = QualityRules()
+    crowd: CrowdRules = CrowdRules()
+    questionnaire: list[Question] = []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Rules":
+        names = [question.name for question in self.questionnaire]
+        if len(set(names)) != len(names):
+            raise ValueError("two questions of the questionnaire have the same name")
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+
+def parse_rules(given: dict[str, Any], source: str = "rules") -> Rules:
+    """Return the checked rules. Raises `BadInputError` naming every key that is wrong."""
+    try:
+        return Rules.model_validate(given)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in each['loc']) or 'rules'}: {each['msg']}"
+            f" (given: {each['input']!r})" if each["type"] != "extra_forbidden"
+            else f"{'.'.join(str(part) for part in each['loc'])}: no such rule"
+            for each in error.errors()
+        )  # fmt: skip
+        raise BadInputError(f"{source}: {problems}. See docs/campaign-rules.md.") from error
+
+
+def read_rules(path: Path) -> Rules:
+    """Return the rules of a TOML file."""
+    try:
+        return parse_rules(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror}); give a TOML file.") from (
+            error
+        )
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{path} is not a TOML file: {error}.") from error
