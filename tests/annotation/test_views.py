@@ -88,6 +88,7 @@ def test_campaign_that_is_not_open_yet_is_not_there(client, draft):
 def test_images_are_served_to_their_annotator_only(enrolled, urls):
     pair = next_pair(enrolled, urls)
     image = enrolled.get(pair["left"])
+    assert body(image).startswith(b"\x89PNG")
     assert (image.status_code, image["Content-Type"]) == (200, "image/png")
     assert Client().get(pair["left"]).status_code == 404
     stranger = Client()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, Enrolment
@@ -26,6 +26,9 @@ def open_campaign(*, campaign: Campaign) -> bool:
         comparisons = create_comparisons(campaign=locked)
         _create_slots(locked, comparisons)
         freeze_protocol(campaign=locked)
+    with connection.cursor() as cursor:
+        # The lease statement wants its plan now, not when the statistics next happen to be made.
+        cursor.execute("ANALYZE annotation_assignment, campaigns_comparison")
     campaign.refresh_from_db()
     return True
 

@@ -1,0 +1,179 @@
+"""Gold pairs and repeats: served like any other pair, never counted among a comparison's k."""
+
+import json
+from collections import Counter
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import reverse
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Assignment, Enrolment, Vote
+from evalplatform.annotation.services import Receipt, enrol, open_campaign
+from evalplatform.campaigns.models import GoldPair
+from evalplatform.core.errors import BadInputError
+from evalplatform.generation.services import encode_image
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def store(seed):
+    content = ContentFile(encode_image(factories.make_image(seed)))
+    return default_storage.save(f"gold/{seed}.png", content)
+
+
+def add_gold(campaign, purpose, count):
+    for criterion in campaign.criteria.all():
+        for position in range(count):
+            GoldPair.objects.create(
+                campaign=campaign, criterion=criterion, purpose=purpose, position=position,
+                prompt_text=f"a golden-prompt {position}", better_image=store(10_000 + position),
+                worse_image=store(20_000 + position), why="One is noise.", origin={"made": "here"},
+            )  # fmt: skip
+
+
+def opened(rules, gold=(), **options):
+    campaign = factories.make_draft(rules=rules, **options)
+    for purpose, count in gold:
+        add_gold(campaign, purpose, count)
+    open_campaign(campaign=campaign)
+    return campaign
+
+
+def judge_all(enrolment, choose=lambda assignment: "left"):
+    served = []
+    while (assignment := factories.lease(enrolment)) is not None:
+        served.append(assignment)
+        assert factories.vote(enrolment, assignment, choose(assignment)) is Receipt.RECORDED
+    return served
+
+
+def good(assignment):
+    return "left" if assignment.a_on_left else "right"
+
+
+def bad(assignment):
+    return "right" if assignment.a_on_left else "left"
+
+
+def test_gold_and_repeats_are_mixed_in_at_their_rates():
+    rules = {"quality": {"gold_rate": 0.2, "repeat_rate": 0.2, "repeat_gap": 3}}
+    campaign = opened(rules, [("check", 40)], prompts=40)
+    mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
+    served = Counter(each.purpose for each in judge_all(mine))
+    assert served["main"] == 80
+    assert 6 <= served["gold"] <= 26  # 16 expected
+    assert 6 <= served["repeat"] <= 26
+
+
+def test_campaign_without_rates_serves_no_check(campaign, ana):
+    mine = enrol(campaign=campaign, annotator=ana)
+    assert {each.purpose for each in judge_all(mine)} == {"main"}
+
+
+def test_repeat_shows_a_judged_pair_with_its_sides_swapped_after_the_gap():
+    rules = {"quality": {"repeat_rate": 0.5, "repeat_gap": 4}}
+    campaign = opened(rules, prompts=20, criteria=["visual_appeal"])
+    mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
+    served = judge_all(mine)
+    repeats = [each for each in served if each.purpose == "repeat"]
+    assert repeats
+    for repeat in repeats:
+        first = next(e for e in served if e.comparison == repeat.comparison and e.slot)
+        assert repeat.a_on_left is not first.a_on_left
+        between = [e for e in served[served.index(first) + 1 : served.index(repeat)]]
+        assert len([each for each in between if each.purpose == "main"]) >= 4
+    assert len({each.comparison_id for each in repeats}) == len(repeats)
+
+
+def test_checks_take_no_slot_and_leave_exactly_k_main_votes():
+    rules = {"quality": {"gold_rate": 0.25, "repeat_rate": 0.25, "repeat_gap": 1}}
+    campaign = opened(rules, [("check", 10)], prompts=4)
+    people = [Annotator.objects.create() for _ in range(6)]
+    factories.judge_everything(campaign, people, lambda assignment: "tie")
+    for comparison in campaign.comparisons.all():
+        assert Vote.objects.filter(
+            assignment__comparison=comparison, assignment__purpose="main"
+        ).count() == 5  # fmt: skip
+    assert Vote.objects.exclude(assignment__purpose="main").exists()
+
+
+def test_check_looks_like_any_other_pair_on_the_wire():
+    rules = {"quality": {"gold_rate": 0.25, "repeat_rate": 0.25, "repeat_gap": 1}}
+    campaign = opened(rules, [("check", 10)], prompts=30, criteria=["text_faithfulness"])
+    client = Client()
+    client.post(reverse("annotation:begin", args=[campaign.invitation]))
+    shapes, purposes = set(), set()
+    for _ in range(60):
+        url = reverse("annotation:next", args=[campaign.invitation])
+        state = client.get(url, {"want": 3}, headers={"accept": "application/json"}).json()
+        if state["state"] != "pair" or len(purposes) == 3:
+            break
+        pair = state["pairs"][0]
+        assignment = Assignment.objects.get(public_id=pair["assignment"])
+        purposes.add(assignment.purpose)
+        image = client.get(pair["left"])
+        image.close()
+        shapes.add((tuple(pair), json.dumps(sorted(image.headers)), image["Content-Type"]))
+        factories.vote(Enrolment.objects.get(), assignment, "left")
+    assert purposes == {"main", "gold", "repeat"}
+    assert len(shapes) == 1
+
+
+def test_campaign_that_needs_gold_does_not_open_without_it():
+    campaign = factories.make_draft(rules={"quality": {"gold_rate": 0.1}})
+    with pytest.raises(BadInputError, match="make_gold"):
+        open_campaign(campaign=campaign)
+
+
+QUALIFY = {"quality": {"qualification_pairs": 3, "qualification_pass": 2}}
+
+
+def test_qualification_comes_first_and_lets_who_passes_in():
+    campaign = opened(QUALIFY, [("qualification", 2)])
+    mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
+    answers = iter([good, bad, good])
+    for _ in range(3):
+        pair = factories.lease(mine)
+        assert pair.purpose == "qualification"
+        factories.vote(mine, pair, next(answers)(pair))
+    assert factories.lease(mine).purpose == "main"
+
+
+def test_who_fails_the_qualification_gets_no_pair_and_is_told():
+    campaign = opened(QUALIFY, [("qualification", 2)])
+    mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
+    for _ in range(3):
+        pair = factories.lease(mine)
+        factories.vote(mine, pair, bad(pair))
+    assert factories.lease(mine) is None
+    mine.refresh_from_db()
+    assert mine.status == "disqualified"
+    exclusion = mine.exclusions.get()
+    assert exclusion.rule == "qualification"
+    assert exclusion.detail == "0 of 3 gold pairs right, 2 needed"
+
+
+def test_four_answers_are_kept_raw_and_count_as_ties():
+    from evalplatform.campaigns.criteria import PRESETS
+
+    campaign = opened(None, prompts=2, criteria=PRESETS["emu"])
+    people = [Annotator.objects.create() for _ in range(6)]
+
+    def choose(assignment):
+        return "neither" if assignment.criterion.kind == "text_faithfulness" else "tie"
+
+    factories.judge_everything(campaign, people, choose)
+    counts = Counter(Vote.objects.values_list("choice", "outcome"))
+    assert counts == {("tie", "TIE"): 2 * 5, ("neither", "TIE"): 2 * 3}
+
+
+def test_answer_the_criterion_does_not_offer_is_refused(campaign, ana):
+    mine = enrol(campaign=campaign, annotator=ana)
+    pair = factories.lease(mine)
+    with pytest.raises(BadInputError, match="'both' is not offered here"):
+        factories.vote(mine, pair, "both")
+    assert Vote.objects.count() == 0

@@ -1,0 +1,269 @@
+"""Which pair comes next, for whom, and what makes a slot come back."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Assignment, Enrolment, Release
+from evalplatform.annotation.services import (
+    Receipt,
+    enrol,
+    give_back,
+    hold_pairs,
+    open_campaign,
+    skip_assignment,
+)
+from evalplatform.campaigns.services import pause_campaign, resume_campaign
+from evalplatform.core.errors import BadInputError
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def opened(rules=None, **options):
+    campaign = factories.make_draft(rules=rules, **options)
+    open_campaign(campaign=campaign)
+    return campaign
+
+
+def enrolled(campaign, count=1):
+    people = [Annotator.objects.create() for _ in range(count)]
+    return [enrol(campaign=campaign, annotator=each) for each in people]
+
+
+def skip(enrolment, assignment, reason="cannot_judge"):
+    return skip_assignment(
+        enrolment=enrolment, public_id=assignment.public_id, reason=reason, now=timezone.now()
+    )
+
+
+def hold(enrolment, want=3, now=None):
+    return hold_pairs(enrolment=enrolment, want=want, now=now or timezone.now())
+
+
+def test_three_pairs_are_held_and_keep_their_order(campaign):
+    (mine,) = enrolled(campaign)
+    first = hold(mine)
+    assert [each.pk for each in hold(mine)] == [each.pk for each in first]
+    assert len({each.comparison_id for each in first}) == 3
+    factories.vote(mine, first[0])
+    assert [each.pk for each in hold(mine)][:2] == [first[1].pk, first[2].pk]
+
+
+def test_comparison_nearest_to_completion_is_served_first():
+    campaign = opened(prompts=5, criteria=["visual_appeal"])
+    people = enrolled(campaign, 7)
+    for person in people[:5]:
+        for _ in range(2):
+            factories.vote(person, factories.lease(person))
+    # Two comparisons have their five votes: a newcomer starts with the third.
+    assert factories.lease(people[5]).comparison.position == 2
+    assert factories.lease(people[6]).comparison.position == 2
+
+
+def test_what_came_back_is_served_before_anything_new():
+    campaign = opened(prompts=5, criteria=["visual_appeal"])
+    quitter, other = enrolled(campaign, 2)
+    for _ in range(3):
+        factories.vote(other, factories.lease(other))
+    # The other four annotators take the remaining slots of comparison 0.
+    skipped = factories.lease(quitter)
+    assert skipped.comparison.position == 0
+    third, fourth, fifth, newcomer = enrolled(campaign, 4)
+    for person in (third, fourth, fifth):
+        assert factories.lease(person).comparison.position == 0
+    assert factories.lease(newcomer).comparison.position == 1
+    skip(quitter, skipped)
+    factories.vote(newcomer, factories.lease(newcomer))
+    assert factories.lease(newcomer).pk == skipped.pk
+
+
+def test_skipped_pair_is_free_for_others_and_never_offered_again(campaign):
+    mine, other = enrolled(campaign, 2)
+    pair = factories.lease(mine)
+    assert skip(mine, pair, "unsafe") is Receipt.SKIPPED
+    assert skip(mine, pair, "unsafe") is Receipt.REPEATED
+    assert Release.objects.get().reason == "unsafe"
+    assert factories.lease(other).pk == pair.pk
+    seen = []
+    while (next_pair := factories.lease(mine)) is not None:
+        seen.append(next_pair.comparison_id)
+        factories.vote(mine, next_pair)
+    assert pair.comparison_id not in seen
+    assert len(seen) == 7
+
+
+def test_skip_needs_a_reason(campaign):
+    (mine,) = enrolled(campaign)
+    pair = factories.lease(mine)
+    with pytest.raises(BadInputError, match="send one of broken_image"):
+        skip(mine, pair, "boring")
+    assert factories.lease(mine).pk == pair.pk
+
+
+def test_vote_on_a_pair_this_annotator_skipped_is_kept_as_surplus(campaign):
+    (mine,) = enrolled(campaign)
+    pair = factories.lease(mine)
+    skip(mine, pair)
+    assert factories.vote(mine, pair) is Receipt.SURPLUS
+    assert mine.annotator.surplus.get().reason == "was_skipped"
+
+
+def test_late_vote_counts_on_a_slot_that_came_back_and_is_still_free():
+    campaign = opened(k=1)
+    mine, other = enrolled(campaign, 2)
+    start = timezone.now()
+    pair = factories.lease(mine, start)
+    later = start + timedelta(seconds=campaign.lease_seconds + 1)
+    factories.vote(other, factories.lease(other, later), now=later)
+    assert factories.lease(other, later).pk == pair.pk
+    give_back(enrolment=other, now=later)
+    assert factories.vote(mine, pair, now=later) is Receipt.RECORDED
+    pair.refresh_from_db()
+    assert pair.annotator_id == mine.annotator_id
+
+
+def test_annotator_who_left_gives_their_pairs_back_and_keeps_their_votes(campaign):
+    mine, other = enrolled(campaign, 2)
+    factories.vote(mine, factories.lease(mine))
+    held = {each.pk for each in hold(mine)}
+    assert give_back(enrolment=mine, now=timezone.now()) == 3
+    assert mine.annotator.votes.filter(exclusion=None).count() == 1
+    assert hold(mine) == []
+    assert Assignment.objects.filter(pk__in=held, annotator=None).count() == 3
+    del other
+
+
+def test_who_judged_faithfulness_of_a_pair_is_not_asked_for_its_appeal():
+    """A late appeal slot of a pair whose prompt was read goes to somebody else."""
+    campaign = opened(prompts=1, k=2)
+    first, second, newcomer = enrolled(campaign, 3)
+    appeal = factories.lease(first)
+    factories.vote(second, factories.lease(second))
+    factories.vote(second, factories.lease(second))  # has read the prompt
+    skip(first, appeal)
+    assert factories.lease(second) is None
+    assert factories.lease(newcomer).pk == appeal.pk
+
+
+def test_rule_one_criterion_shows_a_pair_to_an_annotator_once():
+    campaign = opened({"annotation": {"same_pair": "one_criterion"}}, prompts=3)
+    (mine,) = enrolled(campaign)
+    while (pair := factories.lease(mine)) is not None:
+        factories.vote(mine, pair)
+    judged = mine.annotator.assignments.select_related("comparison")
+    assert len({each.comparison.sample_a_id for each in judged}) == len(judged) == 3
+
+
+def test_unrestricted_rule_serves_an_earlier_criterion_after_a_later_one():
+    campaign = opened({"annotation": {"same_pair": "unrestricted"}}, prompts=1, k=2)
+    first, second = enrolled(campaign, 2)
+    appeal = factories.lease(first)
+    factories.vote(second, factories.lease(second))
+    factories.vote(second, factories.lease(second))
+    skip(first, appeal)
+    # Second judged this comparison already; a newcomer who read the prompt elsewhere may take it.
+    third = enrolled(campaign)[0]
+    faithful = Assignment.objects.get(
+        comparison__criterion__kind="text_faithfulness", annotator=None
+    )
+    now = timezone.now()
+    Assignment.objects.filter(pk=faithful.pk).update(
+        annotator=third.annotator, leased_at=now, lease_expires_at=now + timedelta(minutes=1)
+    )
+    factories.vote(third, faithful)
+    assert factories.lease(third).pk == appeal.pk
+
+
+def test_session_cap_ends_the_session():
+    campaign = opened({"annotation": {"session_cap": 3}})
+    (mine,) = enrolled(campaign)
+    assert len(hold(mine, want=5)) == 3
+    for _ in range(3):
+        factories.vote(mine, factories.lease(mine))
+    assert factories.lease(mine) is None
+
+
+def test_paused_campaign_leases_nothing_but_takes_the_answers_under_way(campaign):
+    (mine,) = enrolled(campaign)
+    pair = factories.lease(mine)
+    assert pause_campaign(campaign=campaign)
+    assert hold(mine) == []
+    assert factories.vote(mine, pair) is Receipt.RECORDED
+    assert resume_campaign(campaign=campaign)
+    assert factories.lease(mine) is not None
+
+
+def test_slot_whose_taker_was_killed_is_found_at_the_end(campaign):
+    """Free behind the cursor without having come back: the one place a kill can leave a slot."""
+    (mine,) = enrolled(campaign)
+    Enrolment.objects.filter(pk=mine.pk).update(cursor=7)
+    assert factories.lease(mine) is not None
+
+
+def test_leasing_reads_no_more_when_much_has_been_judged():
+    """The statement walks a cursor: rows read do not grow with what this annotator judged."""
+    campaign = opened(prompts=60, criteria=["visual_appeal"])
+    (mine,) = enrolled(campaign)
+    assert rows_read(mine) <= 5
+    for _ in range(50):
+        factories.vote(mine, factories.lease(mine))
+    assert rows_read(mine) <= 5 + 4  # the four other slots of the comparison at the cursor
+
+
+def rows_read(enrolment) -> int:
+    """Return how many candidate slots the next lease looks at, as PostgreSQL counts them."""
+    enrolment.refresh_from_db()
+    from evalplatform.annotation.services import leasing
+
+    now = timezone.now()
+    statement = leasing._STATEMENTS[leasing.SamePair.CRITERIA_IN_ORDER]
+    values = {
+        "annotator": enrolment.annotator_id, "campaign": enrolment.campaign_id,
+        "cursor": enrolment.cursor, "now": now, "expires": now + timedelta(minutes=1),
+    }  # fmt: skip
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement, values)
+        plan = cursor.fetchone()[0][0]["Plan"]
+        transaction.set_rollback(True)
+    return sum(scanned(plan))
+
+
+def scanned(node):
+    if node.get("Alias") == "slot" and "Scan" in node["Node Type"]:
+        yield (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+    for child in node.get("Plans", []):
+        yield from scanned(child)
+
+
+def test_next_and_vote_take_a_fixed_number_of_queries(campaign):
+    (mine,) = enrolled(campaign)
+    first = factories.lease(mine)
+    with CaptureQueriesContext(connection) as voting:
+        factories.vote(mine, first)
+    with CaptureQueriesContext(connection) as leasing:
+        factories.lease(mine)
+    # BEGIN and COMMIT counted.
+    assert (len(voting), len(leasing)) <= (10, 10)
+
+
+def test_check_without_annotator_cannot_be_stored(campaign):
+    comparison = campaign.comparisons.first()
+    with pytest.raises(IntegrityError, match="assignment_purpose_is_whole"):
+        Assignment.objects.create(
+            campaign=campaign, comparison=comparison, purpose="repeat", a_on_left=True,
+            serve_order=0,
+        )  # fmt: skip
+
+
+def test_main_assignment_without_a_slot_cannot_be_stored(campaign):
+    comparison = campaign.comparisons.first()
+    with pytest.raises(IntegrityError, match="assignment_purpose_is_whole"):
+        Assignment.objects.create(
+            campaign=campaign, comparison=comparison, a_on_left=True, serve_order=0
+        )
