@@ -2,21 +2,24 @@
 
 import hashlib
 import itertools
+import uuid
 
 import numpy as np
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.utils import timezone
 from PIL import Image
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.services import Answer, enrol, hold_pairs, record_vote
 from evalplatform.campaigns.criteria import CriterionPlan
-from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.models import Campaign, GoldPair
 from evalplatform.campaigns.rules import Rules, parse_rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_seed
 from evalplatform.campaigns.services import create_campaign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation.models import Sample
-from evalplatform.generation.services import plan_samples, record_sample
+from evalplatform.generation.services import encode_image, plan_samples, record_sample
 from evalplatform.promptsets.models import Prompt, PromptSet
 
 SETTINGS = {
@@ -102,6 +105,23 @@ def make_draft(
     return campaign
 
 
+def add_gold(campaign: Campaign, purpose: str, count: int) -> None:
+    """Give every criterion of a draft `count` gold pairs."""
+    for criterion in campaign.criteria.all():
+        for position in range(count):
+            GoldPair.objects.create(
+                campaign=campaign, criterion=criterion, purpose=purpose, position=position,
+                prompt_text=f"a checking-prompt {purpose} {position}",
+                better_image=_stored_image(), worse_image=_stored_image(),
+                why="One of them is noise.", origin={"made": "for a test"},
+            )  # fmt: skip
+
+
+def _stored_image() -> str:
+    content = ContentFile(encode_image(make_image(next(_serial))))
+    return default_storage.save(f"shown/{uuid.uuid4().hex}.png", content)
+
+
 def lease(enrolment, now=None):
     """Return the pair this annotator should judge now, or None."""
     pairs = hold_pairs(enrolment=enrolment, want=1, now=now or timezone.now())
@@ -131,8 +151,6 @@ def judge_everything(campaign: Campaign, annotators: list[Annotator], choose) ->
 
 
 def make_answer(assignment, choice: str = "left", **fields) -> Answer:
-    import uuid
-
     return Answer(
         **(
             {

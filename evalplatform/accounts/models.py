@@ -50,3 +50,28 @@ class Annotator(models.Model):
 
     def __str__(self) -> str:
         return self.pseudonym
+
+
+class CrowdIdentity(models.Model):
+    """Who an annotator is on a crowd platform. Kept apart from votes: no export carries it."""
+
+    class Platform(models.TextChoices):
+        PROLIFIC = "prolific", "Prolific"
+        MTURK = "mturk", "MTurk"
+
+    platform = models.CharField(max_length=10, choices=Platform.choices)
+    external_id = models.CharField(max_length=64)
+    annotator = models.OneToOneField(
+        Annotator, on_delete=models.CASCADE, related_name="crowd_identity"
+    )
+
+    class Meta:
+        verbose_name_plural = "crowd identities"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["platform", "external_id"], name="crowd_identity_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.external_id} on {self.get_platform_display()}"

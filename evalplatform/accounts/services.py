@@ -3,7 +3,9 @@
 import secrets
 from typing import Any
 
-from evalplatform.accounts.models import Annotator, User
+from django.db import IntegrityError, transaction
+
+from evalplatform.accounts.models import Annotator, CrowdIdentity, User
 
 
 def ensure_researcher(*, username: str) -> tuple[User, str | None]:
@@ -25,3 +27,20 @@ def ensure_simulated_annotator(*, pseudonym: str, behaviour: dict[str, Any]) -> 
         pseudonym=pseudonym, defaults={"is_simulated": True, "simulated_behaviour": behaviour}
     )
     return annotator
+
+
+def ensure_crowd_annotator(*, platform: str, external_id: str) -> Annotator:
+    """Return the annotator who is `external_id` on a crowd platform, made at the first visit."""
+    known = CrowdIdentity.objects.filter(platform=platform, external_id=external_id)
+    identity = known.select_related("annotator").first()
+    if identity is None:
+        try:
+            with transaction.atomic():
+                identity = CrowdIdentity.objects.create(
+                    platform=platform,
+                    external_id=external_id,
+                    annotator=Annotator.objects.create(),
+                )
+        except IntegrityError:  # two requests of one person's first visit
+            identity = known.select_related("annotator").get()
+    return identity.annotator

@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.db.models import F, Q
 
-from evalplatform.accounts.models import Annotator
+from evalplatform.accounts.models import Annotator, CrowdIdentity
 from evalplatform.campaigns.models import Campaign, Comparison, Criterion, GoldPair
 
 
@@ -60,6 +60,27 @@ class Enrolment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.annotator} in {self.campaign}"
+
+
+class CrowdVisit(models.Model):
+    """One session (Prolific) or assignment (MTurk) for which an annotator came to a campaign."""
+
+    enrolment = models.ForeignKey(Enrolment, on_delete=models.CASCADE, related_name="visits")
+    platform = models.CharField(max_length=10, choices=CrowdIdentity.Platform.choices)
+    study_id = models.CharField(max_length=64, blank=True, help_text="STUDY_ID, or hitId.")
+    session_id = models.CharField(max_length=64, blank=True, help_text="SESSION_ID; assignmentId.")
+    submit_to = models.CharField(max_length=100, blank=True, help_text="MTurk's turkSubmitTo.")
+    came_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["enrolment", "platform", "session_id"], name="crowd_visit_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.enrolment} from {self.get_platform_display()}"
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):

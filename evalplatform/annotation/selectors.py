@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.models import Assignment, Enrolment
+from evalplatform.annotation.crowd import Arrival
+from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
 from evalplatform.campaigns.models import Campaign
 
 
@@ -28,6 +31,21 @@ def enrolment_of(annotator_id: int | None, invitation: str) -> Enrolment | None:
         .select_related("campaign", "annotator", "last_vote__assignment")
         .first()
     )
+
+
+def enrolment_at_visit(campaign: Campaign, arrival: Arrival) -> Enrolment | None:
+    """Return the enrolment that came with this session of a crowd platform, once it agreed."""
+    visit = (
+        CrowdVisit.objects.filter(
+            enrolment__campaign=campaign,
+            enrolment__annotator__crowd_identity__external_id=arrival.external_id,
+            platform=arrival.platform,
+            session_id=arrival.session_id,
+        )
+        .select_related("enrolment__campaign", "enrolment__annotator")
+        .first()
+    )
+    return visit.enrolment if visit else None
 
 
 def annotator_progress(enrolment: Enrolment, *, held: int) -> AnnotatorProgress:
@@ -74,3 +92,27 @@ def votes_missing(campaign: Campaign) -> int:
 def annotator_named(access_key: str) -> Annotator | None:
     """Return the annotator of a personal link."""
     return Annotator.objects.filter(access_key=access_key).first()
+
+
+def enrolment_known_as(campaign: Campaign, name: str) -> Enrolment | None:
+    """Return the enrolment of an annotator given by pseudonym or by their id on a platform."""
+    return (
+        Enrolment.objects.filter(campaign=campaign)
+        .filter(Q(annotator__pseudonym=name) | Q(annotator__crowd_identity__external_id=name))
+        .first()
+    )
+
+
+def roster(campaign: Campaign) -> list[tuple[str, str, str, int, str]]:
+    """Return (platform, id there, pseudonym, pairs judged, status) of everybody enrolled."""
+    rows = Enrolment.objects.filter(campaign=campaign).order_by("pk")
+    return [
+        (platform or "", external_id or "", pseudonym, judged, status)
+        for platform, external_id, pseudonym, judged, status in rows.values_list(
+            "annotator__crowd_identity__platform",
+            "annotator__crowd_identity__external_id",
+            "annotator__pseudonym",
+            "judged",
+            "status",
+        )
+    ]

@@ -5,6 +5,7 @@ from evalplatform.annotation import views
 app_name = "annotation"
 urlpatterns = [
     path("images/<uuid:public_id>/<str:side>/", views.image, name="image"),
+    path("examples/<uuid:public_id>/<str:side>/", views.example, name="example"),
     path("<str:invitation>/", views.work, name="work"),
     path("<str:invitation>/begin/", views.begin, name="begin"),
     path("<str:invitation>/next/", views.next_pair, name="next"),

@@ -7,17 +7,21 @@ import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from csp.decorators import csp_update
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation import selectors, services
+from evalplatform.accounts.services import ensure_crowd_annotator
+from evalplatform.annotation import crowd, selectors, services
+from evalplatform.annotation.examples import example_image, examples_for
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.presentation import MAX_WANT, page_state
 from evalplatform.campaigns.criteria import CRITERIA
@@ -25,22 +29,20 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 
 Number = TypeVar("Number", int, float)
-SESSION_KEY = "annotator"
+SESSION_KEY, ARRIVAL_KEY = "annotator", "arrival"
 VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 
 
 @require_GET
 @never_cache
+@csp_update({"form-action": [crowd.PROLIFIC_HOST, *crowd.MTURK_HOSTS]})  # type: ignore[arg-type]
 def work(request: HttpRequest, invitation: str) -> HttpResponse:
     """The pair to judge; before consent, the welcome page; at the end, thanks."""
     campaign = _campaign(invitation)
-    key = request.GET.get("key")
-    if key:
-        annotator = selectors.annotator_named(key)
-        if annotator is None:
-            raise Http404
-        _sign_in(request, annotator)
-        return redirect("annotation:work", invitation=invitation)
+    if request.GET:
+        entered = _enter(request, campaign)
+        if entered is not None:
+            return entered
     enrolment = selectors.enrolment_of(_annotator_id(request), invitation)
     if enrolment is None:
         return _welcome(request, campaign)
@@ -50,26 +52,93 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
     return render(request, "annotation/work.html", context)
 
 
-def _welcome(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
+    """Let in who comes by a personal link or from a crowd platform; None for anybody else.
+
+    Afterwards the address is clean: neither key nor platform id stays in the address bar.
+    """
+    key = request.GET.get("key")
+    if key:
+        annotator = selectors.annotator_named(key)
+        if annotator is None:
+            raise Http404
+        _sign_in(request, annotator)
+        return redirect("annotation:work", invitation=campaign.invitation)
+    if crowd.is_mturk_preview(request.GET):
+        return _framed(_welcome(request, campaign, preview=True))
+    try:
+        arrival = crowd.arrival_of(request.GET.dict())
+    except BadInputError as error:
+        return _problem(request, None, str(error))
+    if arrival is None:
+        return None
+    if arrival.platform == crowd.Platform.MTURK and "tab" not in request.GET:
+        return _framed(_mturk(request, campaign, arrival))
+    _arrive(request, campaign, arrival)
+    return redirect("annotation:work", invitation=campaign.invitation)
+
+
+def _arrive(request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival) -> None:
+    annotator = ensure_crowd_annotator(platform=arrival.platform, external_id=arrival.external_id)
+    _sign_in(request, annotator)
+    enrolment = selectors.enrolment_of(annotator.pk, campaign.invitation)
+    if enrolment is None:  # remembered until they agree to take part
+        request.session[ARRIVAL_KEY] = arrival.as_dict()
+    else:
+        services.record_visit(enrolment=enrolment, arrival=arrival)
+
+
+def _mturk(request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival) -> HttpResponse:
+    """What stands in MTurk's frame: a link to the task, and at the end the way to submit.
+
+    The task itself opens in a tab of its own, since browsers keep a frame's cookies from it.
+    """
+    enrolment = selectors.enrolment_at_visit(campaign, arrival)
+    way_out = None
+    if enrolment is not None:
+        way_out = _state(enrolment, want=1).get("exit")
+    tab = request.GET.copy()
+    tab["tab"] = "1"
+    context = {"campaign": campaign, "exit": way_out, "tab": tab.urlencode(), "query": request.GET}
+    return render(request, "annotation/mturk.html", context)
+
+
+def _framed(response: HttpResponse) -> HttpResponse:
+    """Let MTurk show a page in its frame."""
+    response.xframe_options_exempt = True
+    response._csp_replace = {"frame-ancestors": list(crowd.MTURK_HOSTS)}  # type: ignore[attr-defined]
+    return response
+
+
+def _welcome(request: HttpRequest, campaign: Campaign, *, preview: bool = False) -> HttpResponse:
     rules = campaign.checked_rules
     context = {
         "campaign": campaign,
         "criteria": [
             {
                 "label": criterion.get_kind_display(),
-                "question": criterion.question,
+                "question": gettext(criterion.question),
                 "instructions": CRITERIA[criterion.kind].instructions[criterion.answers],
                 "shows_prompt": criterion.shows_prompt,
             }
             for criterion in campaign.criteria.all()
         ],
-        "examples": [],
+        "examples": examples_for(campaign),
         "pairs_expected": rules.annotation.session_cap,
         "qualification": rules.quality.qualification_pairs,
-        "platform": "",
-        "preview": False,
+        "platform": "mturk" if preview else request.session.get(ARRIVAL_KEY, {}).get("platform"),
+        "preview": preview,
     }
     return render(request, "annotation/welcome.html", context)
+
+
+@require_GET
+def example(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpResponseBase:
+    """One side of an example pair; its answer is no secret."""
+    name = example_image(public_id, side)
+    if name is None:
+        raise Http404
+    return send_image(name)
 
 
 @require_POST
@@ -81,7 +150,9 @@ def begin(request: HttpRequest, invitation: str) -> HttpResponse:
     if annotator is None:
         annotator = Annotator.objects.create()
         _sign_in(request, annotator)
-    services.enrol(campaign=campaign, annotator=annotator)
+    remembered = request.session.pop(ARRIVAL_KEY, None)
+    arrival = crowd.Arrival(**remembered) if remembered else None
+    services.enrol(campaign=campaign, annotator=annotator, arrival=arrival)
     return redirect("annotation:work", invitation=invitation)
 
 
@@ -89,7 +160,11 @@ def begin(request: HttpRequest, invitation: str) -> HttpResponse:
 @never_cache
 def next_pair(request: HttpRequest, invitation: str) -> JsonResponse:
     """The state of the page as JSON: the pairs held, or why there are none."""
-    return JsonResponse(_state(_enrolment(request, invitation), want=_want(request.GET, least=1)))
+    enrolment = _enrolment(request, invitation)
+    try:
+        return JsonResponse(_state(enrolment, want=_want(request.GET, least=1)))
+    except BadInputError as error:
+        return JsonResponse({"error": str(error)}, status=400)
 
 
 @require_POST
@@ -155,13 +230,19 @@ def _act(
     except (BadInputError, services.UnknownAssignmentError) as error:
         if wants_json:
             return JsonResponse({"error": str(error)}, status=400)
-        return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
+        return _problem(request, invitation, str(error))
     if not wants_json:
         return redirect("annotation:work", invitation=invitation)
     body: dict[str, Any] = {"receipt": receipt.value}
     if want:
         body["next"] = _state(enrolment, want=want)
     return JsonResponse(body)
+
+
+def _problem(request: HttpRequest, invitation: str | None, message: str) -> HttpResponse:
+    """A page that says what was wrong, with the way back to the work if there is one."""
+    context = {"invitation": invitation, "message": message}
+    return render(request, "annotation/problem.html", context, status=400)
 
 
 @require_GET

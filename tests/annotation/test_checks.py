@@ -4,41 +4,22 @@ import json
 from collections import Counter
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, Enrolment, Vote
 from evalplatform.annotation.services import Receipt, enrol, open_campaign
-from evalplatform.campaigns.models import GoldPair
 from evalplatform.core.errors import BadInputError
-from evalplatform.generation.services import encode_image
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def store(seed):
-    content = ContentFile(encode_image(factories.make_image(seed)))
-    return default_storage.save(f"gold/{seed}.png", content)
-
-
-def add_gold(campaign, purpose, count):
-    for criterion in campaign.criteria.all():
-        for position in range(count):
-            GoldPair.objects.create(
-                campaign=campaign, criterion=criterion, purpose=purpose, position=position,
-                prompt_text=f"a golden-prompt {position}", better_image=store(10_000 + position),
-                worse_image=store(20_000 + position), why="One is noise.", origin={"made": "here"},
-            )  # fmt: skip
-
-
 def opened(rules, gold=(), **options):
     campaign = factories.make_draft(rules=rules, **options)
     for purpose, count in gold:
-        add_gold(campaign, purpose, count)
+        factories.add_gold(campaign, purpose, count)
     open_campaign(campaign=campaign)
     return campaign
 
@@ -84,7 +65,7 @@ def test_repeat_shows_a_judged_pair_with_its_sides_swapped_after_the_gap():
     for repeat in repeats:
         first = next(e for e in served if e.comparison == repeat.comparison and e.slot)
         assert repeat.a_on_left is not first.a_on_left
-        between = [e for e in served[served.index(first) + 1 : served.index(repeat)]]
+        between = served[served.index(first) + 1 : served.index(repeat)]
         assert len([each for each in between if each.purpose == "main"]) >= 4
     assert len({each.comparison_id for each in repeats}) == len(repeats)
 

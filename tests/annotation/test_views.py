@@ -1,14 +1,20 @@
 """The annotator's routes: what they answer, and that nothing they answer breaks the blind."""
 
+import io
 import re
 import uuid
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from PIL import Image
 
 from evalplatform.annotation.models import Assignment, SurplusVote, Vote
-from evalplatform.campaigns.services import close_campaign
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.services import close_campaign, pause_campaign
+from evalplatform.generation.models import Sample
+from evalplatform.generation.services import record_sample
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,7 +23,7 @@ JSON = {"headers": {"accept": "application/json"}}
 
 @pytest.fixture
 def urls(campaign):
-    names = ("work", "begin", "next", "vote")
+    names = ("work", "begin", "next", "vote", "undo", "skip")
     return {n: reverse(f"annotation:{n}", args=[campaign.invitation]) for n in names}
 
 
@@ -74,6 +80,104 @@ def test_bad_vote_is_refused_with_a_reason(enrolled, urls, fields):
     assert (Vote.objects.count(), SurplusVote.objects.count()) == (0, 0)
 
 
+def test_answer_without_the_next_pair_is_just_the_receipt(enrolled, urls):
+    assert send(enrolled, urls, next_pair(enrolled, urls), want=0).json() == {"receipt": "recorded"}
+
+
+@pytest.mark.parametrize("want", ["x", "-1", "1.5", "²"])
+def test_number_of_pairs_wanted_is_checked(enrolled, urls, want):
+    assert send(enrolled, urls, next_pair(enrolled, urls), want=want).status_code == 400
+    assert enrolled.get(urls["next"], {"want": want}, **JSON).status_code == 400
+    assert Vote.objects.count() == 0
+
+
+def test_no_more_than_five_pairs_are_held(enrolled, urls):
+    assert len(enrolled.get(urls["next"], {"want": 99}, **JSON).json()["pairs"]) <= 5
+    assert Assignment.objects.filter(annotator__isnull=False).count() == 5
+
+
+def test_vote_keeps_what_the_screen_was_like(enrolled, urls):
+    screen = {"viewport_width": 375, "viewport_height": 720, "pixel_ratio": "2.5", "zoomed": 1}
+    send(enrolled, urls, next_pair(enrolled, urls), **screen)
+    stored = Vote.objects.get()
+    assert (stored.viewport_width, stored.viewport_height) == (375, 720)
+    assert (stored.pixel_ratio, stored.zoomed) == (2.5, True)
+
+
+def test_undo_over_http_brings_the_pair_back_under_a_new_key(enrolled, urls):
+    pair = next_pair(enrolled, urls)
+    undo = send(enrolled, urls, pair).json()["next"]["undo"]
+    assert undo["assignment"] == pair["assignment"]
+    answer = enrolled.post(urls["undo"], {"idempotency_key": undo["idempotency_key"]}, **JSON)
+    assert answer.json()["receipt"] == "undone"
+    first = answer.json()["next"]["pairs"][0]
+    assert first["assignment"] == pair["assignment"]
+    assert first["idempotency_key"] != pair["idempotency_key"]
+    assert answer.json()["next"]["undo"] is None
+
+
+def test_plain_forms_undo_and_skip_too(enrolled, urls):
+    pair = next_pair(enrolled, urls)
+    enrolled.post(urls["vote"], {**keys_of(pair), "choice": "left"})
+    assert enrolled.post(urls["undo"])["Location"] == urls["work"]
+    skipped = enrolled.post(urls["skip"], {**keys_of(pair), "reason": "unsafe"})
+    assert skipped["Location"] == urls["work"]
+    assert Vote.objects.get().retracted_at is not None
+
+
+def keys_of(pair):
+    return {name: pair[name] for name in ("assignment", "idempotency_key")}
+
+
+def test_plain_form_that_makes_no_sense_gets_a_page_with_the_way_back(enrolled, urls):
+    response = enrolled.post(urls["skip"], {**keys_of(next_pair(enrolled, urls)), "reason": ""})
+    assert response.status_code == 400
+    assert "send one of broken_image" in response.content.decode()
+    assert f'href="{urls["work"]}"' in response.content.decode()
+
+
+def test_last_free_pairs_in_other_hands_are_waited_for(campaign, urls):
+    Assignment.objects.exclude(slot=1).delete()
+    campaign.criteria.update(k=1)
+    first, second = Client(), Client()
+    for client in (first, second):
+        client.post(urls["begin"])
+    held = first.get(urls["next"], {"want": 5}, **JSON).json()["pairs"]
+    while (state := second.get(urls["next"], **JSON).json())["state"] == "pair":
+        send(second, urls, state["pairs"][0])
+    assert state["state"] == "waiting"
+    while held:
+        for pair in held:
+            send(first, urls, pair)
+        held = first.get(urls["next"], {"want": 5}, **JSON).json()["pairs"]
+    assert second.get(urls["next"], **JSON).json()["state"] == "done"
+
+
+def test_paused_campaign_says_so(enrolled, urls, campaign):
+    pause_campaign(campaign=campaign)
+    assert enrolled.get(urls["next"], **JSON).json()["state"] == "paused"
+
+
+def test_progress_never_goes_back_and_ends_full(campaign, urls):
+    clients = [Client() for _ in range(7)]
+    shares = {client: [] for client in clients}
+    for client in clients:
+        client.post(urls["begin"])
+    busy = True
+    while busy:
+        busy = False
+        for client in clients:
+            state = client.get(urls["next"], {"want": 3}, **JSON).json()
+            done, total = state["progress"]["done"], state["progress"]["total"]
+            shares[client].append(done / total if total else 1.0)
+            if state["state"] == "pair":
+                busy = True
+                send(client, urls, state["pairs"][0])
+    for share in shares.values():
+        assert share == sorted(share)
+        assert share[-1] == 1.0
+
+
 def test_closed_campaign_says_so(enrolled, urls, campaign):
     close_campaign(campaign=campaign)
     assert enrolled.get(urls["next"], **JSON).json()["state"] == "closed"
@@ -123,31 +227,108 @@ def test_csrf_token_is_demanded(campaign, urls):
     assert strict.post(urls["begin"]).status_code == 403
 
 
-def test_no_response_tells_which_checkpoint_made_an_image(campaign, urls):
+GOLD = {
+    "annotation": {"session_cap": 14},
+    "quality": {"gold_rate": 0.25, "repeat_rate": 0.25, "repeat_gap": 1, "qualification_pairs": 1},
+    "questionnaire": [{"name": "eyes", "label": "Glasses?", "choices": ["yes", "no"]}],
+}
+
+
+@pytest.fixture
+def everything_on():
+    """A campaign with qualification, gold, repeats, examples, session cap and questionnaire."""
+    campaign = factories.make_draft(prompts=6, rules=GOLD)
+    for purpose in ("example", "qualification", "check"):
+        factories.add_gold(campaign, purpose, 3)
+    open_campaign(campaign=campaign)
+    return campaign
+
+
+def test_no_response_tells_which_checkpoint_made_an_image(everything_on):
     """Walk everything one annotator can get, to the end, and hunt for what must stay hidden."""
+    campaign = everything_on
+    names = ("work", "begin", "next", "vote", "undo", "skip", "questionnaire")
+    urls = {n: reverse(f"annotation:{n}", args=[campaign.invitation]) for n in names}
     annotator = Client()
-    responses = [annotator.get(urls["work"]), annotator.post(urls["begin"])]
+    welcome = annotator.get(urls["work"])
+    images = re.findall(r'src="([^"]*/examples/[^"]*)"', welcome.content.decode())
+    assert len(images) == 2 * 2 * 3
+    responses = [welcome, annotator.post(urls["begin"])]
+    responses += [annotator.get(url) for url in images]
     prompts = [comparison.prompt.text for comparison in campaign.comparisons.all()]
-    seen_prompt = 0
-    while (state := annotator.get(urls["next"], **JSON).json())["state"] == "pair":
+    prompts += [gold.prompt_text for gold in campaign.gold_pairs.exclude(purpose="example")]
+    seen, turn = {"prompt": 0, "hidden": 0}, 0
+    while (state := ask(annotator, urls, responses))["state"] == "pair":
+        turn += 1
         pair = state["pairs"][0]
-        batch = [annotator.get(urls["work"]), annotator.get(urls["next"], **JSON)]
-        batch += [annotator.get(pair["left"]), annotator.get(pair["right"])]
-        batch.append(send(annotator, urls, pair))
+        batch = [annotator.get(urls["work"]), annotator.get(urls["next"], {"want": 3}, **JSON)]
+        batch += [
+            annotator.get(each[side]) for each in state["pairs"] for side in ("left", "right")
+        ]
+        if turn == 3:
+            fields = {"assignment": pair["assignment"], "reason": "cannot_judge", "want": 3}
+            responses.append(annotator.post(urls["skip"], fields, **JSON))
+        else:
+            responses.append(send(annotator, urls, pair, want=3))
+        if turn == 5:
+            responses.append(annotator.post(urls["undo"], {"want": 3}, **JSON))
         if pair["criterion"] == "visual_appeal":
             # The vote's answer carries the next pair, which may be one that shows its prompt.
-            for response in batch[:-1]:
+            seen["hidden"] += 1
+            for response in batch:
                 assert not any(prompt.encode() in everything(response) for prompt in prompts)
         else:
             assert pair["prompt"] in prompts
-            seen_prompt += 1
+            seen["prompt"] += 1
         responses += batch
-    assert seen_prompt == 4
+    assert min(seen.values()) >= 3
+    assert state["state"] == "questionnaire"
+    responses.append(annotator.get(urls["work"]))
+    responses.append(annotator.post(urls["questionnaire"], {"eyes": "yes"}, **JSON))
+    assert responses[-1].json()["next"]["state"] == "finished"
     responses.append(annotator.get(urls["work"]))
     for response in responses:
         content = everything(response)
         for secret in secrets_of(campaign):
             assert secret.encode() not in content, secret
+
+
+def ask(client, urls, responses):
+    response = client.get(urls["next"], {"want": 3}, **JSON)
+    responses.append(response)
+    return response.json()
+
+
+def test_later_pair_that_shows_its_prompt_is_not_sent_along_with_one_that_hides_it(campaign, urls):
+    annotator = Client()
+    annotator.post(urls["begin"])
+    for _ in range(3):
+        send(annotator, urls, next_pair(annotator, urls))
+    state = annotator.get(urls["next"], {"want": 3}, **JSON).json()
+    assert [pair["criterion"] for pair in state["pairs"]] == ["visual_appeal"]
+    answer = send(annotator, urls, state["pairs"][0], want=3).json()
+    assert [pair["criterion"] for pair in answer["next"]["pairs"]] == ["text_faithfulness"] * 3
+
+
+def test_images_of_different_sizes_are_shown_at_one_size(draft, client):
+    """A checkpoint that draws larger is not told by the size of its images."""
+    sample = Sample.objects.filter(checkpoint=draft.checkpoint_a)
+    for row in sample:
+        Sample.objects.filter(pk=row.pk).update(status="planned", image="", image_sha256="")
+        record_sample(sample=row, image=factories.make_image(row.pk, 24), now=timezone.now())
+    open_campaign(campaign=draft)
+    urls = {n: reverse(f"annotation:{n}", args=[draft.invitation]) for n in ("begin", "next")}
+    client.post(urls["begin"])
+    pair = next_pair(client, urls)
+    images = [body(client.get(pair[side])) for side in ("left", "right")]
+    assert [Image.open(io.BytesIO(each)).size for each in images] == [(16, 16), (16, 16)]
+
+
+def test_proxy_is_told_what_to_send_and_python_sends_no_image(enrolled, urls, settings):
+    settings.IMAGE_ACCEL_PREFIX = "/protected/"
+    response = enrolled.get(next_pair(enrolled, urls)["left"])
+    assert response["X-Accel-Redirect"].startswith("/protected/samples/")
+    assert response.content == b""
 
 
 def body(response) -> bytes:
@@ -171,6 +352,8 @@ def secrets_of(campaign) -> list[str]:
     for comparison in campaign.comparisons.select_related("sample_a", "sample_b"):
         for sample in (comparison.sample_a, comparison.sample_b):
             secrets += [sample.image, sample.image_sha256, str(sample.seed)]
+    for gold in campaign.gold_pairs.all():
+        secrets += [gold.better_image, gold.worse_image, "gold", "repeat"]
     return secrets
 
 

@@ -2,7 +2,12 @@
 
 from evalplatform.annotation.services.exclusion import exclude, give_back, reinstate
 from evalplatform.annotation.services.leasing import hold_pairs
-from evalplatform.annotation.services.opening import enrol, open_campaign, plan_sides
+from evalplatform.annotation.services.opening import (
+    enrol,
+    open_campaign,
+    plan_sides,
+    record_visit,
+)
 from evalplatform.annotation.services.questionnaire import answer_questionnaire
 from evalplatform.annotation.services.skipping import skip_assignment
 from evalplatform.annotation.services.voting import (
@@ -26,6 +31,7 @@ __all__ = [
     "open_campaign",
     "outcome_of",
     "plan_sides",
+    "record_visit",
     "record_vote",
     "reinstate",
     "skip_assignment",

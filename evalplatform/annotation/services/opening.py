@@ -6,7 +6,8 @@ import numpy as np
 from django.db import connection, transaction
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.models import Assignment, Enrolment
+from evalplatform.annotation.crowd import Arrival
+from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
 from evalplatform.campaigns.models import Campaign, Comparison, GoldPair
 from evalplatform.campaigns.services import create_comparisons, freeze_protocol
 from evalplatform.core.errors import BadInputError
@@ -78,7 +79,25 @@ def plan_sides(*, k: int, index: int, rng: np.random.Generator) -> list[bool]:
     return [bool(side) for side in rng.permutation(sides)]
 
 
-def enrol(*, campaign: Campaign, annotator: Annotator) -> Enrolment:
-    """Record that the annotator agreed to take part; enrolling twice changes nothing."""
+def enrol(*, campaign: Campaign, annotator: Annotator, arrival: Arrival | None = None) -> Enrolment:
+    """Record that the annotator agreed to take part, and the crowd session they came for.
+
+    Enrolling twice changes nothing; who gave the work back and comes anew may go on.
+    """
     enrolment, _ = Enrolment.objects.get_or_create(campaign=campaign, annotator=annotator)
+    if arrival is not None:
+        record_visit(enrolment=enrolment, arrival=arrival)
     return enrolment
+
+
+def record_visit(*, enrolment: Enrolment, arrival: Arrival) -> None:
+    """Remember for which session of a crowd platform somebody came; once each."""
+    _, is_new = CrowdVisit.objects.get_or_create(
+        enrolment=enrolment,
+        platform=arrival.platform,
+        session_id=arrival.session_id,
+        defaults={"study_id": arrival.study_id, "submit_to": arrival.submit_to},
+    )
+    if is_new and enrolment.status == Enrolment.Status.RETURNED:
+        enrolment.status = Enrolment.Status.ACTIVE
+        enrolment.save(update_fields=["status"])

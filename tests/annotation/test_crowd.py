@@ -1,0 +1,187 @@
+"""Prolific and MTurk: known when they come, let out when they finish, their work given back."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+
+from evalplatform.accounts.models import Annotator, CrowdIdentity
+from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment, Vote
+from evalplatform.annotation.services import exclude, open_campaign
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+JSON = {"headers": {"accept": "application/json"}}
+PROLIFIC = {"PROLIFIC_PID": "5f1e0a", "STUDY_ID": "study1", "SESSION_ID": "session1"}
+MTURK = {
+    "workerId": "A1WORKER", "assignmentId": "3ASSIGN", "hitId": "3HIT",
+    "turkSubmitTo": "https://workersandbox.mturk.com",
+}  # fmt: skip
+RULES = {
+    "annotation": {"session_cap": 2},
+    "crowd": {"prolific_completion_code": "CDONE", "prolific_screened_out_code": "COUT"},
+}
+
+
+@pytest.fixture
+def campaign():
+    made = factories.make_draft(rules=RULES)
+    open_campaign(campaign=made)
+    return made
+
+
+@pytest.fixture
+def url(campaign):
+    return reverse("annotation:work", args=[campaign.invitation])
+
+
+def come(url, query):
+    client = Client()
+    client.get(url, query)
+    client.post(url + "begin/")
+    return client
+
+
+def state_of(client, url):
+    return client.get(url + "next/", **JSON).json()
+
+
+def finish(client, url):
+    while (state := state_of(client, url))["state"] == "pair":
+        pair = state["pairs"][0]
+        body = {name: pair[name] for name in ("assignment", "idempotency_key")}
+        client.post(url + "vote/", body | {"choice": "left"}, **JSON)
+    return state
+
+
+def test_prolific_ids_leave_the_address_bar_and_are_kept_with_the_enrolment(client, url):
+    response = client.get(url, PROLIFIC)
+    assert response["Location"] == url
+    client.post(url + "begin/")
+    visit = CrowdVisit.objects.get()
+    assert (visit.study_id, visit.session_id) == ("study1", "session1")
+    assert visit.enrolment.annotator.crowd_identity.external_id == "5f1e0a"
+
+
+def test_same_person_on_another_device_goes_on_with_their_work(url):
+    first = come(url, PROLIFIC)
+    pair = state_of(first, url)["pairs"][0]["assignment"]
+    second = Client()
+    second.get(url, PROLIFIC)
+    assert state_of(second, url)["pairs"][0]["assignment"] == pair
+    assert Annotator.objects.count() == 1
+
+
+def test_way_back_to_prolific_comes_with_the_end_and_not_before(url):
+    client = come(url, PROLIFIC)
+    assert "exit" not in state_of(client, url)
+    state = finish(client, url)
+    assert state["state"] == "finished"
+    assert state["exit"] == {
+        "method": "get", "url": "https://app.prolific.com/submissions/complete",
+        "fields": {"cc": "CDONE"}, "label": "Return to Prolific",
+    }  # fmt: skip
+    assert Vote.objects.count() == 2
+
+
+def test_who_is_excluded_goes_back_with_the_other_code(url):
+    from django.utils import timezone
+
+    client = come(url, PROLIFIC)
+    exclude(enrolment=Enrolment.objects.get(), rule="manual", detail="-", now=timezone.now())
+    state = state_of(client, url)
+    assert state["state"] == "disqualified"
+    assert state["exit"]["fields"] == {"cc": "COUT"}
+
+
+def test_visitor_without_a_platform_has_no_exit(url, client):
+    client.post(url + "begin/")
+    assert finish(client, url)["exit"] is None
+
+
+@pytest.mark.parametrize("pid", ["{{%PROLIFIC_PID%}}", "", "a" * 65, "<script>"])
+def test_id_a_platform_would_not_send_is_refused(client, url, pid):
+    response = client.get(url, PROLIFIC | {"PROLIFIC_PID": pid})
+    assert response.status_code == 400
+    assert "open the study from the platform again" in response.content.decode()
+    assert CrowdIdentity.objects.count() == 0
+
+
+def test_mturk_preview_shows_the_task_and_no_way_to_start(client, url):
+    response = client.get(url, {"assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "hitId": "3HIT"})
+    page = response.content.decode()
+    assert "begin/" not in page
+    assert "Accept the HIT first" in page
+    assert_framed(response)
+
+
+def assert_framed(response):
+    assert "X-Frame-Options" not in response
+    policy = response["Content-Security-Policy"]
+    assert "frame-ancestors https://www.mturk.com https://workersandbox.mturk.com" in policy
+
+
+def test_other_pages_cannot_be_framed(client, url):
+    response = client.get(url)
+    assert response["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in response["Content-Security-Policy"]
+
+
+def test_mturk_frame_opens_the_task_in_a_tab_and_submits_at_the_end(url):
+    frame = Client()  # a frame keeps no cookies: every request is a new client
+    page = frame.get(url, MTURK)
+    assert_framed(page)
+    assert 'target="_blank"' in page.content.decode()
+    tab = come(url, MTURK | {"tab": "1"})
+    assert "externalSubmit" not in Client().get(url, MTURK).content.decode()
+    state = finish(tab, url)
+    assert state["exit"]["url"] == "https://workersandbox.mturk.com/mturk/externalSubmit"
+    assert state["exit"]["fields"] == {"assignmentId": "3ASSIGN", "judged": "2"}
+    done = Client().get(url, MTURK)
+    assert 'action="https://workersandbox.mturk.com/mturk/externalSubmit"' in done.content.decode()
+    assert "https://workersandbox.mturk.com" in done["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("address", ["https://evil.example", "javascript:alert(1)", ""])
+def test_mturk_submits_to_mturk_only(client, url, address):
+    response = client.get(url, MTURK | {"turkSubmitTo": address})
+    assert response.status_code == 400
+    assert "accepted: https://www.mturk.com" in response.content.decode()
+
+
+def test_returned_and_timed_out_work_is_released(campaign, url, tmp_path, capsys):
+    come_and_hold = [come(url, PROLIFIC | {"PROLIFIC_PID": pid}) for pid in ("p1", "p2", "p3")]
+    for client in come_and_hold:
+        assert state_of(client, url)["state"] == "pair"
+    table = tmp_path / "prolific.csv"
+    table.write_text(
+        "Submission id,Participant id,Status\ns1,p1,RETURNED\ns2,p2,TIMED-OUT\ns3,p3,ACTIVE\n"
+    )
+    call_command("release_work", campaign.slug, "--prolific", str(table))
+    assert "2 annotators" in capsys.readouterr().out
+    holders = Assignment.objects.pending().exclude(annotator=None)
+    assert {row.annotator.crowd_identity.external_id for row in holders} == {"p3"}
+    assert state_of(come_and_hold[0], url)["state"] == "returned"
+
+
+def test_who_returned_and_comes_for_a_new_session_goes_on(campaign, url, capsys):
+    come(url, PROLIFIC)
+    call_command("release_work", campaign.slug, "--annotator=5f1e0a")
+    again = come(url, PROLIFIC | {"SESSION_ID": "session2"})
+    assert state_of(again, url)["state"] == "pair"
+
+
+def test_release_work_refuses_a_table_of_another_kind(campaign, tmp_path):
+    table = tmp_path / "other.csv"
+    table.write_text("a,b\n1,2\n")
+    with pytest.raises(CommandError, match="Participant id"):
+        call_command("release_work", campaign.slug, "--prolific", str(table))
+
+
+def test_roster_lists_who_did_what_for_paying_them(campaign, url, capsys):
+    finish(come(url, PROLIFIC), url)
+    call_command("list_annotators", campaign.slug)
+    out = capsys.readouterr().out
+    assert "platform,external_id,pseudonym,judged,status" in out
+    assert "prolific,5f1e0a," in out
+    assert ",2,active" in out
