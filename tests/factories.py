@@ -105,6 +105,28 @@ def make_draft(
     return campaign
 
 
+def make_bulk_draft(*, prompts: int, **options) -> Campaign:
+    """Return a draft of many prompts whose samples share two images: for tests of scale."""
+    campaign = make_draft(prompts=0, **options)
+    prompt_set = campaign.prompt_sets.get()
+    Prompt.objects.bulk_create(
+        Prompt(prompt_set=prompt_set, position=index, text=f"a bulk prompt {index}")
+        for index in range(prompts)
+    )
+    rows = list(prompt_set.prompts.all())
+    for checkpoint in (campaign.checkpoint_a, campaign.checkpoint_b):
+        name = _stored_image()
+        Sample.objects.bulk_create(
+            Sample(
+                checkpoint=checkpoint, prompt=prompt, settings=campaign.settings,
+                seed=sample_seed(campaign.seed, prompt), status=Sample.Status.READY,
+                image=name, image_sha256=digest(name), width=16, height=16,
+            )
+            for prompt in rows
+        )  # fmt: skip
+    return campaign
+
+
 def add_gold(campaign: Campaign, purpose: str, count: int) -> None:
     """Give every criterion of a draft `count` gold pairs."""
     for criterion in campaign.criteria.all():

@@ -1,0 +1,91 @@
+"""One process of annotators that race, go away, come late, resend and change their mind.
+
+Run by test_concurrency.py as `python -m tests.annotation.racing CAMPAIGN FIRST COUNT SEED LOG`, over
+the test database; it may be killed at any moment. Whatever the platform acknowledged is written
+to LOG, one line a vote, after the acknowledgement.
+"""
+
+import os
+import random
+import sys
+import threading
+import time
+import traceback
+import uuid
+from pathlib import Path
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from django.db import connection
+
+    from evalplatform.annotation.models import Enrolment
+
+    campaign, first, count, seed, log_path = sys.argv[1:]
+    enrolments = list(
+        Enrolment.objects.filter(campaign__slug=campaign)
+        .select_related("campaign", "annotator")
+        .order_by("pk")[int(first) : int(first) + int(count)]
+    )
+    log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def run(enrolment: Enrolment) -> None:
+        try:
+            race(enrolment, random.Random(f"{seed}:{enrolment.pk}"), log)
+        except Exception:
+            os.write(log, f"FAILED {traceback.format_exc()!r}\n".encode())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[each]) for each in enrolments]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def race(enrolment, rng: random.Random, log: int) -> None:
+    from django.utils import timezone
+
+    from evalplatform.annotation.selectors import others_hold_the_rest
+    from evalplatform.annotation.services import Answer, hold_pairs, record_vote, undo_vote
+    from evalplatform.annotation.services.skipping import skip_assignment
+
+    lease = enrolment.campaign.lease_seconds
+    while True:
+        now = timezone.now()
+        held = hold_pairs(enrolment=enrolment, want=rng.randint(1, 3), now=now)
+        if not held:
+            if not others_hold_the_rest(enrolment):
+                return
+            time.sleep(0.2)
+            continue
+        assignment = held[0]
+        mood = rng.random()
+        if mood < 0.02:
+            time.sleep(lease * 1.5)  # the lease runs out; the answer comes all the same
+        elif mood < 0.03:
+            skip_assignment(
+                enrolment=enrolment, public_id=assignment.public_id, reason="cannot_judge", now=now
+            )
+            continue
+        answer = Answer(
+            public_id=assignment.public_id,
+            choice=rng.choice(["left", "tie", "right"]),
+            idempotency_key=uuid.uuid4(),
+        )
+        receipt = record_vote(enrolment=enrolment, answer=answer, now=timezone.now())
+        os.write(log, f"{receipt.value} {answer.idempotency_key}\n".encode())
+        if mood > 0.9:
+            again = record_vote(enrolment=enrolment, answer=answer, now=timezone.now())
+            assert again in ("repeated", "surplus"), again
+        if mood > 0.98:
+            undone = undo_vote(enrolment=enrolment, key=answer.idempotency_key, now=timezone.now())
+            os.write(log, f"{undone.value} {answer.idempotency_key}\n".encode())
+
+
+if __name__ == "__main__":
+    Path(sys.argv[-1]).touch()
+    main()

@@ -1,0 +1,91 @@
+"""Fifty annotators in five processes that are killed again and again: exactly k, nothing lost."""
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db.models import Count
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Assignment, SurplusVote, Vote
+from evalplatform.annotation.selectors import votes_missing
+from evalplatform.annotation.services import enrol, open_campaign
+from tests import factories, live
+
+pytestmark = pytest.mark.django_db(transaction=True)
+COMPARISONS, K, PROCESSES, THREADS = 1000, 5, 5, 10
+LIMIT = 400  # seconds; about 60 are needed
+
+
+def test_fifty_racing_annotators_leave_exactly_five_votes_a_comparison(tmp_path, capsys):
+    campaign = factories.make_bulk_draft(prompts=COMPARISONS, k=K, criteria=["visual_appeal"])
+    campaign.lease_seconds = 2
+    campaign.save()
+    open_campaign(campaign=campaign)
+    for _ in range(PROCESSES * THREADS):
+        enrol(campaign=campaign, annotator=Annotator.objects.create())
+    kills, logs = run_with_kills(campaign, tmp_path)
+
+    counting = Vote.objects.filter(retracted_at=None, exclusion=None)
+    per_comparison = counting.values("assignment__comparison").annotate(n=Count("pk"))
+    assert Counter(row["n"] for row in per_comparison) == {K: COMPARISONS}
+    assert counting.count() == COMPARISONS * K
+    twice = counting.values("assignment__comparison", "annotator").annotate(n=Count("pk"))
+    assert not twice.filter(n__gt=1).exists()
+    assert Assignment.objects.completed().count() == COMPARISONS * K
+
+    receipts = [line.split(maxsplit=1) for log in logs for line in log.read_text().splitlines()]
+    assert [line for line in receipts if line[0] == "FAILED"] == []
+    acknowledged = {key for receipt, key in receipts if receipt in ("recorded", "repeated")}
+    undone = {key for receipt, key in receipts if receipt == "undone"}
+    stored = {str(key) for key in counting.values_list("idempotency_key", flat=True)}
+    retracted = Vote.objects.exclude(retracted_at=None).values_list("idempotency_key", flat=True)
+    assert acknowledged - undone <= stored | {str(key) for key in retracted}
+    surplus = {str(key) for key in SurplusVote.objects.values_list("idempotency_key", flat=True)}
+    assert {key for receipt, key in receipts if receipt == "surplus"} <= surplus
+    assert undone <= {str(key) for key in retracted}
+    assert kills >= 5
+    assert undone
+    with capsys.disabled():
+        print(
+            f"\n{COMPARISONS * K:,} votes wanted, {counting.count():,} counting, 0 over, 0 twice, "
+            f"0 of {len(acknowledged):,} acknowledged lost; {kills} processes killed, "
+            f"{len(surplus)} late answers kept, {len(undone)} undone"
+        )
+
+
+def run_with_kills(campaign, folder: Path) -> tuple[int, list[Path]]:
+    """Keep five processes running, killing one at random every few seconds until all is done."""
+    rng = random.Random(1)
+    logs = [folder / f"{index}.log" for index in range(PROCESSES)]
+    running: dict[int, subprocess.Popen] = {}
+    kills, serial, started = 0, 0, time.monotonic()
+    try:
+        while votes_missing(campaign):
+            assert time.monotonic() - started < LIMIT, f"{votes_missing(campaign)} votes missing"
+            for index in range(PROCESSES):
+                if index not in running or running[index].poll() is not None:
+                    serial += 1
+                    running[index] = start(campaign, index, serial, logs[index])
+            time.sleep(rng.uniform(2, 5))
+            if votes_missing(campaign) > 200:  # the last votes are left to those who live
+                victim = running[rng.randrange(PROCESSES)]
+                victim.kill()
+                victim.wait()
+                kills += 1
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    return kills, logs
+
+
+def start(campaign, index: int, serial: int, log: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tests.annotation.racing", campaign.slug]
+    command += [str(index * THREADS), str(THREADS), str(serial), str(log)]
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, env=live.environment())
