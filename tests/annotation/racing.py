@@ -1,6 +1,6 @@
 """One process of annotators that race, go away, come late, resend and change their mind.
 
-Run by test_concurrency.py as `python -m tests.annotation.racing CAMPAIGN FIRST COUNT SEED LOG`, over
+Run by test_concurrency.py (`python -m tests.annotation.racing CAMPAIGN FIRST COUNT SEED LOG`) over
 the test database; it may be killed at any moment. Whatever the platform acknowledged is written
 to LOG, one line a vote, after the acknowledgement.
 """
