@@ -27,6 +27,14 @@ class Choice(models.TextChoices):
     NEITHER = "neither", "Neither"
 
 
+class EnrolmentQuerySet(models.QuerySet["Enrolment"]):
+    def with_campaign(self) -> "EnrolmentQuerySet":
+        """Read along what every request of an annotator needs, and no frozen protocol."""
+        return self.select_related("campaign", "annotator", "last_vote__assignment").defer(
+            "campaign__protocol"
+        )
+
+
 class Enrolment(models.Model):
     """An annotator who agreed to take part in a campaign."""
 
@@ -52,6 +60,8 @@ class Enrolment(models.Model):
     last_vote = models.ForeignKey(
         "Vote", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+
+    objects = EnrolmentQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -119,7 +129,12 @@ class Assignment(models.Model):
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="assignments")
     purpose = models.CharField(max_length=16, choices=Purpose.choices, default=Purpose.MAIN)
     comparison = models.ForeignKey(
-        Comparison, null=True, blank=True, on_delete=models.CASCADE, related_name="assignments"
+        Comparison,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="assignments",
+        db_index=False,  # assignment_met begins with it
     )
     gold = models.ForeignKey(
         GoldPair, null=True, blank=True, on_delete=models.PROTECT, related_name="assignments"
@@ -133,7 +148,12 @@ class Assignment(models.Model):
     # What a browser may know of a slot: it says nothing of comparison, sample or checkpoint.
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     annotator = models.ForeignKey(
-        Annotator, null=True, blank=True, on_delete=models.PROTECT, related_name="assignments"
+        Annotator,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="assignments",
+        db_index=False,  # assignment_held begins with it
     )
     leased_at = models.DateTimeField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
@@ -145,8 +165,10 @@ class Assignment(models.Model):
     objects = AssignmentQuerySet.as_manager()
 
     class Meta:
-        # One for each way the lease statement looks for a slot, and one for what somebody holds.
+        # One for each way leasing looks for a slot, one for whom it may go to, one for what
+        # somebody holds.
         indexes = [
+            models.Index(fields=["comparison", "annotator"], name="assignment_met"),
             models.Index(
                 fields=["campaign", "serve_order", "slot"],
                 name="assignment_free",
@@ -162,11 +184,7 @@ class Assignment(models.Model):
                 name="assignment_leased",
                 condition=Q(completed_at__isnull=True, annotator__isnull=False),
             ),
-            models.Index(
-                fields=["annotator", "campaign"],
-                name="assignment_held",
-                condition=Q(completed_at__isnull=True),
-            ),
+            models.Index(fields=["annotator", "campaign", "completed_at"], name="assignment_held"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["comparison", "slot"], name="assignment_one_per_slot"),

@@ -27,8 +27,8 @@ def enrolment_of(annotator_id: int | None, invitation: str) -> Enrolment | None:
     if annotator_id is None:
         return None
     return (
-        Enrolment.objects.filter(annotator=annotator_id, campaign__invitation=invitation)
-        .select_related("campaign", "annotator", "last_vote__assignment")
+        Enrolment.objects.with_campaign()
+        .filter(annotator=annotator_id, campaign__invitation=invitation)
         .first()
     )
 

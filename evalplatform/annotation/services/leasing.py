@@ -8,85 +8,13 @@ from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.services.checks import draw_check, lease_qualification
 from evalplatform.annotation.services.locking import lock
 from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.rules import SamePair
 
-# One statement finds and takes the slot: the first of three places that has one.
-#   1. what came back (skipped, undone for good, vote excluded) behind this annotator's cursor;
-#   2. a lease of somebody else that ran out, behind the cursor;
-#   3. the first free slot beyond the cursor;
-#   4. a lease that ran out, anywhere;
-#   5. one of the campaign's first 2,000 free slots.
-# COALESCE evaluates one place after the other, each an index range. Everybody walks the
-# comparisons in the same order, so what is found first is nearest to completion. A slot that this
-# annotator passed over was taken at that time, so behind the cursor only 1 and 2 can be free, and
-# none of it is read again. The exception is a slot whose taker was killed between taking it and
-# the commit: 5 finds it, at a bounded cost, once the rest is gone.
-# Locked rows are being taken by somebody else and are skipped: annotators never wait for one
-# another. The unique constraints stand behind all this.
+# One statement finds a slot and takes it; where it looks, in which order and why is written at the
+# function (migration 0007).
 _LEASE = """
-UPDATE annotation_assignment
-SET annotator_id = %(annotator)s, leased_at = %(now)s, lease_expires_at = %(expires)s
-WHERE id = COALESCE(
-    ({slot} AND slot.annotator_id IS NULL AND slot.released_at IS NOT NULL
-        AND slot.serve_order <= %(cursor)s {by_order}),
-    ({slot} AND {expired} AND slot.serve_order <= %(cursor)s {by_expiry}),
-    ({slot} AND slot.annotator_id IS NULL AND slot.serve_order > %(cursor)s {by_order}),
-    ({slot} AND {expired} {by_expiry}),
-    ({slot} AND slot.annotator_id IS NULL AND slot.id IN (
-        SELECT id FROM annotation_assignment
-        WHERE campaign_id = %(campaign)s AND annotator_id IS NULL
-        ORDER BY serve_order, slot LIMIT 2000
-    ) {by_order})
-)
-RETURNING id, serve_order
+SELECT assignment_id, assignment_serve_order
+FROM annotation_lease(%s::bigint, %s::bigint, %s::integer, %s, %s, %s)
 """
-_SLOT = """
-SELECT slot.id FROM annotation_assignment slot
-{join}
-WHERE slot.campaign_id = %(campaign)s
-  AND NOT EXISTS (
-      SELECT 1 FROM annotation_assignment mine
-      WHERE mine.comparison_id = slot.comparison_id AND mine.annotator_id = %(annotator)s
-  )
-  AND NOT EXISTS (
-      SELECT 1 FROM annotation_release mine
-      WHERE mine.comparison_id = slot.comparison_id AND mine.annotator_id = %(annotator)s
-  )
-  {same_pair}"""
-_EXPIRED = (
-    "slot.annotator_id IS NOT NULL AND slot.completed_at IS NULL AND slot.purpose = 'main'"
-    " AND slot.lease_expires_at < %(now)s"
-)
-_BY_ORDER = "ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE OF slot SKIP LOCKED"
-_BY_EXPIRY = "ORDER BY slot.lease_expires_at LIMIT 1 FOR UPDATE OF slot SKIP LOCKED"
-
-# The same two images under another criterion, where this annotator has met them already.
-_JOIN_PAIR = """
-JOIN campaigns_comparison here ON here.id = slot.comparison_id
-JOIN campaigns_criterion asked ON asked.id = here.criterion_id
-"""
-_MET_ELSEWHERE = """
-AND NOT EXISTS (
-    SELECT 1 FROM campaigns_comparison there
-    JOIN campaigns_criterion met ON met.id = there.criterion_id
-    JOIN {table} mine ON mine.comparison_id = there.id
-    WHERE there.sample_a_id = here.sample_a_id AND there.sample_b_id = here.sample_b_id
-      AND there.campaign_id = here.campaign_id AND mine.annotator_id = %(annotator)s
-      AND met.position {which} asked.position
-)"""
-
-
-def _lease_statement(same_pair: SamePair) -> str:
-    which = {SamePair.CRITERIA_IN_ORDER: ">", SamePair.ONE_CRITERION: "<>"}.get(same_pair)
-    met = [
-        _MET_ELSEWHERE.format(which=which, table=table)
-        for table in ("annotation_assignment", "annotation_release")
-    ]
-    slot = _SLOT.format(join=_JOIN_PAIR if which else "", same_pair="".join(met) if which else "")
-    return _LEASE.format(slot=slot, expired=_EXPIRED, by_order=_BY_ORDER, by_expiry=_BY_EXPIRY)
-
-
-_STATEMENTS = {rule: _lease_statement(rule) for rule in SamePair}
 
 
 def hold_pairs(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assignment]:
@@ -159,18 +87,16 @@ def _take(enrolment: Enrolment, now: datetime, expires: datetime) -> list[int]:
 
 
 def _lease(enrolment: Enrolment, now: datetime, expires: datetime) -> tuple[int, int] | None:
-    rule = enrolment.campaign.checked_rules.annotation.same_pair
+    values = [
+        enrolment.campaign_id,
+        enrolment.annotator_id,
+        enrolment.cursor,
+        enrolment.campaign.checked_rules.annotation.same_pair.value,
+        now,
+        expires,
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _STATEMENTS[rule],
-            {
-                "annotator": enrolment.annotator_id,
-                "campaign": enrolment.campaign_id,
-                "cursor": enrolment.cursor,
-                "now": now,
-                "expires": expires,
-            },
-        )
+        cursor.execute(_LEASE, values)
         row = cursor.fetchone()
     return (row[0], row[1]) if row else None
 

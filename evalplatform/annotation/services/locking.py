@@ -10,7 +10,5 @@ def lock(enrolment: Enrolment) -> None:
     deadlock; its campaign and last vote are read along.
     """
     enrolment.refresh_from_db(
-        from_queryset=Enrolment.objects.select_for_update(of=["self"]).select_related(
-            "campaign", "annotator", "last_vote__assignment"
-        )
+        from_queryset=Enrolment.objects.with_campaign().select_for_update(of=["self"])
     )
