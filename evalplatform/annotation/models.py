@@ -29,10 +29,15 @@ class Choice(models.TextChoices):
 
 class EnrolmentQuerySet(models.QuerySet["Enrolment"]):
     def with_campaign(self) -> "EnrolmentQuerySet":
-        """Read along what every request of an annotator needs, and no frozen protocol."""
-        return self.select_related("campaign", "annotator", "last_vote__assignment").defer(
-            "campaign__protocol"
-        )
+        """Read along what every request of an annotator needs, and no column more."""
+        return self.select_related("campaign", "annotator", "last_vote__assignment").only(
+            "campaign__status", "campaign__rules", "campaign__lease_seconds", "campaign__seed",
+            "campaign__comparison_count", "campaign__slug", "annotator__is_simulated",
+            "last_vote__idempotency_key", "last_vote__voted_at", "last_vote__retracted_at",
+            "campaign", "last_vote__assignment", "last_vote__assignment__public_id", "last_vote__assignment__purpose",
+            "annotator", "status", "qualified_at", "questionnaire", "cursor", "criterion",
+            "served", "judged", "last_vote",
+        )  # fmt: skip
 
 
 class Enrolment(models.Model):
@@ -97,6 +102,28 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def main(self) -> "AssignmentQuerySet":
         """Only the k slots of comparisons, no checks."""
         return self.filter(purpose=Assignment.Purpose.MAIN)
+
+    def to_answer(self) -> "AssignmentQuerySet":
+        """Read along what an answer is checked against."""
+        return self.select_related("comparison__criterion", "gold__criterion").only(
+            "campaign", "purpose", "comparison", "gold", "a_on_left", "public_id", "annotator",
+            "leased_at", "lease_expires_at", "completed_at", "released_at",
+            "comparison__criterion", "comparison__criterion__answers",
+            "gold__criterion", "gold__criterion__answers",
+        )  # fmt: skip
+
+    def to_show(self) -> "AssignmentQuerySet":
+        """Read along what a page shows of a pair."""
+        return self.select_related(
+            "comparison__criterion", "comparison__prompt", "gold__criterion"
+        ).only(
+            "public_id", "purpose", "slot", "a_on_left", "leased_at", "lease_expires_at",
+            "annotator", "campaign", "comparison", "gold", "gold__prompt_text", "comparison__prompt",
+            "comparison__prompt__text",
+            "comparison__criterion", "gold__criterion",
+            *(f"{subject}__criterion__{name}" for subject in ("comparison", "gold")
+              for name in ("kind", "question", "answers", "shows_prompt")),
+        )  # fmt: skip
 
     def pending(self) -> "AssignmentQuerySet":
         return self.filter(completed_at__isnull=True)

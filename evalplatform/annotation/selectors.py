@@ -23,14 +23,14 @@ class AnnotatorProgress:
 
 
 def enrolment_of(annotator_id: int | None, invitation: str) -> Enrolment | None:
-    """Return the annotator's enrolment in the campaign, or None before they agreed to take part."""
+    """Return the annotator's enrolment in the campaign, or None before they agreed to take part.
+
+    Only its own row is read: every service locks it and reads the rest then.
+    """
     if annotator_id is None:
         return None
-    return (
-        Enrolment.objects.with_campaign()
-        .filter(annotator=annotator_id, campaign__invitation=invitation)
-        .first()
-    )
+    mine = Enrolment.objects.filter(annotator=annotator_id, campaign__invitation=invitation)
+    return mine.first()
 
 
 def enrolment_at_visit(campaign: Campaign, arrival: Arrival) -> Enrolment | None:

@@ -103,8 +103,4 @@ def _lease(enrolment: Enrolment, now: datetime, expires: datetime) -> tuple[int,
 
 def _in_order(identifiers: list[int]) -> list[Assignment]:
     """Return the assignments with what a page needs of them, first leased first."""
-    return list(
-        Assignment.objects.filter(pk__in=identifiers)
-        .select_related("comparison__criterion", "comparison__prompt", "gold__criterion")
-        .order_by("leased_at", "pk")
-    )
+    return list(Assignment.objects.to_show().filter(pk__in=identifiers).order_by("leased_at", "pk"))

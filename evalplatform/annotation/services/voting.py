@@ -107,8 +107,8 @@ def record_vote(*, enrolment: Enrolment, answer: Answer, now: datetime) -> Recei
 def find(enrolment: Enrolment, public_id: uuid.UUID) -> Assignment:
     """Return the assignment of this id in the enrolment's campaign, its row locked."""
     assignment = (
-        Assignment.objects.select_for_update(of=["self"])
-        .select_related("comparison__criterion", "gold__criterion")
+        Assignment.objects.to_answer()
+        .select_for_update(of=["self"])
         .filter(public_id=public_id, campaign=enrolment.campaign_id)
         .first()
     )
@@ -119,7 +119,10 @@ def find(enrolment: Enrolment, public_id: uuid.UUID) -> Assignment:
 
 def _receipt_of_key(enrolment: Enrolment, assignment: Assignment, key: uuid.UUID) -> Receipt | None:
     """Return what became of this key before, or None where it is new."""
-    for model, receipt in ((Vote, Receipt.REPEATED), (SurplusVote, Receipt.SURPLUS)):
+    places: list[tuple[type[Vote] | type[SurplusVote], Receipt]] = [(Vote, Receipt.REPEATED)]
+    if not _is_awaited(enrolment, assignment):  # else no answer to it can have been surplus
+        places.append((SurplusVote, Receipt.SURPLUS))
+    for model, receipt in places:
         stored = (
             model.objects.filter(idempotency_key=key).values_list("annotator", "assignment").first()
         )
@@ -131,6 +134,11 @@ def _receipt_of_key(enrolment: Enrolment, assignment: Assignment, key: uuid.UUID
             )
         return receipt
     return None
+
+
+def _is_awaited(enrolment: Enrolment, assignment: Assignment) -> bool:
+    """Whether this annotator holds the assignment and has not answered it."""
+    return assignment.annotator_id == enrolment.annotator_id and not assignment.completed_at
 
 
 def _why_surplus(enrolment: Enrolment, assignment: Assignment) -> str | None:
