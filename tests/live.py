@@ -39,12 +39,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def site() -> Iterator[str]:
+def site(**extra: str) -> Iterator[str]:
     """Run gunicorn and yield the site's address."""
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "gunicorn", "evalplatform.wsgi:application", "--bind", address]
     command += ["--workers", "2", "--threads", "4", "--no-control-socket"]
-    with _running(command, environment(), "site"):
+    with _running(command, environment(**extra), "site"):
         _wait_for(f"http://{address}/healthz")
         yield f"http://{address}"
 
