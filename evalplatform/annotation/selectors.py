@@ -116,3 +116,14 @@ def roster(campaign: Campaign) -> list[tuple[str, str, str, int, str]]:
             "status",
         )
     ]
+
+
+def questionnaire_answers(campaign: Campaign) -> list[tuple[str, dict[str, str]]]:
+    """Return (pseudonym, answers by question name) of everybody who filled the questionnaire in."""
+    rows = Enrolment.objects.filter(campaign=campaign, questionnaire__isnull=False)
+    return [
+        (pseudonym, answers or {})
+        for pseudonym, answers in rows.order_by("pk").values_list(
+            "annotator__pseudonym", "questionnaire"
+        )
+    ]

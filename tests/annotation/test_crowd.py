@@ -185,3 +185,23 @@ def test_roster_lists_who_did_what_for_paying_them(campaign, url, capsys):
     assert "platform,external_id,pseudonym,judged,status" in out
     assert "prolific,5f1e0a," in out
     assert ",2,active" in out
+
+
+def test_questionnaire_is_asked_at_the_end_and_listed_by_pseudonym(capsys):
+    question = {"name": "screen", "label": "Screen?", "choices": ["phone", "computer"]}
+    free = {"name": "remarks", "label": "Remarks?", "kind": "text"}
+    campaign = factories.make_draft(rules=RULES | {"questionnaire": [question, free]})
+    open_campaign(campaign=campaign)
+    url = reverse("annotation:work", args=[campaign.invitation])
+    client = come(url, PROLIFIC)
+    state = finish(client, url)
+    assert state["state"] == "questionnaire"
+    assert [each["name"] for each in state["questionnaire"]] == ["screen", "remarks"]
+    assert "exit" not in state
+    wrong = client.post(url + "questionnaire/", {"screen": "watch"}, **JSON)
+    assert "choose one of phone, computer" in wrong.json()["error"]
+    fields = {"screen": "phone", "remarks": "=1+1"}
+    assert client.post(url + "questionnaire/", fields, **JSON).json()["next"]["state"] == "finished"
+    call_command("list_annotators", campaign.slug, "--questionnaire")
+    pseudonym = Annotator.objects.get().pseudonym
+    assert capsys.readouterr().out == f"pseudonym,screen,remarks\n{pseudonym},phone,'=1+1\n"
