@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "evalplatform.generation",
     "evalplatform.campaigns",
     "evalplatform.annotation",
+    "evalplatform.quality",
     "evalplatform.reports",
     "evalplatform.simulation",
     "evalplatform.demo",

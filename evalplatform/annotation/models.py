@@ -34,7 +34,8 @@ class EnrolmentQuerySet(models.QuerySet["Enrolment"]):
             "campaign__status", "campaign__rules", "campaign__lease_seconds", "campaign__seed",
             "campaign__comparison_count", "campaign__slug", "annotator__is_simulated",
             "last_vote__idempotency_key", "last_vote__voted_at", "last_vote__retracted_at",
-            "campaign", "last_vote__assignment", "last_vote__assignment__public_id", "last_vote__assignment__purpose",
+            "last_vote__assignment__public_id", "last_vote__assignment__purpose",
+            "last_vote__assignment", "campaign",
             "annotator", "status", "qualified_at", "questionnaire", "cursor", "criterion",
             "served", "judged", "last_vote",
         )  # fmt: skip
@@ -118,9 +119,9 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
             "comparison__criterion", "comparison__prompt", "gold__criterion"
         ).only(
             "public_id", "purpose", "slot", "a_on_left", "leased_at", "lease_expires_at",
-            "annotator", "campaign", "comparison", "gold", "gold__prompt_text", "comparison__prompt",
-            "comparison__prompt__text",
-            "comparison__criterion", "gold__criterion",
+            "annotator", "campaign", "comparison", "comparison__prompt",
+            "comparison__prompt__text", "comparison__criterion",
+            "gold", "gold__prompt_text", "gold__criterion",
             *(f"{subject}__criterion__{name}" for subject in ("comparison", "gold")
               for name in ("kind", "question", "answers", "shows_prompt")),
         )  # fmt: skip

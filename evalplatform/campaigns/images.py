@@ -1,14 +1,16 @@
 """The two images of a comparison as annotators get them: of one size, whatever made them."""
 
-import io
 import uuid
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from PIL import Image
+from PIL import Image, ImageOps
 
 from evalplatform.generation.models import Sample
 from evalplatform.generation.services import encode_image
+
+GREY = (128, 128, 128)
+Size = tuple[int, int]
 
 
 def shown_images(sample_a: Sample, sample_b: Sample) -> tuple[str, str]:
@@ -17,25 +19,39 @@ def shown_images(sample_a: Sample, sample_b: Sample) -> tuple[str, str]:
     Samples are stored as bare PNG already. Where their sizes differ, the size would tell which
     checkpoint made which: the larger in area is then shown as a copy of the smaller one's size.
     """
-    size_a, size_b = (sample_a.width, sample_a.height), (sample_b.width, sample_b.height)
-    if size_a == size_b:
-        return sample_a.image, sample_b.image
-    if _area(sample_a) > _area(sample_b):
-        return _resized(sample_a, sample_b), sample_b.image
-    return sample_a.image, _resized(sample_b, sample_a)
+    size = shown_size(sample_a, sample_b)
+    return _of_size(sample_a, size), _of_size(sample_b, size)
 
 
-def _area(sample: Sample) -> int:
-    return (sample.width or 0) * (sample.height or 0)
+def shown_size(sample_a: Sample, sample_b: Sample) -> Size:
+    """Return the (width, height) at which a pair of samples is shown: the smaller one's."""
+    return min((_size(sample_a), _size(sample_b)), key=lambda size: size[0] * size[1])
 
 
-def _resized(larger: Sample, smaller: Sample) -> str:
-    """Store `larger`, fitted into the other's size on neutral grey, under a random name."""
-    target = (int(smaller.width or 1), int(smaller.height or 1))
-    with default_storage.open(larger.image) as file, Image.open(io.BytesIO(file.read())) as image:
-        scale = min(target[0] / image.width, target[1] / image.height)
-        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        resized = image.convert("RGB").resize(inner, Image.Resampling.LANCZOS)
-    canvas = Image.new("RGB", target, (128, 128, 128))
-    canvas.paste(resized, ((target[0] - inner[0]) // 2, (target[1] - inner[1]) // 2))
-    return default_storage.save(f"shown/{uuid.uuid4().hex}.png", ContentFile(encode_image(canvas)))
+def _size(sample: Sample) -> Size:
+    return int(sample.width or 1), int(sample.height or 1)
+
+
+def _of_size(sample: Sample, size: Size) -> str:
+    """Return the sample's image, or store a copy of this size under a random name."""
+    if _size(sample) == size:
+        return sample.image
+    content = ContentFile(encode_image(open_sample(sample, size)))
+    return default_storage.save(f"shown/{uuid.uuid4().hex}.png", content)
+
+
+def open_sample(sample: Sample, size: Size) -> Image.Image:
+    """Return a sample's image as it is shown at this size."""
+    with default_storage.open(sample.image) as file, Image.open(file) as image:
+        return fit_on_grey(image, size)
+
+
+def fit_on_grey(image: Image.Image, size: Size) -> Image.Image:
+    """Return `image` upright and opaque, scaled into `size` in the middle of neutral grey."""
+    upright = ImageOps.exif_transpose(image).convert("RGBA")
+    if upright.size != size:
+        upright = ImageOps.contain(upright, size, Image.Resampling.LANCZOS)
+    canvas = Image.new("RGB", size, GREY)
+    place = ((size[0] - upright.width) // 2, (size[1] - upright.height) // 2)
+    canvas.paste(upright, place, upright)
+    return canvas

@@ -65,7 +65,8 @@ def test_requirements_are_pinned():
 @pytest.mark.parametrize(
     "command",
     ["import_prompts", "train", "register_checkpoint", "run_eval", "simulate_annotators", "report",
-     "close_campaign", "services", "demo"],
+     "close_campaign", "pause_campaign", "release_work", "list_annotators", "make_gold",
+     "review_annotators", "services", "demo"],
 )  # fmt: skip
 def test_command_explains_itself(command):
     out = subprocess.run(

@@ -5,7 +5,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from evalplatform.annotation.services import open_campaign
-from evalplatform.campaigns.criteria import CriterionPlan, plan_criteria
+from evalplatform.campaigns.criteria import PRESETS, CriterionPlan, plan_criteria
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.campaigns.rules import parse_rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_seed
@@ -170,3 +170,87 @@ def test_samplers_offered_are_those_of_the_models_backend():
     source = (Path(settings.BASE_DIR) / "models_backend/families/base.py").read_text()
     names = re.search(r"^SAMPLERS = \((.*)\)$", source, re.MULTILINE).group(1)
     assert [*re.findall(r'"(.+?)"', names), "default"] == list(SAMPLERS)
+
+
+def run_eval(campaign, *options):
+    """Run the command on a campaign whose samples are all there, so that no worker is needed."""
+    call_command(
+        "run_eval", campaign.checkpoint_a.name, campaign.checkpoint_b.name,
+        f"--prompts={campaign.prompt_sets.get().name}", f"--name={campaign.slug}",
+        f"--seed={campaign.seed}", "--steps=4", "--guidance=2", *options,
+    )  # fmt: skip
+    campaign.refresh_from_db()
+
+
+def test_emu_preset_asks_as_emu_did():
+    campaign = factories.make_draft(criteria=PRESETS["emu"])
+    run_eval(campaign, "--preset=emu")
+    asked = [(each.kind, each.k, each.answers) for each in campaign.criteria.all()]
+    assert asked == [
+        ("visual_appeal", 5, "a_b_tie"), ("text_faithfulness", 3, "a_b_both_neither"),
+    ]  # fmt: skip
+    assert campaign.status == "open"
+
+
+def test_rules_file_is_read_and_frozen_with_the_protocol(tmp_path):
+    rules = {"annotation": {"session_cap": 7}, "quality": {"gold_rate": 0.1}}
+    campaign = factories.make_draft(criteria=["visual_appeal"], rules=rules)
+    file = tmp_path / "rules.toml"
+    file.write_text("[annotation]\nsession_cap = 7\n[quality]\ngold_rate = 0.1\n")
+    run_eval(campaign, "--criteria=visual_appeal", f"--rules={file}")
+    assert campaign.status == "open"
+    assert campaign.protocol["rules"]["annotation"]["session_cap"] == 7
+    assert len([p for p in campaign.protocol["gold_pairs"] if p["purpose"] == "check"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[annotation]\nsession_cap = 0\n", "annotation.session_cap"),
+        ("[quality]\ngold_rate = 1.5\n", "quality.gold_rate"),
+        ("[quality]\ngold = 0.1\n", "quality.gold: no such rule"),
+        ("[quality]\ngold_rate = 0.3\nrepeat_rate = 0.3\n", "more checks than comparisons"),
+        ("[quality]\nqualification_pass = 2\n", "nobody could pass"),
+        ("[[questionnaire]]\nname = 'a'\nlabel = 'A?'\n", "at least two choices"),
+        ("gold_rate = ", "is not a TOML file"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(tmp_path, content, message):
+    file = tmp_path / "rules.toml"
+    file.write_text(content)
+    with pytest.raises(CommandError, match=message):
+        run_eval(factories.make_draft(), f"--rules={file}")
+
+
+def test_campaign_can_be_looked_at_before_it_opens(capsys):
+    campaign = factories.make_draft(criteria=["visual_appeal"])
+    run_eval(campaign, "--criteria=visual_appeal", "--no-open")
+    assert campaign.status == "generating"
+    assert "make_gold" in capsys.readouterr().out
+    assert campaign.gold_pairs.filter(purpose="example").count() == 1
+    run_eval(campaign, "--criteria=visual_appeal")
+    assert campaign.status == "open"
+
+
+def test_gold_pairs_of_ones_own_come_from_a_file(tmp_path):
+    for name in ("good", "bad"):
+        factories.make_image(len(name)).save(tmp_path / f"{name}.png")
+    table = tmp_path / "gold.tsv"
+    table.write_text(
+        "criterion\tpurpose\tprompt\tbetter\tworse\twhy\n"
+        "visual_appeal\texample\t\tgood.png\tbad.png\tThe other is noise.\n"
+    )
+    campaign = factories.make_draft(criteria=["visual_appeal"])
+    run_eval(campaign, "--criteria=visual_appeal", f"--gold={table}")
+    assert [pair.origin["kind"] for pair in campaign.gold_pairs.all()] == ["file"]
+
+
+def test_pausing_and_resuming_say_what_cannot_be_done(campaign):
+    call_command("pause_campaign", campaign.slug)
+    campaign.refresh_from_db()
+    assert campaign.status == "paused"
+    with pytest.raises(CommandError, match="is paused; only an open one can be paused"):
+        call_command("pause_campaign", campaign.slug)
+    call_command("pause_campaign", campaign.slug, "--resume")
+    with pytest.raises(CommandError, match="is open; only a paused one can be resumed"):
+        call_command("pause_campaign", campaign.slug, "--resume")

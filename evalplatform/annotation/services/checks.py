@@ -87,7 +87,7 @@ def lease_qualification(*, enrolment: Enrolment, now: datetime, expires: datetim
     quality = enrolment.campaign.checked_rules.quality
     pairs = GoldPair.objects.filter(
         campaign=enrolment.campaign_id, purpose=GoldPair.Purpose.QUALIFICATION
-    ).order_by("criterion__position", "position")
+    ).order_by("position", "criterion__position")
     seen = set(
         Assignment.objects.filter(
             annotator=enrolment.annotator_id,

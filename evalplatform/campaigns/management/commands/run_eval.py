@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan
-from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.models import Campaign, GoldPair
 from evalplatform.campaigns.rules import Rules, read_rules
 from evalplatform.campaigns.services import create_campaign, start_generation
 from evalplatform.checkpoints.selectors import usable_checkpoint
@@ -26,8 +26,10 @@ from evalplatform.generation.models import Sample
 from evalplatform.generation.selectors import live_workers, progress_of
 from evalplatform.generation.services import resend_stalled_batches
 from evalplatform.promptsets.selectors import prompt_set_named
+from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
 
 POLL_SECONDS = 1.0
+CHECKS_PER_CRITERION = 20  # an annotator meets each gold pair once
 # As models_backend.families.base names them; importing it would load torch here.
 SAMPLERS = ("ddim", "dpm++", "default")
 
@@ -76,6 +78,17 @@ class Command(PlatformCommand):
             metavar="TOML",
             help="gold and repeat rates, exclusion, session cap, undo window, questionnaire and "
             "more: docs/campaign-rules.md (default: none of them)",
+        )
+        parser.add_argument(
+            "--gold",
+            type=Path,
+            metavar="TSV",
+            help="gold pairs of your own (docs/quality.md); what the rules need besides is made",
+        )
+        parser.add_argument(
+            "--no-open",
+            action="store_true",
+            help="generate and make gold pairs, but do not open: to look at them first",
         )
         parser.add_argument(
             "--limit",
@@ -129,6 +142,14 @@ class Command(PlatformCommand):
         if campaign.status in (Campaign.Status.DRAFT, Campaign.Status.GENERATING):
             samples = start_generation(campaign=campaign)
             self._wait_for(samples)
+            self._make_gold(campaign, options["gold"])
+            if options["no_open"]:
+                self.stdout.write(
+                    f"{campaign.slug} is ready and not open. Look at its gold pairs with "
+                    f"`manage.py make_gold {campaign.slug} --sheet gold.html`; the same command "
+                    "without --no-open opens it."
+                )
+                return
             open_campaign(campaign=campaign)
         self._print_summary(campaign, options["site"])
 
@@ -164,6 +185,22 @@ class Command(PlatformCommand):
                     note="waiting for a worker: start one with `make worker`" if waiting else "",
                 )
                 time.sleep(POLL_SECONDS)
+
+    def _make_gold(self, campaign: Campaign, file: Path | None) -> None:
+        """Take the gold pairs of the file; make what the rules need besides, and examples."""
+        if file is not None:
+            import_gold_pairs(campaign=campaign, path=file)
+        quality = campaign.checked_rules.quality
+        criteria = campaign.criteria.count()
+        needed: dict[str, int] = {
+            GoldPair.Purpose.QUALIFICATION: -(-quality.qualification_pairs // criteria),
+            GoldPair.Purpose.CHECK: CHECKS_PER_CRITERION if quality.gold_rate else 0,
+        }
+        make_gold_pairs(campaign=campaign, counts=needed)
+        try:
+            make_gold_pairs(campaign=campaign, counts={GoldPair.Purpose.EXAMPLE: 1})
+        except BadInputError as error:  # the page explains itself without them too
+            self.stderr.write(f"no example pairs for the welcome page: {error}")
 
     def _print_summary(self, campaign: Campaign, site: str) -> None:
         comparisons = campaign.comparisons.count()

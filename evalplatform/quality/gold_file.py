@@ -1,0 +1,157 @@
+"""Reading gold pairs from a file: tab-separated, with image paths relative to the file."""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from evalplatform.campaigns.images import Size, fit_on_grey
+from evalplatform.campaigns.models import Criterion, GoldPair
+from evalplatform.core.errors import BadInputError
+
+COLUMNS = ("criterion", "purpose", "prompt", "better", "worse", "why")
+_MOST_PIXELS = 64_000_000
+
+
+@dataclass(frozen=True)
+class GoldRow:
+    """One checked line of the file; the images are files that can be opened."""
+
+    line: int
+    criterion: str
+    purpose: str
+    prompt: str
+    better: Path
+    worse: Path
+    why: str
+    origin: dict[str, Any]
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        """What makes it another pair; its purpose does not."""
+        return (self.criterion, *sorted(self.origin.items()))
+
+
+def read_gold_file(path: Path, criteria: Collection[Criterion]) -> list[GoldRow]:
+    """Return the lines of a gold file, every one checked against the campaign's criteria.
+
+    Raises `BadInputError` naming line and column.
+    """
+    lines = _text(path).replace("\r\n", "\n").rstrip("\n").split("\n")
+    columns = [column.strip().lower() for column in lines[0].split("\t")]
+    if sorted(columns) != sorted(COLUMNS):
+        raise BadInputError(
+            f"{path.name}: line 1: the columns are {', '.join(columns)}; accepted are "
+            f"{', '.join(COLUMNS)}, tab-separated, each once."
+        )
+    by_kind = {criterion.kind: criterion for criterion in criteria}
+    rows = [
+        _Line(path, number, columns, line).row(by_kind)
+        for number, line in enumerate(lines[1:], start=2)
+        if line.strip()
+    ]
+    _refuse_repeated(path.name, rows)
+    if not rows:
+        raise BadInputError(f"{path.name} holds no gold pair; put one on each line.")
+    return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path.name} is not UTF-8 text; save it as UTF-8.") from error
+    except OSError as error:
+        raise BadInputError(
+            f"{path}: cannot be read ({error.strerror}); give a TSV file."
+        ) from error
+
+
+def _refuse_repeated(name: str, rows: list[GoldRow]) -> None:
+    first: dict[tuple[Any, ...], int] = {}
+    for row in rows:
+        line = first.setdefault(row.content, row.line)
+        if line != row.line:
+            raise BadInputError(
+                f"{name}: line {row.line} repeats the pair of line {line}; a pair serves one "
+                "purpose, so remove one."
+            )
+
+
+class _Line:
+    """A line of the file, with what its errors need to know."""
+
+    def __init__(self, path: Path, number: int, columns: list[str], line: str) -> None:
+        self._path, self._number = path, number
+        fields = line.split("\t")
+        if len(fields) != len(columns):
+            raise BadInputError(
+                f"{path.name}: line {number} has {len(fields)} fields, the header has "
+                f"{len(columns)}; part them by one tab each."
+            )
+        self._values = dict(zip(columns, (field.strip() for field in fields), strict=True))
+
+    def row(self, criteria: dict[str, Criterion]) -> GoldRow:
+        kind = self._one_of("criterion", criteria)
+        purpose = self._one_of("purpose", GoldPair.Purpose.values)
+        if criteria[kind].shows_prompt and not self._values["prompt"]:
+            raise self._error("prompt", f"is empty, but {kind} shows it; fill it in")
+        if purpose == GoldPair.Purpose.EXAMPLE and not self._values["why"]:
+            raise self._error("why", "is empty, but an example shows it; say why it is better")
+        (better, better_sha256), (worse, worse_sha256) = self._image("better"), self._image("worse")
+        if better_sha256 == worse_sha256:
+            raise self._error("worse", "is the same image as better; give two")
+        return GoldRow(
+            line=self._number,
+            criterion=kind,
+            purpose=purpose,
+            prompt=self._values["prompt"],
+            better=better,
+            worse=worse,
+            why=self._values["why"],
+            origin={
+                "kind": "file",
+                "prompt": self._values["prompt"],
+                "better_sha256": better_sha256,
+                "worse_sha256": worse_sha256,
+            },
+        )
+
+    def _one_of(self, column: str, accepted: Collection[str]) -> str:
+        value = self._values[column]
+        if value not in accepted:
+            raise self._error(column, f"{value!r} is none of {', '.join(accepted)}")
+        return value
+
+    def _image(self, column: str) -> tuple[Path, str]:
+        """Return the image's path and the hash of its pixels, opaque on grey."""
+        if not self._values[column]:
+            raise self._error(column, "is empty; give an image file, relative to this one")
+        path = self._path.parent / self._values[column]
+        try:
+            with Image.open(path) as image:
+                if image.width * image.height > _MOST_PIXELS:
+                    raise self._error(
+                        column, f"{path.name} has over {_MOST_PIXELS:,} pixels; scale it down"
+                    )
+                upright = fit_on_grey(image, image.size)
+        except FileNotFoundError as error:
+            raise self._error(column, f"there is no file {path}") from error
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+            raise self._error(
+                column, f"{path.name} cannot be read as an image; give a PNG, JPEG or WebP file"
+            ) from error
+        content = repr(upright.size).encode() + upright.tobytes()
+        return path, hashlib.sha256(content).hexdigest()
+
+    def _error(self, column: str, problem: str) -> BadInputError:
+        return BadInputError(f"{self._path.name}: line {self._number}, column {column}: {problem}.")
+
+
+def open_gold_image(path: Path, size: Size) -> Image.Image:
+    """Return a file's image as annotators will see it."""
+    with Image.open(path) as image:
+        return fit_on_grey(image, size)

@@ -1,0 +1,247 @@
+"""What a report says of the quality of a campaign's votes."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, F, Q
+
+from evalplatform.annotation.models import Assignment, Choice, Exclusion, Release, SurplusVote, Vote
+from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.quality.measures import AnnotatorMeasures, Share
+from evalplatform.quality.selectors import annotator_measures
+
+NARROW = 600  # CSS pixels: below, two images hardly fit side by side
+OFTEN = 2  # skips of one comparison for a reason that lies with its images
+_IMAGE_REASONS = (Release.Reason.BROKEN_IMAGE, Release.Reason.UNSAFE)
+_MAIN = Q(assignment__purpose=Assignment.Purpose.MAIN)
+_COUNTS = _MAIN & Q(retracted_at__isnull=True, exclusion__isnull=True)
+
+
+@dataclass(frozen=True)
+class ExclusionLine:
+    """One exclusion and what became of the votes it took out."""
+
+    pseudonym: str
+    is_simulated: bool
+    rule: str
+    detail: str
+    decided_at: datetime
+    revoked_at: datetime | None
+    votes: int  # votes on comparisons that do not count by it
+    replaced: int  # of them: somebody else has judged in the same slot
+
+    @property
+    def still_open(self) -> int:
+        return self.votes - self.replaced
+
+
+@dataclass(frozen=True)
+class SkippedComparison:
+    """A comparison whose images several annotators would not judge."""
+
+    position: int
+    criterion: str
+    prompt: str
+    broken_image: int
+    unsafe: int
+
+
+@dataclass(frozen=True)
+class RawTies:
+    """What stands behind the ties of a criterion with four answers."""
+
+    criterion: str
+    both: int
+    neither: int
+
+
+@dataclass(frozen=True)
+class QualitySummary:
+    """The quality of a campaign's votes; vote shares are of votes that count."""
+
+    annotators: list[AnnotatorMeasures]
+    comparisons_complete: int  # those with exactly k votes that count
+    comparisons_short: int
+    excluded_votes: int
+    exclusions: list[ExclusionLine]
+    surplus: dict[str, int]  # by reason
+    skips: dict[str, int]  # by reason
+    skipped_often: list[SkippedComparison]
+    undone: int
+    too_fast: Share  # of votes whose time is known
+    min_response_ms: int
+    narrow: Share  # of votes whose viewport is known: narrower than NARROW
+    zoomed: Share  # of votes for which it is known
+    raw_ties: list[RawTies]
+
+    @cached_property
+    def gold(self) -> Share:
+        """Gold pairs right, of annotators whose votes count."""
+        return _sum(each.gold for each in self._counting)
+
+    @cached_property
+    def repeats(self) -> Share:
+        """Repeats answered as before, of annotators whose votes count."""
+        return _sum(each.repeats for each in self._counting)
+
+    @cached_property
+    def gold_of_all(self) -> Share:
+        return _sum(each.gold for each in self.annotators)
+
+    @cached_property
+    def repeats_of_all(self) -> Share:
+        return _sum(each.repeats for each in self.annotators)
+
+    @property
+    def _counting(self) -> list[AnnotatorMeasures]:
+        return [each for each in self.annotators if not each.excluded_by]
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether anybody answered a gold pair or a repeat, before the first pair or later."""
+        return any(
+            each.gold.total or each.repeats.total or each.qualification.total
+            for each in self.annotators
+        )
+
+    @property
+    def simulated_answers(self) -> int:
+        """Answers, checks and excluded votes among them, that simulated annotators gave."""
+        return sum(each.answers for each in self.annotators if each.is_simulated)
+
+
+def quality_summary(campaign: Campaign) -> QualitySummary:
+    """Return the quality of a campaign's votes as it stands."""
+    complete, short = _completeness(campaign)
+    return QualitySummary(
+        annotators=annotator_measures(campaign),
+        comparisons_complete=complete,
+        comparisons_short=short,
+        exclusions=_exclusions(campaign),
+        surplus=_by_reason(SurplusVote.objects.filter(assignment__campaign=campaign)),
+        skips=_by_reason(
+            Release.objects.filter(assignment__campaign=campaign).exclude(
+                reason__in=[Release.Reason.EXCLUDED, Release.Reason.LATE_ANSWER]
+            )
+        ),
+        skipped_often=_skipped_often(campaign),
+        raw_ties=_raw_ties(campaign),
+        min_response_ms=campaign.checked_rules.quality.min_response_ms,
+        **_vote_figures(campaign),
+    )
+
+
+def _completeness(campaign: Campaign) -> tuple[int, int]:
+    """Return how many comparisons have their k votes that count, and how many have fewer."""
+    votes = Count(
+        "assignments__votes",
+        filter=Q(
+            assignments__purpose=Assignment.Purpose.MAIN,
+            assignments__votes__retracted_at__isnull=True,
+            assignments__votes__exclusion__isnull=True,
+        ),
+    )
+    counted = campaign.comparisons.annotate(votes=votes).aggregate(
+        all=Count("pk"), complete=Count("pk", filter=Q(votes=F("criterion__k")))
+    )
+    return counted["complete"], counted["all"] - counted["complete"]
+
+
+def _vote_figures(campaign: Campaign) -> dict[str, Any]:
+    fast = campaign.checked_rules.quality.min_response_ms
+    figures = Vote.objects.filter(assignment__campaign=campaign).aggregate(
+        undone=Count("pk", filter=Q(retracted_at__isnull=False)),
+        excluded=Count("pk", filter=_MAIN & Q(retracted_at__isnull=True, exclusion__isnull=False)),
+        timed=Count("response_time_ms", filter=_COUNTS),
+        fast=Count("pk", filter=_COUNTS & Q(response_time_ms__lt=fast)),
+        sized=Count("viewport_width", filter=_COUNTS),
+        narrow=Count("pk", filter=_COUNTS & Q(viewport_width__lt=NARROW)),
+        zoom_known=Count("zoomed", filter=_COUNTS),
+        zoomed=Count("pk", filter=_COUNTS & Q(zoomed=True)),
+    )
+    return {
+        "undone": figures["undone"],
+        "excluded_votes": figures["excluded"],
+        "too_fast": Share(figures["fast"], figures["timed"]),
+        "narrow": Share(figures["narrow"], figures["sized"]),
+        "zoomed": Share(figures["zoomed"], figures["zoom_known"]),
+    }
+
+
+def _exclusions(campaign: Campaign) -> list[ExclusionLine]:
+    """Return every exclusion, those taken back too, in the order decided."""
+
+    main = Q(votes__assignment__purpose=Assignment.Purpose.MAIN, votes__retracted_at__isnull=True)
+    replaced = main & Q(votes__assignment__completed_at__isnull=False)
+    exclusions = (
+        Exclusion.objects.filter(enrolment__campaign=campaign)
+        .select_related("enrolment__annotator")
+        .annotate(affected=Count("votes", filter=main), again=Count("votes", filter=replaced))
+        .order_by("pk")
+    )
+    return [
+        ExclusionLine(
+            pseudonym=each.enrolment.annotator.pseudonym,
+            is_simulated=each.enrolment.annotator.is_simulated,
+            rule=each.rule,
+            detail=each.detail,
+            decided_at=each.decided_at,
+            revoked_at=each.revoked_at,
+            votes=each.affected,
+            replaced=each.again,
+        )
+        for each in exclusions
+    ]
+
+
+def _by_reason(rows: Any) -> dict[str, int]:
+    return dict(rows.order_by("reason").values_list("reason").annotate(count=Count("pk")))
+
+
+def _skipped_often(campaign: Campaign) -> list[SkippedComparison]:
+    counts = {reason: Count("releases", filter=Q(releases__reason=reason))
+              for reason in _IMAGE_REASONS}  # fmt: skip
+    often = (
+        campaign.comparisons.filter(releases__reason__in=_IMAGE_REASONS)
+        .annotate(broken=counts[Release.Reason.BROKEN_IMAGE], unsafe=counts[Release.Reason.UNSAFE])
+        .annotate(skips=F("broken") + F("unsafe"))
+        .filter(skips__gte=OFTEN)
+        .select_related("criterion", "prompt")
+        .order_by("position")
+    )
+    return [
+        SkippedComparison(
+            position=each.position,
+            criterion=each.criterion.get_kind_display(),
+            prompt=each.prompt.text,
+            broken_image=each.broken,
+            unsafe=each.unsafe,
+        )
+        for each in often
+    ]
+
+
+def _raw_ties(campaign: Campaign) -> list[RawTies]:
+    counted = (
+        Vote.objects.filter(_COUNTS, assignment__campaign=campaign)
+        .values_list("assignment__comparison__criterion", "choice")
+        .annotate(count=Count("pk"))
+    )
+    by_choice = Counter({(criterion, choice): count for criterion, choice, count in counted})
+    return [
+        RawTies(
+            criterion=criterion.get_kind_display(),
+            both=by_choice[criterion.pk, Choice.BOTH],
+            neither=by_choice[criterion.pk, Choice.NEITHER],
+        )
+        for criterion in campaign.criteria.filter(answers=Criterion.Answers.A_B_BOTH_NEITHER)
+    ]
+
+
+def _sum(shares: Iterable[Share]) -> Share:
+    listed = list(shares)
+    return Share(sum(each.hits for each in listed), sum(each.total for each in listed))
