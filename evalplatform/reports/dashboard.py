@@ -4,13 +4,16 @@ import base64
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.template.loader import render_to_string
 
+from evalplatform.annotation.models import Release, SurplusVote
 from evalplatform.campaigns.models import Campaign
+from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.table import p_value, percent
 
@@ -48,6 +51,19 @@ def dashboard_context(results: CampaignResults) -> dict[str, Any]:
             for each in results.categories
         ],
         "side_bias": percent(results.side_bias.left) if results.side_bias else None,
+        "quality": results.quality,
+        "quality_facts": _quality_facts(results.quality),
+        "set_aside": _set_aside(results.quality),
+        "with_excluded": [
+            {
+                "criterion": each.criterion_label,
+                "prompts": each.prompts,
+                "without": percent(each.without, signed=True) if each.without else "–",
+                "with_excluded": percent(each.with_excluded, signed=True),
+                "votes": each.votes_excluded,
+            }
+            for each in results.with_excluded
+        ],
         "pairs": shown_pairs(results.campaign),
         "figures": all_figures(results),
     }
@@ -79,6 +95,44 @@ def _row(group: Any) -> dict[str, Any]:
         "percent_agreement": 100 * agreement.percent if agreement.percent is not None else None,
         "method": group.rates.win.method,
     }
+
+
+def _quality_facts(quality: QualitySummary) -> list[tuple[str, str]]:
+    """Return the figures of the data-quality section that were measured, as (name, value)."""
+    every = quality.comparisons_complete + quality.comparisons_short
+    facts = [("Comparisons with all their votes", f"{quality.comparisons_complete:,} of {every:,}")]
+    shares = [
+        ("Gold pairs right", quality.gold),
+        ("Repeats answered as before", quality.repeats),
+        (f"On windows under {NARROW} px wide", quality.narrow),
+        ("With zoom", quality.zoomed),
+    ]
+    if quality.min_response_ms:
+        shares.append((f"Answered within {quality.min_response_ms} ms", quality.too_fast))
+    # A no-break space keeps the sign with its number on a phone.
+    facts += [
+        (name, str(share).replace(" %", "\N{NO-BREAK SPACE}%"))
+        for name, share in shares
+        if share.total
+    ]
+    votes = sorted(each.votes for each in quality.annotators if each.votes)
+    if votes:
+        spread = f"{votes[0]:,} – {median(votes):,.0f} – {votes[-1]:,}"
+        facts.append(("Votes per annotator: least, median, most", spread))
+    return [*facts, ("Taken back", f"{quality.undone:,}")]
+
+
+def _set_aside(quality: QualitySummary) -> list[tuple[str, str, int]]:
+    """Return (what, why, how many) of late answers and skipped pairs."""
+    late = [
+        ("Answer not counted", str(SurplusVote.Reason(reason).label), count)
+        for reason, count in quality.surplus.items()
+    ]
+    skipped = [
+        ("Pair passed over", str(Release.Reason(reason).label).removeprefix("Skipped: "), count)
+        for reason, count in quality.skips.items()
+    ]
+    return late + skipped
 
 
 def shown_pairs(campaign: Campaign) -> list[ShownPair]:

@@ -1,23 +1,15 @@
-"""results.json and votes.csv: the same facts as the dashboard, for other programs."""
+"""results.json: the same facts as the dashboard, for other programs."""
 
-import csv
 import dataclasses
-import io
 from enum import Enum
 from typing import Any
 
 from evalplatform import stats
+from evalplatform.quality.measures import Share
+from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.results import CampaignResults
-from evalplatform.reports.selectors import vote_table
 
 FORMAT = "evalplatform-results/1"
-CSV_COLUMNS = [
-    "campaign", "vote_id", "criterion", "comparison", "prompt_set", "prompt_set_version",
-    "prompt_text", "category", "challenge", "tags", "slot", "annotator", "outcome", "choice",
-    "a_on_left", "response_time_ms", "is_simulated", "voted_at", "checkpoint_a", "checkpoint_b",
-    "checkpoint_a_sha256", "checkpoint_b_sha256", "sample_a_sha256", "sample_b_sha256", "seed",
-    "protocol_sha256",
-]  # fmt: skip
 
 
 def results_json(results: CampaignResults) -> dict[str, Any]:
@@ -39,6 +31,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "votes": results.completeness.votes,
         "votes_wanted": results.completeness.votes_wanted,
         "surplus_votes": results.completeness.surplus_votes,
+        "excluded_votes": results.quality.excluded_votes,
         "annotators": results.n_annotators,
         "simulated_votes": results.n_simulated_votes,
         "median_response_ms": results.median_response_ms,
@@ -55,6 +48,18 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             }
             for group in results.groups
         ],
+        "with_excluded_votes": [
+            {
+                "criterion": each.criterion,
+                "prompts": each.prompts,
+                "votes_excluded": each.votes_excluded,
+                "net_without": _plain(each.without),
+                "net_with": _plain(each.with_excluded),
+            }
+            for each in results.with_excluded
+        ],
+        "exclusions": _exclusions(results.quality),
+        "data_quality": _quality(results.quality),
         "exploratory": [
             {
                 "criterion": each.criterion_label,
@@ -65,6 +70,66 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             for each in results.categories
         ],
     }
+
+
+def _exclusions(quality: QualitySummary) -> list[dict[str, Any]]:
+    return [
+        {
+            "annotator": each.pseudonym,
+            "simulated": each.is_simulated,
+            "rule": each.rule,
+            "detail": each.detail,
+            "decided_at": each.decided_at.isoformat(),
+            "reinstated_at": each.revoked_at.isoformat() if each.revoked_at else None,
+            "votes": each.votes,
+            "replaced": each.replaced,
+            "still_open": each.still_open,
+        }
+        for each in quality.exclusions
+    ]
+
+
+def _quality(quality: QualitySummary) -> dict[str, Any]:
+    """Shares are of votes that count unless their name says otherwise."""
+    return {
+        "comparisons_with_k_votes": quality.comparisons_complete,
+        "comparisons_with_fewer": quality.comparisons_short,
+        "gold_right": _share(quality.gold),
+        "gold_right_with_excluded": _share(quality.gold_of_all),
+        "repeats_as_before": _share(quality.repeats),
+        "repeats_as_before_with_excluded": _share(quality.repeats_of_all),
+        "too_fast": _share(quality.too_fast) | {"below_ms": quality.min_response_ms},
+        "narrow_viewport": _share(quality.narrow) | {"below_css_px": NARROW},
+        "zoomed": _share(quality.zoomed),
+        "undone": quality.undone,
+        "surplus_by_reason": quality.surplus,
+        "skips_by_reason": quality.skips,
+        "skipped_often": [_plain(each) for each in quality.skipped_often],
+        "ties": [_plain(each) for each in quality.raw_ties],
+        "annotators": [
+            {
+                "annotator": each.pseudonym,
+                "simulated": each.is_simulated,
+                "excluded_by": each.excluded_by or None,
+                "votes": each.votes,
+                "gold_right": _share(each.gold),
+                "qualification_right": _share(each.qualification),
+                "repeats_as_before": _share(each.repeats),
+                "too_fast": _share(each.too_fast),
+                "left": _share(each.left),
+                "ties": _share(each.ties),
+                "as_majority": _share(each.majority),
+                "median_response_ms": each.median_response_ms,
+                "skips_by_reason": each.skips,
+                "surplus_votes": each.surplus,
+            }
+            for each in quality.annotators
+        ],
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {"count": share.hits, "of": share.total, "share": share.value}
 
 
 def _rates(rates: stats.WinRates) -> dict[str, Any]:
@@ -95,35 +160,4 @@ def _plain(value: Any) -> Any:
         return {
             field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
         }
-    return value
-
-
-def votes_csv(results: CampaignResults) -> str:
-    """Return every vote that counts as CSV, one row each, with what is needed to trace it."""
-    campaign = results.campaign
-    table = vote_table(campaign)
-    constant = {
-        "campaign": campaign.slug,
-        "checkpoint_a": campaign.checkpoint_a.name,
-        "checkpoint_b": campaign.checkpoint_b.name,
-        "checkpoint_a_sha256": campaign.checkpoint_a.sha256,
-        "checkpoint_b_sha256": campaign.checkpoint_b.sha256,
-        "protocol_sha256": campaign.protocol_sha256,
-    }
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    names = list(table.columns)
-    for row in table.rows(names):
-        record = dict(zip(names, row, strict=True)) | constant
-        record["tags"] = ",".join(record["tags"])  # type: ignore[arg-type]
-        record["voted_at"] = record["voted_at"].isoformat()  # type: ignore[attr-defined]
-        # A cell that starts like a formula would be run by a spreadsheet.
-        writer.writerow({key: _safe_cell(value) for key, value in record.items()})
-    return buffer.getvalue()
-
-
-def _safe_cell(value: object) -> object:
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):
-        return "'" + value
     return value

@@ -1,6 +1,6 @@
 """From votes to results: which groups are reported, and what is said of each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from django.utils import timezone
 from evalplatform import stats
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.version import code_version
+from evalplatform.quality.summary import QualitySummary, quality_summary
 from evalplatform.reports.selectors import Completeness, VoteTable, completeness_of, vote_table
 
 STYLIZED = "stylized"
@@ -31,6 +32,21 @@ class GroupResult:
 
 
 @dataclass(frozen=True)
+class WithExcluded:
+    """The net preference of one group with and without the votes that were excluded."""
+
+    criterion: str
+    criterion_label: str
+    prompts: str
+    without: stats.Estimate | None  # None where every vote of the group was excluded
+    with_excluded: stats.Estimate
+
+    @property
+    def votes_excluded(self) -> int:
+        return self.with_excluded.n_votes - (self.without.n_votes if self.without else 0)
+
+
+@dataclass(frozen=True)
 class CategoryResult:
     """One criterion on one category or challenge: exploratory."""
 
@@ -42,13 +58,16 @@ class CategoryResult:
 
 @dataclass(frozen=True)
 class CampaignResults:
-    """Everything a report says; groups are empty until there is a vote."""
+    """Everything a report says; groups are empty until there is a vote that counts."""
 
     campaign: Campaign
+    stored: VoteTable  # excluded votes among them
     completeness: Completeness
+    quality: QualitySummary
     n_annotators: int
     n_simulated_votes: int
     groups: list[GroupResult]
+    with_excluded: list[WithExcluded]  # empty while no vote is excluded
     categories: list[CategoryResult]
     side_bias: stats.SideBias | None
     median_response_ms: float | None
@@ -57,73 +76,95 @@ class CampaignResults:
 
     @property
     def is_simulated(self) -> bool:
-        return self.n_simulated_votes > 0
+        """Whether anything reported rests on simulated answers: votes, excluded votes, checks."""
+        return self.quality.simulated_answers > 0
 
     @property
     def simulated_stamp(self) -> str:
         """What must stand on every page, plot and export; empty when people cast every vote."""
         if not self.is_simulated:
             return ""
-        total = self.completeness.votes
-        part = f"{self.n_simulated_votes:,} of {total:,}"
-        who = "All" if self.n_simulated_votes == total else part
-        return f"SIMULATED: {who} votes were cast by simulated annotators, not by people."
+        simulated = sum(bool(each) for each in self.stored["is_simulated"])
+        total = len(self.stored)
+        if not simulated:
+            return "SIMULATED: checks were answered by simulated annotators, not by people."
+        who = "All" if simulated == total else f"{simulated:,} of {total:,}"
+        what = "votes, excluded ones included," if self.quality.excluded_votes else "votes"
+        return f"SIMULATED: {who} {what} were cast by simulated annotators, not by people."
 
 
 def campaign_results(campaign: Campaign) -> CampaignResults:
     """Compute a campaign's results from the votes that count now."""
-    table = vote_table(campaign)
-    decided = table.where(lambda row: row["choice"] != "tie")
-    times = [value for value in table.columns["response_time_ms"] if isinstance(value, int)]
+    stored = vote_table(campaign)
+    table = stored.counting()
+    times = [value for value in table["response_time_ms"] if isinstance(value, int)]
+    groups = list(_groups(campaign, table))
     return CampaignResults(
         campaign=campaign,
+        stored=stored,
         completeness=completeness_of(campaign),
-        n_annotators=len(set(table.columns["annotator"])),
-        n_simulated_votes=sum(bool(each) for each in table.columns["is_simulated"]),
-        groups=list(_groups(campaign, table)),
+        quality=quality_summary(campaign),
+        n_annotators=len(set(table["annotator"])),
+        n_simulated_votes=sum(bool(each) for each in table["is_simulated"]),
+        groups=groups,
+        with_excluded=_with_excluded(campaign, stored, groups) if len(table) < len(stored) else [],
         categories=list(_categories(campaign, table)),
-        side_bias=_side_bias(decided),
+        side_bias=_side_bias(table),
         median_response_ms=float(np.median(times)) if times else None,
         code_version=code_version(),
         made_at=timezone.now(),
     )
 
 
-def _side_bias(decided: VoteTable) -> stats.SideBias | None:
+def _side_bias(table: VoteTable) -> stats.SideBias | None:
+    decided = table.where(choice in ("left", "right") for choice in table["choice"])
     if not len(decided):
         return None
-    chosen_left = np.array([choice == "left" for choice in decided.columns["choice"]])
-    return stats.side_bias(chosen_left, [str(each) for each in decided.columns["annotator"]])
+    chosen_left = np.array([choice == "left" for choice in decided["choice"]])
+    return stats.side_bias(chosen_left, [str(each) for each in decided["annotator"]])
 
 
-def _groups(campaign: Campaign, table: VoteTable) -> Iterator[GroupResult]:
+def _parts(campaign: Campaign, table: VoteTable) -> Iterator[tuple[Criterion, str, VoteTable]]:
     """Each criterion on each prompt set, on its stylized part, and on all sets together."""
     for criterion in campaign.criteria.all():
         votes = _of_criterion(table, criterion)
-        names = sorted(
-            set(votes.rows(["prompt_set", "prompt_set_version"])), key=lambda pair: str(pair)
-        )
+        sets = votes.rows(["prompt_set", "prompt_set_version"])
+        names = sorted(set(sets), key=lambda pair: str(pair))
         for name, version in names:
-            part = votes.where(_in_set(name, version))
-            yield _group(criterion, f"{name}@{version}", part)
-            stylized = part.where(_is_stylized)
+            part = votes.where(each == (name, version) for each in sets)
+            yield criterion, f"{name}@{version}", part
+            stylized = part.where(
+                isinstance(tags, list) and STYLIZED in tags for tags in part["tags"]
+            )
             if 0 < len(stylized) < len(part):
-                yield _group(criterion, f"{name}@{version} ({STYLIZED})", stylized)
+                yield criterion, f"{name}@{version} ({STYLIZED})", stylized
         if len(names) > 1:
-            yield _group(criterion, "all sets", votes)
+            yield criterion, "all sets", votes
 
 
 def _of_criterion(table: VoteTable, criterion: Criterion) -> VoteTable:
-    return table.where(lambda row: row["criterion"] == criterion.kind)
+    return table.where(kind == criterion.kind for kind in table["criterion"])
 
 
-def _in_set(name: object, version: object) -> Callable[[dict[str, object]], bool]:
-    return lambda row: (row["prompt_set"], row["prompt_set_version"]) == (name, version)
+def _groups(campaign: Campaign, table: VoteTable) -> Iterator[GroupResult]:
+    for criterion, prompts, part in _parts(campaign, table):
+        yield _group(criterion, prompts, part)
 
 
-def _is_stylized(row: dict[str, object]) -> bool:
-    tags = row["tags"]
-    return isinstance(tags, list) and STYLIZED in tags
+def _with_excluded(
+    campaign: Campaign, stored: VoteTable, groups: list[GroupResult]
+) -> list[WithExcluded]:
+    nets = {(group.criterion, group.prompts): group.rates.net for group in groups}
+    return [
+        WithExcluded(
+            criterion=criterion.kind,
+            criterion_label=criterion.get_kind_display(),
+            prompts=prompts,
+            without=nets.get((criterion.kind, prompts)),
+            with_excluded=stats.win_rates(part.as_stats()).net,
+        )
+        for criterion, prompts, part in _parts(campaign, stored)
+    ]
 
 
 def _group(criterion: Criterion, prompts: str, table: VoteTable) -> GroupResult:
@@ -144,9 +185,9 @@ def _categories(campaign: Campaign, table: VoteTable) -> Iterator[CategoryResult
     for criterion in campaign.criteria.all():
         votes = _of_criterion(table, criterion)
         for kind in ("category", "challenge"):
-            named = votes.where(lambda row, kind=kind: bool(row[kind]))  # type: ignore[misc]
+            named = votes.where(votes[kind])
             if not len(named):
                 continue
-            by_name = stats.breakdown(named.as_stats(), [str(each) for each in named.columns[kind]])
+            by_name = stats.breakdown(named.as_stats(), [str(each) for each in named[kind]])
             for name in sorted(by_name, key=str):
                 yield CategoryResult(criterion.get_kind_display(), kind, str(name), by_name[name])

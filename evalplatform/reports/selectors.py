@@ -1,10 +1,12 @@
 """Reading the votes of a campaign as columns."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import compress
 
 import numpy as np
+from django.db.models import Count, Max
 
 from evalplatform.annotation.models import Assignment, SurplusVote, Vote
 from evalplatform.campaigns.models import Campaign
@@ -32,54 +34,119 @@ _FIELDS = {
     "seed": "assignment__comparison__sample_a__seed",
     "sample_a_sha256": "assignment__comparison__sample_a__image_sha256",
     "sample_b_sha256": "assignment__comparison__sample_b__image_sha256",
+    "excluded_by": "exclusion__rule",
+    "viewport_width": "viewport_width",
+    "viewport_height": "viewport_height",
+    "pixel_ratio": "pixel_ratio",
+    "zoomed": "zoomed",
 }
 
 
 @dataclass(frozen=True)
 class VoteTable:
-    """The votes that count, one row each, as named columns of equal length."""
+    """Votes, one row each, as named columns of equal length."""
 
     columns: dict[str, list[object]]
 
     def __len__(self) -> int:
         return len(self.columns["vote_id"])
 
+    def __getitem__(self, name: str) -> list[object]:
+        return self.columns[name]
+
     def rows(self, names: list[str]) -> list[tuple[object, ...]]:
         return list(zip(*(self.columns[name] for name in names), strict=True))
 
-    def where(self, keep: Callable[[dict[str, object]], bool]) -> "VoteTable":
-        """Return the rows for which `keep` is true."""
-        names = list(self.columns)
-        kept = [row for row in self.rows(names) if keep(dict(zip(names, row, strict=True)))]
-        return VoteTable({name: [row[index] for row in kept] for index, name in enumerate(names)})
+    def where(self, keep: Iterable[object]) -> "VoteTable":
+        """Return the rows for which `keep`, one entry a row, is true."""
+        mask = list(keep)
+        return VoteTable(
+            {name: list(compress(column, mask)) for name, column in self.columns.items()}
+        )
+
+    def counting(self) -> "VoteTable":
+        """Return the votes that nobody excluded."""
+        return self.where(rule is None for rule in self["excluded_by"])
 
     def as_stats(self) -> Votes:
         """Return the columns that statistics read."""
         return Votes.from_columns(
-            outcome=self.columns["outcome"],
-            prompt=np.asarray(self.columns["prompt"], dtype=np.int64),
-            annotator=[str(each) for each in self.columns["annotator"]],
-            item=np.asarray(self.columns["comparison"], dtype=np.int64),
+            outcome=self["outcome"],
+            prompt=np.asarray(self["prompt"], dtype=np.int64),
+            annotator=[str(each) for each in self["annotator"]],
+            item=np.asarray(self["comparison"], dtype=np.int64),
         )
 
 
 def vote_table(campaign: Campaign) -> VoteTable:
-    """Return every vote of the campaign that counts, in the order cast."""
+    """Return the votes stored on a campaign's comparisons, in the order cast.
+
+    Excluded votes are among them (`counting` leaves them out); checks and undone votes are not.
+    """
     votes = (
-        Vote.objects.filter(assignment__campaign=campaign, retracted_at__isnull=True)
+        Vote.objects.filter(
+            assignment__campaign=campaign,
+            assignment__purpose=Assignment.Purpose.MAIN,
+            retracted_at__isnull=True,
+        )
         .order_by("pk")
         .values_list(*_FIELDS.values())
     )
-    columns: dict[str, list[object]] = {name: [] for name in _FIELDS}
-    for row in votes:
-        for name, value in zip(_FIELDS, row, strict=True):
-            columns[name].append(value)
-    return VoteTable(columns)
+    rows = list(votes)
+    columns = zip(*rows, strict=True) if rows else ((),) * len(_FIELDS)
+    return VoteTable({name: list(column) for name, column in zip(_FIELDS, columns, strict=True)})
+
+
+_CHECK_FIELDS = {
+    "vote_id": "pk",
+    "purpose": "assignment__purpose",
+    "annotator_id": "annotator",
+    "annotator": "annotator__pseudonym",
+    "comparison": "assignment__comparison_id",
+    "gold_criterion": "assignment__gold__criterion__kind",
+    "comparison_criterion": "assignment__comparison__criterion__kind",
+    "gold_prompt": "assignment__gold__prompt_text",
+    "comparison_prompt": "assignment__comparison__prompt__text",
+    "gold_position": "assignment__gold__position",
+    "gold_origin": "assignment__gold__origin__kind",
+    "outcome": "outcome",
+    "choice": "choice",
+    "a_on_left": "a_on_left",
+    "response_time_ms": "response_time_ms",
+    "is_simulated": "is_simulated",
+    "voted_at": "voted_at",
+    "excluded_by": "exclusion__rule",
+}
+
+
+def check_answers(campaign: Campaign) -> list[dict[str, object]]:
+    """Return the answers to gold pairs and repeats, in the order given, one record each.
+
+    `first_outcome` is what the annotator said of a repeated pair before; None where that vote was
+    taken back, and for gold.
+    """
+    stored = Vote.objects.filter(assignment__campaign=campaign, retracted_at__isnull=True)
+    main = stored.filter(assignment__purpose=Assignment.Purpose.MAIN)
+    repeated = Assignment.objects.filter(campaign=campaign, purpose=Assignment.Purpose.REPEAT)
+    before = {
+        (annotator, comparison): outcome
+        for annotator, comparison, outcome in main.filter(
+            assignment__comparison__in=repeated.values("comparison")
+        ).values_list("annotator", "assignment__comparison", "outcome")
+    }
+    checks = stored.exclude(assignment__purpose=Assignment.Purpose.MAIN).order_by("pk")
+    records = [
+        dict(zip(_CHECK_FIELDS, row, strict=True))
+        for row in checks.values_list(*_CHECK_FIELDS.values())
+    ]
+    for record in records:
+        record["first_outcome"] = before.get((record["annotator_id"], record["comparison"]))
+    return records
 
 
 @dataclass(frozen=True)
 class Completeness:
-    """How far a campaign has come, and what came too late."""
+    """How far a campaign has come, and what came too late. Checks are not among these votes."""
 
     comparisons: int
     votes_wanted: int
@@ -94,15 +161,35 @@ class Completeness:
 
 def completeness_of(campaign: Campaign) -> Completeness:
     """Return how many of a campaign's slots have their vote."""
-    slots = Assignment.objects.filter(campaign=campaign)
-    last = slots.completed().order_by("-completed_at").first()
-    return Completeness(
-        comparisons=campaign.comparisons.count(),
-        votes_wanted=slots.count(),
-        votes=slots.completed().count(),
-        surplus_votes=SurplusVote.objects.filter(assignment__campaign=campaign).count(),
-        last_vote_at=last.completed_at if last else None,
+    return _completeness([campaign])[campaign.pk]
+
+
+def _completeness(campaigns: Iterable[Campaign]) -> dict[int, Completeness]:
+    """Return each campaign's completeness by its id, in two queries for all."""
+    listed = list(campaigns)
+    slots = {
+        campaign: counts
+        for campaign, *counts in Assignment.objects.main()
+        .filter(campaign__in=listed)
+        .values_list("campaign")
+        .annotate(wanted=Count("pk"), judged=Count("completed_at"), last=Max("completed_at"))
+    }
+    late = dict(
+        SurplusVote.objects.filter(assignment__campaign__in=listed)
+        .values_list("assignment__campaign")
+        .annotate(count=Count("pk"))
     )
+    result = {}
+    for campaign in listed:
+        wanted, votes, last = slots.get(campaign.pk, (0, 0, None))
+        result[campaign.pk] = Completeness(
+            comparisons=campaign.comparison_count,
+            votes_wanted=wanted,
+            votes=votes,
+            surplus_votes=late.get(campaign.pk, 0),
+            last_vote_at=last,
+        )
+    return result
 
 
 @dataclass(frozen=True)
@@ -115,15 +202,17 @@ class CampaignSummary:
 
 
 def campaign_summaries() -> list[CampaignSummary]:
-    """Return every campaign, newest first."""
-    campaigns = Campaign.objects.select_related("checkpoint_a", "checkpoint_b")
+    """Return every campaign, newest first: four queries, however many there are."""
+    campaigns = list(Campaign.objects.select_related("checkpoint_a", "checkpoint_b"))
+    completeness = _completeness(campaigns)
+    simulated = set(
+        Vote.objects.filter(is_simulated=True).values_list("assignment__campaign").distinct()
+    )
     return [
         CampaignSummary(
             campaign=campaign,
-            completeness=completeness_of(campaign),
-            has_simulated_votes=Vote.objects.filter(
-                assignment__campaign=campaign, is_simulated=True
-            ).exists(),
+            completeness=completeness[campaign.pk],
+            has_simulated_votes=(campaign.pk,) in simulated,
         )
         for campaign in campaigns
     ]

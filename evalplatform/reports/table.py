@@ -6,6 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.results import CampaignResults
 from evalplatform.stats import Estimate, SignTest
 
@@ -70,5 +71,49 @@ def results_table(results: CampaignResults) -> str:
         )  # fmt: skip
     console.print(table)
     console.print(FOOTNOTE)
+    _print_exclusions(console, results)
+    _print_quality(console, results.quality)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def _print_exclusions(console: Console, results: CampaignResults) -> None:
+    """Print who was excluded, and the net preference with and without their votes."""
+    if results.with_excluded:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for heading in ("criterion", "prompts"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("net %\nas reported", "net %\nwith excluded", "excluded\nvotes"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for each in results.with_excluded:
+            table.add_row(
+                each.criterion_label, each.prompts,
+                percent(each.without, signed=True) if each.without else "–",
+                percent(each.with_excluded, signed=True), f"{each.votes_excluded:,}",
+            )  # fmt: skip
+        console.print(table)
+    for line in results.quality.exclusions:
+        fate = f"{line.votes:,} votes out, {line.replaced:,} replaced, {line.still_open:,} open"
+        back = "reinstated, " if line.revoked_at else ""
+        console.print(f"Excluded {line.pseudonym} ({line.rule}: {line.detail}): {back}{fate}.")
+
+
+def _print_quality(console: Console, quality: QualitySummary) -> None:
+    facts = [
+        f"{quality.comparisons_complete:,} comparisons have all their votes, "
+        f"{quality.comparisons_short:,} fewer"
+    ]
+    facts += [
+        f"{what} {share}"
+        for what, share in (
+            ("gold pairs right", quality.gold),
+            ("repeats answered as before", quality.repeats),
+        )
+        if share.total
+    ]
+    if quality.min_response_ms:
+        facts.append(f"faster than {quality.min_response_ms} ms {quality.too_fast}")
+    facts.append(f"undone {quality.undone:,}")
+    facts.append(f"skipped {sum(quality.skips.values()):,}")
+    facts.append(f"too late {sum(quality.surplus.values()):,}")
+    console.print("Data quality: " + "; ".join(facts) + ".")

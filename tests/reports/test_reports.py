@@ -11,8 +11,9 @@ from django.urls import reverse
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.services import open_campaign
+from evalplatform.reports.csv_files import VOTE_COLUMNS, votes_csv
 from evalplatform.reports.dashboard import offline_dashboard
-from evalplatform.reports.exports import CSV_COLUMNS, results_json, votes_csv
+from evalplatform.reports.exports import results_json
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.table import results_table
@@ -104,7 +105,7 @@ def test_json_holds_every_number_and_no_nan(voted):
 def test_csv_has_a_row_for_each_vote(voted):
     rows = list(csv.DictReader(io.StringIO(votes_csv(campaign_results(voted)))))
     assert len(rows) == 40
-    assert list(rows[0]) == CSV_COLUMNS
+    assert list(rows[0]) == VOTE_COLUMNS
     assert {row["outcome"] for row in rows} == {"A", "TIE"}
     for row in rows:
         a_chosen = (row["choice"] == "left") == (row["a_on_left"] == "True")
@@ -166,7 +167,7 @@ def test_pages_are_stamped_and_for_signed_in_people_only(simulated, client, rani
     assert "simulated votes" in client.get(reverse("reports:campaign_list")).content.decode()
 
 
-@pytest.mark.parametrize("kind", ["results.json", "votes.csv", "dashboard.html"])
+@pytest.mark.parametrize("kind", ["results.json", "votes.csv", "checks.csv", "dashboard.html"])
 def test_exports_are_downloads_for_signed_in_people_only(voted, client, rania, kind):
     url = reverse("reports:export", args=[voted.slug, kind])
     assert client.get(url).status_code == 302

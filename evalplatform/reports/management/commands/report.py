@@ -9,19 +9,21 @@ from django.core.management.base import CommandParser
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.files import write_whole
+from evalplatform.reports.csv_files import checks_csv, votes_csv
 from evalplatform.reports.dashboard import offline_dashboard
-from evalplatform.reports.exports import results_json, votes_csv
+from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import CampaignResults, campaign_results
 from evalplatform.reports.table import results_table
 
-FORMATS = ("table", "json", "csv", "html")
+FORMATS = ("table", "json", "csv", "checks", "html")
 
 
 class Command(PlatformCommand):
     help = (
         "Report a campaign: win / tie / lose with confidence intervals per criterion and prompt "
-        "set. table: for reading; json: every number with its method; csv: every vote; html: the "
-        "dashboard as one file that opens offline."
+        "set. table: for reading; json: every number with its method; csv: every vote, "
+        "those that do not count marked; checks: every answer to a gold pair or a repeat, as CSV; "
+        "html: the dashboard as one file that opens offline."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -49,6 +51,8 @@ def render(results: CampaignResults, format: str) -> str:
         return json.dumps(results_json(results), indent=2, ensure_ascii=False) + "\n"
     if format == "csv":
         return votes_csv(results)
+    if format == "checks":
+        return checks_csv(results)
     if format == "html":
         return offline_dashboard(results)
     return results_table(results)

@@ -1,0 +1,102 @@
+"""votes.csv and checks.csv: one row an answer, with what is needed to trace it."""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from evalplatform.annotation.models import Assignment, Outcome
+from evalplatform.campaigns.models import Campaign
+from evalplatform.core.spreadsheets import spreadsheet_safe
+from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.selectors import check_answers
+
+VOTE_COLUMNS = [
+    "campaign", "vote_id", "criterion", "comparison", "prompt_set", "prompt_set_version",
+    "prompt_text", "category", "challenge", "tags", "slot", "annotator", "outcome", "choice",
+    "a_on_left", "response_time_ms", "is_simulated", "voted_at", "checkpoint_a", "checkpoint_b",
+    "checkpoint_a_sha256", "checkpoint_b_sha256", "sample_a_sha256", "sample_b_sha256", "seed",
+    "protocol_sha256", "counts", "excluded_by", "too_fast", "viewport_width", "viewport_height",
+    "pixel_ratio", "zoomed",
+]  # fmt: skip
+CHECK_COLUMNS = [
+    "campaign", "vote_id", "purpose", "criterion", "annotator", "passed", "outcome", "choice",
+    "a_on_left", "comparison", "first_outcome", "gold_position", "gold_origin", "prompt_text",
+    "response_time_ms", "too_fast", "is_simulated", "voted_at", "excluded_by", "protocol_sha256",
+]  # fmt: skip
+
+
+def votes_csv(results: CampaignResults) -> str:
+    """Return every stored vote on a comparison as CSV; `counts` is 1 where it counts, else 0."""
+    campaign = results.campaign
+    constant = {
+        "campaign": campaign.slug,
+        "checkpoint_a": campaign.checkpoint_a.name,
+        "checkpoint_b": campaign.checkpoint_b.name,
+        "checkpoint_a_sha256": campaign.checkpoint_a.sha256,
+        "checkpoint_b_sha256": campaign.checkpoint_b.sha256,
+        "protocol_sha256": campaign.protocol_sha256,
+    }
+    names = list(results.stored.columns)
+    rows = (dict(zip(names, row, strict=True)) for row in results.stored.rows(names))
+    return _csv(
+        VOTE_COLUMNS,
+        (
+            row
+            | constant
+            | {"tags": ",".join(row["tags"]), "counts": int(row["excluded_by"] is None)}  # type: ignore[arg-type]
+            | _common(campaign, row)
+            for row in rows
+        ),
+    )
+
+
+def checks_csv(results: CampaignResults) -> str:
+    """Return every answer to a gold pair or a repeat as CSV.
+
+    For gold, outcome A is the better image and `a_on_left` says where it stood; `passed` is 1
+    where it was chosen. For a repeat, `passed` is 1 where the outcome is the first one; it is
+    empty where the first vote was taken back.
+    """
+    campaign = results.campaign
+    constant = {"campaign": campaign.slug, "protocol_sha256": campaign.protocol_sha256}
+    return _csv(
+        CHECK_COLUMNS,
+        (
+            row
+            | constant
+            | {
+                "criterion": row["gold_criterion"] or row["comparison_criterion"],
+                "prompt_text": row["gold_prompt"] or row["comparison_prompt"],
+                "passed": _passed(row),
+            }
+            | _common(campaign, row)
+            for row in check_answers(campaign)
+        ),
+    )
+
+
+def _passed(row: dict[str, object]) -> int | str:
+    if row["purpose"] != Assignment.Purpose.REPEAT:
+        return int(row["outcome"] == Outcome.A)
+    return int(row["outcome"] == row["first_outcome"]) if row["first_outcome"] else ""
+
+
+def _common(campaign: Campaign, row: dict[str, Any]) -> dict[str, object]:
+    time = row["response_time_ms"]
+    least = campaign.checked_rules.quality.min_response_ms
+    return {
+        "voted_at": row["voted_at"].isoformat(),
+        "excluded_by": row["excluded_by"] or "",
+        "too_fast": "" if time is None else int(time < least),
+    }
+
+
+def _csv(columns: list[str], records: Iterable[dict[str, Any]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        # A cell that starts like a formula would be run by a spreadsheet.
+        writer.writerow({key: spreadsheet_safe(value) for key, value in record.items()})
+    return buffer.getvalue()
