@@ -27,6 +27,7 @@ HOST = "127.0.0.1"
 ANNOTATORS = 12
 SEED = 2024
 # How the demo's small models are sampled; chosen by looking at contact sheets.
+RULES = Path(__file__).with_name("rules.toml")
 SAMPLING = {"sampler": "ddim", "steps": 30, "guidance": 3.0}
 SHEET_PROMPTS = 12
 PARTI_PROMPTS = 100
@@ -168,6 +169,7 @@ def _run_eval(demo: Demo, name: str, against: str, prompts: list[str]) -> None:
         seed=SEED,
         # Our own set is used whole; of PartiPrompts a part is enough for a demo.
         limit=PARTI_PROMPTS if "parti" in prompts else None,
+        rules=RULES,
         site=demo.site,
         **SAMPLING,
     )

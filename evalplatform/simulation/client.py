@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urljoin
 
@@ -27,15 +26,14 @@ class SimulatedAnnotator:
         self._references = references
         self._session = requests.Session()
 
-    def judge_all(self, on_vote: Callable[[], None]) -> int:
-        """Judge every pair the site offers; call `on_vote` after each; return how many."""
+    def judge_all(self) -> int:
+        """Judge every pair the site offers; return how many."""
         page = self._begin()
         state = self._request("GET", urljoin(page, "next/")).json()
         count = 0
         while state["state"] == "pair":
             state = self._judge(page, state["pairs"][0])
             count += 1
-            on_vote()
         return count
 
     def _begin(self) -> str:

@@ -1,6 +1,6 @@
 """Rehearse a campaign with simulated annotators."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.simulation.behaviour import NoReferences, References, draw_behaviour
 from evalplatform.simulation.client import SimulatedAnnotator
 from evalplatform.simulation.references import ManifestReferences
+
+POLL_SECONDS = 0.5
 
 
 class Command(PlatformCommand):
@@ -75,7 +77,7 @@ class Command(PlatformCommand):
         return SimulatedAnnotator(link=link, behaviour=behaviour, references=references)
 
     def _run(self, campaign: Campaign, clients: list[SimulatedAnnotator]) -> None:
-        total = Assignment.objects.filter(campaign=campaign).count()
+        total = Assignment.objects.filter(campaign=campaign).main().count()
         columns = (
             TextColumn("voting"),
             BarColumn(),
@@ -88,7 +90,11 @@ class Command(PlatformCommand):
             ThreadPoolExecutor(max_workers=len(clients)) as pool,
         ):
             task = bar.add_task("", total=total, completed=total - votes_missing(campaign))
-            jobs = [pool.submit(client.judge_all, lambda: bar.advance(task)) for client in clients]
+            jobs = [pool.submit(client.judge_all) for client in clients]
+            # Counted in the database: what a client judges may be a check, which is no vote.
+            while wait(jobs, timeout=POLL_SECONDS).not_done:
+                bar.update(task, completed=total - votes_missing(campaign))
+            bar.update(task, completed=total - votes_missing(campaign))
             for job in jobs:
                 job.result()
 
