@@ -1,164 +1,431 @@
-"""The annotator's page as a person uses it."""
+"""The annotator's page as a person at a desk uses it: keys first, mouse second."""
+
+import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.urls import reverse
 from playwright.sync_api import expect
 
-from evalplatform.annotation.models import Assignment, Vote
+from evalplatform.annotation.models import Assignment, Release, Vote
+from evalplatform.campaigns.criteria import CriterionPlan
+from evalplatform.campaigns.models import Criterion
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def work_url(site, campaign):
-    return site + reverse("annotation:work", args=[campaign.invitation])
+def vote_of(assignment: str) -> Vote:
+    return Vote.objects.get(assignment__public_id=assignment, retracted_at__isnull=True)
 
 
-def begin(page, url):
-    page.goto(url)
-    page.get_by_role("button", name="I agree, start").click()
-    wait_for_pair(page)
+def votes_that_stand() -> int:
+    return Vote.objects.filter(retracted_at__isnull=True).count()
 
 
-def wait_for_pair(page):
-    page.wait_for_selector("main[data-ready] .pair:not(.loading)")
+def choices(annotator) -> list[str]:
+    """The stored choices, oldest first, once nothing is on its way any more."""
+    annotator.wait_until_saved()
+    votes = Vote.objects.filter(retracted_at__isnull=True)
+    return list(votes.order_by("voted_at").values_list("choice", flat=True))
 
 
-def assignment_of(page):
-    return page.locator("input[name=assignment]").input_value()
+# ---- answering --------------------------------------------------------------------------------
 
 
-def vote_by(page, act):
-    """Act, wait until the next pair or the end is shown, and return the vote that was stored."""
-    before = assignment_of(page)
-    count = Vote.objects.count()
-    act()
-    page.wait_for_function(
-        "before => document.querySelector('input[name=assignment]').value !== before"
-        " || document.querySelector('[data-work]').hidden",
-        arg=before,
-    )
-    assert Vote.objects.count() == count + 1
-    return Vote.objects.get(assignment__public_id=before)
+def test_each_key_gives_its_answer(annotator):
+    for key in ("ArrowLeft", "1", "ArrowRight", "2", "ArrowDown", "t", "0"):
+        annotator.answer(key)
+    annotator.eventually(votes_that_stand, 7)
+    assert choices(annotator) == ["left", "left", "right", "right", "tie", "tie", "tie"]
 
 
-@pytest.mark.parametrize(
-    ("key", "choice"),
-    [("ArrowLeft", "left"), ("1", "left"), ("ArrowRight", "right"), ("2", "right"),
-     ("ArrowDown", "tie"), ("t", "tie"), ("0", "tie")],
-)  # fmt: skip
-def test_key_votes(page, work_url, key, choice):
-    begin(page, work_url)
-    vote = vote_by(page, lambda: page.keyboard.press(key))
-    assert vote.choice == choice
-    assert vote.response_time_ms is not None
+def test_numpad_digits_answer(annotator):
+    for code, key in (("Numpad4", "4"), ("Numpad6", "6")):
+        event = {"key": key, "code": code, "bubbles": True}
+        annotator.answer(lambda e=event: annotator.tab.dispatch_event("body", "keydown", e))
+    annotator.eventually(votes_that_stand, 2)
+    assert choices(annotator) == ["left", "right"]
 
 
-@pytest.mark.parametrize(("name", "choice"), [("Left", "left"), ("Tie", "tie"), ("Right", "right")])
-def test_button_votes(page, work_url, name, choice):
-    begin(page, work_url)
-    button = page.locator(".answers").get_by_role("button", name=name)
-    assert vote_by(page, button.click).choice == choice
+def test_four_answer_scheme_has_both_and_neither(open_page, make_campaign):
+    plan = CriterionPlan("visual_appeal", answers=Criterion.Answers.A_B_BOTH_NEITHER)
+    annotator = open_page(make_campaign(criteria=[plan], prompts=6)).begin()
+    visible = annotator.answers.locator("button:visible")
+    assert [text.strip("←↑↓→ \n") for text in visible.all_inner_texts()] == [
+        "Left", "Both", "Neither", "Right",
+    ]  # fmt: skip
+    before = annotator.assignment
+    annotator.press("t", "0")  # no tie here
+    assert annotator.assignment == before
+    for key in ("ArrowUp", "b", "ArrowDown", "n"):
+        annotator.answer(key)
+    annotator.eventually(votes_that_stand, 4)
+    assert choices(annotator) == ["both", "both", "neither", "neither"]
 
 
-def test_click_on_an_image_votes_for_it(page, work_url):
-    begin(page, work_url)
-    image = page.get_by_role("button", name="Right image is better")
-    assert vote_by(page, image.click).choice == "right"
+def test_buttons_and_images_answer_when_clicked(annotator):
+    for name in ("Left", "Tie", "Right"):
+        annotator.answer(annotator.answers.get_by_role("button", name=name).click)
+    annotator.answer(annotator.tab.get_by_role("button", name="Right image is better").click)
+    annotator.eventually(votes_that_stand, 4)
+    assert choices(annotator) == ["left", "tie", "right", "right"]
 
 
-def test_stored_outcome_is_the_image_that_was_shown_there(page, work_url):
-    begin(page, work_url)
-    slot = Assignment.objects.get(public_id=assignment_of(page))
-    vote = vote_by(page, lambda: page.keyboard.press("ArrowLeft"))
-    assert vote.outcome == ("A" if slot.a_on_left else "B")
+def test_stored_outcome_is_the_image_that_was_shown_there(annotator):
+    slot = Assignment.objects.get(public_id=annotator.assignment)
+    answered = annotator.answer("ArrowLeft")
+    annotator.eventually(votes_that_stand, 1)
+    assert vote_of(answered).outcome == ("A" if slot.a_on_left else "B")
 
 
-def test_whole_campaign_by_keyboard(page, work_url, campaign):
-    """Appeal hides the prompt, faithfulness shows it, and the end says thanks."""
-    begin(page, work_url)
-    prompts = [comparison.prompt.text for comparison in campaign.comparisons.all()]
-    for done in range(8):
-        wait_for_pair(page)
-        expect(page.locator("[data-count]")).to_have_text(f"{done} / 8")
-        if done < 4:
-            expect(page.locator("h1[data-question]")).to_contain_text("visually appealing")
-            expect(page.locator("[data-prompt]")).to_be_hidden()
-            assert not any(prompt in page.content() for prompt in prompts)
-        else:
-            expect(page.locator("h1[data-question]")).to_contain_text("description")
-            expect(page.locator("[data-prompt]")).to_be_visible()
-            assert page.locator("[data-prompt]").inner_text() in prompts
-        vote_by(page, lambda: page.keyboard.press("ArrowRight"))
-    expect(page.get_by_role("heading", name="Thank you!")).to_be_visible()
-    expect(page.locator("[data-count]")).to_have_text("8 / 8")
+def test_vote_tells_time_window_and_zoom(annotator):
+    annotator.tab.wait_for_timeout(200)
+    first = annotator.answer("ArrowLeft")
+    annotator.press("z")
+    second = annotator.answer("ArrowRight")
+    annotator.eventually(votes_that_stand, 2)
+    vote = vote_of(first)
+    assert 450 <= vote.response_time_ms < 5000  # the lock of 300 ms, then ours
+    assert (vote.viewport_width, vote.viewport_height, vote.pixel_ratio) == (1280, 800, 1.0)
+    assert (vote.zoomed, vote_of(second).zoomed) == (False, True)
 
 
-def test_images_are_equally_large_and_shown_together(page, work_url):
-    begin(page, work_url)
+def test_whole_campaign_by_keyboard_alone(open_page, campaign):
+    """From the welcome page to the thanks, with zoom, help, undo and a skip on the way."""
+    annotator = open_page(campaign).open()
+    for _ in range(20):
+        annotator.press("Tab")
+        if annotator.tab.locator("button:focus", has_text="I agree, start").count():
+            break
+    annotator.press("Enter")
+    annotator.wait_until_ready()
+    prompts = {comparison.prompt.text for comparison in campaign.comparisons.all()}
+    annotator.press("z", "Shift+ArrowRight", "z", "?")
+    expect(annotator.tab.get_by_role("dialog", name="Keys and gestures")).to_be_visible()
+    annotator.press("Escape")
+    annotator.answer("ArrowLeft")
+    annotator.eventually(votes_that_stand, 1)
+    annotator.press("u")
+    expect(annotator.count).to_have_text("0 / 8")
+    annotator.wait_until_ready()
+    annotator.press("s", "ArrowDown")
+    annotator.answer("Enter")  # an image is broken
+    annotator.eventually(Release.objects.count, 1)
+    for done in range(7):
+        expect(annotator.count).to_have_text(re.compile(f"^{done} / "))
+        shows_prompt = annotator.tab.locator("[data-prompt]").is_visible()
+        assert shows_prompt == (done >= 3)
+        if shows_prompt:
+            assert annotator.tab.locator("[data-prompt]").inner_text() in prompts
+        annotator.answer("ArrowRight")
+    expect(annotator.tab.get_by_role("heading", name="Thank you!")).to_be_focused()
+    assert votes_that_stand() == 7
+    assert Vote.objects.count() == 8  # the undone one is kept
+
+
+def test_new_question_is_pointed_out(annotator):
+    badge = annotator.tab.get_by_text("New question", exact=True)
+    for _ in range(4):
+        expect(badge).to_be_hidden()
+        annotator.answer("ArrowRight")
+    expect(badge).to_be_visible()
+    expect(annotator.tab.locator("[data-announce]")).to_contain_text("New question: Which image")
+    annotator.answer("ArrowRight")
+    expect(badge).to_be_hidden()
+
+
+# ---- what is shown, and when ------------------------------------------------------------------
+
+
+def test_images_are_equally_large_and_stand_in_grey(annotator):
     left, right = (
-        page.locator(f"[data-image={side}]").bounding_box() for side in ("left", "right")
+        annotator.tab.locator(f"[data-image={side}]").bounding_box() for side in ("left", "right")
     )
     assert (left["width"], left["height"]) == (right["width"], right["height"])
+    assert left["width"] == left["height"] > 350
     assert left["y"] == right["y"]
     assert left["x"] < right["x"]
+    ground = annotator.tab.eval_on_selector(".pair", "box => getComputedStyle(box).backgroundColor")
+    assert ground == "rgb(128, 128, 128)"
 
 
-def test_keys_do_nothing_while_an_image_is_loading(page, work_url):
-    page.goto(work_url)
-    page.route("**/images/**/right/", lambda route: None)  # never answers
-    page.get_by_role("button", name="I agree, start").click(no_wait_after=True)
-    page.wait_for_selector(".pair.loading")
-    page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(600)
-    assert Vote.objects.count() == 0
-    page.unroute_all(behavior="ignoreErrors")
+def test_everything_fits_a_laptop_without_scrolling(annotator):
+    overflow = "document.documentElement.scrollHeight - window.innerHeight"
+    assert annotator.tab.evaluate(overflow) <= 0
 
 
-def test_lost_connection_keeps_the_vote_and_sends_it_once(browser, work_url):
-    context = browser.new_context()
-    page = context.new_page()
-    begin(page, work_url)
-    context.set_offline(True)
-    page.keyboard.press("ArrowLeft")
-    expect(page.locator("[data-status]")).to_contain_text("Not saved yet")
-    assert Vote.objects.count() == 0
-    context.set_offline(False)
-    expect(page.locator("[data-count]")).to_have_text("1 / 8", timeout=15_000)
-    assert Vote.objects.get().choice == "left"
-    context.close()
+def test_next_pair_needs_no_network(annotator):
+    """Two further pairs are held with their images decoded."""
+    annotator.tab.wait_for_load_state("networkidle")
+    annotator.tab.route("**/annotate/**", lambda route: None)  # nothing is answered any more
+    for _ in range(2):
+        annotator.answer("ArrowRight")
+    assert annotator.tab.locator(".pair:not(.loading)").is_visible()
+    annotator.tab.unroute_all(behavior="ignoreErrors")
 
 
-def test_reload_resumes_at_the_same_pair(page, work_url):
-    begin(page, work_url)
-    before = assignment_of(page)
-    page.reload()
-    wait_for_pair(page)
-    assert assignment_of(page) == before
+def test_keys_wait_for_300_ms_after_a_change(annotator):
+    annotator.tab.wait_for_load_state("networkidle")
+    annotator.press("ArrowRight", "ArrowRight", "ArrowRight")
+    annotator.tab.wait_for_timeout(500)
+    annotator.eventually(votes_that_stand, 1)
 
 
-def test_page_works_without_javascript(browser, work_url):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(work_url)
-    page.get_by_role("button", name="I agree, start").click()
-    for _ in range(8):
-        page.locator(".answers").get_by_role("button", name="Tie").click()
-    expect(page.get_by_role("heading", name="Thank you!")).to_be_visible()
-    assert Vote.objects.filter(choice="tie", response_time_ms__isnull=True).count() == 8
-    context.close()
+def test_keys_do_nothing_in_help_and_in_the_skip_menu(annotator):
+    before = annotator.assignment
+    annotator.press("?", "ArrowLeft", "1", "u", "Escape")
+    annotator.press("s", "ArrowDown", "1", "t", "Escape")
+    expect(annotator.tab.locator("[data-skip]")).not_to_have_attribute("open", "")
+    annotator.press("Control+1", "Alt+ArrowDown")
+    annotator.tab.wait_for_timeout(100)
+    assert (annotator.assignment, Vote.objects.count()) == (before, 0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 375])
-def test_accessibility_rules_hold(browser, work_url, scheme, width):
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 720})
-    page = context.new_page()
-    page.goto(work_url)
-    assert Axe().run(page).response["violations"] == []
-    begin(page, work_url)
-    assert Axe().run(page).response["violations"] == []
-    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    assert overflow <= 0
-    context.close()
+def test_letter_keys_can_be_switched_off(annotator):
+    """Speech input types letters; arrows stay (WCAG 2.1.4)."""
+    annotator.press("?")
+    annotator.tab.get_by_label("Letters, digits and signs are keys too").uncheck()
+    annotator.press("Escape")
+    before = annotator.assignment
+    annotator.press("1", "t", "z", "s")
+    assert annotator.assignment == before
+    assert annotator.transforms() == ["none", "none"]
+    annotator.answer("ArrowLeft")
+    annotator.resume()
+    annotator.press("z")
+    assert annotator.transforms() == ["none", "none"]  # remembered
+
+
+def test_later_pairs_are_not_in_the_page(annotator, campaign):
+    """What is preloaded is neither readable in the page nor in its title."""
+    prompts = {comparison.prompt.text for comparison in campaign.comparisons.all()}
+    annotator.tab.wait_for_load_state("networkidle")
+    for _ in range(4):
+        assert not any(prompt in annotator.tab.content() for prompt in prompts)
+        annotator.answer("ArrowRight")
+    annotator.tab.wait_for_load_state("networkidle")
+    own = annotator.tab.locator("[data-prompt]").inner_text()
+    assert {prompt for prompt in prompts if prompt in annotator.tab.content()} == {own}
+    assert annotator.tab.title() == "Image comparison"
+    alts = annotator.tab.eval_on_selector_all("img", "images => images.map(image => image.alt)")
+    assert alts == ["Left image", "Right image"]
+
+
+def test_live_line_tells_the_pair_once(annotator):
+    line = annotator.tab.locator("[role=status]")
+    annotator.tab.evaluate(
+        """() => {
+          window.said = [];
+          new MutationObserver(() => {
+            const parts = [...document.querySelectorAll("[role=status] span")];
+            window.said.push(parts.map(part => part.textContent).join("|"));
+          }).observe(document.querySelector("[role=status]"), {subtree: true, childList: true});
+        }"""
+    )
+    annotator.answer("ArrowLeft")
+    annotator.eventually(votes_that_stand, 1)
+    annotator.answer("ArrowLeft")
+    annotator.eventually(votes_that_stand, 2)
+    annotator.wait_until_saved()
+    expect(line).to_contain_text("Pair 3 of 8")
+    assert set(annotator.tab.evaluate("window.said")) <= {
+        "|Pair 2 of 8", "Saved|Pair 1 of 8", "Saved|Pair 2 of 8", "Saved|Pair 3 of 8",
+    }  # fmt: skip
+    assert len(annotator.tab.evaluate("window.said")) <= 3
+
+
+# ---- undo -------------------------------------------------------------------------------------
+
+
+def test_undo_brings_the_pair_back_and_the_new_answer_counts(annotator):
+    answered = annotator.answer("ArrowLeft")
+    annotator.eventually(votes_that_stand, 1)
+    annotator.press("u")
+    expect(annotator.status).to_contain_text("Undone")
+    annotator.wait_until_ready()
+    assert annotator.assignment == answered
+    expect(annotator.count).to_have_text("0 / 8")
+    expect(annotator.tab.get_by_role("button", name="Undo")).to_be_disabled()
+    annotator.answer("ArrowRight")
+    annotator.eventually(votes_that_stand, 1)
+    assert vote_of(answered).choice == "right"
+
+
+def test_undo_button_works_after_a_reload(annotator):
+    answered = annotator.answer("ArrowLeft")
+    annotator.eventually(votes_that_stand, 1)
+    annotator.resume()
+    annotator.tab.get_by_role("button", name="Undo").click()
+    annotator.eventually(votes_that_stand, 0)
+    annotator.wait_until_ready()
+    expect(annotator.tab.locator("[data-work] input[name=assignment]")).to_have_value(answered)
+
+
+def test_undo_button_goes_when_its_time_is_over(open_page, make_campaign):
+    campaign = make_campaign(rules={"annotation": {"undo_seconds": 2}})
+    annotator = open_page(campaign).begin()
+    annotator.answer("ArrowLeft")
+    annotator.eventually(votes_that_stand, 1)
+    expect(annotator.tab.get_by_role("button", name="Undo")).to_be_disabled()
+    annotator.press("u")
+    annotator.tab.wait_for_timeout(100)
+    assert votes_that_stand() == 1
+
+
+# ---- zoom -------------------------------------------------------------------------------------
+
+
+def test_zoom_and_pan_move_both_images_together(annotator):
+    zoom = annotator.tab.get_by_role("button", name="Zoom")
+    annotator.press("z")
+    expect(zoom).to_have_attribute("aria-pressed", "true")
+    left, right = annotator.transforms()
+    assert left == right != "none"
+    annotator.press("Shift+ArrowRight", "Shift+ArrowDown")
+    left, right = annotator.transforms()
+    assert left == right != "none"
+    zoom.click()
+    expect(zoom).to_have_attribute("aria-pressed", "false")
+    assert annotator.transforms() == ["none", "none"]
+
+
+def test_wheel_zooms_about_the_pointer_and_a_drag_pans(annotator):
+    frame = annotator.tab.locator("[data-image=left]").bounding_box()
+    x, y = frame["x"] + frame["width"] / 4, frame["y"] + frame["height"] / 4
+    annotator.tab.mouse.move(x, y)
+    for _ in range(3):
+        annotator.tab.mouse.wheel(0, -100)
+    annotator.eventually(lambda: scale_of(annotator) > 2, True)
+    assert_point_stays(annotator, share=0.25)
+    before = annotator.transforms()
+    annotator.tab.mouse.down()
+    annotator.tab.mouse.move(x - 40, y - 30, steps=4)
+    annotator.tab.mouse.up()
+    left, right = annotator.transforms()
+    assert left == right != before[0]
+    assert Vote.objects.count() == 0  # neither the drag nor its click is an answer
+
+
+def matrix_of(annotator) -> list[float]:
+    numbers = re.findall(r"[-\d.]+", annotator.transforms()[0])
+    return [float(number) for number in numbers] or [1, 0, 0, 1, 0, 0]
+
+
+def scale_of(annotator) -> float:
+    return matrix_of(annotator)[0]
+
+
+def assert_point_stays(annotator, *, share: float) -> None:
+    """The point of the image at this share of the frame is where it was before the zoom."""
+    scale, _, _, _, shift, _ = matrix_of(annotator)
+    size = annotator.tab.eval_on_selector("[data-frame]", "frame => frame.clientWidth")
+    assert shift + share * size * scale == pytest.approx(share * size, abs=1)
+
+
+def test_click_does_not_answer_while_zoomed_but_arrows_do(annotator):
+    before = annotator.assignment
+    annotator.press("z")
+    annotator.tab.locator("[data-image=left]").click()
+    annotator.tab.wait_for_timeout(100)
+    assert annotator.assignment == before
+    annotator.answer("ArrowLeft")
+    assert annotator.transforms() == ["none", "none"]  # every pair starts unzoomed
+    expect(annotator.tab.get_by_role("button", name="Zoom")).to_have_attribute(
+        "aria-pressed", "false"
+    )
+
+
+def test_drag_without_zoom_is_no_answer(annotator):
+    frame = annotator.tab.locator("[data-image=left]").bounding_box()
+    x, y = frame["x"] + 50, frame["y"] + 50
+    before = annotator.assignment
+    annotator.tab.mouse.move(x, y)
+    annotator.tab.mouse.down()
+    annotator.tab.mouse.move(x + 60, y, steps=4)
+    annotator.tab.mouse.up()
+    annotator.tab.wait_for_timeout(100)
+    assert annotator.assignment == before
+
+
+# ---- skip -------------------------------------------------------------------------------------
+
+
+def test_skip_gives_the_reason_and_the_next_pair(annotator):
+    before = annotator.assignment
+    annotator.tab.locator("summary", has_text="Skip").click()
+    annotator.answer(annotator.tab.get_by_role("button", name="I cannot judge it").click)
+    annotator.eventually(Release.objects.count, 1)
+    release = Release.objects.get()
+    assert (str(release.assignment.public_id), release.reason) == (before, "cannot_judge")
+    expect(annotator.status).to_have_text("Skipped")
+    annotator.resume()
+    assert annotator.assignment != before
+
+
+# ---- breaks and resuming ----------------------------------------------------------------------
+
+
+def test_break_is_offered_and_its_time_is_not_counted(open_page, make_campaign):
+    campaign = make_campaign(rules={"annotation": {"break_every": 2}})
+    annotator = open_page(campaign).begin()
+    annotator.answer("ArrowLeft")
+    annotator.press("ArrowLeft")
+    pause = annotator.tab.get_by_role("dialog", name="Take a short break?")
+    expect(pause).to_contain_text("You have judged 2 pairs in a row.")
+    expect(annotator.tab.locator(".pair.loading")).to_be_attached()  # the next pair is not seen yet
+    annotator.tab.wait_for_timeout(1200)
+    pause.get_by_role("button", name="Continue").click()
+    third = annotator.answer("ArrowLeft")
+    annotator.eventually(votes_that_stand, 3)
+    assert vote_of(third).response_time_ms < 1000
+
+
+def test_reload_resumes_at_the_same_pair(annotator):
+    annotator.answer("ArrowLeft")
+    annotator.eventually(votes_that_stand, 1)
+    before = annotator.assignment
+    annotator.resume()
+    assert annotator.assignment == before
+    expect(annotator.count).to_have_text("1 / 8")
+
+
+def test_pair_that_was_given_to_somebody_else_is_replaced_and_that_is_said(annotator, ben):
+    """As after an hour in the background, or a night asleep."""
+    annotator.tab.wait_for_load_state("networkidle")
+    before = annotator.assignment
+    Assignment.objects.filter(public_id=before).update(annotator=ben)
+    annotator.tab.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    expect(annotator.status).to_contain_text("was given to somebody else")
+    annotator.wait_until_ready()
+    assert annotator.assignment != before
+
+
+def test_progress_never_goes_back(annotator):
+    seen = [0]
+    for _ in range(6):
+        annotator.answer("ArrowRight")
+        done, total = annotator.count.inner_text().split(" / ")
+        assert total == "8"
+        seen.append(int(done))
+    assert seen == sorted(seen) == list(range(7))
+
+
+# ---- without a script -------------------------------------------------------------------------
+
+
+def test_page_works_without_javascript(open_page, campaign):
+    annotator = open_page(campaign, java_script_enabled=False)
+    annotator.agree()
+    tab = annotator.tab
+    expect(tab.locator("[data-image=left]")).to_be_visible()
+    first = annotator.assignment
+    tab.locator(".answers").get_by_role("button", name="Left").click()
+    tab.get_by_role("button", name="Undo").click()
+    assert annotator.assignment == first
+    tab.locator("summary", has_text="Skip").click()
+    tab.get_by_role("button", name="It is disturbing or unsafe").click()
+    assert Release.objects.get().reason == "unsafe"
+    for _ in range(7):
+        tab.locator(".answers").get_by_role("button", name="Tie").click()
+    expect(tab.get_by_role("heading", name="Thank you!")).to_be_visible()
+    assert Vote.objects.filter(choice="tie", response_time_ms__isnull=True).count() == 7
+    for name in ("Zoom", "Help"):
+        expect(tab.get_by_role("button", name=name)).to_be_hidden()

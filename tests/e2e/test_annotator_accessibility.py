@@ -1,0 +1,152 @@
+"""WCAG 2.2 AA as far as a machine can tell, in every state of the annotator's page."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from evalplatform.campaigns.criteria import CriterionPlan
+from evalplatform.campaigns.models import Criterion
+
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+EVERYTHING = {"type": "tag", "values": TAGS}
+COLOURS = {"type": "rule", "values": ["color-contrast"]}  # all that the scheme can change
+LOOKS = [
+    (1280, "light", EVERYTHING), (1280, "dark", COLOURS),
+    (375, "dark", COLOURS), (375, "light", EVERYTHING),
+]  # fmt: skip
+ENDS = ["done", "finished", "waiting", "paused", "disqualified", "closed", "returned"]
+
+
+def assert_accessible(annotator, state: str) -> None:
+    """In light and dark, wide and narrow: axe finds nothing, and nothing runs off the side."""
+    tab = annotator.tab
+    if not tab.evaluate("'axe' in window"):
+        tab.evaluate(Axe().axe_script)
+    for width, scheme, rules in LOOKS:
+        tab.emulate_media(color_scheme=scheme)
+        tab.set_viewport_size({"width": width, "height": 720})
+        where = f"{state}, {scheme}, {width} px"
+        options = {"runOnly": rules, "resultTypes": ["violations"]}
+        found = tab.evaluate("options => axe.run(document, options)", options)["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], where
+        overflow = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert overflow <= 0, where
+
+
+def test_welcome_page(open_page, make_campaign):
+    rules = {
+        "annotation": {"session_cap": 3},
+        "quality": {"qualification_pairs": 0},
+    }
+    annotator = open_page(make_campaign(rules=rules)).open()
+    assert_accessible(annotator, "welcome")
+
+
+def test_pair_and_what_opens_over_it(open_page, make_campaign):
+    rules = {"annotation": {"break_every": 1}}
+    plan = CriterionPlan("text_faithfulness", answers=Criterion.Answers.A_B_BOTH_NEITHER)
+    annotator = open_page(make_campaign(criteria=[plan], rules=rules)).begin()
+    assert_accessible(annotator, "pair")
+    annotator.press("z")
+    assert_accessible(annotator, "zoomed")
+    annotator.press("z", "s")
+    assert_accessible(annotator, "skip menu")
+    annotator.press("Escape", "?")
+    assert_accessible(annotator, "help")
+    annotator.press("Escape", "ArrowLeft")
+    expect(annotator.tab.get_by_role("dialog", name="Take a short break?")).to_be_visible()
+    assert_accessible(annotator, "break")
+
+
+def test_troubles(annotator):
+    annotator.tab.wait_for_load_state("networkidle")
+    annotator.context.set_offline(True)
+    for _ in range(3):
+        annotator.press("ArrowRight")
+        annotator.tab.wait_for_timeout(400)
+    expect(annotator.between).to_be_visible()
+    annotator.context.set_offline(False)
+    annotator.wait_until_ready()
+    annotator.tab.evaluate(
+        """() => {
+          const box = document.querySelector("[data-trouble]");
+          box.hidden = false;
+          box.querySelector("p").textContent = "An image does not load.";
+          document.querySelector(".pair").classList.add("loading");
+          document.querySelector("[data-status]").className = "problem";
+        }"""
+    )
+    assert_accessible(annotator, "broken image and problem line")
+
+
+def test_end_states(annotator):
+    """The server decides which it is; here every one is shown by the page's own script."""
+    way_out = {"method": "get", "url": "/healthz", "fields": {}, "label": "Return to the platform"}
+    for state in ENDS:
+        annotator.tab.unroute_all()
+        annotator.serve_state(
+            lambda told, state=state: told | {"state": state, "pairs": [], "exit": way_out}
+        )
+        annotator.open()
+        expect(annotator.tab.locator(f"[data-end={state}]")).to_be_visible()
+        assert annotator.tab.get_by_role("heading", level=1).count() == 1
+        assert_accessible(annotator, state)
+
+
+def test_questionnaire(open_page, make_campaign):
+    questions = [
+        {"name": "screen", "label": "What do you look at?", "choices": ["Phone", "Monitor"]},
+        {"name": "remarks", "label": "Anything to add?", "kind": "text"},
+    ]
+    campaign = make_campaign(
+        rules={"annotation": {"session_cap": 1}, "questionnaire": questions}, prompts=1
+    )
+    annotator = open_page(campaign).begin()
+    annotator.answer("ArrowLeft")
+    expect(annotator.tab.get_by_role("heading", level=1)).to_have_text("A few last questions")
+    assert_accessible(annotator, "questionnaire")
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_text_at_200_percent_stays_usable(open_page, campaign, width):
+    annotator = open_page(campaign, viewport={"width": width, "height": 720}).begin()
+    annotator.tab.evaluate("document.documentElement.style.fontSize = '200%'")
+    overflow = annotator.tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0
+    cut = """buttons => buttons.filter(button => button.scrollWidth > button.clientWidth + 1)
+                               .map(button => button.textContent)"""
+    assert annotator.tab.eval_on_selector_all(".answers button, .tools .button", cut) == []
+    for name in ("Left", "Tie", "Right"):
+        annotator.answer(annotator.answers.get_by_role("button", name=name).click)
+
+
+def test_nothing_moves_for_who_asked_for_less_motion(open_page, campaign):
+    annotator = open_page(campaign, reduced_motion="reduce").begin()
+    annotator.answer("ArrowLeft")
+    annotator.press("z")
+    moving = """document.getAnimations().filter(
+        each => each.effect.getTiming().duration > 0).map(each => String(each.animationName))"""
+    assert annotator.tab.evaluate(moving) == []
+
+
+def test_focus_is_seen_and_goes_in_the_order_of_the_page(annotator):
+    seen = []
+    for _ in range(8):
+        annotator.press("Tab")
+        seen.append(
+            annotator.tab.evaluate(
+                """() => {
+                  const at = document.activeElement;
+                  const style = getComputedStyle(at);
+                  const name = at.getAttribute("aria-label") ?? at.textContent.trim();
+                  return [name.replace(/\\s+/g, " "), style.outlineStyle !== "none"];
+                }"""
+            )
+        )
+    assert [is_seen for _, is_seen in seen] == [True] * len(seen)
+    assert [name for name, _ in seen] == [
+        "Left image is better", "Right image is better", "← Left", "↓ Tie", "Right →", "Zoom Z",
+        "Skip S", "Help ?",
+    ]  # fmt: skip

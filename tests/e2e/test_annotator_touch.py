@@ -1,0 +1,139 @@
+"""The annotator's page on a phone, with fingers."""
+
+import pytest
+from playwright.sync_api import expect
+
+from evalplatform.annotation.models import Release, Vote
+from evalplatform.campaigns.criteria import CriterionPlan
+from evalplatform.campaigns.models import Criterion
+
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
+
+PHONE = {
+    "viewport": {"width": 375, "height": 667},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
+
+
+@pytest.fixture
+def phone(open_page, campaign):
+    return open_page(campaign, **PHONE).begin()
+
+
+class Fingers:
+    """Touches by way of the browser's own input, as playwright has only taps."""
+
+    def __init__(self, tab):
+        self.session = tab.context.new_cdp_session(tab)
+
+    def __call__(self, kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+
+def scale_and_shift(annotator) -> tuple[float, float]:
+    left, right = annotator.transforms()
+    assert left == right  # always both
+    if left == "none":
+        return 1.0, 0.0
+    numbers = left.removeprefix("matrix(").rstrip(")").split(", ")
+    return float(numbers[0]), float(numbers[4])
+
+
+def sideways_overflow(annotator) -> int:
+    return annotator.tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def test_whole_campaign_by_touch(open_page, campaign):
+    phone = open_page(campaign, **PHONE).open()
+    phone.tab.get_by_role("button", name="I agree, start").tap()
+    phone.wait_until_ready()
+    first = phone.assignment
+    phone.answer(phone.answers.get_by_role("button", name="Left").tap)
+    phone.eventually(Vote.objects.count, 1)
+    phone.tab.get_by_role("button", name="Undo").tap()
+    expect(phone.status).to_contain_text("Undone")
+    phone.wait_until_ready()
+    assert phone.assignment == first
+    phone.answer(phone.tab.get_by_role("button", name="Right image is better").tap)
+    phone.tab.locator("summary", has_text="Skip").tap()
+    phone.answer(phone.tab.get_by_role("button", name="I cannot judge it").tap)
+    phone.eventually(Release.objects.count, 1)
+    while phone.tab.locator("[data-work]").is_visible():
+        phone.answer(phone.answers.get_by_role("button", name="Tie").tap)
+    expect(phone.tab.get_by_role("heading", name="Thank you!")).to_be_visible()
+    phone.eventually(Vote.objects.filter(retracted_at=None, choice="tie").count, 6)
+
+
+def test_targets_are_large_and_answers_are_in_reach(phone):
+    for button in phone.tab.locator("button:visible, summary:visible").all():
+        box = button.bounding_box()
+        assert box["width"] >= 48, button.inner_text()
+        assert box["height"] >= 48, button.inner_text()
+    lowest = phone.answers.bounding_box()
+    assert lowest["y"] + lowest["height"] <= 667
+    assert sideways_overflow(phone) <= 0
+
+
+def test_answers_stay_in_reach_however_long_the_question(phone):
+    phone.tab.eval_on_selector(
+        "[data-instructions]", "p => { p.textContent += ' long'.repeat(400); }"
+    )
+    box = phone.answers.bounding_box()
+    assert box["y"] + box["height"] <= 667
+    assert phone.answers.get_by_role("button", name="Tie").is_visible()
+
+
+def test_four_answers_fit_a_phone(open_page, make_campaign):
+    plan = CriterionPlan("visual_appeal", answers=Criterion.Answers.A_B_BOTH_NEITHER)
+    phone = open_page(make_campaign(criteria=[plan]), **PHONE).begin()
+    boxes = [button.bounding_box() for button in phone.answers.locator("button:visible").all()]
+    assert [box["y"] for box in boxes] == [boxes[0]["y"]] * 4
+    assert min(box["width"] for box in boxes) >= 48
+    assert sideways_overflow(phone) <= 0
+
+
+def test_two_fingers_zoom_both_images_and_one_moves_them(phone):
+    frame = phone.tab.locator("[data-image=left]").bounding_box()
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    fingers = Fingers(phone.tab)
+    fingers("touchStart", (x - 20, y), (x + 20, y))
+    for step in (30, 40, 50, 60):
+        fingers("touchMove", (x - step, y), (x + step, y))
+    fingers("touchEnd")
+    phone.eventually(lambda: 2 < scale_and_shift(phone)[0] < 4, True)
+    assert phone.tab.evaluate("visualViewport.scale") == 1  # the images, not the page
+    _, before = scale_and_shift(phone)
+    fingers("touchStart", (x, y))
+    for step in (10, 20, 30):
+        fingers("touchMove", (x + step, y))
+    fingers("touchEnd")
+    phone.eventually(lambda: scale_and_shift(phone)[1] > before, True)
+    phone.tab.locator("[data-image=left]").tap()
+    phone.tab.wait_for_timeout(100)
+    assert Vote.objects.count() == 0  # no gesture was an answer
+    phone.answer(phone.answers.get_by_role("button", name="Right").tap)
+    phone.eventually(lambda: Vote.objects.filter(zoomed=True).count(), 1)
+    assert scale_and_shift(phone) == (1.0, 0.0)
+
+
+def test_scrolling_over_the_images_is_no_answer(phone):
+    frame = phone.tab.locator("[data-image=left]").bounding_box()
+    x, y = frame["x"] + 40, frame["y"] + 120
+    before = phone.assignment
+    fingers = Fingers(phone.tab)
+    fingers("touchStart", (x, y))
+    for step in (20, 40, 60):
+        fingers("touchMove", (x, y - step))
+    fingers("touchEnd")
+    phone.tab.wait_for_timeout(150)
+    assert phone.assignment == before
+
+
+def test_phone_on_its_side_shows_both_images_above_the_answers(phone):
+    phone.tab.set_viewport_size({"width": 667, "height": 375})
+    image = phone.tab.locator("[data-image=left]").bounding_box()
+    assert image["y"] + image["height"] <= phone.answers.bounding_box()["y"]
+    assert image["height"] >= 130

@@ -1,0 +1,222 @@
+"""Every word of the annotator's pages can be translated.
+
+The pages are rendered under a made-up language that puts each translated text into ⟦ ⟧; whatever
+is visible outside such brackets was forgotten. The page's own script then runs on them, so that
+its words are looked at too.
+"""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import translation
+from playwright.sync_api import expect
+
+from evalplatform.annotation.presentation import page_state
+from evalplatform.annotation.services import hold_pairs
+
+ENDS = ("done", "finished", "waiting", "paused", "disqualified", "closed", "returned")
+SPOKEN = ("alt", "aria-label", "title", "placeholder", "content")
+# Key names and signs, and what is no word at all.
+NO_WORDS = re.compile(
+    r"([\d\s/.,:…?+\-←→↑↓⇧|()]|\b[A-Z]\b)*|width=device-width.*|light dark|noindex"
+)
+QUESTIONS = [
+    {"name": "screen", "label": "⟦What do you look at?⟧", "choices": ["⟦Phone⟧", "⟦Monitor⟧"]},
+    {"name": "remarks", "label": "⟦Anything to add?⟧", "kind": "text"},
+]
+
+
+@pytest.fixture
+def made_up_language(monkeypatch):
+    """Wrap whatever passes through gettext in ⟦ ⟧."""
+    real = translation._trans
+
+    class MadeUp:
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def gettext(self, message):
+            return f"⟦{message}⟧"
+
+        def pgettext(self, context, message):
+            return f"⟦{message}⟧"
+
+        def ngettext(self, singular, plural, number):
+            return f"⟦{singular if number == 1 else plural}⟧"
+
+    monkeypatch.setattr(translation, "_trans", MadeUp())
+
+
+class Spoken(HTMLParser):
+    """Collects what a person can read or hear."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts: list[str] = []
+        self.inside: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "link", "img", "input", "br"):
+            self.inside.append(tag)
+        self.parts += [value for name, value in attrs if name in SPOKEN and value]
+
+    def handle_endtag(self, tag):
+        if self.inside and self.inside[-1] == tag:
+            self.inside.pop()
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.inside):
+            self.parts.append(data)
+
+
+def forgotten(html: str) -> list[str]:
+    """Return the visible pieces of a page that no translation would reach."""
+    spoken = Spoken()
+    spoken.feed(html)
+    outside = [_outside_brackets(part).strip() for part in spoken.parts]
+    return [part for part in outside if not NO_WORDS.fullmatch(part)]
+
+
+def _outside_brackets(part: str) -> str:
+    before = None
+    while part != before:  # brackets may lie in brackets
+        before, part = part, re.sub(r"⟦[^⟦⟧]*⟧", "", part)
+    return part
+
+
+def test_search_finds_a_forgotten_word():
+    page = '<p>⟦Left⟧ 3 / 4</p><p>Right</p><img alt="An image"><script>let x</script>'
+    assert forgotten(page) == ["Right", "An image"]
+
+
+@pytest.fixture
+def campaign_in_brackets(make_campaign):
+    """A campaign whose stored texts are bracketed too: they come from the database."""
+    campaign = make_campaign(rules={"quality": {"qualification_pairs": 0}})
+    for criterion in campaign.criteria.all():
+        criterion.question = "⟦question⟧"
+        criterion.save()
+    for prompt in {comparison.prompt for comparison in campaign.comparisons.all()}:
+        prompt.text = f"⟦prompt {prompt.position}⟧"
+        prompt.save()
+    return campaign
+
+
+def work_page(campaign, **state) -> str:
+    """The work page in a state, as the view renders it."""
+    request = RequestFactory().get("/")
+    request.session = {}
+    pair = state["pairs"][0] if state.get("pairs") else None
+    return render_to_string(
+        "annotation/work.html", {"campaign": campaign, "state": state, "pair": pair}, request
+    )
+
+
+@pytest.mark.django_db
+def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana, made_up_language):
+    from django.utils import timezone
+
+    from tests import factories
+
+    campaign = campaign_in_brackets
+    invitation = reverse("annotation:work", args=[campaign.invitation])
+    pages = {"welcome": Client().get(invitation).content.decode()}
+    way_out = {"method": "get", "url": "/", "fields": {}, "label": "⟦Return⟧"}
+    example = {
+        "question": "⟦question⟧", "prompt": "⟦prompt⟧", "left": "/l", "right": "/r",
+        "better": "left", "why": "⟦why⟧",
+    }  # fmt: skip
+    for platform in ("prolific", "mturk"):
+        pages[f"welcome {platform}"] = render_to_string(
+            "annotation/welcome.html",
+            {
+                "campaign": campaign, "criteria": [], "examples": [example], "pairs_expected": 3,
+                "qualification": 5, "platform": platform, "preview": platform == "mturk",
+            },
+        )  # fmt: skip
+    enrolment = factories.enrol(campaign=campaign, annotator=ana)
+    now = timezone.now()
+    held = hold_pairs(enrolment=enrolment, want=1, now=now)
+    state = page_state(enrolment, held, now)
+    pages["pair"] = work_page(campaign, **state)
+    for end in ENDS:
+        changed = {"state": end, "pairs": [], "exit": way_out}
+        pages[end] = work_page(campaign, **(state | changed))
+    changed = {"state": "questionnaire", "pairs": [], "questionnaire": QUESTIONS}
+    pages["questionnaire"] = work_page(campaign, **(state | changed))
+    for name, html in pages.items():
+        assert "⟦" in html
+        assert forgotten(html) == [], name
+
+
+@pytest.mark.django_db
+def test_every_text_of_the_script_is_translated(campaign_in_brackets, made_up_language):
+    html = work_page(campaign_in_brackets, state="done", progress={"done": 0, "total": 0})
+    block = re.search(r'id="texts">(.*?)</script>', html, re.DOTALL)
+    texts = json.loads(block.group(1))
+    assert len(texts) > 20
+    assert [name for name, text in texts.items() if not re.fullmatch("⟦.+⟧", text)] == []
+
+
+def test_every_text_of_the_script_is_used_and_there():
+    """A name that the script asks for and nobody wrote would be an error on some bad day."""
+    code = "".join(
+        file.read_text() for file in (Path(settings.BASE_DIR) / "static/js/annotate").glob("*.js")
+    )
+    template = (Path(settings.BASE_DIR) / "templates/annotation/_texts.html").read_text()
+    there = set(re.findall(r'^\s*"(\w+)":', template, re.MULTILINE))
+    plain = {name for name in there if not name.endswith("_one")}
+    # Names that are put together: by side, by connection, by receipt.
+    made = {f"{kind}_{what}" for kind in ("offline", "busy") for what in ("queued",)}
+    made |= {f"next_{kind}_kept" for kind in ("offline", "busy")} | {"left_image", "right_image"}
+    asked = {name for name in plain if f'"{name}"' in code} | made
+    assert plain - asked == set()
+    assert set(re.findall(r'\btext\("(\w+)"', code)) <= there
+
+
+@pytest.mark.e2e
+@pytest.mark.django_db(transaction=True)
+def test_words_that_the_script_shows_are_translated(
+    open_page, campaign_in_brackets, made_up_language
+):
+    """The page of the made-up language in a real browser, through an answer, offline and help."""
+    annotator = open_page(campaign_in_brackets).begin()
+    client = Client()
+    client.cookies.load({each["name"]: each["value"] for each in annotator.context.cookies()})
+    html = client.get(urlsplit(annotator.url).path).content.decode()
+    annotator.tab.route(
+        annotator.url, lambda route: route.fulfill(body=html, content_type="text/html")
+    )
+
+    def bracketed(state: dict) -> dict:
+        for pair in state["pairs"]:
+            pair["instructions"] = "⟦instructions⟧"
+        return state
+
+    annotator.serve_state(bracketed)
+    annotator.open()
+    annotator.wait_until_ready()
+    annotator.tab.wait_for_load_state("networkidle")
+
+    def assert_bracketed() -> None:
+        lines = annotator.tab.locator("main").inner_text().split("\n")
+        lines.append(annotator.tab.locator("[data-announce]").text_content())
+        assert [line for line in lines if forgotten(f"<p>{line}</p>")] == []
+
+    annotator.context.set_offline(True)
+    for _ in range(3):
+        assert_bracketed()
+        annotator.press("ArrowLeft")
+        annotator.tab.wait_for_timeout(400)
+    expect(annotator.between).to_contain_text("⟦Offline: your 3 answers")
+    assert_bracketed()
+    annotator.press("?")
+    assert_bracketed()
