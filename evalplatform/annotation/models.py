@@ -104,15 +104,6 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
         """Only the k slots of comparisons, no checks."""
         return self.filter(purpose=Assignment.Purpose.MAIN)
 
-    def to_answer(self) -> "AssignmentQuerySet":
-        """Read along what an answer is checked against."""
-        return self.select_related("comparison__criterion", "gold__criterion").only(
-            "campaign", "purpose", "comparison", "gold", "a_on_left", "public_id", "annotator",
-            "leased_at", "lease_expires_at", "completed_at", "released_at",
-            "comparison__criterion", "comparison__criterion__answers",
-            "gold__criterion", "gold__criterion__answers",
-        )  # fmt: skip
-
     def to_show(self) -> "AssignmentQuerySet":
         """Read along what a page shows of a pair."""
         return self.select_related(
@@ -191,6 +182,7 @@ class Assignment(models.Model):
     )
 
     objects = AssignmentQuerySet.as_manager()
+    answers: str  # its criterion's, where a query reads them along
 
     class Meta:
         # One for each way leasing looks for a slot, one for whom it may go to, one for what

@@ -53,7 +53,7 @@ END
 $$;
 
 -- Find a slot for this annotator and take it, in the first of five places that has one:
---   1. what came back (skipped, given back, vote excluded) behind this annotator's cursor;
+--   1. what came back (skipped, given back, vote excluded) behind their cursor;
 --   2. a lease of somebody else that ran out, behind the cursor;
 --   3. the first free slot beyond the cursor;
 --   4. a lease that ran out, anywhere;
@@ -64,42 +64,53 @@ $$;
 -- killed between taking it and the commit: 5 finds it, at a bounded cost, once the rest is gone.
 -- Locked rows are being taken by somebody else and are skipped: annotators never wait for one
 -- another. The unique constraints stand behind all this.
+-- The enrolment moves on with it: its cursor, the criterion it is at, the pairs served.
 CREATE FUNCTION annotation_lease(
-    p_campaign bigint, p_annotator bigint, p_cursor integer, p_same_pair text,
-    p_now timestamptz, p_expires timestamptz
-) RETURNS TABLE (assignment_id bigint, assignment_serve_order integer) LANGUAGE plpgsql AS $$
+    p_enrolment bigint, p_same_pair text, p_now timestamptz, p_expires timestamptz
+) RETURNS TABLE (
+    assignment_id bigint, new_cursor integer, new_criterion_id bigint, new_served integer
+) LANGUAGE plpgsql AS $$
 DECLARE
+    my_campaign bigint;
+    my_annotator bigint;
+    my_cursor integer;
     found_id bigint;
+    found_order integer;
+    found_criterion bigint;
 BEGIN
+    SELECT mine.campaign_id, mine.annotator_id, mine.cursor
+    INTO my_campaign, my_annotator, my_cursor
+    FROM annotation_enrolment mine WHERE mine.id = p_enrolment FOR UPDATE;
+
     SELECT slot.id INTO found_id FROM annotation_assignment slot
-    WHERE slot.campaign_id = p_campaign AND slot.annotator_id IS NULL
-      AND slot.released_at IS NOT NULL AND slot.serve_order <= p_cursor
-      AND annotation_may_judge(p_annotator, slot.comparison_id, p_same_pair)
+    WHERE slot.campaign_id = my_campaign AND slot.annotator_id IS NULL
+      AND slot.released_at IS NOT NULL AND slot.serve_order <= my_cursor
+      AND annotation_may_judge(my_annotator, slot.comparison_id, p_same_pair)
     ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
 
     IF found_id IS NULL THEN
         SELECT slot.id INTO found_id FROM annotation_assignment slot
-        WHERE slot.campaign_id = p_campaign AND slot.annotator_id IS NOT NULL
+        WHERE slot.campaign_id = my_campaign AND slot.annotator_id IS NOT NULL
           AND slot.completed_at IS NULL AND slot.purpose = 'main'
-          AND slot.lease_expires_at < p_now AND slot.serve_order <= p_cursor
-          AND annotation_may_judge(p_annotator, slot.comparison_id, p_same_pair)
+          AND slot.lease_expires_at < p_now AND slot.serve_order <= my_cursor
+          AND annotation_may_judge(my_annotator, slot.comparison_id, p_same_pair)
         ORDER BY slot.lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
 
     IF found_id IS NULL THEN
         SELECT slot.id INTO found_id FROM annotation_assignment slot
-        WHERE slot.campaign_id = p_campaign AND slot.annotator_id IS NULL
-          AND slot.serve_order > p_cursor
-          AND annotation_may_judge(p_annotator, slot.comparison_id, p_same_pair)
+        WHERE slot.campaign_id = my_campaign AND slot.annotator_id IS NULL
+          AND slot.serve_order > my_cursor
+          AND annotation_may_judge(my_annotator, slot.comparison_id, p_same_pair)
         ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
 
     IF found_id IS NULL THEN
         SELECT slot.id INTO found_id FROM annotation_assignment slot
-        WHERE slot.campaign_id = p_campaign AND slot.annotator_id IS NOT NULL
+        WHERE slot.campaign_id = my_campaign AND slot.annotator_id IS NOT NULL
           AND slot.completed_at IS NULL AND slot.purpose = 'main'
           AND slot.lease_expires_at < p_now
-          AND annotation_may_judge(p_annotator, slot.comparison_id, p_same_pair)
+          AND annotation_may_judge(my_annotator, slot.comparison_id, p_same_pair)
         ORDER BY slot.lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
 
@@ -107,22 +118,36 @@ BEGIN
         SELECT slot.id INTO found_id FROM annotation_assignment slot
         WHERE slot.annotator_id IS NULL AND slot.id = ANY (ARRAY(
             SELECT first.id FROM annotation_assignment first
-            WHERE first.campaign_id = p_campaign AND first.annotator_id IS NULL
+            WHERE first.campaign_id = my_campaign AND first.annotator_id IS NULL
             ORDER BY first.serve_order, first.slot LIMIT 500
-        )) AND annotation_may_judge(p_annotator, slot.comparison_id, p_same_pair)
+        )) AND annotation_may_judge(my_annotator, slot.comparison_id, p_same_pair)
         ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
 
-    RETURN QUERY
+    IF found_id IS NULL THEN
+        RETURN;
+    END IF;
     UPDATE annotation_assignment slot
-    SET annotator_id = p_annotator, leased_at = p_now, lease_expires_at = p_expires
+    SET annotator_id = my_annotator, leased_at = p_now, lease_expires_at = p_expires
     WHERE slot.id = found_id
-    RETURNING slot.id, slot.serve_order;
+    RETURNING slot.serve_order, (
+        SELECT comparison.criterion_id FROM campaigns_comparison comparison
+        WHERE comparison.id = slot.comparison_id
+    ) INTO found_order, found_criterion;
+    RETURN QUERY
+    UPDATE annotation_enrolment mine
+    SET served = mine.served + 1,
+        cursor = greatest(mine.cursor, found_order),
+        criterion_id = CASE
+            WHEN found_order > mine.cursor THEN found_criterion ELSE mine.criterion_id
+        END
+    WHERE mine.id = p_enrolment
+    RETURNING found_id, mine.cursor, mine.criterion_id, mine.served;
 END
 $$;
 """
 DROP = """
-DROP FUNCTION annotation_lease(bigint, bigint, integer, text, timestamptz, timestamptz);
+DROP FUNCTION annotation_lease(bigint, text, timestamptz, timestamptz);
 DROP FUNCTION annotation_may_judge(bigint, bigint, text);
 DROP FUNCTION annotation_has_met(bigint, bigint);
 """

@@ -9,11 +9,11 @@ from evalplatform.annotation.services.checks import draw_check, lease_qualificat
 from evalplatform.annotation.services.locking import lock
 from evalplatform.campaigns.models import Campaign
 
-# One statement finds a slot and takes it; where it looks, in which order and why is written at the
-# function (migration 0007).
+# One statement finds a slot, takes it and moves the enrolment on; where it looks, in which order
+# and why is written at the function (migration 0007).
 _LEASE = """
-SELECT assignment_id, assignment_serve_order
-FROM annotation_lease(%s::bigint, %s::bigint, %s::integer, %s, %s, %s)
+SELECT assignment_id, new_cursor, new_criterion_id, new_served
+FROM annotation_lease(%s::bigint, %s, %s, %s)
 """
 
 
@@ -69,36 +69,22 @@ def _take(enrolment: Enrolment, now: datetime, expires: datetime) -> list[int]:
     quality = enrolment.campaign.checked_rules.quality
     if quality.qualification_pairs and enrolment.qualified_at is None:
         return lease_qualification(enrolment=enrolment, now=now, expires=expires)
-    row = _lease(enrolment, now, expires)
-    if row is None:
+    identifier = _lease(enrolment, now, expires)
+    if identifier is None:
         return []
-    identifier, serve_order = row
-    if serve_order > enrolment.cursor:
-        enrolment.cursor = serve_order
-        enrolment.criterion_id = (
-            Assignment.objects.filter(pk=identifier)
-            .values_list("comparison__criterion", flat=True)
-            .get()
-        )
-    enrolment.served += 1
-    enrolment.save(update_fields=["cursor", "criterion", "served"])
     check = draw_check(enrolment=enrolment, now=now, expires=expires)
     return [identifier] if check is None else [identifier, check]
 
 
-def _lease(enrolment: Enrolment, now: datetime, expires: datetime) -> tuple[int, int] | None:
-    values = [
-        enrolment.campaign_id,
-        enrolment.annotator_id,
-        enrolment.cursor,
-        enrolment.campaign.checked_rules.annotation.same_pair.value,
-        now,
-        expires,
-    ]
+def _lease(enrolment: Enrolment, now: datetime, expires: datetime) -> int | None:
+    rule = enrolment.campaign.checked_rules.annotation.same_pair.value
     with connection.cursor() as cursor:
-        cursor.execute(_LEASE, values)
+        cursor.execute(_LEASE, [enrolment.pk, rule, now, expires])
         row = cursor.fetchone()
-    return (row[0], row[1]) if row else None
+    if row is None:
+        return None
+    identifier, enrolment.cursor, enrolment.criterion_id, enrolment.served = row
+    return int(identifier)
 
 
 def _in_order(identifiers: list[int]) -> list[Assignment]:
