@@ -97,6 +97,11 @@ else:
     }
 DATABASES["default"]["CONN_MAX_AGE"] = env.integer("CONN_MAX_AGE", 60, minimum=0, maximum=3600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if env.flag("PREPARED_STATEMENTS", True):
+    # A request's few queries are always the same: planned once a connection, not every time.
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        {"server_side_binding": True, "prepare_threshold": 1}
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Broker: the pgmq queue inside the same PostgreSQL unless BROKER_URL names RabbitMQ or Redis.
