@@ -8,10 +8,10 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-annotate label-studio clean
 
 help:  ## Show what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.runtime $(VENV)/.npm  ## Run the main job end to end; leaves the site running
 	$(PY) manage.py demo --port $(PORT) $(if $(DETACH),--detach) $(if $(RETRAIN),--retrain) $(if $(PARTI),--parti "$(PARTI)")
@@ -43,10 +43,15 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats  ## Run every benchmark
+bench: bench-stats bench-annotate  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the confidence intervals
 	$(PY) -m tests.stats.bench_coverage
+
+bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio's where it is installed
+	$(PY) -m tests.annotation.bench $(BENCH)
+
+label-studio: var/label-studio/.installed  ## Install Label Studio, the peer of bench-annotate
 
 clean: stop  ## Stop everything and remove what was made (asks nothing)
 	rm -rf var $(VENV)
@@ -74,6 +79,13 @@ $(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "installing packages (a few minutes the first time)"
 	$(call pip_install,requirements-dev.txt)
 	@touch $@ $(VENV)/.runtime
+
+# The peer has an environment of its own; nothing of ours imports it.
+var/label-studio/.installed: tests/annotation/bench/label_studio_requirements.txt | $(VENV)/bin/python
+	rm -rf var/label-studio && mkdir -p var/label-studio
+	$(PYTHON) -m venv var/label-studio/venv
+	var/label-studio/venv/bin/python -m pip install --quiet --no-deps --no-compile -r $<
+	@touch $@
 
 # npm fetches the demo's data; a machine without one gets Node from a Python wheel.
 $(VENV)/.npm: | $(VENV)/bin/python

@@ -1,0 +1,238 @@
+"""Our side: the site as `make run` starts it, a campaign in its database, annotators as clients.
+
+Django is imported inside functions: client processes import this module too and need none of it.
+"""
+
+import io
+import json
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.annotation.bench.clients import Nothing, RefusedError
+from tests.annotation.bench.database import Server
+from tests.annotation.bench.wire import Connection, Response
+
+K = 5
+IMAGES = 8  # files the whole campaign shares
+IMAGE_SIZE = 256  # px
+_JSON = "Accept: application/json\r\n"
+_CHOICES = ("left", "right", "tie")
+
+
+@dataclass
+class OurAnnotator:
+    """One annotator, who speaks what docs/annotation-api.md says and no more."""
+
+    address: str
+    invitation: str
+    images: bool = False
+    votes: int = 0
+    _connection: Connection | None = field(default=None, repr=False)
+
+    @property
+    def connection(self) -> Connection:
+        if self._connection is None:
+            self._connection = Connection(self.address)
+        return self._connection
+
+    @property
+    def page(self) -> str:
+        return f"/annotate/{self.invitation}/"
+
+    def begin(self) -> None:
+        _expect(self.connection.get(self.page), 200)
+        _expect(self.connection.post_form(f"{self.page}begin/", self._csrf(), self._referer()), 302)
+
+    def ask(self) -> dict[str, Any] | Nothing:
+        answer = _expect(self.connection.get(f"{self.page}next/?want=1", _JSON), 200)
+        state = json.loads(answer.body)
+        if state["state"] == "pair":
+            pair: dict[str, Any] = state["pairs"][0]
+            return pair
+        return Nothing(final=state["state"] != "waiting")
+
+    def look(self, pair: dict[str, Any]) -> int:
+        if not self.images:
+            return 0
+        for side in ("left", "right"):
+            _expect(self.connection.get(pair[side]), 200)
+        return 2
+
+    def vote(self, pair: dict[str, Any]) -> str | None:
+        self.votes += 1
+        fields = {
+            "assignment": pair["assignment"],
+            "choice": _CHOICES[self.votes % 3],
+            "idempotency_key": pair["idempotency_key"],
+            "response_time_ms": 1500,
+            "viewport_width": 1280,
+            "viewport_height": 800,
+            "pixel_ratio": 1,
+            "zoomed": 0,
+            "want": 0,
+        }
+        sent = fields | self._csrf()
+        headers = _JSON + self._referer()
+        answer = _expect(self.connection.post_form(f"{self.page}vote/", sent, headers), 200)
+        recorded = json.loads(answer.body)["receipt"] == "recorded"
+        return str(pair["idempotency_key"]) if recorded else None
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _csrf(self) -> dict[str, str]:
+        return {"csrfmiddlewaretoken": self.connection.cookies.get("csrftoken", "")}
+
+    def _referer(self) -> str:
+        return f"Referer: {self.address}{self.page}\r\n"
+
+
+def _expect(response: Response, status: int) -> Response:
+    if response.status != status:
+        raise RefusedError(f"answered {response.status}")
+    return response
+
+
+@dataclass(frozen=True)
+class Site:
+    """Our running site and its empty, migrated database."""
+
+    address: str
+    pids: tuple[int, ...] = ()
+
+    def open_campaign(self, name: str, comparisons: int) -> str:
+        """Make a campaign of that many comparisons (k = 5), open it, return its invitation."""
+        from evalplatform.annotation.services import open_campaign
+        from evalplatform.campaigns.criteria import CriterionPlan
+        from evalplatform.campaigns.services import create_campaign
+        from tests import factories
+
+        first = factories.make_checkpoint(f"{name}-tuned", "quality_tuned")
+        second = factories.make_checkpoint(f"{name}-plain")
+        campaign, _ = create_campaign(
+            slug=name,
+            checkpoint_a=first,
+            checkpoint_b=second,
+            prompt_sets=[factories.make_prompt_set(name, comparisons)],
+            criteria=[CriterionPlan("visual_appeal", K)],
+            settings=factories.SETTINGS,
+            seed=7,
+        )
+        _record_samples(campaign)
+        open_campaign(campaign=campaign)
+        _analyse()
+        invitation: str = campaign.invitation
+        return invitation
+
+    def annotators(self, count: int, invitation: str, *, images: bool = False) -> list[Any]:
+        return [OurAnnotator(self.address, invitation, images) for _ in range(count)]
+
+    def check(self, invitation: str, acknowledged: Sequence[str]) -> dict[str, int]:
+        """Count in the database what must not be: see `tests.annotation.bench.report`."""
+        from django.db.models import Count
+
+        from evalplatform.annotation.models import Assignment, Vote
+        from evalplatform.campaigns.models import Campaign
+
+        campaign = Campaign.objects.get(invitation=invitation)
+        kept = Vote.objects.filter(assignment__campaign=campaign)
+        counting = kept.filter(
+            retracted_at__isnull=True,
+            exclusion__isnull=True,
+            assignment__purpose=Assignment.Purpose.MAIN,
+        ).order_by()
+        by_comparison = counting.values("assignment__comparison").annotate(n=Count("pk"))
+        per_person = counting.values("assignment__comparison", "annotator").annotate(n=Count("pk"))
+        stored = {str(key) for key in kept.values_list("idempotency_key", flat=True)}
+        exact = by_comparison.filter(n=K).count()
+        over = by_comparison.filter(n__gt=K).count()
+        return {
+            "exact": exact,
+            "over": over,
+            "under": campaign.comparisons.count() - exact - over,
+            "twice": per_person.filter(n__gt=1).count(),
+            "lost": len(set(acknowledged) - stored),
+        }
+
+
+def _record_samples(campaign: Any) -> None:
+    """Store every sample as ready; they share a few image files."""
+    from django.core.files.base import ContentFile
+    from django.core.files.storage import default_storage
+    from django.utils import timezone
+
+    from evalplatform.campaigns.selectors import planned_prompts, sample_seed
+    from evalplatform.generation.models import Sample
+    from tests import factories
+
+    files = []
+    for index in range(IMAGES):
+        content = io.BytesIO()
+        factories.make_image(index, IMAGE_SIZE).save(content, "PNG")
+        files.append(default_storage.save(f"bench/{index}.png", ContentFile(content.getvalue())))
+    now = timezone.now()
+    Sample.objects.bulk_create(
+        [
+            Sample(
+                checkpoint=checkpoint,
+                prompt=prompt,
+                seed=sample_seed(campaign.seed, prompt),
+                settings=campaign.settings,
+                status=Sample.Status.READY,
+                image=files[(2 * index + half) % IMAGES],
+                image_sha256=factories.digest(files[(2 * index + half) % IMAGES]),
+                width=IMAGE_SIZE,
+                height=IMAGE_SIZE,
+                generated_at=now,
+            )
+            for half, checkpoint in enumerate((campaign.checkpoint_a, campaign.checkpoint_b))
+            for index, prompt in enumerate(planned_prompts(campaign))
+        ],
+        batch_size=2000,
+    )
+
+
+def _analyse() -> None:
+    """What autovacuum does within a minute of a bulk load."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+@contextmanager
+def running_site(server: Server, var: Path) -> Iterator[Site]:
+    """Run gunicorn exactly as `make run` does, on a new database of the server."""
+    with server.database("ours") as database:
+        os.environ["DATABASE_URL"] = server.url(database)
+        os.environ["DJANGO_SETTINGS_MODULE"] = "evalplatform.settings"
+        os.environ["EVALPLATFORM_VAR"] = str(var)
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+        from django.db import connections
+
+        from evalplatform.core import processes
+
+        processes.web("", 0).stop()  # of a bench that was killed
+        call_command("migrate", verbosity=0)
+        try:
+            address = processes.start_web("127.0.0.1", free_port())
+            web = processes.web("", 0).process()
+            yield Site(address, (*server.pids(), *([web.pid] if web else ())))
+        finally:
+            processes.web("", 0).stop()
+            connections.close_all()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
