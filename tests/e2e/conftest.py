@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
@@ -204,7 +206,23 @@ def open_page(browser, site):
     yield open_page
     for context in contexts:
         context.close()
+    wait_until_the_site_rests()
     assert not errors, errors
+
+
+def wait_until_the_site_rests() -> None:
+    """Let requests that a closed page left behind end: emptying the tables would deadlock them."""
+    busy = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'"
+    )
+    rests = 0
+    deadline = time.monotonic() + 10
+    while rests < 2 and time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(busy)
+            rests = 0 if cursor.fetchone()[0] else rests + 1
+        time.sleep(0.01)
 
 
 @pytest.fixture

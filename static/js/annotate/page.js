@@ -141,7 +141,7 @@ async function show(pair) {
   await screen.drawn();
   if (isStale()) return;
   shownAt = performance.now();
-  if (pressedAt === null) performance.mark("first-pair");
+  if (pressedAt === null) performance.mark("first-pair"); // the first one is the page's first
   else performance.measure("key-to-next", { start: pressedAt, end: shownAt });
   pressedAt = null;
   announcePair(pair, isNewQuestion);
@@ -154,6 +154,7 @@ async function show(pair) {
 // The decoded images, or null when another pair came or they cannot be had.
 async function load(pair, isStale) {
   screen.hideImages();
+  screen.showTrouble(null); // the last pair's
   const endWatch = screen.watchLoading();
   try {
     if (shelf.hasFailed(pair)) shelf.forget(pair); // it was preloaded in vain: now it matters
