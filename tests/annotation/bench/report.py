@@ -17,6 +17,7 @@ from typing import Any
 from tests.annotation.bench.clients import Outcome
 
 PERCENTILES = (50, 95, 99)
+AS_SHIPPED = "as shipped"  # what the peer's own server command gives
 FAULTS = ("over", "twice", "lost")
 
 
@@ -146,7 +147,7 @@ def faults_table(checks: dict[str, dict[str, int]]) -> str:
 def summary(
     ours: Level, peers: Sequence[Level], checks: dict[str, dict[str, int]], drains: Sequence[Drain]
 ) -> dict[str, Any]:
-    """Return the last line: our figures, and against the peer's best configuration.
+    """Return the last line: our figures, and against the peer's best configuration and as shipped.
 
     Every ratio is above 1 where we are better: votes/s is ours over the peer's, a latency the
     peer's over ours. The peer's best is taken for each ratio by itself.
@@ -160,16 +161,22 @@ def summary(
     }
     line |= {name: sum(counts[name] for counts in found) for name in FAULTS}
     same = [row for row in peers if row.clients == ours.clients]
-    best = max((row.votes_per_s for row in same), default=0)
+    shipped = [row for row in same if row.site.endswith(AS_SHIPPED)]
+    return line | _ratios(ours, same, "") | _ratios(ours, shipped, "_as_shipped")
+
+
+def _ratios(ours: Level, peers: Sequence[Level], suffix: str) -> dict[str, float]:
+    found = {}
+    best = max((row.votes_per_s for row in peers), default=0)
     if best:
-        line["ratio_votes_per_s"] = round(ours.votes_per_s / best, 1)
+        found[f"ratio_votes_per_s{suffix}"] = round(ours.votes_per_s / best, 1)
     for step in ("next", "vote"):
         mine = getattr(ours, f"{step}_ms")["p95"]
-        theirs = [getattr(row, f"{step}_ms")["p95"] for row in same]
+        theirs = [getattr(row, f"{step}_ms")["p95"] for row in peers]
         known = [value for value in theirs if value is not None]
         if known and mine:
-            line[f"ratio_p95_{step}"] = round(min(known) / mine, 1)
-    return line
+            found[f"ratio_p95_{step}{suffix}"] = round(min(known) / mine, 1)
+    return found
 
 
 def machine(postgres: str, peer_postgres: str | None) -> dict[str, Any]:
