@@ -97,8 +97,8 @@ else:
     }
 DATABASES["default"]["CONN_MAX_AGE"] = env.integer("CONN_MAX_AGE", 60, minimum=0, maximum=3600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-if env.flag("PREPARED_STATEMENTS", True):
-    # A request's few queries are always the same: planned once a connection, not every time.
+if env.flag("PREPARED_STATEMENTS"):
+    # Planned once a connection, not every time; a statement then holds 65,535 values at most.
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         {"server_side_binding": True, "prepare_threshold": 1}
     )

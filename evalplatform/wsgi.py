@@ -5,5 +5,8 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
+# A request's few queries are always the same; commands and workers also send very large ones,
+# which prepared statements cannot hold.
+os.environ.setdefault("PREPARED_STATEMENTS", "1")
 
 application = get_wsgi_application()
