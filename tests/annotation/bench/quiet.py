@@ -3,6 +3,7 @@
 Linux tells; elsewhere nothing is waited for and the shares are None.
 """
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ class Meter:
 def wait(seconds: float = 90) -> None:
     """Wait until the machine is quiet, so many seconds at most."""
     deadline = time.monotonic() + seconds
+    told = False
     while time.monotonic() < deadline:
         before = _machine()
         time.sleep(_LOOK)
@@ -67,6 +69,9 @@ def wait(seconds: float = 90) -> None:
             return
         if after[0] - before[0] <= BUSY * (after[1] - before[1]):
             return
+        if not told:
+            print("  waiting for other programs to end", file=sys.stderr, flush=True)
+            told = True
         time.sleep(2)
 
 
