@@ -14,6 +14,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonRe
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -48,8 +49,13 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
         return _welcome(request, campaign)
     state = _state(enrolment, want=1)
     pair = state["pairs"][0] if state["pairs"] else None
-    context = {"campaign": campaign, "state": state, "pair": pair}
+    context = {"campaign": campaign, "state": state, "pair": pair, "me": _opaque(enrolment)}
     return render(request, "annotation/work.html", context)
+
+
+def _opaque(enrolment: Enrolment) -> str:
+    """Tell the people who share a browser apart, without telling who they are."""
+    return salted_hmac("annotator", str(enrolment.annotator_id)).hexdigest()[:16]
 
 
 def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:

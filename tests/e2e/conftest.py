@@ -101,6 +101,17 @@ class AnnotatorPage:
     def wait_until_ready(self) -> None:
         self.tab.wait_for_selector("main[data-ready]")
 
+    def wait_until_preloaded(self, pairs: int = 3) -> None:
+        """Wait until the images of so many pairs have come since the page was loaded."""
+        self.tab.wait_for_function(
+            """pairs => {
+              const names = performance.getEntriesByType("resource").map(each => each.name);
+              const images = new Set(names.filter(name => name.includes("/annotate/images/")));
+              return images.size >= 2 * pairs;
+            }""",
+            arg=pairs,
+        )
+
     def wait_until_saved(self) -> None:
         expect(self.status).to_have_text("Saved")
 

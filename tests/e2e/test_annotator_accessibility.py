@@ -61,7 +61,7 @@ def test_pair_and_what_opens_over_it(open_page, make_campaign):
 
 
 def test_troubles(annotator):
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded()
     annotator.context.set_offline(True)
     for _ in range(3):
         annotator.press("ArrowRight")

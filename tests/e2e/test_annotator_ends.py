@@ -31,7 +31,8 @@ def test_paused_returned_disqualified_and_closed_are_told_apart(annotator, campa
     annotator.open()
     expect_end(annotator, "This study is paused")
     expect(annotator.tab.get_by_role("link", name="Look again")).to_be_visible()
-    annotator.tab.wait_for_load_state("networkidle")
+    asked = "performance.getEntriesByType('resource').some(each => each.name.includes('/next/'))"
+    annotator.tab.wait_for_function(asked)
     Campaign.objects.update(status=Campaign.Status.OPEN)
     annotator.tab.get_by_role("link", name="Look again").click()
     annotator.wait_until_ready()  # where they stopped, without loading the page

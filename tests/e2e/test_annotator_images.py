@@ -92,7 +92,7 @@ def test_images_that_take_very_long_offer_a_way_out(newcomer):
 
 
 def test_pair_whose_preload_failed_is_loaded_when_its_turn_comes(annotator):
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded()
     annotator.tab.route("**/images/**", lambda route: route.abort())
     annotator.answer("ArrowRight")  # the pairs after the next two are asked for now, in vain
     annotator.tab.wait_for_timeout(300)

@@ -26,7 +26,7 @@ def stored() -> list[str]:
 @pytest.fixture
 def loaded(annotator):
     """At the first pair, with the next two preloaded."""
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded()
     return annotator
 
 
@@ -218,7 +218,7 @@ def test_without_a_database_answers_are_held_in_memory_and_leaving_warns(open_pa
         "Object.defineProperty(window, 'indexedDB', {get() { throw new Error('private'); }})"
     )
     annotator.begin()
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded()
     annotator.context.set_offline(True)
     annotator.answer("ArrowLeft")
     expect(annotator.status).to_have_text("Offline, 1 queued")

@@ -151,7 +151,7 @@ def test_images_are_equally_large_in_grey_and_the_page_needs_no_scrolling(annota
 
 def test_next_pair_needs_no_network(annotator):
     """Two further pairs are held with their images decoded."""
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded()
     annotator.tab.route("**/annotate/**", lambda route: None)  # nothing is answered any more
     for _ in range(2):
         annotator.answer("ArrowRight")
@@ -160,7 +160,7 @@ def test_next_pair_needs_no_network(annotator):
 
 
 def test_keys_wait_for_300_ms_after_a_change(annotator):
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded()
     annotator.press("ArrowRight", "ArrowRight", "ArrowRight")
     annotator.tab.wait_for_timeout(500)
     annotator.eventually(votes_that_stand, 1)
@@ -196,11 +196,11 @@ def test_later_pairs_are_not_in_the_page(open_page, make_campaign):
     campaign = make_campaign(prompts=3)
     annotator = open_page(campaign).begin()
     prompts = {comparison.prompt.text for comparison in campaign.comparisons.all()}
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded()
     for _ in range(3):
         assert not any(prompt in annotator.tab.content() for prompt in prompts)
         annotator.answer("ArrowRight")
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded(pairs=6)
     own = annotator.tab.locator("[data-prompt]").inner_text()
     assert {prompt for prompt in prompts if prompt in annotator.tab.content()} == {own}
     assert annotator.tab.title() == "Image comparison"
@@ -388,7 +388,7 @@ def test_reload_resumes_at_the_same_pair(annotator):
 
 def test_pair_that_was_given_to_somebody_else_is_replaced_and_that_is_said(annotator, ben):
     """As after an hour in the background, or a night asleep."""
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded()
     before = annotator.assignment
     Assignment.objects.filter(public_id=before).update(annotator=ben)
     annotator.tab.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")

@@ -40,7 +40,7 @@ def test_undo_in_one_tab_brings_the_pair_back_in_both(annotator):
 def test_answers_queued_in_both_tabs_are_each_sent_once(annotator):
     other = annotator.another_tab().resume()
     for each in (annotator, other):
-        each.tab.wait_for_load_state("networkidle")
+        each.wait_until_preloaded()
     annotator.context.set_offline(True)
     first = annotator.answer("ArrowLeft")
     annotator.eventually(lambda: other.assignment != first, True)

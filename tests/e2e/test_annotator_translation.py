@@ -204,7 +204,7 @@ def test_words_that_the_script_shows_are_translated(
     annotator.serve_state(bracketed)
     annotator.open()
     annotator.wait_until_ready()
-    annotator.tab.wait_for_load_state("networkidle")
+    annotator.wait_until_preloaded()
 
     def assert_bracketed() -> None:
         lines = annotator.tab.locator("main").inner_text().split("\n")
