@@ -27,20 +27,6 @@ class Choice(models.TextChoices):
     NEITHER = "neither", "Neither"
 
 
-class EnrolmentQuerySet(models.QuerySet["Enrolment"]):
-    def with_campaign(self) -> "EnrolmentQuerySet":
-        """Read along what every request of an annotator needs, and no column more."""
-        return self.select_related("campaign", "annotator", "last_vote__assignment").only(
-            "campaign__status", "campaign__rules", "campaign__lease_seconds", "campaign__seed",
-            "campaign__comparison_count", "campaign__slug", "annotator__is_simulated",
-            "last_vote__idempotency_key", "last_vote__voted_at", "last_vote__retracted_at",
-            "last_vote__assignment__public_id", "last_vote__assignment__purpose",
-            "last_vote__assignment", "campaign",
-            "annotator", "status", "qualified_at", "questionnaire", "cursor", "criterion",
-            "served", "judged", "last_vote",
-        )  # fmt: skip
-
-
 class Enrolment(models.Model):
     """An annotator who agreed to take part in a campaign."""
 
@@ -66,8 +52,6 @@ class Enrolment(models.Model):
     last_vote = models.ForeignKey(
         "Vote", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-
-    objects = EnrolmentQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -103,19 +87,6 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def main(self) -> "AssignmentQuerySet":
         """Only the k slots of comparisons, no checks."""
         return self.filter(purpose=Assignment.Purpose.MAIN)
-
-    def to_show(self) -> "AssignmentQuerySet":
-        """Read along what a page shows of a pair."""
-        return self.select_related(
-            "comparison__criterion", "comparison__prompt", "gold__criterion"
-        ).only(
-            "public_id", "purpose", "slot", "a_on_left", "leased_at", "lease_expires_at",
-            "annotator", "campaign", "comparison", "comparison__prompt",
-            "comparison__prompt__text", "comparison__criterion",
-            "gold", "gold__prompt_text", "gold__criterion",
-            *(f"{subject}__criterion__{name}" for subject in ("comparison", "gold")
-              for name in ("kind", "question", "answers", "shows_prompt")),
-        )  # fmt: skip
 
     def pending(self) -> "AssignmentQuerySet":
         return self.filter(completed_at__isnull=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.annotation import statements
 from evalplatform.annotation.crowd import Arrival
 from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
 from evalplatform.campaigns.models import Campaign
@@ -25,12 +26,9 @@ class AnnotatorProgress:
 def enrolment_of(annotator_id: int | None, invitation: str) -> Enrolment | None:
     """Return the annotator's enrolment in the campaign, or None before they agreed to take part.
 
-    Only its own row is read: every service locks it and reads the rest then.
+    Only its keys are read: every service locks its row and reads the rest then.
     """
-    if annotator_id is None:
-        return None
-    mine = Enrolment.objects.filter(annotator=annotator_id, campaign__invitation=invitation)
-    return mine.first()
+    return None if annotator_id is None else statements.find_enrolment(annotator_id, invitation)
 
 
 def enrolment_at_visit(campaign: Campaign, arrival: Arrival) -> Enrolment | None:

@@ -23,6 +23,7 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.services import ensure_crowd_annotator
 from evalplatform.annotation import crowd, selectors, services
 from evalplatform.annotation.examples import example_image, examples_for
+from evalplatform.annotation.identity import annotator_id, sign_in
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.presentation import MAX_WANT, page_state
 from evalplatform.campaigns.criteria import CRITERIA
@@ -30,7 +31,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 
 Number = TypeVar("Number", int, float)
-SESSION_KEY, ARRIVAL_KEY = "annotator", "arrival"
+ARRIVAL_KEY = "arrival"
 VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 
 
@@ -44,7 +45,7 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
         entered = _enter(request, campaign)
         if entered is not None:
             return entered
-    enrolment = selectors.enrolment_of(_annotator_id(request), invitation)
+    enrolment = selectors.enrolment_of(annotator_id(request), invitation)
     if enrolment is None:
         return _welcome(request, campaign)
     state = _state(enrolment, want=1)
@@ -68,8 +69,7 @@ def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
         annotator = selectors.annotator_named(key)
         if annotator is None:
             raise Http404
-        _sign_in(request, annotator)
-        return redirect("annotation:work", invitation=campaign.invitation)
+        return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
     if crowd.is_mturk_preview(request.GET):
         return _framed(_welcome(request, campaign, preview=True))
     try:
@@ -80,18 +80,18 @@ def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
         return None
     if arrival.platform == crowd.Platform.MTURK and "tab" not in request.GET:
         return _framed(_mturk(request, campaign, arrival))
-    _arrive(request, campaign, arrival)
-    return redirect("annotation:work", invitation=campaign.invitation)
+    annotator = _arrive(request, campaign, arrival)
+    return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
 
 
-def _arrive(request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival) -> None:
+def _arrive(request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival) -> Annotator:
     annotator = ensure_crowd_annotator(platform=arrival.platform, external_id=arrival.external_id)
-    _sign_in(request, annotator)
     enrolment = selectors.enrolment_of(annotator.pk, campaign.invitation)
     if enrolment is None:  # remembered until they agree to take part
         request.session[ARRIVAL_KEY] = arrival.as_dict()
     else:
         services.record_visit(enrolment=enrolment, arrival=arrival)
+    return annotator
 
 
 def _mturk(request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival) -> HttpResponse:
@@ -151,15 +151,14 @@ def example(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpRespon
 def begin(request: HttpRequest, invitation: str) -> HttpResponse:
     """Consent given: make the annotator known and enrol them."""
     campaign = _campaign(invitation)
-    identifier = _annotator_id(request)
+    identifier = annotator_id(request)
     annotator = Annotator.objects.filter(pk=identifier).first() if identifier else None
     if annotator is None:
         annotator = Annotator.objects.create()
-        _sign_in(request, annotator)
     remembered = request.session.pop(ARRIVAL_KEY, None)
     arrival = crowd.Arrival(**remembered) if remembered else None
     services.enrol(campaign=campaign, annotator=annotator, arrival=arrival)
-    return redirect("annotation:work", invitation=invitation)
+    return sign_in(redirect("annotation:work", invitation=invitation), annotator)
 
 
 @require_GET
@@ -254,10 +253,10 @@ def _problem(request: HttpRequest, invitation: str | None, message: str) -> Http
 @require_GET
 def image(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpResponseBase:
     """One side of a pair the annotator holds: an address that is good for this pair alone."""
-    annotator_id = _annotator_id(request)
-    if annotator_id is None or side not in ("left", "right"):
+    asking = annotator_id(request)
+    if asking is None or side not in ("left", "right"):
         raise Http404
-    assignment = selectors.held_assignment(annotator_id=annotator_id, public_id=str(public_id))
+    assignment = selectors.held_assignment(annotator_id=asking, public_id=str(public_id))
     if assignment is None:
         raise Http404
     return send_image(assignment.image_on(side))
@@ -280,18 +279,8 @@ def _campaign(invitation: str) -> Campaign:
     return get_object_or_404(Campaign, invitation=invitation, status__in=VISIBLE)
 
 
-def _sign_in(request: HttpRequest, annotator: Annotator) -> None:
-    request.session.cycle_key()  # a session id from before must not carry over
-    request.session[SESSION_KEY] = annotator.pk
-
-
-def _annotator_id(request: HttpRequest) -> int | None:
-    identifier = request.session.get(SESSION_KEY)
-    return int(identifier) if identifier else None
-
-
 def _enrolment(request: HttpRequest, invitation: str) -> Enrolment:
-    enrolment = selectors.enrolment_of(_annotator_id(request), invitation)
+    enrolment = selectors.enrolment_of(annotator_id(request), invitation)
     if enrolment is None:
         raise Http404
     return enrolment

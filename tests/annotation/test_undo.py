@@ -1,14 +1,18 @@
 """Taking the last vote back: within a window, as history, never by changing what was stored."""
 
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from evalplatform.annotation.models import Vote
+from evalplatform.annotation.models import Enrolment, Vote
 from evalplatform.annotation.services import Receipt, enrol, open_campaign, undo_vote
+from evalplatform.annotation.services.locking import lock
+from evalplatform.annotation.statements import store_vote
 from evalplatform.campaigns.services import close_campaign
 from tests import factories
 
@@ -33,6 +37,42 @@ def test_undone_vote_stays_stored_and_its_pair_comes_first_again(mine):
     assert factories.vote(mine, pair, "right") is Receipt.RECORDED
     history = [(vote.choice, vote.retracted_at is not None) for vote in Vote.objects.order_by("pk")]
     assert history == [("left", True), ("right", False)]
+
+
+def test_undo_that_waited_for_a_vote_in_another_tab_takes_that_vote_back(mine):
+    pair = factories.lease(mine)
+    with ThreadPoolExecutor(1) as other_tab:
+        with transaction.atomic():
+            lock(mine)
+            receipt = other_tab.submit(undo_in_own_connection, mine.pk)
+            wait_until_somebody_waits_for_a_lock()
+            stored = Vote(
+                assignment=pair, annotator=mine.annotator, choice="tie", outcome="TIE",
+                a_on_left=pair.a_on_left, idempotency_key=uuid.uuid4(), is_simulated=False,
+                voted_at=timezone.now(),
+            )  # fmt: skip
+            store_vote(mine, stored)
+        assert receipt.result(timeout=30) is Receipt.UNDONE
+    stored.refresh_from_db()
+    assert stored.retracted_at is not None
+
+
+def undo_in_own_connection(pk):
+    try:
+        return undo(Enrolment.objects.get(pk=pk))
+    finally:
+        connection.close()
+
+
+def wait_until_somebody_waits_for_a_lock():
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    for _ in range(1000):
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for a lock")
 
 
 def test_undo_lowers_the_progress_by_one(mine):

@@ -53,6 +53,14 @@ def test_welcome_comes_before_consent(client, urls):
     assert client.get(urls["next"]).status_code == 404
 
 
+def test_forged_cookie_is_nobody(enrolled, urls):
+    known = enrolled.cookies["annotator"]
+    assert known["httponly"]
+    identifier, _, signature = known.value.partition(":")
+    enrolled.cookies["annotator"] = f"{int(identifier) + 1}:{signature}"
+    assert enrolled.get(urls["next"]).status_code == 404
+
+
 def test_vote_answers_with_receipt_and_next_pair(enrolled, urls):
     pair = next_pair(enrolled, urls)
     answer = send(enrolled, urls, pair).json()

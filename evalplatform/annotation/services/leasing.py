@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from evalplatform.annotation import statements
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.services.checks import draw_check, lease_qualification
 from evalplatform.annotation.services.locking import lock
@@ -37,7 +38,7 @@ def hold_pairs(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assign
             if not taken:
                 break
             held += taken
-    return _in_order(held)
+    return statements.pairs_to_show(held)
 
 
 def _allowed(enrolment: Enrolment, want: int) -> int:
@@ -50,18 +51,14 @@ def _renew(enrolment: Enrolment, now: datetime, expires: datetime) -> list[int]:
 
     A lease is written again only in its second half: asking for the state is then mostly reading.
     """
-    held = (
-        Assignment.objects.held_by(enrolment.annotator_id)
-        .pending()
-        .filter(campaign=enrolment.campaign_id)
-    )
-    rows = list(held.values_list("pk", "lease_expires_at"))
+    rows = statements.held_leases(enrolment)
     half = now + (expires - now) / 2
-    if all(until and until >= half for _, until in rows):
+    if all(until >= half for _, until in rows):
         return [identifier for identifier, _ in rows]
     # Whoever took one of them meanwhile has changed `annotator`: the update passes over it.
+    held = Assignment.objects.held_by(enrolment.annotator_id).pending()
     held.filter(pk__in=[identifier for identifier, _ in rows]).update(lease_expires_at=expires)
-    return list(held.values_list("pk", flat=True))
+    return [identifier for identifier, _ in statements.held_leases(enrolment)]
 
 
 def _take(enrolment: Enrolment, now: datetime, expires: datetime) -> list[int]:
@@ -85,8 +82,3 @@ def _lease(enrolment: Enrolment, now: datetime, expires: datetime) -> int | None
         return None
     identifier, enrolment.cursor, enrolment.criterion_id, enrolment.served = row
     return int(identifier)
-
-
-def _in_order(identifiers: list[int]) -> list[Assignment]:
-    """Return the assignments with what a page needs of them, first leased first."""
-    return list(Assignment.objects.to_show().filter(pk__in=identifiers).order_by("leased_at", "pk"))

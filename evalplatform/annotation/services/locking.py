@@ -1,5 +1,6 @@
 """The one row that orders everything one annotator does in a campaign."""
 
+from evalplatform.annotation import statements
 from evalplatform.annotation.models import Enrolment
 
 
@@ -9,6 +10,4 @@ def lock(enrolment: Enrolment) -> None:
     It comes before every other lock, so two requests of one annotator take turns and cannot
     deadlock; its campaign and last vote are read along.
     """
-    enrolment.refresh_from_db(
-        from_queryset=Enrolment.objects.with_campaign().select_for_update(of=["self"])
-    )
+    enrolment.__dict__.update(statements.lock_enrolment(enrolment.pk).__dict__)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import TextChoices
 
+from evalplatform.annotation import statements
 from evalplatform.annotation.models import (
     Assignment,
     Choice,
@@ -86,12 +87,12 @@ def record_vote(*, enrolment: Enrolment, answer: Answer, now: datetime) -> Recei
     """
     with transaction.atomic(durable=True):
         lock(enrolment)
-        assignment = find(enrolment, answer.public_id)
+        assignment, voted = _find(enrolment, answer.public_id, answer.idempotency_key)
         choices = CHOICES[assignment.answers]
         if answer.choice not in choices:
             offered = ", ".join(choices)
             raise BadInputError(f"{answer.choice!r} is not offered here; send one of {offered}.")
-        known = _receipt_of_key(enrolment, assignment, answer.idempotency_key)
+        known = _receipt_of_key(enrolment, assignment, answer.idempotency_key, voted)
         if known:
             return known
         reason = _why_surplus(enrolment, assignment)
@@ -105,47 +106,38 @@ def record_vote(*, enrolment: Enrolment, answer: Answer, now: datetime) -> Recei
     return Receipt.RECORDED
 
 
-# By hand, because every vote begins with it: the columns an answer is checked against.
-_FIND = """
-SELECT found.id, found.purpose, found.comparison_id, found.a_on_left, found.annotator_id,
-    found.completed_at, found.public_id, asked.answers
-FROM annotation_assignment found
-LEFT JOIN campaigns_comparison comparison ON comparison.id = found.comparison_id
-LEFT JOIN campaigns_goldpair gold ON gold.id = found.gold_id
-JOIN campaigns_criterion asked
-    ON asked.id = coalesce(comparison.criterion_id, gold.criterion_id)
-WHERE found.public_id = %s AND found.campaign_id = %s
-FOR UPDATE OF found
-"""
-
-
 def find(enrolment: Enrolment, public_id: uuid.UUID) -> Assignment:
-    """Return the assignment of this id in the enrolment's campaign, its row locked.
+    """Return the assignment of this id in the enrolment's campaign, its row locked."""
+    return _find(enrolment, public_id, None)[0]
 
-    Its criterion's `answers` come with it as an attribute of their own.
+
+def _find(
+    enrolment: Enrolment, public_id: uuid.UUID, key: uuid.UUID | None
+) -> tuple[Assignment, tuple[int, int] | None]:
+    found = statements.lock_assignment(enrolment, public_id, key)
+    if found is None:
+        raise UnknownAssignmentError("this pair is not known here; reload the page.")
+    return found
+
+
+def _receipt_of_key(
+    enrolment: Enrolment, assignment: Assignment, key: uuid.UUID, voted: tuple[int, int] | None
+) -> Receipt | None:
+    """Return what became of this key before, or None where it is new.
+
+    `voted`: (annotator, assignment) of the vote with this key, if there is one.
     """
-    for assignment in Assignment.objects.raw(_FIND, [public_id, enrolment.campaign_id]):
-        return assignment
-    raise UnknownAssignmentError("this pair is not known here; reload the page.")
-
-
-def _receipt_of_key(enrolment: Enrolment, assignment: Assignment, key: uuid.UUID) -> Receipt | None:
-    """Return what became of this key before, or None where it is new."""
-    places: list[tuple[type[Vote] | type[SurplusVote], Receipt]] = [(Vote, Receipt.REPEATED)]
-    if not _is_awaited(enrolment, assignment):  # else no answer to it can have been surplus
-        places.append((SurplusVote, Receipt.SURPLUS))
-    for model, receipt in places:
-        stored = (
-            model.objects.filter(idempotency_key=key).values_list("annotator", "assignment").first()
+    stored, receipt = voted, Receipt.REPEATED
+    if stored is None and not _is_awaited(enrolment, assignment):  # else none can be surplus
+        surplus = SurplusVote.objects.filter(idempotency_key=key)
+        stored, receipt = surplus.values_list("annotator", "assignment").first(), Receipt.SURPLUS
+    if stored is None:
+        return None
+    if stored != (enrolment.annotator_id, assignment.pk):
+        raise BadInputError(
+            "this idempotency_key belongs to another answer; use a new one for each."
         )
-        if stored is None:
-            continue
-        if stored != (enrolment.annotator_id, assignment.pk):
-            raise BadInputError(
-                "this idempotency_key belongs to another answer; use a new one for each."
-            )
-        return receipt
-    return None
+    return receipt
 
 
 def _is_awaited(enrolment: Enrolment, assignment: Assignment) -> bool:
@@ -208,7 +200,7 @@ def _keep_surplus(
 def _store_vote(
     enrolment: Enrolment, assignment: Assignment, answer: Answer, now: datetime
 ) -> None:
-    vote = Vote.objects.create(
+    vote = Vote(
         assignment=assignment,
         annotator=enrolment.annotator,
         choice=answer.choice,
@@ -223,17 +215,7 @@ def _store_vote(
         is_simulated=enrolment.annotator.is_simulated,
         voted_at=now,
     )
-    changed = ["completed_at"]
-    if assignment.annotator_id is None:  # late, but nobody has taken the slot
-        assignment.annotator = enrolment.annotator
-        assignment.leased_at = now
-        assignment.lease_expires_at = now + timedelta(milliseconds=1)
-        changed += ["annotator", "leased_at", "lease_expires_at"]
-    assignment.completed_at = now
-    assignment.save(update_fields=changed)
-    enrolment.judged += 1
-    enrolment.last_vote = vote
-    enrolment.save(update_fields=["judged", "last_vote"])
+    statements.store_vote(enrolment, vote)
 
 
 def outcome_of(choice: str, *, a_on_left: bool) -> Outcome:

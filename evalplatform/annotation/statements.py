@@ -1,0 +1,222 @@
+"""The statements that every request of an annotator runs, by hand (see `core.rows` for why).
+
+They say what the models' managers could say, only faster: under load, building such queries is
+most of what the server does.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Assignment, Enrolment, Vote
+from evalplatform.campaigns.models import Campaign, Comparison, Criterion, GoldPair
+from evalplatform.core.rows import Columns
+from evalplatform.promptsets.models import Prompt
+
+# ---- the enrolment ------------------------------------------------------------------------------
+
+_KNOWN = Columns(Enrolment, "mine", "campaign", "annotator")
+_MINE = Columns(
+    Enrolment, "mine", "campaign", "annotator", "status", "qualified_at", "questionnaire",
+    "cursor", "criterion", "served", "judged", "last_vote",
+)  # fmt: skip
+_CAMPAIGN = Columns(
+    Campaign, "campaign", "status", "rules", "lease_seconds", "seed", "comparison_count",
+    "slug",
+)  # fmt: skip
+_ANNOTATOR = Columns(Annotator, "person", "is_simulated")
+_LAST_VOTE = Columns(Vote, "last", "assignment", "idempotency_key", "voted_at", "retracted_at")
+_LAST_PAIR = Columns(Assignment, "judged", "public_id", "purpose")
+
+_FIND_ENROLMENT = f"""
+SELECT {_KNOWN.sql}
+FROM annotation_enrolment mine JOIN campaigns_campaign campaign ON campaign.id = mine.campaign_id
+WHERE mine.annotator_id = %s AND campaign.invitation = %s
+"""
+_LOCK_ENROLMENT = f"""
+SELECT {_MINE.sql}, {_CAMPAIGN.sql}, {_ANNOTATOR.sql}, {_LAST_VOTE.sql}, {_LAST_PAIR.sql}
+FROM annotation_enrolment mine
+JOIN campaigns_campaign campaign ON campaign.id = mine.campaign_id
+JOIN accounts_annotator person ON person.id = mine.annotator_id
+LEFT JOIN annotation_vote last ON last.id = mine.last_vote_id
+LEFT JOIN annotation_assignment judged ON judged.id = last.assignment_id
+WHERE mine.id = %s
+FOR UPDATE OF mine
+"""
+
+
+def find_enrolment(annotator_id: int, invitation: str) -> Enrolment | None:
+    """Return the enrolment with its keys alone, or None."""
+    row = _one(_FIND_ENROLMENT, [annotator_id, invitation])
+    return _KNOWN.read(row, 0)[0] if row else None
+
+
+def lock_enrolment(pk: int) -> Enrolment:
+    """Lock an enrolment's row and return it, its campaign, annotator and last vote read along.
+
+    Raises `Enrolment.DoesNotExist`.
+    """
+    row = _one(_LOCK_ENROLMENT, [pk])
+    if row is None:
+        raise Enrolment.DoesNotExist(f"no enrolment {pk}")
+    mine, end = _MINE.read(row, 0)
+    campaign, end = _CAMPAIGN.read(row, end)
+    annotator, end = _ANNOTATOR.read(row, end)
+    vote, end = _LAST_VOTE.read(row, end)
+    judged, end = _LAST_PAIR.read(row, end)
+    assert mine
+    assert campaign
+    assert annotator
+    mine.campaign, mine.annotator = campaign, annotator
+    # A vote stored while this statement waited for the lock is not in its snapshot: then it is
+    # left to be read when somebody asks for it.
+    if vote and judged:
+        vote.assignment = judged
+        mine.last_vote = vote
+    return mine
+
+
+# ---- pairs --------------------------------------------------------------------------------------
+
+_HELD = """
+SELECT held.id, held.lease_expires_at FROM annotation_assignment held
+WHERE held.annotator_id = %s AND held.campaign_id = %s AND held.completed_at IS NULL
+"""
+
+_SHOWN = Columns(
+    Assignment, "shown", "public_id", "purpose", "slot", "a_on_left", "leased_at",
+    "lease_expires_at", "annotator", "campaign", "comparison", "gold",
+)  # fmt: skip
+_COMPARISON = Columns(Comparison, "comparison", "prompt", "criterion")
+_PROMPT = Columns(Prompt, "prompt", "text")
+_GOLD = Columns(GoldPair, "gold", "prompt_text", "criterion")
+_CRITERION = Columns(Criterion, "asked", "kind", "question", "answers", "shows_prompt")
+_SHOW = f"""
+SELECT {_SHOWN.sql}, {_COMPARISON.sql}, {_PROMPT.sql}, {_GOLD.sql}, {_CRITERION.sql}
+FROM annotation_assignment shown
+LEFT JOIN campaigns_comparison comparison ON comparison.id = shown.comparison_id
+LEFT JOIN promptsets_prompt prompt ON prompt.id = comparison.prompt_id
+LEFT JOIN campaigns_goldpair gold ON gold.id = shown.gold_id
+JOIN campaigns_criterion asked ON asked.id = coalesce(comparison.criterion_id, gold.criterion_id)
+WHERE shown.id = ANY(%s)
+ORDER BY shown.leased_at, shown.id
+"""
+
+
+def held_leases(enrolment: Enrolment) -> list[tuple[int, datetime]]:
+    """Return (id, end of the lease) of what the annotator holds in the campaign, unanswered."""
+    return _all(_HELD, [enrolment.annotator_id, enrolment.campaign_id])
+
+
+def pairs_to_show(identifiers: Sequence[int]) -> list[Assignment]:
+    """Return the assignments with what a page shows of them, first leased first."""
+    return [_shown(row) for row in _all(_SHOW, [list(identifiers)])]
+
+
+def _shown(row: Sequence[Any]) -> Assignment:
+    shown, end = _SHOWN.read(row, 0)
+    comparison, end = _COMPARISON.read(row, end)
+    prompt, end = _PROMPT.read(row, end)
+    gold, end = _GOLD.read(row, end)
+    criterion, end = _CRITERION.read(row, end)
+    assert shown
+    assert criterion
+    if comparison and prompt:
+        comparison.prompt, comparison.criterion = prompt, criterion
+    if gold:
+        gold.criterion = criterion
+    shown.comparison, shown.gold = comparison, gold
+    return shown
+
+
+# ---- votes --------------------------------------------------------------------------------------
+
+_ASKED = Columns(
+    Assignment, "asked", "purpose", "comparison", "a_on_left", "annotator", "completed_at",
+    "public_id",
+)  # fmt: skip
+_LOCK_ASSIGNMENT = f"""
+SELECT {_ASKED.sql}, criterion.answers, known.annotator_id, known.assignment_id
+FROM annotation_assignment asked
+LEFT JOIN campaigns_comparison comparison ON comparison.id = asked.comparison_id
+LEFT JOIN campaigns_goldpair gold ON gold.id = asked.gold_id
+JOIN campaigns_criterion criterion
+    ON criterion.id = coalesce(comparison.criterion_id, gold.criterion_id)
+LEFT JOIN annotation_vote known ON known.idempotency_key = %s
+WHERE asked.public_id = %s AND asked.campaign_id = %s
+FOR UPDATE OF asked
+"""
+
+_STORE_VOTE = """
+WITH stored AS (
+    INSERT INTO annotation_vote (
+        assignment_id, annotator_id, choice, outcome, a_on_left, response_time_ms,
+        idempotency_key, viewport_width, viewport_height, pixel_ratio, zoomed, is_simulated,
+        voted_at
+    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    RETURNING id, assignment_id, annotator_id, voted_at
+), answered AS (
+    UPDATE annotation_assignment slot
+    SET completed_at = stored.voted_at,
+        annotator_id = stored.annotator_id,
+        leased_at = coalesce(slot.leased_at, stored.voted_at),
+        lease_expires_at = coalesce(slot.lease_expires_at, stored.voted_at + interval '1 ms')
+    FROM stored WHERE slot.id = stored.assignment_id
+)
+UPDATE annotation_enrolment mine SET judged = mine.judged + 1, last_vote_id = stored.id
+FROM stored WHERE mine.id = %s
+RETURNING stored.id, mine.judged
+"""
+
+
+def lock_assignment(
+    enrolment: Enrolment, public_id: uuid.UUID, key: uuid.UUID | None
+) -> tuple[Assignment, tuple[int, int] | None] | None:
+    """Lock an assignment's row; return it, and whose the vote with this idempotency key is.
+
+    The latter as (annotator, assignment), None where the key is new. The assignment's criterion's
+    `answers` come with it as an attribute. None where the campaign has no such assignment.
+    """
+    row = _one(_LOCK_ASSIGNMENT, [key, public_id, enrolment.campaign_id])
+    if row is None:
+        return None
+    assignment, end = _ASKED.read(row, 0)
+    assert assignment
+    assignment.answers = row[end]
+    known = (row[end + 1], row[end + 2])
+    return assignment, None if known[0] is None else known
+
+
+def store_vote(enrolment: Enrolment, vote: Vote) -> None:
+    """Insert the vote, complete its assignment and move the enrolment on; set `vote.pk`.
+
+    A slot that was free (a late vote) becomes the voter's.
+    """
+    row = _one(
+        _STORE_VOTE,
+        [
+            vote.assignment_id, vote.annotator_id, vote.choice, vote.outcome, vote.a_on_left,
+            vote.response_time_ms, vote.idempotency_key, vote.viewport_width,
+            vote.viewport_height, vote.pixel_ratio, vote.zoomed, vote.is_simulated,
+            vote.voted_at, enrolment.pk,
+        ],
+    )  # fmt: skip
+    assert row is not None  # the enrolment is locked, hence there
+    vote.pk, enrolment.judged = row
+    enrolment.last_vote = vote
+
+
+def _one(statement: str, values: Sequence[Any]) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchone()
+
+
+def _all(statement: str, values: Sequence[Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
