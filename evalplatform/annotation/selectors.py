@@ -72,16 +72,6 @@ def others_hold_the_rest(enrolment: Enrolment) -> bool:
     )
 
 
-def held_assignment(*, annotator_id: int, public_id: str) -> Assignment | None:
-    """Return the assignment of this id if it is the annotator's, with what it shows."""
-    return (
-        Assignment.objects.held_by(annotator_id)
-        .filter(public_id=public_id)
-        .select_related("comparison", "gold")
-        .first()
-    )
-
-
 def votes_missing(campaign: Campaign) -> int:
     """Return how many slots of the campaign have no vote yet."""
     return Assignment.objects.filter(campaign=campaign).main().pending().count()

@@ -133,6 +133,31 @@ def _shown(row: Sequence[Any]) -> Assignment:
     return shown
 
 
+_HOLDING = Columns(Assignment, "held", "a_on_left", "comparison", "gold")
+_TWO_IMAGES = Columns(Comparison, "comparison", "image_a", "image_b")
+_TWO_GOLD_IMAGES = Columns(GoldPair, "gold", "better_image", "worse_image")
+_IMAGES = f"""
+SELECT {_HOLDING.sql}, {_TWO_IMAGES.sql}, {_TWO_GOLD_IMAGES.sql}
+FROM annotation_assignment held
+LEFT JOIN campaigns_comparison comparison ON comparison.id = held.comparison_id
+LEFT JOIN campaigns_goldpair gold ON gold.id = held.gold_id
+WHERE held.public_id = %s AND held.annotator_id = %s
+"""
+
+
+def images_held(annotator_id: int, public_id: uuid.UUID) -> Assignment | None:
+    """Return the assignment of this id with its images' names, if it is the annotator's."""
+    row = _one(_IMAGES, [public_id, annotator_id])
+    if row is None:
+        return None
+    held, end = _HOLDING.read(row, 0)
+    comparison, end = _TWO_IMAGES.read(row, end)
+    gold, end = _TWO_GOLD_IMAGES.read(row, end)
+    assert held
+    held.comparison, held.gold = comparison, gold
+    return held
+
+
 # ---- votes --------------------------------------------------------------------------------------
 
 _ASKED = Columns(

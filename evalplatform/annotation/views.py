@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.services import ensure_crowd_annotator
-from evalplatform.annotation import crowd, selectors, services
+from evalplatform.annotation import crowd, selectors, services, statements
 from evalplatform.annotation.examples import example_image, examples_for
 from evalplatform.annotation.identity import annotator_id, sign_in
 from evalplatform.annotation.models import Enrolment
@@ -256,7 +256,7 @@ def image(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpResponse
     asking = annotator_id(request)
     if asking is None or side not in ("left", "right"):
         raise Http404
-    assignment = selectors.held_assignment(annotator_id=asking, public_id=str(public_id))
+    assignment = statements.images_held(asking, public_id)
     if assignment is None:
         raise Http404
     return send_image(assignment.image_on(side))
