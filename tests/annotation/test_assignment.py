@@ -34,6 +34,17 @@ def test_opening_twice_changes_nothing(campaign):
     assert list(Assignment.objects.order_by("pk").values_list("pk", flat=True)) == before
 
 
+def test_opening_tells_how_far_it_is():
+    told = []
+    campaign = factories.make_bulk_draft(prompts=600)
+    open_campaign(campaign=campaign, on_progress=lambda made, total: told.append((made, total)))
+    slots = campaign.assignments.count()
+    assert told[-1] == (slots, slots)
+    assert 0 < told[0][0] < slots
+    by_slot = campaign.assignments.values_list("comparison", "slot")
+    assert len(set(by_slot)) == slots == 5 * campaign.comparison_count
+
+
 def test_opening_without_all_samples_is_refused_and_leaves_no_slot(draft):
     from evalplatform.core.errors import BadInputError
     from evalplatform.generation.models import Sample

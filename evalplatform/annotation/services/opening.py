@@ -1,6 +1,6 @@
 """Opening a campaign to annotators, and letting them in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from django.db import connection, transaction
@@ -12,9 +12,18 @@ from evalplatform.campaigns.models import Campaign, Comparison, GoldPair
 from evalplatform.campaigns.services import create_comparisons, freeze_protocol
 from evalplatform.core.errors import BadInputError
 
+Progress = Callable[[int, int], None]
+_BATCH = 500  # comparisons
 
-def open_campaign(*, campaign: Campaign) -> bool:
+
+def _silent(made: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def open_campaign(*, campaign: Campaign, on_progress: Progress = _silent) -> bool:
     """Freeze the protocol, make the comparisons and their k slots; False if it was open already.
+
+    `on_progress` is told how many slots of how many are made.
 
     All or nothing: an interrupted opening leaves the campaign as it was. Raises `BadInputError`
     while samples, or gold pairs that its rules need, are missing.
@@ -25,7 +34,7 @@ def open_campaign(*, campaign: Campaign) -> bool:
             return False
         _check_gold(locked)
         comparisons = create_comparisons(campaign=locked)
-        _create_slots(locked, comparisons)
+        _create_slots(locked, comparisons, on_progress)
         freeze_protocol(campaign=locked)
     with connection.cursor() as cursor:
         # The lease statement wants its plan now, not when the statistics next happen to be made.
@@ -50,22 +59,34 @@ def _check_gold(campaign: Campaign) -> None:
             )
 
 
-def _create_slots(campaign: Campaign, comparisons: Sequence[Comparison]) -> None:
+def _create_slots(
+    campaign: Campaign, comparisons: Sequence[Comparison], on_progress: Progress
+) -> None:
     rng = np.random.default_rng([campaign.seed, 1])  # not the stream that ordered comparisons
-    slots: list[Assignment] = []
-    for index, comparison in enumerate(comparisons):
-        sides = plan_sides(k=comparison.criterion.k, index=index, rng=rng)
-        for slot, a_on_left in enumerate(sides, start=1):
-            slots.append(
-                Assignment(
-                    campaign=campaign,
-                    comparison=comparison,
-                    slot=slot,
-                    a_on_left=a_on_left,
-                    serve_order=comparison.position,
-                )
+    total = sum(comparison.criterion.k for comparison in comparisons)
+    made = 0
+    for batch in _batches(comparisons):
+        slots = [
+            Assignment(
+                campaign=campaign,
+                comparison=comparison,
+                slot=slot,
+                a_on_left=a_on_left,
+                serve_order=comparison.position,
             )
-    Assignment.objects.bulk_create(slots, batch_size=1000)
+            for index, comparison in batch
+            for slot, a_on_left in enumerate(
+                plan_sides(k=comparison.criterion.k, index=index, rng=rng), start=1
+            )
+        ]
+        Assignment.objects.bulk_create(slots, batch_size=1000)
+        made += len(slots)
+        on_progress(made, total)
+
+
+def _batches(comparisons: Sequence[Comparison]) -> Iterator[list[tuple[int, Comparison]]]:
+    for start in range(0, len(comparisons), _BATCH):
+        yield list(enumerate(comparisons[start : start + _BATCH], start))
 
 
 def plan_sides(*, k: int, index: int, rng: np.random.Generator) -> list[bool]:

@@ -150,7 +150,7 @@ class Command(PlatformCommand):
                     "without --no-open opens it."
                 )
                 return
-            open_campaign(campaign=campaign)
+            self._open(campaign)
         self._print_summary(campaign, options["site"])
 
     def _wait_for(self, samples: Sequence[Sample]) -> None:
@@ -185,6 +185,15 @@ class Command(PlatformCommand):
                     note="waiting for a worker: start one with `make worker`" if waiting else "",
                 )
                 time.sleep(POLL_SECONDS)
+
+    def _open(self, campaign: Campaign) -> None:
+        columns = (TextColumn("opening"), BarColumn(), MofNCompleteColumn(), TextColumn("slots"))
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("", total=None)
+            open_campaign(
+                campaign=campaign,
+                on_progress=lambda made, total: bar.update(task, completed=made, total=total),
+            )
 
     def _make_gold(self, campaign: Campaign, file: Path | None) -> None:
         """Take the gold pairs of the file; make what the rules need besides, and examples."""
