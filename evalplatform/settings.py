@@ -133,6 +133,10 @@ STORAGES = {
 # Where a proxy in front serves object storage internally (nginx: `internal`), e.g. /protected/.
 IMAGE_ACCEL_PREFIX = env.text("IMAGE_ACCEL_PREFIX")
 CHECKPOINT_DIR = VAR_DIR / "checkpoints"
+# What one uploaded archive may unpack to.
+CHECKPOINT_MAX_BYTES = env.integer(
+    "CHECKPOINT_MAX_BYTES", 200 * 2**30, minimum=2**20, maximum=2**50
+)
 STATIC_URL = "/static/"
 PLOTLY = find_spec("plotly")  # found, not imported
 if PLOTLY is None:

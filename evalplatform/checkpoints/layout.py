@@ -6,18 +6,26 @@ that could run code (pickle, Python) is refused.
 """
 
 import hashlib
-import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from evalplatform.checkpoints.verification.configs import (
+    check_config,
+    check_model_index,
+    read_json,
+)
+from evalplatform.checkpoints.verification.names import check_name, is_left_out
+from evalplatform.checkpoints.verification.safetensors_header import read_header
 from evalplatform.core.errors import BadInputError
 
 FORMAT = "t2i-checkpoint/1"
-_ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".md", ".model", ".toml", ".jsonl"}
 # Written about the weights, not part of them: outside the content hash.
 _NOT_HASHED = {"metadata.json", "README.md"}
-_MAX_HEADER_BYTES = 100 * 2**20  # safetensors' own limit
+_TEXTS = {".txt", ".md", ".toml", ".jsonl", ""}
+_MAX_FILES = 10_000
 
 
 @dataclass(frozen=True)
@@ -25,39 +33,36 @@ class CheckpointFiles:
     """A directory that passed every check."""
 
     directory: Path
+    paths: tuple[str, ...]
     sha256: str
     size_bytes: int
     family: str
+    parameters: Counter[str]
+    """Parameters by dtype, as safetensors names it."""
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
 def inspect(directory: Path) -> CheckpointFiles:
     """Check `directory` and return what it holds. Raises `BadInputError` naming the file."""
     if not directory.is_dir():
+        what = "is a file" if directory.exists() else "is not there"
         raise BadInputError(
-            f"{directory}: no such directory; give a checkpoint directory: one the trainer wrote "
-            "(metadata.json) or a diffusers pipeline (model_index.json)."
+            f"{directory} {what}; give a checkpoint directory, one the trainer wrote "
+            "(metadata.json) or a diffusers pipeline (model_index.json), or a zip or tar of one."
         )
-    files = _files(directory)
-    hashes = {path: _file_sha256(directory / path) for path in files if path not in _NOT_HASHED}
-    if "metadata.json" in files:
-        metadata = _trainer_metadata(directory, hashes)
-        family = str(metadata["family"])
-    elif "model_index.json" in files:
-        metadata, family = {}, "diffusers_pipeline"
-        _check_model_index(directory / "model_index.json")
-    else:
-        raise BadInputError(
-            f"{directory} has neither metadata.json nor model_index.json; give a directory that "
-            "the trainer or diffusers' save_pretrained wrote."
-        )
-    if not any(path.endswith(".safetensors") for path in files):
+    files = sorted(_files(directory))
+    parameters = _check_contents(directory, files)
+    if not parameters:
         raise BadInputError(f"{directory} holds no .safetensors weights; save it as safetensors.")
+    hashes = {path: _file_sha256(directory / path) for path in files if path not in _NOT_HASHED}
+    family, metadata = _kind(directory, files, hashes)
     return CheckpointFiles(
         directory=directory,
+        paths=tuple(files),
         sha256=content_sha256(hashes),
         size_bytes=sum((directory / path).stat().st_size for path in files),
         family=family,
+        parameters=parameters,
         metadata=metadata,
     )
 
@@ -68,24 +73,61 @@ def content_sha256(hashes: dict[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _files(directory: Path) -> list[str]:
-    """Return every file's relative path, refusing links and kinds that could run code."""
-    found = []
-    for path in sorted(directory.rglob("*")):
-        name = path.relative_to(directory).as_posix()
+def _files(directory: Path) -> Iterator[str]:
+    """Yield every file's relative path, refusing links and kinds that could run code."""
+    for count, path in enumerate(directory.rglob("*")):
+        name = PurePosixPath(path.relative_to(directory))
+        if count >= _MAX_FILES:
+            raise BadInputError(
+                f"{directory} holds more than {_MAX_FILES:,} files; give the checkpoint's own "
+                "folder."
+            )
         if path.is_symlink():
             raise BadInputError(f"{directory}: {name} is a link; copy the file itself there.")
-        if path.is_dir():
+        if path.is_dir() or is_left_out(name):
             continue
-        if path.suffix.lower() not in _ALLOWED_SUFFIXES:
+        if not path.is_file():
+            raise BadInputError(f"{directory}: {name} is no regular file; remove it.")
+        check_name(name)
+        yield name.as_posix()
+
+
+def _check_contents(directory: Path, files: list[str]) -> Counter[str]:
+    """Check every file by its kind; return the parameters by dtype."""
+    parameters: Counter[str] = Counter()
+    for name in files:
+        path = directory / name
+        suffix = path.suffix.lower()
+        if suffix == ".safetensors":
+            parameters += read_header(path, name).parameters
+        elif suffix == ".json":
+            content = read_json(path, name)
+            check_config(content, name)
+            if name.endswith(".safetensors.index.json"):
+                _check_shards(content, name, set(files))
+        elif suffix in _TEXTS:
+            _check_text(path, name)
+    return parameters
+
+
+def _check_shards(index: dict[str, Any], name: str, files: set[str]) -> None:
+    """Check that a sharded model's table names only shards that lie beside it."""
+    table = index.get("weight_map")
+    shards = set(table.values()) if isinstance(table, dict) else {None}
+    folder = PurePosixPath(name).parent
+    for shard in shards:
+        if not isinstance(shard, str) or (folder / shard).as_posix() not in files:
             raise BadInputError(
-                f"{directory}: {name} is not accepted; weights must be .safetensors and the rest "
-                "JSON or text, since other kinds could run code when loaded."
+                f"{name} names the shard {str(shard)[:80]!r}, which does not lie beside it; copy "
+                "the checkpoint again, whole."
             )
-        if path.suffix.lower() == ".safetensors":
-            _check_safetensors(path, name)
-        found.append(name)
-    return found
+
+
+def _check_text(path: Path, name: str) -> None:
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            if b"\0" in chunk:
+                raise BadInputError(f"{name} is not text; leave it out or copy it again.")
 
 
 def _file_sha256(path: Path) -> str:
@@ -93,32 +135,23 @@ def _file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_safetensors(path: Path, name: str) -> None:
-    """Check that the header is bounded JSON and that its tensors fill the file exactly."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or not 2 <= length <= min(_MAX_HEADER_BYTES, size - 8):
-            raise BadInputError(
-                f"{name} is not a whole safetensors file (its header says {length} bytes, the "
-                f"file has {size}); copy it again."
-            )
-        try:
-            header = json.loads(file.read(length))
-            ends = [entry["data_offsets"][1] for key, entry in header.items() if key[:2] != "__"]
-        except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
-            raise BadInputError(
-                f"{name} has a broken safetensors header; save it again."
-            ) from error
-    if max(ends, default=0) != size - 8 - length:
-        raise BadInputError(
-            f"{name} is cut off or padded: its tensors need {max(ends, default=0)} bytes, it holds "
-            f"{size - 8 - length}; copy it again."
-        )
+def _kind(directory: Path, files: list[str], hashes: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """Return the family that loads the directory, and the trainer's metadata if it wrote it."""
+    if "metadata.json" in files:
+        metadata = _trainer_metadata(directory, hashes)
+        return str(metadata["family"]), metadata
+    if "model_index.json" in files:
+        index = read_json(directory / "model_index.json", "model_index.json")
+        check_model_index(index)
+        return "diffusers_pipeline", {"config": {"pipeline": index["_class_name"]}}
+    raise BadInputError(
+        f"{directory} has neither metadata.json nor model_index.json; give a directory that "
+        "the trainer or diffusers' save_pretrained wrote."
+    )
 
 
 def _trainer_metadata(directory: Path, hashes: dict[str, str]) -> dict[str, Any]:
-    metadata = _json(directory / "metadata.json")
+    metadata = read_json(directory / "metadata.json", "metadata.json")
     if metadata.get("format") != FORMAT:
         raise BadInputError(
             f"{directory}/metadata.json has format {metadata.get('format')!r}; accepted: {FORMAT}."
@@ -133,29 +166,3 @@ def _trainer_metadata(directory: Path, hashes: dict[str, str]) -> dict[str, Any]
             "differs from the recorded sha256); copy the checkpoint again."
         )
     return metadata
-
-
-def _check_model_index(path: Path) -> None:
-    index = _json(path)
-    if not str(index.get("_class_name", "")).endswith("Pipeline"):
-        raise BadInputError(
-            f"{path} names no diffusers pipeline (_class_name is {index.get('_class_name')!r})."
-        )
-    for component, source in index.items():
-        if isinstance(source, list) and source and source[0] not in (
-            "diffusers", "transformers", None,
-        ):  # fmt: skip
-            raise BadInputError(
-                f"{path}: component {component!r} comes from {source[0]!r}; only classes of "
-                "diffusers and transformers are loaded, never code from the checkpoint."
-            )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise BadInputError(f"{path} is not JSON ({error}); copy the checkpoint again.") from error
-    if not isinstance(content, dict):
-        raise BadInputError(f"{path} must hold one JSON object.")
-    return content

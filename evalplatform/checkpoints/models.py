@@ -36,6 +36,7 @@ class Checkpoint(models.Model):
     training = models.JSONField(default=dict, help_text="Provenance as the trainer recorded it.")
     licences = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     size_bytes = models.PositiveBigIntegerField()
+    parameters = models.JSONField(default=dict, help_text="Parameters by dtype, as stored.")
     registered_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -51,6 +52,10 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(self.parameters.values())
 
     @property
     def directory(self) -> Path:

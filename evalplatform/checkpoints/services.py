@@ -1,7 +1,6 @@
 """Registering checkpoints."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from django.conf import settings
@@ -9,31 +8,52 @@ from django.db import transaction
 
 from evalplatform.checkpoints.layout import CheckpointFiles, inspect
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.quarantine import quarantine
+from evalplatform.checkpoints.verification.archives import Limits, is_archive, unpack
 from evalplatform.core.errors import BadInputError
 
 
 def register_checkpoint(
-    *, directory: Path, name: str | None = None, role: str | None = None
+    *, source: Path, name: str | None = None, role: str | None = None
 ) -> tuple[Checkpoint, bool]:
-    """Verify `directory`, copy it into the registry and return its row and whether it is new.
+    """Verify a directory or an archive of one and take it into the registry.
 
-    Name and role default to what the trainer recorded. The same weights are registered once.
+    Returns its row and whether it is new: the same weights are registered once. Name and role
+    default to what the trainer recorded. Nothing of it is loaded; until it has passed, an archive
+    lies in a quarantine that is emptied whatever happens.
+
+    Raises `BadInputError` for what is refused, with the reason.
     """
-    files = inspect(directory)
-    known = Checkpoint.objects.filter(sha256=files.sha256).first()
-    if known:
-        return known, False
-    chosen_name = name or str(files.metadata.get("name", "")) or directory.resolve().name
-    chosen_role = role or str(files.metadata.get("role", Checkpoint.Role.EXTERNAL))
-    _check_name_and_role(chosen_name, chosen_role)
-    parent = _parent(files)
-    _copy_into_registry(files)
+    with quarantine() as folder:
+        if source.is_file() and is_archive(source):
+            room = min(settings.CHECKPOINT_MAX_BYTES, shutil.disk_usage(folder).free)
+            files = inspect(unpack(source, folder, Limits(bytes=room)))
+        else:
+            files = inspect(source)
+        known = Checkpoint.objects.filter(sha256=files.sha256).first()
+        if known:
+            return known, False
+        chosen_name = name or str(files.metadata.get("name", "")) or _name_of(source)
+        chosen_role = role or str(files.metadata.get("role", Checkpoint.Role.EXTERNAL))
+        _check_name_and_role(chosen_name, chosen_role)
+        parent = _parent(files)
+        _take_into_registry(files, folder)
+    return _record(files, chosen_name, chosen_role, parent)
+
+
+def _name_of(source: Path) -> str:
+    return source.name.split(".")[0] if is_archive(source) else source.resolve().name
+
+
+def _record(
+    files: CheckpointFiles, name: str, role: str, parent: Checkpoint | None
+) -> tuple[Checkpoint, bool]:
     with transaction.atomic():
         return Checkpoint.objects.get_or_create(
             sha256=files.sha256,
             defaults={
-                "name": chosen_name,
-                "role": chosen_role,
+                "name": name,
+                "role": role,
                 "status": Checkpoint.Status.VERIFIED,
                 "family": files.family,
                 "parent": parent,
@@ -41,6 +61,7 @@ def register_checkpoint(
                 "training": files.metadata.get("training", {}),
                 "licences": files.metadata.get("licences", []),
                 "size_bytes": files.size_bytes,
+                "parameters": dict(files.parameters),
             },
         )
 
@@ -69,22 +90,33 @@ def _parent(files: CheckpointFiles) -> Checkpoint | None:
     if parent is None:
         raise BadInputError(
             f"{files.directory} was tuned from a checkpoint that is not registered "
-            f"(sha256 {sha256[:12]}…); register its parent first, to keep the lineage."
+            f"(sha256 {str(sha256)[:12]}…); register its parent first, to keep the lineage."
         )
     return parent
 
 
-def _copy_into_registry(files: CheckpointFiles) -> None:
-    """Copy to CHECKPOINT_DIR/<sha256>, whole or not at all."""
-    root = Path(settings.CHECKPOINT_DIR)
-    target = root / files.sha256
+def _take_into_registry(files: CheckpointFiles, folder: Path) -> None:
+    """Put the verified files at CHECKPOINT_DIR/<sha256>, whole or not at all."""
+    target = Path(settings.CHECKPOINT_DIR) / files.sha256
     if target.exists():
         return
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix="incoming-") as temporary:
-        copy = Path(temporary) / "checkpoint"
-        shutil.copytree(files.directory, copy)
-        # The source may have changed while it was copied.
-        if inspect(copy).sha256 != files.sha256:
-            raise BadInputError(f"{files.directory} changed while it was copied; try again.")
-        copy.rename(target)
+    if files.directory.is_relative_to(folder):
+        verified = files.directory  # unpacked here: nobody else can have changed it
+    else:
+        verified = folder / "verified"
+        _copy(files, verified)
+    try:
+        verified.rename(target)
+    except OSError:
+        if not target.exists():  # else another process was faster, with the same weights
+            raise
+
+
+def _copy(files: CheckpointFiles, to: Path) -> None:
+    """Copy what was verified and nothing else; the source may change meanwhile."""
+    for name in files.paths:
+        target = to / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files.directory / name, target, follow_symlinks=False)
+    if inspect(to).sha256 != files.sha256:
+        raise BadInputError(f"{files.directory} changed while it was copied; try again.")

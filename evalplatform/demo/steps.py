@@ -98,14 +98,14 @@ def train_checkpoints(demo: Demo) -> str:
             out = runs / demo.name_of(role.value)
             config = base / "configs" / f"{role.value}.toml"
             directory = run_trainer(config, [*data, "--out", str(out)])
-        register_checkpoint(directory=directory, name=demo.name_of(role.value), role=role.value)
+        register_checkpoint(source=directory, name=demo.name_of(role.value), role=role.value)
     parent = Checkpoint.objects.get(name=demo.name_of(Checkpoint.Role.PRETRAINED.value))
     tuned = demo.name_of(Checkpoint.Role.QUALITY_TUNED.value)
     directory = run_trainer(
         base / "configs" / "quality_tuned.toml",
         [*data, "--out", str(runs / tuned), "--parent", str(parent.directory)],
     )
-    register_checkpoint(directory=directory, name=tuned, role=Checkpoint.Role.QUALITY_TUNED.value)
+    register_checkpoint(source=directory, name=tuned, role=Checkpoint.Role.QUALITY_TUNED.value)
     return ", ".join(demo.name_of(role.value) for role in _roles())
 
 

@@ -29,7 +29,7 @@ def pipelines(tmp_path_factory):
 @pytest.fixture
 def registered(pipelines, tmp_path, settings):
     for directory in pipelines:
-        register_checkpoint(directory=directory, name=directory.name)
+        register_checkpoint(source=directory, name=directory.name)
     factories.make_prompt_set("things", 6)
 
 

@@ -35,7 +35,7 @@ class Command(PlatformCommand):
         directory = run_trainer(options["config"], options["trainer_options"])
         self.stdout.write(f"trained {directory}")
         if not options["no_register"]:
-            checkpoint, _ = register_checkpoint(directory=directory, name=options["name"])
+            checkpoint, _ = register_checkpoint(source=directory, name=options["name"])
             self.stdout.write(f"registered {checkpoint.name}, sha256 {checkpoint.sha256}")
 
 

@@ -1,0 +1,1 @@
+"""Checking files that somebody else wrote, without loading any of them."""

@@ -1,0 +1,233 @@
+"""Unpacking an archive that somebody else made, member by member.
+
+Nothing of it is trusted: neither its table of contents nor the sizes it states. What is written is
+counted as it is written, links and special files are refused, and only kinds of file that a
+checkpoint needs are written at all.
+"""
+
+import gzip
+import io
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from evalplatform.checkpoints.verification.names import check_name, is_left_out, relative_path
+from evalplatform.core.errors import BadInputError
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+_CHUNK = 2**20
+_ZIP_TABLE_BYTES = 8 * 2**20  # of the table of contents, which is read into memory whole
+_TAR_HEADER_BYTES = 2**20  # of all that stands between two members' contents
+_ZIP_END = b"PK\x05\x06"
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_REGULAR = 0o100000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may unpack to."""
+
+    files: int = 10_000
+    bytes: int = 200 * 2**30
+
+
+def is_archive(path: Path) -> bool:
+    return path.name.lower().endswith(ARCHIVES)
+
+
+def unpack(archive: Path, into: Path, limits: Limits) -> Path:
+    """Unpack into the empty folder `into`; return the folder that is the checkpoint's.
+
+    That is `into`, or its only folder where the archive holds one and nothing beside it.
+
+    Raises:
+        BadInputError: not an archive of the kind its name says, or one that holds what is refused.
+            What was written by then lies below `into`, for the caller to remove.
+    """
+    writer = _Writer(into, limits)
+    try:
+        if archive.name.lower().endswith(".zip"):
+            _unpack_zip(archive, writer)
+        else:
+            _unpack_tar(archive, writer)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile,
+            NotImplementedError, UnicodeError, RuntimeError, ValueError) as error:  # fmt: skip
+        raise BadInputError(
+            f"{archive.name} is not a whole archive ({type(error).__name__}: {str(error)[:100]}); "
+            f"accepted are {', '.join(ARCHIVES)}. Pack or send it again."
+        ) from error
+    return _only_folder(into)
+
+
+def _only_folder(folder: Path) -> Path:
+    inside = list(folder.iterdir())
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+class _Writer:
+    """Writes members below one folder, counting what it writes."""
+
+    def __init__(self, into: Path, limits: Limits) -> None:
+        self._into = into
+        self._limits = limits
+        self._seen: set[str] = set()
+        self._members = 0
+        self._bytes = 0
+
+    @property
+    def bytes_left(self) -> int:
+        return self._limits.bytes - self._bytes
+
+    def count_member(self) -> None:
+        self._members += 1
+        if self._members > self._limits.files:
+            raise BadInputError(
+                f"the archive holds more than {self._limits.files:,} members; a checkpoint has a "
+                "few dozen files. Pack its folder alone."
+            )
+
+    def write(self, name: str, content: IO[bytes]) -> None:
+        """Write one regular file, or leave it out where it is none of the checkpoint's."""
+        path = relative_path(name)
+        if is_left_out(path):
+            while chunk := content.read(_CHUNK):
+                self._take(len(chunk))
+            return
+        check_name(path)
+        if path.as_posix().casefold() in self._seen:
+            raise BadInputError(f"the archive holds {name[:80]!r} twice; pack it anew.")
+        self._seen.add(path.as_posix().casefold())
+        target = self._into / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                while chunk := content.read(_CHUNK):
+                    self._take(len(chunk))
+                    file.write(chunk)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise BadInputError(
+                f"the archive holds {name[:80]!r} both as a file and as a folder; pack it anew."
+            ) from error
+
+    def _take(self, count: int) -> None:
+        self._bytes += count
+        if self._bytes > self._limits.bytes:
+            raise BadInputError(
+                f"the archive unpacks to more than {self._limits.bytes:,} bytes; raise "
+                "CHECKPOINT_MAX_BYTES if a checkpoint of that size is expected."
+            )
+
+
+# ---- zip ----------------------------------------------------------------------------------------
+
+
+def _unpack_zip(archive: Path, writer: _Writer) -> None:
+    _check_zip_ends(archive)
+    with zipfile.ZipFile(archive) as opened:
+        for member in opened.infolist():
+            writer.count_member()
+            kind = (member.external_attr >> 16) & 0o170000
+            if kind not in (0, _REGULAR) and not member.is_dir():
+                raise _special(member.filename)
+            if member.flag_bits & 0x1 or member.compress_type not in _ZIP_METHODS:
+                raise BadInputError(
+                    f"{member.filename[:80]!r} is encrypted or packed in an uncommon way; pack the "
+                    "folder with plain zip."
+                )
+            if not member.is_dir():
+                with opened.open(member) as content:
+                    writer.write(member.filename, content)
+
+
+def _check_zip_ends(archive: Path) -> None:
+    """Refuse a file that is something else as well, and a table too large to read."""
+    with archive.open("rb") as file:
+        if file.read(4) not in (b"PK\x03\x04", _ZIP_END):
+            raise BadInputError(f"{archive.name} does not begin as a zip archive does; pack anew.")
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - 2**16 - 22))
+        tail = file.read()
+    end = tail.rfind(_ZIP_END)
+    if end < 0 or len(tail) - end < 22:
+        raise BadInputError(f"{archive.name} is cut off: its table of contents is missing; resend.")
+    comment = int.from_bytes(tail[end + 20 : end + 22], "little")
+    if end + 22 + comment != len(tail):
+        raise BadInputError(f"{archive.name} has something behind its end; pack it anew.")
+    # For more than 65,535 members or 4 GiB these are 2**16 - 1 or 2**32 - 1: see zip64's own.
+    table = int.from_bytes(tail[end + 12 : end + 16], "little")
+    if table == 2**32 - 1:
+        table = _zip64_table(tail, end)
+    if table > _ZIP_TABLE_BYTES:
+        raise BadInputError(
+            f"{archive.name} has a table of contents of {table:,} bytes; a checkpoint has a few "
+            "dozen files. Pack its folder alone."
+        )
+
+
+def _zip64_table(tail: bytes, end: int) -> int:
+    start = tail.rfind(b"PK\x06\x06", 0, end)
+    if start < 0:
+        return 2**32
+    return int.from_bytes(tail[start + 40 : start + 48], "little")
+
+
+# ---- tar ----------------------------------------------------------------------------------------
+
+
+def _unpack_tar(archive: Path, writer: _Writer) -> None:
+    with archive.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        plain: Any = gzip.GzipFile(fileobj=file) if compressed else file
+        metered: Any = _Metered(plain)
+        metered.allow(_TAR_HEADER_BYTES)
+        with tarfile.open(fileobj=metered, mode="r|", bufsize=tarfile.BLOCKSIZE) as opened:
+            for member in _members(opened, metered):
+                writer.count_member()
+                if member.isdir():
+                    relative_path(member.name)
+                    continue
+                content = opened.extractfile(member) if member.isreg() else None
+                if content is None or member.issparse() or member.size < 0:
+                    raise _special(member.name)
+                metered.allow(min(member.size, writer.bytes_left) + _TAR_HEADER_BYTES)
+                writer.write(member.name, content)
+
+
+def _members(opened: tarfile.TarFile, metered: "_Metered") -> Iterator[tarfile.TarInfo]:
+    while True:
+        member = opened.next()
+        if member is None:
+            return
+        # Long names and attributes stand before a member and are read into memory: bounded here.
+        metered.allow(member.size + _TAR_HEADER_BYTES)
+        yield member
+        opened.members = []  # type: ignore[attr-defined]  # tarfile would remember every one
+
+
+class _Metered:
+    """A stream that gives out no more than was allowed since the last time."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._left = 0
+
+    def allow(self, count: int) -> None:
+        self._left = count
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if self._left < 0:
+            raise BadInputError("the archive's headers are larger than any real ones; pack anew.")
+        return self._stream.read(size)
+
+
+def _special(name: str) -> BadInputError:
+    return BadInputError(
+        f"the archive holds {name[:80]!r}, which is no regular file (a link, a device or the "
+        "like); pack the files themselves."
+    )

@@ -1,0 +1,63 @@
+"""Which files a checkpoint may hold, by their names alone."""
+
+from pathlib import PurePosixPath
+
+from evalplatform.core.errors import BadInputError
+
+ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".md", ".model", ".toml", ".jsonl"}
+_ALLOWED_NAMES = {"LICENSE", "LICENCE", "NOTICE"}
+# What hubs, editors and file managers leave behind: not copied, not hashed.
+_LEFT_OUT = {".gitattributes", ".gitignore", ".DS_Store", "Thumbs.db"}
+_LEFT_OUT_FOLDERS = {"__MACOSX", ".git", ".cache"}
+_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif"}
+_CODE = {
+    ".bin": "a pickle", ".ckpt": "a pickle", ".pt": "a pickle", ".pth": "a pickle",
+    ".pkl": "a pickle", ".py": "program code", ".so": "program code", ".pyc": "program code",
+}  # fmt: skip
+MAX_DEPTH = 6
+_MAX_NAME = 255  # bytes, of most file systems
+
+
+def is_left_out(path: PurePosixPath) -> bool:
+    """Whether a file is not part of the checkpoint, and harmless to leave behind."""
+    return (
+        path.name in _LEFT_OUT
+        or path.name.startswith("._")
+        or path.suffix.lower() in _PICTURES
+        or bool(_LEFT_OUT_FOLDERS & set(path.parts[:-1]))
+    )
+
+
+def check_name(path: PurePosixPath) -> None:
+    """Refuse a file of a kind that is not needed. Raises `BadInputError`."""
+    suffix = path.suffix.lower()
+    if suffix in ALLOWED_SUFFIXES or path.name in _ALLOWED_NAMES:
+        return
+    what = f" ({_CODE[suffix]}, which could run code when loaded)" if suffix in _CODE else ""
+    raise BadInputError(
+        f"{path} is not accepted{what}; weights must be .safetensors and the rest JSON or text. "
+        "Save the model with safe_serialization=True and leave other files out."
+    )
+
+
+def relative_path(name: str) -> PurePosixPath:
+    """Return an archive member's name as a path below the archive's root.
+
+    Raises `BadInputError` for a name that could land anywhere else or that some systems read
+    differently.
+    """
+    path = PurePosixPath(name)
+    bad = (
+        not name
+        or path.is_absolute()
+        or ".." in path.parts
+        or any(ord(character) < 32 or character in '\\:*?"<>|' for character in name)
+        or len(path.parts) > MAX_DEPTH
+        or any(len(part.encode()) > _MAX_NAME for part in path.parts)
+    )
+    if bad:
+        raise BadInputError(
+            f"the archive holds a member named {name[:80]!r}; accepted are plain relative paths, "
+            f"at most {MAX_DEPTH} folders deep. Pack the checkpoint's folder anew."
+        )
+    return path
