@@ -7,6 +7,8 @@ urlpatterns = [
     path("", include("evalplatform.core.urls")),
     path("accounts/", include("evalplatform.accounts.urls")),
     path("annotate/", include("evalplatform.annotation.urls")),
+    path("uploads/", include("evalplatform.checkpoints.urls")),
+    path("checkpoints/", include("evalplatform.reports.registry_urls")),
     path("campaigns/", include("evalplatform.reports.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,11 +1,16 @@
 """The registry of checkpoints under comparison."""
 
+import shutil
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+
+from evalplatform.accounts.models import User
 
 
 class Checkpoint(models.Model):
@@ -61,3 +66,69 @@ class Checkpoint(models.Model):
     def directory(self) -> Path:
         """Where the verified files lie."""
         return Path(settings.CHECKPOINT_DIR) / self.sha256
+
+
+class Upload(models.Model):
+    """An archive on its way into the registry; its row stays and says what became of it."""
+
+    class Status(models.TextChoices):
+        UPLOADING = "uploading", "Uploading"
+        VERIFYING = "verifying", "Verifying"
+        VERIFIED = "verified", "Verified"
+        REJECTED = "rejected", "Rejected"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    file_name = models.CharField(max_length=200)
+    size_bytes = models.PositiveBigIntegerField()
+    checkpoint_name = models.CharField(max_length=80)
+    role = models.CharField(
+        max_length=16, choices=Checkpoint.Role.choices, blank=True, help_text="Blank: as trained."
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.UPLOADING)
+    reason = models.TextField(blank=True, help_text="Why it was rejected.")
+    checkpoint = models.ForeignKey(
+        Checkpoint, null=True, blank=True, on_delete=models.SET_NULL, related_name="uploads"
+    )
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="When a worker was woken.")
+    started_at = models.DateTimeField(null=True, blank=True, help_text="When one took it.")
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(status="rejected") | ~Q(reason=""), name="upload_rejected_says_why"
+            ),
+            models.CheckConstraint(condition=Q(size_bytes__gte=1), name="upload_has_a_size"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file_name} ({self.status})"
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.CHECKPOINT_DIR) / "uploads" / str(self.pk)
+
+    @property
+    def file(self) -> Path:
+        """What has arrived. The person's own file name never becomes one here."""
+        name = self.file_name.lower()
+        return self.folder / ("upload.zip" if name.endswith(".zip") else "upload.tar")
+
+    @property
+    def received_bytes(self) -> int:
+        if self.status != self.Status.UPLOADING:
+            return self.size_bytes
+        return self.file.stat().st_size if self.file.exists() else 0
+
+    @property
+    def last_received_at(self) -> datetime | None:
+        """When the last byte arrived; None when the file is gone."""
+        try:
+            return datetime.fromtimestamp(self.file.stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return None
+
+    def remove_files(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -35,7 +35,8 @@ def register_checkpoint(
             return known, False
         chosen_name = name or str(files.metadata.get("name", "")) or _name_of(source)
         chosen_role = role or str(files.metadata.get("role", Checkpoint.Role.EXTERNAL))
-        _check_name_and_role(chosen_name, chosen_role)
+        check_name_and_role(chosen_name, chosen_role)
+        _check_is_free(chosen_name)
         parent = _parent(files)
         _take_into_registry(files, folder)
     return _record(files, chosen_name, chosen_role, parent)
@@ -66,19 +67,22 @@ def _record(
         )
 
 
-def _check_name_and_role(name: str, role: str) -> None:
+def check_name_and_role(name: str, role: str) -> None:
+    """Refuse a name that cannot be one and an unknown role. Raises `BadInputError`."""
     if role not in Checkpoint.Role.values:
         raise BadInputError(f"role {role!r} is not one of {', '.join(Checkpoint.Role.values)}.")
+    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
+        raise BadInputError(
+            f"{name!r} cannot name a checkpoint; use letters, digits, hyphens and underscores."
+        )
+
+
+def _check_is_free(name: str) -> None:
     taken = Checkpoint.objects.filter(name=name).first()
     if taken:
         raise BadInputError(
             f"the name {name!r} belongs to other weights (sha256 {taken.sha256[:12]}…); "
-            "choose another with --name."
-        )
-    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
-        raise BadInputError(
-            f"{name!r} cannot name a checkpoint; use letters, digits, hyphens and underscores "
-            "(--name)."
+            "choose another name."
         )
 
 

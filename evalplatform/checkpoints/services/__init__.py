@@ -1,0 +1,23 @@
+"""What can be done with checkpoints."""
+
+from evalplatform.checkpoints.services.registering import register_checkpoint
+from evalplatform.checkpoints.services.uploading import (
+    BusyError,
+    OffsetError,
+    begin_upload,
+    cancel_upload,
+    receive,
+    verify_upload,
+    wake_stalled_uploads,
+)
+
+__all__ = [
+    "BusyError",
+    "OffsetError",
+    "begin_upload",
+    "cancel_upload",
+    "receive",
+    "register_checkpoint",
+    "verify_upload",
+    "wake_stalled_uploads",
+]

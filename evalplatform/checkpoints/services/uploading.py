@@ -1,0 +1,184 @@
+"""Uploads: received in parts that may break off anywhere, then verified by a worker.
+
+The file itself says how much has arrived, so a killed web process forgets nothing. Nothing is
+looked into before it is whole, and then only in the quarantine.
+"""
+
+import fcntl
+import os
+import shutil
+import traceback
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+
+from evalplatform.accounts.models import User
+from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.checkpoints.services.registering import check_name_and_role, register_checkpoint
+from evalplatform.checkpoints.verification.archives import ARCHIVES, is_archive
+from evalplatform.core.errors import BadInputError, EvalPlatformError
+
+TASK = "checkpoints.verify_upload"
+_CHUNK = 2**20
+_ABANDONED = timedelta(days=7)  # without a byte
+_STALLED = timedelta(seconds=60)  # a message that woke nobody
+_AT_A_TIME = timedelta(hours=6)  # a verification that takes longer was killed
+
+
+class OffsetError(EvalPlatformError):
+    """The part does not begin where the file ends; the client asks where that is."""
+
+
+class BusyError(EvalPlatformError):
+    """Another request is writing to the same upload."""
+
+
+class Body(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def begin_upload(
+    *, file_name: str, size_bytes: int, name: str, role: str, user: User, now: datetime
+) -> Upload:
+    """Make room for an upload of exactly `size_bytes`.
+
+    Raises `BadInputError` for a file that could never become a checkpoint: before the first byte
+    is sent, not after the last.
+    """
+    _forget_abandoned(now)
+    if not is_archive(Path(file_name)):
+        raise BadInputError(
+            f"{file_name[:80]!r} is no archive; send a {', '.join(ARCHIVES)} of the checkpoint's "
+            "folder."
+        )
+    if not 1 <= size_bytes <= settings.CHECKPOINT_MAX_BYTES:
+        raise BadInputError(
+            f"{size_bytes:,} bytes are outside 1 to {settings.CHECKPOINT_MAX_BYTES:,} "
+            "(CHECKPOINT_MAX_BYTES)."
+        )
+    chosen = name or Path(file_name).name.split(".")[0]
+    check_name_and_role(chosen, role or Checkpoint.Role.EXTERNAL)
+    upload = Upload(
+        file_name=Path(file_name).name[-200:],
+        size_bytes=size_bytes,
+        checkpoint_name=chosen,
+        role=role,
+        created_by=user,
+    )
+    upload.folder.mkdir(parents=True)
+    free = shutil.disk_usage(upload.folder).free
+    if free < 2 * size_bytes:
+        upload.folder.rmdir()
+        raise BadInputError(
+            f"the server has {free:,} bytes left; this upload needs about twice its "
+            f"{size_bytes:,}. Ask the operator to make room."
+        )
+    upload.file.touch()
+    upload.save()
+    return upload
+
+
+def receive(*, upload: Upload, offset: int, body: Body, length: int, now: datetime) -> int:
+    """Append `length` bytes of `body` to the upload at `offset`; return how much has arrived.
+
+    What arrived of a part that breaks off is kept. The last byte hands the file to a worker.
+
+    Raises:
+        OffsetError: `offset` is not where the file ends, or the part reaches beyond its size.
+        BusyError: another request is writing.
+    """
+    if upload.status != Upload.Status.UPLOADING:
+        raise OffsetError(f"this upload is {upload.get_status_display().lower()} already.")
+    with upload.file.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BusyError("another request is writing to this upload; try again.") from error
+        there = file.seek(0, os.SEEK_END)
+        if offset != there or length < 0 or offset + length > upload.size_bytes:
+            raise OffsetError(
+                f"{there:,} of {upload.size_bytes:,} bytes have arrived; go on from there."
+            )
+        there += _append(file, body, length)
+    if there == upload.size_bytes:
+        _hand_over(upload, now)
+    return there
+
+
+def _append(file: object, body: Body, length: int) -> int:
+    written = 0
+    try:
+        while written < length and (chunk := body.read(min(_CHUNK, length - written))):
+            written += file.write(chunk)  # type: ignore[attr-defined]
+    finally:
+        file.flush()  # type: ignore[attr-defined]
+        os.fsync(file.fileno())  # type: ignore[attr-defined]
+    return written
+
+
+def _hand_over(upload: Upload, now: datetime) -> None:
+    with transaction.atomic():
+        changed = Upload.objects.filter(pk=upload.pk, status=Upload.Status.UPLOADING).update(
+            status=Upload.Status.VERIFYING, sent_at=now
+        )
+        if changed:
+            transaction.on_commit(lambda: _wake_worker(upload.pk))
+    upload.refresh_from_db()
+
+
+def _wake_worker(identifier: object) -> None:
+    current_app.send_task(TASK, args=[str(identifier)], queue="default")
+
+
+def wake_stalled_uploads(*, now: datetime) -> None:
+    """Wake a worker again for uploads whose message was lost or whose worker was killed."""
+    stalled = Upload.objects.filter(status=Upload.Status.VERIFYING, sent_at__lt=now - _STALLED)
+    for upload in stalled.filter(started_at=None) | stalled.filter(started_at__lt=now - _AT_A_TIME):
+        Upload.objects.filter(pk=upload.pk).update(sent_at=now, started_at=None)
+        _wake_worker(upload.pk)
+
+
+def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
+    """Verify a whole upload and register it, or reject it with the reason; its file is removed.
+
+    None where another worker has it or it is done. One conditional update decides who has it.
+    """
+    waiting = Upload.objects.filter(pk=identifier, status=Upload.Status.VERIFYING, started_at=None)
+    if not waiting.update(started_at=now):
+        return None
+    upload = Upload.objects.get(pk=identifier)
+    try:
+        upload.checkpoint, _ = register_checkpoint(
+            source=upload.file, name=upload.checkpoint_name, role=upload.role or None
+        )
+        upload.status = Upload.Status.VERIFIED
+    except EvalPlatformError as error:
+        upload.status, upload.reason = Upload.Status.REJECTED, str(error)
+    except Exception as error:
+        # A fault of ours or of the disk: said to the person all the same, and to the log.
+        upload.status = Upload.Status.REJECTED
+        upload.reason = f"could not be verified: {traceback.format_exception_only(error)[-1][:500]}"
+        upload.save()
+        upload.remove_files()
+        raise
+    upload.save()
+    upload.remove_files()
+    return upload
+
+
+def cancel_upload(*, upload: Upload) -> None:
+    """Forget an upload that is not being verified, and what has arrived of it."""
+    if upload.status == Upload.Status.VERIFYING:
+        raise BadInputError("this upload is being verified; wait for the result.")
+    upload.remove_files()
+    upload.delete()
+
+
+def _forget_abandoned(now: datetime) -> None:
+    for upload in Upload.objects.filter(status=Upload.Status.UPLOADING):
+        if upload.last_received_at is None or upload.last_received_at < now - _ABANDONED:
+            cancel_upload(upload=upload)

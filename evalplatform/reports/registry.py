@@ -1,0 +1,88 @@
+"""What the registry's pages show: a checkpoint, where it came from and what was done with it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from evalplatform.campaigns.models import Campaign
+from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.generation.models import Sample
+
+_SAMPLES = 24  # in the grid
+_UPLOADS = 10  # most recent ones that did not end in a checkpoint
+_MAX_CARD_BYTES = 200_000
+
+
+@dataclass(frozen=True)
+class Relative:
+    """One line of a lineage: how deep it stands, and whether it is the one asked for."""
+
+    checkpoint: Checkpoint
+    depth: int
+    is_self: bool
+
+
+def registry_context() -> dict[str, Any]:
+    """Return every checkpoint, and the uploads that are not checkpoints (yet)."""
+    return {
+        "checkpoints": Checkpoint.objects.select_related("parent"),
+        "uploads": Upload.objects.exclude(status=Upload.Status.VERIFIED)[:_UPLOADS],
+        "roles": Checkpoint.Role.choices,
+    }
+
+
+def checkpoint_context(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return all that is known of one checkpoint."""
+    samples = Sample.objects.filter(checkpoint=checkpoint, status=Sample.Status.READY)
+    return {
+        "checkpoint": checkpoint,
+        "lineage": lineage(checkpoint),
+        "facts": _facts(checkpoint),
+        "card": _card(checkpoint),
+        "samples": samples.select_related("prompt", "settings").order_by("-generated_at")[
+            :_SAMPLES
+        ],
+        "sample_count": samples.count(),
+        "campaigns": Campaign.objects.filter(
+            Q(checkpoint_a=checkpoint) | Q(checkpoint_b=checkpoint)
+        ),
+    }
+
+
+def lineage(checkpoint: Checkpoint) -> list[Relative]:
+    """Return the tree from its oldest ancestor down, depth first, children by name."""
+    root = checkpoint
+    while root.parent is not None:
+        root = root.parent
+    found: list[Relative] = []
+
+    def walk(each: Checkpoint, depth: int) -> None:
+        found.append(Relative(each, depth, each == checkpoint))
+        for child in each.children.order_by("name"):
+            walk(child, depth + 1)
+
+    walk(root, 0)
+    return found
+
+
+def _facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    """Return the provenance's plain values as (name, value), in the order they were recorded."""
+    facts = []
+    for name, value in checkpoint.training.items():
+        if isinstance(value, dict) and all(
+            not isinstance(each, dict | list) for each in value.values()
+        ):
+            value = ", ".join(f"{key} {each}" for key, each in value.items())
+        if isinstance(value, str | int | float):
+            facts.append((name.replace("_", " "), str(value)))
+    return facts
+
+
+def _card(checkpoint: Checkpoint) -> str:
+    """Return the model card as it was written, or nothing."""
+    path = checkpoint.directory / "README.md"
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file.read(_MAX_CARD_BYTES).decode("utf-8", "replace")

@@ -1,0 +1,10 @@
+from django.urls import path
+
+from evalplatform.reports import registry_views
+
+app_name = "registry"
+urlpatterns = [
+    path("", registry_views.checkpoint_list, name="list"),
+    path("samples/<int:identifier>/", registry_views.sample_image, name="sample"),
+    path("<slug:name>/", registry_views.checkpoint, name="checkpoint"),
+]

@@ -1,0 +1,69 @@
+// The registry's page: uploads the chosen archive and tells what became of it.
+
+import { Refused, TusUpload } from "./tus.js";
+
+const form = document.getElementById("upload");
+const [submit, cancel] = [form.querySelector("[type=submit]"), form.querySelector("[data-cancel]")];
+const bar = form.querySelector("progress");
+const message = form.querySelector("[data-message]");
+const POLL = 1500; // ms
+let upload = null;
+
+function say(text, { bad = false } = {}) {
+  message.textContent = text;
+  message.toggleAttribute("data-bad", bad);
+}
+
+function working(on) {
+  submit.disabled = on;
+  cancel.hidden = !on;
+  bar.hidden = !on;
+}
+
+const megabytes = (bytes) => (bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 });
+
+async function follow(url) {
+  cancel.hidden = true;
+  bar.removeAttribute("value"); // nobody knows how long this takes
+  for (let asked = 0; ; asked++) {
+    const answer = await fetch(`${url}status/`, { credentials: "same-origin" });
+    const state = answer.ok ? await answer.json() : { status: "verifying" };
+    if (state.status === "verified") {
+      window.location.assign(`${form.dataset.registry}${state.checkpoint}/`);
+      return;
+    }
+    if (state.status === "rejected") throw new Refused(state.reason);
+    const idle = !state.started && asked > 6;
+    say(idle ? "Waiting for a worker: start one with “make worker”." : "Verifying…");
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const fields = new FormData(form);
+  upload = new TusUpload(fields.get("file"), {
+    endpoint: form.dataset.uploads,
+    metadata: { name: fields.get("name"), role: fields.get("role") },
+    onProgress: (sent, size) => {
+      bar.value = sent / size;
+      say(`${megabytes(sent)} of ${megabytes(size)} MB sent`);
+    },
+    onPause: (wait) => say(`The connection broke; trying again in ${Math.ceil(wait / 1000)} s.`),
+  });
+  working(true);
+  try {
+    const url = await upload.send();
+    if (url) await follow(url);
+  } catch (error) {
+    say(error instanceof Refused ? `Refused: ${error.message}` : String(error), { bad: true });
+  }
+  working(false);
+});
+
+cancel.addEventListener("click", async () => {
+  await upload?.cancel();
+  say("Cancelled; nothing was kept.");
+});
+
+submit.disabled = false;

@@ -1,0 +1,243 @@
+"""Uploads over the tus protocol: parts, breaks, refusals, and what becomes of a whole one."""
+
+import base64
+import io
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from evalplatform.checkpoints import services
+from evalplatform.checkpoints.models import Checkpoint, Upload
+from tests.checkpoints import hostile
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TUS = {"Tus-Resumable": "1.0.0"}
+UPLOADS = reverse("checkpoints:uploads")
+
+
+@pytest.fixture(autouse=True)
+def registry(tmp_path, settings):
+    settings.CHECKPOINT_DIR = tmp_path / "registry"
+    settings.CELERY_TASK_ALWAYS_EAGER = False
+    return settings.CHECKPOINT_DIR
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Identifiers for which a worker was woken."""
+    woken = []
+    monkeypatch.setattr("evalplatform.checkpoints.services.uploading._wake_worker", woken.append)
+    return woken
+
+
+@pytest.fixture
+def researcher(client, rania):
+    client.force_login(rania)
+    return client
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return hostile.zipped(tmp_path / "my-model.zip", hostile.members()).read_bytes()
+
+
+def begin(client, size, file_name="my-model.zip", **told):
+    pairs = {"filename": file_name, **told}.items()
+    metadata = ",".join(f"{key} {base64.b64encode(each.encode()).decode()}" for key, each in pairs)
+    headers = TUS | {"Upload-Length": str(size), "Upload-Metadata": metadata}
+    return client.post(UPLOADS, headers=headers)
+
+
+def part(client, url, offset, content, **headers):
+    return client.patch(
+        url,
+        content,
+        content_type="application/offset+octet-stream",
+        headers=TUS | {"Upload-Offset": str(offset)} | headers,
+    )
+
+
+def offset(client, url):
+    return int(client.head(url, headers=TUS)["Upload-Offset"])
+
+
+def test_upload_in_parts_becomes_a_checkpoint(researcher, archive, sent, registry):
+    url = begin(researcher, len(archive), role="baseline")["Location"]
+    for start in range(0, len(archive), 100):
+        assert offset(researcher, url) == start
+        answer = part(researcher, url, start, archive[start : start + 100])
+        assert answer.status_code == 204
+    upload = Upload.objects.get()
+    assert (upload.status, sent) == ("verifying", [upload.pk])
+    services.verify_upload(identifier=str(upload.pk), now=timezone.now())
+    checkpoint = Checkpoint.objects.get()
+    assert (checkpoint.name, checkpoint.role) == ("my-model", "baseline")
+    told = researcher.get(f"{url}status/").json()
+    assert (told["status"], told["checkpoint"]) == ("verified", "my-model")
+    assert list((registry / "uploads").iterdir()) == []
+
+
+def test_rejected_upload_says_why_and_leaves_no_file(researcher, tmp_path, sent, registry):
+    evil = hostile.zipped(tmp_path / "evil.zip", {"a.py": b"import os"}).read_bytes()
+    url = begin(researcher, len(evil), "evil.zip")["Location"]
+    part(researcher, url, 0, evil)
+    services.verify_upload(identifier=str(sent[0]), now=timezone.now())
+    told = researcher.get(f"{url}status/").json()
+    assert told["status"] == "rejected"
+    assert "program code" in told["reason"]
+    assert list(registry.glob("*/*")) == []
+    assert not Checkpoint.objects.exists()
+
+
+def test_part_at_another_place_is_refused_and_changes_nothing(researcher, archive, sent):
+    url = begin(researcher, len(archive))["Location"]
+    part(researcher, url, 0, archive[:10])
+    for wrong in (0, 5, 11):
+        assert part(researcher, url, wrong, b"xxxx").status_code == 409
+    assert part(researcher, url, 10, archive[10:] + b"too much").status_code == 409
+    assert offset(researcher, url) == 10
+
+
+def test_part_that_breaks_off_is_kept_as_far_as_it_came(rania, archive, sent):
+    upload = services.begin_upload(
+        file_name="a.zip", size_bytes=len(archive), name="", role="", user=rania,
+        now=timezone.now(),
+    )  # fmt: skip
+
+    class Breaking(io.BytesIO):
+        def read(self, size=-1, /):
+            if self.tell() >= 40:
+                raise OSError("connection reset")
+            return super().read(min(size, 40))
+
+    with pytest.raises(OSError, match="reset"):
+        services.receive(
+            upload=upload, offset=0, body=Breaking(archive), length=len(archive), now=timezone.now()
+        )
+    assert upload.received_bytes == 40
+    rest = io.BytesIO(archive[40:])
+    services.receive(
+        upload=upload, offset=40, body=rest, length=len(archive) - 40, now=timezone.now()
+    )
+    assert upload.file.read_bytes() == archive
+    assert sent == [upload.pk]
+
+
+def test_second_writer_has_to_wait(rania, archive, sent):
+    upload = services.begin_upload(
+        file_name="a.zip", size_bytes=100, name="", role="", user=rania, now=timezone.now()
+    )
+
+    class Meanwhile(io.BytesIO):
+        def read(self, size=-1, /):
+            with pytest.raises(services.BusyError):
+                services.receive(
+                    upload=upload, offset=0, body=io.BytesIO(b"x"), length=1, now=timezone.now()
+                )
+            return super().read(size)
+
+    services.receive(
+        upload=upload, offset=0, body=Meanwhile(b"a" * 10), length=10, now=timezone.now()
+    )
+    assert upload.received_bytes == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "told", "reason"),
+    [
+        ("model.ckpt", 10, {}, "no archive"),
+        ("a.zip", 0, {}, "outside 1 to"),
+        ("a.zip", 2**50, {}, "outside 1 to"),
+        ("a.zip", 10, {"name": "white space"}, "cannot name"),
+        ("a.zip", 10, {"role": "king"}, "is not one of"),
+    ],
+)
+def test_what_can_never_be_taken_is_refused_before_the_first_byte(
+    researcher, name, size, told, reason
+):
+    answer = begin(researcher, size, name, **told)
+    assert answer.status_code == 400
+    assert reason in answer.content.decode()
+    assert not Upload.objects.exists()
+
+
+def test_weights_that_are_known_are_taken_as_what_they_are(researcher, archive, sent):
+    for _ in range(2):
+        part(researcher, begin(researcher, len(archive))["Location"], 0, archive)
+        services.verify_upload(identifier=str(sent[-1]), now=timezone.now())
+    assert [each.status for each in Upload.objects.all()] == ["verified", "verified"]
+    assert Checkpoint.objects.count() == 1
+
+
+def test_strangers_can_neither_begin_nor_look(client, rania, archive):
+    upload = services.begin_upload(
+        file_name="a.zip", size_bytes=10, name="", role="", user=rania, now=timezone.now()
+    )
+    url = reverse("checkpoints:upload", args=[upload.pk])
+    assert begin(client, 10).status_code == 401
+    assert part(client, url, 0, b"x").status_code == 401
+    assert client.get(f"{url}status/").status_code == 401
+    assert client.delete(url, headers=TUS).status_code == 401
+
+
+def test_cancelled_upload_is_forgotten(researcher, archive, registry):
+    url = begin(researcher, len(archive))["Location"]
+    part(researcher, url, 0, archive[:10])
+    assert researcher.delete(url, headers=TUS).status_code == 204
+    assert researcher.head(url, headers=TUS).status_code == 404
+    assert list((registry / "uploads").iterdir()) == []
+
+
+def test_upload_abandoned_for_a_week_is_forgotten_when_the_next_begins(researcher, rania, registry):
+    begin(researcher, 10)
+    later = timezone.now() + timedelta(days=8)
+    services.begin_upload(file_name="b.zip", size_bytes=10, name="", role="", user=rania, now=later)
+    assert [each.file_name for each in Upload.objects.all()] == ["b.zip"]
+    assert len(list((registry / "uploads").iterdir())) == 1
+
+
+def test_worker_is_woken_again_when_nobody_came(researcher, archive, sent):
+    url = begin(researcher, len(archive))["Location"]
+    part(researcher, url, 0, archive)
+    services.wake_stalled_uploads(now=timezone.now())
+    assert len(sent) == 1
+    services.wake_stalled_uploads(now=timezone.now() + timedelta(seconds=90))
+    assert len(sent) == 2
+
+
+def test_two_workers_with_the_same_message_verify_once(researcher, archive, sent):
+    url = begin(researcher, len(archive))["Location"]
+    part(researcher, url, 0, archive)
+    first = services.verify_upload(identifier=str(sent[0]), now=timezone.now())
+    assert first is not None
+    assert services.verify_upload(identifier=str(sent[0]), now=timezone.now()) is None
+
+
+def test_fault_of_ours_is_said_to_the_person_too(researcher, archive, sent, monkeypatch):
+    url = begin(researcher, len(archive))["Location"]
+    part(researcher, url, 0, archive)
+
+    def fail(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("evalplatform.checkpoints.services.uploading.register_checkpoint", fail)
+    with pytest.raises(OSError, match="No space"):
+        services.verify_upload(identifier=str(sent[0]), now=timezone.now())
+    told = researcher.get(f"{url}status/").json()
+    assert told["status"] == "rejected"
+    assert "No space left" in told["reason"]
+
+
+def test_rejection_without_a_reason_cannot_be_stored():
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Upload.objects.create(file_name="a.zip", size_bytes=1, status="rejected")
+
+
+def test_another_protocol_is_refused_and_ours_is_told(researcher):
+    assert researcher.post(UPLOADS).status_code == 412
+    answer = researcher.options(UPLOADS)
+    assert (answer.status_code, answer["Tus-Version"]) == (204, "1.0.0")
+    assert answer["Tus-Extension"] == "creation,termination"

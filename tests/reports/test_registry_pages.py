@@ -1,0 +1,79 @@
+"""The registry's pages: every checkpoint, its lineage, samples and campaigns."""
+
+import pytest
+from django.urls import reverse
+
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.generation.models import Sample
+from evalplatform.reports.registry import lineage
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def researcher(client, rania):
+    client.force_login(rania)
+    return client
+
+
+def text(client, name, *args):
+    return client.get(reverse(f"registry:{name}", args=args)).content.decode()
+
+
+def test_registry_needs_a_sign_in(client):
+    assert client.get(reverse("registry:list")).status_code == 302
+
+
+def test_empty_registry_says_what_to_do(researcher):
+    assert "No checkpoints yet" in text(researcher, "list")
+
+
+def test_lineage_is_the_whole_family_from_its_oldest_down():
+    first = factories.make_checkpoint("first")
+    tuned = factories.make_checkpoint("tuned", "quality_tuned", parent=first)
+    other = factories.make_checkpoint("other", "quality_tuned", parent=first)
+    again = factories.make_checkpoint("again", "quality_tuned", parent=other)
+    factories.make_checkpoint("stranger")
+    found = [(each.checkpoint, each.depth, each.is_self) for each in lineage(again)]
+    assert found == [
+        (first, 0, False), (other, 1, False), (again, 2, True), (tuned, 1, False),
+    ]  # fmt: skip
+
+
+def test_page_shows_campaigns_and_samples(researcher, draft):
+    checkpoint = draft.checkpoint_a
+    page = text(researcher, "checkpoint", checkpoint.name)
+    assert draft.slug in page
+    sample = Sample.objects.filter(checkpoint=checkpoint).first()
+    url = reverse("registry:sample", args=[sample.pk])
+    assert url in page
+    assert sample.prompt.text in page
+    image = researcher.get(url)
+    assert image["Content-Type"] == "image/png"
+    assert b"".join(image.streaming_content).startswith(b"\x89PNG")
+
+
+def test_sample_is_for_researchers_only(client, draft):
+    sample = Sample.objects.first()
+    assert client.get(reverse("registry:sample", args=[sample.pk])).status_code == 302
+
+
+def test_model_card_is_shown_as_text_never_as_markup(researcher, settings, tmp_path):
+    settings.CHECKPOINT_DIR = tmp_path
+    checkpoint = factories.make_checkpoint("carded")
+    checkpoint.directory.mkdir(parents=True)
+    (checkpoint.directory / "README.md").write_text("# Card\n<script>alert(1)</script>")
+    page = text(researcher, "checkpoint", "carded")
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+
+
+def test_parameters_and_training_are_told(researcher):
+    Checkpoint.objects.filter(pk=factories.make_checkpoint("told").pk).update(
+        parameters={"F16": 2_800_000_000}, training={"recipe": "pretrain", "steps": {"denoiser": 9}}
+    )
+    page = text(researcher, "checkpoint", "told")
+    assert "2,800,000,000 F16" in page
+    assert "denoiser 9" in page
+    assert "2.8 billion" in text(researcher, "list")
