@@ -22,6 +22,7 @@ from .errors import (
 )
 from .estimates import Estimate, State
 from .majority import Verdicts, verdicts
+from .multiplicity import benjamini_hochberg, holm, max_t
 from .preference import ExactSignTest, SignTest, exact_sign_test, sign_test
 from .rates import Tally, WinRates, breakdown, tally, win_rates
 from .reliability import Agreement, agreement, nominal_alpha, percent_agreement
@@ -50,9 +51,12 @@ __all__ = [
     "Votes",
     "WinRates",
     "agreement",
+    "benjamini_hochberg",
     "breakdown",
     "exact_sign_test",
     "factorise",
+    "holm",
+    "max_t",
     "nominal_alpha",
     "percent_agreement",
     "side_bias",
