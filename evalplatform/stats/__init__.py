@@ -15,15 +15,20 @@ from .errors import (
     ItemAcrossPromptsError,
     LengthMismatchError,
     MissingIdError,
+    MixedCriteriaError,
     RowsError,
+    SelfComparisonError,
     StatsError,
     UnknownOptionError,
     UnknownOutcomeError,
 )
 from .estimates import Estimate, State
+from .gallery import GalleryVotes
 from .majority import Verdicts, verdicts
 from .multiplicity import benjamini_hochberg, holm, max_t
 from .preference import ExactSignTest, SignTest, exact_sign_test, sign_test
+from .rank_confidence import RankSet, RankSets, rank_sets
+from .ranking import Difference, Ranking, Strength, TieWeight, rank
 from .rates import Tally, WinRates, breakdown, tally, win_rates
 from .reliability import Agreement, agreement, nominal_alpha, percent_agreement
 from .sides import SideBias, side_bias
@@ -32,19 +37,28 @@ from .votes import Outcome, Votes, factorise
 __all__ = [
     "Agreement",
     "ColumnTypeError",
+    "Difference",
     "EmptyVotesError",
     "Estimate",
     "ExactSignTest",
+    "GalleryVotes",
     "ItemAcrossPromptsError",
     "LengthMismatchError",
     "MissingIdError",
+    "MixedCriteriaError",
     "Outcome",
+    "RankSet",
+    "RankSets",
+    "Ranking",
     "RowsError",
+    "SelfComparisonError",
     "SideBias",
     "SignTest",
     "State",
     "StatsError",
+    "Strength",
     "Tally",
+    "TieWeight",
     "UnknownOptionError",
     "UnknownOutcomeError",
     "Verdicts",
@@ -59,6 +73,8 @@ __all__ = [
     "max_t",
     "nominal_alpha",
     "percent_agreement",
+    "rank",
+    "rank_sets",
     "side_bias",
     "sign_test",
     "tally",

@@ -53,6 +53,14 @@ class ItemAcrossPromptsError(RowsError):
     """The votes of one item lie on more than one prompt."""
 
 
+class SelfComparisonError(RowsError):
+    """A vote compares a checkpoint with itself."""
+
+
+class MixedCriteriaError(StatsError):
+    """Votes on more than one criterion would be pooled into one ranking."""
+
+
 class UnknownOptionError(StatsError):
     """An option (estimand, rule, level, replicates) lies outside what the function offers."""
 

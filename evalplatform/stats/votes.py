@@ -74,10 +74,10 @@ class Votes:
     def __post_init__(self) -> None:
         for name in ("outcome", "prompt", "annotator", "item"):
             object.__setattr__(self, name, _frozen_integers(name, getattr(self, name)))
-        _check_lengths(
+        check_lengths(
             outcome=self.outcome, prompt=self.prompt, annotator=self.annotator, item=self.item
         )
-        _check_outcomes(self.outcome)
+        check_outcomes(self.outcome)
         _check_one_prompt_per_item(self.by_item, self.by_prompt)
 
     @classmethod
@@ -101,7 +101,7 @@ class Votes:
         ([0, 1, 2], [0, 0, 1])
         """
         return cls(
-            outcome=_outcome_codes(outcome),
+            outcome=outcome_codes(outcome),
             prompt=_id_codes("prompt", prompt),
             annotator=_id_codes("annotator", annotator),
             item=_id_codes("item", item),
@@ -144,7 +144,7 @@ class Votes:
         kept = np.asarray(mask)
         if kept.dtype != np.bool_ or kept.ndim != 1:
             raise ColumnTypeError("mask must be a one-dimensional column of True and False.")
-        _check_lengths(votes=self.outcome, mask=kept)
+        check_lengths(votes=self.outcome, mask=kept)
         return Votes(self.outcome[kept], self.prompt[kept], self.annotator[kept], self.item[kept])
 
     def swapped(self) -> Votes:
@@ -193,13 +193,13 @@ def _frozen_integers(name: str, column: npt.ArrayLike) -> IntColumn:
     return frozen
 
 
-def _check_lengths(**columns: npt.NDArray[Any]) -> None:
+def check_lengths(**columns: npt.NDArray[Any]) -> None:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise LengthMismatchError(lengths)
 
 
-def _check_outcomes(outcome: IntColumn) -> None:
+def check_outcomes(outcome: IntColumn) -> None:
     wrong = np.flatnonzero((outcome < Outcome.A) | (outcome > Outcome.B))
     if len(wrong):
         raise UnknownOutcomeError(f"Unknown outcome {outcome[wrong[0]]}", wrong, _ACCEPTED)
@@ -217,7 +217,7 @@ def _check_one_prompt_per_item(items: Groups, prompts: Groups) -> None:
         )
 
 
-def _outcome_codes(outcomes: Iterable[Any]) -> IntColumn:
+def outcome_codes(outcomes: Iterable[Any]) -> IntColumn:
     if isinstance(outcomes, np.ndarray) and outcomes.dtype.kind in "iu":
         return outcomes.astype(np.int64)
     given = list(outcomes)
@@ -240,7 +240,7 @@ def _id_codes(name: str, ids: Iterable[Hashable]) -> IntColumn:
     if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu" and ids.dtype != np.uint64:
         return ids.astype(np.int64)
     given = list(ids)
-    missing = [row for row, one in enumerate(given) if _is_missing(one)]
+    missing = [row for row, one in enumerate(given) if is_missing(one)]
     if missing:
         raise MissingIdError(f"{name} is missing", missing, "Drop these votes or name their ids.")
     if all(_fits_int64(one) for one in given):
@@ -259,5 +259,5 @@ def _fits_int64(one: Any) -> bool:
     return _is_integer(one) and _INT64.min <= int(one) <= _INT64.max
 
 
-def _is_missing(one: Any) -> bool:
+def is_missing(one: Any) -> bool:
     return one is None or (isinstance(one, (float, np.floating)) and bool(np.isnan(one)))

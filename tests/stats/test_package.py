@@ -17,6 +17,11 @@ MODULES = [module.name for module in pkgutil.iter_modules(evalplatform.stats.__p
 WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "agreement"} | {
     "side_bias",
     "Votes",
+    "rank",
+    "rank_sets",
+    "holm",
+    "benjamini_hochberg",
+    "max_t",
 }
 
 

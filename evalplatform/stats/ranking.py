@@ -1,0 +1,389 @@
+"""Strengths of a gallery of checkpoints from votes on pairs of them.
+
+Naming: a strength is on the natural log scale and has sum 0 over the gallery; a checkpoint that is
+1 stronger wins e = 2.7 times as often as it loses. `nu` is the weight of a tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from math import exp, sqrt
+
+import numpy as np
+
+from .clustering import FloatArray
+from .davidson import Fit, PairCounts, Ties, chances, check_ties, fit, pair_counts
+from .errors import MixedCriteriaError, UnknownOptionError
+from .estimates import State
+from .existence import existence
+from .gallery import GalleryVotes, Labels
+from .intervals import check_level, t_p_value, t_quantile
+from .sandwich import ClusteredCovariance, clustered_covariance, difference_variances
+from .votes import IntColumn
+
+_NO_VARIATION = 1e-12  # share of the model's variance below which a variance is rounding error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strength:
+    """One checkpoint's place in a gallery.
+
+    Attributes:
+        checkpoint: its id.
+        rank: 1 for the strongest; equal strengths share the better rank. A description: read
+            `rank_sets` for what the votes can tell.
+        value: strength, natural log scale, relative to the gallery's mean.
+        se, low, high: standard error and interval at the ranking's level; None where the ranking
+            has no intervals, see `Ranking.interval_state`.
+        n_votes: votes that compare this checkpoint.
+    """
+
+    checkpoint: Hashable
+    rank: int
+    value: float
+    se: float | None
+    low: float | None
+    high: float | None
+    n_votes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How much stronger one checkpoint is than another: log odds among decided votes.
+
+    `p_value` is the two-sided t test of 0, not adjusted for the number of pairs. se, low, high
+    and p_value are None where the ranking has no intervals.
+    """
+
+    checkpoint: Hashable
+    other: Hashable
+    value: float
+    se: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TieWeight:
+    """nu of Davidson's model: between equals, ties stand to wins of either as nu to 1."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ranking:
+    """Strengths of all checkpoints of a gallery, see `rank`.
+
+    Attributes:
+        strengths: one per checkpoint, strongest first; empty where undefined.
+        nu: the weight of ties; None for ties="half" and where undefined. Exactly 0 without
+            interval where no vote is a tie.
+        checkpoints: ids, in the order of `values`, `covariance` and `difference_se`.
+        values: strengths (M,), or None.
+        covariance: (M, M), two-way clustered, negative eigenvalues set to 0; None without
+            intervals. For simulation and joint tests.
+        difference_se: (M, M), standard errors of all differences, each at least that of either
+            one-way clustering; None without intervals.
+        level, df: of the intervals; df = min(prompts, annotators) - 1, None without intervals.
+        n_votes, n_prompts, n_annotators: what the votes hold.
+        ties: "davidson" or "half".
+        method: how all this was made, in words fit for a table's footnote.
+        state, reason: DEFINED, or why there are no strengths.
+        interval_state, interval_reason: DEFINED, or why there are no intervals.
+    """
+
+    strengths: tuple[Strength, ...]
+    nu: TieWeight | None
+    checkpoints: Labels
+    values: FloatArray | None
+    covariance: FloatArray | None
+    difference_se: FloatArray | None
+    level: float
+    df: int | None
+    n_votes: int
+    n_prompts: int
+    n_annotators: int
+    ties: Ties
+    method: str
+    state: State
+    reason: str
+    interval_state: State
+    interval_reason: str
+
+    @property
+    def is_defined(self) -> bool:
+        return self.state is State.DEFINED
+
+    def difference(self, checkpoint: Hashable, other: Hashable) -> Difference | None:
+        """checkpoint - other, with its interval; None where the ranking is undefined."""
+        i, j = self._position(checkpoint), self._position(other)
+        if self.values is None:
+            return None
+        value = float(self.values[i] - self.values[j])
+        se = low = high = p_value = None
+        if i != j and self.difference_se is not None and self.df is not None:
+            se = float(self.difference_se[i, j])
+            low, high = _interval(value, se, t_quantile(self.level, self.df))
+            p_value = t_p_value(value / se, self.df)
+        return Difference(
+            checkpoint=checkpoint,
+            other=other,
+            value=value,
+            se=se,
+            low=low,
+            high=high,
+            p_value=p_value,
+        )
+
+    def chances(self, checkpoint: Hashable, other: Hashable) -> tuple[float, float, float] | None:
+        """What the model expects of their next vote: (win, tie, lose), with sum 1."""
+        i, j = self._position(checkpoint), self._position(other)
+        if self.values is None:
+            return None
+        nu = self.nu.value if self.nu is not None else 0.0
+        log_nu = np.log(nu) if nu > 0.0 else None
+        win, tie, lose = chances(self.values[i] - self.values[j], log_nu)
+        return float(win), float(tie), float(lose)
+
+    def _position(self, checkpoint: Hashable) -> int:
+        if checkpoint not in self.checkpoints:
+            raise UnknownOptionError(
+                f"checkpoint is {checkpoint!r}; ranked are {list(self.checkpoints)}."
+            )
+        return self.checkpoints.index(checkpoint)
+
+
+def rank(votes: GalleryVotes, level: float = 0.95, *, ties: Ties = "davidson") -> Ranking:
+    """Estimate the strengths of all checkpoints, with two-way clustered intervals.
+
+    Formula. ties="davidson": for d = theta_i - theta_j, the chances of a win of i, a tie and a
+    win of j stand as exp(d / 2) : nu : exp(-d / 2), fitted by maximum likelihood.
+    ties="half": the model of Bradley and Terry, where nu = 0 and a tie is half a win of either,
+    as public arenas do; it takes no notice of how often people see no difference. Covariance
+    V = Vp + Va - Vpa (see `sandwich`), every variance at least that of either clustering alone,
+    t with min(P, J) - 1 degrees of freedom for P prompts and J annotators.
+
+    Units. Strengths in natural log units with sum 0; times 400 / ln 10 = 173.7 they are Elo
+    points.
+
+    How to read. "If other people judged other prompts of these kinds, the strength would lie in
+    the interval in 95 of 100 such studies." The votes need not follow the model exactly: the
+    strengths are then those of the model nearest to them. Overlap of two intervals says little:
+    read `difference` for a pair named beforehand and `rank_sets` for the order of all.
+
+    States. DISCONNECTED: groups of checkpoints that no vote links. SEPARATED: a group that never
+    loses to the rest, so that its lead is unbounded; more votes cure it. NO_DECIDED_VOTES: all
+    ties. ONE_PROMPT, ONE_ANNOTATOR, NO_VARIATION: strengths but no intervals. Nothing is refused
+    for these; `MixedCriteriaError` refuses votes on several criteria, `UnknownOptionError` an
+    unknown way with ties or a level outside (0, 1).
+
+    References. Davidson (1970), JASA 65:317-328; Bradley and Terry (1952), Biometrika
+    39:324-345; Cameron, Gelbach and Miller (2011), JBES 29:238-249; Ford (1957), American
+    Mathematical Monthly 64(8):28-33.
+
+    >>> votes = GalleryVotes.from_columns(
+    ...     model_a=["x", "y", "z"] * 4, model_b=["y", "z", "x"] * 4,
+    ...     outcome=["A", "A", "B", "A", "TIE", "TIE", "B", "A", "B", "A", "B", "A"],
+    ...     prompt=[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4], annotator=["ana", "ben"] * 6)
+    >>> ranking = rank(votes)
+    >>> [(one.checkpoint, round(one.value, 2)) for one in ranking.strengths]
+    [('x', 0.64), ('y', -0.21), ('z', -0.43)]
+    >>> ranking.difference("x", "z").p_value < 0.05, ranking.df
+    (False, 1)
+    """
+    check_level(level)
+    check_ties(ties)
+    if votes.criterion is not None and len(np.unique(votes.criterion)) > 1:
+        raise MixedCriteriaError(
+            f"The votes are on {len(votes.criteria)} criteria: {list(votes.criteria)}. "
+            "Rank each alone, by votes.of_criterion."
+        )
+    pairs = pair_counts(votes)
+    state, reason = existence(pairs, votes.checkpoints, ties)
+    basis = _Basis(votes, level, ties, votes.n_prompts, votes.n_annotators)
+    if state is not State.DEFINED:
+        return basis.undefined(state, reason)
+    fitted = fit(pairs.with_half_ties() if ties == "half" else pairs)
+    if not fitted.converged.all():
+        why = "The fit did not converge; some checkpoint almost always wins or loses."
+        return basis.undefined(State.NOT_CONVERGED, why)
+    return basis.ranking(pairs, fitted)
+
+
+@dataclass(frozen=True, eq=False)
+class _Basis:
+    """What a ranking rests on, whether or not it has values."""
+
+    votes: GalleryVotes
+    level: float
+    ties: Ties
+    n_prompts: int
+    n_annotators: int
+
+    def ranking(self, pairs: PairCounts, fitted: Fit) -> Ranking:
+        covariance, state, reason = self._covariance(fitted)
+        m = self.votes.n_checkpoints
+        df = min(self.n_prompts, self.n_annotators) - 1 if covariance is not None else None
+        half = t_quantile(self.level, df) if df is not None else None
+        return self._made(
+            strengths=_strengths(self.votes.checkpoints, pairs, fitted, covariance, half),
+            nu=_tie_weight(self.ties, fitted, covariance, half),
+            values=_frozen(fitted.strengths.copy()),
+            covariance=_frozen(_clipped(covariance.two_way[:m, :m])) if covariance else None,
+            difference_se=_frozen(np.sqrt(covariance.differences(m))) if covariance else None,
+            df=df,
+            method=self._method(fitted, df),
+            interval_state=state,
+            interval_reason=reason,
+        )
+
+    def undefined(self, state: State, reason: str) -> Ranking:
+        return self._made(state=state, reason=reason, interval_state=state, interval_reason=reason)
+
+    def _covariance(self, fitted: Fit) -> tuple[ClusteredCovariance | None, State, str]:
+        if self.n_prompts < 2:
+            why = "All votes are on one prompt: nothing tells of other prompts."
+            return None, State.ONE_PROMPT, why
+        if self.n_annotators < 2:
+            why = "All votes are by one annotator: nothing tells of others."
+            return None, State.ONE_ANNOTATOR, why
+        covariance = clustered_covariance(self.votes, fitted)
+        m = self.votes.n_checkpoints
+        pair = np.triu_indices(m, 1)
+        iid = difference_variances(covariance.model[:m, :m])
+        still = covariance.differences(m)[pair] <= _NO_VARIATION * iid[pair]
+        if still.any():
+            one = int(np.flatnonzero(still)[0])
+            a, b = (self.votes.checkpoints[side[one]] for side in pair)
+            why = f"The votes on {a!r} and {b!r} show no variation between prompts and annotators."
+            return None, State.NO_VARIATION, why
+        return covariance, State.DEFINED, ""
+
+    def _method(self, fitted: Fit, df: int | None) -> str:
+        model = "Bradley-Terry, a tie as half a win of either"
+        if self.ties == "davidson":
+            model = "Davidson's model with ties"
+            if fitted.log_nu is None:
+                model += "; no vote is a tie, so nu = 0 and the model is Bradley-Terry's"
+        if df is None:
+            return f"{model}; no intervals"
+        clusters = "two-way clustered by prompt and annotator"
+        return f"{model}; {clusters}; t with min(prompts, annotators) - 1 = {df} df"
+
+    def _made(
+        self,
+        *,
+        interval_state: State,
+        interval_reason: str,
+        strengths: tuple[Strength, ...] = (),
+        nu: TieWeight | None = None,
+        values: FloatArray | None = None,
+        covariance: FloatArray | None = None,
+        difference_se: FloatArray | None = None,
+        df: int | None = None,
+        method: str = "none",
+        state: State = State.DEFINED,
+        reason: str = "",
+    ) -> Ranking:
+        return Ranking(
+            strengths=strengths,
+            nu=nu,
+            checkpoints=self.votes.checkpoints,
+            values=values,
+            covariance=covariance,
+            difference_se=difference_se,
+            level=self.level,
+            df=df,
+            n_votes=len(self.votes),
+            n_prompts=self.n_prompts,
+            n_annotators=self.n_annotators,
+            ties=self.ties,
+            method=method,
+            state=state,
+            reason=reason,
+            interval_state=interval_state,
+            interval_reason=interval_reason,
+        )
+
+
+def ranks_of(strengths: FloatArray) -> IntColumn:
+    """Rank 1 for the largest of the last axis; equal ones share the better rank.
+
+    >>> ranks_of(np.array([0.3, -1.0, 0.3, 0.1])).tolist()
+    [1, 4, 1, 3]
+    """
+    ordered = np.sort(-strengths, axis=-1)
+    if strengths.ndim == 1:
+        return np.asarray(1 + np.searchsorted(ordered, -strengths, side="left"), np.int64)
+    return np.stack([ranks_of(one) for one in strengths])
+
+
+def _strengths(
+    labels: Labels,
+    pairs: PairCounts,
+    fitted: Fit,
+    covariance: ClusteredCovariance | None,
+    quantile: float | None,
+) -> tuple[Strength, ...]:
+    m = len(labels)
+    n = pairs.counts.sum(axis=1)
+    n_votes = np.bincount(pairs.first, n, m) + np.bincount(pairs.second, n, m)
+    ranks = ranks_of(fitted.strengths)
+    se = None
+    if covariance is not None:
+        se = np.sqrt(covariance.floored(np.eye(m, len(covariance.two_way))))
+    made = []
+    for position in np.lexsort((np.arange(m), ranks)):
+        value = float(fitted.strengths[position])
+        error = float(se[position]) if se is not None else None
+        low, high = (None, None)
+        if error is not None and quantile is not None:
+            low, high = _interval(value, error, quantile)
+        made.append(
+            Strength(
+                checkpoint=labels[position],
+                rank=int(ranks[position]),
+                value=value,
+                se=error,
+                low=low,
+                high=high,
+                n_votes=round(float(n_votes[position])),
+            )
+        )
+    return tuple(made)
+
+
+def _tie_weight(
+    ties: Ties, fitted: Fit, covariance: ClusteredCovariance | None, quantile: float | None
+) -> TieWeight | None:
+    if ties == "half":
+        return None
+    if fitted.log_nu is None:
+        return TieWeight(value=0.0, low=None, high=None)
+    log_nu = float(fitted.log_nu)
+    if covariance is None or quantile is None:
+        return TieWeight(value=exp(log_nu), low=None, high=None)
+    contrast = np.zeros((1, len(covariance.two_way)))
+    contrast[0, -1] = 1.0
+    low, high = _interval(log_nu, sqrt(float(covariance.floored(contrast)[0])), quantile)
+    return TieWeight(value=exp(log_nu), low=exp(low), high=exp(high))
+
+
+def _interval(value: float, se: float, quantile: float) -> tuple[float, float]:
+    return value - quantile * se, value + quantile * se
+
+
+def _clipped(covariance: FloatArray) -> FloatArray:
+    """The nearest covariance without negative eigenvalues."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
+    clipped: FloatArray = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return clipped
+
+
+def _frozen(array: FloatArray) -> FloatArray:
+    array.setflags(write=False)
+    return array

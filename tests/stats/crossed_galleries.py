@@ -1,0 +1,139 @@
+"""Votes on galleries for the tests: two published tables, and simulated votes of known truth.
+
+The simulated voter sees checkpoint c of prompt p at quality[c] + prompt effect[p, c] + annotator
+effect[j, c], and compares two such values with noise of variance 1; a difference within -+ tie is
+a tie. Over new prompts and annotators the difference is normal, so the true shares of each pair
+are values of the normal distribution function, and the true strengths are those of the model
+nearest to these shares: what an endless study would estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import sqrt
+
+import numpy as np
+
+from evalplatform.stats import GalleryVotes
+from evalplatform.stats.davidson import Fit, PairCounts, fit
+
+from .crossed_votes import normal_cdf
+
+# Davidson (1970), JASA 65:317-328, example 2: i, j, wins of i, wins of j, ties of six brands of
+# chocolate pudding; and the worths (with sum 1) and nu he gives, to four places.
+PUDDINGS = (
+    *((1, 2, 19, 22, 16), (1, 3, 16, 19, 12), (2, 3, 19, 19, 10), (1, 4, 18, 23, 13)),
+    *((2, 4, 23, 19, 9), (3, 4, 19, 20, 15), (1, 5, 13, 19, 18), (2, 5, 16, 20, 12)),
+    *((3, 5, 16, 15, 17), (4, 5, 17, 14, 16), (1, 6, 18, 21, 12), (2, 6, 22, 20, 12)),
+    *((3, 6, 13, 18, 10), (4, 6, 14, 19, 18), (5, 6, 11, 21, 12)),
+)
+PUDDING_WORTHS = (0.1388, 0.1730, 0.1617, 0.1654, 0.1587, 0.2024)
+PUDDING_NU = 0.7468
+
+# Agresti (1990), Categorical Data Analysis, table 10.5: games of the 1987 American League, wins
+# at home over each visitor and of that visitor; and the abilities less Baltimore's with their
+# standard errors, as in Turner and Firth (2012), Journal of Statistical Software 48(9).
+TEAMS = ("Milwaukee", "Detroit", "Toronto", "New York", "Boston", "Cleveland", "Baltimore")
+HOME_GAMES = (
+    ((4, 3), (4, 2), (4, 3), (6, 1), (4, 2), (6, 0)),
+    ((3, 3), (4, 2), (4, 3), (6, 0), (6, 1), (4, 3)),
+    ((2, 5), (4, 3), (2, 4), (4, 3), (4, 2), (6, 0)),
+    ((3, 3), (5, 1), (2, 5), (4, 3), (4, 2), (6, 1)),
+    ((5, 1), (2, 5), (3, 3), (4, 2), (5, 2), (6, 0)),
+    ((2, 5), (3, 3), (3, 4), (4, 3), (4, 2), (2, 4)),
+    ((2, 5), (1, 5), (1, 6), (2, 4), (1, 6), (3, 4)),
+)
+ABILITIES = (1.5814, 1.4364, 1.2945, 1.2476, 1.1077, 0.6839)
+ABILITY_ERRORS = (0.3433, 0.3396, 0.3367, 0.3359, 0.3339, 0.3319)
+
+
+def games_of(*rows: tuple[object, object, int, int, int]) -> GalleryVotes:
+    """Votes from rows (a, b, wins of a, wins of b, ties); each vote has its prompt and person."""
+    votes = [
+        (a, b, outcome)
+        for a, b, wins, losses, ties in rows
+        for outcome in ["A"] * wins + ["B"] * losses + ["TIE"] * ties
+    ]
+    a, b, outcome = zip(*votes, strict=True)
+    number = np.arange(len(votes))
+    return GalleryVotes.from_columns(
+        model_a=a, model_b=b, outcome=outcome, prompt=number, annotator=number
+    )
+
+
+def baseball() -> GalleryVotes:
+    return games_of(
+        *(
+            (home, away, wins, losses, 0)
+            for home, games in zip(TEAMS, HOME_GAMES, strict=True)
+            for away, (wins, losses) in zip(
+                [team for team in TEAMS if team != home], games, strict=True
+            )
+        )
+    )
+
+
+@dataclass(frozen=True)
+class GalleryDesign:
+    prompts: int
+    annotators: int
+    votes_per_pair: int  # on each prompt, by as many people
+    prompt_sd: float  # of the difference of two checkpoints
+    annotator_sd: float
+    quality: tuple[float, ...] = (0.45, 0.25, 0.2, 0.0)
+    tie: float = 0.25
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        return list(combinations(range(len(self.quality)), 2))
+
+    def truth(self) -> Fit:
+        """The fit to the exact shares of each pair."""
+        spread = sqrt(1.0 + self.prompt_sd**2 + self.annotator_sd**2)
+        shares = []
+        for i, j in self.pairs:
+            lead = self.quality[i] - self.quality[j]
+            win = normal_cdf((lead - self.tie) / spread)
+            lose = normal_cdf((-lead - self.tie) / spread)
+            shares.append((win, 1.0 - win - lose, lose))
+        first, second = np.array(self.pairs).T
+        return fit(PairCounts(first, second, np.array(shares), len(self.quality)))
+
+
+GALLERY_DESIGNS = {
+    "base": GalleryDesign(200, 50, 2, prompt_sd=0.45, annotator_sd=0.30),
+    "large": GalleryDesign(500, 150, 2, prompt_sd=0.45, annotator_sd=0.30),
+    "strong annotator habits": GalleryDesign(200, 50, 2, prompt_sd=0.30, annotator_sd=0.90),
+    "five annotators": GalleryDesign(200, 5, 2, prompt_sd=0.45, annotator_sd=0.40),
+    "independent": GalleryDesign(200, 50, 2, prompt_sd=0.0, annotator_sd=0.0),
+}
+
+
+def simulate_gallery(design: GalleryDesign, rng: np.random.Generator) -> GalleryVotes:
+    """One study: every pair of every prompt is judged by people drawn from the pool."""
+    m, k = len(design.quality), design.votes_per_pair
+    first, second = np.array(design.pairs).T
+    shape = (design.prompts, len(first))
+    annotator = np.argsort(rng.random((*shape, design.annotators)), axis=-1)[..., :k].ravel()
+    prompt = np.repeat(np.arange(design.prompts), len(first) * k)
+    a = np.tile(np.repeat(first, k), design.prompts)
+    b = np.tile(np.repeat(second, k), design.prompts)
+    by_prompt = design.prompt_sd / sqrt(2.0) * rng.standard_normal((design.prompts, m))
+    by_annotator = design.annotator_sd / sqrt(2.0) * rng.standard_normal((design.annotators, m))
+    quality = np.array(design.quality)
+    x = quality[a] - quality[b] + rng.standard_normal(len(a))
+    x += by_prompt[prompt, a] - by_prompt[prompt, b]
+    x += by_annotator[annotator, a] - by_annotator[annotator, b]
+    outcome = np.where(x > design.tie, 0, np.where(x < -design.tie, 2, 1))
+    return GalleryVotes.from_columns(
+        model_a=a, model_b=b, outcome=outcome, prompt=prompt, annotator=annotator
+    )
+
+
+def uneven_gallery(seed: int = 3) -> GalleryVotes:
+    """Crossed votes with uneven numbers per prompt and repeated (prompt, annotator) pairs."""
+    rng = np.random.default_rng(seed)
+    design = GalleryDesign(25, 9, 2, prompt_sd=0.8, annotator_sd=0.6)
+    votes = simulate_gallery(design, rng)
+    return votes.where(rng.random(len(votes)) < 0.7)
