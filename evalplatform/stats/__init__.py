@@ -28,7 +28,8 @@ from .majority import Verdicts, verdicts
 from .multiplicity import benjamini_hochberg, holm, max_t
 from .preference import ExactSignTest, SignTest, exact_sign_test, sign_test
 from .rank_confidence import RankSet, RankSets, rank_sets
-from .ranking import Difference, Ranking, Strength, TieWeight, rank
+from .rank_results import Difference, Ranking, Strength, TieWeight
+from .ranking import rank
 from .rates import Tally, WinRates, breakdown, tally, win_rates
 from .reliability import Agreement, agreement, nominal_alpha, percent_agreement
 from .sides import SideBias, side_bias

@@ -19,16 +19,17 @@ from typing import Literal
 
 import numpy as np
 
+from .chunking import CHUNK, chunks
 from .clustering import FloatArray
 from .errors import UnknownOptionError
-from .gallery import CHUNK, GalleryVotes, chunks
+from .gallery import GalleryVotes
 from .votes import BoolColumn, IntColumn
 
 Ties = Literal["davidson", "half"]
 
 _MAX_ITERATIONS = 60
 _MAX_HALVINGS = 30
-_TOLERANCE = 1e-9  # of a step, on the log scale: far below any standard error
+_TOLERANCE = 1e-6  # of the last step, on the log scale; what is left is about its square
 
 
 @dataclass(frozen=True, eq=False)

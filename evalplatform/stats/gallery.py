@@ -7,7 +7,7 @@ little memory beyond the columns.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .chunking import Codes, chunks, count_codes
 from .errors import (
     ColumnTypeError,
     EmptyVotesError,
@@ -32,10 +33,8 @@ from .votes import (
     outcome_codes,
 )
 
-Codes = npt.NDArray[np.unsignedinteger[Any]]
 Labels = tuple[Hashable, ...]
 
-CHUNK = 1 << 16  # rows handled at once: temporary columns then stay in the processor's cache
 _COLUMNS = ("model_a", "model_b", "outcome", "prompt", "annotator", "criterion")
 
 
@@ -179,19 +178,6 @@ class GalleryVotes:
         cells *= 3
         cells += self.outcome[rows]
         return cells
-
-
-def chunks(n: int, size: int = CHUNK) -> Iterator[slice]:
-    """Slices that cover 0 to n."""
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def count_codes(codes: Codes, count: int) -> IntColumn:
-    """How often each of 0 ... count - 1 occurs; `numpy.bincount` would copy the whole column."""
-    total = np.zeros(count, dtype=np.int64)
-    for rows in chunks(len(codes), max(CHUNK, count)):
-        total += np.bincount(codes[rows], minlength=count)
-    return total
 
 
 def smallest_unsigned(count: int) -> np.dtype[np.unsignedinteger[Any]]:

@@ -14,7 +14,7 @@ from .estimates import State
 from .gallery import Labels
 from .intervals import check_level
 from .multiplicity import joint_draws
-from .ranking import Ranking
+from .rank_results import Ranking
 
 
 @dataclass(frozen=True, kw_only=True)

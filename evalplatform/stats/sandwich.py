@@ -15,18 +15,15 @@ Biometrika 73:13-22.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from .chunking import BLOCK, Codes, blocks, chunks, count_codes, without_gaps
 from .clustering import FloatArray
 from .davidson import Fit, chances, regular
-from .gallery import Codes, GalleryVotes, chunks, count_codes
+from .gallery import GalleryVotes
 from .votes import IntColumn
-
-_BLOCK = 1 << 14  # votes; their cluster sums are at most this times (checkpoints + 1) doubles
-_GROUPS = 16  # of whole clusters, found and sorted one at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +144,13 @@ def _products(
         return _products_of_few(votes, scores, major, n_major)
     products, count = np.zeros((scores.size, scores.size)), 0
     n_minor = 1 if minor is None else int(minor.max()) + 1
-    for rows in _blocks(major):
+    for rows in blocks(major):
         code = major[rows].astype(np.int64)
         code -= int(code[0])
         if minor is not None:
             code *= n_minor
             code += minor[rows]
-        cluster, n = _without_gaps(code)
+        cluster, n = without_gaps(code)
         sums = scores.sums(votes, rows, cluster, n)
         products += sums.T @ sums
         count += n
@@ -165,47 +162,9 @@ def _products_of_few(
 ) -> tuple[FloatArray, int]:
     """The same for clusters whose sums fit beside the votes: no sorting is needed."""
     sums = np.zeros((n, scores.size))
-    for rows in chunks(len(votes), max(_BLOCK, n * scores.size)):
+    for rows in chunks(len(votes), max(BLOCK, n * scores.size)):
         sums += scores.sums(votes, rows, cluster[rows].astype(np.int64), n)
     return sums.T @ sums, int(np.count_nonzero(count_codes(cluster, n)))
-
-
-def _blocks(codes: Codes) -> Iterator[IntColumn]:
-    """Positions of the votes in blocks that hold whole clusters, in order of their codes.
-
-    Sorting group by group keeps the positions, 8 bytes each, from outweighing the votes.
-    """
-    ends = np.cumsum(count_codes(codes, int(codes.max()) + 1))
-    for low, high in _ranges(ends, max(_BLOCK, int(ends[-1]) // _GROUPS)):
-        rows = np.flatnonzero((codes >= low) & (codes < high))
-        rows = rows[np.argsort(codes[rows], kind="stable")]
-        start = int(ends[low - 1]) if low else 0
-        for first, last in _ranges(ends[low:high] - start, _BLOCK):
-            begin = int(ends[low + first - 1]) - start if first else 0
-            yield rows[begin : int(ends[low + last - 1]) - start]
-
-
-def _ranges(ends: IntColumn, size: int) -> Iterator[tuple[int, int]]:
-    """Ranges of clusters, given where each one ends, with about `size` votes and at least one."""
-    low = 0
-    while low < len(ends):
-        begin = int(ends[low - 1]) if low else 0
-        high = max(int(np.searchsorted(ends, begin + size, side="right")), low + 1)
-        if int(ends[high - 1]) > begin:
-            yield low, high
-        low = high
-
-
-def _without_gaps(code: IntColumn) -> tuple[IntColumn, int]:
-    """Recode to 0 ... n - 1 by marking what occurs; by sorting where that table would be large."""
-    span = int(code.max()) + 1
-    if span > 8 * len(code) + 1024:
-        unique, cluster = np.unique(code, return_inverse=True)
-        return cluster.astype(np.int64), len(unique)
-    present = np.zeros(span, dtype=np.bool_)
-    present[code] = True
-    position = np.cumsum(present) - 1
-    return position[code], int(position[-1]) + 1
 
 
 def _largest(terms: list[FloatArray]) -> FloatArray:

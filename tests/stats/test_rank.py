@@ -182,7 +182,7 @@ def test_blocks_and_sorting_change_nothing(monkeypatch):
     votes = simulate_gallery(GALLERY_DESIGNS["base"], np.random.default_rng(4))
     fitted = fit(pair_counts(votes))
     whole = clustered_covariance(votes, fitted)
-    monkeypatch.setattr("evalplatform.stats.sandwich._BLOCK", 50)
+    monkeypatch.setattr("evalplatform.stats.chunking.BLOCK", 50)
     monkeypatch.setattr("evalplatform.stats.sandwich._products_of_few", None)
     monkeypatch.setattr(GalleryVotes, "__len__", lambda votes: 1)  # no table fits beside the votes
     parts = clustered_covariance(votes, fitted)

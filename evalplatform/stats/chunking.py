@@ -1,0 +1,68 @@
+"""Reading long columns a part at a time, so that temporary columns stay small and in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .votes import IntColumn
+
+Codes = npt.NDArray[np.unsignedinteger[Any]]
+
+CHUNK = 1 << 16  # rows handled at once
+BLOCK = 1 << 14  # votes whose sums by cluster, one row of doubles each, are held at once
+_GROUPS = 16  # of whole clusters, found and sorted one at a time
+
+
+def chunks(n: int, size: int = CHUNK) -> Iterator[slice]:
+    """Slices that cover 0 to n."""
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def count_codes(codes: Codes, count: int) -> IntColumn:
+    """How often each of 0 ... count - 1 occurs; `numpy.bincount` would copy the whole column."""
+    total = np.zeros(count, dtype=np.int64)
+    for rows in chunks(len(codes), max(CHUNK, count)):
+        total += np.bincount(codes[rows], minlength=count)
+    return total
+
+
+def blocks(codes: Codes) -> Iterator[IntColumn]:
+    """Positions of the votes in blocks that hold whole clusters, in order of their codes.
+
+    Sorting group by group keeps the positions, 8 bytes each, from outweighing the votes.
+    """
+    ends = np.cumsum(count_codes(codes, int(codes.max()) + 1))
+    for low, high in _ranges(ends, max(BLOCK, int(ends[-1]) // _GROUPS)):
+        rows = np.flatnonzero((codes >= low) & (codes < high))
+        rows = rows[np.argsort(codes[rows], kind="stable")]
+        start = int(ends[low - 1]) if low else 0
+        for first, last in _ranges(ends[low:high] - start, BLOCK):
+            begin = int(ends[low + first - 1]) - start if first else 0
+            yield rows[begin : int(ends[low + last - 1]) - start]
+
+
+def _ranges(ends: IntColumn, size: int) -> Iterator[tuple[int, int]]:
+    """Ranges of clusters, given where each one ends, with about `size` votes and at least one."""
+    low = 0
+    while low < len(ends):
+        begin = int(ends[low - 1]) if low else 0
+        high = max(int(np.searchsorted(ends, begin + size, side="right")), low + 1)
+        if int(ends[high - 1]) > begin:
+            yield low, high
+        low = high
+
+
+def without_gaps(code: IntColumn) -> tuple[IntColumn, int]:
+    """Recode to 0 ... n - 1 by marking what occurs; by sorting where that table would be large."""
+    span = int(code.max()) + 1
+    if span > 8 * len(code) + 1024:
+        unique, cluster = np.unique(code, return_inverse=True)
+        return cluster.astype(np.int64), len(unique)
+    present = np.zeros(span, dtype=np.bool_)
+    present[code] = True
+    position = np.cumsum(present) - 1
+    return position[code], int(position[-1]) + 1
