@@ -32,11 +32,13 @@ from .rank_results import Difference, Ranking, Strength, TieWeight
 from .ranking import rank
 from .rates import Tally, WinRates, breakdown, tally, win_rates
 from .reliability import Agreement, agreement, nominal_alpha, percent_agreement
+from .resampling import Bootstrap, bootstrap
 from .sides import SideBias, side_bias
 from .votes import Outcome, Votes, factorise
 
 __all__ = [
     "Agreement",
+    "Bootstrap",
     "ColumnTypeError",
     "Difference",
     "EmptyVotesError",
@@ -67,6 +69,7 @@ __all__ = [
     "WinRates",
     "agreement",
     "benjamini_hochberg",
+    "bootstrap",
     "breakdown",
     "exact_sign_test",
     "factorise",

@@ -19,6 +19,7 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "Votes",
     "rank",
     "rank_sets",
+    "bootstrap",
     "holm",
     "benjamini_hochberg",
     "max_t",
