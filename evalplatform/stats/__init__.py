@@ -24,6 +24,16 @@ from .errors import (
 )
 from .estimates import Estimate, State
 from .gallery import GalleryVotes
+from .influence import (
+    ExclusionEffect,
+    Flip,
+    RankRange,
+    RankRobustness,
+    Robustness,
+    rank_robustness,
+    robustness,
+    with_and_without,
+)
 from .majority import Verdicts, verdicts
 from .multiplicity import benjamini_hochberg, holm, max_t
 from .preference import ExactSignTest, SignTest, exact_sign_test, sign_test
@@ -44,15 +54,20 @@ __all__ = [
     "EmptyVotesError",
     "Estimate",
     "ExactSignTest",
+    "ExclusionEffect",
+    "Flip",
     "GalleryVotes",
     "ItemAcrossPromptsError",
     "LengthMismatchError",
     "MissingIdError",
     "MixedCriteriaError",
     "Outcome",
+    "RankRange",
+    "RankRobustness",
     "RankSet",
     "RankSets",
     "Ranking",
+    "Robustness",
     "RowsError",
     "SelfComparisonError",
     "SideBias",
@@ -78,10 +93,13 @@ __all__ = [
     "nominal_alpha",
     "percent_agreement",
     "rank",
+    "rank_robustness",
     "rank_sets",
+    "robustness",
     "side_bias",
     "sign_test",
     "tally",
     "verdicts",
     "win_rates",
+    "with_and_without",
 ]

@@ -27,6 +27,8 @@ class State(StrEnum):
     DISCONNECTED = "disconnected"
     SEPARATED = "separated"
     NOT_CONVERGED = "not_converged"
+    NO_LEADER = "no_leader"
+    UNBEATABLE = "unbeatable"
     NO_RNG = "no_rng"
     UNSTABLE = "unstable"
 

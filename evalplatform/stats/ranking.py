@@ -22,6 +22,7 @@ from .rank_results import Ranking, Strength, TieWeight, t_interval
 from .sandwich import ClusteredCovariance, clustered_covariance, difference_variances
 from .votes import IntColumn
 
+_DECIMALS = 9  # of a strength; what differs less differs by the rounding of the fit
 _NO_VARIATION = 1e-12  # share of the model's variance below which a variance is rounding error
 
 
@@ -184,10 +185,10 @@ def ranks_of(strengths: FloatArray) -> IntColumn:
     >>> ranks_of(np.array([0.3, -1.0, 0.3, 0.1])).tolist()
     [1, 4, 1, 3]
     """
-    ordered = np.sort(-strengths, axis=-1)
-    if strengths.ndim == 1:
-        return np.asarray(1 + np.searchsorted(ordered, -strengths, side="left"), np.int64)
-    return np.stack([ranks_of(one) for one in strengths])
+    if strengths.ndim > 1:
+        return np.stack([ranks_of(one) for one in strengths])
+    weakness = -np.round(strengths, _DECIMALS)
+    return np.asarray(1 + np.searchsorted(np.sort(weakness), weakness, side="left"), np.int64)
 
 
 def _strengths(

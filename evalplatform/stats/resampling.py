@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import sparse
 
-from .chunking import CHUNK, blocks, chunks, without_gaps
+from .chunking import chunks
 from .clustering import FloatArray
 from .davidson import Fit, PairCounts, Ties, check_ties, fit, pair_counts
 from .errors import MixedCriteriaError, UnknownOptionError
@@ -21,13 +20,12 @@ from .estimates import State
 from .existence import existence
 from .gallery import GalleryVotes, Labels
 from .intervals import check_level
-from .votes import BoolColumn, IntColumn
+from .pair_tables import Fold, defined_among
 
 Resample = Literal["prompts", "prompts_and_annotators"]
 
 _TOGETHER = 50  # replicates fitted at once: their matrices then stay in the processor's cache
 _MAX_UNDEFINED = 0.05  # share of replicates without strengths above which there are no intervals
-_TABLE = 1 << 20  # entries of the prompt x (pair, outcome) table held at once
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -165,11 +163,12 @@ class _Replicates:
         """Strengths and nu of the replicates that have them."""
         modelled = pairs.with_half_ties() if ties == "half" else pairs
         whole = fit(modelled)
-        fold = _Fold.of(self.votes, pairs)
+        fold = Fold.of(self.votes, pairs)
         made: list[Fit] = []
         for counts in self._counts(fold):
             drawn = replace(pairs, counts=counts.reshape(len(counts), -1, 3))
-            drawn = replace(drawn, counts=drawn.counts[_open(drawn, pairs, self.votes, ties)])
+            defined = defined_among(drawn, pairs, self.votes, ties)
+            drawn = replace(drawn, counts=drawn.counts[defined])
             if len(drawn.counts):
                 made.append(fit(drawn.with_half_ties() if ties == "half" else drawn, start=whole))
         kept = [one.strengths[one.converged] for one in made]
@@ -177,7 +176,7 @@ class _Replicates:
         logs = [one.log_nu[one.converged] for one in made if one.log_nu is not None]
         return strengths, np.exp(np.concatenate(logs)) if logs else None
 
-    def _counts(self, fold: _Fold) -> Iterator[FloatArray]:
+    def _counts(self, fold: Fold) -> Iterator[FloatArray]:
         by_prompts = self.resample == "prompts"
         for rows in chunks(self.count, _TOGETHER):
             n = rows.stop - rows.start
@@ -189,82 +188,9 @@ class _Replicates:
                 yield fold.by_both(prompts, annotators)
 
 
-@dataclass(frozen=True, eq=False)
-class _Fold:
-    """Sums of resampled votes by (pair, outcome)."""
-
-    votes: GalleryVotes
-    folded: IntColumn  # (pair, outcome) of each of `GalleryVotes.cells`
-    size: int
-    table: FloatArray | None  # prompt x (pair, outcome), where it is small
-
-    @classmethod
-    def of(cls, votes: GalleryVotes, pairs: PairCounts) -> _Fold:
-        m = votes.n_checkpoints
-        folded = np.zeros((m, m, 3), dtype=np.int64)
-        cells = np.arange(len(pairs.first) * 3).reshape(-1, 3)
-        folded[pairs.first, pairs.second] = cells
-        folded[pairs.second, pairs.first] = cells[:, ::-1]
-        made = cls(votes, folded.ravel(), cells.size, None)
-        if len(votes.prompts) * cells.size <= _TABLE:
-            return replace(made, table=made._prompt_table(0, len(votes.prompts)))
-        return made
-
-    def by_prompts(self, weight: FloatArray) -> FloatArray:
-        """Counts (replicates, size) where prompt p counts weight[:, p] times."""
-        if self.table is not None:
-            return np.asarray(weight @ self.table, np.float64)
-        counts = np.zeros((len(weight), self.size))
-        for part in chunks(weight.shape[1], max(1, _TABLE // self.size)):
-            counts += weight[:, part] @ self._prompt_table(part.start, part.stop)
-        return counts
-
-    def by_both(self, prompts: FloatArray, annotators: FloatArray) -> FloatArray:
-        """Counts where a vote counts prompts[:, p] * annotators[:, j] times."""
-        counts = np.zeros((self.size, len(prompts)))
-        for rows in blocks(self.votes.prompt):
-            p, j = self.votes.prompt[rows].astype(np.int64), self.votes.annotator[rows]
-            pair, n = without_gaps((p - int(p[0])) * len(self.votes.annotators) + j)
-            weight = np.empty((n, len(prompts)))
-            weight[pair] = (prompts[:, p] * annotators[:, j]).T
-            ones = np.ones(len(rows))
-            cells = self.folded[self.votes.cells(rows)]
-            counts += sparse.csr_array((ones, (cells, pair)), shape=(self.size, n)) @ weight
-        return np.ascontiguousarray(counts.T)
-
-    def _prompt_table(self, low: int, high: int) -> FloatArray:
-        votes, size = self.votes, (high - low) * self.size
-        table = np.zeros(size)
-        whole = (low, high) == (0, len(votes.prompts))
-        for rows in chunks(len(votes), max(CHUNK, size)):
-            prompt, cells = votes.prompt[rows].astype(np.int64), votes.cells(rows)
-            if not whole:
-                kept = (prompt >= low) & (prompt < high)
-                prompt, cells = prompt[kept], cells[kept]
-            table += np.bincount((prompt - low) * self.size + self.folded[cells], minlength=size)
-        return table.reshape(high - low, self.size)
-
-
 def _drawn(rng: np.random.Generator, n: int, replicates: int) -> FloatArray:
     """How often each of n is drawn in n draws with replacement: (replicates, n)."""
     draws = rng.integers(0, n, (replicates, n))
     draws += np.arange(replicates)[:, None] * n
     counts = np.bincount(draws.ravel(), minlength=replicates * n).reshape(replicates, n)
     return counts.astype(np.float64)
-
-
-def _open(drawn: PairCounts, pairs: PairCounts, votes: GalleryVotes, ties: Ties) -> BoolColumn:
-    """Which replicates have strengths.
-
-    Only those that lack an outcome of a pair that the study has can lack strengths.
-    """
-    defined = np.ones(len(drawn.counts), dtype=np.bool_)
-    lacking = ((drawn.counts == 0) & (pairs.counts > 0)).any(axis=(1, 2))
-    for row in np.flatnonzero(lacking):
-        one = replace(drawn, counts=drawn.counts[row])
-        seen = one.counts.any(axis=1)
-        one = PairCounts(one.first[seen], one.second[seen], one.counts[seen], one.n_checkpoints)
-        fewer_parameters = ties == "davidson" and pairs.has_ties() and not one.has_ties()
-        state, _ = existence(one, votes.checkpoints, ties)
-        defined[row] = state is State.DEFINED and not fewer_parameters
-    return defined

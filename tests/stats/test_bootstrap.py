@@ -34,7 +34,7 @@ def drawn(rng, n, replicates):
 @pytest.mark.parametrize("table", [1 << 20, 60])
 def test_replicates_are_rankings_of_copied_votes(resample, ties, table, monkeypatch):
     """Also where the table of prompts does not fit at once."""
-    monkeypatch.setattr("evalplatform.stats.resampling._TABLE", table)
+    monkeypatch.setattr("evalplatform.stats.pair_tables.TABLE", table)
     monkeypatch.setattr("evalplatform.stats.chunking.BLOCK", 70)
     votes = uneven_gallery()
     made = bootstrap(votes, np.random.default_rng(5), replicates=8, ties=ties, resample=resample)
