@@ -25,7 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .votes import Groups, IntColumn
+from .chunking import CHUNK, Codes, blocks, chunks, without_gaps
+from .votes import Groups, IntColumn, SmallGroups
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,11 +58,51 @@ class Ratio:
 
 
 def outcome_table(
-    groups: Groups, outcome: IntColumn, weight: FloatArray | None = None
+    groups: Groups | SmallGroups, outcome: IntColumn, weight: FloatArray | None = None
 ) -> FloatArray:
     """Weight of A, tie and B in each group: one row per group."""
-    cells = np.bincount(groups.codes * 3 + outcome, weight, groups.count * 3)
-    return cells.astype(np.float64).reshape(groups.count, 3)
+    table = np.zeros(groups.count * 3)
+    for rows in chunks(len(outcome), max(CHUNK, len(table))):
+        cells = groups.codes[rows].astype(np.int64) * 3 + outcome[rows]
+        table += np.bincount(cells, None if weight is None else weight[rows], len(table))
+    return table.reshape(groups.count, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterMoments:
+    """What a variance needs of a table of many clusters: its products and its empty columns.
+
+    Attributes:
+        products: (3, 3), the sum over clusters of row' row of the table of A, tie, B.
+        patterns: (2, 2, 2), how many clusters hold (or not) any A, any tie, any B.
+    """
+
+    products: FloatArray
+    patterns: IntColumn
+
+    def one_way_variance(self, ratio: Ratio, total: FloatArray) -> float:
+        """G / (G - 1) * sum_g s_g^2, as `one_way_variance` of the table itself."""
+        value, counted = np.array(ratio.value), np.array(ratio.counted)
+        deviation = (value - ratio.of(total) * counted) / (total @ counted)
+        held = np.indices((2, 2, 2)).reshape(3, 8).T @ counted > 0.0
+        count = float(self.patterns.ravel()[held].sum())
+        return count / (count - 1.0) * max(float(deviation @ self.products @ deviation), 0.0)
+
+
+def pair_moments(
+    prompt: Codes, annotator: SmallGroups, outcome: IntColumn, weight: FloatArray | None = None
+) -> ClusterMoments:
+    """Moments of the table by (prompt, annotator), which may be as long as the votes are many."""
+    products, patterns = np.zeros((3, 3)), np.zeros(8, dtype=np.int64)
+    for rows in blocks(prompt):
+        code = prompt[rows].astype(np.int64)
+        code = (code - code[0]) * annotator.count + annotator.codes[rows]
+        cluster, n = without_gaps(code)
+        cells = cluster * 3 + outcome[rows]
+        table = np.bincount(cells, None if weight is None else weight[rows], n * 3).reshape(n, 3)
+        products += table.T @ table
+        patterns += np.bincount((table > 0.0) @ np.array([4, 2, 1]), minlength=8)
+    return ClusterMoments(products, patterns.reshape(2, 2, 2))
 
 
 def one_way_variance(ratio: Ratio, table: FloatArray) -> float:
@@ -77,12 +118,18 @@ def one_way_variance(ratio: Ratio, table: FloatArray) -> float:
 
 
 def two_way_variance(
-    ratio: Ratio, by_prompt: FloatArray, by_annotator: FloatArray, by_pair: FloatArray
+    ratio: Ratio,
+    by_prompt: FloatArray,
+    by_annotator: FloatArray,
+    by_pair: FloatArray | ClusterMoments,
 ) -> float:
     """max(Vp + Va - Vpa, Vp, Va) for votes crossed by prompt and annotator."""
     prompt = one_way_variance(ratio, by_prompt)
     annotator = one_way_variance(ratio, by_annotator)
-    pair = one_way_variance(ratio, by_pair)
+    if isinstance(by_pair, ClusterMoments):
+        pair = by_pair.one_way_variance(ratio, by_prompt.sum(axis=0))
+    else:
+        pair = one_way_variance(ratio, by_pair)
     return max(prompt + annotator - pair, prompt, annotator)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .chunking import Codes, chunks, count_codes
+from .chunking import Codes, count_codes, positions, smallest_unsigned
 from .errors import (
     ColumnTypeError,
     EmptyVotesError,
@@ -180,11 +180,6 @@ class GalleryVotes:
         return cells
 
 
-def smallest_unsigned(count: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """The smallest type that holds 0 ... count - 1."""
-    return np.min_scalar_type(max(count - 1, 0))
-
-
 def _outcomes(outcome: Iterable[Any]) -> Codes:
     if not (isinstance(outcome, np.ndarray) and outcome.dtype.kind in "iu"):
         outcome = outcome_codes(outcome)
@@ -208,35 +203,12 @@ def _column(name: str, ids: Iterable[Hashable]) -> npt.NDArray[Any] | list[Hasha
 def _coded(name: str, *columns: npt.NDArray[Any] | list[Hashable]) -> tuple[list[Codes], Labels]:
     """Positions of each column's ids in one common list of ids."""
     if all(isinstance(column, np.ndarray) and len(column) for column in columns):
-        return _coded_integers([np.asarray(column) for column in columns])
+        small, ids = positions(*(np.asarray(column) for column in columns))
+        return small, tuple(ids.tolist())
     try:
         codes, labels = factorise(chain(*columns))
     except TypeError as error:
         raise ColumnTypeError(f"{name} holds ids that cannot be hashed: {error}.") from error
-    small = codes.astype(smallest_unsigned(len(labels)))
+    short = codes.astype(smallest_unsigned(len(labels)))
     ends = np.cumsum([len(column) for column in columns])[:-1]
-    return [part.copy() for part in np.split(small, ends)], labels
-
-
-def _coded_integers(columns: list[npt.NDArray[Any]]) -> tuple[list[Codes], Labels]:
-    low = min(int(column.min()) for column in columns)
-    high = max(int(column.max()) for column in columns)
-    if high - low >= 4 * len(columns[0]) + 1024 or high > np.iinfo(np.int64).max:
-        ids, codes = np.unique(np.concatenate(columns), return_inverse=True)
-        small = codes.astype(smallest_unsigned(len(ids)))
-        return np.split(small, np.cumsum([len(c) for c in columns])[:-1]), tuple(ids.tolist())
-    present = np.zeros(high - low + 1, dtype=np.bool_)
-    for column in columns:
-        for rows in chunks(len(column)):
-            present[column[rows].astype(np.int64) - low] = True
-    found = np.flatnonzero(present)
-    position = np.zeros(len(present), dtype=smallest_unsigned(len(found)))
-    position[found] = np.arange(len(found))
-    return [_looked_up(column, low, position) for column in columns], tuple((found + low).tolist())
-
-
-def _looked_up(ids: npt.NDArray[Any], low: int, position: Codes) -> Codes:
-    codes = np.empty(len(ids), dtype=position.dtype)
-    for rows in chunks(len(ids)):
-        codes[rows] = position[ids[rows].astype(np.int64) - low]
-    return codes
+    return [part.copy() for part in np.split(short, ends)], labels

@@ -12,7 +12,15 @@ from typing import Literal
 
 import numpy as np
 
-from .clustering import FloatArray, Ratio, outcome_table, two_way_variance
+from .chunking import count_codes
+from .clustering import (
+    ClusterMoments,
+    FloatArray,
+    Ratio,
+    outcome_table,
+    pair_moments,
+    two_way_variance,
+)
 from .errors import LengthMismatchError, UnknownOptionError
 from .estimates import Basis, Estimate, State, estimate_from_variance, undefined_estimate
 from .intervals import check_level
@@ -156,18 +164,18 @@ class _Tables:
     counts: FloatArray
     by_prompt: FloatArray
     by_annotator: FloatArray
-    by_pair: FloatArray
+    by_pair: ClusterMoments
     estimand: Estimand
 
     @classmethod
     def of(cls, votes: Votes, estimand: Estimand) -> _Tables:
         weight = _weights(votes, estimand)
-        by_prompt = outcome_table(votes.by_prompt, votes.outcome, weight)
+        prompts, annotators = votes.prompt_codes, votes.annotator_codes
         return cls(
             counts=np.bincount(votes.outcome, minlength=3).astype(np.float64),
-            by_prompt=by_prompt,
-            by_annotator=outcome_table(votes.by_annotator, votes.outcome, weight),
-            by_pair=outcome_table(votes.by_pair, votes.outcome, weight),
+            by_prompt=outcome_table(prompts, votes.outcome, weight),
+            by_annotator=outcome_table(annotators, votes.outcome, weight),
+            by_pair=pair_moments(prompts.codes, annotators, votes.outcome, weight),
             estimand=estimand,
         )
 
@@ -176,8 +184,8 @@ def _weights(votes: Votes, estimand: Estimand) -> FloatArray | None:
     if estimand == "votes":
         return None
     if estimand == "prompts":
-        prompts = votes.by_prompt
-        weights: FloatArray = 1.0 / np.bincount(prompts.codes)[prompts.codes]
+        codes = votes.prompt_codes.codes
+        weights: FloatArray = (1.0 / count_codes(codes, votes.n_prompts))[codes]
         return weights
     raise UnknownOptionError(f"estimand is {estimand!r}; accepted are 'votes' and 'prompts'.")
 

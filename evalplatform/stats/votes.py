@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .chunking import Codes, chunks, positions
 from .errors import (
     ColumnTypeError,
     EmptyVotesError,
@@ -49,6 +50,19 @@ class Groups:
     count: int
 
 
+@dataclass(frozen=True)
+class SmallGroups:
+    """The same in the smallest unsigned integers: widen the codes before computing with them."""
+
+    codes: Codes
+    count: int
+
+    @classmethod
+    def of(cls, ids: IntColumn) -> SmallGroups:
+        (codes,), found = positions(ids)
+        return cls(codes, len(found))
+
+
 @dataclass(frozen=True, eq=False)
 class Votes:
     """Frozen, validated columns; entry i of each describes vote i.
@@ -78,7 +92,7 @@ class Votes:
             outcome=self.outcome, prompt=self.prompt, annotator=self.annotator, item=self.item
         )
         check_outcomes(self.outcome)
-        _check_one_prompt_per_item(self.by_item, self.by_prompt)
+        _check_one_prompt_per_item(positions(self.item)[0][0], self.prompt_codes.codes)
 
     @classmethod
     def from_columns(
@@ -112,15 +126,23 @@ class Votes:
 
     @property
     def n_prompts(self) -> int:
-        return self.by_prompt.count
+        return self.prompt_codes.count
 
     @property
     def n_annotators(self) -> int:
-        return self.by_annotator.count
+        return self.annotator_codes.count
 
     @property
     def n_items(self) -> int:
         return self.by_item.count
+
+    @cached_property
+    def prompt_codes(self) -> SmallGroups:
+        return SmallGroups.of(self.prompt)
+
+    @cached_property
+    def annotator_codes(self) -> SmallGroups:
+        return SmallGroups.of(self.annotator)
 
     @cached_property
     def by_prompt(self) -> Groups:
@@ -205,11 +227,17 @@ def check_outcomes(outcome: IntColumn) -> None:
         raise UnknownOutcomeError(f"Unknown outcome {outcome[wrong[0]]}", wrong, _ACCEPTED)
 
 
-def _check_one_prompt_per_item(items: Groups, prompts: Groups) -> None:
-    prompt_of = np.empty(items.count, dtype=np.int64)
-    prompt_of[items.codes[::-1]] = prompts.codes[::-1]  # the last write, the first row, stays
-    wrong = np.flatnonzero(prompt_of[items.codes] != prompts.codes)
-    if len(wrong):
+def _check_one_prompt_per_item(items: Codes, prompts: Codes) -> None:
+    prompt_of = np.empty(int(items.max()) + 1, dtype=prompts.dtype)
+    parts = list(chunks(len(items)))
+    for rows in reversed(parts):  # the last write, the first row, stays
+        prompt_of[items[rows][::-1]] = prompts[rows][::-1]
+    wrong = [
+        rows.start + row
+        for rows in parts
+        for row in np.flatnonzero(prompt_of[items[rows]] != prompts[rows])
+    ]
+    if wrong:
         raise ItemAcrossPromptsError(
             "Votes of an item lie on another prompt than its first vote",
             wrong,
