@@ -45,8 +45,8 @@ format: $(VENV)/.dev  ## Bring the code into its style
 
 bench: bench-stats bench-annotate  ## Run every benchmark
 
-bench-stats: $(VENV)/.dev  ## Coverage of the confidence intervals
-	$(PY) -m tests.stats.bench_coverage
+bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
+	$(PY) -m tests.stats.bench $(BENCH)
 
 bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio's where it is installed
 	$(PY) -m tests.annotation.bench $(BENCH)

@@ -61,7 +61,7 @@ def verdicts(votes: Votes, level: float = 0.95, *, rule: Rule = "majority") -> V
     votes of an item are one verdict, so agreement within an item is taken care of, but a habit of
     one annotator over many items is not: the intervals speak of other prompts judged by the same
     pool of people. For other people too they are too narrow (in the simulations of
-    tests/stats/bench_coverage.py 87 % of nominal 95 % intervals hold the true share, 63 % with
+    tests/stats/bench/coverage.py 87 % of nominal 95 % intervals hold the true share, 63 % with
     strong habits): read `win_rates` then, whose intervals are two-way.
 
     Reference. Prompt clustering: Liang and Zeger (1986), Biometrika 73:13-22.

@@ -1,12 +1,12 @@
 """Nominal 95 % intervals hold the true share in about 95 % of simulated studies.
 
-The wider table, with more designs and replicates, is printed by `bench_coverage.py`.
+The wider table, with more designs and replicates, is printed by `make bench-stats`.
 """
 
 import numpy as np
 import pytest
 
-from .bench_coverage import measure
+from .bench.coverage import measure
 from .crossed_votes import DESIGNS, simulate
 
 REPLICATES = 400  # a cell then has a standard error of 0.011 at 0.95

@@ -1,0 +1,208 @@
+"""The rows of the speed table: what we do, what a peer does with the same votes, and a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evalplatform.stats import GalleryVotes, bootstrap, win_rates
+from evalplatform.stats.davidson import fit, pair_counts
+from evalplatform.stats.sandwich import clustered_covariance
+
+from . import peers
+from .data import Data
+
+STATSMODELS_VOTES = 50_000  # the GLM holds a dense votes x checkpoints matrix and copies of it
+EVALICA_REPLICATES = 3  # seconds each; its time is scaled to 1000, as its replicates are a loop
+REPLICATES = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        name: of the JSON key, `ratio_<name>`.
+        does: what is timed, in words.
+        peer_does: who and how; empty where no peer does it.
+        prepare: makes what both need from the votes, untimed.
+        ours, peer: take what `prepare` made; both are timed.
+        apart: how far the two results differ, or None where they are random or not comparable.
+        allowed: the largest `apart` that is no disagreement.
+        size: bytes of the votes that ours reads, for the peak of memory.
+        scale: what the peer's time is multiplied with, where it does less work.
+        peer_repeats: how often the peer is timed.
+    """
+
+    name: str
+    does: str
+    peer_does: str
+    prepare: Callable[[Data], Any]
+    ours: Callable[[Any], Any]
+    peer: Callable[[Any], Any] | None = None
+    apart: Callable[[Any, Any], float] | None = None
+    allowed: float = 0.0
+    size: Callable[[Any], int] = lambda made: made.gallery.nbytes
+    scale: float = 1.0
+    peer_repeats: int = 3
+
+
+def half_tie_fit(data: Data) -> np.ndarray:
+    return fit(pair_counts(data.gallery).with_half_ties()).strengths
+
+
+def gap(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(np.asarray(one) - np.asarray(other)).max())
+
+
+def with_gallery(data: Data) -> Data:
+    assert len(data.gallery) == len(data)  # built here, outside the clock
+    return data
+
+
+def with_pair(data: Data) -> Data:
+    assert data.pair.n_prompts  # builds the small codes too
+    return data
+
+
+@dataclass(frozen=True)
+class WithColumns:
+    """Votes beside the lists that evalica takes."""
+
+    data: Data
+    columns: tuple
+
+    @property
+    def gallery(self) -> GalleryVotes:
+        return self.data.gallery
+
+
+def decided_head(data: Data) -> Data:
+    return with_gallery(data.head(STATSMODELS_VOTES))
+
+
+def decided_errors(data: Data) -> np.ndarray:
+    """Strengths less the first one and their two-way errors, on decided votes."""
+    votes = data.gallery.where(data.gallery.outcome != 1)
+    fitted = fit(pair_counts(votes))
+    covariance = clustered_covariance(votes, fitted).two_way
+    less_first = np.eye(len(covariance))[1:] - np.eye(len(covariance))[0]
+    variance = np.diag(less_first @ covariance @ less_first.T)
+    return np.array([less_first @ fitted.strengths, np.sqrt(variance)])
+
+
+def net_and_error(data: Data) -> np.ndarray:
+    net = win_rates(data.pair).net
+    return np.array([net.value, net.se])
+
+
+def pair_bytes(data: Data) -> int:
+    votes = data.pair
+    return sum(c.nbytes for c in (votes.outcome, votes.prompt, votes.annotator, votes.item))
+
+
+ROWS: list[Row] = [
+    Row(
+        name="point_fit",
+        does="Bradley-Terry, ties as half wins",
+        peer_does="scikit-learn LogisticRegression on counts",
+        prepare=with_gallery,
+        ours=half_tie_fit,
+        peer=lambda data: peers.CountedLogit().fit(data),
+        apart=gap,
+        allowed=1e-3,
+        peer_repeats=7,
+    ),
+    Row(
+        name="point_fit_evalica",
+        does="Bradley-Terry, ties as half wins",
+        peer_does="evalica.bradley_terry, vote by vote",
+        prepare=lambda data: WithColumns(with_gallery(data), peers.evalica_columns(data)),
+        ours=lambda made: half_tie_fit(made.data),
+        peer=lambda made: peers.evalica_fit(made.columns),
+        apart=gap,
+        allowed=1e-3,
+        peer_repeats=1,
+    ),
+    Row(
+        name="point_fit_evalica_counts",
+        does="Bradley-Terry, ties as half wins",
+        peer_does="evalica.bradley_terry on counts as weights",
+        prepare=with_gallery,
+        ours=half_tie_fit,
+        peer=lambda data: peers.evalica_fit(peers.evalica_counted(data)),
+        apart=gap,
+        allowed=1e-3,
+        peer_repeats=7,
+    ),
+    Row(
+        name="point_fit_davidson",
+        does="Davidson with ties, our default",
+        peer_does="",
+        prepare=with_gallery,
+        ours=lambda data: fit(pair_counts(data.gallery)),
+    ),
+    Row(
+        name="two_way_rates",
+        does="win rates, two-way intervals",
+        peer_does="statsmodels OLS, cov_cluster_2groups (net only)",
+        prepare=with_pair,
+        ours=net_and_error,
+        peer=peers.statsmodels_mean,
+        apart=gap,
+        allowed=1e-8,
+        size=pair_bytes,
+    ),
+    Row(
+        name="two_way_rank",
+        does="Davidson with ties and its two-way covariance",
+        peer_does="",
+        prepare=with_gallery,
+        ours=lambda data: clustered_covariance(data.gallery, fit(pair_counts(data.gallery))),
+    ),
+    Row(
+        name="two_way_rank_50k",
+        does=f"Bradley-Terry, two-way covariance, {STATSMODELS_VOTES:,} votes",
+        peer_does="statsmodels GLM, cov_cluster_2groups",
+        prepare=decided_head,
+        ours=decided_errors,
+        peer=peers.statsmodels_strengths,
+        apart=gap,
+        allowed=1e-5,
+    ),
+    Row(
+        name="bootstrap",
+        does=f"{REPLICATES} replicates by prompt, ties as half wins",
+        peer_does="FastChat's way: multinomial counts, scikit-learn",
+        prepare=with_gallery,
+        ours=lambda data: bootstrap(
+            data.gallery, np.random.default_rng(1), replicates=REPLICATES, ties="half"
+        ),
+        peer=lambda data: peers.CountedLogit().bootstrap(data, REPLICATES),
+        peer_repeats=1,
+    ),
+    Row(
+        name="bootstrap_evalica",
+        does=f"{REPLICATES} replicates by prompt, ties as half wins",
+        peer_does=f"evalica.bootstrap, {EVALICA_REPLICATES} replicates scaled to {REPLICATES}",
+        prepare=lambda data: WithColumns(with_gallery(data), peers.evalica_columns(data)),
+        ours=lambda made: bootstrap(
+            made.gallery, np.random.default_rng(1), replicates=REPLICATES, ties="half"
+        ),
+        peer=lambda made: peers.evalica_bootstrap(made.columns, EVALICA_REPLICATES),
+        scale=REPLICATES / EVALICA_REPLICATES,
+        peer_repeats=1,
+    ),
+    Row(
+        name="bootstrap_davidson",
+        does=f"{REPLICATES} replicates by prompt, Davidson with ties",
+        peer_does="",
+        prepare=with_gallery,
+        ours=lambda data: bootstrap(data.gallery, np.random.default_rng(1), replicates=REPLICATES),
+    ),
+]
+# Rows of other estimators (Dawid-Skene against crowd-kit, alpha against krippendorff) join here:
+# append a Row each; the table, the check, the peak of memory and the JSON follow from it.
