@@ -170,12 +170,16 @@ class GalleryVotes:
         votes = self.where(self.criterion == self.criteria.index(criterion))
         return replace(votes, criterion=None, criteria=())
 
-    def cells(self, rows: slice | IntColumn) -> IntColumn:
-        """(model_a * M + model_b) * 3 + outcome of some votes, for M checkpoints."""
-        cells = self.model_a[rows].astype(np.int64)
-        cells *= self.n_checkpoints
+    def cells(self, rows: slice | IntColumn) -> Codes:
+        """(model_a * M + model_b) * 3 + outcome of some votes, for M checkpoints.
+
+        In the smallest integers: arithmetic on these is several times as fast.
+        """
+        small = smallest_unsigned(self.n_checkpoints**2 * 3)
+        cells = self.model_a[rows].astype(small)
+        cells *= small.type(self.n_checkpoints)
         cells += self.model_b[rows]
-        cells *= 3
+        cells *= small.type(3)
         cells += self.outcome[rows]
         return cells
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from .chunking import chunks
 from .clustering import FloatArray
-from .davidson import Fit, PairCounts, Ties, check_ties, fit, pair_counts
+from .davidson import PairCounts, Ties, check_ties, fit, pair_counts
 from .errors import MixedCriteriaError, UnknownOptionError
 from .estimates import State
 from .existence import existence
@@ -164,17 +164,19 @@ class _Replicates:
         modelled = pairs.with_half_ties() if ties == "half" else pairs
         whole = fit(modelled)
         fold = Fold.of(self.votes, pairs)
-        made: list[Fit] = []
+        strengths, nu = [np.empty((0, pairs.n_checkpoints))], [np.empty(0)]
         for counts in self._counts(fold):
             drawn = replace(pairs, counts=counts.reshape(len(counts), -1, 3))
             defined = defined_among(drawn, pairs, self.votes, ties)
             drawn = replace(drawn, counts=drawn.counts[defined])
-            if len(drawn.counts):
-                made.append(fit(drawn.with_half_ties() if ties == "half" else drawn, start=whole))
-        kept = [one.strengths[one.converged] for one in made]
-        strengths = np.concatenate(kept) if kept else np.empty((0, pairs.n_checkpoints))
-        logs = [one.log_nu[one.converged] for one in made if one.log_nu is not None]
-        return strengths, np.exp(np.concatenate(logs)) if logs else None
+            if len(drawn.counts) == 0:
+                continue
+            fitted = fit(drawn.with_half_ties() if ties == "half" else drawn, start=whole)
+            strengths.append(fitted.strengths[fitted.converged])
+            if fitted.log_nu is not None:
+                nu.append(np.exp(fitted.log_nu[fitted.converged]))
+        has_nu = whole.log_nu is not None
+        return np.concatenate(strengths), np.concatenate(nu) if has_nu else None
 
     def _counts(self, fold: Fold) -> Iterator[FloatArray]:
         by_prompts = self.resample == "prompts"

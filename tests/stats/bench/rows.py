@@ -32,7 +32,8 @@ class Row:
         ours, peer: take what `prepare` made; both are timed.
         apart: how far the two results differ, or None where they are random or not comparable.
         allowed: the largest `apart` that is no disagreement.
-        size: bytes of the votes that ours reads, for the peak of memory.
+        size: bytes of the votes that ours reads, for the peak of memory; None for too few votes
+            to say something of it (a few megabytes are needed for any number).
         scale: what the peer's time is multiplied with, where it does less work.
         peer_repeats: how often the peer is timed.
     """
@@ -45,7 +46,7 @@ class Row:
     peer: Callable[[Any], Any] | None = None
     apart: Callable[[Any, Any], float] | None = None
     allowed: float = 0.0
-    size: Callable[[Any], int] = lambda made: made.gallery.nbytes
+    size: Callable[[Any], int] | None = lambda made: made.gallery.nbytes
     scale: float = 1.0
     peer_repeats: int = 3
 
@@ -172,6 +173,7 @@ ROWS: list[Row] = [
         peer=peers.statsmodels_strengths,
         apart=gap,
         allowed=1e-5,
+        size=None,
     ),
     Row(
         name="bootstrap",
