@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-annotate label-studio clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-annotate label-studio arena-rank clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,8 @@ bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio'
 
 label-studio: var/label-studio/.installed  ## Install Label Studio, the peer of bench-annotate
 
+arena-rank: var/arena-rank/.installed  ## Install arena-rank, a peer of bench-stats
+
 clean: stop  ## Stop everything and remove what was made (asks nothing)
 	rm -rf var $(VENV)
 
@@ -85,6 +87,12 @@ var/label-studio/.installed: tests/annotation/bench/label_studio_requirements.tx
 	rm -rf var/label-studio && mkdir -p var/label-studio
 	$(PYTHON) -m venv var/label-studio/venv
 	var/label-studio/venv/bin/python -m pip install --quiet --no-deps --no-compile -r $<
+	@touch $@
+
+var/arena-rank/.installed: tests/stats/bench/arena_rank_requirements.txt | $(VENV)/bin/python
+	rm -rf var/arena-rank && mkdir -p var/arena-rank
+	$(PYTHON) -m venv var/arena-rank/venv
+	var/arena-rank/venv/bin/python -m pip install --quiet --no-deps --no-compile -r $<
 	@touch $@
 
 # npm fetches the demo's data; a machine without one gets Node from a Python wheel.

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
 import evalica
 import numpy as np
 import statsmodels.api as sm
@@ -81,6 +88,44 @@ def evalica_bootstrap(columns: tuple, replicates: int) -> object:
         bootstrap_method="percentile",
         random_state=1,
     )
+
+
+ARENA_RANK = Path(__file__).resolve().parents[3] / "var/arena-rank/venv/bin/python"
+ARENA_REPLICATES = 5  # seconds each, as its optimiser compiles anew for every fit
+
+
+def has_arena_rank() -> bool:
+    return ARENA_RANK.exists()
+
+
+@lru_cache(maxsize=1)
+def arena_rank(data: Data) -> dict[str, object]:
+    """What arena_rank_child.py measures, in arena-rank's own environment and on our one core."""
+    one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "votes.npz"
+        np.savez(path, model_a=data.a, model_b=data.b, winner=data.outcome)
+        child = Path(__file__).with_name("arena_rank_child.py")
+        done = subprocess.run(
+            [ARENA_RANK, child, path, str(ARENA_REPLICATES)],
+            env=os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": one_thread},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def arena_rank_fit(data: Data) -> tuple[float, np.ndarray]:
+    """Seconds from a data frame to strengths, and these."""
+    found = arena_rank(data)
+    return found["point_fit"], np.array(found["strengths"])
+
+
+def arena_rank_bootstrap(data: Data) -> tuple[float, None]:
+    """Seconds of one replicate of its bootstrap, without the process pool it runs them in."""
+    return arena_rank(data)["replicate"], None
 
 
 def statsmodels_mean(data: Data) -> np.ndarray:

@@ -30,6 +30,7 @@ class Row:
         peer_does: who and how; empty where no peer does it.
         prepare: makes what both need from the votes, untimed.
         ours, peer: take what `prepare` made; both are timed.
+        peer_apart: instead of `peer`, for one in a process of its own: its seconds and result.
         apart: how far the two results differ, or None where they are random or not comparable.
         allowed: the largest `apart` that is no disagreement.
         size: bytes of the votes that ours reads, for the peak of memory; None for too few votes
@@ -44,6 +45,7 @@ class Row:
     prepare: Callable[[Data], Any]
     ours: Callable[[Any], Any]
     peer: Callable[[Any], Any] | None = None
+    peer_apart: Callable[[Any], tuple[float, Any]] | None = None
     apart: Callable[[Any, Any], float] | None = None
     allowed: float = 0.0
     size: Callable[[Any], int] | None = lambda made: made.gallery.nbytes
@@ -105,6 +107,38 @@ def pair_bytes(data: Data) -> int:
     return sum(c.nbytes for c in (votes.outcome, votes.prompt, votes.annotator, votes.item))
 
 
+def resampled(data: Data) -> object:
+    return bootstrap(data.gallery, np.random.default_rng(1), replicates=REPLICATES, ties="half")
+
+
+def arena_rank_rows(name: str) -> list[Row]:
+    """Its row of that name, or none where it is not installed."""
+    if not peers.has_arena_rank():
+        return []
+    rows = [
+        Row(
+            name="point_fit_arena_rank",
+            does="Bradley-Terry, ties as half wins",
+            peer_does="arena-rank, PairDataset.from_pandas and fit",
+            prepare=with_gallery,
+            ours=half_tie_fit,
+            peer_apart=peers.arena_rank_fit,
+            apart=gap,
+            allowed=1e-3,
+        ),
+        Row(
+            name="bootstrap_arena_rank",
+            does=f"{REPLICATES} replicates by prompt, ties as half wins",
+            peer_does=f"arena-rank, {peers.ARENA_REPLICATES} replicates scaled to {REPLICATES}",
+            prepare=with_gallery,
+            ours=resampled,
+            peer_apart=peers.arena_rank_bootstrap,
+            scale=REPLICATES,
+        ),
+    ]
+    return [row for row in rows if row.name == name]
+
+
 ROWS: list[Row] = [
     Row(
         name="point_fit",
@@ -139,6 +173,7 @@ ROWS: list[Row] = [
         allowed=1e-3,
         peer_repeats=7,
     ),
+    *arena_rank_rows("point_fit_arena_rank"),
     Row(
         name="point_fit_davidson",
         does="Davidson with ties, our default",
@@ -180,9 +215,7 @@ ROWS: list[Row] = [
         does=f"{REPLICATES} replicates by prompt, ties as half wins",
         peer_does="FastChat's way: multinomial counts, scikit-learn",
         prepare=with_gallery,
-        ours=lambda data: bootstrap(
-            data.gallery, np.random.default_rng(1), replicates=REPLICATES, ties="half"
-        ),
+        ours=resampled,
         peer=lambda data: peers.CountedLogit().bootstrap(data, REPLICATES),
         peer_repeats=1,
     ),
@@ -191,13 +224,12 @@ ROWS: list[Row] = [
         does=f"{REPLICATES} replicates by prompt, ties as half wins",
         peer_does=f"evalica.bootstrap, {EVALICA_REPLICATES} replicates scaled to {REPLICATES}",
         prepare=lambda data: WithColumns(with_gallery(data), peers.evalica_columns(data)),
-        ours=lambda made: bootstrap(
-            made.gallery, np.random.default_rng(1), replicates=REPLICATES, ties="half"
-        ),
+        ours=lambda made: resampled(made.data),
         peer=lambda made: peers.evalica_bootstrap(made.columns, EVALICA_REPLICATES),
         scale=REPLICATES / EVALICA_REPLICATES,
         peer_repeats=1,
     ),
+    *arena_rank_rows("bootstrap_arena_rank"),
     Row(
         name="bootstrap_davidson",
         does=f"{REPLICATES} replicates by prompt, Davidson with ties",

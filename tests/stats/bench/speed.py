@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from .data import Data
+from .peers import has_arena_rank
 from .rows import Row
 
 
@@ -26,6 +27,15 @@ def seconds(work: Callable[[Any], Any], made: Any, repeats: int) -> tuple[float,
         result = work(made)
         taken.append(time.process_time() - start)
     return median(taken), result
+
+
+def peer_seconds(row: Row, made: Any) -> tuple[float, Any]:
+    if row.peer_apart is not None:
+        taken, result = row.peer_apart(made)
+    else:
+        assert row.peer is not None
+        taken, result = seconds(row.peer, made, row.peer_repeats)
+    return taken * row.scale, result
 
 
 def peak_multiple(row: Row, made: Any, size: int) -> float:
@@ -54,9 +64,8 @@ def run(rows: Iterable[Row], data: Data, repeats: int) -> dict[str, float]:
         if row.size is not None:
             found[f"peak_{row.name}"] = round(peak_multiple(row, made, row.size(made)), 2)
             peak = f"{found[f'peak_{row.name}']:.1f}x"
-        if row.peer is not None:
-            taken, other = seconds(row.peer, made, row.peer_repeats)
-            taken *= row.scale
+        if row.peer is not None or row.peer_apart is not None:
+            taken, other = peer_seconds(row, made)
             found[f"ratio_{row.name}"] = round(taken / ours, 2)
             theirs, ratio = f"{taken:.3f}", f"{taken / ours:.1f}x"
             note = f" against {row.peer_does}"
@@ -69,4 +78,6 @@ def run(rows: Iterable[Row], data: Data, repeats: int) -> dict[str, float]:
             f"{row.name:26}{ours:9.3f}{theirs:>10}{ratio:>9}{peak:>7}  {row.does}{note}",
             flush=True,
         )
+    if not has_arena_rank():  # choix has no row: it takes neither ties nor counts
+        print("arena-rank is not installed, so its rows are left out; `make arena-rank` does it.")
     return found
