@@ -15,7 +15,7 @@ from evalplatform.annotation.models import Release, SurplusVote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.results import CampaignResults
-from evalplatform.reports.table import p_value, percent
+from evalplatform.reports.table import coefficient, p_value, percent, percent_of
 
 # Pairs shown are the first of the campaign's seeded random order: never picked by hand.
 SHOWN_PAIRS = 12
@@ -85,14 +85,10 @@ def _row(group: Any) -> dict[str, Any]:
         },
         "verdicts_n": group.verdicts.tally.total,
         "verdicts_net": percent(group.verdicts.net, signed=True),
-        "alpha": agreement.alpha,
-        "alpha_interval": (
-            f"[{agreement.low:.2f}, {agreement.high:.2f}]"
-            if agreement.low is not None and agreement.high is not None
-            else ""
-        ),
-        "alpha_reason": agreement.reason,
-        "percent_agreement": 100 * agreement.percent if agreement.percent is not None else None,
+        "percent_agreement": percent_of(agreement.percent),
+        "alpha": coefficient(agreement.alpha),
+        "alpha_ordinal": coefficient(agreement.alpha_ordinal),
+        "gwet_ac1": coefficient(agreement.gwet_ac1),
         "method": group.rates.win.method,
     }
 

@@ -14,7 +14,6 @@ from evalplatform.quality.summary import QualitySummary, quality_summary
 from evalplatform.reports.selectors import Completeness, VoteTable, completeness_of, vote_table
 
 STYLIZED = "stylized"
-_BOOTSTRAP_SEED = 20230927
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def _group(criterion: Criterion, prompts: str, table: VoteTable) -> GroupResult:
         rates=stats.win_rates(votes),
         verdicts=stats.verdicts(votes),
         test=stats.sign_test(votes),
-        agreement=stats.agreement(votes, rng=np.random.default_rng(_BOOTSTRAP_SEED)),
+        agreement=stats.agreement(votes),
     )
 
 

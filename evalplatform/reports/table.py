@@ -8,7 +8,7 @@ from rich.table import Table
 
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.results import CampaignResults
-from evalplatform.stats import Estimate, SignTest
+from evalplatform.stats import AgreementEstimate, Estimate, SignTest
 
 WIDTH = 112
 FOOTNOTE = (
@@ -32,6 +32,24 @@ def percent(estimate: Estimate, *, signed: bool = False) -> str:
 def stacked(estimate: Estimate, *, signed: bool = False) -> str:
     """Return the same on two lines: the estimate above its interval."""
     return percent(estimate, signed=signed).replace(" ", "\n", 1)
+
+
+def coefficient(estimate: AgreementEstimate) -> str:
+    """Return a coefficient of agreement and its interval, or why there is none."""
+    if estimate.value is None:
+        return f"– ({estimate.state.value.replace('_', ' ')})"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def percent_of(estimate: AgreementEstimate) -> str:
+    """Return a share of agreement in per cent, with its interval where there is one."""
+    if estimate.value is None:
+        return f"– ({estimate.state.value.replace('_', ' ')})"
+    if estimate.low is None or estimate.high is None:
+        return f"{100 * estimate.value:.0f}"
+    return f"{100 * estimate.value:.0f} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
 def p_value(test: SignTest) -> str:

@@ -1,14 +1,21 @@
 """Statistics of human preference votes: arrays in, frozen results out.
 
 Pure: numpy and scipy only. No Django, no torch, no input or output, no clock, and no randomness
-but the generator a caller gives. Votes share prompts and annotators, and every interval here says
-in `method` which of the two it takes into account.
+but the generator a caller gives or a seed written down. Votes share prompts and annotators, and
+every interval here says in `method` which of the two it takes into account.
 
 Naming: A and B are the two checkpoints compared, a win is a win of A, shares lie in [0, 1]. What
 cannot be estimated is a named `State` with a reason and values None; what means nothing is refused
 with a `StatsError` that names the rows.
 """
 
+from .chance_correction import (
+    fleiss_kappa,
+    gwet_ac1,
+    nominal_alpha,
+    ordinal_alpha,
+    percent_agreement,
+)
 from .errors import (
     ColumnTypeError,
     EmptyVotesError,
@@ -43,12 +50,14 @@ from .ranking import rank
 from .rates import Tally, WinRates, breakdown, tally, win_rates
 from .reliability import Agreement, agreement, nominal_alpha, percent_agreement
 from .resampling import Bootstrap, bootstrap
+from .reliability import Agreement, AgreementEstimate, agreement
 from .sides import SideBias, side_bias
 from .votes import Outcome, Votes, factorise
 
 __all__ = [
     "Agreement",
     "Bootstrap",
+    "AgreementEstimate",
     "ColumnTypeError",
     "Difference",
     "EmptyVotesError",
@@ -90,7 +99,10 @@ __all__ = [
     "factorise",
     "holm",
     "max_t",
+    "fleiss_kappa",
+    "gwet_ac1",
     "nominal_alpha",
+    "ordinal_alpha",
     "percent_agreement",
     "rank",
     "rank_robustness",

@@ -26,6 +26,10 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "holm",
     "benjamini_hochberg",
     "max_t",
+    "fleiss_kappa",
+    "nominal_alpha",
+    "ordinal_alpha",
+    "gwet_ac1",
 }
 
 
