@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from evalplatform.stats import factorise
+from evalplatform.stats import factorise, majority_of_others, medians_by
 
 OUTCOMES = ("A", "TIE", "B")
 Column = npt.NDArray[np.int64]
@@ -92,7 +92,9 @@ def shares_of(answers: Answers, *, min_response_ms: int) -> dict[str, Counts]:
     decided = np.isin(answers.choice, ("left", "right"))
     timed = ~np.isnan(answers.response_ms)
     first, seen_before = _first_outcome(answers)
-    others, has_majority = _majority_of_others(answers)
+    others, has_majority = majority_of_others(
+        answers.comparison, answers.outcome, main & answers.counts
+    )
     better = answers.outcome == OUTCOMES.index("A")
     everything = np.ones(len(answers), dtype=np.bool_)
     return {
@@ -104,15 +106,14 @@ def shares_of(answers: Answers, *, min_response_ms: int) -> dict[str, Counts]:
         "too_fast": _share(answers, timed, answers.response_ms < min_response_ms),
         "left": _share(answers, decided, answers.choice == "left"),
         "ties": _share(answers, everything, ~decided),
-        "majority": _share(answers, has_majority, answers.outcome == others),
+        "majority": _share(answers, main & has_majority, answers.outcome == others),
     }
 
 
 def medians_of(answers: Answers) -> dict[int, float]:
     """Return the median response time (ms) by annotator id; nobody without a known time."""
-    timed = ~np.isnan(answers.response_ms)
-    who, times = answers.annotator[timed], answers.response_ms[timed]
-    return {int(person): float(np.median(times[who == person])) for person in np.unique(who)}
+    people, medians = medians_by(answers.annotator, answers.response_ms)
+    return {int(person): float(each) for person, each in zip(people, medians, strict=True)}
 
 
 def _share(answers: Answers, total: npt.NDArray[np.bool_], hit: npt.NDArray[np.bool_]) -> Counts:
@@ -133,22 +134,6 @@ def _first_outcome(answers: Answers) -> tuple[Column, npt.NDArray[np.bool_]]:
     outcome[pair[main]] = answers.outcome[main]
     first = outcome[pair]
     return first, (answers.purpose == "repeat") & (first >= 0)
-
-
-def _majority_of_others(answers: Answers) -> tuple[Column, npt.NDArray[np.bool_]]:
-    """Return for each vote what more than half of the others' votes that count say, and for which
-    votes there are at least two others and such a majority.
-    """
-    main = answers.purpose == "main"
-    _, item = np.unique(answers.comparison, return_inverse=True)
-    table = np.zeros((int(item.max(initial=-1)) + 1, len(OUTCOMES)), dtype=np.int64)
-    counted = main & answers.counts
-    np.add.at(table, (item[counted], answers.outcome[counted]), 1)
-    others = table[item]
-    rows = np.flatnonzero(counted)
-    others[rows, answers.outcome[rows]] -= 1
-    total = others.sum(axis=1)
-    return others.argmax(axis=1), main & (total >= 2) & (2 * others.max(axis=1) > total)
 
 
 def columns_of(rows: Sequence[tuple[object, ...]]) -> Answers:

@@ -9,6 +9,13 @@ cannot be estimated is a named `State` with a reason and values None; what means
 with a `StatsError` that names the rows.
 """
 
+from .annotator_profiles import (
+    AnnotatorProfile,
+    Annotators,
+    Proportion,
+    annotators,
+    proportion,
+)
 from .chance_correction import (
     fleiss_kappa,
     gwet_ac1,
@@ -16,6 +23,7 @@ from .chance_correction import (
     ordinal_alpha,
     percent_agreement,
 )
+from .confusion import DawidSkene, dawid_skene
 from .errors import (
     ColumnTypeError,
     EmptyVotesError,
@@ -41,6 +49,7 @@ from .influence import (
     robustness,
     with_and_without,
 )
+from .leave_one_out import majority_of_others, medians_by
 from .majority import Verdicts, verdicts
 from .multiplicity import benjamini_hochberg, holm, max_t
 from .preference import ExactSignTest, SignTest, exact_sign_test, sign_test
@@ -58,8 +67,11 @@ __all__ = [
     "Agreement",
     "Bootstrap",
     "AgreementEstimate",
+    "AnnotatorProfile",
+    "Annotators",
     "ColumnTypeError",
     "Difference",
+    "DawidSkene",
     "EmptyVotesError",
     "Estimate",
     "ExactSignTest",
@@ -77,6 +89,7 @@ __all__ = [
     "RankSets",
     "Ranking",
     "Robustness",
+    "Proportion",
     "RowsError",
     "SelfComparisonError",
     "SideBias",
@@ -94,13 +107,17 @@ __all__ = [
     "agreement",
     "benjamini_hochberg",
     "bootstrap",
+    "annotators",
     "breakdown",
+    "dawid_skene",
     "exact_sign_test",
     "factorise",
     "holm",
     "max_t",
     "fleiss_kappa",
     "gwet_ac1",
+    "majority_of_others",
+    "medians_by",
     "nominal_alpha",
     "ordinal_alpha",
     "percent_agreement",
@@ -108,6 +125,7 @@ __all__ = [
     "rank_robustness",
     "rank_sets",
     "robustness",
+    "proportion",
     "side_bias",
     "sign_test",
     "tally",

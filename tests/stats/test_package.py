@@ -30,6 +30,11 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "nominal_alpha",
     "ordinal_alpha",
     "gwet_ac1",
+    "annotators",
+    "dawid_skene",
+    "majority_of_others",
+    "medians_by",
+    "proportion",
 }
 
 
