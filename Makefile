@@ -9,6 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help demo run stop status worker test lint format bench bench-stats bench-annotate label-studio arena-rank clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate label-studio clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,10 +44,13 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-annotate  ## Run every benchmark
+bench: bench-stats bench-votes-read bench-annotate  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
+
+bench-votes-read: $(VENV)/.dev  ## Reading a million votes from PostgreSQL into arrays
+	$(PY) -m tests.reports.bench_votes_read $(BENCH)
 
 bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio's where it is installed
 	$(PY) -m tests.annotation.bench $(BENCH)

@@ -9,7 +9,7 @@ from evalplatform.annotation.models import Assignment, Outcome
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.spreadsheets import spreadsheet_safe
 from evalplatform.reports.results import CampaignResults
-from evalplatform.reports.selectors import check_answers
+from evalplatform.reports.selectors import VOTE_FIELDS, check_answers, vote_rows
 
 VOTE_COLUMNS = [
     "campaign", "vote_id", "criterion", "comparison", "prompt_set", "prompt_set_version",
@@ -37,8 +37,7 @@ def votes_csv(results: CampaignResults) -> str:
         "checkpoint_b_sha256": campaign.checkpoint_b.sha256,
         "protocol_sha256": campaign.protocol_sha256,
     }
-    names = list(results.stored.columns)
-    rows = (dict(zip(names, row, strict=True)) for row in results.stored.rows(names))
+    rows = (dict(zip(VOTE_FIELDS, row, strict=True)) for row in vote_rows(campaign))
     return _csv(
         VOTE_COLUMNS,
         (

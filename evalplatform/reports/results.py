@@ -11,7 +11,16 @@ from evalplatform import stats
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.version import code_version
 from evalplatform.quality.summary import QualitySummary, quality_summary
-from evalplatform.reports.selectors import Completeness, VoteTable, completeness_of, vote_table
+from evalplatform.reports.selectors import Completeness, completeness_of
+from evalplatform.reports.vote_columns import (
+    LEFT,
+    NO_SIDE,
+    UNKNOWN_MS,
+    PromptFacts,
+    Prompts,
+    VoteColumns,
+    vote_columns,
+)
 
 STYLIZED = "stylized"
 
@@ -60,7 +69,7 @@ class CampaignResults:
     """Everything a report says; groups are empty until there is a vote that counts."""
 
     campaign: Campaign
-    stored: VoteTable  # excluded votes among them
+    stored: VoteColumns  # excluded votes among them
     completeness: Completeness
     quality: QualitySummary
     n_annotators: int
@@ -83,7 +92,7 @@ class CampaignResults:
         """What must stand on every page, plot and export; empty when people cast every vote."""
         if not self.is_simulated:
             return ""
-        simulated = sum(bool(each) for each in self.stored["is_simulated"])
+        simulated = int(self.stored.is_simulated.sum())
         total = len(self.stored)
         if not simulated:
             return "SIMULATED: checks were answered by simulated annotators, not by people."
@@ -94,79 +103,84 @@ class CampaignResults:
 
 def campaign_results(campaign: Campaign) -> CampaignResults:
     """Compute a campaign's results from the votes that count now."""
-    stored = vote_table(campaign)
+    stored = vote_columns(campaign)
+    prompts = Prompts(campaign)
     table = stored.counting()
-    times = [value for value in table["response_time_ms"] if isinstance(value, int)]
-    groups = list(_groups(campaign, table))
+    times = table.response_ms[table.response_ms != UNKNOWN_MS]
+    groups = list(_groups(campaign, table, prompts))
     return CampaignResults(
         campaign=campaign,
         stored=stored,
         completeness=completeness_of(campaign),
         quality=quality_summary(campaign),
-        n_annotators=len(set(table["annotator"])),
-        n_simulated_votes=sum(bool(each) for each in table["is_simulated"]),
+        n_annotators=len(np.unique(table.annotator)),
+        n_simulated_votes=int(table.is_simulated.sum()),
         groups=groups,
-        with_excluded=_with_excluded(campaign, stored, groups) if len(table) < len(stored) else [],
-        categories=list(_categories(campaign, table)),
+        with_excluded=(
+            _with_excluded(campaign, stored, prompts, groups) if len(table) < len(stored) else []
+        ),
+        categories=list(_categories(campaign, table, prompts)),
         side_bias=_side_bias(table),
-        median_response_ms=float(np.median(times)) if times else None,
+        median_response_ms=float(np.median(times)) if len(times) else None,
         code_version=code_version(),
         made_at=timezone.now(),
     )
 
 
-def _side_bias(table: VoteTable) -> stats.SideBias | None:
-    decided = table.where(choice in ("left", "right") for choice in table["choice"])
+def _side_bias(table: VoteColumns) -> stats.SideBias | None:
+    decided = table.where(table.side != NO_SIDE)
     if not len(decided):
         return None
-    chosen_left = np.array([choice == "left" for choice in decided["choice"]])
-    return stats.side_bias(chosen_left, [str(each) for each in decided["annotator"]])
+    return stats.side_bias(decided.side == LEFT, decided.annotator.tolist())
 
 
-def _parts(campaign: Campaign, table: VoteTable) -> Iterator[tuple[Criterion, str, VoteTable]]:
+def _parts(
+    campaign: Campaign, table: VoteColumns, prompts: Prompts
+) -> Iterator[tuple[Criterion, str, VoteColumns]]:
     """Each criterion on each prompt set, on its stylized part, and on all sets together."""
     for criterion in campaign.criteria.all():
-        votes = _of_criterion(table, criterion)
-        sets = votes.rows(["prompt_set", "prompt_set_version"])
-        names = sorted(set(sets), key=lambda pair: str(pair))
-        for name, version in names:
-            part = votes.where(each == (name, version) for each in sets)
-            yield criterion, f"{name}@{version}", part
-            stylized = part.where(
-                isinstance(tags, list) and STYLIZED in tags for tags in part["tags"]
-            )
+        votes = table.where(table.criterion == criterion.pk)
+        names = prompts.values(votes, _set_of)
+        for name in names:
+            part = votes.where(prompts.mask(votes, _set_of, name))
+            yield criterion, name, part
+            stylized = part.where(prompts.mask(part, _is_stylized, True))
             if 0 < len(stylized) < len(part):
-                yield criterion, f"{name}@{version} ({STYLIZED})", stylized
+                yield criterion, f"{name} ({STYLIZED})", stylized
         if len(names) > 1:
             yield criterion, "all sets", votes
 
 
-def _of_criterion(table: VoteTable, criterion: Criterion) -> VoteTable:
-    return table.where(kind == criterion.kind for kind in table["criterion"])
+def _set_of(facts: PromptFacts) -> str:
+    return facts.prompt_set
 
 
-def _groups(campaign: Campaign, table: VoteTable) -> Iterator[GroupResult]:
-    for criterion, prompts, part in _parts(campaign, table):
-        yield _group(criterion, prompts, part)
+def _is_stylized(facts: PromptFacts) -> bool:
+    return STYLIZED in facts.tags
+
+
+def _groups(campaign: Campaign, table: VoteColumns, prompts: Prompts) -> Iterator[GroupResult]:
+    for criterion, name, part in _parts(campaign, table, prompts):
+        yield _group(criterion, name, part)
 
 
 def _with_excluded(
-    campaign: Campaign, stored: VoteTable, groups: list[GroupResult]
+    campaign: Campaign, stored: VoteColumns, prompts: Prompts, groups: list[GroupResult]
 ) -> list[WithExcluded]:
     nets = {(group.criterion, group.prompts): group.rates.net for group in groups}
     return [
         WithExcluded(
             criterion=criterion.kind,
             criterion_label=criterion.get_kind_display(),
-            prompts=prompts,
-            without=nets.get((criterion.kind, prompts)),
+            prompts=name,
+            without=nets.get((criterion.kind, name)),
             with_excluded=stats.win_rates(part.as_stats()).net,
         )
-        for criterion, prompts, part in _parts(campaign, stored)
+        for criterion, name, part in _parts(campaign, stored, prompts)
     ]
 
 
-def _group(criterion: Criterion, prompts: str, table: VoteTable) -> GroupResult:
+def _group(criterion: Criterion, prompts: str, table: VoteColumns) -> GroupResult:
     votes = table.as_stats()
     return GroupResult(
         criterion=criterion.kind,
@@ -180,13 +194,26 @@ def _group(criterion: Criterion, prompts: str, table: VoteTable) -> GroupResult:
     )
 
 
-def _categories(campaign: Campaign, table: VoteTable) -> Iterator[CategoryResult]:
+def _category_of(facts: PromptFacts) -> str:
+    return facts.category
+
+
+def _challenge_of(facts: PromptFacts) -> str:
+    return facts.challenge
+
+
+_KINDS = {"category": _category_of, "challenge": _challenge_of}
+
+
+def _categories(
+    campaign: Campaign, table: VoteColumns, prompts: Prompts
+) -> Iterator[CategoryResult]:
     for criterion in campaign.criteria.all():
-        votes = _of_criterion(table, criterion)
-        for kind in ("category", "challenge"):
-            named = votes.where(votes[kind])
+        votes = table.where(table.criterion == criterion.pk)
+        for kind, of in _KINDS.items():
+            named = votes.where(~prompts.mask(votes, of, ""))
             if not len(named):
                 continue
-            by_name = stats.breakdown(named.as_stats(), [str(each) for each in named[kind]])
+            by_name = stats.breakdown(named.as_stats(), prompts.labels(named, of))
             for name in sorted(by_name, key=str):
                 yield CategoryResult(criterion.get_kind_display(), kind, str(name), by_name[name])

@@ -1,16 +1,13 @@
-"""Reading the votes of a campaign as columns."""
+"""Reading what reports show, row by row. `vote_columns` reads what statistics need."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import compress
 
-import numpy as np
 from django.db.models import Count, Max
 
 from evalplatform.annotation.models import Assignment, SurplusVote, Vote
 from evalplatform.campaigns.models import Campaign
-from evalplatform.stats import Votes
 
 _FIELDS = {
     "vote_id": "pk",
@@ -42,48 +39,16 @@ _FIELDS = {
 }
 
 
-@dataclass(frozen=True)
-class VoteTable:
-    """Votes, one row each, as named columns of equal length."""
-
-    columns: dict[str, list[object]]
-
-    def __len__(self) -> int:
-        return len(self.columns["vote_id"])
-
-    def __getitem__(self, name: str) -> list[object]:
-        return self.columns[name]
-
-    def rows(self, names: list[str]) -> list[tuple[object, ...]]:
-        return list(zip(*(self.columns[name] for name in names), strict=True))
-
-    def where(self, keep: Iterable[object]) -> "VoteTable":
-        """Return the rows for which `keep`, one entry a row, is true."""
-        mask = list(keep)
-        return VoteTable(
-            {name: list(compress(column, mask)) for name, column in self.columns.items()}
-        )
-
-    def counting(self) -> "VoteTable":
-        """Return the votes that nobody excluded."""
-        return self.where(rule is None for rule in self["excluded_by"])
-
-    def as_stats(self) -> Votes:
-        """Return the columns that statistics read."""
-        return Votes.from_columns(
-            outcome=self["outcome"],
-            prompt=np.asarray(self["prompt"], dtype=np.int64),
-            annotator=[str(each) for each in self["annotator"]],
-            item=np.asarray(self["comparison"], dtype=np.int64),
-        )
+VOTE_FIELDS = tuple(_FIELDS)
 
 
-def vote_table(campaign: Campaign) -> VoteTable:
-    """Return the votes stored on a campaign's comparisons, in the order cast.
+def vote_rows(campaign: Campaign) -> Iterator[tuple[object, ...]]:
+    """Yield every vote stored on a campaign's comparisons, `VOTE_FIELDS` each, in the order cast.
 
-    Excluded votes are among them (`counting` leaves them out); checks and undone votes are not.
+    Excluded votes are among them; checks and undone votes are not. Rows come by a cursor of the
+    database, so memory stays flat.
     """
-    votes = (
+    return (
         Vote.objects.filter(
             assignment__campaign=campaign,
             assignment__purpose=Assignment.Purpose.MAIN,
@@ -91,10 +56,8 @@ def vote_table(campaign: Campaign) -> VoteTable:
         )
         .order_by("pk")
         .values_list(*_FIELDS.values())
+        .iterator(chunk_size=5000)
     )
-    rows = list(votes)
-    columns = zip(*rows, strict=True) if rows else ((),) * len(_FIELDS)
-    return VoteTable({name: list(column) for name, column in zip(_FIELDS, columns, strict=True)})
 
 
 _CHECK_FIELDS = {

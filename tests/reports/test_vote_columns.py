@@ -1,0 +1,120 @@
+"""Votes as columns: the same as the ORM reads, and nothing that is null goes unseen."""
+
+import numpy as np
+import pytest
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Assignment, Exclusion, Vote
+from evalplatform.reports import binary_copy
+from evalplatform.reports.binary_copy import IntegerColumn, read_columns
+from evalplatform.reports.vote_columns import Prompts, pseudonyms, vote_columns
+from evalplatform.stats import EmptyVotesError
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CODES = {"A": 0, "TIE": 1, "B": 2}
+SIDES = {"left": 0, "right": 1, "tie": 2}
+
+
+@pytest.fixture
+def voted(campaign):
+    annotators = [Annotator.objects.create(is_simulated=index == 0) for index in range(6)]
+    turns = iter(["left", "tie", "right"] * 100)
+    factories.judge_everything(campaign, annotators, lambda assignment: next(turns))
+    return campaign
+
+
+def as_the_orm_reads(campaign):
+    stored = Vote.objects.filter(
+        assignment__campaign=campaign,
+        assignment__purpose=Assignment.Purpose.MAIN,
+        retracted_at__isnull=True,
+    ).order_by("pk")
+    return [
+        (
+            vote.pk,
+            vote.assignment.comparison_id,
+            vote.assignment.comparison.criterion_id,
+            vote.assignment.comparison.prompt_id,
+            vote.annotator_id,
+            vote.exclusion_id or 0,
+            CODES[vote.outcome],
+            SIDES[vote.choice],
+            -1 if vote.response_time_ms is None else vote.response_time_ms,
+            int(vote.is_simulated),
+        )
+        for vote in stored
+    ]
+
+
+def rows_of(table):
+    return list(zip(*(column.tolist() for column in vars(table).values()), strict=True))
+
+
+@pytest.mark.parametrize("block", [1, 300, 1 << 20])
+def test_columns_are_what_the_orm_reads_however_they_arrive(voted, monkeypatch, block):
+    monkeypatch.setattr(binary_copy, "_BLOCK", block)
+    table = vote_columns(voted)
+    assert rows_of(table) == as_the_orm_reads(voted)
+    assert len(table) == 40
+    assert set(table.outcome.tolist()) == set(table.side.tolist()) == {0, 1, 2}
+    assert sum(table.is_simulated.tolist()) > 0
+
+
+def test_undone_votes_and_other_campaigns_are_left_out_and_excluded_ones_marked(voted):
+    from django.utils import timezone
+
+    other = factories.make_draft(prompts=2, slug="other")
+    from evalplatform.annotation.services import open_campaign
+
+    open_campaign(campaign=other)
+    factories.judge_everything(other, list(Annotator.objects.all()), lambda each: "left")
+    first, second = Vote.objects.filter(assignment__campaign=voted).order_by("pk")[:2]
+    Vote.objects.filter(pk=first.pk).update(retracted_at=timezone.now())
+    enrolment = voted.enrolments.get(annotator=second.annotator)
+    exclusion = Exclusion.objects.create(enrolment=enrolment, rule="by hand", detail="")
+    Vote.objects.filter(pk=second.pk).update(exclusion=exclusion)
+    table = vote_columns(voted)
+    assert rows_of(table) == as_the_orm_reads(voted)
+    assert (len(table), len(table.counting())) == (39, 38)
+    assert table.exclusion[0] == exclusion.pk
+
+
+def test_time_that_is_unknown_has_its_own_value(campaign, ana):
+    enrolment = factories.enrol(campaign=campaign, annotator=ana)
+    factories.vote(enrolment, factories.lease(enrolment), response_time_ms=None)
+    assert vote_columns(campaign).response_ms.tolist() == [-1]
+
+
+def test_campaign_without_votes_has_empty_columns(campaign):
+    table = vote_columns(campaign)
+    assert len(table) == len(table.counting()) == 0
+    with pytest.raises(EmptyVotesError):
+        table.as_stats()
+
+
+def test_prompts_and_people_are_named(voted):
+    table, prompts = vote_columns(voted), Prompts(voted)
+    assert prompts.values(table, lambda facts: facts.category) == ["Animals", "Vehicles"]
+    animals = prompts.mask(table, lambda facts: facts.category, "Animals")
+    labels = np.array(prompts.labels(table, lambda facts: facts.category))
+    assert (labels[animals] == "Animals").all()
+    assert animals.sum() == 20
+    assert set(pseudonyms(voted)) == set(table.annotator.tolist())
+
+
+def test_null_is_refused_by_its_column():
+    columns = [IntegerColumn("whole", "n", "int4"), IntegerColumn("half", "m", "int8")]
+    rows = "FROM (VALUES (1, 2), (3, NULL), (5, 6)) AS given(n, m)"
+    with pytest.raises(ValueError, match=r"half \(m\) is null"):
+        read_columns(columns, rows)
+
+
+def test_every_width_keeps_its_extremes():
+    widths = {"int2": 15, "int4": 31, "int8": 63}
+    for name, bits in widths.items():
+        low, high = -(2**bits), 2**bits - 1
+        source = f"FROM (VALUES ({low}), (0), ({high})) AS given(n)"
+        found = read_columns([IntegerColumn("n", "n", name)], source)["n"]
+        assert found.tolist() == [low, 0, high]
+        assert found.dtype == np.dtype(f"i{(bits + 1) // 8}")
