@@ -1,4 +1,4 @@
-"""votes.csv and checks.csv: one row an answer, with what is needed to trace it."""
+"""votes.csv and checks.csv: a row an answer, traceable; groups.csv: a row an estimate."""
 
 import csv
 import io
@@ -10,6 +10,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.core.spreadsheets import spreadsheet_safe
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.selectors import VOTE_FIELDS, check_answers, vote_rows
+from evalplatform.stats import WinRates
 
 VOTE_COLUMNS = [
     "campaign", "vote_id", "criterion", "comparison", "prompt_set", "prompt_set_version",
@@ -24,6 +25,14 @@ CHECK_COLUMNS = [
     "a_on_left", "comparison", "first_outcome", "gold_position", "gold_origin", "prompt_text",
     "response_time_ms", "too_fast", "is_simulated", "voted_at", "excluded_by", "protocol_sha256",
 ]  # fmt: skip
+
+GROUP_COLUMNS = [
+    "campaign", "simulated", "checkpoint_a", "checkpoint_b", "criterion", "by", "name", "estimand",
+    "measure", "value", "se", "low", "high", "level", "df", "n_votes", "n_prompts", "n_annotators",
+    "n_effective", "design_effect", "state", "reason", "p_value", "p_holm", "tests_in_family",
+    "method", "protocol_sha256",
+]  # fmt: skip
+MEASURES = ("win", "tie", "lose", "net", "half", "decided")
 
 
 def votes_csv(results: CampaignResults) -> str:
@@ -73,6 +82,50 @@ def checks_csv(results: CampaignResults) -> str:
             for row in check_answers(campaign)
         ),
     )
+
+
+def groups_csv(results: CampaignResults) -> str:
+    """Return every estimate as CSV: of prompt sets, by vote and by prompt mean, and of groups.
+
+    `by` is "prompts", "category" or "challenge". p_value and p_holm are of net = 0 and stand with
+    net; p_holm is adjusted for all categories and challenges of the criterion.
+    """
+    campaign = results.campaign
+    constant = {
+        "campaign": campaign.slug,
+        "simulated": int(results.is_simulated),
+        "checkpoint_a": campaign.checkpoint_a.name,
+        "checkpoint_b": campaign.checkpoint_b.name,
+        "protocol_sha256": campaign.protocol_sha256,
+    }
+    records: list[dict[str, Any]] = []
+    for group in results.groups:
+        place = {"criterion": group.criterion, "by": "prompts", "name": group.prompts}
+        for rates in (group.rates, group.prompt_means):
+            p = group.test.p_value if rates is group.rates else None
+            records += _measures(rates, constant | place, {"p_value": p})
+    for each in results.categories:
+        test = each.test
+        place = {"criterion": each.criterion, "by": test.kind, "name": test.name}
+        tested = {"p_value": test.p_value, "p_holm": test.p_holm, "tests_in_family": test.n_tests}
+        records += _measures(test.rates, constant | place, tested)
+    return _csv(GROUP_COLUMNS, records)
+
+
+def _measures(
+    rates: WinRates, constant: dict[str, Any], tested: dict[str, Any]
+) -> list[dict[str, Any]]:
+    records = []
+    for measure in MEASURES:
+        estimate = vars(getattr(rates, measure)) | {"measure": measure}
+        if measure == "net":
+            estimate |= tested
+        records.append(constant | {key: _cell(value) for key, value in estimate.items()})
+    return records
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else value
 
 
 def _passed(row: dict[str, object]) -> int | str:

@@ -43,15 +43,20 @@ def dashboard_context(results: CampaignResults) -> dict[str, Any]:
         "exploratory": [
             {
                 "criterion": each.criterion_label,
-                "kind": each.kind,
-                "name": each.name,
-                "n": each.rates.tally.total,
-                "net": percent(each.rates.net, signed=True),
+                "kind": each.test.kind,
+                "name": each.test.name,
+                "n": each.test.rates.tally.total,
+                "net": percent(each.test.rates.net, signed=True),
+                "p": p_value(each.test.p_value),
+                "p_holm": p_value(each.test.p_holm),
             }
             for each in results.categories
         ],
         "side_bias": percent(results.side_bias.left) if results.side_bias else None,
         "quality": results.quality,
+        "people": [
+            (each, results.profiles.get(each.pseudonym)) for each in results.quality.annotators
+        ],
         "quality_facts": _quality_facts(results.quality),
         "set_aside": _set_aside(results.quality),
         "with_excluded": [
@@ -78,7 +83,7 @@ def _row(group: Any) -> dict[str, Any]:
         "votes": {part: percent(getattr(group.rates, part)) for part in ("win", "tie", "lose")},
         "votes_n": group.rates.tally.total,
         "net": percent(group.rates.net, signed=True),
-        "p": p_value(group.test),
+        "p": p_value(group.test.p_value),
         "design_effect": group.rates.net.design_effect,
         "verdicts": {
             part: percent(getattr(group.verdicts, part)) for part in ("win", "tie", "lose")

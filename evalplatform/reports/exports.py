@@ -1,6 +1,7 @@
 """results.json: the same facts as the dashboard, for other programs."""
 
 import dataclasses
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
@@ -9,7 +10,7 @@ from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.results import CampaignResults
 
-FORMAT = "evalplatform-results/1"
+FORMAT = "evalplatform-results/2"
 
 
 def results_json(results: CampaignResults) -> dict[str, Any]:
@@ -35,16 +36,17 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "annotators": results.n_annotators,
         "simulated_votes": results.n_simulated_votes,
         "median_response_ms": results.median_response_ms,
-        "side_bias": _plain(results.side_bias),
+        "side_bias": plain(results.side_bias),
         "groups": [
             {
                 "criterion": group.criterion,
                 "prompts": group.prompts,
                 "k": group.k,
                 "votes": _rates(group.rates),
+                "prompt_means": _rates(group.prompt_means),
                 "verdicts": _verdicts(group.verdicts),
-                "test": _plain(group.test),
-                "agreement": _plain(group.agreement),
+                "test": plain(group.test),
+                "agreement": plain(group.agreement),
             }
             for group in results.groups
         ],
@@ -53,19 +55,22 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
                 "criterion": each.criterion,
                 "prompts": each.prompts,
                 "votes_excluded": each.votes_excluded,
-                "net_without": _plain(each.without),
-                "net_with": _plain(each.with_excluded),
+                "net_without": plain(each.without),
+                "net_with": plain(each.with_excluded),
             }
             for each in results.with_excluded
         ],
         "exclusions": _exclusions(results.quality),
-        "data_quality": _quality(results.quality),
+        "data_quality": _quality(results.quality, results.profiles),
         "exploratory": [
             {
-                "criterion": each.criterion_label,
-                "by": each.kind,
-                "name": each.name,
-                "votes": _rates(each.rates),
+                "criterion": each.criterion,
+                "by": each.test.kind,
+                "name": each.test.name,
+                "votes": _rates(each.test.rates),
+                "p_value": each.test.p_value,
+                "p_holm": each.test.p_holm,
+                "tests_in_family": each.test.n_tests,
             }
             for each in results.categories
         ],
@@ -89,7 +94,9 @@ def _exclusions(quality: QualitySummary) -> list[dict[str, Any]]:
     ]
 
 
-def _quality(quality: QualitySummary) -> dict[str, Any]:
+def _quality(
+    quality: QualitySummary, profiles: Mapping[str, stats.AnnotatorProfile]
+) -> dict[str, Any]:
     """Shares are of votes that count unless their name says otherwise."""
     return {
         "comparisons_with_k_votes": quality.comparisons_complete,
@@ -104,8 +111,8 @@ def _quality(quality: QualitySummary) -> dict[str, Any]:
         "undone": quality.undone,
         "surplus_by_reason": quality.surplus,
         "skips_by_reason": quality.skips,
-        "skipped_often": [_plain(each) for each in quality.skipped_often],
-        "ties": [_plain(each) for each in quality.raw_ties],
+        "skipped_often": [plain(each) for each in quality.skipped_often],
+        "ties": [plain(each) for each in quality.raw_ties],
         "annotators": [
             {
                 "annotator": each.pseudonym,
@@ -122,6 +129,7 @@ def _quality(quality: QualitySummary) -> dict[str, Any]:
                 "median_response_ms": each.median_response_ms,
                 "skips_by_reason": each.skips,
                 "surplus_votes": each.surplus,
+                "beside_others": plain(profiles.get(each.pseudonym)),
             }
             for each in quality.annotators
         ],
@@ -129,16 +137,23 @@ def _quality(quality: QualitySummary) -> dict[str, Any]:
 
 
 def _share(share: Share) -> dict[str, Any]:
-    return {"count": share.hits, "of": share.total, "share": share.value}
+    interval = stats.proportion(share.hits, share.total)
+    return {
+        "count": share.hits,
+        "of": share.total,
+        "share": share.value,
+        "low": interval.low,
+        "high": interval.high,
+    }
 
 
 def _rates(rates: stats.WinRates) -> dict[str, Any]:
     return {
-        "counts": _plain(rates.tally),
+        "counts": plain(rates.tally),
         "estimand": rates.estimand,
         "level": rates.level,
         **{
-            name: _plain(getattr(rates, name))
+            name: plain(getattr(rates, name))
             for name in ("win", "tie", "lose", "net", "half", "decided")
         },
     }
@@ -147,17 +162,17 @@ def _rates(rates: stats.WinRates) -> dict[str, Any]:
 def _verdicts(verdicts: stats.Verdicts) -> dict[str, Any]:
     return {
         "rule": verdicts.rule,
-        "counts": _plain(verdicts.tally),
-        **{name: _plain(getattr(verdicts, name)) for name in ("win", "tie", "lose", "net")},
+        "counts": plain(verdicts.tally),
+        **{name: plain(getattr(verdicts, name)) for name in ("win", "tie", "lose", "net")},
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a frozen result as dictionaries, lists and JSON scalars."""
     if isinstance(value, Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
         }
     return value

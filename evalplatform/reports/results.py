@@ -19,6 +19,7 @@ from evalplatform.reports.vote_columns import (
     PromptFacts,
     Prompts,
     VoteColumns,
+    pseudonyms,
     vote_columns,
 )
 
@@ -34,6 +35,7 @@ class GroupResult:
     prompts: str
     k: int
     rates: stats.WinRates
+    prompt_means: stats.WinRates  # each prompt once, however many votes it has
     verdicts: stats.Verdicts
     test: stats.SignTest
     agreement: stats.Agreement
@@ -56,12 +58,11 @@ class WithExcluded:
 
 @dataclass(frozen=True)
 class CategoryResult:
-    """One criterion on one category or challenge: exploratory."""
+    """One criterion on one category or challenge; all of a criterion are one family of tests."""
 
+    criterion: str
     criterion_label: str
-    kind: str
-    name: str
-    rates: stats.WinRates
+    test: stats.GroupTest
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class CampaignResults:
     groups: list[GroupResult]
     with_excluded: list[WithExcluded]  # empty while no vote is excluded
     categories: list[CategoryResult]
+    profiles: dict[str, stats.AnnotatorProfile]  # by pseudonym, of votes that count
     side_bias: stats.SideBias | None
     median_response_ms: float | None
     code_version: str
@@ -120,6 +122,7 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
             _with_excluded(campaign, stored, prompts, groups) if len(table) < len(stored) else []
         ),
         categories=list(_categories(campaign, table, prompts)),
+        profiles=_profiles(campaign, table),
         side_bias=_side_bias(table),
         median_response_ms=float(np.median(times)) if len(times) else None,
         code_version=code_version(),
@@ -188,6 +191,7 @@ def _group(criterion: Criterion, prompts: str, table: VoteColumns) -> GroupResul
         prompts=prompts,
         k=criterion.k,
         rates=stats.win_rates(votes),
+        prompt_means=stats.win_rates(votes, estimand="prompts"),
         verdicts=stats.verdicts(votes),
         test=stats.sign_test(votes),
         agreement=stats.agreement(votes),
@@ -210,10 +214,17 @@ def _categories(
 ) -> Iterator[CategoryResult]:
     for criterion in campaign.criteria.all():
         votes = table.where(table.criterion == criterion.pk)
-        for kind, of in _KINDS.items():
-            named = votes.where(~prompts.mask(votes, of, ""))
-            if not len(named):
-                continue
-            by_name = stats.breakdown(named.as_stats(), prompts.labels(named, of))
-            for name in sorted(by_name, key=str):
-                yield CategoryResult(criterion.get_kind_display(), kind, str(name), by_name[name])
+        if not len(votes):
+            continue
+        labels = {kind: prompts.labels(votes, of) for kind, of in _KINDS.items()}
+        for test in stats.group_tests(votes.as_stats(), labels):
+            yield CategoryResult(criterion.kind, criterion.get_kind_display(), test)
+
+
+def _profiles(campaign: Campaign, table: VoteColumns) -> dict[str, stats.AnnotatorProfile]:
+    if not len(table):
+        return {}
+    times = np.where(table.response_ms == UNKNOWN_MS, np.nan, table.response_ms)
+    found = stats.annotators(table.as_stats(), chosen_left=table.side == LEFT, response_ms=times)
+    names = pseudonyms(campaign)
+    return {names[each.annotator]: each for each in found.profiles}

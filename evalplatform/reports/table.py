@@ -8,25 +8,40 @@ from rich.table import Table
 
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.results import CampaignResults
-from evalplatform.stats import AgreementEstimate, Estimate, SignTest
+from evalplatform.stats import AgreementEstimate, Estimate, State
 
 WIDTH = 112
 FOOTNOTE = (
-    "Brackets: 95 % intervals. Votes: two-way clustered by prompt and annotator. Verdicts (more "
-    "than half of a comparison's votes, otherwise a tie): clustered by prompt only, so too narrow "
-    "a claim for other annotators. p: two-way clustered test of net = 0."
+    "Brackets: 95 % intervals for other prompts judged by other annotators. Votes: two-way "
+    "clustered by prompt and annotator. Verdicts: more than half of a comparison's votes, "
+    "otherwise a tie. p: two-way clustered test of net = 0."
+)
+GROUPS_FOOTNOTE = (
+    "By category and challenge: exploratory. Holm p: adjusted for all groups of the criterion; "
+    "claim a preference by it. Intervals are for each group alone."
 )
 
 
 def percent(estimate: Estimate, *, signed: bool = False) -> str:
     """Return an estimate and its interval in per cent, or why there is none."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return f"– ({estimate.state.value.replace('_', ' ')})"
-    sign = "+" if signed else ""
-    return (
-        f"{100 * estimate.value:{sign}.1f} [{100 * estimate.low:{sign}.1f}, "
-        f"{100 * estimate.high:{sign}.1f}]"
+    return percent_interval(
+        estimate.value, estimate.low, estimate.high, estimate.state, signed=signed
     )
+
+
+def percent_interval(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    state: State,
+    *,
+    signed: bool = False,
+) -> str:
+    """Return a value and its interval in per cent, or the state that says why there is none."""
+    if value is None or low is None or high is None:
+        return f"– ({state.value.replace('_', ' ')})"
+    sign = "+" if signed else ""
+    return f"{100 * value:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
 
 
 def stacked(estimate: Estimate, *, signed: bool = False) -> str:
@@ -52,11 +67,11 @@ def percent_of(estimate: AgreementEstimate) -> str:
     return f"{100 * estimate.value:.0f} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
-def p_value(test: SignTest) -> str:
-    """Return the two-way clustered p-value for print."""
-    if test.p_value is None:
+def p_value(p: float | None) -> str:
+    """Return a p-value for print."""
+    if p is None:
         return "–"
-    return "<0.001" if test.p_value < 0.001 else f"{test.p_value:.3f}"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def results_table(results: CampaignResults) -> str:
@@ -80,7 +95,7 @@ def results_table(results: CampaignResults) -> str:
         table.add_row(
             f"{group.criterion_label}\n{group.prompts}", "votes", f"{rates.tally.total:,}",
             stacked(rates.win), stacked(rates.tie), stacked(rates.lose),
-            stacked(rates.net, signed=True), p_value(group.test),
+            stacked(rates.net, signed=True), p_value(group.test.p_value),
         )  # fmt: skip
         table.add_row(
             "", "verdicts", f"{verdicts.tally.total:,}",
@@ -89,10 +104,30 @@ def results_table(results: CampaignResults) -> str:
         )  # fmt: skip
     console.print(table)
     console.print(FOOTNOTE)
+    _print_categories(console, results)
     _print_exclusions(console, results)
     _print_quality(console, results.quality)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def _print_categories(console: Console, results: CampaignResults) -> None:
+    """Print the net preference by category and challenge."""
+    if not results.categories:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("criterion", "by", "group"):
+        table.add_column(heading, no_wrap=True, max_width=30)
+    for heading in ("n", "net %", "p", "Holm p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in results.categories:
+        test = each.test
+        table.add_row(
+            each.criterion_label, test.kind, test.name, f"{test.rates.tally.total:,}",
+            percent(test.rates.net, signed=True), p_value(test.p_value), p_value(test.p_holm),
+        )  # fmt: skip
+    console.print(table)
+    console.print(GROUPS_FOOTNOTE)
 
 
 def _print_exclusions(console: Console, results: CampaignResults) -> None:

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.reports.csv_files import checks_csv, votes_csv
+from evalplatform.reports.csv_files import checks_csv, groups_csv, votes_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import campaign_results
@@ -39,7 +39,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 @login_required
 def export(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
-    """Download votes.csv, checks.csv, results.json or the offline dashboard."""
+    """Download votes.csv, checks.csv, groups.csv, results.json or the offline dashboard."""
     campaign = get_object_or_404(Campaign, slug=slug)
     results = campaign_results(campaign)
     response: HttpResponse
@@ -49,6 +49,8 @@ def export(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
         response = HttpResponse(votes_csv(results), content_type="text/csv; charset=utf-8")
     elif kind == "checks.csv":
         response = HttpResponse(checks_csv(results), content_type="text/csv; charset=utf-8")
+    elif kind == "groups.csv":
+        response = HttpResponse(groups_csv(results), content_type="text/csv; charset=utf-8")
     elif kind == "dashboard.html":
         response = HttpResponse(offline_dashboard(results))
     else:

@@ -24,6 +24,7 @@ from .chance_correction import (
     percent_agreement,
 )
 from .confusion import DawidSkene, dawid_skene
+from .difference import NetDifference, compare_nets
 from .errors import (
     ColumnTypeError,
     EmptyVotesError,
@@ -39,6 +40,7 @@ from .errors import (
 )
 from .estimates import Estimate, State
 from .gallery import GalleryVotes
+from .groups import GroupTest, group_tests
 from .influence import (
     ExclusionEffect,
     Flip,
@@ -57,39 +59,40 @@ from .rank_confidence import RankSet, RankSets, rank_sets
 from .rank_results import Difference, Ranking, Strength, TieWeight
 from .ranking import rank
 from .rates import Tally, WinRates, breakdown, tally, win_rates
-from .reliability import Agreement, agreement, nominal_alpha, percent_agreement
-from .resampling import Bootstrap, bootstrap
 from .reliability import Agreement, AgreementEstimate, agreement
+from .resampling import Bootstrap, bootstrap
 from .sides import SideBias, side_bias
 from .votes import Outcome, Votes, factorise
 
 __all__ = [
     "Agreement",
-    "Bootstrap",
     "AgreementEstimate",
     "AnnotatorProfile",
     "Annotators",
+    "Bootstrap",
     "ColumnTypeError",
-    "Difference",
     "DawidSkene",
+    "Difference",
     "EmptyVotesError",
     "Estimate",
     "ExactSignTest",
     "ExclusionEffect",
     "Flip",
     "GalleryVotes",
+    "GroupTest",
     "ItemAcrossPromptsError",
     "LengthMismatchError",
     "MissingIdError",
     "MixedCriteriaError",
+    "NetDifference",
     "Outcome",
+    "Proportion",
     "RankRange",
     "RankRobustness",
     "RankSet",
     "RankSets",
     "Ranking",
     "Robustness",
-    "Proportion",
     "RowsError",
     "SelfComparisonError",
     "SideBias",
@@ -105,27 +108,29 @@ __all__ = [
     "Votes",
     "WinRates",
     "agreement",
+    "annotators",
     "benjamini_hochberg",
     "bootstrap",
-    "annotators",
     "breakdown",
+    "compare_nets",
     "dawid_skene",
     "exact_sign_test",
     "factorise",
-    "holm",
-    "max_t",
     "fleiss_kappa",
+    "group_tests",
     "gwet_ac1",
+    "holm",
     "majority_of_others",
+    "max_t",
     "medians_by",
     "nominal_alpha",
     "ordinal_alpha",
     "percent_agreement",
+    "proportion",
     "rank",
     "rank_robustness",
     "rank_sets",
     "robustness",
-    "proportion",
     "side_bias",
     "sign_test",
     "tally",

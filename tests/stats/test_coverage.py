@@ -36,10 +36,10 @@ def test_two_way_intervals_cost_little_when_votes_are_independent(coverage):
     assert coverage["independent"]["Wilson on votes"] >= 0.92
 
 
-def test_verdict_intervals_cover_other_prompts_but_not_other_people(coverage):
-    """The limit their docstring and `method` state."""
-    assert coverage["independent"]["verdict win, by prompt"] >= 0.92
-    assert coverage["strong annotator habits"]["verdict win, by prompt"] < 0.88
+@pytest.mark.parametrize("design", DESIGNS)
+def test_verdict_intervals_cover_other_prompts_and_other_people(coverage, design):
+    """They err to the wide side, as their docstring states."""
+    assert coverage[design]["verdict win"] >= 0.93
 
 
 @pytest.mark.parametrize("design", DESIGNS)

@@ -35,6 +35,8 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "majority_of_others",
     "medians_by",
     "proportion",
+    "compare_nets",
+    "group_tests",
 }
 
 

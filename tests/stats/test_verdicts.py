@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.stats.sandwich_covariance import cov_cluster
 
-from evalplatform.stats import Outcome, State, UnknownOptionError, Votes, verdicts
+from evalplatform.stats import Outcome, State, UnknownOptionError, Votes, verdicts, win_rates
 from evalplatform.stats.intervals import t_quantile, wilson
 
 from .crossed_votes import Design, grid_votes, simulate
@@ -62,50 +62,91 @@ def test_items_keep_their_ids_prompts_and_number_of_votes():
 
 
 def study():
-    """Three items on each of 20 prompts: verdicts that share a prompt."""
-    votes = simulate(Design(60, 15, 5, 0.8, 0.3), np.random.default_rng(11))
+    """Three items on each of 20 prompts, people of strong habits."""
+    votes = simulate(Design(60, 15, 5, 0.8, 0.9), np.random.default_rng(11))
     return Votes(votes.outcome, votes.prompt // 3, votes.annotator, votes.item)
 
 
+def variance_by_hand(votes, score, rule="majority"):
+    """Vp + max(0, Va - Vpa) in plain loops; Vp by statsmodels."""
+    result = verdicts(votes, rule=rule)
+    values = np.array(score, dtype=float)
+    y = values[result.outcome]
+    by_prompt = cov_cluster(sm.OLS(y, np.ones(len(y))).fit(), result.prompt).item()
+    verdict_of = dict(zip(result.item.tolist(), result.outcome.tolist(), strict=True))
+    spread = np.bincount(votes.outcome, minlength=3) / len(votes)
+    person, pair = {}, {}
+    for row in range(len(votes)):
+        mates = (votes.item == votes.item[row]) & (np.arange(len(votes)) != row)
+        others = votes.outcome[mates].tolist()
+        expected = 0.0
+        for answer in range(3):
+            chance = (others.count(answer) + spread[answer]) / (len(others) + 1)
+            letters = "".join("ATB"[each] for each in [*others, answer])
+            expected += chance * values[Outcome[decide(letters, rule)]]
+        change = values[verdict_of[int(votes.item[row])]] - expected
+        who, what = votes.annotator[row], votes.prompt[row]
+        person[who] = person.get(who, 0.0) + change
+        pair[who, what] = pair.get((who, what), 0.0) + change
+    by_person, by_pair = (
+        len(sums) / (len(sums) - 1) * sum(each**2 for each in sums.values()) / len(y) ** 2
+        for sums in (person, pair)
+    )
+    assert by_person > by_pair
+    return by_prompt + by_person - by_pair
+
+
+@pytest.mark.parametrize("rule", ["majority", "plurality"])
 @pytest.mark.parametrize(
     ("share", "score"),
-    [("win", (1, 0, 0)), ("tie", (0, 1, 0)), ("lose", (0, 0, 1)), ("net", (1, 0, -1))],
+    [("win", (1, 0, 0)), ("lose", (0, 0, 1)), ("net", (1, 0, -1))],
 )
-def test_shares_of_verdicts_are_clustered_by_prompt_as_in_statsmodels(share, score):
-    result = verdicts(study())
-    y = np.array(score, dtype=float)[result.outcome]
-    fit = sm.OLS(y, np.ones(len(y))).fit()
+def test_variance_of_a_share_of_verdicts_is_that_of_the_formula(share, score, rule):
+    result = verdicts(study(), rule=rule)
     estimate = getattr(result, share)
-    assert estimate.value == pytest.approx(y.mean())
-    assert estimate.se**2 == pytest.approx(cov_cluster(fit, result.prompt).item())
-    assert estimate.df == 19
+    assert estimate.value == pytest.approx(np.array(score)[result.outcome].mean())
+    assert estimate.se**2 == pytest.approx(variance_by_hand(study(), score, rule))
+    assert estimate.df == 14
     assert (estimate.n_votes, estimate.n_prompts, estimate.n_annotators) == (60, 20, 15)
 
 
-def test_shares_say_what_they_are_and_what_they_leave_out():
+def test_with_one_vote_an_item_it_is_the_two_way_variance_of_votes():
+    votes = simulate(Design(300, 15, 1, 0.5, 0.9), np.random.default_rng(3))
+    rates, result = win_rates(votes), verdicts(votes)
+    for share in ("win", "lose", "net"):
+        of_votes, of_verdicts = getattr(rates, share), getattr(result, share)
+        assert of_verdicts.se == pytest.approx(of_votes.se)
+        assert (of_verdicts.low, of_verdicts.high) == pytest.approx((of_votes.low, of_votes.high))
+
+
+def test_shares_say_what_they_are_and_what_they_rest_on():
     win = verdicts(study()).win
     assert win.estimand == "verdicts"
-    assert "clustered by prompt" in win.method
-    assert "habits of annotators are inside the verdicts" in win.method
+    assert "clustered by prompt, and by annotator" in win.method
 
 
 def test_interval_of_a_share_is_wilsons():
     win = verdicts(study(), 0.9).win
     n = win.value * (1 - win.value) / win.se**2
-    assert (win.low, win.high) == pytest.approx(wilson(win.value, n, t_quantile(0.9, 19)))
+    assert (win.low, win.high) == pytest.approx(wilson(win.value, n, t_quantile(0.9, 14)))
 
 
-def test_verdicts_without_variation_count_as_many_as_prompts():
-    win = verdicts(grid_votes("AAB", "AAA", "ATA")).win
+def test_verdicts_without_variation_count_as_many_as_clusters():
+    win = verdicts(grid_votes("AAB", "AAA", "ATA", "AAT")).win
     assert (win.value, win.high, win.n_effective) == (1.0, 1.0, 3)
     assert "no variation seen" in win.method
 
 
-def test_one_prompt_has_verdicts_but_no_interval():
-    result = verdicts(grid_votes("AAB"))
-    assert result.outcome.tolist() == [Outcome.A]
-    assert result.win.state is State.ONE_PROMPT
-    assert result.win.value is None
+def test_one_prompt_or_one_annotator_has_verdicts_but_no_interval():
+    for votes, state in (
+        (grid_votes("AAB"), State.ONE_PROMPT),
+        (grid_votes("A", "B"), State.ONE_ANNOTATOR),
+    ):
+        result = verdicts(votes)
+        assert result.outcome[0] == Outcome.A
+        assert result.win.state is state
+        assert result.win.value is None
+        assert result.win.reason
 
 
 def test_columns_cannot_be_changed():

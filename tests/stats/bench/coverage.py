@@ -42,7 +42,7 @@ def intervals(votes: Votes) -> dict[str, tuple[float, float, str]]:
         estimate = getattr(rates, share)
         found[f"two-way {share}"] = (estimate.low, estimate.high, share)
     verdict = verdicts(votes).win
-    found["verdict win, by prompt"] = (verdict.low, verdict.high, "verdict win")
+    found["verdict win"] = (verdict.low, verdict.high, "verdict win")
     return found
 
 

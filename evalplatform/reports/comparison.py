@@ -1,0 +1,132 @@
+"""Two campaigns side by side: on each criterion they share, the difference of their nets."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.core.errors import BadInputError
+from evalplatform.reports.exports import plain
+from evalplatform.reports.table import WIDTH, p_value, percent, percent_interval
+from evalplatform.reports.vote_columns import VoteColumns, vote_columns
+from evalplatform.stats import NetDifference, compare_nets
+
+FORMAT = "evalplatform-comparison/1"
+_NOTE = (
+    "Net: share of votes for A less share for B, in per cent, A and B being each campaign's own. "
+    "Difference: first less second, in percentage points, with its 95 % interval; prompts and "
+    "annotators that both share are accounted for. Votes that do not count are left out."
+)
+
+
+@dataclass(frozen=True)
+class CriterionComparison:
+    """One criterion that both campaigns ask."""
+
+    criterion: str
+    criterion_label: str
+    difference: NetDifference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two campaigns on their shared criteria."""
+
+    first: Campaign
+    second: Campaign
+    criteria: list[CriterionComparison]
+    simulated: list[str]  # slugs of the campaigns that hold simulated votes
+
+    @property
+    def simulated_stamp(self) -> str:
+        if not self.simulated:
+            return ""
+        return f"SIMULATED: votes in {' and '.join(self.simulated)} were not cast by people."
+
+
+def compare_campaigns(first: Campaign, second: Campaign) -> Comparison:
+    """Compare the votes that count. Raises `BadInputError` where there is nothing to compare."""
+    if first.pk == second.pk:
+        raise BadInputError(f"{first.slug!r} was given twice; name two different campaigns.")
+    tables = {each.pk: vote_columns(each) for each in (first, second)}
+    found = []
+    for criterion in first.criteria.all():
+        other = second.criteria.filter(kind=criterion.kind).first()
+        if other is None:
+            continue
+        one = _votes(tables[first.pk], criterion)
+        two = _votes(tables[second.pk], other)
+        if len(one) and len(two):
+            difference = compare_nets(one.as_stats(), two.as_stats())
+            label = criterion.get_kind_display()
+            found.append(CriterionComparison(criterion.kind, label, difference))
+    if not found:
+        raise BadInputError(
+            f"{first.slug!r} and {second.slug!r} have no criterion on which both have votes that "
+            "count; compare campaigns that ask the same question."
+        )
+    simulated = [each.slug for each in (first, second) if tables[each.pk].is_simulated.any()]
+    return Comparison(first, second, found, simulated)
+
+
+def _votes(table: VoteColumns, criterion: Criterion) -> VoteColumns:
+    return table.where((table.criterion == criterion.pk) & (table.exclusion == 0))
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Return the comparison as a table of plain text."""
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None)
+    if comparison.simulated_stamp:
+        console.print(comparison.simulated_stamp)
+    for name, one in (("first", comparison.first), ("second", comparison.second)):
+        console.print(
+            f"{name}: {one.slug}   A = {one.checkpoint_a.name}   B = {one.checkpoint_b.name}"
+        )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("criterion", no_wrap=True)
+    for heading in ("net %, first", "net %, second", "difference", "p", "shared prompts, people"):
+        table.add_column(heading, justify="right")
+    for each in comparison.criteria:
+        found = each.difference
+        table.add_row(
+            each.criterion_label,
+            percent(found.first, signed=True),
+            percent(found.second, signed=True),
+            percent_interval(found.value, found.low, found.high, found.state, signed=True),
+            p_value(found.p_value),
+            f"{found.n_shared_prompts:,}, {found.n_shared_annotators:,}",
+        )
+    console.print(table)
+    for each in comparison.criteria:
+        if each.difference.reason:
+            console.print(f"{each.criterion_label}: {each.difference.reason}")
+    console.print(_NOTE)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """Return the comparison as plain JSON values; undefined numbers are null."""
+    return {
+        "format": FORMAT,
+        "simulated_note": comparison.simulated_stamp,
+        "campaigns": [
+            {
+                "campaign": each.slug,
+                "a": each.checkpoint_a.name,
+                "b": each.checkpoint_b.name,
+                "protocol_sha256": each.protocol_sha256,
+            }
+            for each in (comparison.first, comparison.second)
+        ],
+        "criteria": [
+            {"criterion": each.criterion, "net_difference": plain(each.difference)}
+            for each in comparison.criteria
+        ],
+    }

@@ -1,0 +1,155 @@
+"""Groups of prompts, annotators beside the others, and two campaigns side by side."""
+
+import csv
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from evalplatform import stats
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.services import open_campaign
+from evalplatform.reports.comparison import compare_campaigns
+from evalplatform.reports.csv_files import GROUP_COLUMNS, MEASURES, groups_csv
+from evalplatform.reports.dashboard import dashboard_context
+from evalplatform.reports.exports import results_json
+from evalplatform.reports.results import campaign_results
+from evalplatform.reports.table import results_table
+from evalplatform.reports.vote_columns import vote_columns
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def prefer_animals(assignment):
+    """A wins on animals, mostly; vehicles are drawn."""
+    a_side = "left" if assignment.a_on_left else "right"
+    animals = assignment.comparison.prompt.category == "Animals"
+    return a_side if animals and assignment.slot > 1 else "tie"
+
+
+@pytest.fixture
+def people(db):
+    return [Annotator.objects.create(is_simulated=index == 0) for index in range(6)]
+
+
+@pytest.fixture
+def voted(people):
+    campaign = factories.make_draft(prompts=8)
+    open_campaign(campaign=campaign)
+    factories.judge_everything(campaign, people, prefer_animals)
+    return campaign
+
+
+@pytest.fixture
+def second(voted, people):
+    """Other checkpoints on the same prompts, judged by the same people."""
+    campaign = factories.make_draft(prompts=0, slug="again", criteria=["visual_appeal"])
+    campaign.prompt_sets.set(voted.prompt_sets.all())
+    factories.make_samples(campaign)
+    open_campaign(campaign=campaign)
+    factories.judge_everything(campaign, people, lambda each: "left" if each.slot < 3 else "tie")
+    return campaign
+
+
+def test_categories_and_challenges_are_tested_and_adjusted_within_a_criterion(voted):
+    found = campaign_results(voted).categories
+    assert [(each.criterion, each.test.kind, each.test.name) for each in found] == [
+        (criterion, kind, name)
+        for criterion in ("visual_appeal", "text_faithfulness")
+        for kind, name in (
+            ("category", "Animals"),
+            ("category", "Vehicles"),
+            ("challenge", "Basic"),
+        )
+    ]
+    animals, vehicles, basic = (each.test for each in found[:3])
+    assert (animals.rates.net.value, vehicles.rates.net.value) == (0.8, 0.0)
+    assert vehicles.p_value is None  # every vote is a tie
+    tested = [animals.p_value, basic.p_value]
+    assert [animals.p_holm, basic.p_holm] == pytest.approx(stats.holm(tested).tolist())
+    assert animals.n_tests == 2
+
+
+def test_table_json_and_dashboard_show_the_adjusted_p(voted):
+    results = campaign_results(voted)
+    animals = results.categories[0].test
+    table = results_table(results)
+    assert "Holm p" in table
+    assert "Animals" in table
+    assert max(len(line) for line in table.splitlines()) <= 112
+    exported = results_json(results)["exploratory"][0]
+    assert (exported["p_holm"], exported["tests_in_family"]) == (animals.p_holm, 2)
+    shown = dashboard_context(results)["exploratory"][0]
+    assert shown["p_holm"] in ("<0.001", f"{animals.p_holm:.3f}")
+    json.dumps(results_json(results), allow_nan=False)
+
+
+def test_groups_csv_has_a_row_for_each_estimate(voted, client, rania):
+    results = campaign_results(voted)
+    rows = list(csv.DictReader(io.StringIO(groups_csv(results))))
+    assert list(rows[0]) == GROUP_COLUMNS
+    estimates = 2 * len(results.groups) + len(results.categories)
+    assert len(rows) == estimates * len(MEASURES)
+    by_place = {(r["criterion"], r["name"], r["estimand"], r["measure"]): r for r in rows}
+    net = by_place["visual_appeal", "Animals", "votes", "net"]
+    assert (float(net["value"]), net["tests_in_family"], net["simulated"]) == (0.8, "2", "1")
+    assert float(net["p_holm"]) == pytest.approx(results.categories[0].test.p_holm)
+    assert by_place["visual_appeal", "Animals", "votes", "win"]["p_holm"] == ""
+    undefined = by_place["visual_appeal", "Vehicles", "votes", "decided"]
+    assert (undefined["value"], undefined["state"]) == ("", "no_decided_votes")
+    means = [r for r in rows if r["estimand"] == "prompts" and r["measure"] == "net"]
+    assert float(means[0]["value"]) == pytest.approx(results.groups[0].prompt_means.net.value)
+    client.force_login(rania)
+    response = client.get(reverse("reports:export", args=[voted.slug, "groups.csv"]))
+    assert response.content.decode() == groups_csv(campaign_results(voted))
+
+
+def test_annotators_are_profiled_beside_the_others(voted):
+    results = campaign_results(voted)
+    assert len(results.profiles) == 6
+    exported = results_json(results)["data_quality"]["annotators"]
+    for line in exported:
+        profile = results.profiles[line["annotator"]]
+        assert line["beside_others"]["accuracy"] == profile.accuracy
+        assert line["as_majority"]["count"] == profile.agreement.hits
+        assert line["ties"]["low"] <= line["ties"]["share"] <= line["ties"]["high"]
+        assert profile.left.total + profile.ties.hits == profile.n_votes == line["votes"]
+
+
+def test_difference_of_two_campaigns_accounts_for_what_they_share(voted, second):
+    comparison = compare_campaigns(voted, second)
+    (only,) = comparison.criteria
+    assert only.criterion == "visual_appeal"
+    one, two = vote_columns(voted), vote_columns(second)
+    appeal = voted.criteria.get(kind="visual_appeal").pk
+    expected = stats.compare_nets(one.where(one.criterion == appeal).as_stats(), two.as_stats())
+    assert only.difference == expected
+    assert (expected.n_shared_prompts, expected.n_shared_annotators) == (8, 6)
+
+
+def test_command_compares_in_words_and_json(voted, second, capsys):
+    call_command("compare_campaigns", voted.slug, second.slug)
+    text = capsys.readouterr().out
+    assert "Visual appeal" in text
+    assert "8, 6" in text
+    assert text.startswith("SIMULATED: votes in tuned-vs-plain and again")
+    assert max(len(line) for line in text.splitlines()) <= 112
+    call_command("compare_campaigns", voted.slug, second.slug, "--format", "json")
+    content = json.loads(capsys.readouterr().out)
+    difference = content["criteria"][0]["net_difference"]
+    first, other = difference["first"]["value"], difference["second"]["value"]
+    assert difference["value"] == pytest.approx(first - other)
+
+
+@pytest.mark.parametrize(
+    ("other", "problem"),
+    [("tuned-vs-plain", "given twice"), ("nothing", "no campaign"), ("empty", "no criterion")],
+)
+def test_what_cannot_be_compared_is_said(voted, other, problem):
+    open_campaign(campaign=factories.make_draft(prompts=2, slug="empty"))
+    with pytest.raises(CommandError, match=problem) as raised:
+        call_command("compare_campaigns", voted.slug, other)
+    assert raised.value.returncode == 2
