@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from evalplatform.reports.views import plan_campaign
+
 urlpatterns = [
     path("", include("evalplatform.core.urls")),
     path("accounts/", include("evalplatform.accounts.urls")),
@@ -10,5 +12,6 @@ urlpatterns = [
     path("uploads/", include("evalplatform.checkpoints.urls")),
     path("checkpoints/", include("evalplatform.reports.registry_urls")),
     path("campaigns/", include("evalplatform.reports.urls")),
+    path("plan/", plan_campaign, name="plan_campaign"),
     path("admin/", admin.site.urls),
 ]

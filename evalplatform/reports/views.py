@@ -1,5 +1,7 @@
 """What a signed-in researcher reads: the campaigns and their dashboards."""
 
+from typing import Any
+
 from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_required
@@ -11,6 +13,8 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.csv_files import checks_csv, groups_csv, votes_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
+from evalplatform.reports.forms import PlanForm
+from evalplatform.reports.planning import components_in_words, detects
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.selectors import campaign_summaries
 
@@ -34,6 +38,24 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     link = request.build_absolute_uri(f"/annotate/{campaign.invitation}/")
     context = dashboard_context(campaign_results(campaign)) | {"annotator_link": link}
     return render(request, "reports/dashboard.html", context)
+
+
+@require_safe
+@login_required
+def plan_campaign(request: HttpRequest) -> HttpResponse:
+    """How many prompts, annotators and votes a campaign needs; the form's answers in the URL."""
+    form = PlanForm(request.GET or None)
+    context: dict[str, Any] = {"form": form}
+    if form.is_bound and form.is_valid() and form.answer:
+        found = form.answer
+        context |= {
+            "found": found,
+            "components": components_in_words(found.question.components),
+            "floor": f"{100 * (found.plan.floor or 0):.1f}",
+            "columns": [each.prompts for each in found.others[0]] if found.others else [],
+            "table": [(row[0].annotators, [detects(each) for each in row]) for row in found.others],
+        }
+    return render(request, "reports/plan.html", context)
 
 
 @require_safe

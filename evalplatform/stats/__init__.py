@@ -23,6 +23,7 @@ from .chance_correction import (
     ordinal_alpha,
     percent_agreement,
 )
+from .components import Components, stated_components, variance_components
 from .confusion import DawidSkene, dawid_skene
 from .difference import NetDifference, compare_nets
 from .errors import (
@@ -54,6 +55,7 @@ from .influence import (
 from .leave_one_out import majority_of_others, medians_by
 from .majority import Verdicts, verdicts
 from .multiplicity import benjamini_hochberg, holm, max_t
+from .power import StudyPlan, detectable_effect, plan_study, power_of
 from .preference import ExactSignTest, SignTest, exact_sign_test, sign_test
 from .rank_confidence import RankSet, RankSets, rank_sets
 from .rank_results import Difference, Ranking, Strength, TieWeight
@@ -71,6 +73,7 @@ __all__ = [
     "Annotators",
     "Bootstrap",
     "ColumnTypeError",
+    "Components",
     "DawidSkene",
     "Difference",
     "EmptyVotesError",
@@ -100,6 +103,7 @@ __all__ = [
     "State",
     "StatsError",
     "Strength",
+    "StudyPlan",
     "Tally",
     "TieWeight",
     "UnknownOptionError",
@@ -114,6 +118,7 @@ __all__ = [
     "breakdown",
     "compare_nets",
     "dawid_skene",
+    "detectable_effect",
     "exact_sign_test",
     "factorise",
     "fleiss_kappa",
@@ -126,6 +131,8 @@ __all__ = [
     "nominal_alpha",
     "ordinal_alpha",
     "percent_agreement",
+    "plan_study",
+    "power_of",
     "proportion",
     "rank",
     "rank_robustness",
@@ -133,7 +140,9 @@ __all__ = [
     "robustness",
     "side_bias",
     "sign_test",
+    "stated_components",
     "tally",
+    "variance_components",
     "verdicts",
     "win_rates",
     "with_and_without",

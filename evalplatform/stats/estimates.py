@@ -31,9 +31,9 @@ class State(StrEnum):
     UNBEATABLE = "unbeatable"
     NO_RNG = "no_rng"
     UNSTABLE = "unstable"
-    NOT_CONVERGED = "not_converged"
     NO_ANSWERS = "no_answers"
     FEW_ANNOTATORS = "few_annotators"
+    UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,11 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "medians_by",
     "proportion",
     "compare_nets",
+    "detectable_effect",
+    "plan_study",
+    "power_of",
+    "stated_components",
+    "variance_components",
     "group_tests",
 }
 

@@ -1,0 +1,119 @@
+"""The form of the planning page. Percentages for people, shares inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.core.errors import BadInputError
+from evalplatform.reports.planning import (
+    EXPECTED_ANNOTATOR_SHARE,
+    EXPECTED_PROMPT_SHARE,
+    EXPECTED_TIES,
+    Answer,
+    Question,
+    answer,
+    pilot_components,
+)
+from evalplatform.stats import Components, StatsError, stated_components
+
+_BOUNDS = [
+    ("votes_per_annotator", "Votes one annotator casts at most"),
+    ("annotators", "Annotators there are"),
+    ("prompts", "Prompts there are"),
+]
+
+
+def _percent(label: str, initial: float, most: float = 100.0, **options: Any) -> forms.FloatField:
+    return forms.FloatField(
+        label=label,
+        initial=100 * initial,
+        min_value=0,
+        max_value=most,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        **options,
+    )
+
+
+class PlanForm(forms.Form):
+    """What to find, what bounds the study, and how much votes differ."""
+
+    effect = _percent("Net preference to find, %", 0.1)
+    power = _percent("Chance to find it, %", 0.8, 99.9)
+    bound = forms.ChoiceField(label="What is limited", choices=_BOUNDS)
+    number = forms.IntegerField(label="How many", initial=50, min_value=1, max_value=10_000_000)
+    votes_per_prompt = forms.IntegerField(
+        label="Annotators on each prompt", initial=5, min_value=1, max_value=1000
+    )
+    price = forms.FloatField(
+        label="Price of one vote (optional)",
+        required=False,
+        min_value=0,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+    )
+    pilot = forms.ModelChoiceField(
+        label="Pilot",
+        queryset=Campaign.objects.none(),
+        to_field_name="slug",
+        required=False,
+        empty_label="None: as stated below",
+    )
+    criterion = forms.ChoiceField(label="Criterion of the pilot", choices=Criterion.Kind.choices)
+    ties = _percent("Ties, %", EXPECTED_TIES)
+    prompt_share = _percent("Of the variance, between prompts, %", EXPECTED_PROMPT_SHARE)
+    annotator_share = _percent("Of the variance, between annotators, %", EXPECTED_ANNOTATOR_SHARE)
+
+    answer: Answer | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        pilot = self.fields["pilot"]
+        assert isinstance(pilot, forms.ModelChoiceField)
+        pilot.queryset = Campaign.objects.filter(opened_at__isnull=False)
+
+    def clean(self) -> dict[str, Any] | None:
+        given = super().clean() or self.cleaned_data
+        if self.errors:
+            return given
+        try:
+            self.answer = answer(
+                Question(
+                    components=self._components(),
+                    effect=given["effect"] / 100,
+                    bound=given["bound"],
+                    number=given["number"],
+                    votes_per_prompt=given["votes_per_prompt"],
+                    power=given["power"] / 100,
+                    price=given["price"],
+                )
+            )
+        except (BadInputError, StatsError) as error:
+            raise forms.ValidationError(str(error)) from error
+        return given
+
+    def _components(self) -> Components:
+        given = self.cleaned_data
+        if given["pilot"]:
+            return pilot_components(given["pilot"], given["criterion"])
+        return stated_components(
+            tie=given["ties"] / 100,
+            prompt_share=given["prompt_share"] / 100,
+            annotator_share=given["annotator_share"] / 100,
+        )
+
+    def group(self, *names: str) -> list[forms.BoundField]:
+        return [self[name] for name in names]
+
+    @property
+    def study(self) -> list[forms.BoundField]:
+        return self.group("effect", "power", "bound", "number", "votes_per_prompt", "price")
+
+    @property
+    def from_pilot(self) -> list[forms.BoundField]:
+        return self.group("pilot", "criterion")
+
+    @property
+    def stated(self) -> list[forms.BoundField]:
+        return self.group("ties", "prompt_share", "annotator_share")
