@@ -12,11 +12,11 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,16 @@ class StepLoss:
     scalars: dict[str, float]
 
 
+class Stateful(Protocol):
+    """Whatever a state file can carry: a module, an optimiser, a scheduler."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return tensors and plain values."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Take what `state_dict` returned."""
+
+
 StepFunction = Callable[[torch.Generator], StepLoss]
 
 
@@ -59,16 +69,28 @@ def step_generator(seed: int, stage: str, step: int) -> torch.Generator:
 
 
 class Trainer:
-    """Trains one module in one stage of a run; its state file is the resume point."""
+    """Trains one module in one stage of a run; its state file is the resume point.
+
+    `companions` are what the step function itself trains or counts, such as a discriminator and its
+    optimiser: they are saved and restored with the state, and never touched otherwise.
+    """
 
     def __init__(
-        self, *, module: nn.Module, config: LoopConfig, seed: int, stage: str, run: Path
+        self,
+        *,
+        module: nn.Module,
+        config: LoopConfig,
+        seed: int,
+        stage: str,
+        run: Path,
+        companions: Mapping[str, Stateful] | None = None,
     ) -> None:
         self.module = module
         self.config = config
         self.seed = seed
         self.stage = stage
         self.step = 0
+        self.companions = dict(companions or {})
         self._state_path = run / f"state-{stage}.pt"
         self._log_path = run / "log.jsonl"
         self._optimizer = torch.optim.AdamW(
@@ -147,6 +169,7 @@ class Trainer:
             "module": self.module.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "average": self._average.state_dict(),
+            "companions": {name: each.state_dict() for name, each in self.companions.items()},
         }
         partial = temporary_sibling(self._state_path)
         torch.save(state, partial)
@@ -162,7 +185,15 @@ class Trainer:
             raise TrainingError(
                 f"{self._state_path} cannot be read ({reason}); delete it to begin the stage again"
             ) from None
+        carried = state.get("companions", {})
+        if carried.keys() != self.companions.keys():
+            raise TrainingError(
+                f"{self._state_path} carries {sorted(carried) or 'no companions'}, this run "
+                f"{sorted(self.companions) or 'none'}; it is of another version: begin with --fresh"
+            )
         self.module.load_state_dict(state["module"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._average.load_state_dict(state["average"])
+        for name, companion in self.companions.items():
+            companion.load_state_dict(carried[name])
         self.step = state["step"]

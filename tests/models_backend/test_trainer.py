@@ -1,5 +1,6 @@
 """The training loop by itself, on a module of two weights."""
 
+import contextlib
 import itertools
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ from torch import nn
 
 from models_backend.config import LoopConfig
 from models_backend.errors import TrainingError
-from models_backend.trainer import StepLoss, Trainer, learning_rate, step_generator
+from models_backend.trainer import Stateful, StepLoss, Trainer, learning_rate, step_generator
 
 # -- learning rate --------------------------------------------------------------------------------
 
@@ -70,10 +71,22 @@ class Line(nn.Module):
         return [self.slope.item(), self.offset.item()]
 
 
-def trainer(module: nn.Module, run: Path, **settings: float) -> Trainer:
+def trainer(
+    module: nn.Module,
+    run: Path,
+    companions: dict[str, Stateful] | None = None,
+    **settings: float,
+) -> Trainer:
     values = {"steps": 60, "warmup_steps": 5, "learning_rate": 0.1, "save_every": 10}
     values |= {"ema_decay": 0.8, "weight_decay": 0.0} | settings
-    return Trainer(module=module, config=LoopConfig(**values), seed=4, stage="line", run=run)
+    return Trainer(
+        module=module,
+        config=LoopConfig(**values),
+        seed=4,
+        stage="line",
+        run=run,
+        companions=companions,
+    )
 
 
 def test_training_finds_the_line(tmp_path):
@@ -137,6 +150,58 @@ def test_resuming_repeats_no_saved_step(tmp_path):
     other = Line()
     trainer(other, tmp_path).fit(lambda generator: (calls.append(1), other.step(generator))[1])
     assert len(calls) == 60 - 30
+
+
+class Rival:
+    """A second network that the step function trains with an optimiser of its own."""
+
+    def __init__(self) -> None:
+        self.net = nn.Linear(1, 1)
+        nn.init.zeros_(self.net.weight)
+        nn.init.zeros_(self.net.bias)
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=0.1)
+
+    def step(self, line: Line, generator: torch.Generator) -> StepLoss:
+        x = torch.randn(4, 1, generator=generator)
+        self.optimizer.zero_grad()
+        (self.net(x) - 3 * x).square().mean().backward()
+        self.optimizer.step()
+        losses = (line.slope * x + line.offset - self.net(x).detach()).square().mean(dim=1)
+        return StepLoss(losses, torch.arange(4), {})
+
+    def companions(self) -> dict[str, Stateful]:
+        return {"rival": self.net, "rival_optimizer": self.optimizer}
+
+
+def fit_with_rival(run: Path, stop_at: int | None = None) -> list[float]:
+    """Train a line against a rival, until `stop_at` steps are done; return all weights."""
+    line, rival, steps = Line(), Rival(), []
+
+    def step(generator: torch.Generator) -> StepLoss:
+        if len(steps) == stop_at:
+            raise KilledError
+        steps.append(1)
+        return rival.step(line, generator)
+
+    with contextlib.suppress(KilledError):
+        trainer(line, run, companions=rival.companions()).fit(step)
+    return [*line.values(), rival.net.weight.item(), rival.net.bias.item()]
+
+
+def test_companions_are_saved_and_restored_with_the_state(tmp_path):
+    for name in ("whole", "halted"):
+        (tmp_path / name).mkdir()
+    whole = fit_with_rival(tmp_path / "whole")
+    fit_with_rival(tmp_path / "halted", stop_at=33)
+    assert fit_with_rival(tmp_path / "halted") == whole
+    assert whole[2] != 0
+
+
+def test_a_state_with_other_companions_is_refused(tmp_path):
+    line = Line()
+    trainer(line, tmp_path, steps=1).fit(line.step)
+    with pytest.raises(TrainingError, match=r"carries no companions, this run \['rival'"):
+        trainer(line, tmp_path, companions=Rival().companions()).fit(line.step)
 
 
 def test_a_finished_stage_trains_no_more(tmp_path):
