@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models_backend.card import model_card
 from models_backend.errors import CheckpointError
 from models_backend.files import (
     read_json,
@@ -104,7 +105,7 @@ def save(
             "licences": licences,
         }
         write_json_atomically(partial / METADATA, metadata)
-        write_bytes_atomically(partial / CARD, _card(metadata).encode())
+        write_bytes_atomically(partial / CARD, model_card(metadata, partial).encode())
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -117,33 +118,13 @@ def load(folder: Path, device: str) -> tuple[Family, dict[str, Any]]:
     Raises:
         CheckpointError: see :func:`read_metadata`; or a family this version does not have.
     """
-    from models_backend.families.latent_diffusion import LatentDiffusion
+    from models_backend.families import latent_diffusion  # noqa: F401  (registers itself)
+    from models_backend.families.base import FAMILIES
 
-    families: dict[str, type[Family]] = {LatentDiffusion.name: LatentDiffusion}
     metadata = read_metadata(folder)
-    family = families.get(str(metadata.get("family")))
+    family = FAMILIES.get(str(metadata.get("family")))
     if family is None:
         raise CheckpointError(
-            f"{folder}: family {metadata.get('family')!r}, accepted are {', '.join(families)}"
+            f"{folder}: family {metadata.get('family')!r}, accepted are {', '.join(FAMILIES)}"
         )
     return family.load(folder, device), metadata
-
-
-def _card(metadata: dict[str, Any]) -> str:
-    training = metadata["training"]
-    family, role = metadata["family"].replace("_", " "), metadata["role"].replace("_", "-")
-    height, width = metadata["image_size"]
-    lines = [
-        f"# {metadata['name']}",
-        "",
-        f"A {family} model ({role}) for images of {width} x {height} pixels.",
-        "",
-        f"- recipe: {training['recipe']}, seed {training['seed']}, code {training['code_version']}",
-        f"- data manifest: sha256 `{training['data_manifest_sha256']}`, "
-        f"{training['images']} images",
-        f"- parent: {metadata['parent_sha256'] or 'none'}",
-        f"- licences of the training images: {', '.join(metadata['licences'])}",
-        "",
-        "Half-precision safetensors. The text encoder is named in `config.json`, not copied.",
-    ]
-    return "\n".join(lines) + "\n"

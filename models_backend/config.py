@@ -16,7 +16,13 @@ from typing import Any, TypeVar
 
 from models_backend.data.captions import CaptionMix
 from models_backend.errors import InputError
-from models_backend.nn.architecture import AutoencoderConfig, UNetConfig
+from models_backend.nn.architecture import (
+    UNET_SIZES,
+    AutoencoderConfig,
+    ScheduleConfig,
+    TextConfig,
+    UNetConfig,
+)
 
 T = TypeVar("T")
 ROLES = ("pretrained", "quality_tuned", "baseline")
@@ -57,6 +63,44 @@ class LoopConfig:
         _check_range("save_every", self.save_every, 1, 10**7)
 
 
+RECONSTRUCTIONS = ("l1", "l2", "l1+l2")
+
+
+@dataclass(frozen=True)
+class AutoencoderLossConfig:
+    """What an autoencoder is trained on. The paper names an adversarial loss and no numbers."""
+
+    reconstruction: str = "l1+l2"
+    """Error of pixels in [-1, 1]: mean absolute, mean square, or their sum."""
+    kl_weight: float = 1e-4
+    perceptual_weight: float = 0.0
+    """Weight of the difference in fixed multi-scale Gabor responses (`nn.adversary`)."""
+    adversarial_weight: float = 0.0
+    """Weight of the patch discriminator's hinge loss, on top of the adaptive one; 0 has none."""
+    adversarial_start: int = 1000
+    """Step at which the discriminator joins in: a warm-up without it."""
+    discriminator_width: int = 32
+    """Channels of the discriminator's first layer; a multiple of 8."""
+    discriminator_learning_rate: float = 2e-4
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        if self.reconstruction not in RECONSTRUCTIONS:
+            raise InputError(
+                f"reconstruction {self.reconstruction!r}: accepted are {', '.join(RECONSTRUCTIONS)}"
+            )
+        _check_range("kl_weight", self.kl_weight, 0.0, 10.0)
+        _check_range("perceptual_weight", self.perceptual_weight, 0.0, 100.0)
+        _check_range("adversarial_weight", self.adversarial_weight, 0.0, 100.0)
+        _check_range("adversarial_start", self.adversarial_start, 0, 10**8)
+        _check_range("discriminator_width", self.discriminator_width, 8, 512)
+        if self.discriminator_width % 8:
+            raise InputError(
+                f"discriminator_width {self.discriminator_width}: accepted are multiples of 8"
+            )
+        _check_range("discriminator_learning_rate", self.discriminator_learning_rate, 1e-9, 1.0)
+
+
 @dataclass(frozen=True)
 class PretrainConfig:
     """The pretrain recipe: autoencoder, then denoiser, on the whole mixture."""
@@ -68,13 +112,15 @@ class PretrainConfig:
     recipe: str = "pretrain"
     seed: int = 0
     image_size: int = 64
-    """Side of the square images in pixels; a multiple of 8."""
+    """Side of the square images in pixels; a multiple of the autoencoder's factor."""
     autoencoder: dict[str, Any] = field(default_factory=dict)
     """See `nn.architecture.AutoencoderConfig`."""
     unet: dict[str, Any] = field(default_factory=dict)
-    """See `nn.architecture.UNetConfig`."""
+    """See `nn.architecture.UNetConfig`; `size` names one of `nn.architecture.UNET_SIZES`."""
+    text: TextConfig = field(default_factory=TextConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    autoencoder_loss: AutoencoderLossConfig = field(default_factory=AutoencoderLossConfig)
     captions: CaptionMix = field(default_factory=CaptionMix)
-    kl_weight: float = 1e-4
     caption_dropout: float = 0.1
     """Share of captions left out, for classifier-free guidance."""
     noise_offset: float = 0.0
@@ -84,19 +130,29 @@ class PretrainConfig:
         """Refuse values out of range."""
         _check_run(self.name, self.role, self.seed)
         _check_range("image_size", self.image_size, 16, 1024)
-        if self.image_size % 8:
-            raise InputError(f"image_size {self.image_size}: accepted are multiples of 8")
-        _check_range("kl_weight", self.kl_weight, 0.0, 10.0)
+        factor = self.autoencoder_config().factor
+        if self.image_size % factor:
+            raise InputError(f"image_size {self.image_size}: accepted are multiples of {factor}")
         _check_range("caption_dropout", self.caption_dropout, 0.0, 1.0)
         _check_range("noise_offset", self.noise_offset, 0.0, 1.0)
-        self.autoencoder_config()
-        self.unet_config()
+        unet = self.unet_config()
+        if len(self.text.encoders) > 1 and not unet.text_width:
+            raise InputError(
+                f"text.encoders {list(self.text.encoders)}: two of them need unet.text_width, the "
+                "channels they are projected to"
+            )
 
     def autoencoder_config(self) -> AutoencoderConfig:
         return _build(AutoencoderConfig, self.autoencoder, "autoencoder.")
 
     def unet_config(self) -> UNetConfig:
-        return _build(UNetConfig, self.unet, "unet.")
+        values = dict(self.unet)
+        size = values.pop("size", None)
+        if size is None:
+            return _build(UNetConfig, values, "unet.")
+        if size not in UNET_SIZES:
+            raise InputError(f"unet.size {size!r}: accepted are {', '.join(UNET_SIZES)}")
+        return _build(UNetConfig, UNET_SIZES[size] | values, "unet.")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a checkpoint directory may hold, checked without loading any of it.
 
-Two layouts are accepted: the trainer's own (`metadata.json`, format t2i-checkpoint/1) and a local
-diffusers pipeline (`model_index.json`). Weights are safetensors, the rest JSON and text; a file
+Two layouts are accepted: the trainer's own (`metadata.json`, format t2i-checkpoint/1; with a
+`model_index.json` beside it where diffusers can load it too) and a local diffusers pipeline
+(`model_index.json` alone). Weights are safetensors, the rest JSON and text; a file
 that could run code (pickle, Python) is refused.
 """
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from PIL.Image import Image
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from models_backend.errors import InputError
 
-SAMPLERS = ("ddim", "dpm++")
+SAMPLERS = ("ddim", "dpm++", "euler")
+MAX_SIDE = 8192
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class SamplerSettings:
     """How images are drawn from a model."""
 
     sampler: str = "ddim"
-    """One of :data:`SAMPLERS`; a diffusers pipeline also takes `default`, its own scheduler."""
+    """One of :data:`SAMPLERS` that fits the model, or `default`: the model's own choice."""
     steps: int = 30
     """Denoising steps, 1 to 1000."""
     guidance_scale: float = 3.0
@@ -30,26 +31,43 @@ class SamplerSettings:
     negative_prompt: str = ""
     """What guidance moves away from; empty is the unconditional embedding."""
     height: int | None = None
-    """Pixels; None is the model's own size."""
+    """Pixels, a multiple of the model's downsampling factor; None is the model's own size."""
     width: int | None = None
-    """Pixels; None is the model's own size."""
+    """As `height`."""
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
         if self.sampler not in (*SAMPLERS, "default"):
-            raise InputError(f"sampler {self.sampler!r}: accepted are {', '.join(SAMPLERS)}")
+            accepted = ", ".join((*SAMPLERS, "default"))
+            raise InputError(f"sampler {self.sampler!r}: accepted are {accepted}")
         if not 1 <= self.steps <= 1000:
             raise InputError(f"steps {self.steps}: accepted are 1 to 1000")
         if not 0 <= self.guidance_scale <= 100:
             raise InputError(f"guidance_scale {self.guidance_scale}: accepted are 0 to 100")
         for name in ("height", "width"):
             side = getattr(self, name)
-            if side is not None and (side % 8 or not 8 <= side <= 8192):
-                raise InputError(f"{name} {side}: accepted are multiples of 8 up to 8192")
+            if side is not None and not 1 <= side <= MAX_SIDE:
+                raise InputError(f"{name} {side}: accepted are 1 to {MAX_SIDE}")
+
+
+FAMILIES: dict[str, type[Family]] = {}
+"""Every family that was registered, by the name its checkpoints carry."""
+
+F = TypeVar("F", bound="type[Family]")
+
+
+def register(family: F) -> F:
+    """Class decorator: let checkpoints of this family be loaded."""
+    FAMILIES[family.name] = family
+    return family
 
 
 class Family(ABC):
-    """A text-to-image model: (caption, noise) to image."""
+    """A text-to-image model: (caption, noise) to image.
+
+    Trainer, sampler and checkpoints know a family by this alone: a new one (pixel diffusion, a
+    masked transformer) is a subclass with :func:`register`, and nothing else changes.
+    """
 
     name: ClassVar[str]
 
@@ -57,6 +75,17 @@ class Family(ABC):
     @abstractmethod
     def denoiser(self) -> nn.Module:
         """The part that pre-training and quality-tuning train."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return what the denoiser is trained on, for images (B, 3, H, W) in [-1, 1].
+
+        The images themselves, unless a family has latents or tokens.
+        """
+        return images
+
+    def normalise(self, encoded: Tensor) -> Tensor:
+        """Return what :meth:`encode` gave on the scale of the noise, as `loss` wants it in `z`."""
+        return encoded
 
     @abstractmethod
     def loss(
@@ -66,7 +95,11 @@ class Family(ABC):
         noise_offset: float,
         generator: torch.Generator,
     ) -> Tensor:
-        """Return the training loss of each example of a prepared batch, shape (B,)."""
+        """Return the training loss of each example of a prepared batch, shape (B,).
+
+        `batch` has `z` (normalised), and of the captions `tokens`, `mask` and `pooled` (see
+        :class:`~models_backend.nn.text.TextEmbedding`). All randomness comes from `generator`.
+        """
 
     @abstractmethod
     def sample(
@@ -85,4 +118,4 @@ class Family(ABC):
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """Return the architecture as plain values."""
+        """Return the architecture as plain values, with `image_size` as [height, width]."""

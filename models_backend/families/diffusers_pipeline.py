@@ -15,6 +15,7 @@ from diffusers import (
     DDIMScheduler,
     DiffusionPipeline,
     DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
 )
 from PIL.Image import Image
 from safetensors import SafetensorError
@@ -27,7 +28,12 @@ _LOAD_ERRORS = (
     OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
     SafetensorError,
 )  # fmt: skip
-_SCHEDULERS = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler}
+_SCHEDULERS = {
+    "ddim": DDIMScheduler,
+    "dpm++": DPMSolverMultistepScheduler,
+    "euler": FlowMatchEulerDiscreteScheduler,
+}
+_FACTOR = 8  # what diffusers' pipelines accept as a size
 
 
 class DiffusersPipeline(Family):
@@ -69,6 +75,10 @@ class DiffusersPipeline(Family):
         if (settings.height is None) != (settings.width is None):
             # diffusers replaces both by its own when one is missing, without a word.
             raise InputError("height or width is missing: a diffusers pipeline needs both, or none")
+        for name in ("height", "width"):
+            side = getattr(settings, name)
+            if side is not None and side % _FACTOR:
+                raise InputError(f"{name} {side}: accepted are multiples of {_FACTOR}")
         if settings.height is not None:
             arguments |= {"height": settings.height, "width": settings.width}
         images: list[Image] = self.pipeline(**arguments).images
@@ -79,14 +89,14 @@ class DiffusersPipeline(Family):
         if sampler == "default" or own is None:
             self.pipeline.scheduler = own
             return
-        wanted = _SCHEDULERS[sampler]
-        if wanted not in own.compatibles:
-            # A flow-matching model sampled as a diffusion model gives noise, not an error.
+        # A flow-matching model sampled as a diffusion model gives noise, not an error.
+        fitting = [name for name, kind in _SCHEDULERS.items() if kind in own.compatibles]
+        if sampler not in fitting:
             raise InputError(
-                f"sampler {sampler!r}: this pipeline's own is {type(own).__name__}, which "
-                "cannot be exchanged; accepted is default"
+                f"sampler {sampler!r} does not fit this pipeline, whose own is "
+                f"{type(own).__name__}; accepted are {', '.join([*fitting, 'default'])}"
             )
-        self.pipeline.scheduler = wanted.from_config(own.config)
+        self.pipeline.scheduler = _SCHEDULERS[sampler].from_config(own.config)
 
     def save(self, folder: Path) -> None:
         self.pipeline.save_pretrained(folder, safe_serialization=True)

@@ -1,10 +1,10 @@
 """Latent diffusion: a denoiser over the autoencoder's latents, guided by text (Emu's architecture).
 
-Ours where the paper is silent: velocity prediction (Salimans and Ho 2022), unweighted, on the
-squared-cosine schedule (Nichol and Dhariwal 2021); latents normalised per channel. Unweighted
-velocity keeps the noisiest steps in the loss, where it is decided what to draw.
+Ours where the paper is silent: what is predicted and how noise is scheduled (`nn.schedule`; by
+default velocity, unweighted, on the squared-cosine schedule, which keeps the noisiest steps in the
+loss, where it is decided what to draw); latents normalised per channel.
 
-Shapes: z (B, Z, h, w), text tokens (B, L, 384) with mask (B, L) and sentence vector (B, 384).
+Shapes: z (B, Z, h, w), text tokens (B, L, W) with mask (B, L) and sentence vector (B, W).
 """
 
 from __future__ import annotations
@@ -14,33 +14,26 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DDPMScheduler,
-    DPMSolverMultistepScheduler,
-    UNet2DConditionModel,
-)
+from diffusers import UNet2DConditionModel
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models_backend.errors import CheckpointError
-from models_backend.families.base import Family, SamplerSettings
-from models_backend.files import read_json, write_json_atomically
-from models_backend.nn.architecture import AutoencoderConfig, UNetConfig
-from models_backend.nn.autoencoder import FACTOR, Autoencoder
-from models_backend.nn.text import WIDTH, TextEmbedding, TextEncoder
+from models_backend.errors import InputError
+from models_backend.families import latent_diffusion_files
+from models_backend.families.base import Family, SamplerSettings, register
+from models_backend.nn.architecture import (
+    AutoencoderConfig,
+    ScheduleConfig,
+    TextConfig,
+    UNetConfig,
+)
+from models_backend.nn.autoencoder import Autoencoder
+from models_backend.nn.schedule import NoiseSchedule
+from models_backend.nn.text import TextEmbedding, TextEncoder
 from models_backend.nn.unet import build_unet
 
-TRAIN_STEPS = 1000
-_SCHEDULE: dict[str, Any] = {
-    "num_train_timesteps": TRAIN_STEPS,
-    "beta_schedule": "squaredcos_cap_v2",
-    "prediction_type": "v_prediction",
-}
 
-
+@register
 class LatentDiffusion(Family):
     """Autoencoder, text-conditioned U-Net and the statistics that normalise latents."""
 
@@ -51,29 +44,44 @@ class LatentDiffusion(Family):
         *,
         autoencoder: Autoencoder,
         unet: UNet2DConditionModel,
+        unet_config: UNetConfig,
         image_size: tuple[int, int],
-        latent_mean: Tensor | None = None,
-        latent_std: Tensor | None = None,
-        text_encoder: TextEncoder | None = None,
+        text_encoder: TextEncoder,
+        schedule: NoiseSchedule,
     ) -> None:
         channels = autoencoder.config.latent_channels
         self.autoencoder = autoencoder
         self.unet = unet
+        self.unet_config = unet_config
         self.image_size = image_size
-        self.latent_mean = torch.zeros(channels) if latent_mean is None else latent_mean
-        self.latent_std = torch.ones(channels) if latent_std is None else latent_std
-        self.text_encoder = text_encoder or TextEncoder()
-        self._noise_schedule = DDPMScheduler(**_SCHEDULE)
+        self.text_encoder = text_encoder
+        self.schedule = schedule
+        self.latent_mean = torch.zeros(channels)
+        self.latent_std = torch.ones(channels)
 
     @classmethod
     def create(
-        cls, autoencoder: AutoencoderConfig, unet: UNetConfig, image_size: tuple[int, int]
+        cls,
+        autoencoder: AutoencoderConfig,
+        unet: UNetConfig,
+        image_size: tuple[int, int],
+        text: TextEncoder | TextConfig | None = None,
+        schedule: NoiseSchedule | ScheduleConfig | None = None,
     ) -> Self:
         """Return a model with fresh weights."""
+        encoder = text if isinstance(text, TextEncoder) else TextEncoder(text)
         return cls(
             autoencoder=Autoencoder(autoencoder),
-            unet=build_unet(unet, latent_channels=autoencoder.latent_channels, text_width=WIDTH),
+            unet=build_unet(
+                unet,
+                latent_channels=autoencoder.latent_channels,
+                text_width=encoder.width,
+                encoders=len(encoder.parts),
+            ),
+            unet_config=unet,
             image_size=image_size,
+            text_encoder=encoder,
+            schedule=schedule if isinstance(schedule, NoiseSchedule) else NoiseSchedule(schedule),
         )
 
     @property
@@ -84,6 +92,13 @@ class LatentDiffusion(Family):
     @property
     def device(self) -> torch.device:
         return next(self.autoencoder.parameters()).device
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move everything but the text encoder."""
+        self.autoencoder.to(device)
+        self.unet.to(device)
+        self.latent_mean, self.latent_std = self.latent_mean.to(device), self.latent_std.to(device)
+        return self
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -107,19 +122,19 @@ class LatentDiffusion(Family):
     def loss(
         self, batch: dict[str, Tensor], *, noise_offset: float, generator: torch.Generator
     ) -> Tensor:
-        """Return the velocity error, (B,), of normalised latents `z` with text.
+        """Return the squared error, (B,), of what is predicted for normalised latents `z`.
 
         `noise_offset` adds that much of one normal draw per sample and channel to the noise, which
         lets a model make images that are very dark or bright as a whole (Emu uses it when tuning).
         """
         z, text = batch["z"], TextEmbedding(batch["tokens"], batch["mask"], batch["pooled"])
-        noise = torch.randn(z.shape, generator=generator)
+        noise = torch.randn(z.shape, generator=generator, device=generator.device)
         if noise_offset:
-            noise += noise_offset * torch.randn((*z.shape[:2], 1, 1), generator=generator)
-        t = torch.randint(0, TRAIN_STEPS, (len(z),), generator=generator)
-        noisy = self._noise_schedule.add_noise(z, noise, t)
-        target = self._noise_schedule.get_velocity(z, noise, t)
-        return (self._velocity(noisy, t, text) - target).square().mean(dim=(1, 2, 3))
+            shape = (*z.shape[:2], 1, 1)
+            noise += noise_offset * torch.randn(shape, generator=generator, device=generator.device)
+        t = self.schedule.draw_times(len(z), generator).to(z.device)
+        noisy, target = self.schedule.noise_and_target(z, noise.to(z.device), t)
+        return (self._predict(noisy, t, text) - target).square().mean(dim=(1, 2, 3))
 
     # -- sampling ---------------------------------------------------------------------------------
 
@@ -127,17 +142,30 @@ class LatentDiffusion(Family):
     def sample(
         self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
     ) -> list[Image.Image]:
-        """Draw images (any size that is a multiple of 8); noise comes from each sample's seed."""
-        height, width = settings.height or self.image_size[0], settings.width or self.image_size[1]
-        z = self._initial_noise(seeds, height // FACTOR, width // FACTOR)
-        text = self.text_encoder.encode(prompts)
-        blank = self.text_encoder.encode([settings.negative_prompt] * len(prompts))
-        scheduler = _scheduler(settings.sampler)
+        """Draw images; each one's noise comes from its own seed.
+
+        Raises:
+            InputError: a size that is no multiple of the autoencoder's factor, or a sampler that
+                does not fit what the denoiser predicts.
+        """
+        height, width = self._size(settings)
+        scheduler = self.schedule.sampler(settings.sampler)
+        factor = self.autoencoder.config.factor
+        z = self._initial_noise(seeds, height // factor, width // factor)
+        text = self._texts(prompts, settings).to(self.device)
         scheduler.set_timesteps(settings.steps)
         for t in scheduler.timesteps:
-            predicted = self._guided(z, t, text, blank, settings.guidance_scale)
+            predicted = self._guided(z, t, text, settings.guidance_scale)
             z = scheduler.step(predicted, t, z).prev_sample
         return _to_images(self.autoencoder.decode(self.denormalise(z)))
+
+    def _size(self, settings: SamplerSettings) -> tuple[int, int]:
+        height, width = settings.height or self.image_size[0], settings.width or self.image_size[1]
+        factor = self.autoencoder.config.factor
+        for name, side in (("height", height), ("width", width)):
+            if side % factor:
+                raise InputError(f"{name} {side}: accepted are multiples of {factor}")
+        return height, width
 
     def _initial_noise(self, seeds: Sequence[int], h: int, w: int) -> Tensor:
         channels = self.autoencoder.config.latent_channels
@@ -147,84 +175,42 @@ class LatentDiffusion(Family):
         ]
         return torch.stack(draws).to(self.device)
 
-    def _guided(
-        self, z: Tensor, t: Tensor, text: TextEmbedding, blank: TextEmbedding, scale: float
-    ) -> Tensor:
-        """Return the velocity moved away from `blank` by classifier-free guidance."""
-        conditional: Tensor = self._velocity(z, t, text)
-        if scale == 1.0:
-            return conditional
-        unconditional = self._velocity(z, t, blank)
-        return unconditional + scale * (conditional - unconditional)
+    def _texts(self, prompts: Sequence[str], settings: SamplerSettings) -> TextEmbedding:
+        """Return embeddings of the prompts; before them, for guidance, of what it leaves."""
+        blank = [settings.negative_prompt] * len(prompts)
+        guided = settings.guidance_scale != 1.0
+        return self.text_encoder.encode([*blank, *prompts] if guided else prompts)
 
-    def _velocity(self, z: Tensor, t: Tensor, text: TextEmbedding) -> Tensor:
-        velocity: Tensor = self.unet(
+    def _guided(self, z: Tensor, t: Tensor, text: TextEmbedding, scale: float) -> Tensor:
+        """Return the prediction, moved away from the blank one by classifier-free guidance."""
+        if scale == 1.0:
+            return self._predict(z, t, text)
+        blank, conditional = self._predict(torch.cat([z, z]), t, text).chunk(2)
+        return blank + scale * (conditional - blank)
+
+    def _predict(self, z: Tensor, t: Tensor, text: TextEmbedding) -> Tensor:
+        predicted: Tensor = self.unet(
             z,
             t,
-            text.tokens.to(self.device),
-            class_labels=text.pooled.to(self.device),
-            encoder_attention_mask=text.mask.to(self.device),
+            text.tokens,
+            class_labels=text.pooled if self.unet_config.sentence_vector else None,
+            encoder_attention_mask=text.mask if self.text_encoder.config.masked else None,
         ).sample
-        return velocity
+        return predicted
 
     # -- files ------------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        return {
-            "autoencoder": self.autoencoder.config_dict(),
-            "unet": {
-                "widths": list(self.unet.config.block_out_channels),
-                "layers": self.unet.config.layers_per_block,
-                "heads": self.unet.config.attention_head_dim,
-            },
-            "text_encoder": self.text_encoder.reference,
-            "schedule": dict(_SCHEDULE),
-            "image_size": list(self.image_size),
-        }
+        return latent_diffusion_files.describe(self)
 
     def save(self, folder: Path) -> None:
         """Write half-precision weights; arithmetic at load is in single precision again."""
-        write_json_atomically(folder / "config.json", self.config())
-        statistics = {"latent_mean": self.latent_mean, "latent_std": self.latent_std}
-        _save_half(self.autoencoder.state_dict(), folder / "autoencoder" / "model.safetensors")
-        _save_half(self.unet.state_dict(), folder / "unet" / "model.safetensors")
-        save_file(statistics, folder / "autoencoder" / "latents.safetensors")
+        latent_diffusion_files.save(self, folder)
 
     @classmethod
     def load(cls, folder: Path, device: str) -> Self:
         """Raises `CheckpointError` when configuration and weights do not fit each other."""
-        try:
-            return cls._load(folder, device)
-        except (KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(
-                f"{folder} is not a whole {cls.name} model ({type(error).__name__}: {reason})"
-            ) from error
-
-    @classmethod
-    def _load(cls, folder: Path, device: str) -> Self:
-        config = read_json(folder / "config.json")
-        unet = {**config["unet"], "widths": tuple(config["unet"]["widths"])}
-        height, width = config["image_size"]
-        model = cls.create(
-            AutoencoderConfig(**config["autoencoder"]), UNetConfig(**unet), (height, width)
-        )
-        _check_text_encoder(config["text_encoder"], model.text_encoder.reference)
-        model.autoencoder.load_state_dict(_load_float(folder / "autoencoder" / "model.safetensors"))
-        model.unet.load_state_dict(_load_float(folder / "unet" / "model.safetensors"))
-        statistics = load_file(folder / "autoencoder" / "latents.safetensors")
-        model.latent_mean = statistics["latent_mean"].to(device)
-        model.latent_std = statistics["latent_std"].to(device)
-        model.autoencoder.to(device).eval()
-        model.unet.to(device).eval()
-        return model
-
-
-def _scheduler(name: str) -> Any:
-    if name == "dpm++":
-        return DPMSolverMultistepScheduler(**_SCHEDULE, timestep_spacing="trailing")
-    # Trailing spacing starts at the last step, where the input is pure noise, as sampling does.
-    return DDIMScheduler(**_SCHEDULE, clip_sample=False, timestep_spacing="trailing")
+        return latent_diffusion_files.load(cls, folder).to(device)
 
 
 def _per_channel(statistic: Tensor) -> Tensor:
@@ -235,20 +221,3 @@ def _to_images(pixels: Tensor) -> list[Image.Image]:
     """(B, 3, H, W) in [-1, 1] to 8-bit pictures."""
     array = ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return [Image.fromarray(picture) for picture in array]
-
-
-def _save_half(state: dict[str, Tensor], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.half().contiguous() for name, tensor in state.items()}, path)
-
-
-def _load_float(path: Path) -> dict[str, Tensor]:
-    return {name: tensor.float() for name, tensor in load_file(path).items()}
-
-
-def _check_text_encoder(recorded: dict[str, str], installed: dict[str, str]) -> None:
-    if recorded["sha256"] != installed["sha256"]:
-        raise CheckpointError(
-            f"this checkpoint was trained with {recorded['package']} {recorded['version']}; "
-            f"version {installed['version']} is installed, and its weights differ"
-        )

@@ -1,15 +1,18 @@
-"""The autoencoder: images to a small grid of latent channels and back, factor 8 a side.
+"""The autoencoder: images to a small grid of latent channels and back.
 
-Emu raises the latent channels from 4 to 16 because 4 lose fine detail (arXiv 2309.15807, section on
-architecture); `latent_channels` is that knob. Widths and blocks are ours: the paper does not state
-them. The first layer folds 4 x 4 pixels into channels, so that no convolution runs at full
-resolution: on a CPU that decides whether training is possible at all.
+Emu raises the latent channels from 4 to 16 because 4 lose fine detail, and lifts the input by a
+fixed Fourier-feature transform (arXiv 2309.15807, section on architecture). Widths, blocks and
+frequencies are ours: the paper does not state them. The `folded` kind's first layer folds pixels
+into channels, so that no convolution runs at full resolution for factor 8: on a CPU that decides
+whether training is possible at all.
 
-Shapes: x (B, 3, H, W) in [-1, 1] with H and W multiples of 8; z (B, latent_channels, H/8, W/8).
+Shapes: x (B, 3, H, W) in [-1, 1], H and W multiples of f = factor; z (B, latent_channels, H/f,
+W/f).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -19,8 +22,27 @@ from torch.nn import functional as F
 
 from models_backend.nn.architecture import AUTOENCODER_GROUPS, AutoencoderConfig
 
-FACTOR = 8
 _MIN_LOGVAR, _MAX_LOGVAR = -12.0, 6.0
+
+
+class FourierFeatures(nn.Module):
+    """x -> (x, sin(pi f x), cos(pi f x) for each f): (B, 3, H, W) to (B, 3 + 6 F, H, W).
+
+    Pixel by pixel on their values, as Kingma et al. 2021 (arXiv 2107.00630) feed them to a
+    denoiser: small differences in value become large ones. The frequencies are a buffer, never
+    trained, and kept out of the weights: the configuration holds them.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, frequencies: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.tensor(frequencies), persistent=False)
+        self.channels = 3 + 6 * len(frequencies)
+
+    def forward(self, x: Tensor) -> Tensor:
+        angles = (math.pi * x[:, None] * self.frequencies.view(1, -1, 1, 1, 1)).flatten(1, 2)
+        return torch.cat([x, angles.sin(), angles.cos()], dim=1)
 
 
 class ResidualBlock(nn.Module):
@@ -44,60 +66,108 @@ class Autoencoder(nn.Module):
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         self.config = config
-        outer, inner, blocks = config.outer_width, config.inner_width, config.blocks
-        self.encoder = nn.Sequential(
-            nn.PixelUnshuffle(4),  # (B, 48, H/4, W/4)
-            nn.Conv2d(48, outer, 3, padding=1),
-            *(ResidualBlock(outer) for _ in range(blocks)),
-            nn.Conv2d(outer, inner, 3, stride=2, padding=1),  # (B, inner, H/8, W/8)
-            *(ResidualBlock(inner) for _ in range(blocks)),
-            nn.GroupNorm(AUTOENCODER_GROUPS, inner),
-            nn.SiLU(),
-            nn.Conv2d(inner, 2 * config.latent_channels, 1),
-        )
-        self.decoder = nn.Sequential(
-            nn.Conv2d(config.latent_channels, inner, 3, padding=1),
-            *(ResidualBlock(inner) for _ in range(blocks)),
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.Conv2d(inner, outer, 3, padding=1),  # (B, outer, H/4, W/4)
-            *(ResidualBlock(outer) for _ in range(blocks)),
-            nn.GroupNorm(AUTOENCODER_GROUPS, outer),
-            nn.SiLU(),
-            nn.Conv2d(outer, 2 * outer, 3, padding=1),
-            nn.PixelShuffle(2),  # (B, outer/2, H/2, W/2)
-            nn.SiLU(),
-            nn.Conv2d(outer // 2, 12, 3, padding=1),
-            nn.PixelShuffle(2),  # (B, 3, H, W)
-        )
+        frequencies = config.fourier_frequencies
+        self.input_features = FourierFeatures(frequencies) if frequencies else None
+        if config.kind == "kl":
+            self.kl = _diffusers_autoencoder(config)
+        else:
+            channels = self.input_features.channels if self.input_features else 3
+            self.encoder = _folded_encoder(config, channels)
+            self.decoder = _folded_decoder(config)
+
+    @property
+    def last_layer(self) -> Tensor:
+        """Weight of the decoder's last convolution: where adversarial losses are balanced."""
+        last = self.kl.decoder.conv_out if self.config.kind == "kl" else _last_conv(self.decoder)
+        weight: Tensor = last.weight
+        return weight
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance of the latent Gaussian, each (B, Z, H/8, W/8)."""
-        mean, logvar = self.encoder(x).chunk(2, dim=1)
+        """Return mean and log-variance of the latent Gaussian, each (B, Z, H/f, W/f)."""
+        if self.config.kind == "kl":
+            moments = self.kl.quant_conv(self.kl.encoder(x))
+        else:
+            moments = self.encoder(x if self.input_features is None else self.input_features(x))
+        mean, logvar = moments.chunk(2, dim=1)
         return mean, logvar.clamp(_MIN_LOGVAR, _MAX_LOGVAR)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return images (B, 3, H, W), about in [-1, 1]; clamp before showing them."""
-        images: Tensor = self.decoder(z)
+        if self.config.kind == "kl":
+            images: Tensor = self.kl.decoder(self.kl.post_quant_conv(z))
+        else:
+            images = self.decoder(z)
         return images
 
-    def loss(
-        self, x: Tensor, *, kl_weight: float, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Reconstruction (L1 + L2) plus weighted KL to a unit Gaussian, as one scalar."""
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Return reconstructions of x through a drawn latent, and each image's KL term (B,)."""
         mean, logvar = self.encode(x)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
         y = self.decode(mean + noise * (0.5 * logvar).exp())
-        error = y - x
-        reconstruction = error.abs().mean() + error.square().mean()
-        kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        scalars = {"reconstruction": reconstruction.item(), "kl": kl.item()}
-        return reconstruction + kl_weight * kl, scalars
+        kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean(dim=(1, 2, 3))
+        return y, kl
 
     def config_dict(self) -> dict[str, Any]:
         return asdict(self.config)
 
 
-def psnr(x: Tensor, y: Tensor) -> float:
-    """Mean peak signal-to-noise ratio in dB of images (B, 3, H, W) in [-1, 1], y clamped."""
-    error = ((y.clamp(-1, 1) - x) / 2).square().mean(dim=(1, 2, 3))
-    return float((-10 * error.clamp_min(1e-10).log10()).mean())
+def _folded_encoder(config: AutoencoderConfig, channels: int) -> nn.Sequential:
+    outer, inner, fold = config.outer_width, config.inner_width, config.factor // 2
+    return nn.Sequential(
+        nn.PixelUnshuffle(fold),
+        nn.Conv2d(channels * fold**2, outer, 3, padding=1),  # (B, outer, 2H/f, 2W/f)
+        *(ResidualBlock(outer) for _ in range(config.blocks)),
+        nn.Conv2d(outer, inner, 3, stride=2, padding=1),  # (B, inner, H/f, W/f)
+        *(ResidualBlock(inner) for _ in range(config.blocks)),
+        nn.GroupNorm(AUTOENCODER_GROUPS, inner),
+        nn.SiLU(),
+        nn.Conv2d(inner, 2 * config.latent_channels, 1),
+    )
+
+
+def _folded_decoder(config: AutoencoderConfig) -> nn.Sequential:
+    outer, inner = config.outer_width, config.inner_width
+    return nn.Sequential(
+        nn.Conv2d(config.latent_channels, inner, 3, padding=1),
+        *(ResidualBlock(inner) for _ in range(config.blocks)),
+        nn.Upsample(scale_factor=2, mode="nearest"),
+        nn.Conv2d(inner, outer, 3, padding=1),  # (B, outer, 2H/f, 2W/f)
+        *(ResidualBlock(outer) for _ in range(config.blocks)),
+        nn.GroupNorm(AUTOENCODER_GROUPS, outer),
+        nn.SiLU(),
+        *_unfold(outer, config.factor),  # (B, 3, H, W)
+    )
+
+
+def _unfold(width: int, factor: int) -> list[nn.Module]:
+    """From `width` channels at 2/f of the side to three at full resolution."""
+    if factor == 2:
+        return [nn.Conv2d(width, 3, 3, padding=1)]
+    if factor == 4:
+        return [nn.Conv2d(width, 12, 3, padding=1), nn.PixelShuffle(2)]
+    return [
+        nn.Conv2d(width, 2 * width, 3, padding=1),
+        nn.PixelShuffle(2),  # (B, width/2, H/2, W/2)
+        nn.SiLU(),
+        nn.Conv2d(width // 2, 12, 3, padding=1),
+        nn.PixelShuffle(2),
+    ]
+
+
+def _last_conv(decoder: nn.Sequential) -> nn.Conv2d:
+    return [layer for layer in decoder if isinstance(layer, nn.Conv2d)][-1]
+
+
+def _diffusers_autoencoder(config: AutoencoderConfig) -> Any:
+    from diffusers import AutoencoderKL
+
+    levels = len(config.widths)
+    return AutoencoderKL(
+        block_out_channels=config.widths,
+        layers_per_block=config.blocks,
+        latent_channels=config.latent_channels,
+        norm_num_groups=AUTOENCODER_GROUPS,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        scaling_factor=1.0,
+    )

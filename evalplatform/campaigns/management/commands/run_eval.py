@@ -31,7 +31,7 @@ from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
 POLL_SECONDS = 1.0
 CHECKS_PER_CRITERION = 20  # an annotator meets each gold pair once
 # As models_backend.families.base names them; importing it would load torch here.
-SAMPLERS = ("ddim", "dpm++", "default")
+SAMPLERS = ("ddim", "dpm++", "euler", "default")
 
 
 class GenerationFailedError(EvalPlatformError):

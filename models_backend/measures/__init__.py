@@ -1,0 +1,1 @@
+"""What models are measured by offline: pixels, fixed features, and small networks trained here."""

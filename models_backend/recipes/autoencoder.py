@@ -1,0 +1,134 @@
+"""Training an autoencoder: reconstruction, KL, and where asked fixed features and an adversary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models_backend.config import AutoencoderLossConfig, LoopConfig
+from models_backend.data.dataset import to_unit_range
+from models_backend.errors import TrainingError
+from models_backend.nn.adversary import (
+    GaborFeatures,
+    PatchDiscriminator,
+    adaptive_weight,
+    hinge_loss,
+)
+from models_backend.nn.autoencoder import Autoencoder
+from models_backend.trainer import Stateful, StepLoss, Trainer
+
+
+class AutoencoderLoss:
+    """Loss of an autoencoder, with the adversary it trains beside it.
+
+    `adversary` exists from the first step where its weight is above 0, so that a state file always
+    carries it; it is trained and used from `adversarial_start` on.
+    """
+
+    def __init__(self, autoencoder: Autoencoder, config: AutoencoderLossConfig) -> None:
+        self.autoencoder = autoencoder
+        self.config = config
+        device = autoencoder.last_layer.device
+        self.features = GaborFeatures().to(device)
+        self.adversary: PatchDiscriminator | None = None
+        if config.adversarial_weight:
+            self.adversary = PatchDiscriminator(config.discriminator_width).to(device)
+            self._optimizer = torch.optim.AdamW(
+                self.adversary.parameters(),
+                lr=config.discriminator_learning_rate,
+                betas=(0.5, 0.9),
+                weight_decay=0.0,
+            )
+
+    @property
+    def companions(self) -> Mapping[str, Stateful]:
+        """What a resumed run must find as it was."""
+        if self.adversary is None:
+            return {}
+        return {"discriminator": self.adversary, "discriminator_optimizer": self._optimizer}
+
+    def __call__(
+        self, x: Tensor, *, step: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of each of the images x (B, 3, H, W), shape (B,), and parts of it."""
+        y, kl = self.autoencoder(x, generator)
+        reconstruction = self._reconstruction(x, y)
+        scalars = {"reconstruction": reconstruction.mean().item(), "kl": kl.mean().item()}
+        losses = reconstruction
+        if self.config.perceptual_weight:
+            perceptual = self.features.distance(y, x)
+            scalars["perceptual"] = perceptual.mean().item()
+            losses = losses + self.config.perceptual_weight * perceptual
+        if self.adversary is not None and step >= self.config.adversarial_start:
+            adversarial, parts = self._adversarial(x, y, losses.mean())
+            losses, scalars = losses + adversarial, scalars | parts
+        return losses + self.config.kl_weight * kl, scalars
+
+    def _reconstruction(self, x: Tensor, y: Tensor) -> Tensor:
+        error = y - x
+        absolute, square = error.abs().mean(dim=(1, 2, 3)), error.square().mean(dim=(1, 2, 3))
+        by_name = {"l1": absolute, "l2": square, "l1+l2": absolute + square}
+        return by_name[self.config.reconstruction]
+
+    def _adversarial(self, x: Tensor, y: Tensor, wanted: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Train the adversary on this batch, then ask it; return each image's term, (B,)."""
+        assert self.adversary is not None
+        judged = hinge_loss(self.adversary(x), self.adversary(y.detach()))
+        if not torch.isfinite(judged):
+            raise TrainingError(
+                "the discriminator's loss is not finite; lower discriminator_learning_rate, then "
+                "resume"
+            )
+        self._optimizer.zero_grad(set_to_none=True)
+        judged.backward()
+        self._optimizer.step()
+        self.adversary.requires_grad_(False)
+        fooled = -self.adversary(y).mean(dim=(1, 2, 3))
+        self.adversary.requires_grad_(True)
+        weight = adaptive_weight(wanted, fooled.mean(), self.autoencoder.last_layer)
+        parts = {
+            "discriminator": judged.item(),
+            "adversarial": fooled.mean().item(),
+            "adversarial_weight": weight.item(),
+        }
+        return self.config.adversarial_weight * weight * fooled, parts
+
+
+def train_autoencoder(
+    autoencoder: Autoencoder,
+    pictures: Tensor,
+    *,
+    loop: LoopConfig,
+    losses: AutoencoderLossConfig,
+    seed: int,
+    run: Path,
+    stage: str = "autoencoder",
+) -> None:
+    """Train on bytes (N, 3, H, W), mirrored half of the time; resumes from `run`.
+
+    Raises:
+        TrainingError: a loss that is not finite.
+    """
+    autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    loss = AutoencoderLoss(autoencoder, losses)
+
+    def step(generator: torch.Generator) -> StepLoss:
+        images = torch.randint(len(pictures), (loop.batch_size,), generator=generator)
+        mirrored = torch.rand(loop.batch_size, generator=generator) < 0.5
+        batch = pictures[images]
+        batch = torch.where(mirrored.view(-1, 1, 1, 1), batch.flip(3), batch)
+        each, scalars = loss(to_unit_range(batch), step=trainer.step, generator=generator)
+        return StepLoss(each, images, scalars)
+
+    trainer = Trainer(
+        module=autoencoder,
+        config=loop,
+        seed=seed,
+        stage=stage,
+        run=run,
+        companions=loss.companions,
+    )
+    trainer.fit(step)
