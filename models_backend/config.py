@@ -37,6 +37,15 @@ class LoopConfig:
     steps: int
     """Optimiser steps."""
     batch_size: int = 64
+    """Of one optimiser step, over all processes and micro-batches."""
+    micro_batch_size: int = 0
+    """Rows one process computes at once; 0 is its whole share. Smaller accumulates gradients."""
+    mixed_precision: str = "no"
+    """`bf16` computes the forward pass in bfloat16; weights and optimiser stay in float32."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third more time."""
+    compile: bool = False
+    """Compile the network with `torch.compile`: minutes at the start, then faster steps."""
     learning_rate: float = 1e-3
     """Peak of a linear warm-up and cosine decay."""
     warmup_steps: int = 100
@@ -54,6 +63,9 @@ class LoopConfig:
         """Refuse values out of range."""
         _check_range("steps", self.steps, 1, 10**8)
         _check_range("batch_size", self.batch_size, 1, 10**6)
+        _check_range("micro_batch_size", self.micro_batch_size, 0, self.batch_size)
+        if self.mixed_precision not in ("no", "bf16"):
+            raise InputError(f"mixed_precision {self.mixed_precision!r}: accepted are no and bf16")
         _check_range("learning_rate", self.learning_rate, 1e-9, 1.0)
         _check_range("warmup_steps", self.warmup_steps, 0, 10**7)
         _check_range("final_lr_share", self.final_lr_share, 0.0, 1.0)

@@ -2,7 +2,8 @@
 
 Usage::
 
-    python -m models_backend.train CONFIG.toml --data DIR --out DIR [--parent CHECKPOINT] [--fresh]
+    python -m models_backend.train CONFIG.toml --data DIR --out DIR [--parent CHECKPOINT]
+    accelerate launch --num_processes 8 -m models_backend.train CONFIG.toml ...
 
 Progress goes to stderr; the last line on stdout is the checkpoint directory. Interrupted, the same
 command goes on where it stopped; finished, it says so and does nothing.
@@ -12,25 +13,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
+import os
 import platform
-import shutil
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from models_backend import run_folder
 from models_backend.checkpoint import METADATA, read_metadata
 from models_backend.config import PretrainConfig, QualityTuneConfig, RunConfig, read_config
 from models_backend.data.manifest import Record, manifest_sha256, read_records
 from models_backend.data.tuning import images_sha256, pick
-from models_backend.errors import InputError, run_cli
-from models_backend.files import read_json, write_json_atomically
-
-RUN_FILE = "run.json"
+from models_backend.errors import InputError, ModelsError, run_cli
 
 
 @dataclass(frozen=True)
@@ -60,12 +57,14 @@ class Job:
         return identity
 
 
-def train(job: Job, *, fresh: bool) -> Path:
+def train(job: Job, *, fresh: bool, resume: bool = False) -> Path:
     """Run `job` to its checkpoint, or find it finished; return the checkpoint directory.
+
+    Started in several processes (`accelerate launch`), each calls this; the first one alone writes.
 
     Raises:
         InputError: unusable data, parent or folder, or a folder that holds another run.
-        TrainingError: a loss that is not finite.
+        TrainingError: a loss that is not finite, or a full disk.
     """
     if isinstance(job.config, QualityTuneConfig) and job.parent is None:
         raise InputError("quality_tune needs --parent: the checkpoint directory to tune")
@@ -74,61 +73,50 @@ def train(job: Job, *, fresh: bool) -> Path:
     records = read_records(job.data)
     if isinstance(job.config, QualityTuneConfig):
         records = pick(records, job.config.tuning_list)
-    try:
-        started_at = _claim_folder(job, job.identity(records), fresh)
-    except OSError as error:
-        raise InputError(
-            f"{job.out} cannot be written ({error.strerror}); choose another --out"
-        ) from None
-    if (job.checkpoint / METADATA).exists():
-        print(f"{job.checkpoint} is finished; --fresh trains it again", file=sys.stderr)
+    identity = job.identity(records)
+    needed = [path for path in (job.data, job.parent) if path is not None]
+    run_folder.check(job.out, identity, fresh=fresh, resume=resume, needed=needed)
+    if (job.checkpoint / METADATA).exists() and not fresh:
+        if is_main_process():
+            print(f"{job.checkpoint} is finished; --fresh trains it again", file=sys.stderr)
         return job.checkpoint
-    _run_and_save(job, records, started_at)
-    _remove_resume_points(job.out)
+    with ExitStack() as stack:
+        started_at = _together(lambda: _claim(stack, job, identity, fresh))
+        _run_and_save(job, records, started_at)
+        if is_main_process():
+            run_folder.remove_resume_points(job.out)
     return job.checkpoint
 
 
-def _remove_resume_points(run: Path) -> None:
-    """Remove the states of a finished run, and what a kill in the middle of a write left."""
-    for path in (*run.glob("state-*.pt"), *run.glob(".*.partial")):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def _claim(stack: ExitStack, job: Job, identity: dict[str, Any], fresh: bool) -> str:
+    stack.enter_context(run_folder.locked(job.out))
+    return run_folder.claim(job.out, identity, fresh=fresh)
 
 
-def _claim_folder(job: Job, identity: dict[str, Any], fresh: bool) -> str:
-    """Make the run's folder this run's own; return when the run first began."""
-    identity = json.loads(json.dumps(identity))
-    if fresh and job.out.exists():
-        _discard(job)
-    if (job.out / RUN_FILE).exists():
-        known = read_json(job.out / RUN_FILE)
-        found = known.get("identity")
-        if not isinstance(found, dict) or "started_at" not in known:
-            raise InputError(f"{job.out / RUN_FILE} is not a run's; choose another --out")
-        if found != identity:
-            keys = identity.keys() | found.keys()
-            changed = sorted(key for key in keys if found.get(key) != identity.get(key))
-            raise InputError(
-                f"{job.out} holds a run with other settings ({', '.join(changed)}); "
-                "choose another --out, or --fresh to discard it"
-            )
-        return str(known["started_at"])
-    job.out.mkdir(parents=True, exist_ok=True)
-    started_at = _now()
-    write_json_atomically(job.out / RUN_FILE, {"identity": identity, "started_at": started_at})
-    return started_at
+def is_main_process() -> bool:
+    """Return whether this process writes."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
-def _discard(job: Job) -> None:
-    """Remove an earlier run, but nothing that is not one and nothing this run needs."""
-    if not (job.out / RUN_FILE).exists() and any(job.out.iterdir()):
-        raise InputError(f"{job.out} holds something other than a run; choose another --out")
-    for needed in (job.data, job.parent):
-        if needed is not None and needed.resolve().is_relative_to(job.out.resolve()):
-            raise InputError(f"--fresh would remove {needed}; choose another --out")
-    shutil.rmtree(job.out)
+def _together(work: Callable[[], str]) -> str:
+    """Do `work` on the main process; give every process its result, or its error."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return work()
+    from accelerate.utils import broadcast_object_list
+
+    from models_backend.trainer import default_accelerator
+
+    default_accelerator()  # connects the processes
+    result, error = "", None
+    if is_main_process():
+        try:
+            result = work()
+        except ModelsError as caught:
+            error = caught
+    result, error = broadcast_object_list([result, error])
+    if error is not None:
+        raise error
+    return result
 
 
 def _run_and_save(job: Job, records: list[Record], started_at: str) -> None:
@@ -149,6 +137,8 @@ def _run_and_save(job: Job, records: list[Record], started_at: str) -> None:
         model = quality_tune(job.config, parent=parent, data=job.data, records=records, run=job.out)
         parent_sha256 = parent_metadata["sha256"]
         facts = {"tuning_images_sha256": images_sha256(records)}
+    if not is_main_process():
+        return
     checkpoint.save(
         model,
         job.checkpoint,
@@ -180,27 +170,25 @@ def _provenance(job: Job, records: Sequence[Record], started_at: str) -> dict[st
             for name, loop in loops.items()
         },
         "data_manifest_sha256": manifest_sha256(job.data),
-        "code_version": _code_version(),
+        "code_version": run_folder.code_version(),
         "started_at": started_at,
-        "finished_at": _now(),
-        "device": f"cpu, {torch.get_num_threads()} threads, {platform.machine()}",
+        "finished_at": run_folder.now(),
+        "device": _device(),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
         "torch": torch.__version__,
         "diffusers": diffusers.__version__,
         "python": platform.python_version(),
     }
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _device() -> str:
+    import torch
 
+    from models_backend.trainer import default_accelerator
 
-def _code_version() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
-    try:
-        finished = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return finished.stdout.strip()
+    if default_accelerator().device.type == "cuda":
+        return torch.cuda.get_device_name()
+    return f"cpu, {torch.get_num_threads()} threads, {platform.machine()}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -222,13 +210,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting"
     )
     parser.add_argument("--fresh", action="store_true", help="discard an earlier run in --out")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out; refuse to begin one"
+    )
     options = parser.parse_args(argv)
+    if options.fresh and options.resume:
+        parser.error("--fresh discards the run --resume would go on with; give one of them")
 
     def run() -> None:
         config = read_config(options.config, options.set)
         out = options.out or Path("var/runs") / config.name
         job = Job(config=config, data=options.data, out=out, parent=options.parent)
-        print(train(job, fresh=options.fresh))
+        checkpoint = train(job, fresh=options.fresh, resume=options.resume)
+        if is_main_process():
+            print(checkpoint)
 
     return run_cli(run)
 

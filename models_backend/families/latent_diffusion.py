@@ -128,11 +128,13 @@ class LatentDiffusion(Family):
         lets a model make images that are very dark or bright as a whole (Emu uses it when tuning).
         """
         z, text = batch["z"], TextEmbedding(batch["tokens"], batch["mask"], batch["pooled"])
-        noise = torch.randn(z.shape, generator=generator, device=generator.device)
+        # By the trainer, row by row; with `u` uniform in [0, 1) for t.
+        drawn = "noise" in batch
+        noise = batch["noise"] if drawn else torch.randn(z.shape, generator=generator)
         if noise_offset:
-            shape = (*z.shape[:2], 1, 1)
-            noise += noise_offset * torch.randn(shape, generator=generator, device=generator.device)
-        t = self.schedule.draw_times(len(z), generator).to(z.device)
+            noise = noise + noise_offset * torch.randn((*z.shape[:2], 1, 1), generator=generator)
+        u = batch["u"] if drawn else torch.rand(len(z), generator=generator)
+        t = self.schedule.times(u).to(z.device)
         noisy, target = self.schedule.noise_and_target(z, noise.to(z.device), t)
         return (self._predict(noisy, t, text) - target).square().mean(dim=(1, 2, 3))
 

@@ -99,14 +99,6 @@ class Autoencoder(nn.Module):
             images = self.decoder(z)
         return images
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Return reconstructions of x through a drawn latent, and each image's KL term (B,)."""
-        mean, logvar = self.encode(x)
-        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-        y = self.decode(mean + noise * (0.5 * logvar).exp())
-        kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean(dim=(1, 2, 3))
-        return y, kl
-
     def config_dict(self) -> dict[str, Any]:
         return asdict(self.config)
 

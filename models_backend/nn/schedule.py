@@ -53,15 +53,13 @@ class NoiseSchedule:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self.config)
 
-    def draw_times(self, count: int, generator: torch.Generator) -> Tensor:
-        """Return times (count,): whole steps of the chain, or any number below 1000 for `flow`."""
+    def times(self, u: Tensor) -> Tensor:
+        """Return times for u (B,) uniform in [0, 1): whole steps, or for `flow` any below 1000."""
         if self._chain is not None:
-            return torch.randint(0, TRAIN_STEPS, (count,), generator=generator)
-        if self.config.flow_time == "uniform":
-            share = torch.rand(count, generator=generator)
-        else:
-            share = torch.randn(count, generator=generator).sigmoid()
-        return share * TRAIN_STEPS
+            return (u * TRAIN_STEPS).long()
+        if self.config.flow_time == "logit_normal":
+            u = torch.special.ndtri(u).sigmoid()
+        return u * TRAIN_STEPS
 
     def noise_and_target(self, z: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return z noised up to t, and what the denoiser is to predict from it."""

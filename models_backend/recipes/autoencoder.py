@@ -18,7 +18,7 @@ from models_backend.nn.adversary import (
     hinge_loss,
 )
 from models_backend.nn.autoencoder import Autoencoder
-from models_backend.trainer import Stateful, StepLoss, Trainer
+from models_backend.trainer import Stateful, StepDraw, StepLoss, Trainer
 
 
 class AutoencoderLoss:
@@ -50,11 +50,13 @@ class AutoencoderLoss:
             return {}
         return {"discriminator": self.adversary, "discriminator_optimizer": self._optimizer}
 
-    def __call__(
-        self, x: Tensor, *, step: int, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, dict[str, float]]:
+    def __call__(self, x: Tensor, *, draw: StepDraw) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of each of the images x (B, 3, H, W), shape (B,), and parts of it."""
-        y, kl = self.autoencoder(x, generator)
+        x = x.to(self.autoencoder.last_layer.device)
+        mean, logvar = self.autoencoder.encode(x)
+        noise = draw.noise(tuple(mean.shape[1:]), offset=0.0, device=x.device)
+        y = self.autoencoder.decode(mean + noise * (0.5 * logvar).exp())
+        kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean(dim=(1, 2, 3))
         reconstruction = self._reconstruction(x, y)
         scalars = {"reconstruction": reconstruction.mean().item(), "kl": kl.mean().item()}
         losses = reconstruction
@@ -62,7 +64,7 @@ class AutoencoderLoss:
             perceptual = self.features.distance(y, x)
             scalars["perceptual"] = perceptual.mean().item()
             losses = losses + self.config.perceptual_weight * perceptual
-        if self.adversary is not None and step >= self.config.adversarial_start:
+        if self.adversary is not None and draw.step >= self.config.adversarial_start:
             adversarial, parts = self._adversarial(x, y, losses.mean())
             losses, scalars = losses + adversarial, scalars | parts
         return losses + self.config.kl_weight * kl, scalars
@@ -115,12 +117,12 @@ def train_autoencoder(
     autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = AutoencoderLoss(autoencoder, losses)
 
-    def step(generator: torch.Generator) -> StepLoss:
-        images = torch.randint(len(pictures), (loop.batch_size,), generator=generator)
-        mirrored = torch.rand(loop.batch_size, generator=generator) < 0.5
+    def step(draw: StepDraw) -> StepLoss:
+        images = torch.randint(len(pictures), (loop.batch_size,), generator=draw)[draw.rows]
+        mirrored = (torch.rand(loop.batch_size, generator=draw) < 0.5)[draw.rows]
         batch = pictures[images]
         batch = torch.where(mirrored.view(-1, 1, 1, 1), batch.flip(3), batch)
-        each, scalars = loss(to_unit_range(batch), step=trainer.step, generator=generator)
+        each, scalars = loss(to_unit_range(batch), draw=draw)
         return StepLoss(each, images, scalars)
 
     trainer = Trainer(

@@ -13,7 +13,7 @@ from models_backend.data.captions import CaptionMix
 from models_backend.data.dataset import build_captions, to_unit_range
 from models_backend.data.manifest import Record
 from models_backend.families.latent_diffusion import LatentDiffusion
-from models_backend.trainer import StepLoss, Trainer
+from models_backend.trainer import StepDraw, StepLoss, Trainer
 
 _ENCODE_BATCH = 64
 
@@ -41,16 +41,20 @@ def train_denoiser(
     captions = build_captions(records, mix, model.text_encoder)
     z = model.normalise(latents)
 
-    def step(generator: torch.Generator) -> StepLoss:
-        images = torch.randint(len(z), (loop.batch_size,), generator=generator)
-        text = captions.draw(images % len(records), dropout=caption_dropout, generator=generator)
+    def step(draw: StepDraw) -> StepLoss:
+        images = torch.randint(len(z), (loop.batch_size,), generator=draw)
+        text = captions.draw(images % len(records), dropout=caption_dropout, generator=draw)
+        u = torch.rand(loop.batch_size, generator=draw)
+        text, latents = text[draw.rows], z[images[draw.rows]]
         batch = {
-            "z": z[images],
+            "z": latents,
             "tokens": text.tokens,
             "mask": text.mask,
             "pooled": text.pooled,
+            "noise": draw.noise(latents.shape[1:], offset=noise_offset, device=latents.device),
+            "u": u[draw.rows],
         }
-        losses = model.loss(batch, noise_offset=noise_offset, generator=generator)
-        return StepLoss(losses, images, {})
+        losses = model.loss(batch, noise_offset=0.0, generator=draw)
+        return StepLoss(losses, images[draw.rows], {})
 
     Trainer(module=model.denoiser, config=loop, seed=seed, stage="denoiser", run=run).fit(step)

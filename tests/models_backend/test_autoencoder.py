@@ -20,6 +20,7 @@ from models_backend.nn.architecture import AutoencoderConfig
 from models_backend.nn.autoencoder import Autoencoder, FourierFeatures
 from models_backend.recipes import autoencoder as recipe
 from models_backend.recipes.autoencoder import AutoencoderLoss, train_autoencoder
+from models_backend.trainer import StepDraw
 
 SMALL = AutoencoderConfig(4, outer_width=8, inner_width=8, blocks=1)
 ADVERSARIAL = AutoencoderLossConfig(
@@ -37,9 +38,13 @@ def pictures(count: int = 8, size: int = 16) -> Tensor:
     return torch.randint(0, 256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
 
 
+def draw_of(count: int, seed: int = 0, step: int = 0) -> StepDraw:
+    return StepDraw.of(seed, "autoencoder", step, batch_size=count)
+
+
 def loss_of(autoencoder: Autoencoder, x: Tensor, seed: int = 0, step: int = 0, **settings: object):
     loss = AutoencoderLoss(autoencoder, AutoencoderLossConfig(**settings))
-    return loss(x, step=step, generator=torch.Generator().manual_seed(seed))
+    return loss(x, draw=draw_of(len(x), seed, step))
 
 
 # -- shapes ---------------------------------------------------------------------------------------
@@ -196,10 +201,10 @@ def test_adversary_joins_after_its_warm_up():
     x = torch.zeros(2, 3, 16, 16)
     loss = AutoencoderLoss(small(), ADVERSARIAL)
     untrained = loss.adversary.layers[0].weight.detach().clone()
-    _, early = loss(x, step=3, generator=torch.Generator().manual_seed(0))
+    _, early = loss(x, draw=draw_of(2, step=3))
     assert "discriminator" not in early
     assert torch.equal(loss.adversary.layers[0].weight, untrained)
-    _, late = loss(x, step=4, generator=torch.Generator().manual_seed(0))
+    _, late = loss(x, draw=draw_of(2, step=4))
     assert late.keys() >= {"discriminator", "adversarial", "adversarial_weight"}
     assert not torch.equal(loss.adversary.layers[0].weight, untrained)
 
@@ -211,7 +216,7 @@ def test_the_autoencoder_is_pulled_towards_what_the_adversary_takes_for_real():
     gradients = []
     for step in (0, 4):
         autoencoder.zero_grad()
-        losses, _ = loss(pictures().float() / 127.5 - 1, step=step)
+        losses, _ = loss(pictures().float() / 127.5 - 1, draw=draw_of(8, step=step))
         loss.adversary.zero_grad()
         losses.mean().backward()
         gradients.append(autoencoder.last_layer.grad.clone())
@@ -238,10 +243,10 @@ def test_a_killed_run_goes_on_with_the_same_adversary(tmp_path, monkeypatch, one
     whole = run(tmp_path / "whole")
 
     class Stopping(AutoencoderLoss):
-        def __call__(self, x: Tensor, *, step: int, generator: torch.Generator | None = None):
-            if step == stop_at:
+        def __call__(self, x: Tensor, *, draw: StepDraw):
+            if draw.step == stop_at:
                 raise KilledError
-            return super().__call__(x, step=step, generator=generator)
+            return super().__call__(x, draw=draw)
 
     with monkeypatch.context() as patched:
         patched.setattr(recipe, "AutoencoderLoss", Stopping)
@@ -253,12 +258,25 @@ def test_a_killed_run_goes_on_with_the_same_adversary(tmp_path, monkeypatch, one
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+def test_micro_batches_train_the_same_autoencoder(tmp_path):
+    trained = []
+    for size in (0, 2):
+        autoencoder, run = small(), tmp_path / str(size)
+        run.mkdir()
+        loop = LoopConfig(steps=5, batch_size=6, micro_batch_size=size, ema_decay=0.0)
+        losses = AutoencoderLossConfig(perceptual_weight=0.1)
+        train_autoencoder(autoencoder, pictures(), loop=loop, losses=losses, seed=3, run=run)
+        trained.append(autoencoder.state_dict())
+    for name, tensor in trained[0].items():
+        assert torch.allclose(tensor, trained[1][name], atol=1e-5), name
+
+
 def test_non_finite_adversary_stops_the_run():
     loss = AutoencoderLoss(small(), ADVERSARIAL)
     with torch.no_grad():
         loss.adversary.layers[0].weight.fill_(float("nan"))
     with pytest.raises(TrainingError, match="discriminator_learning_rate"):
-        loss(torch.zeros(2, 3, 16, 16), step=4)
+        loss(torch.zeros(2, 3, 16, 16), draw=draw_of(2, step=4))
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_clean_latents_follow_from_noisy_ones_and_the_target(target):
     schedule = NoiseSchedule(SCHEDULES[target])
     generator = torch.Generator().manual_seed(0)
     z, noise = torch.randn(2, 6, 4, 3, 3, generator=generator)
-    t = schedule.draw_times(6, generator)
+    t = schedule.times(torch.rand(6, generator=generator))
     noisy, wanted = schedule.noise_and_target(z, noise, t)
     if target == "flow":
         recovered = noisy - (t / 1000).view(-1, 1, 1, 1) * wanted
@@ -124,7 +124,7 @@ def test_clean_latents_follow_from_noisy_ones_and_the_target(target):
 @pytest.mark.parametrize("flow_time", ["uniform", "logit_normal"])
 def test_flow_times_lie_between_0_and_1000(flow_time):
     schedule = NoiseSchedule(ScheduleConfig("flow", flow_time=flow_time))
-    t = schedule.draw_times(4000, torch.Generator().manual_seed(0))
+    t = schedule.times(torch.rand(4000, generator=torch.Generator().manual_seed(0)))
     assert 0 < t.min() < t.max() < 1000
     assert t.mean() == pytest.approx(500, abs=15)
     middle = ((t > 250) & (t < 750)).float().mean()

@@ -27,6 +27,9 @@ def run_train(*arguments: object) -> int:
     return train.main([str(argument) for argument in arguments])
 
 
+FINISHED = {"run.json", "environment.json", "log.jsonl", "tensorboard", "lock", "checkpoint"}
+
+
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
@@ -79,7 +82,7 @@ def test_checkpoint_records_what_it_was_trained_on(checkpoint_dir, data):
 
 def test_a_finished_run_keeps_no_resume_points(checkpoint_dir):
     names = {path.name for path in checkpoint_dir.parent.iterdir()}
-    assert names == {"run.json", "log.jsonl", "checkpoint"}
+    assert names == FINISHED
 
 
 def test_a_finished_run_is_a_no_op_and_says_so(checkpoint_dir, data, config, capsys):
@@ -118,7 +121,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, data, config, one_th
     assert again.returncode == 0, again.stderr
     assert again.stdout == f"{run / 'checkpoint'}\n"
     assert file_hashes(run / "checkpoint") == file_hashes(tmp_path / "whole" / "checkpoint")
-    assert {path.name for path in run.iterdir()} == {"run.json", "log.jsonl", "checkpoint"}
+    assert {path.name for path in run.iterdir()} == FINISHED
 
 
 def test_the_seed_decides_the_weights(tmp_path, data, config, checkpoint_dir):

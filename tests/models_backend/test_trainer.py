@@ -231,7 +231,11 @@ def test_an_unreadable_state_is_named(tmp_path):
 def test_no_half_written_state_stays_behind(tmp_path):
     line = Line()
     trainer(line, tmp_path).fit(line.step)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "state-line.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "log.jsonl",
+        "state-line.pt",
+        "tensorboard",
+    ]
 
 
 def test_the_log_has_losses_scalars_and_the_last_step(tmp_path):

@@ -1,0 +1,54 @@
+"""Trains a small U-Net in double precision, in one or several processes, and logs every step.
+
+In float32 the order of a sum already moves the losses (AdamW divides tiny gradients by their own
+size), so that agreement would prove little; in float64 it must be exact to many digits.
+Usage: python -m tests.models_backend.process_worker RUN MICRO_BATCH_SIZE [STEPS]
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+import models_backend.trainer as engine
+from models_backend.config import LoopConfig
+from models_backend.nn.architecture import UNetConfig
+from models_backend.nn.unet import build_unet
+from models_backend.trainer import StepDraw, StepLoss, Trainer
+
+
+def fit(run: Path, *, micro_batch_size: int, steps: int = 12, spoil: int | None = None) -> Trainer:
+    """Train; `spoil` makes the loss of that image infinite at step 3."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    sizes = UNetConfig(widths=(16, 32), heads=2)
+    net = build_unet(sizes, latent_channels=4, text_width=8).double()
+    z = torch.randn(12, 4, 4, 4).double()
+    text, pooled = torch.randn(12, 3, 8).double(), torch.randn(12, 8).double()
+    cpu = torch.device("cpu")
+
+    def step(draw: StepDraw) -> StepLoss:
+        images = torch.randperm(12, generator=draw)[:8][draw.rows]
+        u = torch.rand(8, generator=draw)[draw.rows]
+        noise = draw.noise((4, 4, 4), offset=0.02, device=cpu).double()
+        t = (u * 1000).long()
+        out = net(z[images] + noise, t, text[images], class_labels=pooled[images]).sample
+        losses = (out - noise).square().mean(dim=(1, 2, 3))
+        if draw.step == 3 and spoil is not None:
+            losses = losses * torch.where(images == spoil, torch.inf, 1.0)
+        return StepLoss(losses, images, {})
+
+    loop = LoopConfig(
+        steps=steps, batch_size=8, warmup_steps=2, save_every=5, micro_batch_size=micro_batch_size
+    )
+    trainer = Trainer(module=net, config=loop, seed=1, stage="unet", run=run)
+    trainer.fit(step)
+    return trainer
+
+
+if __name__ == "__main__":
+    engine._LOG_EVERY = 1
+    run, micro, *rest = sys.argv[1:]
+    trainer = fit(Path(run), micro_batch_size=int(micro), spoil=int(rest[0]) if rest else None)
+    if trainer.accelerator.num_processes > 1:
+        torch.distributed.destroy_process_group()
