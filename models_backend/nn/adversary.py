@@ -59,7 +59,8 @@ class GaborFeatures(nn.Module):
         for response in self(x):
             even, odd = response.unflatten(1, (3, 2, _ORIENTATIONS)).unbind(dim=2)
             energy = (even.square() + odd.square()).mean(dim=(3, 4))
-            parts.append((energy + 1e-6).log().flatten(1))
+            # The floor keeps noise that nobody sees on a plain ground from deciding.
+            parts.append((energy + 1e-3).log().flatten(1))
         return torch.cat(parts, dim=1)
 
 
