@@ -114,6 +114,29 @@ class AutoencoderLossConfig:
 
 
 @dataclass(frozen=True)
+class StageConfig:
+    """One stage of pre-training at one resolution, its pictures read from disk as needed."""
+
+    resolution: int
+    """Side of the square bucket in pixels; a multiple of 8."""
+    steps: int
+    batch_size: int = 64
+    noise_offset: float = 0.0
+    """Emu: 0.02 in the last stage."""
+    aspect_ratios: bool = False
+    """Buckets from 1:2 to 2:1 of the same area; without, pictures are cut to squares."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        _check_range("resolution", self.resolution, 16, 4096)
+        if self.resolution % 8:
+            raise InputError(f"resolution {self.resolution}: accepted are multiples of 8")
+        _check_range("steps", self.steps, 1, 10**8)
+        _check_range("batch_size", self.batch_size, 1, 10**6)
+        _check_range("noise_offset", self.noise_offset, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
 class PretrainConfig:
     """The pretrain recipe: autoencoder, then denoiser, on the whole mixture."""
 
@@ -137,10 +160,29 @@ class PretrainConfig:
     """Share of captions left out, for classifier-free guidance."""
     noise_offset: float = 0.0
     """Emu: 0.02 in the last stage of pre-training."""
+    stages: tuple[StageConfig, ...] = ()
+    """Progressive resolution, as in Emu (its list of resolutions is not stated); the last is
+    `image_size`. Without stages a data directory is held in memory and trained at one size."""
+    autoencoder_images: int = 20_000
+    """With stages: pictures the autoencoder is trained on, drawn at random and held in memory."""
+
+    def all_stages(self) -> tuple[StageConfig, ...]:
+        """Return the stages; where none are listed, the one at `image_size`."""
+        loop = self.denoiser_training
+        whole = StageConfig(self.image_size, loop.steps, loop.batch_size, self.noise_offset)
+        return self.stages or (whole,)
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
         _check_run(self.name, self.role, self.seed)
+        if self.stages and self.stages[-1].resolution != self.image_size:
+            raise InputError(
+                f"image_size {self.image_size}: the last stage is at {self.stages[-1].resolution}; "
+                "give both the same"
+            )
+        if self.stages and self.noise_offset:
+            raise InputError("noise_offset: with stages, give it in a stage")
+        _check_range("autoencoder_images", self.autoencoder_images, 1, 10**7)
         _check_range("image_size", self.image_size, 16, 1024)
         factor = self.autoencoder_config().factor
         if self.image_size % factor:

@@ -25,7 +25,9 @@ from typing import Any
 from models_backend import run_folder
 from models_backend.checkpoint import METADATA, read_metadata
 from models_backend.config import PretrainConfig, QualityTuneConfig, RunConfig, read_config
-from models_backend.data.manifest import Record, manifest_sha256, read_records
+from models_backend.data.manifest import MARK_NAME, Record, manifest_sha256, read_records
+from models_backend.data.shards import INDEX
+from models_backend.data.source import Source, open_source
 from models_backend.data.tuning import images_sha256, pick
 from models_backend.errors import InputError, ModelsError, run_cli
 
@@ -38,23 +40,62 @@ class Job:
     data: Path
     out: Path
     parent: Path | None
+    cache: Path | None = None
+    """Folder for latents and text embeddings; sharing it between runs is safe."""
 
     @property
     def checkpoint(self) -> Path:
         return self.out / "checkpoint"
 
-    def identity(self, records: Sequence[Record]) -> dict[str, Any]:
+    def identity(self, images: Images) -> dict[str, Any]:
         """What makes two runs the same run."""
         parent = read_metadata(self.parent)["sha256"] if self.parent else None
         identity = {
             "config": dataclasses.asdict(self.config),
-            "data_manifest_sha256": manifest_sha256(self.data),
+            "data_manifest_sha256": images.sha256,
             "parent_sha256": parent,
         }
         if isinstance(self.config, QualityTuneConfig):
             # The configuration names the list; what the list names may change.
-            identity["tuning_images_sha256"] = images_sha256(records)
+            identity["tuning_images_sha256"] = images_sha256(images.records)
         return identity
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a run: records held in memory, or a source that is read as needed."""
+
+    sha256: str
+    licences: list[str]
+    count: int
+    records: list[Record]
+    source: Source | None
+
+    @classmethod
+    def of(cls, job: Job) -> Images:
+        """Open what the run is trained on.
+
+        Raises:
+            InputError: unfinished, changed or empty data, or a list it does not fit.
+        """
+        config = job.config
+        shards = (job.data / INDEX).is_file()
+        if isinstance(config, PretrainConfig) and (config.stages or shards):
+            source = open_source(job.data)
+            count = sum(len(each) for each in source.sizes())
+            return cls(source.sha256, source.licences, count, [], source)
+        if shards:
+            raise InputError(
+                f"{job.data} holds shards; quality-tuning takes a finished data directory "
+                f"({MARK_NAME}), which holds the tuning images"
+            )
+        records = read_records(job.data)
+        if isinstance(config, QualityTuneConfig):
+            records = pick(records, config.tuning_list)
+        if not records:
+            raise InputError(f"{job.data} holds no images; build the data set again")
+        licences = sorted({record.licence for record in records})
+        return cls(manifest_sha256(job.data), licences, len(records), records, None)
 
 
 def train(job: Job, *, fresh: bool, resume: bool = False) -> Path:
@@ -70,10 +111,8 @@ def train(job: Job, *, fresh: bool, resume: bool = False) -> Path:
         raise InputError("quality_tune needs --parent: the checkpoint directory to tune")
     if isinstance(job.config, PretrainConfig) and job.parent is not None:
         raise InputError("pretrain starts from nothing; leave --parent out")
-    records = read_records(job.data)
-    if isinstance(job.config, QualityTuneConfig):
-        records = pick(records, job.config.tuning_list)
-    identity = job.identity(records)
+    images = Images.of(job)
+    identity = job.identity(images)
     needed = [path for path in (job.data, job.parent) if path is not None]
     run_folder.check(job.out, identity, fresh=fresh, resume=resume, needed=needed)
     if (job.checkpoint / METADATA).exists() and not fresh:
@@ -82,7 +121,7 @@ def train(job: Job, *, fresh: bool, resume: bool = False) -> Path:
         return job.checkpoint
     with ExitStack() as stack:
         started_at = _together(lambda: _claim(stack, job, identity, fresh))
-        _run_and_save(job, records, started_at)
+        _run_and_save(job, images, started_at)
         if is_main_process():
             run_folder.remove_resume_points(job.out)
     return job.checkpoint
@@ -119,7 +158,7 @@ def _together(work: Callable[[], str]) -> str:
     return result
 
 
-def _run_and_save(job: Job, records: list[Record], started_at: str) -> None:
+def _run_and_save(job: Job, images: Images, started_at: str) -> None:
     from models_backend import checkpoint
     from models_backend.families.latent_diffusion import LatentDiffusion
     from models_backend.recipes.pretrain import pretrain
@@ -128,15 +167,20 @@ def _run_and_save(job: Job, records: list[Record], started_at: str) -> None:
     facts: dict[str, Any] = {}
     parent_sha256 = None
     if isinstance(job.config, PretrainConfig):
-        model, facts = pretrain(job.config, data=job.data, records=records, run=job.out)
+        model, facts = pretrain(
+            job.config, data=job.data, records=images.records, run=job.out,
+            source=images.source, cache=job.cache,
+        )  # fmt: skip
     else:
         assert job.parent is not None
         parent, parent_metadata = checkpoint.load(job.parent, "cpu")
         if not isinstance(parent, LatentDiffusion):
             raise InputError(f"{job.parent}: only latent diffusion models can be tuned so far")
-        model = quality_tune(job.config, parent=parent, data=job.data, records=records, run=job.out)
+        model = quality_tune(
+            job.config, parent=parent, data=job.data, records=images.records, run=job.out
+        )
         parent_sha256 = parent_metadata["sha256"]
-        facts = {"tuning_images_sha256": images_sha256(records)}
+        facts = {"tuning_images_sha256": images_sha256(images.records)}
     if not is_main_process():
         return
     checkpoint.save(
@@ -144,32 +188,33 @@ def _run_and_save(job: Job, records: list[Record], started_at: str) -> None:
         job.checkpoint,
         name=job.config.name,
         role=job.config.role,
-        training=_provenance(job, records, started_at) | facts,
-        licences=sorted({record.licence for record in records}),
+        training=_provenance(job, images, started_at) | facts,
+        licences=images.licences,
         parent_sha256=parent_sha256,
     )
 
 
-def _provenance(job: Job, records: Sequence[Record], started_at: str) -> dict[str, Any]:
+def _provenance(job: Job, images: Images, started_at: str) -> dict[str, Any]:
     import diffusers
     import torch
 
     loops = {
-        name: value
-        for name, value in dataclasses.asdict(job.config).items()
+        name.removesuffix("_training"): (loop["steps"], loop["batch_size"])
+        for name, loop in dataclasses.asdict(job.config).items()
         if name.endswith("_training")
     }
+    if isinstance(job.config, PretrainConfig) and images.source is not None:
+        del loops["denoiser"]
+        for number, stage in enumerate(job.config.all_stages(), start=1):
+            loops[f"denoiser-{number}"] = (stage.steps, stage.batch_size)
     return {
         "recipe": job.config.recipe,
         "config": dataclasses.asdict(job.config),
         "seed": job.config.seed,
-        "images": len(records),
-        "steps": {name.removesuffix("_training"): loop["steps"] for name, loop in loops.items()},
-        "images_seen": {
-            name.removesuffix("_training"): loop["steps"] * loop["batch_size"]
-            for name, loop in loops.items()
-        },
-        "data_manifest_sha256": manifest_sha256(job.data),
+        "images": images.count,
+        "steps": {name: steps for name, (steps, _) in loops.items()},
+        "images_seen": {name: steps * batch for name, (steps, batch) in loops.items()},
+        "data_manifest_sha256": images.sha256,
         "code_version": run_folder.code_version(),
         "started_at": started_at,
         "finished_at": run_folder.now(),
@@ -209,6 +254,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting"
     )
+    parser.add_argument(
+        "--cache", type=Path, help="folder for latents and text embeddings (with stages or shards)"
+    )
     parser.add_argument("--fresh", action="store_true", help="discard an earlier run in --out")
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in --out; refuse to begin one"
@@ -220,7 +268,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     def run() -> None:
         config = read_config(options.config, options.set)
         out = options.out or Path("var/runs") / config.name
-        job = Job(config=config, data=options.data, out=out, parent=options.parent)
+        job = Job(config=config, data=options.data, out=out, parent=options.parent,
+                  cache=options.cache)  # fmt: skip
         checkpoint = train(job, fresh=options.fresh, resume=options.resume)
         if is_main_process():
             print(checkpoint)

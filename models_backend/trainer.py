@@ -140,7 +140,7 @@ class Trainer:
         self.accelerator = accelerator or default_accelerator()
         self.monitor = Monitor(run, stage, step=0, enabled=False)
         self._state_path = run / f"state-{stage}.pt"
-        self._parts = self._share_of_the_batch()
+        self.parts = self._share_of_the_batch()
         refuse_too_little_memory(module, config, self.accelerator.device, stage)
         _set_up(module, config, stage)
         module.to(self.accelerator.device)
@@ -195,9 +195,9 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.step, self.config)
         self._optimizer.zero_grad(set_to_none=True)
-        results = [self._backward(rows, rows is self._parts[-1]) for rows in self._parts]
+        results = [self._backward(rows, rows is self.parts[-1]) for rows in self.parts]
         norm = whole(nn.utils.clip_grad_norm_(self.module.parameters(), self.config.grad_clip))
-        shares = [_length(rows) / self._local_rows for rows in self._parts]
+        shares = [_length(rows) / self._local_rows for rows in self.parts]
         means = [r.losses.detach().float().mean() * s for r, s in zip(results, shares, strict=True)]
         mean = torch.stack(means).sum()
         if self.accelerator.num_processes > 1:
@@ -217,7 +217,7 @@ class Trainer:
 
     @property
     def _local_rows(self) -> int:
-        return sum(map(_length, self._parts))
+        return sum(map(_length, self.parts))
 
     def _backward(self, rows: slice, last: bool) -> StepLoss:
         """Add the gradient of some rows; processes exchange gradients after the last of them."""

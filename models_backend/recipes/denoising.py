@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -25,6 +25,13 @@ def encode_with_mirror_images(model: LatentDiffusion, pictures: Tensor) -> Tenso
     return torch.cat([model.encode(to_unit_range(part)) for part in parts])
 
 
+def place(model: LatentDiffusion, device: torch.device) -> None:
+    """Move a whole model, statistics included."""
+    model.autoencoder.to(device)
+    model.denoiser.to(device)
+    model.latent_mean, model.latent_std = model.latent_mean.to(device), model.latent_std.to(device)
+
+
 def train_denoiser(
     model: LatentDiffusion,
     *,
@@ -36,10 +43,20 @@ def train_denoiser(
     noise_offset: float,
     seed: int,
     run: Path,
+    on_save: Callable[[int], None] | None = None,
+    prepare: Callable[[Trainer], None] | None = None,
 ) -> None:
-    """Train on normalised `latents` (2N, Z, h, w) of N `records` and their mirror images."""
+    """Train on normalised `latents` (2N, Z, h, w) of N `records` and their mirror images.
+
+    `prepare` is handed the trainer before the first step, `on_save` called after each saved state.
+    """
+    trainer = Trainer(
+        module=model.denoiser, config=loop, seed=seed, stage="denoiser", run=run, on_save=on_save
+    )
+    device = trainer.accelerator.device
     captions = build_captions(records, mix, model.text_encoder)
-    z = model.normalise(latents)
+    z = model.normalise(latents).to(device)
+    place(model, device)
 
     def step(draw: StepDraw) -> StepLoss:
         images = torch.randint(len(z), (loop.batch_size,), generator=draw)
@@ -52,9 +69,12 @@ def train_denoiser(
             "mask": text.mask,
             "pooled": text.pooled,
             "noise": draw.noise(latents.shape[1:], offset=noise_offset, device=latents.device),
-            "u": u[draw.rows],
+            "u": u[draw.rows].to(device),
         }
         losses = model.loss(batch, noise_offset=0.0, generator=draw)
         return StepLoss(losses, images[draw.rows], {})
 
-    Trainer(module=model.denoiser, config=loop, seed=seed, stage="denoiser", run=run).fit(step)
+    if prepare is not None:
+        prepare(trainer)
+    trainer.fit(step)
+    place(model, torch.device("cpu"))

@@ -11,16 +11,27 @@ from torch import Tensor
 from models_backend.config import PretrainConfig
 from models_backend.data.dataset import load_images, to_unit_range
 from models_backend.data.manifest import Record
+from models_backend.data.source import Source
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.measures.pixels import psnr
 from models_backend.recipes.autoencoder import train_autoencoder
 from models_backend.recipes.denoising import encode_with_mirror_images, train_denoiser
+from models_backend.recipes.streaming import sample_pictures, train_in_stages
 
 
 def pretrain(
-    config: PretrainConfig, *, data: Path, records: Sequence[Record], run: Path
+    config: PretrainConfig,
+    *,
+    data: Path,
+    records: Sequence[Record],
+    run: Path,
+    source: Source | None = None,
+    cache: Path | None = None,
 ) -> tuple[LatentDiffusion, dict[str, float]]:
     """Train from nothing; return the model and measured facts about it.
+
+    With a `source` its pictures are read from disk as needed, otherwise `records` are held in
+    memory; `cache` is a folder for latents and text embeddings.
 
     Raises:
         InputError: images that do not fit the configuration.
@@ -34,7 +45,11 @@ def pretrain(
         config.text,
         config.schedule,
     )
-    pictures = load_images(data, records, config.image_size)
+    if source is None:
+        pictures = load_images(data, records, config.image_size)
+    else:
+        size, count = config.image_size, config.autoencoder_images
+        pictures = sample_pictures(source, count, size, config.seed)
     train_autoencoder(
         model.autoencoder,
         pictures,
@@ -45,6 +60,9 @@ def pretrain(
     )
     latents = encode_with_mirror_images(model, pictures)
     model.fit_latent_statistics(latents)
+    if source is not None:
+        train_in_stages(model, source, config, run=run, cache=cache)
+        return model, {"autoencoder_psnr_db": round(_psnr(model, pictures), 3)}
     train_denoiser(
         model,
         latents=latents,

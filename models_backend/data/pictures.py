@@ -1,0 +1,88 @@
+"""Pictures as the trainer takes them: decoded, on white, at the size of a bucket. No torch here."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from models_backend.errors import InputError
+
+Bytes = npt.NDArray[np.uint8]
+_MODES = ("RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")
+_ASPECTS = (0.5, 4 / 7, 2 / 3, 0.75, 0.875, 1.0)
+
+
+def bucket_sizes(resolution: int, *, aspect_ratios: bool) -> list[tuple[int, int]]:
+    """Return the (height, width) pairs a stage trains at, square first.
+
+    Each has about the area of `resolution` squared and sides that are multiples of a 16th of
+    `resolution`, itself rounded to a multiple of 8. The list of ratios, 1:2 to 2:1, is ours: SDXL
+    uses such buckets, Emu only says that it filters by aspect ratio.
+    """
+    if not aspect_ratios:
+        return [(resolution, resolution)]
+    unit = max(8, resolution // 16 // 8 * 8)
+    sizes = [(resolution, resolution)]
+    for ratio in _ASPECTS:
+        short = round(resolution * math.sqrt(ratio) / unit) * unit
+        long = resolution * resolution // short // unit * unit
+        sizes += [(short, long), (long, short)]
+    return list(dict.fromkeys(sizes))
+
+
+def nearest_buckets(
+    sizes: npt.NDArray[np.int32], buckets: list[tuple[int, int]]
+) -> npt.NDArray[np.int16]:
+    """Return for each (height, width) of (N, 2) the bucket whose shape is nearest."""
+    shapes = np.log(sizes[:, 0] / sizes[:, 1])
+    wanted = np.log([height / width for height, width in buckets])
+    return np.abs(shapes[:, None] - wanted[None, :]).argmin(axis=1).astype(np.int16)
+
+
+def decode(data: bytes, name: str) -> Image.Image:
+    """Return a picture as RGB, on white where it is transparent.
+
+    Raises:
+        InputError: not an image, cut short, or of a mode whose range is not 8 bits a channel.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            opened.load()
+            picture: Image.Image = opened
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{name} cannot be read as an image ({error}); replace it") from None
+    if picture.mode not in _MODES:
+        raise InputError(
+            f"{name} is an image of mode {picture.mode}; accepted are {', '.join(_MODES)}: "
+            "convert it to 8 bits a channel"
+        )
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        above = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
+    return picture.convert("RGB")
+
+
+def size_of(data: bytes, name: str) -> tuple[int, int]:
+    """Return (height, width) from an image's header."""
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            return opened.height, opened.width
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise InputError(f"{name} cannot be read as an image ({error}); replace it") from None
+
+
+def fit(picture: Image.Image, size: tuple[int, int]) -> Bytes:
+    """Return bytes (3, H, W): scaled to cover `size`, the middle cut out."""
+    height, width = size
+    if (picture.height, picture.width) != size:
+        scale = max(height / picture.height, width / picture.width)
+        tall = max(height, round(picture.height * scale))
+        wide = max(width, round(picture.width * scale))
+        picture = picture.resize((wide, tall), Image.Resampling.LANCZOS)
+        top, left = (tall - height) // 2, (wide - width) // 2
+        picture = picture.crop((left, top, left + width, top + height))
+    return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))

@@ -1,0 +1,305 @@
+"""Pre-training from samples on disk, in stages of growing resolution with aspect-ratio buckets.
+
+For sets larger than memory: the pictures of the next steps are read and decoded while this one is
+computed; latents and text embeddings can be kept on disk by content hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models_backend.config import PretrainConfig, StageConfig
+from models_backend.data.cache import TensorCache
+from models_backend.data.captions import CaptionMix, weighted_captions
+from models_backend.data.dataset import to_unit_range
+from models_backend.data.pictures import Bytes, bucket_sizes, decode, fit
+from models_backend.data.source import Order, Sample, Source, content_key
+from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.nn.text import TextEmbedding
+from models_backend.recipes.denoising import place
+from models_backend.trainer import StepDraw, StepLoss, Trainer
+
+_AHEAD = 4  # parts of batches read before they are needed
+
+
+def sample_pictures(source: Source, count: int, size: int, seed: int) -> Tensor:
+    """Return up to `count` pictures, drawn evenly without replacement, as bytes (N, 3, size, size).
+
+    The autoencoder is trained on them, and latents are normalised by them: a set larger than memory
+    is represented well enough by some tens of thousands.
+    """
+    places = [(s, row) for s, each in enumerate(source.sizes()) for row in range(len(each))]
+    rng = np.random.default_rng(seed)
+    chosen = sorted(rng.permutation(len(places))[:count])
+
+    def one(number: int) -> Bytes:
+        sample = source.read(*places[number])
+        return fit(decode(sample.image, sample.name), (size, size))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return torch.from_numpy(np.stack(list(pool.map(one, chosen))))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One sample of a batch, ready to be encoded; no picture where its latent is cached."""
+
+    sample: Sample
+    number: int
+    size: tuple[int, int]
+    key: bytes
+    picture: Bytes | None
+
+
+class _Reader:
+    """Reads the samples of the coming parts of batches in the background."""
+
+    def __init__(
+        self, source: Source, order: Order, buckets: list[tuple[int, int]], trainer: Trainer
+    ) -> None:
+        self._source, self._order, self.buckets = source, order, buckets
+        self._trainer = trainer
+        firsts = np.cumsum([0, *(len(each) for each in source.sizes())])
+        self._first_number = [int(first) for first in firsts]
+        self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)))
+        self._coming: dict[tuple[int, int], Future[list[_Read]]] = {}
+        self.latents: LatentCache | None = None
+
+    def read(self, step: int, rows: slice) -> tuple[list[_Read], float]:
+        """Return the samples of some rows of a step, and how long they were waited for."""
+        parts = self._trainer.parts
+        at = next(i for i, part in enumerate(parts) if part == rows)
+        for ahead in range(_AHEAD + 1):
+            later, part = step + (at + ahead) // len(parts), parts[(at + ahead) % len(parts)]
+            if later < self._trainer.config.steps and (later, part.start) not in self._coming:
+                # The order is asked here, in one thread: it keeps the plan of one window.
+                bucket, places = self._order.batch(later)
+                size, wanted = self.buckets[bucket], places[part]
+                work = self._pool.submit(self._load, later, part, size, wanted)
+                self._coming[later, part.start] = work
+        started = time.monotonic()
+        loaded = self._coming.pop((step, rows.start)).result()
+        return loaded, time.monotonic() - started
+
+    def _load(
+        self, step: int, rows: slice, size: tuple[int, int], places: Sequence[tuple[int, int]]
+    ) -> list[_Read]:
+        mirrored = mirror(self._trainer, step)[rows].tolist()
+        return [
+            self._one(shard, row, size, flip)
+            for (shard, row), flip in zip(places, mirrored, strict=True)
+        ]
+
+    def _one(self, shard: int, row: int, size: tuple[int, int], flip: bool) -> _Read:
+        sample = self._source.read(shard, row)
+        key = self.latents.key(sample, size, flip) if self.latents else b""
+        picture = None
+        if self.latents is None or not self.latents.holds(key, size):
+            picture = fit(decode(sample.image, sample.name), size)
+            picture = np.ascontiguousarray(picture[:, :, ::-1]) if flip else picture
+        return _Read(sample, self._first_number[shard] + row, size, key, picture)
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+def mirror(trainer: Trainer, step: int) -> Tensor:
+    """Return which rows of a step's batch are mirrored, (B,) of bool."""
+    draw = StepDraw.of(trainer.seed, f"{trainer.stage}-mirror", step)
+    return torch.rand(trainer.config.batch_size, generator=draw) < 0.5
+
+
+class LatentCache:
+    """Latents on disk, in half precision: by picture, size, mirroring and autoencoder."""
+
+    def __init__(self, model: LatentDiffusion, folder: Path, writer: int) -> None:
+        self._folder, self._writer = folder / "latents" / weights_key(model)[:16], writer
+        self._channels = model.autoencoder.config.latent_channels
+        self._factor = model.autoencoder.config.factor
+        self._caches: dict[tuple[int, int], TensorCache] = {}
+
+    def of(self, size: tuple[int, int]) -> TensorCache:
+        """Return the cache of the latents of pictures of one size."""
+        if size not in self._caches:
+            shape = (self._channels, size[0] // self._factor, size[1] // self._factor)
+            cache = TensorCache(self._folder, shape, torch.float16, self._writer)
+            self._caches[size] = cache
+        return self._caches[size]
+
+    def key(self, sample: Sample, size: tuple[int, int], flip: bool) -> bytes:
+        """Return the key of a sample's latent."""
+        return content_key(sample.image, f"{size} {flip}")
+
+    def holds(self, key: bytes, size: tuple[int, int]) -> bool:
+        """Return whether a latent is there."""
+        return key in self.of(size)
+
+
+class TextCache:
+    """A model's text embeddings, on disk where a folder is given."""
+
+    def __init__(self, model: LatentDiffusion, folder: Path | None, writer: int) -> None:
+        self._encoder, self._folder, self._writer = model.text_encoder, folder, writer
+        self._caches: dict[str, TensorCache] = {}
+        self._name = json.dumps(model.text_encoder.to_dict(), sort_keys=True)
+
+    def encode(self, texts: list[str]) -> TextEmbedding:
+        """Return the embeddings of `texts`."""
+        if self._folder is None:
+            return self._encoder.encode(texts)
+        keys = [content_key(text, self._name) for text in texts]
+        if not self._caches:
+            self._open(self._encoder.encode(texts[:1]), self._folder)
+
+        def compute(name: str, missing: list[int]) -> Tensor:
+            value: Tensor = getattr(self._encoder.encode([texts[i] for i in missing]), name)
+            return value
+
+        parts = {
+            name: cache.get(keys, partial(compute, name)) for name, cache in self._caches.items()
+        }
+        return TextEmbedding(**parts)
+
+    def _open(self, like: TextEmbedding, folder: Path) -> None:
+        for each in fields(like):
+            shape = tuple(getattr(like, each.name).shape[1:])
+            self._caches[each.name] = TensorCache(
+                folder / "text" / each.name, shape, torch.float32, self._writer
+            )
+
+
+def train_in_stages(
+    model: LatentDiffusion,
+    source: Source,
+    config: PretrainConfig,
+    *,
+    run: Path,
+    cache: Path | None,
+) -> None:
+    """Train the denoiser stage after stage; each begins with the weights the last one left."""
+    for number, stage in enumerate(config.all_stages(), start=1):
+        _train_stage(model, source, config, stage, name=f"denoiser-{number}", run=run, cache=cache)
+
+
+def _train_stage(
+    model: LatentDiffusion,
+    source: Source,
+    config: PretrainConfig,
+    stage: StageConfig,
+    *,
+    name: str,
+    run: Path,
+    cache: Path | None,
+) -> None:
+    buckets = bucket_sizes(stage.resolution, aspect_ratios=stage.aspect_ratios)
+    order = Order(source.sizes(), buckets, batch_size=stage.batch_size, key=f"{config.seed} {name}")
+    loop = replace(
+        config.denoiser_training,
+        steps=stage.steps,
+        batch_size=stage.batch_size,
+        micro_batch_size=min(config.denoiser_training.micro_batch_size, stage.batch_size),
+    )
+    trainer = Trainer(module=model.denoiser, config=loop, seed=config.seed, stage=name, run=run)
+    main = trainer.accelerator.is_main_process
+    if main and order.left_out() > 0.05:
+        print(
+            f"{name}: {order.left_out():.0%} of the images do not fill a batch of their bucket in "
+            "an epoch; a smaller batch_size or aspect_ratios = false would use more",
+            file=sys.stderr,
+        )
+    place(model, trainer.accelerator.device)
+    reader = _Reader(source, order, buckets, trainer)
+    try:
+        step = _StreamedStep(model, reader, trainer, config, stage.noise_offset, cache)
+        trainer.fit(step)
+    finally:
+        reader.close()
+    place(model, torch.device("cpu"))
+
+
+class _StreamedStep:
+    """The step function of one stage."""
+
+    def __init__(
+        self,
+        model: LatentDiffusion,
+        reader: _Reader,
+        trainer: Trainer,
+        config: PretrainConfig,
+        noise_offset: float,
+        cache: Path | None,
+    ) -> None:
+        self._model, self._reader, self._config = model, reader, config
+        self._noise_offset = noise_offset
+        writer = trainer.accelerator.process_index
+        self._text = TextCache(model, cache, writer)
+        if cache is not None:
+            reader.latents = LatentCache(model, cache, writer)
+            for size in reader.buckets:
+                reader.latents.of(size)  # opened here: the reader's threads only look
+
+    def __call__(self, draw: StepDraw) -> StepLoss:
+        draws = torch.rand((3, draw.batch_size), generator=draw)
+        u, u_caption, u_dropped = draws[:, draw.rows]
+        reads, waited = self._reader.read(draw.step, draw.rows)
+        z = self._model.normalise(self._latents(reads))
+        mix = self._config.captions
+        captions = [
+            "" if dropped < self._config.caption_dropout else choose(r.sample, mix, chosen)
+            for r, chosen, dropped in zip(
+                reads, u_caption.tolist(), u_dropped.tolist(), strict=True
+            )
+        ]
+        text = self._text.encode(captions)
+        noise = draw.noise(tuple(z.shape[1:]), offset=self._noise_offset, device=z.device)
+        batch = {"z": z, "tokens": text.tokens, "mask": text.mask, "pooled": text.pooled,
+                 "noise": noise, "u": u.to(z.device)}  # fmt: skip
+        losses = self._model.loss(batch, noise_offset=0.0, generator=draw)
+        numbers = torch.tensor([read.number for read in reads])
+        return StepLoss(losses, numbers, {"data_wait_s": waited})
+
+    def _latents(self, reads: list[_Read]) -> Tensor:
+        def compute(places: list[int]) -> Tensor:
+            return self._encoded([reads[i].picture for i in places])
+
+        if self._reader.latents is None:
+            return compute(list(range(len(reads))))
+        cache = self._reader.latents.of(reads[0].size)
+        return cache.get([r.key for r in reads], compute).float().to(self._model.device)
+
+    def _encoded(self, pictures: Sequence[Bytes | None]) -> Tensor:
+        held = [picture for picture in pictures if picture is not None]
+        pixels = torch.from_numpy(np.stack(held)).to(self._model.device)
+        return self._model.encode(to_unit_range(pixels))
+
+
+def choose(sample: Sample, mix: CaptionMix, u: float) -> str:
+    """Return one of a sample's captions, by `u` in [0, 1)."""
+    captions = weighted_captions(sample.caption, sample.keywords, sample.style, mix)
+    for text, weight in captions:
+        if u < weight:
+            return text
+        u -= weight
+    return captions[-1][0]
+
+
+def weights_key(model: LatentDiffusion) -> str:
+    """Return a hash of the autoencoder: latents of another one are other latents."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.autoencoder.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
