@@ -210,13 +210,47 @@ class PretrainConfig:
 
 
 @dataclass(frozen=True)
+class EarlyStoppingConfig:
+    """When quality-tuning stops; the paper says it must, not how to tell."""
+
+    candidates: int = 20
+    """Steps kept and measured, evenly spaced; 0 takes the last step unmeasured."""
+    images: int = 64
+    """Samples at each candidate: of captions outside the tuning set, and as many inside."""
+    sampler_steps: int = 20
+    guidance_scale: float = 3.0
+    tolerance: float = 1.0
+    """How far faithfulness may lie below its best, in standard errors."""
+    copying_rise: float = 0.2
+    """How far the share of copied samples may rise above the parent's."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        _check_range("candidates", self.candidates, 0, 1000)
+        _check_range("images", self.images, 2, 10_000)
+        _check_range("sampler_steps", self.sampler_steps, 1, 1000)
+        _check_range("guidance_scale", self.guidance_scale, 0.0, 100.0)
+        _check_range("tolerance", self.tolerance, 0.0, 100.0)
+        _check_range("copying_rise", self.copying_rise, 0.0, 1.0)
+
+
+def _tuning_loop() -> LoopConfig:
+    # Emu: batch 64, at most 15,000 iterations. The learning rate is ours: the paper gives none.
+    return LoopConfig(steps=MAX_TUNING_STEPS, batch_size=64, learning_rate=1e-5, save_every=250)
+
+
+@dataclass(frozen=True)
 class QualityTuneConfig:
     """The quality-tuning recipe: a few hand-picked images, the denoiser only."""
 
     name: str
-    denoiser_training: LoopConfig
     tuning_list: str
     """File of hand-picked images beside the package's data or by path: STYLE, then concept ids."""
+    denoiser_training: LoopConfig = field(default_factory=_tuning_loop)
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    tuning_images: int = 0
+    """Tune on a random subset of so many of the list; nested for one seed. 0 is the whole list."""
+    subset_seed: int = 0
     role: str = "quality_tuned"
     recipe: str = "quality_tune"
     seed: int = 0
@@ -230,6 +264,8 @@ class QualityTuneConfig:
         _check_run(self.name, self.role, self.seed)
         _check_range("caption_dropout", self.caption_dropout, 0.0, 1.0)
         _check_range("noise_offset", self.noise_offset, 0.0, 1.0)
+        _check_range("tuning_images", self.tuning_images, 0, 10**7)
+        _check_range("subset_seed", self.subset_seed, 0, 2**31 - 1)
         if self.denoiser_training.steps > MAX_TUNING_STEPS:
             raise InputError(
                 f"denoiser_training.steps {self.denoiser_training.steps}: quality-tuning stops at "

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models_backend import run_folder
 from models_backend.checkpoint import METADATA, read_metadata
@@ -28,8 +28,12 @@ from models_backend.config import PretrainConfig, QualityTuneConfig, RunConfig, 
 from models_backend.data.manifest import MARK_NAME, Record, manifest_sha256, read_records
 from models_backend.data.shards import INDEX
 from models_backend.data.source import Source, open_source
-from models_backend.data.tuning import images_sha256, pick
+from models_backend.data.tuning import images_sha256, pick, subset
 from models_backend.errors import InputError, ModelsError, run_cli
+from models_backend.files import read_json
+
+if TYPE_CHECKING:
+    from models_backend.families.latent_diffusion import LatentDiffusion
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Images:
         records = read_records(job.data)
         if isinstance(config, QualityTuneConfig):
             records = pick(records, config.tuning_list)
+            records = subset(records, config.tuning_images, config.subset_seed)
         if not records:
             raise InputError(f"{job.data} holds no images; build the data set again")
         licences = sorted({record.licence for record in records})
@@ -159,39 +164,85 @@ def _together(work: Callable[[], str]) -> str:
 
 
 def _run_and_save(job: Job, images: Images, started_at: str) -> None:
-    from models_backend import checkpoint
-    from models_backend.families.latent_diffusion import LatentDiffusion
     from models_backend.recipes.pretrain import pretrain
     from models_backend.recipes.quality_tune import quality_tune
 
-    facts: dict[str, Any] = {}
-    parent_sha256 = None
     if isinstance(job.config, PretrainConfig):
         model, facts = pretrain(
             job.config, data=job.data, records=images.records, run=job.out,
             source=images.source, cache=job.cache,
         )  # fmt: skip
-    else:
-        assert job.parent is not None
-        parent, parent_metadata = checkpoint.load(job.parent, "cpu")
-        if not isinstance(parent, LatentDiffusion):
-            raise InputError(f"{job.parent}: only latent diffusion models can be tuned so far")
-        model = quality_tune(
-            job.config, parent=parent, data=job.data, records=images.records, run=job.out
-        )
-        parent_sha256 = parent_metadata["sha256"]
-        facts = {"tuning_images_sha256": images_sha256(images.records)}
-    if not is_main_process():
+        _save(job, images, started_at, model, dict(facts), None)
         return
-    checkpoint.save(
-        model,
-        job.checkpoint,
-        name=job.config.name,
-        role=job.config.role,
-        training=_provenance(job, images, started_at) | facts,
-        licences=images.licences,
-        parent_sha256=parent_sha256,
+    parent, sha256 = _parent(job)
+    model, facts = quality_tune(
+        job.config, parent=parent, data=job.data, records=images.records, run=job.out
     )
+    _save(job, images, started_at, model, facts, sha256)
+
+
+def _parent(job: Job) -> tuple[LatentDiffusion, str]:
+    from models_backend import checkpoint
+    from models_backend.families.latent_diffusion import LatentDiffusion
+
+    assert job.parent is not None
+    parent, metadata = checkpoint.load(job.parent, "cpu")
+    if not isinstance(parent, LatentDiffusion):
+        raise InputError(f"{job.parent}: only latent diffusion models can be tuned so far")
+    return parent, str(metadata["sha256"])
+
+
+def _save(
+    job: Job,
+    images: Images,
+    started_at: str,
+    model: LatentDiffusion,
+    facts: dict[str, Any],
+    parent_sha256: str | None,
+    *,
+    picked: int | None = None,
+) -> Path:
+    """Write the checkpoint on the main process; one a person picked has its step in its name."""
+    from models_backend import checkpoint
+
+    suffix = "" if picked is None else f"-step-{picked}"
+    folder = job.out / f"checkpoint{suffix}"
+    if isinstance(job.config, QualityTuneConfig):
+        facts = {"tuning_images_sha256": images_sha256(images.records)} | facts
+    if is_main_process():
+        checkpoint.save(
+            model,
+            folder,
+            name=job.config.name + suffix,
+            role=job.config.role,
+            training=_provenance(job, images, started_at) | facts,
+            licences=images.licences,
+            parent_sha256=parent_sha256,
+        )
+    return folder
+
+
+def pick_by_hand(job: Job, step: int) -> Path:
+    """Write the candidate of `step` as a checkpoint beside the one the rule picked.
+
+    Raises:
+        InputError: not a quality-tuning run, another run, or no such candidate.
+    """
+    from models_backend.recipes.quality_tune import pick_candidate
+
+    if not isinstance(job.config, QualityTuneConfig) or job.parent is None:
+        raise InputError("--pick is for quality_tune, with the --parent of the run")
+    images = Images.of(job)
+    identity = job.identity(images)
+    run_folder.check(job.out, identity, fresh=False, resume=True, needed=[])
+    with run_folder.locked(job.out):
+        target = job.out / f"checkpoint-step-{step}"
+        if (target / METADATA).exists():
+            return target
+        started_at = str(read_json(job.out / run_folder.RUN_FILE)["started_at"])
+        parent, sha256 = _parent(job)
+        model, facts = pick_candidate(parent, job.out, step, by="person")
+        return _save(job, images, started_at, model, facts, sha256, picked=step)
 
 
 def _provenance(job: Job, images: Images, started_at: str) -> dict[str, Any]:
@@ -261,6 +312,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in --out; refuse to begin one"
     )
+    parser.add_argument(
+        "--pick", type=int, metavar="STEP",
+        help="write this candidate of a quality_tune run as a checkpoint, by your own judgement",
+    )  # fmt: skip
     options = parser.parse_args(argv)
     if options.fresh and options.resume:
         parser.error("--fresh discards the run --resume would go on with; give one of them")
@@ -270,7 +325,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         out = options.out or Path("var/runs") / config.name
         job = Job(config=config, data=options.data, out=out, parent=options.parent,
                   cache=options.cache)  # fmt: skip
-        checkpoint = train(job, fresh=options.fresh, resume=options.resume)
+        if options.pick is not None:
+            checkpoint = pick_by_hand(job, options.pick)
+        else:
+            checkpoint = train(job, fresh=options.fresh, resume=options.resume)
         if is_main_process():
             print(checkpoint)
 

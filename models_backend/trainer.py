@@ -114,7 +114,8 @@ class Trainer:
     optimiser: they are saved and restored with the state, and never touched otherwise. With
     companions every process computes the whole batch, so that they stay the same everywhere.
 
-    `on_save(step)` is called on every process after each state is written.
+    `on_save(step)` is called on every process after each state is written, and once at the start
+    with the step that was reached: a kill may have come between the two.
     """
 
     def __init__(
@@ -161,6 +162,8 @@ class Trainer:
         self.module.train()
         main = self.accelerator.is_main_process
         self.monitor = Monitor(self.run, self.stage, step=self.step, enabled=main)
+        if self.on_save:
+            self.on_save(self.step)
         started, first, waited = time.monotonic(), self.step, 0.0
         with tqdm(
             total=self.config.steps, initial=self.step, desc=f"{self.stage:12}", unit="step",

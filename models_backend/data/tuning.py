@@ -43,6 +43,21 @@ def pick(records: Sequence[Record], tuning_list: str) -> list[Record]:
     return picked
 
 
+def subset(records: Sequence[Record], count: int, seed: int) -> list[Record]:
+    """Return `count` records drawn at random, in the order given; 0 is all of them.
+
+    For one seed the subsets are nested: each holds the smaller ones.
+
+    Raises:
+        InputError: there are not so many.
+    """
+    if count > len(records):
+        raise InputError(f"tuning_images {count}: the list names {len(records)} images")
+    ranked = sorted(records, key=lambda r: sha256_of_bytes(f"{seed} {r.sha256} {r.file}".encode()))
+    chosen = {record.file for record in ranked[: count or len(ranked)]}
+    return [record for record in records if record.file in chosen]
+
+
 def images_sha256(records: Sequence[Record]) -> str:
     """Hex SHA-256 over the sorted hashes of the images: names the tuning set."""
     return sha256_of_bytes("\n".join(sorted(record.sha256 for record in records)).encode())

@@ -58,6 +58,9 @@ batch_size = 4
 warmup_steps = 1
 ema_decay = 0.5
 save_every = 2
+
+[early_stopping]
+candidates = 0
 """
 
 

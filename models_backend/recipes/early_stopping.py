@@ -1,0 +1,331 @@
+"""Early stopping of quality-tuning: dense candidates, signals at each, a rule, a person's choice.
+
+Emu (section 3.3): over-fitting sets in while the training loss still falls, so the loss cannot say
+when to stop, and the authors stopped by looking. The signals here are ours, and so is the rule.
+
+Folder `candidates/`: `step-NNNNNN.safetensors` (averaged weights, half precision), `signals.json`,
+`signals.png`, and a contact sheet of the samples of each candidate.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from models_backend.config import EarlyStoppingConfig, LoopConfig
+from models_backend.data.captions import CaptionMix
+from models_backend.data.dataset import build_captions, to_unit_range
+from models_backend.data.manifest import Record
+from models_backend.draws import StepDraw
+from models_backend.errors import InputError
+from models_backend.families.base import SamplerSettings
+from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.files import (
+    read_json,
+    sha256_of_bytes,
+    write_bytes_atomically,
+    write_json_atomically,
+)
+from models_backend.signals import Copying, Estimate, Faithfulness, RetrievalHead, to_pixels
+from models_backend.trainer import Trainer
+
+FOLDER = "candidates"
+SIGNALS = "signals.json"
+RULE = (
+    "the latest candidate whose faithfulness is within {tolerance:g} standard errors of the best "
+    "and whose copied share is at most {rise:g} above the parent's; the first where none is"
+)
+
+
+def candidate_steps(loop: LoopConfig, candidates: int) -> list[int]:
+    """Return the steps kept: about `candidates`, evenly spaced over saved states, and the last."""
+    saves = math.ceil(loop.steps / loop.save_every)
+    every = math.ceil(saves / candidates) * loop.save_every
+    return sorted({*range(every, loop.steps, every), loop.steps})
+
+
+def pick_step(entries: Sequence[dict[str, Any]], config: EarlyStoppingConfig) -> int:
+    """Return the step the rule picks; see :data:`RULE`. The first entry is the parent, step 0."""
+    parent, tuned = entries[0], entries[1:]
+    best = max(entries, key=lambda e: float(e["faithfulness"]))
+    least = best["faithfulness"] - config.tolerance * best["faithfulness_error"]
+    most = parent["copied_share"] + config.copying_rise
+    fitting = [e for e in tuned if e["faithfulness"] >= least and e["copied_share"] <= most]
+    return int(fitting[-1]["step"] if fitting else tuned[0]["step"])
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Records of one caption each, of concepts that tuning does not show."""
+
+    records: list[Record]
+
+    @classmethod
+    def of(cls, everything: Sequence[Record], tuning: Sequence[Record], count: int) -> HeldOut:
+        """Choose up to `count` concepts by the hash of their name; prefer the tuning styles.
+
+        Raises:
+            InputError: the tuning list leaves fewer than two concepts.
+        """
+        shown = {record.concept for record in tuning}
+        styles = {record.style for record in tuning}
+        chosen: dict[str, Record] = {}
+        for record in sorted(everything, key=lambda r: (r.style not in styles, r.file)):
+            if record.concept not in shown:
+                chosen.setdefault(record.concept, record)
+        names = sorted(chosen, key=lambda name: sha256_of_bytes(name.encode()))[:count]
+        captions = {chosen[name].caption: chosen[name] for name in names}
+        if len(captions) < 2:
+            raise InputError(
+                "early_stopping needs at least two concepts outside the tuning list to measure "
+                "faithfulness on; name fewer in tuning_list, or set early_stopping.candidates = 0"
+            )
+        return cls(list(captions.values()))
+
+    @property
+    def captions(self) -> list[str]:
+        """The captions, all different."""
+        return [record.caption for record in self.records]
+
+
+class EarlyStopping:
+    """Keeps and measures candidates while a trainer runs; give `at` to it as `on_save`."""
+
+    def __init__(
+        self,
+        model: LatentDiffusion,
+        config: EarlyStoppingConfig,
+        loop: LoopConfig,
+        *,
+        run: Path,
+        seed: int,
+        held_out: HeldOut,
+        tuning: Sequence[Record],
+        tuning_pixels: Tensor,
+        held_out_pixels: Tensor,
+        faithfulness: Faithfulness,
+        noise_offset: float,
+    ) -> None:
+        self._model, self._config, self._seed = model, config, seed
+        self.folder = run / FOLDER
+        self._steps = [0, *candidate_steps(loop, config.candidates)]
+        self._held_out, self._tuning = held_out, list(tuning)[: config.images]
+        self._faithfulness = faithfulness
+        self._copying = Copying(model, tuning_pixels, held_out_pixels)
+        self._losses = {
+            "training_loss": _FixedLoss(model, tuning, tuning_pixels, noise_offset, seed),
+            "held_out_loss": _FixedLoss(
+                model, held_out.records, held_out_pixels, noise_offset, seed
+            ),
+        }
+        self._trainer: Trainer | None = None
+
+    def watch(self, trainer: Trainer) -> None:
+        """Take the weights from this trainer."""
+        self._trainer = trainer
+
+    def at(self, step: int) -> None:
+        """Keep and measure the candidate of this step, if it is one and was not measured yet."""
+        assert self._trainer is not None
+        if self._trainer.accelerator.is_main_process and step in self._steps:
+            measured = {entry["step"] for entry in read_signals(self.folder)}
+            if step not in measured:
+                with self._trainer.averaged_weights():
+                    self._keep(step)
+                    entry = self._measure(step)
+                self._report(entry)
+        self._trainer.accelerator.wait_for_everyone()
+
+    def _keep(self, step: int) -> None:
+        if step:
+            state = self._model.denoiser.state_dict()
+            half = {name: value.half().cpu().contiguous() for name, value in state.items()}
+            write_bytes_atomically(candidate_path(self.folder, step), save(half))
+
+    def _measure(self, step: int) -> dict[str, Any]:
+        held_out = self._samples(self._held_out.captions, first_seed=1000)
+        copies = self._samples([r.caption for r in self._tuning], first_seed=5000)
+        fit = Estimate.of(self._faithfulness.measure(held_out, self._held_out.captions))
+        distance, copied = self._copying.measure(copies)
+        write_bytes_atomically(self.folder / f"samples-{step:06d}.png", _sheet(held_out[:16]))
+        if self._trainer is not None:
+            self._trainer.monitor.pictures(step, "held_out", _grid(held_out[:16]))
+        return {
+            "step": step,
+            "faithfulness": fit.mean,
+            "faithfulness_error": fit.error,
+            "copied_share": float(copied.mean()),
+            "nearest_distance": float(distance.median()),
+            **{name: loss() for name, loss in self._losses.items()},
+        }
+
+    def _samples(self, captions: Sequence[str], first_seed: int) -> list[Any]:
+        settings = SamplerSettings(
+            steps=self._config.sampler_steps, guidance_scale=self._config.guidance_scale
+        )
+        images: list[Any] = []
+        for start in range(0, len(captions), 16):
+            part = captions[start : start + 16]
+            seeds = [first_seed + self._seed + start + i for i in range(len(part))]
+            images += self._model.sample(prompts=part, seeds=seeds, settings=settings)
+        return images
+
+    def _report(self, entry: dict[str, Any]) -> None:
+        entries = [e for e in read_signals(self.folder) if e["step"] < entry["step"]] + [entry]
+        rule = RULE.format(tolerance=self._config.tolerance, rise=self._config.copying_rise)
+        content: dict[str, Any] = {"rule": rule, "entries": entries}
+        if len(entries) > 1:
+            content["picked_step"] = pick_step(entries, self._config)
+        write_json_atomically(self.folder / SIGNALS, content)
+        write_bytes_atomically(self.folder / "signals.png", plot(content))
+
+
+class _FixedLoss:
+    """The training loss on the same images, captions and noise every time it is asked."""
+
+    def __init__(
+        self,
+        model: LatentDiffusion,
+        records: Sequence[Record],
+        pixels: Tensor,
+        noise_offset: float,
+        seed: int,
+    ) -> None:
+        draw = StepDraw.of(seed, "signals", 0, batch_size=128)
+        plain = CaptionMix(plain=1.0, keywords=0.0, styled=0.0)
+        images = torch.randint(len(records), (draw.batch_size,), generator=draw)
+        text = build_captions(records, plain, model.text_encoder).draw(
+            images, dropout=0.0, generator=draw
+        )
+        device = model.device
+        latents = torch.cat([model.encode(to_unit_range(p.to(device))) for p in pixels.split(64)])
+        z = model.normalise(latents)[images]
+        self._batch = {
+            "z": z, "tokens": text.tokens, "mask": text.mask, "pooled": text.pooled,
+            "noise": draw.noise(tuple(z.shape[1:]), offset=noise_offset, device=device),
+            "u": ((torch.arange(len(z)) + 0.5) / len(z)).to(device),
+        }  # fmt: skip
+        self._model = model
+
+    @torch.no_grad()
+    def __call__(self) -> float:
+        unused = torch.Generator()
+        return float(self._model.loss(self._batch, noise_offset=0.0, generator=unused).mean())
+
+
+def retrieval_head(
+    model: LatentDiffusion,
+    everything: Sequence[Record],
+    pixels: Tensor,
+    held_out: HeldOut,
+    seed: int,
+) -> RetrievalHead:
+    """Return a head trained on all images but those of the held-out concepts."""
+    hidden = {record.concept for record in held_out.records}
+    rows = [i for i, record in enumerate(everything) if record.concept not in hidden]
+    captions = [everything[i].caption for i in rows]
+    return RetrievalHead(model, pixels[rows], captions, seed=seed)
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def candidate_path(folder: Path, step: int) -> Path:
+    """Return the file of a candidate's weights."""
+    return folder / f"step-{step:06d}.safetensors"
+
+
+def read_signals(folder: Path) -> list[dict[str, Any]]:
+    """Return the entries measured so far, by step."""
+    path = folder / SIGNALS
+    return list(read_json(path)["entries"]) if path.exists() else []
+
+
+def load_candidate(model: LatentDiffusion, run: Path, step: int) -> None:
+    """Put a candidate's weights into the denoiser.
+
+    Raises:
+        InputError: there is no such candidate.
+    """
+    folder = run / FOLDER
+    path = candidate_path(folder, step)
+    if not path.is_file():
+        kept = sorted(int(p.stem.removeprefix("step-")) for p in folder.glob("step-*.safetensors"))
+        raise InputError(
+            f"--pick {step}: no such candidate; kept are {', '.join(map(str, kept)) or 'none'}"
+        )
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path} cannot be read ({error}); pick another candidate") from None
+    model.denoiser.load_state_dict({name: value.float() for name, value in weights.items()})
+
+
+def _sheet(images: Sequence[Any]) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(_grid(images).permute(1, 2, 0).numpy()).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _grid(images: Sequence[Any]) -> Tensor:
+    """Return pictures as one (3, H, W) of bytes, four in a row."""
+    pixels = to_pixels(images)
+    missing = -len(pixels) % 4
+    pixels = torch.cat([pixels, pixels.new_full((missing, *pixels.shape[1:]), 255)])
+    rows = pixels.view(-1, 4, *pixels.shape[1:])
+    return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
+
+
+def plot(content: dict[str, Any]) -> bytes:
+    """Return one page (PNG): loss, faithfulness and copying over steps, the picked step marked."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    entries = content["entries"]
+    steps = [e["step"] for e in entries]
+    figure = Figure(figsize=(7, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    loss, faith, copy = figure.subplots(3, 1, sharex=True)
+    for name in ("training_loss", "held_out_loss"):
+        loss.plot(steps, [e[name] for e in entries], marker=".", label=name.replace("_", " "))
+    loss.set_ylabel("loss, fixed noise")
+    loss.legend()
+    faith.errorbar(
+        steps, [e["faithfulness"] for e in entries],
+        yerr=[e["faithfulness_error"] for e in entries], marker=".", capsize=2,
+    )  # fmt: skip
+    faith.set_ylabel("retrieval, held-out captions\n(mean reciprocal rank)")
+    copy.plot(steps, [e["copied_share"] for e in entries], marker=".", label="copied share")
+    copy.plot(
+        steps, [e["nearest_distance"] for e in entries], marker=".",
+        label="distance to nearest tuning image,\nreal held-out images = 1",
+    )  # fmt: skip
+    copy.axhline(0.05, linestyle=":", color="grey", label="copied share of real held-out images")
+    copy.set_ylabel("copying")
+    copy.set_xlabel("step")
+    copy.legend()
+    for axes in (loss, faith, copy):
+        if "picked_step" in content:
+            axes.axvline(content["picked_step"], linestyle="--", color="black", linewidth=1)
+    figure.suptitle("Signals of over-fitting; dashed: picked by the rule", fontsize=11)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def read_outcome(run: Path) -> dict[str, Any]:
+    """Return rule, picked step and entries of a run."""
+    content: dict[str, Any] = json.loads((run / FOLDER / SIGNALS).read_text(encoding="utf-8"))
+    return content

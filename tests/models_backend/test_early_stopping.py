@@ -1,0 +1,194 @@
+"""Candidates of quality-tuning, the signals that are measured on them, and who picks."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from models_backend import checkpoint, train
+from models_backend.checkpoint import read_metadata
+from models_backend.config import EarlyStoppingConfig, LoopConfig, QualityTuneConfig, read_config
+from models_backend.data import manifest
+from models_backend.data.tuning import subset
+from models_backend.errors import InputError
+from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.recipes.early_stopping import HeldOut, candidate_steps, pick_step
+from models_backend.signals import Copying, Estimate, RetrievalHead, to_pixels
+from tests.models_backend import tiny
+
+CONFIG = EarlyStoppingConfig(tolerance=1.0, copying_rise=0.2)
+
+
+def entry(step: int, faithfulness: float, copied: float = 0.0) -> dict[str, float]:
+    return {"step": step, "faithfulness": faithfulness, "faithfulness_error": 0.05,
+            "copied_share": copied}  # fmt: skip
+
+
+def test_defaults_of_the_recipe_are_the_papers():
+    config = QualityTuneConfig(name="x", tuning_list="y")
+    assert config.denoiser_training.batch_size == 64
+    assert config.denoiser_training.steps == 15_000
+    assert config.noise_offset == 0.1
+    assert config.early_stopping.candidates > 0
+
+
+def test_candidates_are_saved_states_evenly_spaced_and_bounded():
+    loop = LoopConfig(steps=1000, save_every=50)
+    assert candidate_steps(loop, 4) == [250, 500, 750, 1000]
+    assert candidate_steps(loop, 1) == [1000]
+    assert candidate_steps(loop, 1000) == list(range(50, 1001, 50))
+    assert candidate_steps(LoopConfig(steps=70, save_every=50), 5) == [50, 70]
+
+
+def test_the_rule_takes_the_latest_that_is_still_faithful():
+    falling = [entry(0, 0.4), entry(10, 0.5), entry(20, 0.46), entry(30, 0.3), entry(40, 0.2)]
+    assert pick_step(falling, CONFIG) == 20
+    level = [entry(step, 0.5) for step in (0, 10, 20)]
+    assert pick_step(level, CONFIG) == 20
+
+
+def test_the_rule_stops_before_copying_rises():
+    copying = [entry(0, 0.5, 0.1), entry(10, 0.5, 0.2), entry(20, 0.5, 0.31), entry(30, 0.5, 0.9)]
+    assert pick_step(copying, CONFIG) == 10
+
+
+def test_the_rule_takes_the_first_where_none_will_do():
+    assert pick_step([entry(0, 0.9), entry(10, 0.2), entry(20, 0.1)], CONFIG) == 10
+
+
+def test_an_estimate_has_its_standard_error():
+    estimate = Estimate.of(torch.tensor([0.0, 1.0, 0.0, 1.0]))
+    assert estimate.mean == 0.5
+    assert estimate.error == pytest.approx((1 / 3) ** 0.5 / 2)
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint_dir: Path) -> LatentDiffusion:
+    loaded, _ = checkpoint.load(checkpoint_dir, "cpu")
+    assert isinstance(loaded, LatentDiffusion)
+    return loaded
+
+
+def plain(colour: tuple[int, int, int], noise: int) -> Image.Image:
+    g = torch.Generator().manual_seed(noise)
+    spread = torch.randint(-12, 12, (16, 16, 3), generator=g)
+    return Image.fromarray((torch.tensor(colour) + spread).clamp(0, 255).byte().numpy())
+
+
+COLOURS = {
+    "a red wall": (220, 30, 30),
+    "a green field": (30, 200, 40),
+    "the blue sea": (20, 40, 220),
+}
+
+
+def test_the_head_knows_captions_it_was_shown_and_not_swapped_ones(model):
+    captions = [caption for caption in COLOURS for _ in range(12)]
+    pictures = [plain(COLOURS[caption], n) for n, caption in enumerate(captions)]
+    head = RetrievalHead(model, to_pixels(pictures), captions, seed=0)
+    fresh = [plain(colour, 100) for colour in COLOURS.values()]
+    assert head.measure(fresh, list(COLOURS)).tolist() == [1, 1, 1]
+    swapped = head.measure(fresh[1:] + fresh[:1], list(COLOURS))
+    assert swapped.max() < 1
+
+
+def test_copies_are_told_from_new_pictures(model):
+    tuning = [plain((200, 60, 60), n) for n in range(6)]
+    held_out = [plain((60 + 8 * n, 200 - 8 * n, 90), n) for n in range(12)]
+    copying = Copying(model, to_pixels(tuning), to_pixels(held_out))
+    distance, copied = copying.measure([tuning[0], tuning[3].transpose(Image.Transpose(0))])
+    assert copied.tolist() == [1, 1]
+    assert distance.max() < 0.1
+    distance, copied = copying.measure(held_out)
+    assert copied.mean() <= 0.2
+    assert distance.median() == pytest.approx(1, abs=1e-4)
+
+
+def test_held_out_concepts_are_not_tuned_on(data):
+    records = manifest.read_records(data)
+    tuning = [r for r in records if r.style == "3d"][:3]
+    held_out = HeldOut.of(records, tuning, 64)
+    assert {r.concept for r in held_out.records} == {r.concept for r in records} - {
+        r.concept for r in tuning
+    }
+    assert {r.style for r in held_out.records} == {"3d"}
+    with pytest.raises(InputError, match="at least two concepts outside the tuning list"):
+        HeldOut.of(records, records, 64)
+
+
+def test_subsets_are_nested_and_random(data):
+    records = manifest.read_records(data)
+    sizes = {count: {r.file for r in subset(records, count, 1)} for count in (2, 5, 9)}
+    assert sizes[2] < sizes[5] < sizes[9]
+    assert {r.file for r in subset(records, 5, 2)} != sizes[5]
+    assert subset(records, 0, 1) == records
+    with pytest.raises(InputError, match="tuning_images 13: the list names 12 images"):
+        subset(records, 13, 1)
+
+
+@pytest.fixture(scope="module")
+def stopped_run(
+    tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoint_dir: Path
+) -> tuple[Path, list[str]]:
+    folder = tmp_path_factory.mktemp("stopped")
+    tuning_list = tiny.write_tuning_list(folder / "picked.tsv")
+    config = folder / "tune.toml"
+    text = tiny.QUALITY_TUNE.format(tuning_list=tuning_list)
+    stopping = "candidates = 5\nimages = 4\nsampler_steps = 2"
+    config.write_text(text.replace("candidates = 0", stopping))
+    run = folder / "run"
+    arguments = [str(config), "--data", str(data), "--out", str(run)]
+    arguments += ["--parent", str(checkpoint_dir)]
+    assert train.main(arguments) == 0
+    return run, arguments
+
+
+def test_every_candidate_is_kept_measured_and_drawn(stopped_run):
+    run, _ = stopped_run
+    content = json.loads((run / "candidates" / "signals.json").read_text())
+    assert [each["step"] for each in content["entries"]] == [0, 2, 4]
+    for each in content["entries"]:
+        assert 0 < each["faithfulness"] <= 1
+        assert 0 <= each["copied_share"] <= 1
+        assert each["training_loss"] > 0
+        assert each["held_out_loss"] > 0
+    assert content["entries"][0]["training_loss"] != content["entries"][2]["training_loss"]
+    names = {path.name for path in (run / "candidates").iterdir()}
+    assert names >= {"step-000002.safetensors", "step-000004.safetensors", "signals.png"}
+    with Image.open(run / "candidates" / "signals.png") as page:
+        assert min(page.size) > 300
+
+
+def test_the_rule_picks_and_the_checkpoint_says_so(stopped_run):
+    run, _ = stopped_run
+    content = json.loads((run / "candidates" / "signals.json").read_text())
+    config = EarlyStoppingConfig()
+    choice = read_metadata(run / "checkpoint")["training"]["early_stopping"]
+    assert choice["picked_by"] == "rule"
+    assert choice["picked_step"] == content["picked_step"] == pick_step(content["entries"], config)
+    assert choice["signals"] in content["entries"]
+    assert "latest candidate" in choice["rule"]
+
+
+def test_a_person_picks_another_candidate(stopped_run, checkpoint_dir, capsys):
+    run, arguments = stopped_run
+    assert train.main([*arguments, "--pick", "2"]) == 0
+    folder = run / "checkpoint-step-2"
+    assert capsys.readouterr().out == f"{folder}\n"
+    metadata = read_metadata(folder)
+    assert metadata["training"]["early_stopping"]["picked_by"] == "person"
+    assert metadata["parent_sha256"] == read_metadata(checkpoint_dir)["sha256"]
+    assert metadata["name"] == "tiny_tuned-step-2"
+    assert train.main([*arguments, "--pick", "2"]) == 0
+    assert train.main([*arguments, "--pick", "3"]) == 2
+    assert "--pick 3: no such candidate; kept are 2, 4" in capsys.readouterr().err
+
+
+def test_tables_of_the_configuration_read(tmp_path):
+    path = tmp_path / "tune.toml"
+    path.write_text('recipe = "quality_tune"\nname = "x"\ntuning_list = "y"\n')
+    assert isinstance(read_config(path, []), QualityTuneConfig)
+    with pytest.raises(InputError, match=r"early_stopping\.candidates -1"):
+        read_config(path, ["early_stopping.candidates=-1"])
