@@ -40,15 +40,20 @@ class Command(PlatformCommand):
 
 
 def run_trainer(config: Path, trainer_options: list[str]) -> Path:
-    """Run the trainer, its progress on our stderr; return the checkpoint directory it names.
+    """Run the trainer; return the checkpoint directory it names."""
+    return Path(run_backend("models_backend.train", [str(config), *trainer_options])[-1])
+
+
+def run_backend(module: str, arguments: list[str]) -> list[str]:
+    """Run a program of the models backend, its progress on our stderr; return what it prints.
 
     A process of its own keeps torch out of this one. Its exit status becomes ours.
     """
-    command = [sys.executable, "-m", "models_backend.train", str(config), *trainer_options]
+    command = [sys.executable, "-m", module, *arguments]
     finished = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, cwd=settings.BASE_DIR, check=False
     )
     if finished.returncode:
         # The trainer has already said why, on stderr.
         raise CommandError("training did not finish", returncode=finished.returncode)
-    return Path(finished.stdout.strip().splitlines()[-1])
+    return finished.stdout.strip().splitlines()
