@@ -10,6 +10,7 @@ export PYTHONUNBUFFERED := 1
 
 .PHONY: help demo run stop status worker test lint format bench bench-stats bench-annotate label-studio arena-rank clean
 .PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate label-studio clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-annotate bench-train label-studio clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +46,7 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff format .
 
 bench: bench-stats bench-votes-read bench-annotate  ## Run every benchmark
+bench: bench-stats bench-annotate bench-train  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
@@ -54,6 +56,9 @@ bench-votes-read: $(VENV)/.dev  ## Reading a million votes from PostgreSQL into 
 
 bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio's where it is installed
 	$(PY) -m tests.annotation.bench $(BENCH)
+
+bench-train: $(VENV)/.dev  ## Training and sampling beside diffusers' own loops
+	$(PY) -m tests.models_backend.bench_train $(BENCH)
 
 label-studio: var/label-studio/.installed  ## Install Label Studio, the peer of bench-annotate
 

@@ -188,3 +188,24 @@ def test_unknown_checkpoint_lists_the_known(tmp_path):
     register_checkpoint(source=make_pipeline(tmp_path / "one"), name="sd")
     with pytest.raises(BadInputError, match="registered: sd"):
         usable_checkpoint("sdxl")
+
+
+def test_ablation_by_data_size_registers_each_directory(tmp_path, monkeypatch, capsys):
+    """The trainer itself is tested beside it; here it has already printed its directories."""
+    from evalplatform.checkpoints.management.commands import ablate_data_size
+
+    parent = make_trained(tmp_path / "parent", name="pretrained", role="pretrained")
+    sha256 = inspect(parent).sha256
+    tuned = make_trained(tmp_path / "tuned", name="tuned-100", value=2.0, parent_sha256=sha256)
+    asked = []
+
+    def run_backend(module: str, arguments: list[str]) -> list[str]:
+        asked.append((module, arguments))
+        return [str(parent), str(tuned)]
+
+    monkeypatch.setattr(ablate_data_size, "run_backend", run_backend)
+    call_command("ablate_data_size", "tune.toml", "--", "--sizes", "0", "100")
+    assert asked == [("models_backend.ablate_data_size", ["tune.toml", "--sizes", "0", "100"])]
+    row = Checkpoint.objects.get(name="tuned-100")
+    assert row.parent == Checkpoint.objects.get(name="pretrained")
+    assert "registered tuned-100" in capsys.readouterr().out

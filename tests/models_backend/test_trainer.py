@@ -3,15 +3,28 @@
 import contextlib
 import itertools
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from models_backend import memory
 from models_backend.config import LoopConfig
-from models_backend.errors import TrainingError
-from models_backend.trainer import Stateful, StepLoss, Trainer, learning_rate, step_generator
+from models_backend.errors import InputError, TrainingError
+from models_backend.trainer import (
+    Stateful,
+    StepDraw,
+    StepLoss,
+    Trainer,
+    learning_rate,
+    step_generator,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # -- learning rate --------------------------------------------------------------------------------
 
@@ -294,3 +307,74 @@ def test_non_finite_gradient_leaves_the_weights(tmp_path):
     with pytest.raises(TrainingError, match="gradient is not finite"):
         trainer(line, tmp_path).fit(spoiled)
     assert line.values() == [0, 0]
+
+
+# -- disk, memory, TensorBoard --------------------------------------------------------------------
+
+
+def test_a_full_disk_leaves_the_last_whole_state(tmp_path):
+    """The limit on the size of a file stands for a full disk: the kernel refuses the write."""
+    code = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from torch import nn
+from models_backend.config import LoopConfig
+from models_backend.trainer import StepLoss, Trainer
+run = Path(sys.argv[1])
+module = nn.Linear(200, 200)
+def step(draw):
+    if draw.step == 15:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    x = torch.randn(4, 200, generator=draw)
+    return StepLoss((module(x) - x).square().mean(dim=1), torch.arange(4), {})
+loop = LoopConfig(steps=30, save_every=10)
+Trainer(module=module, config=loop, seed=0, stage="square", run=run).fit(step)
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+    )
+    last = finished.stderr.strip().splitlines()[-1]
+    assert "state-square.pt cannot be written" in last
+    assert "free some space, then run the same command to resume" in last
+    assert torch.load(tmp_path / "state-square.pt")["step"] == 10
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_a_network_too_large_for_the_memory_is_refused_before_it_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda device: 10_000)
+    large = nn.Linear(100, 100)
+    with pytest.raises(InputError, match=r"line: 0 M parameters need at least 0\.0 GiB to train"):
+        trainer(large, tmp_path)
+    trainer(nn.Linear(2, 2), tmp_path)
+
+
+def test_a_training_holds_gradient_moments_and_average():
+    loop = LoopConfig(steps=1)
+    assert memory.training_bytes(1000, loop) == 16_000
+    assert memory.training_bytes(1000, replace(loop, ema_decay=0.0)) == 12_000
+
+
+def test_tensorboard_has_the_losses_of_the_log_once(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    halted, resumed, steps = Line(), Line(), []
+
+    def stopping(draw: StepDraw) -> StepLoss:
+        if len(steps) == 47:
+            raise KilledError
+        steps.append(1)
+        return halted.step(draw)
+
+    first = trainer(halted, tmp_path, save_every=30)
+    with pytest.raises(KilledError):
+        first.fit(stopping)
+    first.monitor.close()
+    trainer(resumed, tmp_path, save_every=30).fit(resumed.step)
+    entries = [json.loads(text) for text in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries] == [20, 40, 60]
+    events = EventAccumulator(str(tmp_path / "tensorboard" / "line")).Reload()
+    scalars = {event.step: event.value for event in events.Scalars("line/loss")}
+    assert scalars == pytest.approx({entry["step"]: entry["loss"] for entry in entries}, abs=1e-6)
+    assert len(events.Scalars("line/loss")) == 3

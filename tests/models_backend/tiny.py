@@ -64,14 +64,17 @@ candidates = 0
 """
 
 
-def write_dataset(folder: Path) -> Path:
+def write_dataset(folder: Path, *, size: int = SIZE, copies: int = 1) -> Path:
     """Write a finished data set: six things in two styles, plain colours with some noise."""
     rng = np.random.default_rng(0)
     records = []
     for style, licence in STYLES.items():
-        for index, thing in enumerate(THINGS):
+        names = [
+            thing if not copy else f"{thing}{copy}" for copy in range(copies) for thing in THINGS
+        ]
+        for index, thing in enumerate(names):
             file = f"images/{style}/{thing}.png"
-            colour = rng.integers(40, 215, 3) + rng.integers(-40, 40, (SIZE, SIZE, 1))
+            colour = rng.integers(40, 215, 3) + rng.integers(-40, 40, (size, size, 1))
             path = folder / file
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(colour.astype(np.uint8)).save(path)
