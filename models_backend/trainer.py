@@ -319,7 +319,7 @@ class Trainer:
 
 def default_accelerator() -> Accelerator:
     """Return what `accelerate launch` asked for, else one process on the best device there is."""
-    exchange = DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
+    exchange = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
     return Accelerator(kwargs_handlers=[exchange])
 
 
