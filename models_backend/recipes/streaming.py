@@ -124,7 +124,7 @@ def mirror(trainer: Trainer, step: int) -> Tensor:
 
 
 class LatentCache:
-    """Latents on disk, in half precision: by picture, size, mirroring and autoencoder."""
+    """Normalised latents on disk, in half precision: by picture, size, side and weights."""
 
     def __init__(self, model: LatentDiffusion, folder: Path, writer: int) -> None:
         self._folder, self._writer = folder / "latents" / weights_key(model)[:16], writer
@@ -256,7 +256,7 @@ class _StreamedStep:
         draws = torch.rand((3, draw.batch_size), generator=draw)
         u, u_caption, u_dropped = draws[:, draw.rows]
         reads, waited = self._reader.read(draw.step, draw.rows)
-        z = self._model.normalise(self._latents(reads))
+        z = self._latents(reads)
         mix = self._config.captions
         captions = [
             "" if dropped < self._config.caption_dropout else choose(r.sample, mix, chosen)
@@ -284,7 +284,9 @@ class _StreamedStep:
     def _encoded(self, pictures: Sequence[Bytes | None]) -> Tensor:
         held = [picture for picture in pictures if picture is not None]
         pixels = torch.from_numpy(np.stack(held)).to(self._model.device)
-        return self._model.encode(to_unit_range(pixels))
+        # Normalised before they are stored: half precision holds unit variance well, and would lose
+        # what a channel says by small changes of a large mean.
+        return self._model.normalise(self._model.encode(to_unit_range(pixels)))
 
 
 def choose(sample: Sample, mix: CaptionMix, u: float) -> str:
@@ -298,8 +300,10 @@ def choose(sample: Sample, mix: CaptionMix, u: float) -> str:
 
 
 def weights_key(model: LatentDiffusion) -> str:
-    """Return a hash of the autoencoder: latents of another one are other latents."""
+    """Return a hash of all that a normalised latent hangs on beside the picture."""
     digest = hashlib.sha256()
+    for statistic in (model.latent_mean, model.latent_std):
+        digest.update(statistic.detach().cpu().numpy().tobytes())
     for name, value in sorted(model.autoencoder.state_dict().items()):
         digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
     return digest.hexdigest()

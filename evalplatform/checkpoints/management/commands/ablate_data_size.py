@@ -33,5 +33,5 @@ class Command(PlatformCommand):
         for line in run_backend("models_backend.ablate_data_size", arguments):
             self.stdout.write(f"trained {line}")
             if not options["no_register"]:
-                checkpoint, _ = register_checkpoint(directory=Path(line))
+                checkpoint, _ = register_checkpoint(source=Path(line))
                 self.stdout.write(f"registered {checkpoint.name}, sha256 {checkpoint.sha256}")
