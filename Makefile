@@ -8,9 +8,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-annotate label-studio arena-rank clean
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate label-studio clean
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-annotate bench-train label-studio clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate bench-train label-studio arena-rank clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,8 +43,7 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-votes-read bench-annotate  ## Run every benchmark
-bench: bench-stats bench-annotate bench-train  ## Run every benchmark
+bench: bench-stats bench-votes-read bench-annotate bench-train  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
