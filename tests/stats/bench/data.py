@@ -39,6 +39,15 @@ class Data:
         """The same votes as if all were on one pair of checkpoints."""
         return Votes(self.outcome, self.prompt, self.annotator, self.prompt)
 
+    @cached_property
+    def items(self) -> Votes:
+        """The same votes; an item is a pair of checkpoints on a prompt: ten votes at 2.175M."""
+        turned = self.a > self.b
+        low, high = np.where(turned, self.b, self.a), np.where(turned, self.a, self.b)
+        pair = low.astype(np.int32) * CHECKPOINTS + high
+        outcome = np.where(turned, 2 - self.outcome, self.outcome).astype(np.int8)
+        return Votes(outcome, self.prompt, self.annotator, pair * PROMPTS + self.prompt)
+
     def head(self, n: int) -> Data:
         return Data(*(getattr(self, name)[:n] for name in self.__dataclass_fields__))
 
