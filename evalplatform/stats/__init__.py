@@ -4,6 +4,10 @@ Pure: numpy and scipy only. No Django, no torch, no input or output, no clock, a
 but the generator a caller gives or a seed written down. Votes share prompts and annotators, and
 every interval here says in `method` which of the two it takes into account.
 
+`Votes` are about one pair of checkpoints and enter `win_rates`, `verdicts`, `sign_test`,
+`agreement`, `robustness`; `GalleryVotes` are about many and enter `rank`, `bootstrap`,
+`rank_robustness`.
+
 Naming: A and B are the two checkpoints compared, a win is a win of A, shares lie in [0, 1]. What
 cannot be estimated is a named `State` with a reason and values None; what means nothing is refused
 with a `StatsError` that names the rows.

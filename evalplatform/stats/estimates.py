@@ -23,7 +23,6 @@ class State(StrEnum):
     ONE_CATEGORY = "one_category"
     NO_SHARED_ITEMS = "no_shared_items"
     ONE_ITEM = "one_item"
-    ONE_CHECKPOINT = "one_checkpoint"
     DISCONNECTED = "disconnected"
     SEPARATED = "separated"
     NOT_CONVERGED = "not_converged"

@@ -40,8 +40,6 @@ def existence(pairs: PairCounts, labels: Sequence[Hashable], ties: Ties) -> tupl
     wins = pairs.counts[:, 0] > 0
     tied = pairs.counts[:, 1] > 0
     losses = pairs.counts[:, 2] > 0
-    if len(labels) < 2:
-        return State.ONE_CHECKPOINT, "There is one checkpoint: nothing to compare it with."
     joined = _components(np.r_[pairs.first], np.r_[pairs.second], m, "weak")
     if len(np.unique(joined)) > 1:
         parts = "; ".join(_named(labels, joined == one) for one in np.unique(joined))

@@ -19,7 +19,7 @@ from evalplatform.stats import (
     UnknownOptionError,
     rank,
 )
-from evalplatform.stats.davidson import fit, pair_counts
+from evalplatform.stats.davidson import PairCounts, chances, fit, pair_counts
 from evalplatform.stats.sandwich import clustered_covariance, difference_variances
 
 from .crossed_galleries import (
@@ -342,6 +342,27 @@ def test_strong_leads_are_reached_by_halved_steps():
     ranking = rank(games_of(("x", "y", 4000, 1, 0), ("y", "z", 4000, 1, 1), ("x", "z", 9000, 1, 0)))
     assert ranking.is_defined
     assert ranking.difference("x", "y").value > 7
+
+
+def test_a_fit_that_does_not_end_is_a_named_state(monkeypatch):
+    monkeypatch.setattr("evalplatform.stats.davidson._MAX_ITERATIONS", 1)
+    ranking = rank(baseball())
+    assert ranking.state is State.NOT_CONVERGED
+    assert ranking.reason
+    assert ranking.values is None
+
+
+@pytest.mark.parametrize("lead", [1e3, 1e6, 1e9])
+def test_leads_of_any_size_are_fitted(lead):
+    """Far beyond any study; the odds are still those of the counts."""
+    counts = np.array([[lead, 3.0, 1.0], [lead, 1.0, 2.0]])
+    fitted = fit(PairCounts(np.array([0, 1]), np.array([1, 2]), counts, 3))
+    assert fitted.converged
+    expected = counts.sum(axis=0)
+    win, tie, lose = chances(-np.diff(fitted.strengths), fitted.log_nu)
+    n = counts.sum(axis=1)
+    found = ((n * win).sum(), (n * tie).sum(), (n * lose).sum())
+    assert found == pytest.approx(expected, rel=1e-3)
 
 
 def test_true_strengths_agree_with_the_simulated_votes():
