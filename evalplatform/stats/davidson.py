@@ -27,7 +27,9 @@ from .votes import BoolColumn, IntColumn
 
 Ties = Literal["davidson", "half"]
 
-_MAX_ITERATIONS = 60
+_MAX_ITERATIONS = 200
+_LONGEST_STEP = 2.0  # natural log units; odds that change more than sevenfold are no Newton step
+_RIDGE = 1e-13  # of the largest curvature: keeps the system solvable where odds are extreme
 _MAX_HALVINGS = 30
 _TOLERANCE = 1e-6  # of the last step, on the log scale; what is left is about its square
 
@@ -122,7 +124,13 @@ def fit(pairs: PairCounts, *, start: Fit | None = None) -> Fit:
 
 
 def newton_step(curvature: FloatArray, gradient: FloatArray) -> FloatArray:
-    return np.asarray(np.linalg.solve(curvature, gradient[..., None])[..., 0], np.float64)
+    """Newton's step, cut to `_LONGEST_STEP`."""
+    size = curvature.shape[-1]
+    largest = np.abs(curvature).max(axis=(-2, -1), keepdims=True)
+    solvable = curvature + _RIDGE * largest * np.eye(size)
+    step = np.linalg.solve(solvable, gradient[..., None])[..., 0]
+    longest = np.abs(step).max(axis=-1, keepdims=True)
+    return np.asarray(step * np.minimum(1.0, _LONGEST_STEP / np.maximum(longest, 1e-300)))
 
 
 def chances(d: FloatArray, log_nu: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -126,6 +126,9 @@ def simulate_gallery(design: GalleryDesign, rng: np.random.Generator) -> Gallery
     x += by_prompt[prompt, a] - by_prompt[prompt, b]
     x += by_annotator[annotator, a] - by_annotator[annotator, b]
     outcome = np.where(x > design.tie, 0, np.where(x < -design.tie, 2, 1))
+    turned = rng.random(len(a)) < 0.5  # either checkpoint may come first
+    a, b = np.where(turned, b, a), np.where(turned, a, b)
+    outcome = np.where(turned, 2 - outcome, outcome)
     return GalleryVotes.from_columns(
         model_a=a, model_b=b, outcome=outcome, prompt=prompt, annotator=annotator
     )

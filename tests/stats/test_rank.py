@@ -19,7 +19,16 @@ from evalplatform.stats import (
     UnknownOptionError,
     rank,
 )
-from evalplatform.stats.davidson import PairCounts, chances, fit, pair_counts
+from evalplatform.stats.davidson import (
+    PairCounts,
+    _climb,
+    _Model,
+    chances,
+    fit,
+    newton_step,
+    pair_counts,
+)
+from evalplatform.stats.existence import existence
 from evalplatform.stats.sandwich import clustered_covariance, difference_variances
 
 from .crossed_galleries import (
@@ -352,17 +361,45 @@ def test_a_fit_that_does_not_end_is_a_named_state(monkeypatch):
     assert ranking.values is None
 
 
-@pytest.mark.parametrize("lead", [1e3, 1e6, 1e9])
-def test_leads_of_any_size_are_fitted(lead):
-    """Far beyond any study; the odds are still those of the counts."""
-    counts = np.array([[lead, 3.0, 1.0], [lead, 1.0, 2.0]])
-    fitted = fit(PairCounts(np.array([0, 1]), np.array([1, 2]), counts, 3))
-    assert fitted.converged
-    expected = counts.sum(axis=0)
-    win, tie, lose = chances(-np.diff(fitted.strengths), fitted.log_nu)
-    n = counts.sum(axis=1)
-    found = ((n * win).sum(), (n * tie).sum(), (n * lose).sum())
-    assert found == pytest.approx(expected, rel=1e-3)
+def extreme_tables(count):
+    """Pairs with 0 to a million votes a cell, many cells empty, whose strengths are defined."""
+    rng = np.random.default_rng(0)
+    while count:
+        m = int(rng.integers(2, 6))
+        first, second = np.triu_indices(m, 1)
+        counts = np.floor(10 ** rng.uniform(-2, 6, (len(first), 3)))
+        counts[rng.random(counts.shape) < 0.4] = 0
+        seen = counts.any(axis=1)
+        pairs = PairCounts(first[seen], second[seen], counts[seen], m)
+        if seen.any() and existence(pairs, range(m), "davidson")[0] is State.DEFINED:
+            count -= 1
+            yield pairs
+
+
+def test_tables_of_any_imbalance_are_fitted_to_their_own_expectation():
+    """At the maximum the expected net wins and ties are those seen."""
+    for pairs in extreme_tables(150):
+        fitted = fit(pairs)
+        assert fitted.converged
+        n = pairs.counts.sum(axis=1)
+        gaps = fitted.strengths[pairs.first] - fitted.strengths[pairs.second]
+        win, tie, lose = chances(gaps, fitted.log_nu)
+        surplus = n * (win - lose) - (pairs.counts[:, 0] - pairs.counts[:, 2])
+        net = np.bincount(pairs.first, surplus, pairs.n_checkpoints)
+        net -= np.bincount(pairs.second, surplus, pairs.n_checkpoints)
+        assert net == pytest.approx(np.zeros(pairs.n_checkpoints), abs=1e-5 * n.sum() ** 0.5)
+        ties = pairs.counts[:, 1].sum()
+        assert (n * tie).sum() == pytest.approx(ties, abs=1e-5 * n.sum() ** 0.5)
+
+
+def test_a_step_that_goes_too_far_is_halved_until_the_likelihood_rises():
+    model = _Model.of(pair_counts(baseball()))
+    start = model.at(np.zeros(7))
+    step = 60.0 * newton_step(start.curvature, start.gradient)
+    assert model.at(step).loglik < start.loglik
+    params, reached = _climb(model, np.zeros(7), start, step)
+    assert reached.loglik > start.loglik
+    assert np.abs(params).max() < np.abs(step).max()
 
 
 def test_true_strengths_agree_with_the_simulated_votes():
