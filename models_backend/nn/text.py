@@ -110,6 +110,12 @@ class TextEncoder:
         """W: channels of all encoders together."""
         return sum(part.width for part in self.parts)
 
+    @property
+    def reference(self) -> dict[str, str]:
+        """Names and weights in a few words: equal references give equal embeddings."""
+        parts = {part.source.name: f"{part.tokens} {part.source.sha256}" for part in self.parts}
+        return parts | {"masked": str(self.config.masked)}
+
     def to(self, device: str) -> Self:
         """Run the encoders there; embeddings come back to the CPU."""
         for part in self.parts:

@@ -56,15 +56,15 @@ def judge_the_judge(
 ) -> dict[str, float]:
     """Return what the judge can tell of real drawings: the most a sample could reach."""
     x = to_unit_range(references)
-    logits = judge.style(judge(x)).argmax(dim=1).tolist()
-    styles = [judge.styles[index] for index in logits]
-    right = [style == r.style for style, r in zip(styles, held.references, strict=True)]
+    tuned = np.array([record.style == held.tuning_style for record in held.references])
+    right = (judge.probability(x, held.tuning_style).numpy() > 0.5) == tuned
     concepts = {record.concept: index for index, record in enumerate(held.references)}
     rows = [i for i, record in enumerate(held.training) if record.concept in concepts]
     wanted = torch.tensor([concepts[held.training[i].concept] for i in rows])
     ranks = retrieve(judge.embed(to_unit_range(training[rows])), judge.embed(x))
     return {
-        "style_accuracy": float(np.mean(right)),
+        "style_accuracy": float(right.mean()),
+        "style_by_guessing": float(max(tuned.mean(), 1 - tuned.mean())),
         "top1_of_real_drawings": float((ranks[:, 0] == wanted).float().mean()),
         "chance": 1 / len(held.references),
     }
@@ -128,9 +128,10 @@ def render(results: dict[str, Any]) -> str:
     lines += [
         conclusion(results),
         "",
-        "What the judge can tell: of the held-out drawings, which it was not trained on, it names "
-        f"the style of {judge['style_accuracy']:.0%}. The real training drawings of the same "
-        "things retrieve their held-out drawing in another style "
+        "What the judge can tell: of the held-out drawings, which it was not trained on, it tells "
+        f"the tuning images' style from the others in {judge['style_accuracy']:.0%} (the more "
+        f"frequent answer alone: {judge['style_by_guessing']:.0%}). The real training drawings of "
+        "the same things retrieve their held-out drawing in another style "
         f"{judge['top1_of_real_drawings']:.0%} of the time; chance is {judge['chance']:.1%}.",
         "",
         f"{results['captions']} held-out captions, {results['samples_per_caption']} samples each, "
