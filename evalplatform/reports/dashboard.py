@@ -15,7 +15,9 @@ from evalplatform.annotation.models import Release, SurplusVote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.results import CampaignResults
-from evalplatform.reports.table import coefficient, p_value, percent, percent_of
+from evalplatform.reports.table import coefficient, early_net, p_value, percent, percent_of
+from evalplatform.stats import ConfidenceSequence
+from evalplatform.stats.sequential import ASSUMES
 
 # Pairs shown are the first of the campaign's seeded random order: never picked by hand.
 SHOWN_PAIRS = 12
@@ -54,6 +56,16 @@ def dashboard_context(results: CampaignResults) -> dict[str, Any]:
         ],
         "side_bias": percent(results.side_bias.left) if results.side_bias else None,
         "quality": results.quality,
+        "early_looks": [
+            {
+                "criterion": each.criterion_label,
+                "n": each.sequence.n_prompts,
+                "net": early_net(each.sequence),
+                "says": _what_it_says(results.campaign, each.sequence),
+            }
+            for each in results.early_looks
+        ],
+        "early_assumes": ASSUMES,
         "people": [
             (each, results.profiles.get(each.pseudonym)) for each in results.quality.annotators
         ],
@@ -72,6 +84,15 @@ def dashboard_context(results: CampaignResults) -> dict[str, Any]:
         "pairs": shown_pairs(results.campaign),
         "figures": all_figures(results),
     }
+
+
+def _what_it_says(campaign: Campaign, sequence: ConfidenceSequence) -> str:
+    if sequence.low is None or sequence.high is None:
+        return sequence.reason
+    if not sequence.decided:
+        return "no preference shown yet"
+    preferred = campaign.checkpoint_a if sequence.low > 0.0 else campaign.checkpoint_b
+    return f"{preferred.name} preferred"
 
 
 def _row(group: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from evalplatform import stats
 from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
-from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.results import CampaignResults, EarlyLook
 
 FORMAT = "evalplatform-results/2"
 
@@ -50,6 +50,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             }
             for group in results.groups
         ],
+        "early_looks": [_early_look(each) for each in results.early_looks],
         "with_excluded_votes": [
             {
                 "criterion": each.criterion,
@@ -75,6 +76,15 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             for each in results.categories
         ],
     }
+
+
+def _early_look(look: EarlyLook) -> dict[str, Any]:
+    sequence = look.sequence
+    names = (
+        "value", "low", "high", "level", "n_prompts", "decided", "method", "assumes", "state",
+        "reason",
+    )  # fmt: skip
+    return {"criterion": look.criterion} | {name: plain(getattr(sequence, name)) for name in names}
 
 
 def _exclusions(quality: QualitySummary) -> list[dict[str, Any]]:

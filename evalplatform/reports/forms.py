@@ -62,8 +62,8 @@ class PlanForm(forms.Form):
     )
     criterion = forms.ChoiceField(label="Criterion of the pilot", choices=Criterion.Kind.choices)
     ties = _percent("Ties, %", EXPECTED_TIES)
-    prompt_share = _percent("Of the variance, between prompts, %", EXPECTED_PROMPT_SHARE)
-    annotator_share = _percent("Of the variance, between annotators, %", EXPECTED_ANNOTATOR_SHARE)
+    prompt_share = _percent("Variance between prompts, %", EXPECTED_PROMPT_SHARE)
+    annotator_share = _percent("Variance between annotators, %", EXPECTED_ANNOTATOR_SHARE)
 
     answer: Answer | None = None
 

@@ -66,6 +66,15 @@ class CategoryResult:
 
 
 @dataclass(frozen=True)
+class EarlyLook:
+    """One criterion while votes are still coming in: bounds that may be looked at any time."""
+
+    criterion: str
+    criterion_label: str
+    sequence: stats.ConfidenceSequence
+
+
+@dataclass(frozen=True)
 class CampaignResults:
     """Everything a report says; groups are empty until there is a vote that counts."""
 
@@ -78,6 +87,7 @@ class CampaignResults:
     groups: list[GroupResult]
     with_excluded: list[WithExcluded]  # empty while no vote is excluded
     categories: list[CategoryResult]
+    early_looks: list[EarlyLook]  # empty once every vote is in
     profiles: dict[str, stats.AnnotatorProfile]  # by pseudonym, of votes that count
     side_bias: stats.SideBias | None
     median_response_ms: float | None
@@ -110,10 +120,11 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
     table = stored.counting()
     times = table.response_ms[table.response_ms != UNKNOWN_MS]
     groups = list(_groups(campaign, table, prompts))
+    completeness = completeness_of(campaign)
     return CampaignResults(
         campaign=campaign,
         stored=stored,
-        completeness=completeness_of(campaign),
+        completeness=completeness,
         quality=quality_summary(campaign),
         n_annotators=len(np.unique(table.annotator)),
         n_simulated_votes=int(table.is_simulated.sum()),
@@ -122,6 +133,7 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
             _with_excluded(campaign, stored, prompts, groups) if len(table) < len(stored) else []
         ),
         categories=list(_categories(campaign, table, prompts)),
+        early_looks=[] if completeness.is_complete else list(_early_looks(campaign, table)),
         profiles=_profiles(campaign, table),
         side_bias=_side_bias(table),
         median_response_ms=float(np.median(times)) if len(times) else None,
@@ -219,6 +231,17 @@ def _categories(
         labels = {kind: prompts.labels(votes, of) for kind, of in _KINDS.items()}
         for test in stats.group_tests(votes.as_stats(), labels):
             yield CategoryResult(criterion.kind, criterion.get_kind_display(), test)
+
+
+def _early_looks(campaign: Campaign, table: VoteColumns) -> Iterator[EarlyLook]:
+    for criterion in campaign.criteria.all():
+        votes = table.where(table.criterion == criterion.pk)
+        if not len(votes):
+            continue
+        means = stats.completed_prompt_means(votes.as_stats(), criterion.k)
+        yield EarlyLook(
+            criterion.kind, criterion.get_kind_display(), stats.confidence_sequence(means)
+        )
 
 
 def _profiles(campaign: Campaign, table: VoteColumns) -> dict[str, stats.AnnotatorProfile]:

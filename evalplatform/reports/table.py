@@ -8,7 +8,8 @@ from rich.table import Table
 
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.results import CampaignResults
-from evalplatform.stats import AgreementEstimate, Estimate, State
+from evalplatform.stats import AgreementEstimate, ConfidenceSequence, Estimate, State
+from evalplatform.stats.sequential import ASSUMES
 
 WIDTH = 112
 FOOTNOTE = (
@@ -42,6 +43,13 @@ def percent_interval(
         return f"– ({state.value.replace('_', ' ')})"
     sign = "+" if signed else ""
     return f"{100 * value:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+
+
+def early_net(sequence: ConfidenceSequence) -> str:
+    """Return the bounds of a confidence sequence in per cent."""
+    return percent_interval(
+        sequence.value, sequence.low, sequence.high, sequence.state, signed=True
+    )
 
 
 def stacked(estimate: Estimate, *, signed: bool = False) -> str:
@@ -104,11 +112,23 @@ def results_table(results: CampaignResults) -> str:
         )  # fmt: skip
     console.print(table)
     console.print(FOOTNOTE)
+    _print_early_looks(console, results)
     _print_categories(console, results)
     _print_exclusions(console, results)
     _print_quality(console, results.quality)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def _print_early_looks(console: Console, results: CampaignResults) -> None:
+    """Print bounds that may be read before all votes are in."""
+    for each in results.early_looks:
+        console.print(
+            f"Safe to read early, {each.criterion_label}: net {early_net(each.sequence)} on "
+            f"{each.sequence.n_prompts:,} complete prompts."
+        )
+    if results.early_looks:
+        console.print(f"Those bounds hold at all times together. {ASSUMES}")
 
 
 def _print_categories(console: Console, results: CampaignResults) -> None:

@@ -67,6 +67,7 @@ from .ranking import rank
 from .rates import Tally, WinRates, breakdown, tally, win_rates
 from .reliability import Agreement, AgreementEstimate, agreement
 from .resampling import Bootstrap, bootstrap
+from .sequential import ConfidenceSequence, completed_prompt_means, confidence_sequence
 from .sides import SideBias, side_bias
 from .votes import Outcome, Votes, factorise
 
@@ -78,6 +79,7 @@ __all__ = [
     "Bootstrap",
     "ColumnTypeError",
     "Components",
+    "ConfidenceSequence",
     "DawidSkene",
     "Difference",
     "EmptyVotesError",
@@ -121,6 +123,8 @@ __all__ = [
     "bootstrap",
     "breakdown",
     "compare_nets",
+    "completed_prompt_means",
+    "confidence_sequence",
     "dawid_skene",
     "detectable_effect",
     "exact_sign_test",

@@ -36,6 +36,8 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "medians_by",
     "proportion",
     "compare_nets",
+    "completed_prompt_means",
+    "confidence_sequence",
     "detectable_effect",
     "plan_study",
     "power_of",
