@@ -56,7 +56,8 @@ def shared_items(counts: FloatArray) -> FloatArray:
     table = np.asarray(counts, dtype=np.float64)
     if table.ndim != 2 or not (table >= 0.0).all():
         raise ColumnTypeError("counts must be a table items x categories of counts from 0 up.")
-    return table[table.sum(axis=1) >= 2]
+    shared = table.sum(axis=1) >= 2
+    return table if shared.all() else table[shared]
 
 
 def percent_agreement(counts: FloatArray) -> float | None:
@@ -163,7 +164,7 @@ def _ac1_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, Flo
 
 def _nominal_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     size = counts.sum(axis=1)
-    disagreeing = (size**2 - (counts**2).sum(axis=1)) / (size - 1.0)
+    disagreeing = (size**2 - np.einsum("ij,ij->i", counts, counts)) / (size - 1.0)
     n = weights @ size
     return (n - 1.0) * (weights @ disagreeing), n**2 - ((weights @ counts) ** 2).sum(axis=1)
 
@@ -184,7 +185,7 @@ def _ordinal_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray,
 def _disagreement(counts: FloatArray) -> FloatArray:
     """The chance that two votes of an item disagree, per row."""
     size = counts.sum(axis=1)
-    chance: FloatArray = (size**2 - (counts**2).sum(axis=1)) / (size * (size - 1.0))
+    chance: FloatArray = (size**2 - np.einsum("ij,ij->i", counts, counts)) / (size * (size - 1.0))
     return chance
 
 

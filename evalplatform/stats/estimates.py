@@ -28,7 +28,6 @@ class State(StrEnum):
     NOT_CONVERGED = "not_converged"
     NO_LEADER = "no_leader"
     UNBEATABLE = "unbeatable"
-    NO_RNG = "no_rng"
     UNSTABLE = "unstable"
     NO_ANSWERS = "no_answers"
     FEW_ANNOTATORS = "few_annotators"

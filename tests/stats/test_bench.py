@@ -8,7 +8,8 @@ from .bench import data, speed
 from .bench.rows import ROWS
 
 BY_NAME = {row.name: row for row in ROWS}
-QUICK = ("point_fit", "point_fit_evalica", "point_fit_davidson", "two_way_rates", "two_way_rank")
+QUICK = ("point_fit", "point_fit_evalica", "point_fit_davidson", "two_way_rates", "two_way_rank",
+         "alpha", "agreement")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

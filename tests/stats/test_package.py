@@ -17,15 +17,6 @@ MODULES = [module.name for module in pkgutil.iter_modules(evalplatform.stats.__p
 WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "agreement"} | {
     "side_bias",
     "Votes",
-    "rank",
-    "rank_sets",
-    "bootstrap",
-    "robustness",
-    "rank_robustness",
-    "with_and_without",
-    "holm",
-    "benjamini_hochberg",
-    "max_t",
     "fleiss_kappa",
     "nominal_alpha",
     "ordinal_alpha",
@@ -44,6 +35,15 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "stated_components",
     "variance_components",
     "group_tests",
+    "rank",
+    "rank_sets",
+    "bootstrap",
+    "robustness",
+    "rank_robustness",
+    "with_and_without",
+    "holm",
+    "benjamini_hochberg",
+    "max_t",
 }
 
 

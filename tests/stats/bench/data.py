@@ -41,12 +41,12 @@ class Data:
 
     @cached_property
     def items(self) -> Votes:
-        """The same votes; an item is a pair of checkpoints on a prompt: ten votes at 2.175M."""
+        """The same votes by item, one for each pair of checkpoints on each prompt."""
         turned = self.a > self.b
-        low, high = np.where(turned, self.b, self.a), np.where(turned, self.a, self.b)
-        pair = low.astype(np.int32) * CHECKPOINTS + high
-        outcome = np.where(turned, 2 - self.outcome, self.outcome).astype(np.int8)
-        return Votes(outcome, self.prompt, self.annotator, pair * PROMPTS + self.prompt)
+        first, second = np.where(turned, (self.b, self.a), (self.a, self.b)).astype(np.int64)
+        outcome = np.where(turned, 2 - self.outcome, self.outcome)
+        item = (first * CHECKPOINTS + second) * PROMPTS + self.prompt
+        return Votes(outcome, self.prompt, self.annotator, item)
 
     def head(self, n: int) -> Data:
         return Data(*(getattr(self, name)[:n] for name in self.__dataclass_fields__))

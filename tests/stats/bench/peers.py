@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -155,25 +156,14 @@ def statsmodels_strengths(data: Data) -> np.ndarray:
     return np.array([fitted.params, np.sqrt(np.diag(both) * (n - k) / (n - 1))])
 
 
-def crowd_kit_table(votes: Votes) -> pd.DataFrame:
-    """The votes as crowd-kit takes them."""
-    columns = {"task": votes.item, "worker": votes.annotator, "label": votes.outcome}
-    return pd.DataFrame(columns)
+def crowd_kit_posterior(votes: Votes, rounds: int) -> np.ndarray:
+    """Items x outcomes, by Dawid and Skene without a prior."""
+    frame = pd.DataFrame({"task": votes.item, "worker": votes.annotator, "label": votes.outcome})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its calls of pandas are of older days
+        fitted = DawidSkene(n_iter=rounds, tol=-1.0).fit(frame)
+    return fitted.probas_.sort_index()[[0, 1, 2]].to_numpy()
 
 
-def crowd_kit_posterior(table: pd.DataFrame, rounds: int) -> np.ndarray:
-    """Chances of A, tie and B for each item, items ascending, after that many rounds of EM.
-
-    With its own tolerance it stops after three: its bound counts the prior once a vote and falls.
-    """
-    model = DawidSkene(n_iter=rounds, tol=-np.inf).fit(table)
-    return model.probas_.sort_index()[[0, 1, 2]].to_numpy()
-
-
-def krippendorff_alpha(votes: Votes) -> float:
-    """Nominal alpha by the krippendorff package, from counts made the quickest way numpy has."""
-    n_items = int(votes.item.max()) + 1
-    counts = np.bincount(votes.item.astype(np.int64) * 3 + votes.outcome, minlength=n_items * 3)
-    counts = counts.reshape(n_items, 3)
-    seen = counts[counts.sum(axis=1) > 0]
-    return float(krippendorff.alpha(value_counts=seen, level_of_measurement="nominal"))
+def krippendorff_alpha(counts: np.ndarray) -> np.ndarray:
+    return np.array(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
