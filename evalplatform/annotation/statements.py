@@ -44,9 +44,11 @@ JOIN campaigns_campaign campaign ON campaign.id = mine.campaign_id
 JOIN accounts_annotator person ON person.id = mine.annotator_id
 LEFT JOIN annotation_vote last ON last.id = mine.last_vote_id
 LEFT JOIN annotation_assignment judged ON judged.id = last.assignment_id
-WHERE mine.id = %s
+WHERE {{}}
 FOR UPDATE OF mine
 """
+_LOCK_BY_ID = _LOCK_ENROLMENT.format("mine.id = %s")
+_LOCK_BY_KEYS = _LOCK_ENROLMENT.format("mine.annotator_id = %s AND campaign.invitation = %s")
 
 
 def find_enrolment(annotator_id: int, invitation: str) -> Enrolment | None:
@@ -55,14 +57,18 @@ def find_enrolment(annotator_id: int, invitation: str) -> Enrolment | None:
     return _KNOWN.read(row, 0)[0] if row else None
 
 
-def lock_enrolment(pk: int) -> Enrolment:
+def lock_enrolment(enrolment: Enrolment) -> Enrolment:
     """Lock an enrolment's row and return it, its campaign, annotator and last vote read along.
 
-    Raises `Enrolment.DoesNotExist`.
+    One that was never read is found by its annotator and its campaign's invitation. Raises
+    `Enrolment.DoesNotExist`.
     """
-    row = _one(_LOCK_ENROLMENT, [pk])
+    if enrolment.pk is None:
+        row = _one(_LOCK_BY_KEYS, [enrolment.annotator_id, enrolment.campaign.invitation])
+    else:
+        row = _one(_LOCK_BY_ID, [enrolment.pk])
     if row is None:
-        raise Enrolment.DoesNotExist(f"no enrolment {pk}")
+        raise Enrolment.DoesNotExist("this annotator has not agreed to take part")
     mine, end = _MINE.read(row, 0)
     campaign, end = _CAMPAIGN.read(row, end)
     annotator, end = _ANNOTATOR.read(row, end)

@@ -165,11 +165,13 @@ def begin(request: HttpRequest, invitation: str) -> HttpResponse:
 @never_cache
 def next_pair(request: HttpRequest, invitation: str) -> JsonResponse:
     """The state of the page as JSON: the pairs held, or why there are none."""
-    enrolment = _enrolment(request, invitation)
     try:
-        return JsonResponse(_state(enrolment, want=_want(request.GET, least=1)))
+        want = _want(request.GET, least=1)
+        return JsonResponse(_state(_enrolment(request, invitation), want=want))
     except BadInputError as error:
         return JsonResponse({"error": str(error)}, status=400)
+    except Enrolment.DoesNotExist as error:
+        raise Http404 from error
 
 
 @require_POST
@@ -232,6 +234,8 @@ def _act(
     try:
         want = _want(request.POST, least=0)
         receipt = action(enrolment, request.POST)
+    except Enrolment.DoesNotExist as error:
+        raise Http404 from error
     except (BadInputError, services.UnknownAssignmentError) as error:
         if wants_json:
             return JsonResponse({"error": str(error)}, status=400)
@@ -280,10 +284,11 @@ def _campaign(invitation: str) -> Campaign:
 
 
 def _enrolment(request: HttpRequest, invitation: str) -> Enrolment:
-    enrolment = selectors.enrolment_of(annotator_id(request), invitation)
-    if enrolment is None:
+    """Return the asker's enrolment, not read yet: every service reads it as it locks it."""
+    asking = annotator_id(request)
+    if asking is None:
         raise Http404
-    return enrolment
+    return Enrolment(annotator_id=asking, campaign=Campaign(invitation=invitation))
 
 
 def _state(enrolment: Enrolment, *, want: int) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from django.db import transaction
+
 from evalplatform.annotation.models import Enrolment
+from evalplatform.annotation.services.locking import lock
 from evalplatform.campaigns.rules import Question
 from evalplatform.core.errors import BadInputError
 
@@ -14,13 +17,15 @@ def answer_questionnaire(*, enrolment: Enrolment, given: Mapping[str, str]) -> N
 
     Raises `BadInputError` for a required question left open, an unknown choice or a long text.
     """
-    answers = {
-        question.name: _checked(question, given.get(question.name, "").strip())
-        for question in enrolment.campaign.checked_rules.questionnaire
-    }
-    Enrolment.objects.filter(pk=enrolment.pk, questionnaire__isnull=True).update(
-        questionnaire=answers
-    )
+    with transaction.atomic():
+        lock(enrolment)
+        answers = {
+            question.name: _checked(question, given.get(question.name, "").strip())
+            for question in enrolment.campaign.checked_rules.questionnaire
+        }
+        if enrolment.questionnaire is None:
+            enrolment.questionnaire = answers
+            enrolment.save(update_fields=["questionnaire"])
 
 
 def _checked(question: Question, value: str) -> str:

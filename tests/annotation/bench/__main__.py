@@ -99,8 +99,7 @@ def _level(
     annotators: list[Any],
     plan: clients.Plan,
     pids: Sequence[int],
-    *,
-    images: bool = False,
+    way: str = "",
 ) -> tuple[report.Level, list[str]]:
     """Measure a level, again while others disturb it; return the least disturbed, and all votes."""
     best: report.Level | None = None
@@ -109,7 +108,7 @@ def _level(
         quiet.wait()
         outcome = clients.run(annotators, plan, pids)
         acknowledged += outcome.record.acknowledged
-        row = report.level(site, outcome, images=images)
+        row = report.level(site, outcome, way)
         if best is None or (row.others or 0) < (best.others or 0):
             best = row
         if (best.others or 0) <= DISTURBED:
@@ -126,11 +125,14 @@ def _measure_ours(
         campaign = site.open_campaign("bench", options.comparisons)
         plan = clients.Plan(WARM_UP, options.seconds)
         acknowledged: list[str] = []
-        rows = [(count, False) for count in options.levels] + [(options.levels[-1], True)]
-        for count, images in rows:
-            _say(f"{OURS}: {count} clients{', with images' if images else ''}")
-            annotators = site.annotators(count, campaign, images=images)
-            row, votes = _level(OURS, annotators, plan, site.pids, images=images)
+        most = options.levels[-1]
+        rows = [(count, "") for count in options.levels]
+        for count, way in [*rows, (most, report.AS_PAGE), (most, report.IMAGES)]:
+            _say(f"{OURS}: {count} clients{f', {way}' if way else ''}")
+            annotators = site.annotators(
+                count, campaign, images=way == report.IMAGES, together=way == report.AS_PAGE
+            )
+            row, votes = _level(OURS, annotators, plan, site.pids, way)
             found["levels"].append(row)
             acknowledged += votes
         found["checks"][OURS] = site.check(campaign, acknowledged)
@@ -182,9 +184,10 @@ def _measure_peer(
 
 def _publish(options: argparse.Namespace, found: dict[str, Any], version: str | None) -> None:
     levels, drains, checks = found["levels"], found["drains"], found["checks"]
-    mine = next(row for row in reversed(levels) if row.site == OURS and not row.images)
+    mine = next(row for row in reversed(levels) if row.site == OURS and not row.way)
+    as_page = next(row for row in levels if row.way == report.AS_PAGE)
     theirs = [row for row in levels if row.site != OURS]
-    line = report.summary(mine, theirs, checks, drains)
+    line = report.summary(mine, as_page, theirs, checks, drains)
     machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
     print(f"\n{machine}\n")
     print(report.levels_table(levels), end="\n\n")

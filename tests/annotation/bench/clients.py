@@ -42,6 +42,8 @@ class Nothing:
 class Annotator(Protocol):
     """One annotator at one site. Must be picklable before `begin`."""
 
+    asked: bool  # whether the last `ask` took a request
+
     def begin(self) -> None:
         """Connect, and consent where the site asks for it; not measured."""
 
@@ -183,7 +185,8 @@ def _annotate(annotator: Annotator, record: Record, opens: float, closes: float)
         step = "next"
         try:
             pair = annotator.ask()
-            _note(record, step, now, opens, closes)
+            if annotator.asked:
+                _note(record, step, now, opens, closes)
             if isinstance(pair, Nothing):
                 waiting_since = waiting_since or now
                 if pair.final or now - waiting_since > PATIENCE:

@@ -26,13 +26,20 @@ _CHOICES = ("left", "right", "tie")
 
 @dataclass
 class OurAnnotator:
-    """One annotator, who speaks what docs/annotation-api.md says and no more."""
+    """One annotator, who speaks what docs/annotation-api.md says and no more.
+
+    `together`: as our page does it, where the answer to a vote brings the next pair; otherwise a
+    request for each, as the peer's API wants it.
+    """
 
     address: str
     invitation: str
     images: bool = False
+    together: bool = False
     votes: int = 0
+    asked: bool = True
     _connection: Connection | None = field(default=None, repr=False)
+    _brought: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
     def connection(self) -> Connection:
@@ -49,8 +56,11 @@ class OurAnnotator:
         _expect(self.connection.post_form(f"{self.page}begin/", self._csrf(), self._referer()), 302)
 
     def ask(self) -> dict[str, Any] | Nothing:
-        answer = _expect(self.connection.get(f"{self.page}next/?want=1", _JSON), 200)
-        state = json.loads(answer.body)
+        state, self._brought = self._brought, None
+        self.asked = state is None
+        if state is None:
+            answer = _expect(self.connection.get(f"{self.page}next/?want=1", _JSON), 200)
+            state = json.loads(answer.body)
         if state["state"] == "pair":
             pair: dict[str, Any] = state["pairs"][0]
             return pair
@@ -74,12 +84,14 @@ class OurAnnotator:
             "viewport_height": 800,
             "pixel_ratio": 1,
             "zoomed": 0,
-            "want": 0,
+            "want": int(self.together),
         }
         sent = fields | self._csrf()
         headers = _JSON + self._referer()
         answer = _expect(self.connection.post_form(f"{self.page}vote/", sent, headers), 200)
-        recorded = json.loads(answer.body)["receipt"] == "recorded"
+        told = json.loads(answer.body)
+        self._brought = told.get("next")
+        recorded = told["receipt"] == "recorded"
         return str(pair["idempotency_key"]) if recorded else None
 
     def close(self) -> None:
@@ -129,8 +141,10 @@ class Site:
         invitation: str = campaign.invitation
         return invitation
 
-    def annotators(self, count: int, invitation: str, *, images: bool = False) -> list[Any]:
-        return [OurAnnotator(self.address, invitation, images) for _ in range(count)]
+    def annotators(
+        self, count: int, invitation: str, *, images: bool = False, together: bool = False
+    ) -> list[Any]:
+        return [OurAnnotator(self.address, invitation, images, together) for _ in range(count)]
 
     def check(self, invitation: str, acknowledged: Sequence[str]) -> dict[str, int]:
         """Count in the database what must not be: see `tests.annotation.bench.report`."""

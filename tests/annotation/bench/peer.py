@@ -55,6 +55,7 @@ class PeerAnnotator:
     project: int
     token: str
     votes: int = 0
+    asked: bool = True
     _connection: Connection | None = field(default=None, repr=False)
 
     @property

@@ -17,17 +17,22 @@ from typing import Any
 from tests.annotation.bench.clients import Outcome
 
 PERCENTILES = (50, 95, 99)
+IMAGES = "both images fetched"
+AS_PAGE = "as our page does it"  # the answer to a vote brings the next pair
 AS_SHIPPED = "as shipped"  # what the peer's own server command gives
 FAULTS = ("over", "twice", "lost")
 
 
 @dataclass(frozen=True)
 class Level:
-    """One row: a site under so many clients. Latencies are in milliseconds by percentile."""
+    """One row: a site under so many clients. Latencies are in milliseconds by percentile.
+
+    `way`: empty for one request for the pair and one for the vote, else how the clients differ.
+    """
 
     site: str
     clients: int
-    images: bool
+    way: str
     seconds: float
     votes: int
     votes_per_s: float
@@ -53,14 +58,14 @@ class Drain:
     errors: dict[str, int]
 
 
-def level(site: str, outcome: Outcome, *, images: bool = False) -> Level:
+def level(site: str, outcome: Outcome, way: str = "") -> Level:
     took, use = outcome.record.took, outcome.use
     votes = len(took["vote"])
     others = (use.machine - use.site - outcome.record.processor) / use.there_was if use else None
     return Level(
         site=site,
         clients=outcome.clients,
-        images=images,
+        way=way,
         seconds=round(outcome.seconds, 1),
         votes=votes,
         votes_per_s=round(votes / outcome.seconds, 2),
@@ -103,13 +108,13 @@ def levels_table(levels: Sequence[Level]) -> str:
     head += f"  {'vote ms, p50 / p95 / p99':>28}{'window':>8}{'errors':>8}"
     lines = [f"{head}{'server':>10}{'others':>8}"]
     for row in levels:
-        site = row.site + (", both images fetched" if row.images else "")
+        site = f"{row.site}, {row.way}" if row.way else row.site
         lines.append(
             f"{site:40}{row.clients:>8}{row.votes_per_s:>9.1f}  {_cell(row.next_ms):>28}"
             f"  {_cell(row.vote_ms):>28}{row.seconds:>6.0f} s{sum(row.errors.values()):>8}"
             f"{_or_dash(row.server_ms, '.1f'):>10}{_or_dash(row.others, '.0%'):>8}"
         )
-        if row.images:
+        if row.way == IMAGES:
             lines.append(f"    both images, ms: {_cell(row.image_ms)}")
         if row.errors:
             lines.append(f"    errors: {_counts(row.errors)}")
@@ -145,12 +150,17 @@ def faults_table(checks: dict[str, dict[str, int]]) -> str:
 
 
 def summary(
-    ours: Level, peers: Sequence[Level], checks: dict[str, dict[str, int]], drains: Sequence[Drain]
+    ours: Level,
+    as_page: Level,
+    peers: Sequence[Level],
+    checks: dict[str, dict[str, int]],
+    drains: Sequence[Drain],
 ) -> dict[str, Any]:
     """Return the last line: our figures, and against the peer's best configuration and as shipped.
 
-    Every ratio is above 1 where we are better: votes/s is ours over the peer's, a latency the
-    peer's over ours. The peer's best is taken for each ratio by itself.
+    `ours` makes the peer's two requests for a vote, `as_page` one, as our page does. Every ratio is
+    above 1 where we are better: votes/s is ours over the peer's, a latency the peer's over ours.
+    The peer's best is taken for each ratio by itself.
     """
     found = [counts for site, counts in checks.items() if site == ours.site]
     found += [row.found for row in drains if row.site == ours.site]
@@ -159,10 +169,14 @@ def summary(
         "p95_next_ms": ours.next_ms["p95"],
         "p95_vote_ms": ours.vote_ms["p95"],
     }
+    line["votes_per_s_as_page"] = as_page.votes_per_s
+    line["p95_vote_ms_as_page"] = as_page.vote_ms["p95"]
     line |= {name: sum(counts[name] for counts in found) for name in FAULTS}
     same = [row for row in peers if row.clients == ours.clients]
     shipped = [row for row in same if row.site.endswith(AS_SHIPPED)]
-    return line | _ratios(ours, same, "") | _ratios(ours, shipped, "_as_shipped")
+    for each, how in ((ours, ""), (as_page, "_as_page")):
+        line |= _ratios(each, same, how) | _ratios(each, shipped, f"{how}_as_shipped")
+    return line
 
 
 def _ratios(ours: Level, peers: Sequence[Level], suffix: str) -> dict[str, float]:
