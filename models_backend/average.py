@@ -1,4 +1,4 @@
-"""The exponential moving average of weights, and tensors that may be spread over processes."""
+"""The exponential moving average of a module's weights."""
 
 from __future__ import annotations
 
@@ -7,21 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch import nn
 
-
-def whole(tensor: Tensor) -> Tensor:
-    """Return a tensor that FSDP spread over processes as one; every process must call this."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def like(tensor: Tensor, reference: Tensor) -> Tensor:
-    """Return a whole `tensor` spread over processes, and on the device, as `reference` is."""
-    if isinstance(reference, DTensor):
-        placed = tensor.to(reference.device)
-        return distribute_tensor(placed, reference.device_mesh, reference.placements)
-    return tensor.to(reference.device)
+from models_backend.sharding import like, own, whole
 
 
 class Average:
@@ -42,18 +30,18 @@ class Average:
         """Take one step towards the module's weights."""
         if not self.decay:
             return
-        live = [p.detach() for p in self._live]
+        mean, live = [own(m) for m in self._mean], [own(p.detach()) for p in self._live]
         if self._steps:
-            torch._foreach_lerp_(self._mean, live, 1 - self.decay)
+            torch._foreach_lerp_(mean, live, 1 - self.decay)
         else:
-            torch._foreach_copy_(self._mean, live)
+            torch._foreach_copy_(mean, live)
         self._steps += 1
 
     @torch.no_grad()
     def copy_to_module(self) -> None:
         """Leave the averaged weights in the module."""
         for p, mean in zip(self._live, self._mean, strict=bool(self._mean)):
-            p.copy_(mean)
+            own(p.detach()).copy_(own(mean))
 
     @contextmanager
     def in_module(self) -> Iterator[None]:
@@ -65,7 +53,7 @@ class Average:
         finally:
             with torch.no_grad():
                 for p, old in zip(self._live, kept, strict=bool(kept)):
-                    p.copy_(old)
+                    own(p.detach()).copy_(own(old))
 
     def state_dict(self) -> dict[str, Any]:
         """Return whole tensors by name; every process must call this."""
@@ -77,4 +65,4 @@ class Average:
         """Take what `state_dict` returned."""
         self._steps = state["steps"]
         for name, mean in zip(self._names, self._mean, strict=bool(self._mean)):
-            mean.copy_(like(state["mean"][name], mean))
+            own(mean).copy_(own(like(state["mean"][name], mean)))

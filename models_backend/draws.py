@@ -45,6 +45,15 @@ class StepDraw(torch.Generator):
         draw._noise_key = _number(seed, stage, step, "noise")
         return draw
 
+    def of_rows(self, device: torch.device) -> torch.Generator:
+        """Return a generator on `device` of these rows' own, for a loss that draws by itself.
+
+        Unlike :meth:`noise` its draws depend on how the batch is shared out.
+        """
+        generator = torch.Generator(device)
+        generator.manual_seed(_mixed(self._noise_key - 1 - self.rows.start))
+        return generator
+
     def noise(self, shape: tuple[int, ...], *, offset: float, device: torch.device) -> Tensor:
         """Return normal noise (rows, *shape), drawn on `device`, row by row.
 
@@ -67,7 +76,7 @@ class StepDraw(torch.Generator):
 
 def _mixed(value: int) -> int:
     """SplitMix64 (Steele et al. 2014): neighbouring rows get unrelated seeds."""
-    value = (value * 0x9E3779B97F4A7C15) & _MASK
+    value = (value & _MASK) * 0x9E3779B97F4A7C15 & _MASK
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
     return (value ^ (value >> 31)) >> 1

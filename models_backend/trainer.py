@@ -25,13 +25,14 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from models_backend.average import Average, like, whole
+from models_backend.average import Average
 from models_backend.config import LoopConfig
 from models_backend.draws import StepDraw, step_generator
 from models_backend.errors import InputError, TrainingError
 from models_backend.files import temporary_sibling
 from models_backend.memory import refuse_too_little_memory
 from models_backend.monitor import Monitor
+from models_backend.sharding import like, make_whole, whole
 
 __all__ = ["Stateful", "StepDraw", "StepLoss", "Trainer", "learning_rate", "step_generator"]
 
@@ -183,6 +184,7 @@ class Trainer:
                     self._save()
         self.monitor.close()
         self._average.copy_to_module()
+        make_whole(self._loss)
         self.module.eval()
 
     @contextmanager

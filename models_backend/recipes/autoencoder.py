@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from torch import Tensor
 
 from models_backend.config import AutoencoderLossConfig, LoopConfig
@@ -114,7 +115,9 @@ def train_autoencoder(
     Raises:
         TrainingError: a loss that is not finite.
     """
-    autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # Where the trainer will put it: features and adversary are made beside it.
+    device = PartialState().device
+    autoencoder.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = AutoencoderLoss(autoencoder, losses)
 
     def step(draw: StepDraw) -> StepLoss:

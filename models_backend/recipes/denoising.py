@@ -22,7 +22,7 @@ def encode_with_mirror_images(model: LatentDiffusion, pictures: Tensor) -> Tenso
     """Return latents (2N, Z, h, w): of the pictures, then of their mirror images."""
     both = torch.cat([pictures, pictures.flip(3)])
     parts = both.split(_ENCODE_BATCH)
-    return torch.cat([model.encode(to_unit_range(part)) for part in parts])
+    return torch.cat([model.encode(to_unit_range(part.to(model.device))).cpu() for part in parts])
 
 
 def place(model: LatentDiffusion, device: torch.device) -> None:
@@ -55,8 +55,8 @@ def train_denoiser(
     )
     device = trainer.accelerator.device
     captions = build_captions(records, mix, model.text_encoder)
-    z = model.normalise(latents).to(device)
     place(model, device)
+    z = model.normalise(latents.to(device))
 
     def step(draw: StepDraw) -> StepLoss:
         images = torch.randint(len(z), (loop.batch_size,), generator=draw)

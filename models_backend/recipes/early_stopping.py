@@ -36,7 +36,8 @@ from models_backend.files import (
     write_bytes_atomically,
     write_json_atomically,
 )
-from models_backend.signals import Copying, Estimate, Faithfulness, RetrievalHead, to_pixels
+from models_backend.recipes.grids import grid, grid_png, refuse_sharded
+from models_backend.signals import Copying, Estimate, Faithfulness, RetrievalHead
 from models_backend.trainer import Trainer
 
 FOLDER = "candidates"
@@ -131,7 +132,12 @@ class EarlyStopping:
         self._trainer: Trainer | None = None
 
     def watch(self, trainer: Trainer) -> None:
-        """Take the weights from this trainer."""
+        """Take the weights from this trainer.
+
+        Raises:
+            InputError: it spreads them over processes, so that none can draw samples alone.
+        """
+        refuse_sharded(trainer, "early_stopping", "set early_stopping.candidates = 0")
         self._trainer = trainer
 
     def at(self, step: int) -> None:
@@ -157,9 +163,9 @@ class EarlyStopping:
         copies = self._samples([r.caption for r in self._tuning], first_seed=5000)
         fit = Estimate.of(self._faithfulness.measure(held_out, self._held_out.captions))
         distance, copied = self._copying.measure(copies)
-        write_bytes_atomically(self.folder / f"samples-{step:06d}.png", _sheet(held_out[:16]))
+        write_bytes_atomically(self.folder / f"samples-{step:06d}.png", grid_png(held_out[:16]))
         if self._trainer is not None:
-            self._trainer.monitor.pictures(step, "held_out", _grid(held_out[:16]))
+            self._trainer.monitor.pictures(step, "held_out", grid(held_out[:16]))
         return {
             "step": step,
             "faithfulness": fit.mean,
@@ -269,23 +275,6 @@ def load_candidate(model: LatentDiffusion, run: Path, step: int) -> None:
     except SafetensorError as error:
         raise InputError(f"{path} cannot be read ({error}); pick another candidate") from None
     model.denoiser.load_state_dict({name: value.float() for name, value in weights.items()})
-
-
-def _sheet(images: Sequence[Any]) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(_grid(images).permute(1, 2, 0).numpy()).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _grid(images: Sequence[Any]) -> Tensor:
-    """Return pictures as one (3, H, W) of bytes, four in a row."""
-    pixels = to_pixels(images)
-    missing = -len(pixels) % 4
-    pixels = torch.cat([pixels, pixels.new_full((missing, *pixels.shape[1:]), 255)])
-    rows = pixels.view(-1, 4, *pixels.shape[1:])
-    return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
 
 
 def plot(content: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.measures.pixels import psnr
 from models_backend.recipes.autoencoder import train_autoencoder
 from models_backend.recipes.denoising import encode_with_mirror_images, train_denoiser
+from models_backend.recipes.grids import SampleGrid
 from models_backend.recipes.streaming import sample_pictures, train_in_stages
 
 
@@ -60,8 +61,10 @@ def pretrain(
     )
     latents = encode_with_mirror_images(model, pictures)
     model.fit_latent_statistics(latents)
+    prompts = config.sample_prompts
+    grid = SampleGrid(model, prompts, config.seed) if prompts else None
     if source is not None:
-        train_in_stages(model, source, config, run=run, cache=cache)
+        train_in_stages(model, source, config, run=run, cache=cache, grid=grid)
         return model, {"autoencoder_psnr_db": round(_psnr(model, pictures), 3)}
     train_denoiser(
         model,
@@ -73,11 +76,13 @@ def pretrain(
         noise_offset=config.noise_offset,
         seed=config.seed,
         run=run,
+        on_save=grid.at if grid else None,
+        prepare=grid.watch if grid else None,
     )
     return model, {"autoencoder_psnr_db": round(_psnr(model, pictures), 3)}
 
 
 @torch.no_grad()
 def _psnr(model: LatentDiffusion, pictures: Tensor) -> float:
-    x = to_unit_range(pictures[:: max(1, len(pictures) // 64)])
+    x = to_unit_range(pictures[:: max(1, len(pictures) // 64)].to(model.device))
     return float(psnr(x, model.autoencoder.decode(model.encode(x))).mean())

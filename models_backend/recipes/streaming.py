@@ -30,6 +30,7 @@ from models_backend.data.source import Order, Sample, Source, content_key
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.nn.text import TextEmbedding
 from models_backend.recipes.denoising import place
+from models_backend.recipes.grids import SampleGrid
 from models_backend.trainer import StepDraw, StepLoss, Trainer
 
 _AHEAD = 4  # parts of batches read before they are needed
@@ -189,10 +190,12 @@ def train_in_stages(
     *,
     run: Path,
     cache: Path | None,
+    grid: SampleGrid | None = None,
 ) -> None:
     """Train the denoiser stage after stage; each begins with the weights the last one left."""
     for number, stage in enumerate(config.all_stages(), start=1):
-        _train_stage(model, source, config, stage, name=f"denoiser-{number}", run=run, cache=cache)
+        name = f"denoiser-{number}"
+        _train_stage(model, source, config, stage, name=name, run=run, cache=cache, grid=grid)
 
 
 def _train_stage(
@@ -204,6 +207,7 @@ def _train_stage(
     name: str,
     run: Path,
     cache: Path | None,
+    grid: SampleGrid | None,
 ) -> None:
     buckets = bucket_sizes(stage.resolution, aspect_ratios=stage.aspect_ratios)
     order = Order(source.sizes(), buckets, batch_size=stage.batch_size, key=f"{config.seed} {name}")
@@ -213,7 +217,12 @@ def _train_stage(
         batch_size=stage.batch_size,
         micro_batch_size=min(config.denoiser_training.micro_batch_size, stage.batch_size),
     )
-    trainer = Trainer(module=model.denoiser, config=loop, seed=config.seed, stage=name, run=run)
+    trainer = Trainer(
+        module=model.denoiser, config=loop, seed=config.seed, stage=name, run=run,
+        on_save=grid.at if grid else None,
+    )  # fmt: skip
+    if grid:
+        grid.watch(trainer)
     main = trainer.accelerator.is_main_process
     if main and order.left_out() > 0.05:
         print(

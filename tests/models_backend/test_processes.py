@@ -108,6 +108,24 @@ def test_processes_and_micro_batches_give_the_losses_of_one(tmp_path, alone, pro
         torch.testing.assert_close(mine[name], value, rtol=1e-6, atol=1e-7)
 
 
+def test_weights_sharded_over_processes_give_the_losses_of_one(tmp_path, alone):
+    """Sharded (FSDP2), saved whole, spread again, and resumed in one process."""
+    micro = 3
+    for code, _, err in launch(WORKER, tmp_path, micro, "shard", processes=2):
+        assert code == 0, err
+    assert losses(tmp_path, "unet") == pytest.approx(losses(alone, "unet"), abs=1.1e-6)
+    states = [torch.load(run / "state-unet.pt") for run in (tmp_path, alone)]
+    assert states[0]["step"] == 12
+    for part in ("module", "average"):
+        mine, theirs = (state[part].get("mean", state[part]) for state in states)
+        for name, value in theirs.items():
+            torch.testing.assert_close(mine[name], value, rtol=1e-6, atol=1e-7)
+    for code, _, err in launch(WORKER, tmp_path, micro, "shard", processes=2):
+        assert code == 0, err
+    [(code, _, err)] = launch(WORKER, tmp_path, micro)
+    assert code == 0, err
+
+
 @pytest.mark.parametrize(("processes", "micro"), [(1, 3), (2, 2)])
 def test_a_loss_that_is_not_finite_is_named_in_every_process(tmp_path, processes, micro):
     for code, _, err in launch(WORKER, tmp_path, micro, 5, processes=processes):

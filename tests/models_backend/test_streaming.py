@@ -145,6 +145,17 @@ def test_killed_at_random_moments_it_goes_on_to_the_same_losses_and_weights(
     assert curves[0] == curves[1]
 
 
+def test_sample_grids_go_to_tensorboard(tmp_path, data, config):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    prompts = ["--set", 'sample_prompts=["a cat", "a boat", "an egg"]']
+    assert run_train(config, "--data", data, "--out", tmp_path, *prompts) == 0
+    events = EventAccumulator(str(tmp_path / "tensorboard" / "denoiser")).Reload()
+    [tag] = events.Tags()["images"]
+    assert [event.step for event in events.Images(tag)] == [5, 10, 12]
+    assert (events.Images(tag)[0].width, events.Images(tag)[0].height) == (64, 16)
+
+
 def test_a_second_trainer_of_a_folder_is_refused(tmp_path, data, config, capsys):
     from models_backend import run_folder
 

@@ -1,0 +1,66 @@
+"""Sample grids: what a run draws from the same prompts and seeds as it goes on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import torch
+from accelerate import DistributedType
+from PIL import Image
+from torch import Tensor
+
+from models_backend.errors import InputError
+from models_backend.families.base import SamplerSettings
+from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.signals import to_pixels
+from models_backend.trainer import Trainer
+
+
+def grid(images: Sequence[Image.Image]) -> Tensor:
+    """Return pictures as one (3, H, W) of bytes, four in a row."""
+    pixels = to_pixels(images)
+    pixels = torch.cat([pixels, pixels.new_full((-len(pixels) % 4, *pixels.shape[1:]), 255)])
+    rows = pixels.view(-1, 4, *pixels.shape[1:])
+    return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
+
+
+def grid_png(images: Sequence[Image.Image]) -> bytes:
+    """Return the grid as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(grid(images).permute(1, 2, 0).numpy()).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class SampleGrid:
+    """Writes a grid of samples of the averaged weights to TensorBoard; give `at` as `on_save`."""
+
+    def __init__(self, model: LatentDiffusion, prompts: Sequence[str], seed: int) -> None:
+        self._model, self._prompts, self._seed = model, list(prompts), seed
+        self._trainer: Trainer | None = None
+
+    def watch(self, trainer: Trainer) -> None:
+        """Take the weights from this trainer."""
+        refuse_sharded(trainer, "sample_prompts", "leave it empty")
+        self._trainer = trainer
+
+    def at(self, step: int) -> None:
+        """Draw the grid of a step."""
+        assert self._trainer is not None
+        if step and self._trainer.accelerator.is_main_process:
+            with self._trainer.averaged_weights():
+                seeds = [self._seed + number for number in range(len(self._prompts))]
+                images = self._model.sample(
+                    prompts=self._prompts, seeds=seeds, settings=SamplerSettings(steps=20)
+                )
+            self._trainer.monitor.pictures(step, "samples", grid(images))
+        self._trainer.accelerator.wait_for_everyone()
+
+
+def refuse_sharded(trainer: Trainer, setting: str, instead: str) -> None:
+    """Raise `InputError` where weights are spread over processes: one alone cannot draw samples."""
+    if trainer.accelerator.distributed_type == DistributedType.FSDP:
+        raise InputError(
+            f"{setting} draws samples in one process and does not work with FSDP; train without "
+            f"FSDP, or {instead}"
+        )
