@@ -2,12 +2,15 @@
 // On a phone the labels would leave the plot no room, and the stamp would be cut off.
 function fitPhone(layout) {
   layout.font.size = 10;
-  layout.height += 30;
-  layout.margin.t += 30;
+  layout.height += 70;
+  layout.margin.t += 10;
+  layout.margin.b += 60;
+  layout.legend = { ...layout.legend, y: -0.4, yanchor: "top", x: 1, xanchor: "right" };
+  const title = layout.xaxis.title;
+  if (title) title.text = title.text.replaceAll("    ", "<br>");
   for (const note of layout.annotations ?? []) {
     note.text = note.text.replace(": ", ":<br>").replace("cast by ", "cast by<br>");
-    note.align = "left";
-    note.yshift += 20;
+    Object.assign(note, { align: "right", x: 1, xanchor: "right", yshift: 60 });
   }
 }
 
