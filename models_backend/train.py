@@ -142,6 +142,17 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def leave_process_group() -> None:
+    """Leave the other processes in good order, if there are any.
+
+    A process that ends without it may be aborted by its communication threads, and its exit status
+    is then not the one it meant.
+    """
+    distributed = sys.modules.get("torch.distributed")  # not loaded: there is no group
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def _together(work: Callable[[], str]) -> str:
     """Do `work` on the main process; give every process its result, or its error."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -332,7 +343,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if is_main_process():
             print(checkpoint)
 
-    return run_cli(run)
+    try:
+        return run_cli(run)
+    finally:
+        leave_process_group()
 
 
 if __name__ == "__main__":

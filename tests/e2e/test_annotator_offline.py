@@ -182,7 +182,7 @@ def test_lost_csrf_cookie_is_fetched_anew(loaded):
 
 def test_signed_out_annotator_is_asked_to_agree_again_and_the_answer_waits(loaded):
     sessions = loaded.context.cookies()
-    loaded.context.clear_cookies(name="sessionid")
+    loaded.context.clear_cookies(name="annotator")
     loaded.press("ArrowLeft")
     expect(loaded.tab.get_by_role("button", name="I agree, start")).to_be_visible()
     loaded.context.add_cookies(sessions)

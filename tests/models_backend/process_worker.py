@@ -18,6 +18,7 @@ import models_backend.trainer as engine
 from models_backend.config import LoopConfig
 from models_backend.nn.architecture import UNetConfig
 from models_backend.nn.unet import build_unet
+from models_backend.train import leave_process_group
 from models_backend.trainer import StepDraw, StepLoss, Trainer
 
 
@@ -94,6 +95,7 @@ if __name__ == "__main__":
     run, micro, *rest = sys.argv[1:]
     shard = rest == ["shard"]
     spoil = int(rest[0]) if rest and not shard else None
-    trainer = fit(Path(run), micro_batch_size=int(micro), spoil=spoil, shard=shard)
-    if trainer.accelerator.num_processes > 1:
-        torch.distributed.destroy_process_group()
+    try:
+        fit(Path(run), micro_batch_size=int(micro), spoil=spoil, shard=shard)
+    finally:
+        leave_process_group()
