@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import psutil
 import torch
 from torch import nn
@@ -26,6 +28,26 @@ def available_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
+
+
+def refuse_to_build(parameters: int, config: LoopConfig, stage: str) -> None:
+    """Raise `InputError` where a network of so many parameters cannot even be made and trained.
+
+    Asked before the weights exist, with the count of a network on the meta device: weights are
+    made in the machine's memory, and on a CPU the training's state comes beside them.
+    """
+    from accelerate import PartialState
+
+    needed = parameters * _FLOAT
+    sharded = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+    if PartialState().device.type == "cpu" and not sharded:
+        needed += training_bytes(parameters, config)
+    available = available_bytes(torch.device("cpu"))
+    if needed > available:
+        raise InputError(
+            f"{stage}: {parameters / 1e6:.0f} M parameters need at least {needed / 2**30:.1f} GiB "
+            f"of memory, {available / 2**30:.1f} GiB are free; choose a smaller size"
+        )
 
 
 def refuse_too_little_memory(

@@ -14,6 +14,9 @@ from models_backend.data.manifest import Record
 from models_backend.data.source import Source
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.measures.pixels import psnr
+from models_backend.memory import refuse_to_build
+from models_backend.nn.text import TextEncoder
+from models_backend.nn.unet import build_unet
 from models_backend.recipes.autoencoder import train_autoencoder
 from models_backend.recipes.denoising import encode_with_mirror_images, train_denoiser
 from models_backend.recipes.grids import SampleGrid
@@ -35,9 +38,10 @@ def pretrain(
     memory; `cache` is a folder for latents and text embeddings.
 
     Raises:
-        InputError: images that do not fit the configuration.
+        InputError: images that do not fit the configuration, or too little memory for its size.
         TrainingError: a loss that is not finite.
     """
+    refuse_to_build(_denoiser_parameters(config), config.denoiser_training, "denoiser")
     torch.manual_seed(config.seed)
     model = LatentDiffusion.create(
         config.autoencoder_config(),
@@ -80,6 +84,19 @@ def pretrain(
         prepare=grid.watch if grid else None,
     )
     return model, {"autoencoder_psnr_db": round(_psnr(model, pictures), 3)}
+
+
+def _denoiser_parameters(config: PretrainConfig) -> int:
+    """Count the denoiser's parameters without making them."""
+    encoder = TextEncoder(config.text)
+    with torch.device("meta"):
+        unet = build_unet(
+            config.unet_config(),
+            latent_channels=config.autoencoder_config().latent_channels,
+            text_width=encoder.width,
+            encoders=len(encoder.parts),
+        )
+    return sum(p.numel() for p in unet.parameters())
 
 
 @torch.no_grad()

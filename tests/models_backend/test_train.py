@@ -307,3 +307,13 @@ def test_hash_of_the_tuning_images_does_not_depend_on_order(data):
 def test_our_tuning_list_is_found_beside_the_data(data):
     with pytest.raises(InputError, match=r"quality_tuning\.tsv names \d+ image"):
         pick(manifest.read_records(data)[:1], "quality_tuning.tsv")
+
+
+def test_a_size_beyond_the_memory_is_refused_before_anything_is_made(
+    tmp_path, data, config, monkeypatch, capsys
+):
+    monkeypatch.setattr("models_backend.memory.available_bytes", lambda device: 100_000)
+    out = tmp_path / "run"
+    assert train.main([str(config), "--data", str(data), "--out", str(out)]) == 2
+    assert "denoiser: 1 M parameters need at least" in capsys.readouterr().err
+    assert not (out / "log.jsonl").exists()  # the autoencoder before it was not trained either
