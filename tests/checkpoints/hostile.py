@@ -302,7 +302,17 @@ def tar_with_a_hole(folder: Path, canary: Path) -> Path:
 
 @hostile
 def zip_of_a_million_entries(folder: Path, canary: Path) -> Path:
-    path = folder / "a.zip"
+    return _zip64(folder / "a.zip", said_members=2**16 - 1, said_bytes=2**32 - 1)
+
+
+@hostile
+def zip_of_a_million_entries_whose_plain_end_says_one(folder: Path, canary: Path) -> Path:
+    """Readers take zip64's figures where they stand, whatever the plain end says."""
+    return _zip64(folder / "a.zip", said_members=1, said_bytes=46)
+
+
+def _zip64(path: Path, *, said_members: int, said_bytes: int) -> Path:
+    """A million empty members; the plain end of the archive says what is given."""
     local, central, count = b"", [], 1_000_000
     with path.open("wb") as file:
         for number in range(count):
@@ -324,8 +334,8 @@ def zip_of_a_million_entries(folder: Path, canary: Path) -> Path:
             struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(table), start)
         )
         file.write(struct.pack("<4sLQL", b"PK\6\7", 0, start + len(table), 1))
-        most, all_ones = 2**16 - 1, 2**32 - 1
-        file.write(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, most, most, all_ones, all_ones, 0))
+        said = (said_members, said_members, said_bytes, start % 2**32, 0)
+        file.write(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *said))
     return path
 
 

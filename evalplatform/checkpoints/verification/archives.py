@@ -23,6 +23,8 @@ _CHUNK = 2**20
 _ZIP_TABLE_BYTES = 8 * 2**20  # of the table of contents, which is read into memory whole
 _TAR_HEADER_BYTES = 2**20  # of all that stands between two members' contents
 _ZIP_END = b"PK\x05\x06"
+_ZIP64_END = b"PK\x06\x06"
+_ZIP64_LOCATOR = b"PK\x06\x07"
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _REGULAR = 0o100000
 
@@ -157,10 +159,7 @@ def _check_zip_ends(archive: Path) -> None:
     comment = int.from_bytes(tail[end + 20 : end + 22], "little")
     if end + 22 + comment != len(tail):
         raise BadInputError(f"{archive.name} has something behind its end; pack it anew.")
-    # For more than 65,535 members or 4 GiB these are 2**16 - 1 or 2**32 - 1: see zip64's own.
-    table = int.from_bytes(tail[end + 12 : end + 16], "little")
-    if table == 2**32 - 1:
-        table = _zip64_table(tail, end)
+    table = max(int.from_bytes(tail[end + 12 : end + 16], "little"), _zip64_table(tail[:end]))
     if table > _ZIP_TABLE_BYTES:
         raise BadInputError(
             f"{archive.name} has a table of contents of {table:,} bytes; a checkpoint has a few "
@@ -168,11 +167,18 @@ def _check_zip_ends(archive: Path) -> None:
         )
 
 
-def _zip64_table(tail: bytes, end: int) -> int:
-    start = tail.rfind(b"PK\x06\x06", 0, end)
-    if start < 0:
-        return 2**32
-    return int.from_bytes(tail[start + 40 : start + 48], "little")
+def _zip64_table(before_end: bytes) -> int:
+    """Return the largest table that a zip64 record states; 0 where none is announced.
+
+    Readers take its figure in place of the plain end's, whatever that one says.
+    """
+    if before_end[-20:-16] != _ZIP64_LOCATOR:
+        return 0
+    found, place = [], before_end.find(_ZIP64_END)
+    while place >= 0:
+        found.append(int.from_bytes(before_end[place + 40 : place + 48], "little"))
+        place = before_end.find(_ZIP64_END, place + 1)
+    return max(found, default=2**64)  # announced and out of sight: not one of ours
 
 
 # ---- tar ----------------------------------------------------------------------------------------
