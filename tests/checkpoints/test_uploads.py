@@ -208,6 +208,15 @@ def test_worker_is_woken_again_when_nobody_came(researcher, archive, sent):
     assert len(sent) == 2
 
 
+def test_whole_upload_whose_web_process_was_killed_is_handed_over_when_asked_for(
+    researcher, archive, sent
+):
+    url = begin(researcher, len(archive))["Location"]
+    Upload.objects.get().file.write_bytes(archive)  # the last byte is there, nobody was told
+    assert researcher.get(f"{url}status/").json()["status"] == "verifying"
+    assert len(sent) == 1
+
+
 def test_two_workers_with_the_same_message_verify_once(researcher, archive, sent):
     url = begin(researcher, len(archive))["Location"]
     part(researcher, url, 0, archive)

@@ -135,7 +135,10 @@ def _wake_worker(identifier: object) -> None:
 
 
 def wake_stalled_uploads(*, now: datetime) -> None:
-    """Wake a worker again for uploads whose message was lost or whose worker was killed."""
+    """Go on with uploads whose message was lost, or whose process was killed between two steps."""
+    for upload in Upload.objects.filter(status=Upload.Status.UPLOADING):
+        if upload.received_bytes == upload.size_bytes:
+            _hand_over(upload, now)
     stalled = Upload.objects.filter(status=Upload.Status.VERIFYING, sent_at__lt=now - _STALLED)
     for upload in stalled.filter(started_at=None) | stalled.filter(started_at__lt=now - _AT_A_TIME):
         Upload.objects.filter(pk=upload.pk).update(sent_at=now, started_at=None)
