@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from evalplatform.checkpoints.verification.configs import (
     check_config,
@@ -27,6 +29,24 @@ FORMAT = "t2i-checkpoint/1"
 _NOT_HASHED = {"metadata.json", "README.md"}
 _TEXTS = {".txt", ".md", ".toml", ".jsonl", ""}
 _MAX_FILES = 10_000
+
+
+class _File(BaseModel):
+    sha256: str
+
+
+class _Told(BaseModel):
+    """The types of what is read from the trainer's metadata; the rest is kept as it is."""
+
+    family: str = Field(max_length=60)
+    sha256: str
+    files: dict[str, _File]
+    name: str = ""
+    role: str = ""
+    parent_sha256: str | None = None
+    config: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    licences: list[Annotated[str, Field(max_length=200)]] = []
 
 
 @dataclass(frozen=True)
@@ -104,6 +124,8 @@ def _check_contents(directory: Path, files: list[str]) -> Counter[str]:
         elif suffix == ".json":
             content = read_json(path, name)
             check_config(content, name)
+            if name == "model_index.json":
+                check_model_index(content)
             if name.endswith(".safetensors.index.json"):
                 _check_shards(content, name, set(files))
         elif suffix in _TEXTS:
@@ -143,7 +165,6 @@ def _kind(directory: Path, files: list[str], hashes: dict[str, str]) -> tuple[st
         return str(metadata["family"]), metadata
     if "model_index.json" in files:
         index = read_json(directory / "model_index.json", "model_index.json")
-        check_model_index(index)
         return "diffusers_pipeline", {"config": {"pipeline": index["_class_name"]}}
     raise BadInputError(
         f"{directory} has neither metadata.json nor model_index.json; give a directory that "
@@ -157,7 +178,16 @@ def _trainer_metadata(directory: Path, hashes: dict[str, str]) -> dict[str, Any]
         raise BadInputError(
             f"{directory}/metadata.json has format {metadata.get('format')!r}; accepted: {FORMAT}."
         )
-    recorded = {path: entry["sha256"] for path, entry in metadata.get("files", {}).items()}
+    try:
+        told = _Told.model_validate(metadata)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInputError(
+            f"metadata.json: {where[:80]}: {first['msg']}; copy the checkpoint again as the "
+            "trainer wrote it."
+        ) from error
+    recorded = {path: entry.sha256 for path, entry in told.files.items()}
     changed = sorted(
         path for path in recorded.keys() | hashes.keys() if recorded.get(path) != hashes.get(path)
     )

@@ -5,6 +5,7 @@ that carry code would create the file `canary`.
 """
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -17,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save, save_file
+
+from evalplatform.checkpoints.layout import FORMAT, content_sha256
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 INDEX = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}
@@ -101,6 +104,22 @@ def with_file(folder: Path, name: str, content: bytes) -> Path:
     (folder / "p" / name).parent.mkdir(exist_ok=True)
     (folder / "p" / name).write_bytes(content)
     return folder / "p"
+
+
+def with_metadata(folder: Path, **lies: object) -> Path:
+    """Write what the trainer would have written of these files, but for the lies."""
+    hashes = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    told = {
+        "format": FORMAT, "name": "evil", "role": "pretrained", "family": "latent_diffusion",
+        "sha256": content_sha256(hashes),
+        "files": {name: {"sha256": digest} for name, digest in hashes.items()},
+    }  # fmt: skip
+    (folder / "metadata.json").write_text(json.dumps(told | lies))
+    return folder
 
 
 # ---- code ---------------------------------------------------------------------------------------
@@ -254,6 +273,23 @@ def shards_elsewhere(folder: Path, canary: Path) -> Path:
     index = {"weight_map": {"w": "../../../elsewhere.safetensors"}}
     name = "unet/diffusion_pytorch_model.safetensors.index.json"
     return with_file(folder, name, json.dumps(index).encode())
+
+
+@hostile
+def trained_with_a_pipeline_of_a_foreign_class(folder: Path, canary: Path) -> Path:
+    index = json.dumps(INDEX | {"vae": ["os", "system"]}).encode()
+    with_file(folder, "model_index.json", index)
+    return with_metadata(folder / "p")
+
+
+@hostile
+def metadata_of_other_types(folder: Path, canary: Path) -> Path:
+    return with_metadata(pipeline(folder / "p"), files=[], licences={"a": 1})
+
+
+@hostile
+def metadata_without_a_family(folder: Path, canary: Path) -> Path:
+    return with_metadata(pipeline(folder / "p"), family=None)
 
 
 # ---- sizes --------------------------------------------------------------------------------------
