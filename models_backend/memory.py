@@ -1,8 +1,11 @@
-"""Whether a training fits the memory at hand, asked before anything is allocated."""
+"""Memory: what weights take, whether a training fits, and what to do when there was too little."""
 
 from __future__ import annotations
 
+import gc
 import os
+import traceback
+from collections.abc import Iterable
 
 import psutil
 import torch
@@ -12,6 +15,17 @@ from models_backend.config import LoopConfig
 from models_backend.errors import InputError
 
 _FLOAT = 4
+_OUT_OF_MEMORY = (
+    "defaultcpuallocator",  # "not enough memory" or "can't allocate memory: you tried to ..."
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    "allocation_failed",  # cuDNN 9: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED and _HOST_
+    "std::bad_alloc",
+)
+"""What libraries below PyTorch write, in lower case, when they raise a plain `RuntimeError`."""
 
 
 def training_bytes(parameters: int, config: LoopConfig) -> int:
@@ -68,3 +82,51 @@ def refuse_too_little_memory(
             f"to train, {available / 2**30:.1f} GiB are free on {device}; choose smaller widths, "
             "or shard over several devices (FSDP, see docs/training.md)"
         )
+
+
+# -- while sampling -------------------------------------------------------------------------------
+
+
+def tensor_bytes(modules: Iterable[nn.Module], device: torch.device) -> int:
+    """Return the bytes of all parameters and buffers on `device`; shared storages count once."""
+    if device.type == "meta":
+        return 0
+    storages = {}
+    for module in modules:
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.device == device:
+                storage = tensor.untyped_storage()
+                storages[storage.data_ptr()] = storage.nbytes()
+    return sum(storages.values())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error`, or one it was raised from, says that an allocation failed.
+
+    A smaller batch may then succeed. PyTorch has a class of its own for its GPU allocator; the CPU
+    allocator, cuBLAS and cuDNN raise `RuntimeError` and say it in words.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError | torch.OutOfMemoryError):
+            return True
+        if isinstance(seen, RuntimeError) and any(
+            words in str(seen).lower() for words in _OUT_OF_MEMORY
+        ):
+            return True
+        seen = seen.__cause__
+    return False
+
+
+def release_memory(error: BaseException | None = None) -> None:
+    """Give unused memory back; with the error of a failed batch, what its frames still hold, too.
+
+    Call it with the error where it was caught: its traceback keeps every tensor of the failed call
+    alive, and a smaller batch would find as little memory as the first.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -22,7 +22,7 @@ from models_backend.errors import InputError, run_cli
 from models_backend.families.base import SAMPLERS, Family, SamplerSettings
 from models_backend.files import write_bytes_atomically
 
-__all__ = ["SamplerSettings", "generate", "load_pipeline"]
+__all__ = ["SamplerSettings", "check_request", "generate", "load_pipeline"]
 
 
 def load_pipeline(path: Path, device: str | None = None) -> Family:
@@ -41,6 +41,19 @@ def load_pipeline(path: Path, device: str | None = None) -> Family:
     return checkpoint.load(path, chosen)[0]
 
 
+def check_request(prompts: Sequence[str], seeds: Sequence[int]) -> None:
+    """Check what `Family.denoise` takes for granted.
+
+    Raises:
+        InputError: as many seeds as prompts are needed, at least one, each of 64 bits.
+    """
+    if len(prompts) != len(seeds) or not prompts:
+        raise InputError(f"{len(prompts)} prompts and {len(seeds)} seeds: give a seed per prompt")
+    for seed in seeds:
+        if not -(2**63) <= seed < 2**64:
+            raise InputError(f"seed {seed}: accepted are integers of 64 bits")
+
+
 def generate(
     pipeline: Family, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
 ) -> list[Image.Image]:
@@ -49,13 +62,9 @@ def generate(
     An image depends on its own prompt and seed, not on what else is in the batch.
 
     Raises:
-        InputError: as many seeds as prompts are needed, and at least one.
+        InputError: see :func:`check_request`; or a setting this model cannot honour.
     """
-    if len(prompts) != len(seeds) or not prompts:
-        raise InputError(f"{len(prompts)} prompts and {len(seeds)} seeds: give a seed per prompt")
-    for seed in seeds:
-        if not -(2**63) <= seed < 2**64:
-            raise InputError(f"seed {seed}: accepted are integers of 64 bits")
+    check_request(prompts, seeds)
     return pipeline.sample(prompts=prompts, seeds=seeds, settings=settings)
 
 

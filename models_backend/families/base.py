@@ -13,6 +13,8 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from models_backend.errors import InputError
+from models_backend.families.denoised import DecodingSide, Denoised
+from models_backend.memory import release_memory, tensor_bytes
 
 SAMPLERS = ("ddim", "dpm++", "euler")
 MAX_SIDE = 8192
@@ -101,11 +103,67 @@ class Family(ABC):
         :class:`~models_backend.nn.text.TextEmbedding`). All randomness comes from `generator`.
         """
 
+    # -- sampling ---------------------------------------------------------------------------------
+
     @abstractmethod
+    def denoise(
+        self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
+    ) -> Denoised:
+        """Return the batch as the decoder takes it, one latent for each (prompt, seed).
+
+        One thread may denoise at a time. An image depends on its own prompt and seed alone.
+
+        Raises:
+            InputError: a setting this model cannot honour.
+        """
+
+    @abstractmethod
+    def to_images(self, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:
+        """Return latents that :meth:`denoise` made as 8-bit RGB pictures.
+
+        May read weights and nothing that denoising changes: another thread may be denoising.
+        """
+
+    def decode(self, denoised: Denoised) -> list[Image]:
+        """Return the pictures of a batch; safe in a second thread while the first denoises on."""
+        if denoised.latents is None:
+            return list(denoised.images)
+        with self._decoding_side.of(denoised):
+            return self.to_images(denoised.latents, denoised.size)
+
     def sample(
         self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
     ) -> list[Image]:
         """Return one image a prompt; an image depends on its own prompt and seed alone."""
+        return self.decode(self.denoise(prompts=prompts, seeds=seeds, settings=settings))
+
+    @property
+    def _decoding_side(self) -> DecodingSide:
+        side: DecodingSide = self.__dict__.setdefault("_side", DecodingSide())
+        return side
+
+    # -- memory -----------------------------------------------------------------------------------
+
+    def modules(self) -> list[nn.Module]:
+        """Return every network that holds weights in memory now."""
+        return [self.denoiser]
+
+    def memory_bytes(self) -> int:
+        """Return the bytes of weights and buffers on the denoiser's device; 0 once unloaded."""
+        device = next(self.denoiser.parameters()).device
+        return tensor_bytes(self.modules(), device)
+
+    def unload(self) -> None:
+        """Free the weights, whoever still holds this object; it cannot sample afterwards.
+
+        Waits for a batch that is being decoded. Not to be called while one is denoised.
+        """
+        with self._decoding_side.lock:
+            for module in self.modules():
+                module.to("meta")
+        release_memory()
+
+    # -- files ------------------------------------------------------------------------------------
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -6,6 +6,7 @@ is run; weights must be safetensors.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,12 @@ from torch import Tensor, nn
 
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.base import Family, SamplerSettings
+from models_backend.families.denoised import Denoised
+from models_backend.families.diffusers_decoders import (
+    decoder_of,
+    keep_decoder_exact,
+    picture_size,
+)
 
 _LOAD_ERRORS = (
     OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
@@ -44,6 +51,10 @@ class DiffusersPipeline(Family):
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
         self._own_scheduler = getattr(pipeline, "scheduler", None)
+        self._decoder = decoder_of(pipeline)
+        keep_decoder_exact(pipeline)
+        for module in self.modules():
+            module.eval()  # or dropout would draw noise of its own
 
     @property
     def denoiser(self) -> nn.Module:
@@ -59,10 +70,13 @@ class DiffusersPipeline(Family):
         raise CheckpointError("a diffusers pipeline is for sampling; our recipes do not train it")
 
     @torch.no_grad()
-    def sample(
+    def denoise(
         self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
-    ) -> list[Image]:
-        """Draw images with one CPU generator a sample, so that batches do not mix their noise."""
+    ) -> Denoised:
+        """Run the pipeline, up to the latents where their decoding is known here.
+
+        One CPU generator a sample, so that batches do not mix their noise.
+        """
         self._use_scheduler(settings.sampler)
         arguments: dict[str, Any] = {
             "prompt": list(prompts),
@@ -70,6 +84,9 @@ class DiffusersPipeline(Family):
             "guidance_scale": settings.guidance_scale,
             "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
         }
+        if "clean_caption" in inspect.signature(self.pipeline.__call__).parameters:
+            # Rewrites prompts where two further packages happen to be installed.
+            arguments["clean_caption"] = False
         if settings.negative_prompt:
             arguments["negative_prompt"] = [settings.negative_prompt] * len(prompts)
         if (settings.height is None) != (settings.width is None):
@@ -81,8 +98,18 @@ class DiffusersPipeline(Family):
                 raise InputError(f"{name} {side}: accepted are multiples of {_FACTOR}")
         if settings.height is not None:
             arguments |= {"height": settings.height, "width": settings.width}
-        images: list[Image] = self.pipeline(**arguments).images
-        return images
+        if self._decoder is None:
+            return Denoised(None, images=tuple(self.pipeline(**arguments).images))
+        latents = self.pipeline(**arguments, output_type="latent").images
+        return Denoised.of(latents, picture_size(self.pipeline, settings.height, settings.width))
+
+    def to_images(self, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:
+        assert self._decoder is not None
+        return self._decoder(self.pipeline, latents, size)
+
+    def modules(self) -> list[nn.Module]:
+        parts = self.pipeline.components.values()
+        return [part for part in parts if isinstance(part, nn.Module)]
 
     def _use_scheduler(self, sampler: str) -> None:
         own = self._own_scheduler

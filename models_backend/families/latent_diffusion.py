@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from models_backend.errors import InputError
 from models_backend.families import latent_diffusion_files
 from models_backend.families.base import Family, SamplerSettings, register
+from models_backend.families.denoised import Denoised
 from models_backend.nn.architecture import (
     AutoencoderConfig,
     ScheduleConfig,
@@ -141,10 +142,10 @@ class LatentDiffusion(Family):
     # -- sampling ---------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def sample(
+    def denoise(
         self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
-    ) -> list[Image.Image]:
-        """Draw images; each one's noise comes from its own seed.
+    ) -> Denoised:
+        """Return normalised latents; each one's noise comes from its own seed.
 
         Raises:
             InputError: a size that is no multiple of the autoencoder's factor, or a sampler that
@@ -159,7 +160,17 @@ class LatentDiffusion(Family):
         for t in scheduler.timesteps:
             predicted = self._guided(z, t, text, settings.guidance_scale)
             z = scheduler.step(predicted, t, z).prev_sample
-        return _to_images(self.autoencoder.decode(self.denormalise(z)))
+        return Denoised.of(z)
+
+    def to_images(self, latents: Tensor, size: tuple[int, int] | None) -> list[Image.Image]:
+        return _to_images(self.autoencoder.decode(self.denormalise(latents)))
+
+    def modules(self) -> list[nn.Module]:
+        return [self.autoencoder, self.unet, *self.text_encoder.loaded]
+
+    def unload(self) -> None:
+        self.text_encoder.unload()
+        super().unload()
 
     def _size(self, settings: SamplerSettings) -> tuple[int, int]:
         height, width = settings.height or self.image_size[0], settings.width or self.image_size[1]

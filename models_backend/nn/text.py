@@ -69,6 +69,15 @@ class TokenEncoder:
         tokenizer, model = self.source.load(self.tokens)
         return tokenizer, model.eval().requires_grad_(False).to(self.device)
 
+    @property
+    def loaded(self) -> Any:
+        """The network, or None before its first use."""
+        return self.__dict__["_parts"][1] if "_parts" in self.__dict__ else None
+
+    def unload(self) -> None:
+        """Let go of the network; the next use loads it again."""
+        self.__dict__.pop("_parts", None)
+
     def encode(self, texts: list[str]) -> TextEmbedding:
         """Return embeddings of at most a batch of texts, on the CPU."""
         tokenizer, model = self._parts
@@ -120,8 +129,19 @@ class TextEncoder:
         """Run the encoders there; embeddings come back to the CPU."""
         for part in self.parts:
             part.device = device
-            part.__dict__.pop("_parts", None)
+            part.unload()
         return self
+
+    @property
+    def loaded(self) -> list[Any]:
+        """The networks that are in memory."""
+        return [part.loaded for part in self.parts if part.loaded is not None]
+
+    def unload(self) -> None:
+        """Let go of networks and of embeddings kept; the next use loads them again."""
+        self._cache.clear()
+        for part in self.parts:
+            part.unload()
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> TextEmbedding:

@@ -16,6 +16,7 @@ from models_backend.config import LoopConfig
 from models_backend.data.dataset import load_images, to_unit_range
 from models_backend.data.manifest import read_records
 from models_backend.families.base import FAMILIES, Family, SamplerSettings, register
+from models_backend.families.denoised import Denoised
 from models_backend.files import read_json, write_json_atomically
 from models_backend.nn.text import TextEncoder
 from models_backend.sample import generate, load_pipeline
@@ -60,9 +61,9 @@ class PixelDiffusion(Family):
         return (self.network(noisy, batch["pooled"]) - z).square().mean(dim=(1, 2, 3))
 
     @torch.no_grad()
-    def sample(
+    def denoise(
         self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
-    ) -> list[Image.Image]:
+    ) -> Denoised:
         pooled = self.text_encoder.encode(prompts).pooled
         x = torch.stack(
             [
@@ -73,7 +74,10 @@ class PixelDiffusion(Family):
         for step in range(settings.steps):
             share = 1 - (step + 1) / settings.steps
             x = (1 - share) * self.network(x, pooled) + share * x
-        bytes_ = ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+        return Denoised.of(x)
+
+    def to_images(self, latents: Tensor, size: tuple[int, int] | None) -> list[Image.Image]:
+        bytes_ = ((latents.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
         return [Image.fromarray(each) for each in bytes_]
 
     def save(self, folder: Path) -> None:
