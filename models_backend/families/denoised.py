@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -39,6 +39,16 @@ class Denoised:
                 ready = torch.cuda.Event()
                 ready.record()
         return cls(latents, size, ready=ready)
+
+    def __len__(self) -> int:
+        """Return how many pictures it will be."""
+        return len(self.images) if self.latents is None else len(self.latents)
+
+    def __getitem__(self, part: slice) -> Denoised:
+        """Return a part of the batch, to be decoded by itself."""
+        if self.latents is None:
+            return replace(self, images=self.images[part])
+        return replace(self, latents=self.latents[part])
 
 
 class DecodingSide:

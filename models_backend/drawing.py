@@ -1,0 +1,193 @@
+"""Drawing many images in one process: warm pipelines, and parts as large as memory allows."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import psutil
+import torch
+from PIL.Image import Image
+
+from models_backend.errors import InputError
+from models_backend.families.base import Denoised, Family, SamplerSettings
+from models_backend.memory import is_out_of_memory, release_memory
+from models_backend.sample import check_request, load_pipeline
+from models_backend.warm import PipelineCache
+
+logger = logging.getLogger(__name__)
+
+# Of the device's memory; the rest is for what drawing itself takes.
+_WARM_SHARE = {"cuda": 0.7, "cpu": 0.5}
+
+
+class _Pending:
+    """Counts parts that wait to be decoded: until then their pipeline's weights are needed."""
+
+    def __init__(self) -> None:
+        self._none_left = threading.Condition()
+        self._count = 0
+
+    def add(self, change: int) -> None:
+        with self._none_left:
+            self._count += change
+            self._none_left.notify_all()
+
+    def wait(self) -> None:
+        with self._none_left:
+            self._none_left.wait_for(lambda: self._count == 0)
+
+
+@dataclass
+class Part:
+    """Images that were denoised together; whoever takes it must decode or discard it."""
+
+    start: int
+    """Where the part begins in what was asked for."""
+    count: int
+    seconds: dict[str, float]
+    """Time by stage so far: `load` (0 where the pipeline was warm) and `denoise`."""
+    _family: Family = field(repr=False)
+    _denoised: Denoised | None = field(repr=False)
+    _pending: _Pending = field(repr=False)
+
+    def decode(self) -> list[Image]:
+        """Return the images; safe in another thread while the next part is being denoised."""
+        if self._denoised is None:
+            raise ValueError("this part was decoded or discarded before")
+        try:
+            return decode(self._family, self._denoised)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Let go of what was denoised."""
+        if self._denoised is not None:
+            self._denoised = None
+            self._pending.add(-1)
+
+
+def decode(family: Family, denoised: Denoised) -> list[Image]:
+    """Return the images of what was denoised, in halves where memory runs out."""
+    try:
+        return family.decode(denoised)
+    except Exception as error:
+        if not is_out_of_memory(error) or len(denoised) < 2:
+            raise
+        release_memory(error)
+    half = len(denoised) // 2
+    return decode(family, denoised[:half]) + decode(family, denoised[half:])
+
+
+class Drawer:
+    """What a worker process draws with.
+
+    `memory_bytes` bounds the warm pipelines (0: a share of the device's memory), `images_per_step`
+    how many images are denoised together.
+    """
+
+    def __init__(self, *, memory_bytes: int = 0, images_per_step: int = 8) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device_bytes = _device_bytes(self.device)
+        share = int(self.device_bytes * _WARM_SHARE[self.device.type])
+        self.warm = PipelineCache(
+            memory_bytes or share, partial(load_pipeline, device=str(self.device))
+        )
+        self.images_per_step = images_per_step
+        # What was seen to fit, by what decides it: checkpoint, size, and whether guided.
+        self._fitting: dict[tuple[Any, ...], int] = {}
+        self._pending = _Pending()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Device and versions: what, beside the sample's own key, can change a pixel's last bit."""
+        return {
+            "device": self.device_name,
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+        }
+
+    @property
+    def device_name(self) -> str:
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+    def parts(
+        self,
+        directory: Path,
+        *,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        settings: SamplerSettings,
+        expected_bytes: int = 0,
+    ) -> Iterator[Part]:
+        """Denoise every (prompt, seed) and yield part by part, in order.
+
+        Where memory runs out, other pipelines are dropped first, then the parts halved; the size
+        that fitted is remembered.
+
+        Raises:
+            InputError: settings the checkpoint cannot honour, or an image that does not fit alone.
+            CheckpointError: the directory cannot be loaded.
+        """
+        check_request(prompts, seeds)
+        begun = time.perf_counter()
+        if directory not in self.warm.directories:
+            self._pending.wait()  # loading may drop the pipeline that is still to decode them
+        family = self.warm.get(directory, expected_bytes)
+        load_seconds = time.perf_counter() - begun
+        key = (directory, settings.height, settings.width, settings.guidance_scale > 1)
+        start = 0
+        while start < len(prompts):
+            size = self._fitting.get(key, self.images_per_step)
+            begun = time.perf_counter()
+            try:
+                denoised = family.denoise(
+                    prompts=prompts[start : start + size],
+                    seeds=seeds[start : start + size],
+                    settings=settings,
+                )
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._shrink(key, min(size, len(prompts) - start), error)
+                continue
+            seconds = {"load": load_seconds, "denoise": time.perf_counter() - begun}
+            self._pending.add(1)
+            yield Part(start, len(denoised), seconds, family, denoised, self._pending)
+            start += len(denoised)
+            load_seconds = 0.0
+
+    def _shrink(self, key: tuple[Any, ...], size: int, error: Exception) -> None:
+        """Make room after memory ran out with `size` images, or say that nothing helps."""
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        release_memory(error)
+        self._pending.wait()
+        if self.warm.keep_only(key[0]):
+            return
+        if size == 1:
+            raise InputError(
+                f"one image does not fit into the memory of {self.device_name} "
+                f"({self.device_bytes / 2**30:.1f} GiB): {reason}; use a smaller size or a larger "
+                "device"
+            )
+        self._fitting[key] = size // 2
+        logger.warning("out of memory with %d images at once; going on with %d", size, size // 2)
+
+
+def _device_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    total = int(psutil.virtual_memory().total)
+    limit = Path("/sys/fs/cgroup/memory.max")  # a container's own limit
+    text = limit.read_text().strip() if limit.is_file() else "max"
+    return min(total, int(text)) if text.isdigit() else total

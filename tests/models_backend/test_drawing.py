@@ -1,0 +1,204 @@
+"""Warm pipelines within a budget of memory, and parts that shrink where memory runs out."""
+
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from models_backend.drawing import Drawer, decode
+from models_backend.errors import InputError
+from models_backend.families.base import SamplerSettings
+from models_backend.families.denoised import Denoised
+from models_backend.warm import PipelineCache
+
+ONE, TWO, THREE = Path("one"), Path("two"), Path("three")
+
+
+class Pipeline:
+    """As large as it is told, and out of memory with more images than `room` at once."""
+
+    def __init__(self, size: int = 1, room: int = 100, decoding_room: int = 100) -> None:
+        self.size, self.room, self.decoding_room = size, room, decoding_room
+        self.asked: list[int] = []
+        self.unloaded = False
+
+    def memory_bytes(self) -> int:
+        return self.size
+
+    def unload(self) -> None:
+        self.unloaded = True
+
+    def denoise(self, *, prompts, seeds, settings) -> Denoised:
+        self.asked.append(len(prompts))
+        if len(prompts) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return Denoised(torch.tensor([float(seed) for seed in seeds]))
+
+    def decode(self, denoised: Denoised) -> list[Image.Image]:
+        assert not self.unloaded
+        if len(denoised) > self.decoding_room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return [Image.new("RGB", (1, 1), (int(each), 0, 0)) for each in denoised.latents]
+
+
+def draw(drawer: Drawer, directory: Path, count: int) -> list[int]:
+    """Return the seeds that the images made tell of, in the order they came."""
+    parts = drawer.parts(
+        directory,
+        prompts=["a cat"] * count,
+        seeds=list(range(count)),
+        settings=SamplerSettings(),
+    )
+    return [image.getpixel((0, 0))[0] for part in parts for image in part.decode()]
+
+
+def make_drawer(monkeypatch, pipelines: dict[Path, Pipeline], memory: int = 10) -> Drawer:
+    drawer = Drawer(memory_bytes=memory, images_per_step=8)
+    drawer.warm = PipelineCache(memory, lambda directory: pipelines[directory])
+    return drawer
+
+
+# ---- warm pipelines -----------------------------------------------------------------------------
+
+
+def test_warm_pipeline_is_not_loaded_again():
+    loads = []
+    cache = PipelineCache(10, lambda directory: loads.append(directory) or Pipeline())
+    assert cache.get(ONE, 1) is cache.get(ONE, 1)
+    assert loads == [ONE]
+
+
+def test_least_recently_used_is_dropped_when_room_is_needed():
+    pipelines = {ONE: Pipeline(4), TWO: Pipeline(4), THREE: Pipeline(4)}
+    cache = PipelineCache(10, lambda directory: pipelines[directory])
+    for directory in (ONE, TWO, ONE, THREE):
+        cache.get(directory, 4)
+    assert cache.directories == [ONE, THREE]
+    assert [pipelines[each].unloaded for each in (ONE, TWO, THREE)] == [False, True, False]
+
+
+def test_measured_size_counts_not_the_expected_one():
+    pipelines = {ONE: Pipeline(4), TWO: Pipeline(9)}
+    cache = PipelineCache(10, lambda directory: pipelines[directory])
+    cache.get(ONE, 4)
+    cache.get(TWO, 1)
+    assert (cache.directories, cache.used_bytes) == ([TWO], 9)
+
+
+def test_one_larger_than_the_budget_is_loaded_alone():
+    cache = PipelineCache(10, lambda directory: Pipeline(50))
+    cache.get(ONE, 50)
+    assert cache.directories == [ONE]
+
+
+def test_loading_that_runs_out_of_memory_is_tried_again_in_an_empty_cache():
+    pipelines = {ONE: Pipeline(1)}
+    failures = [torch.OutOfMemoryError("CUDA out of memory")]
+
+    def load(directory):
+        if directory == TWO and failures:
+            raise failures.pop()
+        return pipelines.setdefault(directory, Pipeline(1))
+
+    cache = PipelineCache(10, load)
+    cache.get(ONE, 1)
+    cache.get(TWO, 1)
+    assert cache.directories == [TWO]
+    assert pipelines[ONE].unloaded
+
+
+def test_loading_that_fails_for_another_reason_drops_nothing():
+    def load(directory):
+        if directory == TWO:
+            raise RuntimeError("not a pipeline")
+        return Pipeline()
+
+    cache = PipelineCache(10, load)
+    cache.get(ONE, 1)
+    with pytest.raises(RuntimeError, match="not a pipeline"):
+        cache.get(TWO, 1)
+    assert cache.directories == [ONE]
+
+
+# ---- parts --------------------------------------------------------------------------------------
+
+
+def test_images_come_in_parts_and_in_order(monkeypatch):
+    pipeline = Pipeline()
+    assert draw(make_drawer(monkeypatch, {ONE: pipeline}), ONE, 20) == list(range(20))
+    assert pipeline.asked == [8, 8, 4]
+
+
+def test_parts_are_halved_until_they_fit_and_the_size_is_remembered(monkeypatch, caplog):
+    pipeline = Pipeline(room=3)
+    drawer = make_drawer(monkeypatch, {ONE: pipeline})
+    assert draw(drawer, ONE, 9) == list(range(9))
+    assert pipeline.asked == [8, 4, 2, 2, 2, 2, 1]
+    pipeline.asked.clear()
+    draw(drawer, ONE, 4)
+    assert pipeline.asked == [2, 2]
+    assert "going on with 4" in caplog.text
+
+
+def test_other_pipelines_go_before_parts_are_halved(monkeypatch):
+    pipelines = {ONE: Pipeline(), TWO: Pipeline(room=8)}
+    drawer = make_drawer(monkeypatch, pipelines)
+    draw(drawer, ONE, 1)
+    pipelines[TWO].room = 4
+    draw(drawer, TWO, 8)
+    assert pipelines[ONE].unloaded
+    assert pipelines[TWO].asked == [8, 8, 4, 4]
+
+
+def test_image_that_does_not_fit_alone_is_a_clear_error(monkeypatch):
+    drawer = make_drawer(monkeypatch, {ONE: Pipeline(room=0)})
+    with pytest.raises(InputError, match=r"one image does not fit .* use a smaller size"):
+        draw(drawer, ONE, 4)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch):
+    pipeline = Pipeline()
+    pipeline.denoise = lambda **_: (_ for _ in ()).throw(RuntimeError("shapes differ"))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        draw(make_drawer(monkeypatch, {ONE: pipeline}), ONE, 4)
+
+
+def test_decoding_that_runs_out_of_memory_goes_on_in_halves():
+    pipeline = Pipeline(decoding_room=2)
+    images = decode(pipeline, Denoised(torch.arange(7.0)))
+    assert [image.getpixel((0, 0))[0] for image in images] == list(range(7))
+
+
+def test_pipeline_is_not_dropped_before_its_last_part_is_decoded(monkeypatch):
+    """The writer is slow; the next batch's checkpoint needs the room meanwhile."""
+    pipelines = {ONE: Pipeline(9), TWO: Pipeline(9)}
+    drawer = make_drawer(monkeypatch, pipelines)
+    ask = {"prompts": ["a"], "seeds": [1], "settings": SamplerSettings()}
+    (part,) = drawer.parts(ONE, **ask)
+    begun = threading.Event()
+
+    def next_batch():
+        begun.set()
+        for each in drawer.parts(TWO, **ask):
+            each.discard()
+
+    thread = threading.Thread(target=next_batch)
+    thread.start()
+    begun.wait()
+    thread.join(0.2)
+    assert thread.is_alive()
+    assert not pipelines[ONE].unloaded
+    part.decode()
+    thread.join(10)
+    assert pipelines[ONE].unloaded
+
+
+def test_part_is_decoded_once(monkeypatch):
+    (part,) = make_drawer(monkeypatch, {ONE: Pipeline()}).parts(
+        ONE, prompts=["a"], seeds=[1], settings=SamplerSettings()
+    )
+    part.decode()
+    with pytest.raises(ValueError, match="decoded or discarded before"):
+        part.decode()
