@@ -122,7 +122,14 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 GENERATION_BATCH_SIZE = env.integer("GENERATION_BATCH_SIZE", 32, minimum=1, maximum=4096)
 GENERATION_LEASE_SECONDS = env.integer("GENERATION_LEASE_SECONDS", 60, minimum=5, maximum=86400)
+# A batch that so many workers died with is given up, instead of taking down one after another.
+GENERATION_MAX_ATTEMPTS = env.integer("GENERATION_MAX_ATTEMPTS", 5, minimum=1, maximum=100)
+GENERATION_IMAGES_PER_STEP = env.integer("GENERATION_IMAGES_PER_STEP", 8, minimum=1, maximum=1024)
+# What warm pipelines may take of the memory; 0 leaves it to what the device has.
+GENERATION_MEMORY_BYTES = env.integer("GENERATION_MEMORY_BYTES", 0, minimum=0, maximum=2**50)
 ASSIGNMENT_LEASE_SECONDS = env.integer("ASSIGNMENT_LEASE_SECONDS", 900, minimum=5, maximum=86400)
+# Who scrapes /metrics shows this; unset, there is no such page.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 
 STORAGES = {
     "default": {

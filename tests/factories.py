@@ -18,8 +18,18 @@ from evalplatform.campaigns.rules import Rules, parse_rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_seed
 from evalplatform.campaigns.services import create_campaign
 from evalplatform.checkpoints.models import Checkpoint
-from evalplatform.generation.models import Sample
-from evalplatform.generation.services import encode_image, plan_samples, record_sample
+from evalplatform.generation.models import (
+    GenerationRequest,
+    Sample,
+    SamplerSettings,
+    WorkerHeartbeat,
+)
+from evalplatform.generation.services import (
+    encode_image,
+    open_request,
+    plan_samples,
+    record_sample,
+)
 from evalplatform.promptsets.models import Prompt, PromptSet
 
 SETTINGS = {
@@ -64,6 +74,24 @@ def make_prompt_set(name: str = "things", count: int = 4) -> PromptSet:
         for index in range(count)
     )
     return prompt_set
+
+
+def plan(checkpoint: Checkpoint, settings: SamplerSettings, prompts: PromptSet) -> list[Sample]:
+    """Plan a sample of every prompt."""
+    wanted = [(prompt, 5) for prompt in prompts.prompts.all()]
+    return plan_samples(checkpoint=checkpoint, settings=settings, wanted=wanted)
+
+
+def make_request(name: str = "campaign", **options) -> GenerationRequest:
+    return open_request(name=name, **options)
+
+
+def make_worker(name: str, seen_at=None, **fields) -> WorkerHeartbeat:
+    """Return the sign of life of a worker that does not exist."""
+    seen_at = seen_at or timezone.now()
+    return WorkerHeartbeat.objects.create(
+        name=name, pid=1, started_at=seen_at, seen_at=seen_at, **fields
+    )
 
 
 def make_image(seed: int, size: int = 16) -> Image.Image:

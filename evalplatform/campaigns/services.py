@@ -20,7 +20,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.version import code_version
 from evalplatform.generation.models import Sample, SamplerSettings
-from evalplatform.generation.services import enqueue_samples, plan_samples
+from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
 from evalplatform.promptsets.models import PromptSet
 
 # Part of the protocol: what is not a setting but a rule of this code, in words.
@@ -121,8 +121,13 @@ def _refuse_difference(
         )
 
 
-def start_generation(*, campaign: Campaign) -> list[Sample]:
-    """Plan both checkpoints' samples for every prompt, queue what is missing, return them all."""
+def start_generation(
+    *, campaign: Campaign, priority: int | None = None, budget_seconds: int | None = None
+) -> list[Sample]:
+    """Plan both checkpoints' samples for every prompt, queue what is missing, return them all.
+
+    Priority and budget (seconds of worker time) replace what the campaign's request had.
+    """
     prompts = planned_prompts(campaign)
     wanted = [(prompt, sample_seed(campaign.seed, prompt)) for prompt in prompts]
     samples = [
@@ -130,7 +135,8 @@ def start_generation(*, campaign: Campaign) -> list[Sample]:
         for checkpoint in (campaign.checkpoint_a, campaign.checkpoint_b)
         for sample in plan_samples(checkpoint=checkpoint, settings=campaign.settings, wanted=wanted)
     ]
-    enqueue_samples(samples=samples)
+    request = open_request(name=campaign.slug, priority=priority, budget_seconds=budget_seconds)
+    enqueue_samples(samples=samples, request=request)
     Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.DRAFT).update(
         status=Campaign.Status.GENERATING
     )

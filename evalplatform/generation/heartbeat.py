@@ -3,29 +3,34 @@
 import logging
 import os
 import threading
+from datetime import datetime
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.db import DatabaseError, connections
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
 
 from evalplatform.generation.models import WorkerHeartbeat
 from evalplatform.generation.selectors import HEARTBEAT_SECONDS
-from evalplatform.generation.services import extend_leases
+from evalplatform.generation.services import extend_leases, wake_myself
+from evalplatform.generation.worker_state import STATE, worker_name
 
 logger = logging.getLogger(__name__)
 _stop = threading.Event()
 
 
-def worker_name() -> str:
-    """Return this process's name: host and process id tell any two workers apart."""
-    return f"{os.uname().nodename}:{os.getpid()}"
-
-
 @worker_ready.connect
 def _start(**_: Any) -> None:
     _stop.clear()
+    STATE.stopping.clear()
     threading.Thread(target=_beat_until_stopped, name="heartbeat", daemon=True).start()
+
+
+@worker_shutting_down.connect
+def _begin_to_end(**_: Any) -> None:
+    """The signal to stop came: a task in hand ends after the images it is making."""
+    STATE.stopping.set()
 
 
 @worker_shutdown.connect
@@ -38,15 +43,32 @@ def _beat_until_stopped() -> None:
     started_at = timezone.now()
     while not _stop.is_set():
         try:
-            now = timezone.now()
-            WorkerHeartbeat.objects.update_or_create(
-                name=worker_name(),
-                defaults={"pid": os.getpid(), "started_at": started_at, "seen_at": now},
-            )
-            extend_leases(worker=worker_name(), now=now)
-        except DatabaseError:
-            # The database may restart: the next beat tries again on a fresh connection.
+            _beat(started_at, timezone.now())
+        except (DatabaseError, BrokerError):
+            # Either may restart: the next beat tries again on a fresh connection.
             logger.warning("heartbeat not stored", exc_info=True)
         finally:
             connections.close_all()
         _stop.wait(HEARTBEAT_SECONDS)
+
+
+def _beat(started_at: datetime, now: datetime) -> None:
+    held = STATE.held
+    WorkerHeartbeat.objects.update_or_create(
+        name=worker_name(),
+        defaults={
+            "pid": os.getpid(),
+            "device": STATE.device,
+            "memory_bytes": STATE.memory_bytes,
+            "loaded": STATE.loaded,
+            "loaded_bytes": STATE.loaded_bytes,
+            "batch": held[-1] if held else None,
+            "images_made": STATE.images_made,
+            "images_per_second": STATE.images_per_second(),
+            "started_at": started_at,
+            "seen_at": now,
+        },
+    )
+    extend_leases(batches=held, now=now)
+    if not STATE.is_busy and not STATE.stopping.is_set():
+        wake_myself(memory_bytes=STATE.memory_bytes or None, now=now)

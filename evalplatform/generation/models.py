@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -47,13 +49,63 @@ class SamplerSettings(models.Model):
         }
 
 
+class GenerationRequest(models.Model):
+    """What one campaign asks of the workers: its batches are paused, cancelled and paid together.
+
+    `name` is the campaign's; this app knows no more of it.
+    """
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused"
+        CANCELLED = "cancelled", "Cancelled"
+
+    name = models.SlugField(max_length=80, unique=True)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.ACTIVE)
+    priority = models.SmallIntegerField(
+        default=0, help_text="Higher goes first; of one priority, the older request."
+    )
+    budget_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Worker time it may use; null is no limit.",
+    )
+    spent_seconds = models.FloatField(default=0, help_text="Worker time used so far.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-priority", "created_at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(budget_seconds__isnull=True) | Q(budget_seconds__gte=1),
+                name="request_budget_at_least_a_second",
+            ),
+            models.CheckConstraint(condition=Q(spent_seconds__gte=0), name="request_spent_time"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_budget_used(self) -> bool:
+        return self.budget_seconds is not None and self.spent_seconds >= self.budget_seconds
+
+
 class BatchQuerySet(models.QuerySet["GenerationBatch"]):
     def unfinished(self) -> "BatchQuerySet":
         return self.filter(status__in=[Batch.QUEUED, Batch.RUNNING])
 
+    def allowed(self) -> "BatchQuerySet":
+        """Batches whose request is neither paused nor cancelled and has budget left."""
+        return self.filter(request__status=GenerationRequest.Status.ACTIVE).filter(
+            Q(request__budget_seconds__isnull=True)
+            | Q(request__spent_seconds__lt=F("request__budget_seconds"))
+        )
+
     def claimable(self, now: datetime) -> "BatchQuerySet":
-        """Batches nobody works on: queued, or running under a lease that ran out."""
-        return self.filter(
+        """Allowed batches nobody works on: queued, or running under a lease that ran out."""
+        return self.allowed().filter(
             Q(status=Batch.QUEUED) | Q(status=Batch.RUNNING, lease_expires_at__lt=now)
         )
 
@@ -66,24 +118,33 @@ class GenerationBatch(models.Model):
         RUNNING = "running", "Running"
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
 
+    request = models.ForeignKey(GenerationRequest, on_delete=models.CASCADE, related_name="batches")
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="batches")
     settings = models.ForeignKey(SamplerSettings, on_delete=models.PROTECT)
-    status = models.CharField(max_length=8, choices=Status.choices, default=Status.QUEUED)
-    worker = models.CharField(max_length=120, blank=True)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.QUEUED)
+    worker = models.CharField(max_length=120, blank=True, help_text="Who has it, or had it last.")
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)
+    error = models.TextField(blank=True, help_text="Why it failed, as a person reads it.")
     created_at = models.DateTimeField(auto_now_add=True)
-    sent_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    images_made = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0, help_text="Worker time used, over all attempts.")
+    stages = models.JSONField(
+        default=dict, blank=True, help_text="Seconds by stage, which overlap, over all attempts."
+    )
+    environment = models.JSONField(
+        default=dict, blank=True, help_text="Device and versions that made its samples."
+    )
 
     objects = BatchQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "generation batches"
         indexes = [
-            # The sweeper looks only at what is not finished.
+            # Workers and sweeper look only at what is not finished.
             models.Index(
                 fields=["status", "lease_expires_at"],
                 name="batch_unfinished",
@@ -133,6 +194,7 @@ class Sample(models.Model):
     generated_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        indexes = [models.Index(fields=["-generated_at"], name="sample_made_last")]
         constraints = [
             models.UniqueConstraint(
                 fields=["checkpoint", "prompt", "seed", "settings"], name="sample_unique_key"
@@ -153,6 +215,24 @@ class WorkerHeartbeat(models.Model):
 
     name = models.CharField(max_length=120, unique=True)
     pid = models.PositiveIntegerField()
+    device = models.CharField(max_length=120, blank=True)
+    memory_bytes = models.PositiveBigIntegerField(
+        default=0, help_text="What warm pipelines may take; 0 until it is measured."
+    )
+    loaded = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        blank=True,
+        help_text="Checkpoints whose pipelines it keeps warm.",
+    )
+    loaded_bytes = models.PositiveBigIntegerField(default=0, help_text="Memory those take.")
+    batch = models.ForeignKey(
+        GenerationBatch, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    images_made = models.PositiveBigIntegerField(default=0, help_text="Since it started.")
+    images_per_second = models.FloatField(
+        null=True, blank=True, help_text="Over its last minutes of work; null: none yet."
+    )
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 

@@ -1,14 +1,22 @@
-"""Reading generation progress."""
+"""Reading generation: who is alive, what waits, how far a request has come."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from evalplatform.generation.models import GenerationBatch, Sample, WorkerHeartbeat
+from evalplatform.core.errors import BadInputError
+from evalplatform.generation.models import (
+    GenerationBatch,
+    GenerationRequest,
+    Sample,
+    WorkerHeartbeat,
+)
 
 HEARTBEAT_SECONDS = 5
 # A worker that missed this many heartbeats is taken for dead.
 _MISSED = 4
+
+Batch = GenerationBatch.Status
 
 
 @dataclass(frozen=True)
@@ -28,8 +36,7 @@ def progress_of(samples: Sequence[Sample]) -> GenerationProgress:
     """Return how many of `samples` are ready, and why batches among them failed."""
     rows = Sample.objects.filter(pk__in=[sample.pk for sample in samples])
     failed = GenerationBatch.objects.filter(
-        status=GenerationBatch.Status.FAILED,
-        samples__in=rows.filter(status=Sample.Status.PLANNED),
+        status=Batch.FAILED, samples__in=rows.filter(status=Sample.Status.PLANNED)
     ).distinct()
     return GenerationProgress(
         ready=rows.filter(status=Sample.Status.READY).count(),
@@ -38,7 +45,26 @@ def progress_of(samples: Sequence[Sample]) -> GenerationProgress:
     )
 
 
+def request_named(name: str) -> GenerationRequest:
+    """Return the request of this name. Raises `BadInputError` listing the known ones."""
+    request = GenerationRequest.objects.filter(name=name).first()
+    if request is None:
+        known = ", ".join(GenerationRequest.objects.values_list("name", flat=True)[:20])
+        raise BadInputError(
+            f"nothing was asked of the workers as {name!r}; known: {known or 'nothing yet'}."
+        )
+    return request
+
+
+def live_since(now: datetime) -> datetime:
+    """Return the moment after which a living worker has reported itself."""
+    return now - timedelta(seconds=HEARTBEAT_SECONDS * _MISSED)
+
+
 def live_workers(now: datetime) -> list[WorkerHeartbeat]:
-    """Return the workers that reported themselves lately."""
-    since = now - timedelta(seconds=HEARTBEAT_SECONDS * _MISSED)
-    return list(WorkerHeartbeat.objects.filter(seen_at__gte=since))
+    """Return the workers that reported themselves lately, by name."""
+    return list(
+        WorkerHeartbeat.objects.filter(seen_at__gte=live_since(now))
+        .select_related("batch__checkpoint", "batch__request")
+        .order_by("name")
+    )

@@ -1,68 +1,155 @@
-"""The Celery tasks that make samples: the only Django file that calls `models_backend`.
+"""The Celery task that makes samples: the only Django file that calls `models_backend`.
 
-Torch is imported inside the task body, so a web process that only sends tasks never loads it.
+Torch is imported inside the task body, so a web process that only sends messages never loads it.
 """
 
 import functools
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_shutdown
+from django.conf import settings
 from django.utils import timezone
 
 from evalplatform.generation import services
-from evalplatform.generation.heartbeat import worker_name
 from evalplatform.generation.models import GenerationBatch, Sample
+from evalplatform.generation.services.waking import TASK, send_wakes
+from evalplatform.generation.worker_state import STATE, worker_name
+from evalplatform.generation.writing import BatchRun, SampleWriter
 
 logger = logging.getLogger(__name__)
 
-# Images per call of the sampler; after each, finished samples are stored.
-IMAGES_PER_STEP = 8
-# Pipelines kept warm in this process, least recently used dropped first.
-WARM_PIPELINES = 2
+_TURN_SECONDS = 60
+# How often it is asked whether the batch in hand is still wanted.
+_ASK_SECONDS = 1.0
 
 
-@shared_task(name=services.TASK)
-def generate_batch(batch_id: int) -> int:
-    """Make the samples of a batch that are still planned; return how many were made."""
-    batch = services.claim_batch(batch_id=batch_id, worker=worker_name(), now=timezone.now())
-    if batch is None:
-        logger.info("batch %s is done or another worker has it", batch_id)
-        return 0
+@shared_task(name=TASK)
+def generate() -> int:
+    """Make samples, batch after batch, until nothing waits; return how many batches.
+
+    After a minute the turn ends, and another message continues it: a worker's other tasks are
+    not kept waiting by a long queue.
+    """
+    turn_ends = time.monotonic() + _TURN_SECONDS
+    batches = 0
+    STATE.is_busy = True
     try:
-        made = _make_samples(batch)
+        drawer = _drawer()
+        while not STATE.stopping.is_set():
+            if time.monotonic() > turn_ends:
+                send_wakes(1)
+                break
+            batch = services.claim_next(
+                worker=worker_name(),
+                now=timezone.now(),
+                loaded=STATE.loaded,
+                memory_bytes=drawer.device_bytes,
+            )
+            if batch is None:
+                break
+            _work_on(batch, drawer)
+            batches += 1
+    finally:
+        STATE.is_busy = False
+    return batches
+
+
+def _work_on(batch: GenerationBatch, drawer: Any) -> None:
+    """Make what is still planned of a batch; its last images are stored after this returns."""
+    STATE.hold(batch)
+    run = BatchRun(batch)
+    try:
+        whole = _make_samples(run, drawer)
     except Exception as error:
-        # Whatever went wrong is stored for a person to read; the row ends the job, not the message.
-        services.fail_batch(batch=batch, error=error, now=timezone.now())
-        raise
-    services.finish_batch(batch=batch, now=timezone.now())
-    return made
+        # Stored for a person to read, after the parts before it; the worker goes on.
+        logger.exception("%s failed", batch)
+        _writer().end(run, functools.partial(_fail, error))
+    else:
+        finish = functools.partial(_finish, drawer.environment)
+        _writer().end(run, finish if whole else _release)
 
 
-def _make_samples(batch: GenerationBatch) -> int:
-    from models_backend.sample import SamplerSettings, generate
+def _make_samples(run: BatchRun, drawer: Any) -> bool:
+    """Hand part after part to the writer; return False where the batch is not to be finished."""
+    from models_backend.families.base import SamplerSettings
 
-    pipeline = _warm_pipeline(batch.checkpoint.directory)
-    settings = SamplerSettings(**batch.settings.as_dict())
+    batch = run.batch
     planned = list(
         batch.samples.filter(status=Sample.Status.PLANNED).select_related("prompt").order_by("pk")
     )
-    for start in range(0, len(planned), IMAGES_PER_STEP):
-        part = planned[start : start + IMAGES_PER_STEP]
-        images = generate(
-            pipeline,
-            prompts=[sample.prompt.text for sample in part],
-            seeds=[sample.seed for sample in part],
-            settings=settings,
-        )
-        for sample, image in zip(part, images, strict=True):
-            services.record_sample(sample=sample, image=image, now=timezone.now())
-    return len(planned)
+    if not planned:
+        return True
+    parts = drawer.parts(
+        batch.checkpoint.directory,
+        prompts=[sample.prompt.text for sample in planned],
+        seeds=[sample.seed for sample in planned],
+        settings=SamplerSettings(**batch.settings.as_dict()),
+        expected_bytes=batch.checkpoint.size_bytes,
+    )
+    begun = asked = time.monotonic()
+    for part in parts:
+        now = time.monotonic()
+        samples = planned[part.start : part.start + part.count]
+        _writer().write(run, samples, part, seconds=now - begun)
+        _note_warm(batch, drawer)
+        begun = now
+        if run.error or STATE.stopping.is_set():
+            return part.start + part.count == len(planned)
+        if now - asked > _ASK_SECONDS:
+            asked = now
+            if not services.may_go_on(batch=batch):
+                return False
+    return True
 
 
-@functools.lru_cache(maxsize=WARM_PIPELINES)
-def _warm_pipeline(directory: Path) -> Any:
-    from models_backend.sample import load_pipeline
+def _finish(environment: dict[str, str], run: BatchRun) -> None:
+    services.finish_batch(
+        batch=run.batch, now=timezone.now(), stages=run.stages, environment=environment
+    )
 
-    return load_pipeline(directory)
+
+def _release(run: BatchRun) -> None:
+    services.release_batch(batch=run.batch)
+
+
+def _fail(error: Exception, run: BatchRun) -> None:
+    services.fail_batch(batch=run.batch, error=error, now=timezone.now())
+
+
+@functools.cache
+def _drawer() -> Any:
+    """What this process draws with, made at its first task."""
+    from models_backend.drawing import Drawer
+
+    drawer = Drawer(
+        memory_bytes=settings.GENERATION_MEMORY_BYTES,
+        images_per_step=settings.GENERATION_IMAGES_PER_STEP,
+    )
+    STATE.device, STATE.memory_bytes = drawer.device_name, drawer.warm.capacity_bytes
+    return drawer
+
+
+@functools.cache
+def _writer() -> SampleWriter:
+    return SampleWriter()
+
+
+@worker_shutdown.connect
+def _store_what_is_pending(**_: Any) -> None:
+    if _writer.cache_info().currsize:
+        _writer().close()
+        _writer.cache_clear()
+
+
+_checkpoints: dict[Path, int] = {}
+
+
+def _note_warm(batch: GenerationBatch, drawer: Any) -> None:
+    """Tell the heartbeat which checkpoints are loaded."""
+    _checkpoints[batch.checkpoint.directory] = batch.checkpoint_id
+    STATE.loaded = [_checkpoints[each] for each in drawer.warm.directories]
+    STATE.loaded_bytes = drawer.warm.used_bytes

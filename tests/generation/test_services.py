@@ -1,4 +1,4 @@
-"""Planning, claiming and recording samples."""
+"""Planning samples, handing them to workers, recording them."""
 
 import io
 from datetime import timedelta
@@ -10,7 +10,7 @@ from django.utils import timezone
 from PIL import Image, PngImagePlugin
 
 from evalplatform.generation import services
-from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings, WorkerHeartbeat
+from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings
 from evalplatform.generation.selectors import live_workers, progress_of
 from tests import factories
 
@@ -18,29 +18,31 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def sent(monkeypatch):
-    """Record the messages instead of sending them."""
-    messages = []
-    monkeypatch.setattr(
-        services.current_app, "send_task", lambda name, args, queue: messages.append(args[0])
-    )
-    return messages
-
-
-@pytest.fixture
 def planned(db):
     """Ten planned samples of one checkpoint."""
     checkpoint = factories.make_checkpoint("model")
     settings = SamplerSettings.objects.create(**factories.SETTINGS)
-    wanted = [(prompt, 5) for prompt in factories.make_prompt_set(count=10).prompts.all()]
-    return services.plan_samples(checkpoint=checkpoint, settings=settings, wanted=wanted)
+    return factories.plan(checkpoint, settings, factories.make_prompt_set(count=10))
 
 
 @pytest.fixture
-def batch(planned, sent, django_capture_on_commit_callbacks):
+def batch(planned, wakes, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        (batch,) = services.enqueue_samples(samples=planned)
+        (batch,) = services.enqueue_samples(samples=planned, request=factories.make_request())
     return batch
+
+
+def claim(worker="w", now=None, **options):
+    return services.claim_next(worker=worker, now=now or timezone.now(), **options)
+
+
+def finish(batch):
+    services.finish_batch(
+        batch=batch, now=timezone.now(), stages={"denoise": 1.5}, environment={"device": "CPU"}
+    )
+
+
+# ---- planning -----------------------------------------------------------------------------------
 
 
 def test_planning_twice_lands_on_the_same_rows(planned):
@@ -70,79 +72,208 @@ def test_ready_sample_without_image_cannot_be_stored(planned):
 
 
 def test_samples_go_into_batches_of_the_set_size(
-    planned, sent, settings, django_capture_on_commit_callbacks
+    planned, wakes, settings, django_capture_on_commit_callbacks
 ):
     settings.GENERATION_BATCH_SIZE = 4
     with django_capture_on_commit_callbacks(execute=True):
-        batches = services.enqueue_samples(samples=planned)
+        batches = services.enqueue_samples(samples=planned, request=factories.make_request())
     assert [batch.samples.count() for batch in batches] == [4, 4, 2]
-    assert sent == [batch.pk for batch in batches]
+    assert len(wakes) == 1
+
+
+def test_every_live_worker_is_woken_but_no_more_than_there_is_work_for(
+    planned, wakes, settings, django_capture_on_commit_callbacks
+):
+    for name in "abcde":
+        factories.make_worker(name)
+    settings.GENERATION_BATCH_SIZE = 4
+    with django_capture_on_commit_callbacks(execute=True):
+        services.enqueue_samples(samples=planned, request=factories.make_request())
+    assert len(wakes) == 3
 
 
 def test_queued_samples_are_not_queued_again(batch, planned):
-    assert services.enqueue_samples(samples=planned) == []
+    assert services.enqueue_samples(samples=planned, request=batch.request) == []
 
 
 def test_samples_of_a_failed_batch_are_queued_anew(batch, planned):
-    claimed = services.claim_batch(batch_id=batch.pk, worker="w", now=timezone.now())
-    services.fail_batch(batch=claimed, error=RuntimeError("no memory"), now=timezone.now())
+    services.fail_batch(batch=claim(), error=RuntimeError("no\n memory"), now=timezone.now())
     assert progress_of(planned).failures == [f"{batch} failed: RuntimeError: no memory"]
-    (again,) = services.enqueue_samples(samples=planned)
+    (again,) = services.enqueue_samples(samples=planned, request=batch.request)
     assert again.pk != batch.pk
     assert progress_of(planned).failures == []
 
 
+# ---- claiming -----------------------------------------------------------------------------------
+
+
 def test_of_two_workers_one_gets_the_batch(batch):
-    now = timezone.now()
-    assert services.claim_batch(batch_id=batch.pk, worker="one", now=now).worker == "one"
-    assert services.claim_batch(batch_id=batch.pk, worker="two", now=now) is None
+    assert claim("one").pk == batch.pk
+    assert claim("two") is None
 
 
 def test_batch_of_a_dead_worker_is_taken_over(batch, settings):
-    now = timezone.now()
-    services.claim_batch(batch_id=batch.pk, worker="dead", now=now)
-    later = now + timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1)
-    taken = services.claim_batch(batch_id=batch.pk, worker="alive", now=later)
+    claim("dead")
+    later = timezone.now() + timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1)
+    taken = claim("alive", later)
     assert (taken.worker, taken.attempts) == ("alive", 2)
 
 
 def test_heartbeat_keeps_the_batch(batch, settings):
     now = timezone.now()
-    services.claim_batch(batch_id=batch.pk, worker="busy", now=now)
+    held = claim("busy", now)
     later = now + timedelta(seconds=settings.GENERATION_LEASE_SECONDS - 1)
-    services.extend_leases(worker="busy", now=later)
-    assert (
-        services.claim_batch(batch_id=batch.pk, worker="b", now=later + timedelta(2 / 86400))
-        is None
-    )
+    services.extend_leases(batches=[held], now=later)
+    assert claim("b", later + timedelta(seconds=2)) is None
 
 
-def test_worker_that_lost_its_batch_cannot_finish_it(batch, settings):
-    now = timezone.now()
-    lost = services.claim_batch(batch_id=batch.pk, worker="slow", now=now)
-    later = now + timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1)
-    services.claim_batch(batch_id=batch.pk, worker="fast", now=later)
-    services.finish_batch(batch=lost, now=later)
+def test_worker_that_lost_its_batch_cannot_finish_keep_or_fail_it(batch, settings):
+    lost = claim("slow")
+    later = timezone.now() + timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1)
+    taken = claim("fast", later)
+    finish(lost)
+    services.fail_batch(batch=lost, error=RuntimeError("late"), now=later)
+    services.release_batch(batch=lost)
+    services.extend_leases(batches=[lost], now=later + timedelta(days=1))
+    assert not services.may_go_on(batch=lost)
+    row = GenerationBatch.objects.get(pk=batch.pk)
+    assert (row.status, row.worker, row.lease_expires_at) == (
+        "running", "fast", taken.lease_expires_at
+    )  # fmt: skip
+
+
+def test_same_worker_that_lost_its_batch_and_took_it_again_ends_the_second_attempt_only(
+    batch, settings
+):
+    lost = claim("w")
+    claim("w", timezone.now() + timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1))
+    finish(lost)
     assert GenerationBatch.objects.get(pk=batch.pk).status == "running"
 
 
-def test_stalled_batch_is_sent_again(batch, sent, settings):
-    sent.clear()
+def test_released_batch_is_queued_and_a_worker_woken(
+    batch, wakes, django_capture_on_commit_callbacks
+):
+    wakes.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        services.release_batch(batch=claim())
+    row = GenerationBatch.objects.get(pk=batch.pk)
+    assert (row.status, row.attempts, len(wakes)) == ("queued", 0, 1)
+
+
+def test_batch_that_kills_its_workers_is_given_up(batch, settings):
+    settings.GENERATION_MAX_ATTEMPTS = 2
     now = timezone.now()
-    assert services.resend_stalled_batches(now=now) == 0
+    for attempt in range(2):
+        now += timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1)
+        assert claim(f"victim-{attempt}", now)
+    now += timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1)
+    assert claim("next", now) is None
+    row = GenerationBatch.objects.get(pk=batch.pk)
+    assert row.status == "failed"
+    assert row.error.startswith("2 workers died while they had it, the last was victim-1")
+
+
+def test_finished_batch_says_how_long_each_stage_took(batch):
+    finish(claim())
+    row = GenerationBatch.objects.get(pk=batch.pk)
+    assert (row.status, row.stages, row.environment) == (
+        "done", {"denoise": 1.5}, {"device": "CPU"}
+    )  # fmt: skip
+
+
+def test_idle_worker_wakes_itself_only_where_something_waits_for_it(batch, wakes, settings):
+    wakes.clear()
+    now = timezone.now()
+    assert services.wake_myself(memory_bytes=None, now=now)
+    assert not services.wake_myself(memory_bytes=0, now=now)
+    claim()
+    assert not services.wake_myself(memory_bytes=None, now=now)
     later = now + timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1)
-    assert services.resend_stalled_batches(now=later) == 1
-    assert sent == [batch.pk]
+    assert services.wake_myself(memory_bytes=None, now=later)
+    assert len(wakes) == 2
 
 
-def test_finished_batch_is_not_sent_again(batch, sent):
-    services.finish_batch(
-        batch=services.claim_batch(batch_id=batch.pk, worker="w", now=timezone.now()),
-        now=timezone.now(),
-    )
-    sent.clear()
-    assert services.resend_stalled_batches(now=timezone.now() + timedelta(days=1)) == 0
-    assert sent == []
+# ---- whose turn it is ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def queue(db, wakes, settings):
+    """Two checkpoints a campaign, two batches each; returns a function that makes a campaign."""
+    settings.GENERATION_BATCH_SIZE = 2
+    sampler_settings = SamplerSettings.objects.create(**factories.SETTINGS)
+
+    def ask(name, *checkpoints, **options):
+        request = services.open_request(name=name, **options)
+        prompts = factories.make_prompt_set(name, 4)
+        for checkpoint in checkpoints:
+            services.enqueue_samples(
+                samples=factories.plan(checkpoint, sampler_settings, prompts), request=request
+            )
+        return request
+
+    return ask
+
+
+@pytest.fixture
+def tuned(db):
+    return factories.make_checkpoint("tuned")
+
+
+@pytest.fixture
+def plain(db):
+    return factories.make_checkpoint("plain")
+
+
+def order(count=8, **options):
+    """Claim batch after batch as one worker; return (request, checkpoint) of each."""
+    claimed = [claim(**options) for _ in range(count)]
+    return [(each.request.name, each.checkpoint.name) for each in claimed if each]
+
+
+def test_older_request_goes_first(queue, tuned, plain):
+    queue("first", tuned)
+    queue("second", plain)
+    assert order() == [("first", "tuned")] * 2 + [("second", "plain")] * 2
+
+
+def test_higher_priority_goes_before_an_older_request(queue, tuned, plain):
+    queue("first", tuned)
+    queue("urgent", plain, priority=5)
+    assert order() == [("urgent", "plain")] * 2 + [("first", "tuned")] * 2
+
+
+def test_worker_stays_with_the_checkpoint_it_has_loaded(queue, tuned, plain):
+    queue("c", tuned, plain)
+    assert order(loaded=[plain.pk]) == [("c", "plain")] * 2 + [("c", "tuned")] * 2
+
+
+def test_most_recently_used_checkpoint_goes_first(queue, tuned, plain):
+    queue("c", tuned, plain)
+    assert order(loaded=[tuned.pk, plain.pk])[0] == ("c", "plain")
+
+
+def test_cold_worker_takes_the_checkpoint_that_nobody_has_loaded(queue, tuned, plain):
+    queue("c", tuned, plain)
+    factories.make_worker("warm", loaded=[tuned.pk])
+    assert order(worker="cold") == [("c", "plain")] * 2 + [("c", "tuned")] * 2
+
+
+def test_what_a_dead_worker_had_loaded_counts_for_nothing(queue, tuned, plain):
+    queue("c", tuned, plain)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    factories.make_worker("gone", loaded=[tuned.pk], seen_at=long_ago)
+    assert order(worker="cold")[0] == ("c", "tuned")
+
+
+def test_checkpoint_too_large_for_the_worker_is_left_to_others(queue, tuned):
+    huge = factories.make_checkpoint("huge", size_bytes=10**12)
+    queue("c", huge, tuned)
+    assert order(memory_bytes=10**9) == [("c", "tuned")] * 2
+    assert order(memory_bytes=10**13) == [("c", "huge")] * 2
+
+
+# ---- recording ----------------------------------------------------------------------------------
 
 
 def test_recorded_sample_has_its_image_and_provenance(planned):
@@ -163,6 +294,18 @@ def test_recording_again_changes_nothing(planned):
     assert Sample.objects.get(pk=planned[0].pk).image_sha256 == first.image_sha256
 
 
+def test_where_one_image_cannot_be_stored_no_row_says_otherwise(planned, monkeypatch):
+    def refuse(name, content):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(default_storage, "save", refuse)
+    with pytest.raises(OSError, match="no space"):
+        services.record_sample(
+            sample=planned[0], image=factories.make_image(99), now=timezone.now()
+        )
+    assert Sample.objects.get(pk=planned[0].pk).status == "planned"
+
+
 def test_encoded_image_carries_no_metadata():
     info = PngImagePlugin.PngInfo()
     info.add_text("model", "secret-checkpoint")
@@ -176,7 +319,6 @@ def test_encoded_image_carries_no_metadata():
 
 
 def test_only_lately_seen_workers_are_alive():
-    now = timezone.now()
-    for name, seen in (("fresh", now), ("gone", now - timedelta(minutes=5))):
-        WorkerHeartbeat.objects.create(name=name, pid=1, started_at=seen, seen_at=seen)
-    assert [worker.name for worker in live_workers(now)] == ["fresh"]
+    factories.make_worker("fresh")
+    factories.make_worker("gone", seen_at=timezone.now() - timedelta(minutes=5))
+    assert [worker.name for worker in live_workers(timezone.now())] == ["fresh"]

@@ -12,7 +12,7 @@ from django.core.validators import validate_slug
 from django.urls import reverse
 from django.utils import timezone
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan
@@ -22,20 +22,28 @@ from evalplatform.campaigns.services import create_campaign, start_generation
 from evalplatform.checkpoints.selectors import usable_checkpoint
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError, EvalPlatformError
-from evalplatform.generation.models import Sample
-from evalplatform.generation.selectors import live_workers, progress_of
-from evalplatform.generation.services import resend_stalled_batches
+from evalplatform.core.words import time_in_words
+from evalplatform.generation.estimates import seconds_to_finish
+from evalplatform.generation.models import GenerationRequest, Sample
+from evalplatform.generation.selectors import (
+    GenerationProgress,
+    live_workers,
+    progress_of,
+    request_named,
+)
+from evalplatform.generation.services import enqueue_samples
 from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
 
 POLL_SECONDS = 1.0
+ESTIMATE_SECONDS = 5.0
 CHECKS_PER_CRITERION = 20  # an annotator meets each gold pair once
 # As models_backend.families.base names them; importing it would load torch here.
 SAMPLERS = ("ddim", "dpm++", "euler", "default")
 
 
-class GenerationFailedError(EvalPlatformError):
-    """A batch of this campaign failed on its worker."""
+class GenerationStoppedError(EvalPlatformError):
+    """A batch of this campaign failed on its worker, or somebody or its budget ended it."""
 
 
 class Command(PlatformCommand):
@@ -110,6 +118,16 @@ class Command(PlatformCommand):
             "--guidance", type=float, default=4.0, help="guidance scale (default: %(default)s)"
         )
         parser.add_argument("--negative-prompt", default="", help="negative prompt (default: none)")
+        parser.add_argument(
+            "--priority", type=int, help="higher goes first among what waits (default: 0)"
+        )
+        parser.add_argument(
+            "--budget-minutes",
+            type=float,
+            metavar="M",
+            help="worker time this campaign's samples may take; what is made by then is kept "
+            "(default: no limit)",
+        )
         parser.add_argument("--height", type=int, help="pixels (default: the checkpoint's own)")
         parser.add_argument("--width", type=int, help="pixels (default: the checkpoint's own)")
         parser.add_argument(
@@ -140,8 +158,13 @@ class Command(PlatformCommand):
         )
         self.stdout.write(f"campaign {campaign.slug} {'created' if created else 'resumed'}")
         if campaign.status in (Campaign.Status.DRAFT, Campaign.Status.GENERATING):
-            samples = start_generation(campaign=campaign)
-            self._wait_for(samples)
+            budget = options["budget_minutes"]
+            samples = start_generation(
+                campaign=campaign,
+                priority=options["priority"],
+                budget_seconds=None if budget is None else max(1, round(60 * budget)),
+            )
+            self._wait_for(samples, campaign.slug)
             self._make_gold(campaign, options["gold"])
             if options["no_open"]:
                 self.stdout.write(
@@ -153,37 +176,32 @@ class Command(PlatformCommand):
             self._open(campaign)
         self._print_summary(campaign, options["site"])
 
-    def _wait_for(self, samples: Sequence[Sample]) -> None:
-        """Show progress until every sample is ready; wake workers for whatever stalled."""
+    def _wait_for(self, samples: Sequence[Sample], name: str) -> None:
+        """Show progress until every sample is ready."""
         columns = (
             TextColumn("generating"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("samples"),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        quiet_since = time.monotonic()
+        note, noted = "", 0.0
+        started = time.monotonic()
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task("", total=len(samples), note="")
             while True:
                 progress = progress_of(samples)
-                bar.update(task, completed=progress.ready)
-                if progress.failures:
-                    raise GenerationFailedError(
-                        f"{progress.failures[0]} — mend the cause and run the same command again; "
-                        f"{progress.ready} of {progress.total} samples are kept."
-                    )
+                request = request_named(name)
+                if time.monotonic() - noted > ESTIMATE_SECONDS:
+                    # Also takes up what another campaign that shares samples gave up.
+                    if request.status == GenerationRequest.Status.ACTIVE and not progress.failures:
+                        enqueue_samples(samples=samples, request=request)
+                    note = _note(request, patient=time.monotonic() - started < 10)
+                    noted = time.monotonic()
+                bar.update(task, completed=progress.ready, note=note)
                 if progress.is_complete:
                     return
-                resend_stalled_batches(now=timezone.now())
-                if live_workers(timezone.now()):
-                    quiet_since = time.monotonic()
-                waiting = time.monotonic() - quiet_since > 10
-                bar.update(
-                    task,
-                    note="waiting for a worker: start one with `make worker`" if waiting else "",
-                )
+                _refuse_to_wait(request, progress)
                 time.sleep(POLL_SECONDS)
 
     def _open(self, campaign: Campaign) -> None:
@@ -225,6 +243,35 @@ class Command(PlatformCommand):
         self.stdout.write(f"annotators: {link}")
 
 
+def _note(request: GenerationRequest, patient: bool) -> str:
+    """Say what the bar alone does not: how long, or what it is waiting for."""
+    if request.status == GenerationRequest.Status.PAUSED:
+        return f"paused: go on with `manage.py generation resume {request}`"
+    if not live_workers(timezone.now()):
+        return "" if patient else "waiting for a worker: start one with `make worker`"
+    seconds = seconds_to_finish(request, timezone.now())
+    return "" if seconds is None else f"about {time_in_words(seconds)} left"
+
+
+def _refuse_to_wait(request: GenerationRequest, progress: GenerationProgress) -> None:
+    """Raise where nothing will come any more. What was made is kept."""
+    kept = f"{progress.ready} of {progress.total} samples are kept."
+    if progress.failures:
+        raise GenerationStoppedError(
+            f"{progress.failures[0]} — mend the cause and run the same command again; {kept}"
+        )
+    if request.status == GenerationRequest.Status.CANCELLED:
+        raise GenerationStoppedError(
+            f"the generation of {request} was cancelled; run the same command to go on; {kept}"
+        )
+    if request.is_budget_used and not request.batches.filter(status="running").exists():
+        raise GenerationStoppedError(
+            f"the budget of {request} is used ({request.spent_seconds / 60:.1f} of "
+            f"{(request.budget_seconds or 0) / 60:.1f} minutes of worker time); give more with "
+            f"--budget-minutes and run the same command again; {kept}"
+        )
+
+
 def _slug(options: dict[str, Any]) -> str:
     slug = options["name"] or f"{options['checkpoint_a']}-vs-{options['checkpoint_b']}"
     try:
@@ -254,8 +301,12 @@ def _check_numbers(options: dict[str, Any]) -> None:
         "limit": (1, 10**9),
         "height": (8, 8192),
         "width": (8, 8192),
+        "priority": (-1000, 1000),
+        "budget_minutes": (1 / 60, 10**7),
     }
     for name, (low, high) in ranges.items():
         value = options[name]
         if value is not None and not low <= value <= high:
-            raise BadInputError(f"--{name} {value} is out of range; accepted: {low} to {high}.")
+            raise BadInputError(
+                f"--{name.replace('_', '-')} {value} is out of range; accepted: {low} to {high}."
+            )

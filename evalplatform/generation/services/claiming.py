@@ -1,0 +1,173 @@
+"""A batch's way through a worker's hands. Every step is a conditional update of its row."""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.db import transaction
+from django.db.models import Case, F, Func, IntegerField, OuterRef, Subquery, Value, When
+
+from evalplatform.generation.models import GenerationBatch, GenerationRequest, WorkerHeartbeat
+from evalplatform.generation.selectors import live_since
+from evalplatform.generation.services.waking import send_wakes
+
+Batch = GenerationBatch.Status
+
+
+def claim_next(
+    *,
+    worker: str,
+    now: datetime,
+    loaded: Sequence[int] = (),
+    memory_bytes: int | None = None,
+) -> GenerationBatch | None:
+    """Take the batch that `worker` should work on next, or return None where there is none.
+
+    Requests go by priority, then by age. Within a request a worker stays with the checkpoints it
+    has `loaded` (most recently used last), then takes one that the fewest others hold, so that
+    weights are read as seldom as possible. A checkpoint larger than `memory_bytes` is left to a
+    larger worker.
+    """
+    with transaction.atomic():
+        while True:
+            batch = (
+                _in_order(GenerationBatch.objects.claimable(now), worker, loaded, now)
+                .filter(**({} if memory_bytes is None else _that_fits(memory_bytes)))
+                .select_for_update(of=["self"], skip_locked=True)
+                .select_related("request", "checkpoint", "settings")
+                .first()
+            )
+            if batch is None:
+                return None
+            if batch.attempts < django_settings.GENERATION_MAX_ATTEMPTS:
+                break
+            _give_up(batch, now)
+        batch.status = Batch.RUNNING
+        batch.worker = worker
+        batch.attempts += 1
+        batch.lease_expires_at = _lease(now)
+        batch.save(update_fields=["status", "worker", "attempts", "lease_expires_at"])
+    return batch
+
+
+def _in_order(batches: Any, worker: str, loaded: Sequence[int], now: datetime) -> Any:
+    warm = [
+        When(checkpoint_id=identifier, then=Value(-place))
+        for place, identifier in enumerate(loaded, start=1)
+    ]
+    elsewhere = (
+        WorkerHeartbeat.objects.filter(seen_at__gte=live_since(now))
+        .exclude(name=worker)
+        .filter(loaded__contains=[OuterRef("checkpoint_id")])
+        .order_by()
+        .annotate(holders=Func(F("pk"), function="COUNT"))
+        .values("holders")
+    )
+    return batches.annotate(
+        warmth=Case(*warm, default=Value(0), output_field=IntegerField()),
+        holders=Subquery(elsewhere, output_field=IntegerField()),
+    ).order_by("-request__priority", "request__created_at", "request_id", "warmth", "holders", "pk")
+
+
+def _that_fits(memory_bytes: int) -> dict[str, int]:
+    return {"checkpoint__size_bytes__lte": memory_bytes}
+
+
+def _give_up(batch: GenerationBatch, now: datetime) -> None:
+    """End a batch that takes every worker down with it, instead of trying for ever."""
+    batch.status = Batch.FAILED
+    batch.finished_at = now
+    batch.lease_expires_at = None
+    batch.error = (
+        f"{batch.attempts} workers died while they had it, the last was {batch.worker}; look at "
+        "that machine's log (out of memory?), then retry."
+    )
+    batch.save(update_fields=["status", "finished_at", "lease_expires_at", "error"])
+
+
+def _lease(now: datetime) -> datetime:
+    return now + timedelta(seconds=django_settings.GENERATION_LEASE_SECONDS)
+
+
+def _held(batch: GenerationBatch) -> Any:
+    """The row, if the worker it was given to still has it."""
+    return GenerationBatch.objects.filter(
+        pk=batch.pk, worker=batch.worker, attempts=batch.attempts, status=Batch.RUNNING
+    )
+
+
+def extend_leases(*, batches: Sequence[GenerationBatch], now: datetime) -> None:
+    """Keep what a worker holds: called by its heartbeat as long as the process lives."""
+    for batch in batches:
+        _held(batch).update(lease_expires_at=_lease(now))
+
+
+def may_go_on(*, batch: GenerationBatch) -> bool:
+    """Return whether the worker still has the batch and its request still wants it."""
+    still: bool = _held(batch).filter(pk__in=GenerationBatch.objects.allowed()).exists()
+    return still
+
+
+def finish_batch(
+    *,
+    batch: GenerationBatch,
+    now: datetime,
+    stages: Mapping[str, float],
+    environment: dict[str, str],
+) -> None:
+    """Mark a batch done, unless its lease was lost to another worker meanwhile."""
+    _held(batch).update(
+        status=Batch.DONE,
+        lease_expires_at=None,
+        finished_at=now,
+        error="",
+        stages=_added(batch.stages, stages),
+        environment=environment,
+    )
+
+
+def _added(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    return {
+        key: round(before.get(key, 0) + now.get(key, 0), 4) for key in before.keys() | now.keys()
+    }
+
+
+def release_batch(*, batch: GenerationBatch) -> None:
+    """Give back what is not finished: to the queue, or to nobody if its request was cancelled."""
+    request = GenerationRequest.objects.get(pk=batch.request_id)
+    if request.status == GenerationRequest.Status.CANCELLED:
+        cancel_batch(batch=batch)
+        return
+    released = _held(batch).update(
+        status=Batch.QUEUED, lease_expires_at=None, attempts=F("attempts") - 1
+    )
+    if released and request.status == GenerationRequest.Status.ACTIVE:
+        transaction.on_commit(lambda: send_wakes(1))
+
+
+def cancel_batch(*, batch: GenerationBatch) -> None:
+    """End a batch whose request was cancelled; its samples stay planned."""
+    _held(batch).update(status=Batch.CANCELLED, lease_expires_at=None)
+
+
+def fail_batch(*, batch: GenerationBatch, error: BaseException, now: datetime) -> None:
+    """Mark a batch failed with the reason a person will read: the end of the traceback."""
+    reason = " ".join(traceback.format_exception_only(error)[-1].split())
+    _held(batch).update(
+        status=Batch.FAILED, lease_expires_at=None, finished_at=now, error=reason[:2000]
+    )
+
+
+def wake_myself(*, memory_bytes: int | None, now: datetime) -> bool:
+    """Send a message where something waits that an idle worker could take; return whether.
+
+    Covers what no message speaks of any more: a killed worker's batch whose lease ran out, a
+    message the broker lost, a worker started after the work was asked for.
+    """
+    fits = {} if memory_bytes is None else _that_fits(memory_bytes)
+    waits: bool = GenerationBatch.objects.claimable(now).filter(**fits).exists()
+    if waits:
+        send_wakes(1)
+    return waits

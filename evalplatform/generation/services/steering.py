@@ -1,0 +1,95 @@
+"""What a researcher does with a request that runs: pause, cancel, hurry, pay more, retry."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.generation.models import GenerationBatch, GenerationRequest
+from evalplatform.generation.selectors import live_workers
+from evalplatform.generation.services.waking import send_wakes
+
+Batch = GenerationBatch.Status
+Request = GenerationRequest.Status
+
+
+def pause_request(*, request: GenerationRequest) -> None:
+    """Start no more of its batches; those running stop after the images in hand, and are kept.
+
+    Raises `BadInputError` where it was cancelled.
+    """
+    _change(request, Request.PAUSED)
+
+
+def resume_request(*, request: GenerationRequest) -> None:
+    """Go on with a paused request. Raises `BadInputError` where it was cancelled."""
+    _change(request, Request.ACTIVE)
+    _wake(request)
+
+
+def _change(request: GenerationRequest, status: str) -> None:
+    others = GenerationRequest.objects.exclude(status=Request.CANCELLED)
+    if not others.filter(pk=request.pk).update(status=status):
+        raise _cancelled(request)
+    request.status = status
+
+
+def _cancelled(request: GenerationRequest) -> BadInputError:
+    return BadInputError(
+        f"the generation of {request} was cancelled; run its `manage.py run_eval` again to take "
+        "it up anew."
+    )
+
+
+def cancel_request(*, request: GenerationRequest) -> int:
+    """Drop what is not made yet; return how many batches that ends. Samples made are kept.
+
+    A batch in a worker's hands ends after the images it is making.
+    """
+    with transaction.atomic():
+        GenerationRequest.objects.filter(pk=request.pk).update(status=Request.CANCELLED)
+        running = request.batches.filter(status=Batch.RUNNING).count()
+        dropped = request.batches.filter(status__in=[Batch.QUEUED, Batch.FAILED]).update(
+            status=Batch.CANCELLED
+        )
+    request.status = Request.CANCELLED
+    return running + dropped
+
+
+def retry_request(*, request: GenerationRequest) -> int:
+    """Queue its failed batches again; return how many. `BadInputError` if it was cancelled."""
+    if request.status == Request.CANCELLED:
+        raise _cancelled(request)
+    retried = request.batches.filter(status=Batch.FAILED).update(
+        status=Batch.QUEUED, attempts=0, error="", finished_at=None, worker=""
+    )
+    if retried:
+        _wake(request)
+    return retried
+
+
+def steer_request(
+    *, request: GenerationRequest, priority: int | None = None, budget_seconds: int | None = None
+) -> None:
+    """Change priority or budget (0: no limit); batches running are not interrupted for it.
+
+    Raises `BadInputError` for numbers out of range.
+    """
+    if priority is not None:
+        if not -1000 <= priority <= 1000:
+            raise BadInputError(f"priority {priority} is out of range; accepted: -1000 to 1000.")
+        request.priority = priority
+    if budget_seconds is not None:
+        if not 0 <= budget_seconds < 2**31:
+            raise BadInputError(
+                f"a budget of {budget_seconds} s is out of range; accepted: 1 to {2**31 - 1}, or 0 "
+                "for no limit."
+            )
+        request.budget_seconds = budget_seconds or None
+    request.save(update_fields=["priority", "budget_seconds"])
+    _wake(request)
+
+
+def _wake(request: GenerationRequest) -> None:
+    waiting = request.batches.filter(status=Batch.QUEUED).count()
+    count = min(waiting, len(live_workers(timezone.now())) or 1)
+    transaction.on_commit(lambda: send_wakes(count))
