@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from evalplatform.generation.views import metrics
 from evalplatform.reports.views import plan_campaign
 
 urlpatterns = [
@@ -12,6 +13,8 @@ urlpatterns = [
     path("uploads/", include("evalplatform.checkpoints.urls")),
     path("checkpoints/", include("evalplatform.reports.registry_urls")),
     path("campaigns/", include("evalplatform.reports.urls")),
+    path("generation/", include("evalplatform.generation.urls")),
+    path("metrics", metrics, name="metrics"),
     path("plan/", plan_campaign, name="plan_campaign"),
     path("admin/", admin.site.urls),
 ]

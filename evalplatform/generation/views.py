@@ -1,0 +1,83 @@
+"""Generation as a signed-in researcher watches and steers it; and its figures for Prometheus."""
+
+import hmac
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.generation import services
+from evalplatform.generation.metrics import CONTENT_TYPE, metrics_text
+from evalplatform.generation.models import GenerationRequest
+from evalplatform.generation.overview import (
+    latest_samples,
+    queue_counts,
+    request_rows,
+    worker_rows,
+)
+
+_SAMPLES = 18
+
+
+@require_safe
+@login_required
+@never_cache
+def overview(request: HttpRequest) -> HttpResponse:
+    """What was asked of the workers, who works, what was made last; `?part` is the inner part."""
+    now = timezone.now()
+    template = "_overview" if "part" in request.GET else "overview"
+    context = {
+        "requests": request_rows(now),
+        "workers": worker_rows(now),
+        "counts": queue_counts(),
+        "samples": latest_samples(_SAMPLES),
+    }
+    return render(request, f"generation/{template}.html", context)
+
+
+@require_POST
+@login_required
+def steer(request: HttpRequest, name: str) -> HttpResponse:
+    """Pause, resume, cancel or retry one campaign's generation, or change its priority."""
+    found = get_object_or_404(GenerationRequest, name=name)
+    try:
+        messages.success(request, _steer(found, request.POST.get("action", "")))
+    except BadInputError as error:
+        messages.error(request, str(error))
+    return redirect("generation:overview")
+
+
+def _steer(request: GenerationRequest, action: str) -> str:
+    if action == "pause":
+        services.pause_request(request=request)
+        return f"{request} is paused."
+    if action == "resume":
+        services.resume_request(request=request)
+        return f"{request} goes on."
+    if action == "cancel":
+        return f"{request} is cancelled: {services.cancel_request(request=request)} batches."
+    if action == "retry":
+        return f"{services.retry_request(request=request)} batches of {request} are queued again."
+    if action in ("sooner", "later"):
+        step = 1 if action == "sooner" else -1
+        services.steer_request(request=request, priority=request.priority + step)
+        return f"{request} has priority {request.priority}."
+    raise BadInputError(f"{action[:20]!r} is not something that can be done.")
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Figures in Prometheus' text format for whoever has METRICS_TOKEN; unset, there is no page."""
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    given = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {settings.METRICS_TOKEN}".encode()):
+        return HttpResponse("give the metrics token\n", status=401, content_type="text/plain")
+    return HttpResponse(metrics_text(), content_type=CONTENT_TYPE)
