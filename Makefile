@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate bench-train label-studio arena-rank clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate bench-train bench-generate label-studio arena-rank clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,7 +43,7 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-votes-read bench-annotate bench-train  ## Run every benchmark
+bench: bench-stats bench-votes-read bench-annotate bench-train bench-generate  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
@@ -56,6 +56,9 @@ bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio'
 
 bench-train: $(VENV)/.dev  ## Training and sampling beside diffusers' own loops
 	$(PY) -m tests.models_backend.bench_train $(BENCH)
+
+bench-generate: $(VENV)/.dev  ## Images/s through a worker beside diffusers' bare loop
+	$(PY) -m tests.generation.bench_generate $(BENCH)
 
 label-studio: var/label-studio/.installed  ## Install Label Studio, the peer of bench-annotate
 
