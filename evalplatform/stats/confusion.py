@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
+from .chunking import chunks
 from .clustering import FloatArray
 from .errors import LengthMismatchError, UnknownOptionError, UnknownOutcomeError
 from .estimates import State
-from .votes import Groups, IntColumn, Votes, group
+from .item_answers import AnyGroups, ItemAnswers
+from .votes import IntColumn, SmallGroups, Votes
 
 _TINY = 1e-300  # stands for 0 under a logarithm
 
@@ -90,9 +91,10 @@ def dawid_skene(
     >>> fit.posterior.argmax(axis=1).tolist(), fit.accuracy.argmin()
     ([0, 2, 0, 2], np.int64(2))
     """
+    item, annotator = SmallGroups.of(votes.item), votes.annotator_codes
     fit = fit_confusions(
-        item=votes.by_item,
-        annotator=votes.by_annotator,
+        item=item,
+        annotator=annotator,
         label=votes.outcome,
         n_classes=3,
         symmetric=symmetric,
@@ -104,15 +106,15 @@ def dawid_skene(
         return fit
     return replace(
         fit,
-        annotator=_ids(votes.by_annotator, votes.annotator),
-        item=_ids(votes.by_item, votes.item),
+        annotator=_ids(annotator, votes.annotator),
+        item=_ids(item, votes.item),
     )
 
 
 def fit_confusions(
     *,
-    item: Groups,
-    annotator: Groups,
+    item: AnyGroups,
+    annotator: AnyGroups,
     label: IntColumn,
     n_classes: int,
     symmetric: bool = False,
@@ -124,6 +126,7 @@ def fit_confusions(
 
     `label` runs from 0 to `n_classes` - 1. An annotator may answer an item more than once.
 
+    >>> from evalplatform.stats.votes import group
     >>> item, person = group(np.array([0, 0, 1, 1])), group(np.array([0, 1, 0, 1]))
     >>> fit = fit_confusions(item=item, annotator=person, label=np.array([0, 0, 1, 1]), n_classes=2)
     >>> fit.class_shares.tolist()
@@ -133,16 +136,14 @@ def fit_confusions(
     state, reason = _why_undefined(item, annotator)
     if state is not State.DEFINED:
         return _nothing(n_classes, state, reason)
-    seen = _seen(item, annotator.codes * n_classes + label, annotator.count * n_classes)
-    votes_per_item = np.bincount(item.codes, minlength=item.count).astype(np.float64)
-    counts = np.bincount(item.codes * n_classes + label, minlength=item.count * n_classes)
-    posterior = counts.reshape(item.count, n_classes) / votes_per_item[:, None]
+    seen = ItemAnswers.of(item, annotator, label, n_classes)
+    posterior = seen.shares()
     cell = prior / n_classes
     gains: list[float] = []
     state, reason = State.NOT_CONVERGED, f"Still improving after {max_rounds} rounds."
     for _ in range(max_rounds):
-        shares, confusion = _maximise(posterior, seen, annotator.count, cell, symmetric)
-        posterior, fit = _expect(seen, shares, confusion)
+        shares, confusion = _maximise(posterior, seen, cell, symmetric)
+        fit = _expect(posterior, seen, shares, confusion)
         logs = _log(shares).sum() + _log(confusion).sum()
         gains.append(fit + cell * float(logs) if cell else fit)
         if len(gains) > 1 and gains[-1] - gains[-2] < tolerance * len(label):
@@ -161,22 +162,13 @@ def fit_confusions(
     )
 
 
-def _seen(item: Groups, answer: IntColumn, n_answers: int) -> sparse.csr_array:
-    """Items x (annotator, label): how often each answer was given on each item."""
-    order = np.argsort(item.codes, kind="stable")
-    starts = np.zeros(item.count + 1, dtype=np.int64)
-    np.cumsum(np.bincount(item.codes, minlength=item.count), out=starts[1:])
-    ones = np.ones(len(answer))
-    return sparse.csr_array((ones, answer[order], starts), shape=(item.count, n_answers))
-
-
 def _maximise(
-    posterior: FloatArray, seen: sparse.csr_array, n_annotators: int, cell: float, symmetric: bool
+    posterior: FloatArray, seen: ItemAnswers, cell: float, symmetric: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Class shares and confusions (annotator x class x label) given the classes of the items."""
-    n_classes = posterior.shape[1]
+    n_classes = seen.n_classes
     shares = posterior.sum(axis=0) + cell
-    counted = (seen.T @ posterior).reshape(n_annotators, n_classes, n_classes)
+    counted = seen.sum_over_items(posterior).reshape(-1, n_classes, n_classes)
     counted = counted.transpose(0, 2, 1) + cell
     if symmetric:
         counted = counted + counted[:, ::-1, ::-1]
@@ -187,19 +179,21 @@ def _maximise(
 
 
 def _expect(
-    seen: sparse.csr_array, shares: FloatArray, confusion: FloatArray
-) -> tuple[FloatArray, float]:
-    """Chance of each class for each item, and the marginal log-likelihood of the votes."""
-    n_classes = len(shares)
-    by_answer = np.ascontiguousarray(_log(confusion).transpose(0, 2, 1).reshape(-1, n_classes))
-    chance = seen @ by_answer
-    chance += _log(shares)
-    top = chance.max(axis=1, keepdims=True)
-    chance -= top
-    np.exp(chance, out=chance)
-    total = chance.sum(axis=1, keepdims=True)
-    chance /= total
-    return chance, float(np.log(total).sum() + top.sum())
+    posterior: FloatArray, seen: ItemAnswers, shares: FloatArray, confusion: FloatArray
+) -> float:
+    """Fill in the chance of each class for each item; the marginal log-likelihood of the votes."""
+    by_answer = np.ascontiguousarray(_log(confusion).transpose(0, 2, 1).reshape(-1, len(shares)))
+    fit = 0.0
+    for items, table in seen.parts:
+        chance = table @ by_answer
+        chance += _log(shares)
+        top = chance.max(axis=1, keepdims=True)
+        chance -= top
+        np.exp(chance, out=chance)
+        total = chance.sum(axis=1, keepdims=True)
+        np.divide(chance, total, out=posterior[items])
+        fit += float(np.log(total).sum() + top.sum())
+    return fit
 
 
 def _log(values: FloatArray) -> FloatArray:
@@ -207,13 +201,15 @@ def _log(values: FloatArray) -> FloatArray:
     return logs
 
 
-def _why_undefined(item: Groups, annotator: Groups) -> tuple[State, str]:
+def _why_undefined(item: AnyGroups, annotator: AnyGroups) -> tuple[State, str]:
     if annotator.count < 2:
         return State.ONE_ANNOTATOR, "All votes are by one annotator: there is nobody to compare."
-    people = group(item.codes * annotator.count + annotator.codes)
-    if people.count == item.count:
-        return State.NO_SHARED_ITEMS, "No item was judged by two people."
-    return State.DEFINED, ""
+    first = np.empty(item.count, dtype=annotator.codes.dtype)
+    for rows in chunks(len(item.codes)):
+        first[item.codes[rows]] = annotator.codes[rows]
+    if any((first[item.codes[r]] != annotator.codes[r]).any() for r in chunks(len(item.codes))):
+        return State.DEFINED, ""
+    return State.NO_SHARED_ITEMS, "No item was judged by two people."
 
 
 def _nothing(n_classes: int, state: State, reason: str) -> DawidSkene:
@@ -232,8 +228,8 @@ def _nothing(n_classes: int, state: State, reason: str) -> DawidSkene:
 
 
 def _check(
-    item: Groups,
-    annotator: Groups,
+    item: AnyGroups,
+    annotator: AnyGroups,
     label: IntColumn,
     n_classes: int,
     prior: float,
@@ -243,8 +239,8 @@ def _check(
     lengths = {"item": len(item.codes), "annotator": len(annotator.codes), "label": len(label)}
     if len(set(lengths.values())) > 1:
         raise LengthMismatchError(lengths)
-    wrong = np.flatnonzero((label < 0) | (label >= n_classes))
-    if len(wrong):
+    if int(label.min()) < 0 or int(label.max()) >= n_classes:
+        wrong = np.flatnonzero((label < 0) | (label >= n_classes))
         accepted = f"Accepted are 0 to {n_classes - 1}."
         raise UnknownOutcomeError(f"Unknown label {label[wrong[0]]}", wrong, accepted)
     if not (prior >= 0.0 and max_rounds >= 1 and tolerance >= 0.0):
@@ -254,7 +250,7 @@ def _check(
         )
 
 
-def _ids(groups: Groups, column: IntColumn) -> IntColumn:
+def _ids(groups: AnyGroups, column: IntColumn) -> IntColumn:
     ids = np.empty(groups.count, dtype=np.int64)
     ids[groups.codes] = column
     return ids
