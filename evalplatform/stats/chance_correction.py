@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
+from .chunking import BLOCK, chunks
 from .clustering import FloatArray
 from .errors import ColumnTypeError
 
@@ -27,7 +29,8 @@ class Coefficient:
     """A chance-corrected coefficient as disagreement seen over disagreement expected.
 
     `parts(weights, counts)` takes weights (replicates x rows) and counts (rows x categories) and
-    returns both disagreements, one of each per replicate.
+    returns both disagreements, one of each per replicate. Rows with fewer than two votes must have
+    weight 0.
     """
 
     parts: OfMany
@@ -41,10 +44,11 @@ class Coefficient:
 
     def of(self, counts: FloatArray) -> float | None:
         """The coefficient of one table; None where it is undefined."""
-        shared = shared_items(counts)
-        if not len(shared):
+        table = _checked(counts)
+        shared = (table.sum(axis=1) >= 2).astype(np.float64)
+        if not shared.any():
             return None
-        values = self.of_many(np.ones((1, len(shared))), shared)
+        values = self.of_many(shared[None], table)
         return float(values[0]) if len(values) else None
 
 
@@ -53,11 +57,16 @@ def shared_items(counts: FloatArray) -> FloatArray:
 
     Raises `ColumnTypeError` for a table that is not two-dimensional or holds negative counts.
     """
-    table = np.asarray(counts, dtype=np.float64)
-    if table.ndim != 2 or not (table >= 0.0).all():
-        raise ColumnTypeError("counts must be a table items x categories of counts from 0 up.")
+    table = _checked(counts)
     shared = table.sum(axis=1) >= 2
     return table if shared.all() else table[shared]
+
+
+def _checked(counts: FloatArray) -> FloatArray:
+    table = np.asarray(counts, dtype=np.float64)
+    if table.ndim != 2 or not table.min(initial=0.0) >= 0.0:
+        raise ColumnTypeError("counts must be a table items x categories of counts from 0 up.")
+    return table
 
 
 def percent_agreement(counts: FloatArray) -> float | None:
@@ -147,52 +156,78 @@ def gwet_ac1(counts: FloatArray) -> float | None:
 
 
 def _percent_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    observed = _mean(weights, _disagreement(counts))
+    observed = _mean(weights, counts, _disagreement)
     return observed, np.ones_like(observed)
 
 
 def _fleiss_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    margin = _mean(weights, counts / counts.sum(axis=1, keepdims=True))
-    return _mean(weights, _disagreement(counts)), _positive(1.0 - (margin**2).sum(axis=1))
+    margin = _mean(weights, counts, _shares)
+    return _mean(weights, counts, _disagreement), _positive(1.0 - (margin**2).sum(axis=1))
 
 
 def _ac1_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    margin = _mean(weights, counts / counts.sum(axis=1, keepdims=True))
+    margin = _mean(weights, counts, _shares)
     chance = (margin * (1.0 - margin)).sum(axis=1) / max(counts.shape[1] - 1, 1)
-    return _mean(weights, _disagreement(counts)), 1.0 - chance
+    return _mean(weights, counts, _disagreement), 1.0 - chance
 
 
 def _nominal_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    size = counts.sum(axis=1)
-    disagreeing = (size**2 - np.einsum("ij,ij->i", counts, counts)) / (size - 1.0)
-    n = weights @ size
-    return (n - 1.0) * (weights @ disagreeing), n**2 - ((weights @ counts) ** 2).sum(axis=1)
+    total = _sum(weights, counts, lambda rows: rows)
+    n = total.sum(axis=1)
+    observed = _sum(weights, counts, lambda rows: rows.sum(axis=1) * _disagreement(rows))
+    return (n - 1.0) * observed, n**2 - (total**2).sum(axis=1)
 
 
 def _ordinal_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    total = weights @ counts
+    total = _sum(weights, counts, lambda rows: rows)
     place = np.cumsum(total, axis=1) - total / 2.0  # where each category lies among all votes
-    observed, expected = np.zeros(len(weights)), np.zeros(len(weights))
-    pairs = counts.sum(axis=1) - 1.0
-    for first in range(counts.shape[1]):
-        for second in range(first + 1, counts.shape[1]):
-            distance = (place[:, second] - place[:, first]) ** 2
-            observed += distance * (weights @ (counts[:, first] * counts[:, second] / pairs))
-            expected += distance * total[:, first] * total[:, second]
-    return (total.sum(axis=1) - 1.0) * observed, expected
+    first, second = np.triu_indices(counts.shape[1], 1)
+    distance = (place[:, second] - place[:, first]) ** 2
+
+    def met_pairs(rows: FloatArray) -> FloatArray:
+        others = _at_least_1(rows.sum(axis=1, keepdims=True) - 1.0)
+        pairs: FloatArray = rows[:, first] * rows[:, second] / others
+        return pairs
+
+    met = _sum(weights, counts, met_pairs)
+    expected: FloatArray = (distance * total[:, first] * total[:, second]).sum(axis=1)
+    return (total.sum(axis=1) - 1.0) * (distance * met).sum(axis=1), expected
 
 
 def _disagreement(counts: FloatArray) -> FloatArray:
-    """The chance that two votes of an item disagree, per row."""
+    """The chance that two votes of an item disagree, per row; 0 where there are no two."""
     size = counts.sum(axis=1)
-    chance: FloatArray = (size**2 - np.einsum("ij,ij->i", counts, counts)) / (size * (size - 1.0))
+    ordered_pairs = _at_least_1(size * (size - 1.0))
+    chance: FloatArray = (size**2 - np.einsum("ij,ij->i", counts, counts)) / ordered_pairs
     return chance
 
 
-def _mean(weights: FloatArray, values: FloatArray) -> FloatArray:
-    """The mean over items of `values` (one entry or row each), per replicate."""
-    size = weights.sum(axis=1)
-    means: FloatArray = (weights @ values) / (size if values.ndim == 1 else size[:, None])
+def _shares(counts: FloatArray) -> FloatArray:
+    shares: FloatArray = counts / _at_least_1(counts.sum(axis=1, keepdims=True))
+    return shares
+
+
+def _at_least_1(divisor: FloatArray) -> FloatArray:
+    """Rows without two votes have weight 0: what they are divided by must only not be 0."""
+    return np.maximum(divisor, 1.0)
+
+
+def _sum(
+    weights: FloatArray, counts: FloatArray, of_rows: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    """The weighted sum over items of what `of_rows` makes of their counts, per replicate.
+
+    Made a part of the items at a time, so that nothing as long as the table is held beside it.
+    """
+    parts = (weights[:, rows] @ of_rows(counts[rows]) for rows in chunks(len(counts), BLOCK))
+    return reduce(np.add, parts)
+
+
+def _mean(
+    weights: FloatArray, counts: FloatArray, of_rows: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    total, size = _sum(weights, counts, of_rows), weights.sum(axis=1)
+    means: FloatArray = total / (size if total.ndim == 1 else size[:, None])
     return means
 
 
