@@ -44,7 +44,7 @@ class Estimate:
             read the interval.
         low, high: interval at `level`, inside the range of the value.
         level: nominal coverage of the interval, e.g. 0.95.
-        df: degrees of freedom of the t quantile, the number of clusters less one.
+        df: degrees of freedom of the t quantile, whole or not; see `degrees`.
         n_votes: votes (or verdicts) that enter the value; for `decided`, the decided ones.
         n_prompts, n_annotators: prompts and annotators among them; n_prompts is None where the
             question does not speak of prompts.
@@ -63,7 +63,7 @@ class Estimate:
     low: float | None
     high: float | None
     level: float
-    df: int | None
+    df: float | None
     n_votes: int
     n_prompts: int | None
     n_annotators: int
@@ -112,6 +112,8 @@ def estimate_from_variance(
     *,
     total: FloatArray,
     variance: float,
+    df: float,
+    degrees: str,
     n_clusters: int,
     clusters: str,
     clustering: str,
@@ -119,13 +121,15 @@ def estimate_from_variance(
 ) -> Estimate:
     """Wrap a ratio and its variance: Wilson with n_effective for shares, clipped t for net.
 
-    `n_clusters` gives the degrees of freedom, and n_effective where the votes show no variation;
-    `clusters` and `clustering` are the words for it in `method`.
+    `df` is of the variance. Where the votes show no variation, `n_clusters` is n_effective and
+    gives the degrees of freedom. `degrees`, `clusters` and `clustering` are words for `method`.
     """
     value = ratio.of(total)
     iid = independent_variance(ratio, total, basis.n_votes)
-    quantile = t_quantile(basis.level, n_clusters - 1)
     varies = variance > _NO_VARIATION * iid
+    if not varies:
+        df, degrees = float(n_clusters - 1), f"{clusters} - 1"
+    quantile = t_quantile(basis.level, df)
     se = sqrt(variance) if varies else 0.0
     if varies and ratio.is_signed:
         n_effective, form = None, "t interval clipped to [-1, 1]"
@@ -135,7 +139,7 @@ def estimate_from_variance(
         if varies:
             n_effective = value * (1.0 - value) / variance
         low, high = _wilson_on_scale(ratio, value, n_effective, quantile)
-    method = f"{clustering}; {form}; t with {clusters} - 1 = {n_clusters - 1} df"
+    method = f"{clustering}; {form}; t with {df:.4g} df ({degrees})"
     if not varies:
         method += f"; no variation seen, so n_effective = {clusters} = {n_clusters}"
     return Estimate(
@@ -143,7 +147,7 @@ def estimate_from_variance(
         se=se,
         low=low,
         high=high,
-        df=n_clusters - 1,
+        df=df,
         n_effective=n_effective,
         design_effect=variance / iid if varies else None,
         method=method,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .clustering import FloatArray, Ratio, independent_variance, one_way_variance, outcome_table
+from .degrees import one_way_df, two_way_df
 from .errors import UnknownOptionError
 from .estimates import Basis, Estimate, State, estimate_from_variance, undefined_estimate
 from .intervals import check_level
@@ -61,14 +62,17 @@ def verdicts(votes: Votes, level: float = 0.95, *, rule: Rule = "majority") -> V
     Variance. V = Vp + max(0, Va - Vpa). Vp is that of verdicts clustered by prompt. For the habits
     of annotators, let h be what one vote changes: the verdict of its item less the mean verdict
     had somebody else cast it, who answers like the item's other votes and, once, like all votes.
-    Va sums h / items within annotators and Vpa within (prompt, annotator), each with its
-    G / (G - 1), so their difference is what one annotator's many items have in common: the first
-    term of Hoeffding's decomposition, which for a mean of votes is the two-way variance of
-    `clustering`.
+    With W the item's verdict, r the share and m the item's mean of h, the vote's score is
 
-    How to read. As `win_rates`: other prompts, judged by other annotators. Intervals err to the
-    wide side: in the simulations of tests/stats/bench/coverage.py 96 to 99 % of nominal 95 %
-    intervals hold the true share, where clustering by prompt alone gives 49 to 95 %. A pool of
+        (W - r) / k + h - m
+
+    so that an item's scores sum to W - r, as they do for a mean of votes, and what moves all of
+    an item's votes alike is no annotator's habit. Va sums scores / items within annotators and
+    Vpa within (prompt, annotator), each with its G / (G - 1); for one vote an item it is the
+    two-way variance of `clustering`. The degrees of freedom are Satterthwaite's, see `degrees`.
+
+    How to read. As `win_rates`: other prompts, judged by other annotators. With ten prompts of one
+    item each the share has eleven possible values and 99 % of intervals hold the truth. A pool of
     one annotator says nothing of others (ONE_ANNOTATOR).
 
     References. Cameron, Gelbach and Miller (2011), JBES 29:238-249; Hoeffding (1948), Annals of
@@ -109,28 +113,47 @@ class _Tables:
     by_prompt: FloatArray
     by_annotator: FloatArray
     by_pair: FloatArray
+    votes_by_annotator: FloatArray
 
     @classmethod
     def of(cls, votes: Votes, outcome: IntColumn, prompt: IntColumn, rule: Rule) -> _Tables:
-        changes = _changes(votes, outcome, rule)
+        scores = _scores(votes, outcome, rule)
         return cls(
             by_prompt=outcome_table(group(prompt), outcome),
-            by_annotator=_sums(votes.by_annotator, changes),
-            by_pair=_sums(votes.by_pair, changes),
+            by_annotator=_sums(votes.by_annotator, scores),
+            by_pair=_sums(votes.by_pair, scores),
+            votes_by_annotator=np.bincount(votes.by_annotator.codes).astype(np.float64),
         )
 
-    def variance(self, ratio: Ratio) -> float:
-        """Vp + max(0, Va - Vpa), see `verdicts`."""
+    def variance(self, ratio: Ratio) -> tuple[float, float]:
+        """Vp + max(0, Va - Vpa), see `verdicts`, and its degrees of freedom."""
+        prompt_df = one_way_df(self.by_prompt.sum(axis=1))
         total = self.by_prompt.sum(axis=0)
         items = float(total.sum())
         if independent_variance(ratio, total, 2) == 0.0:
-            return 0.0  # all verdicts alike: that single votes differ leaves no share to vary
+            return (
+                0.0,
+                prompt_df,
+            )  # all verdicts alike: that single votes differ leaves no share to vary
         prompt = one_way_variance(ratio, self.by_prompt)
         shared, own = (
             len(table) / (len(table) - 1.0) * float(((table @ np.array(ratio.value)) ** 2).sum())
             for table in (self.by_annotator, self.by_pair)
         )
-        return prompt + max(0.0, shared - own) / items**2
+        variance = prompt + max(0.0, shared - own) / items**2
+        annotator_df = one_way_df(self.votes_by_annotator)
+        df = two_way_df(variance, (prompt, prompt_df), (shared / items**2, annotator_df))
+        return variance, df
+
+
+def _scores(votes: Votes, outcome: IntColumn, rule: Rule) -> FloatArray:
+    """Votes x 3: (W - r) / k + h - m of each outcome, see `verdicts`."""
+    items = votes.by_item
+    size = np.bincount(items.codes, minlength=items.count)[:, None]
+    scores = _changes(votes, outcome, rule)
+    wins = np.eye(len(Outcome))[outcome]
+    scores += ((wins - wins.mean(axis=0) - _sums(items, scores)) / size)[items.codes]
+    return scores
 
 
 def _changes(votes: Votes, outcome: IntColumn, rule: Rule) -> FloatArray:
@@ -188,10 +211,13 @@ def _estimate(ratio: Ratio, tables: _Tables, level: float) -> Estimate:
     if n_annotators < 2:
         reason = "All votes are by one annotator: nothing tells of others."
         return undefined_estimate(State.ONE_ANNOTATOR, reason, basis)
+    variance, df = tables.variance(ratio)
     return estimate_from_variance(
         ratio,
         total=total,
-        variance=tables.variance(ratio),
+        variance=variance,
+        df=df,
+        degrees="Satterthwaite",
         n_clusters=min(n_prompts, n_annotators),
         clusters="min(prompts, annotators)",
         clustering="clustered by prompt, and by annotator through what single votes change",

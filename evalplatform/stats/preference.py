@@ -39,7 +39,7 @@ class SignTest:
 
     net: Estimate
     t: float | None
-    df: int | None
+    df: float | None
     p_value: float | None
     exact: ExactSignTest
     state: State
@@ -66,7 +66,7 @@ def sign_test(votes: Votes, level: float = 0.95) -> SignTest:
     ...               annotator=[1, 2, 3] * 3, item=[1, 1, 1, 2, 2, 2, 3, 3, 3])
     >>> test = sign_test(votes)
     >>> test.exact.n_win, test.exact.n_decided, round(test.exact.p_value, 3), test.df
-    (6, 8, 0.289, 2)
+    (6, 8, 0.289, 2.0)
     """
     rates = win_rates(votes, level)
     net, exact = rates.net, exact_sign_test(rates.tally)

@@ -17,10 +17,12 @@ from .clustering import (
     ClusterMoments,
     FloatArray,
     Ratio,
+    one_way_variance,
     outcome_table,
     pair_moments,
     two_way_variance,
 )
+from .degrees import one_way_df, two_way_df
 from .errors import LengthMismatchError, UnknownOptionError
 from .estimates import Basis, Estimate, State, estimate_from_variance, undefined_estimate
 from .intervals import check_level
@@ -88,10 +90,10 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
 
     Formula. Each is a ratio of sums over votes (ties do not count in `decided`), with variance
     V = max(Vp + Va - Vpa, Vp, Va), see `clustering`. Shares get Wilson's interval with
-    n_effective = p (1 - p) / V and the t quantile with min(P, J) - 1 degrees of freedom, for P
-    prompts and J annotators; `net` gets value -+ t * se, cut to [-1, 1]. Where the votes show no
-    variation (all wins, say), n_effective is min(P, J), as if each cluster were one vote, and
-    `method` says so; `net` then takes twice the interval of (net + 1) / 2, less one.
+    n_effective = p (1 - p) / V and the t quantile with Satterthwaite's degrees of freedom, see
+    `degrees`; `net` gets value -+ t * se, cut to [-1, 1]. Where the votes show no variation (all
+    wins, say), n_effective is min(P, J) for P prompts and J annotators, as if each cluster were
+    one vote, and `method` says so; `net` then takes twice the interval of (net + 1) / 2, less one.
 
     Units. Shares of votes in [0, 1]; net in [-1, 1].
 
@@ -105,8 +107,9 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
     has no interval that means anything; its `state` and `reason` say so and its values are None.
     The raw shares stay in `tally`.
 
-    References. Cameron, Gelbach and Miller (2011), JBES 29:238-249; Wilson (1927), JASA
-    22:209-212; for n_effective, Korn and Graubard (1998), Survey Methodology 24:193-201.
+    References. Cameron, Gelbach and Miller (2011), JBES 29:238-249; Satterthwaite (1946),
+    Biometrics Bulletin 2:110-114; Wilson (1927), JASA 22:209-212; for n_effective, Korn and
+    Graubard (1998), Survey Methodology 24:193-201.
 
     >>> votes = Votes(outcome=[0, 0, 0, 1, 0, 2, 0, 0, 2], prompt=[1, 1, 1, 2, 2, 2, 3, 3, 3],
     ...               annotator=[1, 2, 3] * 3, item=[1, 1, 1, 2, 2, 2, 3, 3, 3])
@@ -114,7 +117,7 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
     >>> round(rates.win.value, 3), round(rates.net.value, 3), round(rates.decided.value, 3)
     (0.667, 0.444, 0.75)
     >>> rates.win.df, rates.win.n_votes, rates.win.n_prompts, rates.win.n_annotators
-    (2, 9, 3, 3)
+    (2.0, 9, 3, 3)
     """
     check_level(level)
     tables = _Tables.of(votes, estimand)
@@ -204,10 +207,17 @@ def _estimate(ratio: Ratio, tables: _Tables, level: float) -> Estimate:
     state, reason = _state_of(n_votes, n_prompts, n_annotators, ratio)
     if state is not State.DEFINED:
         return undefined_estimate(state, reason, basis)
+    variance = two_way_variance(ratio, tables.by_prompt, tables.by_annotator, tables.by_pair)
+    prompt, annotator = (
+        (one_way_variance(ratio, table), one_way_df(table @ np.array(ratio.counted)))
+        for table in (tables.by_prompt, tables.by_annotator)
+    )
     return estimate_from_variance(
         ratio,
         total=tables.by_prompt.sum(axis=0),
-        variance=two_way_variance(ratio, tables.by_prompt, tables.by_annotator, tables.by_pair),
+        variance=variance,
+        df=two_way_df(variance, prompt, annotator),
+        degrees="Satterthwaite",
         n_clusters=min(n_prompts, n_annotators),
         clusters="min(prompts, annotators)",
         clustering="two-way clustered by prompt and annotator",

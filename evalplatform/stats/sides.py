@@ -64,7 +64,7 @@ def side_bias(
 
     >>> bias = side_bias([1, 1, 0, 1, 0, 0, 1, 1], ["ana"] * 4 + ["ben"] * 4)
     >>> bias.left.value, bias.left.df
-    (0.625, 1)
+    (0.625, 1.0)
     """
     check_level(level)
     chosen = _booleans(chosen_left)
@@ -92,6 +92,8 @@ def _estimate(by_annotator: FloatArray, basis: Basis) -> Estimate:
         _LEFT,
         total=by_annotator.sum(axis=0),
         variance=one_way_variance(_LEFT, by_annotator),
+        df=len(by_annotator) - 1.0,
+        degrees="annotators - 1",
         n_clusters=len(by_annotator),
         clusters="annotators",
         clustering="clustered by annotator",

@@ -25,6 +25,7 @@ class Design:
     annotator_sd: float
     lean: float = 0.15
     tie: float = 0.25
+    activity_sd: float = 0.0  # of the log of how eagerly a person takes work; 1: few do most
 
     def true_shares(self) -> dict[str, float]:
         spread = sqrt(1.0 + self.prompt_sd**2 + self.annotator_sd**2)
@@ -61,11 +62,25 @@ DESIGNS = {
     "five annotators": Design(200, 5, 5, prompt_sd=0.45, annotator_sd=0.40),
     "independent": Design(200, 50, 5, prompt_sd=0.0, annotator_sd=0.0),
 }
+# Where the degrees of freedom decide: few annotators who do or do not differ, few prompts, and a
+# few people who give most votes.
+HARD_DESIGNS = {
+    "five, strong habits": Design(200, 5, 5, prompt_sd=0.30, annotator_sd=0.90),
+    "five, weak habits": Design(200, 5, 5, prompt_sd=0.45, annotator_sd=0.10),
+    "three annotators": Design(200, 3, 3, prompt_sd=0.45, annotator_sd=0.30),
+    "twenty prompts": Design(20, 60, 7, prompt_sd=0.60, annotator_sd=0.30),
+    "uneven annotators": Design(200, 50, 5, 0.45, 0.30, activity_sd=1.0),
+    "uneven, strong habits": Design(200, 50, 5, 0.30, 0.90, activity_sd=1.0),
+    "uneven, twelve": Design(200, 12, 5, 0.45, 0.40, activity_sd=1.0),
+}
 
 
 def simulate(design: Design, rng: np.random.Generator) -> Votes:
     """One study: every prompt is judged by `votes_per_prompt` people drawn from the pool."""
     pool = rng.random((design.prompts, design.annotators))
+    if design.activity_sd:  # who comes first, of people drawn in proportion to exp(activity)
+        activity = np.exp(design.activity_sd * rng.standard_normal(design.annotators))
+        pool = -np.log(pool) / activity
     annotator = np.argsort(pool, axis=1)[:, : design.votes_per_prompt].ravel()
     prompt = np.repeat(np.arange(design.prompts), design.votes_per_prompt)
     x = (

@@ -6,6 +6,7 @@ import statsmodels.api as sm
 from statsmodels.stats.sandwich_covariance import cov_cluster
 
 from evalplatform.stats import Outcome, State, UnknownOptionError, Votes, verdicts, win_rates
+from evalplatform.stats.degrees import one_way_df
 from evalplatform.stats.intervals import t_quantile, wilson
 
 from .crossed_votes import Design, grid_votes, simulate
@@ -68,14 +69,14 @@ def study():
 
 
 def variance_by_hand(votes, score, rule="majority"):
-    """Vp + max(0, Va - Vpa) in plain loops; Vp by statsmodels."""
+    """V, and Vp, Va, in plain loops; Vp by statsmodels."""
     result = verdicts(votes, rule=rule)
     values = np.array(score, dtype=float)
     y = values[result.outcome]
     by_prompt = cov_cluster(sm.OLS(y, np.ones(len(y))).fit(), result.prompt).item()
     verdict_of = dict(zip(result.item.tolist(), result.outcome.tolist(), strict=True))
     spread = np.bincount(votes.outcome, minlength=3) / len(votes)
-    person, pair = {}, {}
+    change = np.empty(len(votes))
     for row in range(len(votes)):
         mates = (votes.item == votes.item[row]) & (np.arange(len(votes)) != row)
         others = votes.outcome[mates].tolist()
@@ -84,16 +85,21 @@ def variance_by_hand(votes, score, rule="majority"):
             chance = (others.count(answer) + spread[answer]) / (len(others) + 1)
             letters = "".join("ATB"[each] for each in [*others, answer])
             expected += chance * values[Outcome[decide(letters, rule)]]
-        change = values[verdict_of[int(votes.item[row])]] - expected
+        change[row] = values[verdict_of[int(votes.item[row])]] - expected
+    person, pair = {}, {}
+    for row in range(len(votes)):
+        item = votes.item == votes.item[row]
+        score = (values[verdict_of[int(votes.item[row])]] - y.mean()) / item.sum()
+        score += change[row] - change[item].mean()
         who, what = votes.annotator[row], votes.prompt[row]
-        person[who] = person.get(who, 0.0) + change
-        pair[who, what] = pair.get((who, what), 0.0) + change
+        person[who] = person.get(who, 0.0) + score
+        pair[who, what] = pair.get((who, what), 0.0) + score
     by_person, by_pair = (
         len(sums) / (len(sums) - 1) * sum(each**2 for each in sums.values()) / len(y) ** 2
         for sums in (person, pair)
     )
     assert by_person > by_pair
-    return by_prompt + by_person - by_pair
+    return by_prompt + by_person - by_pair, by_prompt, by_person
 
 
 @pytest.mark.parametrize("rule", ["majority", "plurality"])
@@ -105,8 +111,11 @@ def test_variance_of_a_share_of_verdicts_is_that_of_the_formula(share, score, ru
     result = verdicts(study(), rule=rule)
     estimate = getattr(result, share)
     assert estimate.value == pytest.approx(np.array(score)[result.outcome].mean())
-    assert estimate.se**2 == pytest.approx(variance_by_hand(study(), score, rule))
-    assert estimate.df == 14
+    variance, by_prompt, by_person = variance_by_hand(study(), score, rule)
+    assert estimate.se**2 == pytest.approx(variance)
+    people_df = one_way_df(np.bincount(study().annotator).astype(float))
+    by_formula = variance**2 / (by_prompt**2 / 19 + by_person**2 / people_df)
+    assert estimate.df == pytest.approx(max(by_formula, people_df))
     assert (estimate.n_votes, estimate.n_prompts, estimate.n_annotators) == (60, 20, 15)
 
 
@@ -128,7 +137,7 @@ def test_shares_say_what_they_are_and_what_they_rest_on():
 def test_interval_of_a_share_is_wilsons():
     win = verdicts(study(), 0.9).win
     n = win.value * (1 - win.value) / win.se**2
-    assert (win.low, win.high) == pytest.approx(wilson(win.value, n, t_quantile(0.9, 14)))
+    assert (win.low, win.high) == pytest.approx(wilson(win.value, n, t_quantile(0.9, win.df)))
 
 
 def test_verdicts_without_variation_count_as_many_as_clusters():

@@ -16,6 +16,7 @@ from evalplatform.stats import (
     tally,
     win_rates,
 )
+from evalplatform.stats.degrees import one_way_df
 from evalplatform.stats.intervals import clipped_t, t_p_value, t_quantile, wilson
 
 from .crossed_votes import Design, grid_votes, simulate, votes_of
@@ -170,10 +171,11 @@ def test_counts_and_degrees_of_freedom_are_those_of_the_votes_that_count():
     votes = grid_votes("ATB-", "TTT-", "-BAT", "A---")
     rates = win_rates(votes)
     assert (rates.win.n_votes, rates.win.n_prompts, rates.win.n_annotators) == (10, 4, 4)
-    assert rates.win.df == 3
+    votes_each = np.array([3.0, 3.0, 3.0, 1.0])  # of prompts, and of annotators
+    assert rates.win.df == pytest.approx(one_way_df(votes_each))
     decided = rates.decided
     assert (decided.n_votes, decided.n_prompts, decided.n_annotators) == (5, 3, 3)
-    assert decided.df == 2
+    assert decided.df == pytest.approx(one_way_df(np.array([2.0, 2.0, 1.0])))
 
 
 def test_decided_equals_win_among_the_decided_votes():

@@ -16,13 +16,14 @@ from evalplatform.stats.davidson import fit, pair_counts
 from evalplatform.stats.intervals import t_quantile, wilson
 from evalplatform.stats.sandwich import clustered_covariance, difference_variances
 from tests.stats.crossed_galleries import GALLERY_DESIGNS, GalleryDesign, simulate_gallery
-from tests.stats.crossed_votes import DESIGNS, Design, simulate
+from tests.stats.crossed_votes import DESIGNS, HARD_DESIGNS, Design, simulate
 
 SEED = 20_251_121
 Z = 1.959964
 WIN = Ratio((1.0, 0.0, 0.0))
 RATE_DESIGNS = DESIGNS | {"large": Design(500, 150, 5, prompt_sd=0.45, annotator_sd=0.30)}
 NAMES = ("base", "large", "strong annotator habits", "five annotators", "independent")
+HARD = tuple(HARD_DESIGNS)
 
 Interval = tuple[str, float, float, float]  # method, low, high, the true value
 Cells = dict[str, tuple[float, float]]  # by method: coverage, mean width
@@ -98,16 +99,18 @@ def _cells(found: Iterator[Interval]) -> Cells:
 
 def run(simulations: int) -> dict[str, dict[str, float]]:
     """Print the table of all designs; return coverage by design and method."""
-    results = {}
-    for name in NAMES:
+    results: dict[str, Cells] = {}
+    for name, design in (RATE_DESIGNS | HARD_DESIGNS).items():
         print(f"simulating {simulations} studies: {name}", flush=True)
-        results[name] = measure(RATE_DESIGNS[name], simulations)
-        results[name] |= measure_ranks(GALLERY_DESIGNS[name], simulations)
+        results[name] = measure(design, simulations)
+        if name in GALLERY_DESIGNS:
+            results[name] |= measure_ranks(GALLERY_DESIGNS[name], simulations)
     print(f"\nCoverage of nominal 95 % intervals, {simulations} studies a design (mean width)")
-    print(f"{'':36}" + "".join(f"{name:>26}" for name in results))
-    for method in results[NAMES[0]]:
-        cells = (results[name][method] for name in results)
-        print(f"{method:36}" + "".join(f"{f'{c:.3f} ({w:.3f})':>26}" for c, w in cells))
+    for names in (NAMES, HARD):
+        print(f"\n{'':36}" + "".join(f"{name:>26}" for name in names))
+        for method in results[names[0]]:
+            cells = (results[name][method] for name in names)
+            print(f"{method:36}" + "".join(f"{f'{c:.3f} ({w:.3f})':>26}" for c, w in cells))
     return {
         name: {method: round(cell[0], 4) for method, cell in methods.items()}
         for name, methods in results.items()
