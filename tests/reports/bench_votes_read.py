@@ -22,6 +22,7 @@ VAR = Path("var/bench-votes-read")
 K = 5
 READERS = ("columns", "values_list")
 TIMES = 3
+SEED_PROMPTS = 1000
 
 
 def main() -> None:
@@ -38,13 +39,18 @@ def main() -> None:
 
     with database.server(VAR.resolve() / "postgres") as server, server.database("votes") as name:
         os.environ["DATABASE_URL"] = server.url(name)
+        start = time.perf_counter()
         _fill(options.votes)
+        print(f"made in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
         found = {reader: _measure(reader) for reader in READERS}
     _publish(options.votes, found)
 
 
 def _fill(votes: int) -> None:
-    """Make a campaign with this many votes: opened as usual, voted on by one statement."""
+    """Make a campaign with this many votes: a small one opened as usual, then copied in SQL.
+
+    No trigger and no constraint is off, so the database has checked every row.
+    """
     import django
 
     django.setup()
@@ -57,11 +63,13 @@ def _fill(votes: int) -> None:
 
     call_command("migrate", verbosity=0)
     print(f"making {votes:,} votes", file=sys.stderr, flush=True)
-    draft = factories.make_bulk_draft(prompts=votes // K, criteria=["visual_appeal"], k=K)
+    seed = min(votes // K, SEED_PROMPTS)
+    draft = factories.make_bulk_draft(prompts=seed, criteria=["visual_appeal"], k=K)
     open_campaign(campaign=draft)
     people = Annotator.objects.bulk_create(Annotator() for _ in range(500))
     first = min(each.pk for each in people)
     with connection.cursor() as cursor:
+        _copy_campaign(cursor, votes // K // seed - 1)
         cursor.execute(
             """
             INSERT INTO annotation_vote (assignment_id, annotator_id, choice, outcome, a_on_left,
@@ -76,6 +84,46 @@ def _fill(votes: int) -> None:
         )
         cursor.execute("ANALYZE")
     connection.close()
+
+
+def _copy_campaign(cursor: Any, copies: int) -> None:
+    """Repeat every prompt with its samples, comparison and slots: ids move on by whole tables."""
+    from evalplatform.annotation.models import Assignment
+    from evalplatform.campaigns.models import Comparison
+    from evalplatform.generation.models import Sample
+    from evalplatform.promptsets.models import Prompt
+
+    step: dict[Any, int] = {}
+    for model, moved, others in (
+        (Prompt, {"position": Prompt}, {"text": "text || ' ' || copy"}),
+        (Sample, {"prompt_id": Prompt}, {}),
+        (
+            Comparison,
+            {
+                "prompt_id": Prompt,
+                "sample_a_id": Sample,
+                "sample_b_id": Sample,
+                "position": Comparison,
+            },
+            {},
+        ),
+        (
+            Assignment,
+            {"comparison_id": Comparison, "serve_order": Comparison},
+            {"public_id": "gen_random_uuid()"},
+        ),
+    ):
+        table = model._meta.db_table
+        cursor.execute(f"SELECT max(id) - min(id) + 1 FROM {table}")
+        (step[model],) = cursor.fetchone()
+        value = {field.column: field.column for field in model._meta.concrete_fields} | others
+        value |= {name: f"{name} + copy * {step[by]}" for name, by in moved.items()}
+        value["id"] = f"id + copy * {step[model]}"
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(value)}) SELECT {', '.join(value.values())} "
+            f"FROM {table}, generate_series(1, %s) AS copy ORDER BY copy, id",
+            [copies],
+        )
 
 
 def _measure(reader: str) -> dict[str, float]:
