@@ -22,12 +22,13 @@ from evalplatform.stats.davidson import fit, pair_counts
 from evalplatform.stats.sandwich import clustered_covariance
 
 from . import peers
-from .data import Data
+from .data import Data, make
 
 STATSMODELS_VOTES = 50_000  # the GLM holds a dense votes x checkpoints matrix and copies of it
 EVALICA_REPLICATES = 3  # seconds each; its time is scaled to 1000, as its replicates are a loop
 REPLICATES = 1000
 EM_ROUNDS = 20
+MANY_VOTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,12 @@ def pair_bytes(data: Data) -> int:
 
 def votes_bytes(votes: Votes) -> int:
     return sum(c.nbytes for c in (votes.outcome, votes.prompt, votes.annotator, votes.item))
+
+
+def em_posterior(votes: Votes) -> np.ndarray:
+    return dawid_skene(
+        votes, prior=0.0, symmetric=False, max_rounds=EM_ROUNDS, tolerance=0.0
+    ).posterior
 
 
 def resampled(data: Data) -> object:
@@ -255,16 +262,20 @@ ROWS: list[Row] = [
         does=f"{EM_ROUNDS} rounds of Dawid and Skene, no prior",
         peer_does=f"crowd-kit DawidSkene, {EM_ROUNDS} rounds",
         prepare=lambda data: data.items,
-        ours=lambda votes: (
-            dawid_skene(
-                votes, prior=0.0, symmetric=False, max_rounds=EM_ROUNDS, tolerance=0.0
-            ).posterior
-        ),
+        ours=em_posterior,
         peer=lambda votes: peers.crowd_kit_posterior(votes, EM_ROUNDS),
         apart=gap,
         allowed=1e-3,
         size=votes_bytes,
         peer_repeats=1,
+    ),
+    Row(
+        name="dawid_skene_10m",
+        does=f"{EM_ROUNDS} rounds of Dawid and Skene, no prior, {MANY_VOTES:,} votes",
+        peer_does="",
+        prepare=lambda data: make(MANY_VOTES).items,
+        ours=em_posterior,
+        size=votes_bytes,
     ),
     Row(
         name="alpha",
