@@ -17,6 +17,7 @@ from evalplatform.stats import (
     dawid_skene,
 )
 from evalplatform.stats.confusion import fit_confusions
+from evalplatform.stats.item_answers import ItemAnswers
 from evalplatform.stats.votes import group
 
 from .crossed_votes import Design, grid_votes, simulate
@@ -107,6 +108,29 @@ def test_log_posterior_is_the_marginal_likelihood_written_out():
             chance *= fit.confusion[votes.by_annotator.codes[row], :, votes.outcome[row]]
         total += np.log(chance.sum())
     assert fit.log_posterior[-1] == pytest.approx(total)
+
+
+def test_parts_of_the_votes_give_what_the_whole_gives(monkeypatch):
+    """Twelve parts; one item has more votes than a part and is one of its own."""
+    votes = study()
+    again = np.zeros(40, dtype=np.int64)
+    votes = Votes(
+        np.append(votes.outcome, np.arange(40) % 3),
+        np.append(votes.prompt, again),
+        np.append(votes.annotator, np.arange(40) % 8),
+        np.append(votes.item, again),
+    )
+    whole = dawid_skene(votes, max_rounds=9, tolerance=0.0)
+    monkeypatch.setattr("evalplatform.stats.item_answers.CHUNK", 1)
+    parts = dawid_skene(votes, max_rounds=9, tolerance=0.0)
+    assert len(_parts_of(votes)) > 10
+    assert parts.posterior == pytest.approx(whole.posterior, abs=1e-12)
+    assert parts.confusion == pytest.approx(whole.confusion, abs=1e-12)
+    assert parts.log_posterior == pytest.approx(whole.log_posterior)
+
+
+def _parts_of(votes):
+    return ItemAnswers.of(votes.by_item, votes.by_annotator, votes.outcome, 3).parts
 
 
 def test_it_finds_who_guesses_and_what_the_items_are():
