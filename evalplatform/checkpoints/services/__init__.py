@@ -1,5 +1,6 @@
 """What can be done with checkpoints."""
 
+from evalplatform.checkpoints.services.from_hub import register_from_hub
 from evalplatform.checkpoints.services.registering import register_checkpoint
 from evalplatform.checkpoints.services.uploading import (
     BusyError,
@@ -18,6 +19,7 @@ __all__ = [
     "cancel_upload",
     "receive",
     "register_checkpoint",
+    "register_from_hub",
     "verify_upload",
     "wake_stalled_uploads",
 ]

@@ -25,21 +25,46 @@ def register_checkpoint(
     Raises `BadInputError` for what is refused, with the reason.
     """
     with quarantine() as folder:
-        if source.is_file() and is_archive(source):
+        is_ours = source.is_file() and is_archive(source)
+        if is_ours:
             room = min(settings.CHECKPOINT_MAX_BYTES, shutil.disk_usage(folder).free)
             files = inspect(unpack(source, folder, Limits(bytes=room)))
         else:
             files = inspect(source)
-        known = Checkpoint.objects.filter(sha256=files.sha256).first()
-        if known:
-            return known, False
-        chosen_name = name or str(files.metadata.get("name", "")) or _name_of(source)
-        chosen_role = role or str(files.metadata.get("role", Checkpoint.Role.EXTERNAL))
-        check_name_and_role(chosen_name, chosen_role)
-        _check_is_free(chosen_name)
-        parent = _parent(files)
-        _take_into_registry(files, folder)
-    return _record(files, chosen_name, chosen_role, parent)
+        chosen = name or str(files.metadata.get("name", "")) or _name_of(source)
+        return enter_registry(files, name=chosen, role=role, is_ours=is_ours)
+
+
+def enter_registry(
+    files: CheckpointFiles,
+    *,
+    name: str,
+    role: str | None,
+    is_ours: bool,
+    origin: dict[str, str] | None = None,
+) -> tuple[Checkpoint, bool]:
+    """Take verified files into the registry; return their row and whether it is new.
+
+    `is_ours`: nobody else can have changed the files since, and they are moved, not copied.
+    `origin` says where the files came from, beyond what the trainer recorded.
+    """
+    known = Checkpoint.objects.filter(sha256=files.sha256).first()
+    if known:
+        return _known(known, origin or {}), False
+    chosen_role = role or str(files.metadata.get("role", Checkpoint.Role.EXTERNAL))
+    check_name_and_role(name, chosen_role)
+    check_is_free(name)
+    parent = _parent(files)
+    _take_into_registry(files, is_ours)
+    return _record(files, name, chosen_role, parent, origin or {})
+
+
+def _known(checkpoint: Checkpoint, origin: dict[str, str]) -> Checkpoint:
+    """Keep where the same weights were found, if nothing was known of it."""
+    if origin and not checkpoint.origin:
+        checkpoint.origin = origin
+        checkpoint.save(update_fields=["origin"])
+    return checkpoint
 
 
 def _name_of(source: Path) -> str:
@@ -47,7 +72,7 @@ def _name_of(source: Path) -> str:
 
 
 def _record(
-    files: CheckpointFiles, name: str, role: str, parent: Checkpoint | None
+    files: CheckpointFiles, name: str, role: str, parent: Checkpoint | None, origin: dict[str, str]
 ) -> tuple[Checkpoint, bool]:
     with transaction.atomic():
         return Checkpoint.objects.get_or_create(
@@ -58,6 +83,7 @@ def _record(
                 "status": Checkpoint.Status.VERIFIED,
                 "family": files.family,
                 "parent": parent,
+                "origin": origin,
                 "config": files.metadata.get("config", {}),
                 "training": files.metadata.get("training", {}),
                 "licences": files.metadata.get("licences", []),
@@ -77,7 +103,8 @@ def check_name_and_role(name: str, role: str) -> None:
         )
 
 
-def _check_is_free(name: str) -> None:
+def check_is_free(name: str) -> None:
+    """Refuse the name of other weights. Raises `BadInputError`."""
     taken = Checkpoint.objects.filter(name=name).first()
     if taken:
         raise BadInputError(
@@ -99,16 +126,20 @@ def _parent(files: CheckpointFiles) -> Checkpoint | None:
     return parent
 
 
-def _take_into_registry(files: CheckpointFiles, folder: Path) -> None:
+def _take_into_registry(files: CheckpointFiles, is_ours: bool) -> None:
     """Put the verified files at CHECKPOINT_DIR/<sha256>, whole or not at all."""
     target = Path(settings.CHECKPOINT_DIR) / files.sha256
     if target.exists():
         return
-    if files.directory.is_relative_to(folder):
-        verified = files.directory  # unpacked here: nobody else can have changed it
-    else:
-        verified = folder / "verified"
-        _copy(files, verified)
+    if is_ours:
+        _move(files.directory, target)
+        return
+    with quarantine() as folder:
+        _copy(files, folder / "verified")
+        _move(folder / "verified", target)
+
+
+def _move(verified: Path, target: Path) -> None:
     try:
         verified.rename(target)
     except OSError:

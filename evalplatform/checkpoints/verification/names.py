@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from evalplatform.core.errors import BadInputError
 
 ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".md", ".model", ".toml", ".jsonl"}
-_ALLOWED_NAMES = {"LICENSE", "LICENCE", "NOTICE"}
+ALLOWED_NAMES = {"LICENSE", "LICENCE", "NOTICE"}
 # What hubs, editors and file managers leave behind: not copied, not hashed.
 _LEFT_OUT = {".gitattributes", ".gitignore", ".DS_Store", "Thumbs.db"}
 _LEFT_OUT_FOLDERS = {"__MACOSX", ".git", ".cache"}
@@ -31,7 +31,7 @@ def is_left_out(path: PurePosixPath) -> bool:
 def check_name(path: PurePosixPath) -> None:
     """Refuse a file of a kind that is not needed. Raises `BadInputError`."""
     suffix = path.suffix.lower()
-    if suffix in ALLOWED_SUFFIXES or path.name in _ALLOWED_NAMES:
+    if suffix in ALLOWED_SUFFIXES or path.name in ALLOWED_NAMES:
         return
     what = f" ({_CODE[suffix]}, which could run code when loaded)" if suffix in _CODE else ""
     raise BadInputError(
@@ -40,8 +40,10 @@ def check_name(path: PurePosixPath) -> None:
     )
 
 
-def relative_path(name: str) -> PurePosixPath:
+def relative_path(name: str, where: str = "the archive") -> PurePosixPath:
     """Return an archive member's name as a path below the archive's root.
+
+    `where` is what an error calls the list that the name stands in.
 
     Raises `BadInputError` for a name that could land anywhere else or that some systems read
     differently.
@@ -57,7 +59,7 @@ def relative_path(name: str) -> PurePosixPath:
     )
     if bad:
         raise BadInputError(
-            f"the archive holds a member named {name[:80]!r}; accepted are plain relative paths, "
-            f"at most {MAX_DEPTH} folders deep. Pack the checkpoint's folder anew."
+            f"{where} holds a member named {name[:80]!r}; accepted are plain relative paths, at "
+            f"most {MAX_DEPTH} folders deep. Pack or save the checkpoint's folder anew."
         )
     return path
