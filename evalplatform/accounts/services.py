@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity, User
+from evalplatform.core.errors import BadInputError
 
 
 def ensure_researcher(*, username: str) -> tuple[User, str | None]:
@@ -19,6 +20,18 @@ def ensure_researcher(*, username: str) -> tuple[User, str | None]:
     user.set_password(password)
     user.save(update_fields=["password"])
     return user, password
+
+
+def user_named(username: str) -> User:
+    """Return the account of this name. Raises `BadInputError` listing the known ones."""
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        known = ", ".join(User.objects.order_by("username").values_list("username", flat=True)[:20])
+        raise BadInputError(
+            f"no user {username!r}; known: {known or 'none yet'}. Make one with "
+            "`manage.py createsuperuser`."
+        )
+    return user
 
 
 def ensure_simulated_annotator(*, pseudonym: str, behaviour: dict[str, Any]) -> Annotator:

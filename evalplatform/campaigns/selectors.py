@@ -3,8 +3,10 @@
 import hashlib
 
 import numpy as np
+from django.db.models import Q
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
 from evalplatform.promptsets.models import Prompt
@@ -19,6 +21,12 @@ def campaign_named(slug: str) -> Campaign:
             f"no campaign {slug!r}; known: {known}. Create one with `manage.py run_eval`."
         )
     return campaign
+
+
+def campaigns_running_on(checkpoint: Checkpoint) -> list[Campaign]:
+    """Return the campaigns that take this checkpoint and are not closed, by name."""
+    taking = Campaign.objects.filter(Q(checkpoint_a=checkpoint) | Q(checkpoint_b=checkpoint))
+    return list(taking.exclude(status=Campaign.Status.CLOSED).order_by("slug"))
 
 
 def planned_prompts(campaign: Campaign) -> list[Prompt]:

@@ -17,6 +17,7 @@ from evalplatform.campaigns.models import Campaign, Comparison, Criterion
 from evalplatform.campaigns.rules import Rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_pairs, sample_seed
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.selectors import refuse_retired
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.version import code_version
 from evalplatform.generation.models import Sample, SamplerSettings
@@ -50,8 +51,8 @@ def create_campaign(
 ) -> tuple[Campaign, bool]:
     """Create a draft campaign, or return the existing one of that slug if it asks the same.
 
-    Raises `BadInputError` for k < 1, a checkpoint against itself, or a slug already used for
-    another protocol.
+    Raises `BadInputError` for k < 1, a checkpoint against itself, one that is retired (an existing
+    campaign goes on with it), or a slug already used for another protocol.
     """
     _check(checkpoint_a, checkpoint_b, prompt_sets)
     check_plans(criteria)
@@ -69,6 +70,11 @@ def create_campaign(
         if existing:
             _refuse_difference(existing, wanted, prompt_sets, criteria)
             return existing, False
+        # Locked, so that none is retired between the look and the campaign.
+        for checkpoint in Checkpoint.objects.select_for_update().filter(
+            pk__in=[checkpoint_a.pk, checkpoint_b.pk]
+        ):
+            refuse_retired(checkpoint)
         try:
             campaign = Campaign.objects.create(
                 slug=slug,

@@ -46,10 +46,19 @@ class Checkpoint(models.Model):
     size_bytes = models.PositiveBigIntegerField()
     parameters = models.JSONField(default=dict, help_text="Parameters by dtype, as stored.")
     registered_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    retired_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, help_text="Nobody: by command."
+    )
 
     class Meta:
         ordering = ["name"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(status="retired", retired_at__isnull=False)
+                | Q(status="verified", retired_at=None, retired_by=None),
+                name="checkpoint_retired_says_when",
+            ),
             models.CheckConstraint(
                 condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="checkpoint_sha256_is_hex"
             ),

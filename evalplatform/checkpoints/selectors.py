@@ -4,17 +4,27 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 
 
-def usable_checkpoint(name: str) -> Checkpoint:
-    """Return the verified checkpoint of this name. Raises `BadInputError` listing the known."""
-    checkpoint = Checkpoint.objects.filter(name=name, status=Checkpoint.Status.VERIFIED).first()
+def registered_checkpoint(name: str) -> Checkpoint:
+    """Return the checkpoint of this name. Raises `BadInputError` listing the usable ones."""
+    checkpoint = Checkpoint.objects.filter(name=name).first()
     if checkpoint is None:
-        known = ", ".join(
-            Checkpoint.objects.filter(status=Checkpoint.Status.VERIFIED).values_list(
-                "name", flat=True
-            )
-        )
         raise BadInputError(
-            f"no usable checkpoint {name!r}; registered: {known or 'none yet'}. "
+            f"no checkpoint {name!r}; usable: {_usable_names() or 'none yet'}. "
             "Register one with `manage.py register_checkpoint DIRECTORY`."
         )
     return checkpoint
+
+
+def refuse_retired(checkpoint: Checkpoint) -> None:
+    """Raise `BadInputError` for a checkpoint that no new campaign may take."""
+    if checkpoint.status == Checkpoint.Status.RETIRED:
+        raise BadInputError(
+            f"checkpoint {checkpoint.name!r} was retired on {checkpoint.retired_at:%Y-%m-%d}, so "
+            f"no new campaign can take it; usable: {_usable_names() or 'none'}. Restore it with "
+            f"`manage.py retire_checkpoint {checkpoint.name} --restore`."
+        )
+
+
+def _usable_names() -> str:
+    usable = Checkpoint.objects.filter(status=Checkpoint.Status.VERIFIED)
+    return ", ".join(usable.values_list("name", flat=True))

@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Q
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.selectors import campaigns_running_on
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.generation.models import Sample
 
@@ -26,7 +27,7 @@ class Relative:
 def registry_context() -> dict[str, Any]:
     """Return every checkpoint, and the uploads that are not checkpoints (yet)."""
     return {
-        "checkpoints": Checkpoint.objects.select_related("parent"),
+        "checkpoints": Checkpoint.objects.select_related("parent", "retired_by"),
         "uploads": Upload.objects.exclude(status=Upload.Status.VERIFIED)[:_UPLOADS],
         "roles": Checkpoint.Role.choices,
     }
@@ -47,6 +48,7 @@ def checkpoint_context(checkpoint: Checkpoint) -> dict[str, Any]:
         "campaigns": Campaign.objects.filter(
             Q(checkpoint_a=checkpoint) | Q(checkpoint_b=checkpoint)
         ),
+        "running": campaigns_running_on(checkpoint),
     }
 
 

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from evalplatform.checkpoints.layout import content_sha256, inspect
 from evalplatform.checkpoints.models import Checkpoint
-from evalplatform.checkpoints.selectors import usable_checkpoint
+from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core.errors import BadInputError
 
@@ -186,8 +186,8 @@ def test_missing_directory_exits_2(tmp_path):
 
 def test_unknown_checkpoint_lists_the_known(tmp_path):
     register_checkpoint(source=make_pipeline(tmp_path / "one"), name="sd")
-    with pytest.raises(BadInputError, match="registered: sd"):
-        usable_checkpoint("sdxl")
+    with pytest.raises(BadInputError, match="usable: sd"):
+        registered_checkpoint("sdxl")
 
 
 def test_ablation_by_data_size_registers_each_directory(tmp_path, monkeypatch, capsys):

@@ -1,9 +1,12 @@
 """The registry's pages: every checkpoint, its lineage, samples and campaigns."""
 
+import re
+
 import pytest
+from django.test import Client
 from django.urls import reverse
 
-from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.generation.models import Sample
 from evalplatform.reports.registry import lineage
 from tests import factories
@@ -87,3 +90,38 @@ def test_hub_and_commit_are_told(researcher):
     assert commit in page
     factories.make_checkpoint("from-here")
     assert "From the hub" not in text(researcher, "checkpoint", "from-here")
+
+
+def test_retiring_names_running_campaigns_and_shows_who_and_when(researcher, draft):
+    name = draft.checkpoint_a.name
+    page = text(researcher, "checkpoint", name)
+    assert "Still running on it" in page.split("Retire this checkpoint")[1].split("</details>")[0]
+    answer = researcher.post(reverse("registry:retire", args=[name]))
+    assert answer["Location"] == reverse("registry:checkpoint", args=[name])
+    page = text(researcher, "checkpoint", name)
+    assert re.search(r"Retired</span>\s+on \d{4}-\d\d-\d\d \d\d:\d\d by rania", page)
+    assert 'data-state="retired"' in text(researcher, "list")
+    researcher.post(reverse("registry:restore", args=[name]))
+    assert Checkpoint.objects.get(name=name).status == "verified"
+
+
+def test_retiring_needs_a_sign_in_a_post_and_the_forms_token(rania):
+    factories.make_checkpoint("kept")
+    url = reverse("registry:retire", args=["kept"])
+    client = Client(enforce_csrf_checks=True)
+    assert client.post(url).status_code == 403
+    client.force_login(rania)
+    assert client.get(url).status_code == 405
+    assert client.post(url).status_code == 403
+    assert Checkpoint.objects.get().status == "verified"
+
+
+@pytest.mark.parametrize("status", ["uploading", "verifying", "rejected"])
+def test_list_shows_the_state_of_every_upload(researcher, status, settings, tmp_path):
+    settings.CHECKPOINT_DIR = tmp_path
+    Upload.objects.create(
+        file_name="sd.zip", size_bytes=10, checkpoint_name="sd", status=status, reason="no weights"
+    )
+    page = text(researcher, "list")
+    assert f'data-state="{status}"' in page
+    assert "no weights" in page

@@ -2,6 +2,7 @@
 
 from evalplatform.checkpoints.services.from_hub import register_from_hub
 from evalplatform.checkpoints.services.registering import register_checkpoint
+from evalplatform.checkpoints.services.retiring import restore_checkpoint, retire_checkpoint
 from evalplatform.checkpoints.services.uploading import (
     BusyError,
     OffsetError,
@@ -20,6 +21,8 @@ __all__ = [
     "receive",
     "register_checkpoint",
     "register_from_hub",
+    "restore_checkpoint",
+    "retire_checkpoint",
     "verify_upload",
     "wake_stalled_uploads",
 ]

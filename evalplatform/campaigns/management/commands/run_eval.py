@@ -19,7 +19,7 @@ from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan
 from evalplatform.campaigns.models import Campaign, GoldPair
 from evalplatform.campaigns.rules import Rules, read_rules
 from evalplatform.campaigns.services import create_campaign, start_generation
-from evalplatform.checkpoints.selectors import usable_checkpoint
+from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.words import time_in_words
@@ -140,8 +140,8 @@ class Command(PlatformCommand):
         _check_numbers(options)
         campaign, created = create_campaign(
             slug=_slug(options),
-            checkpoint_a=usable_checkpoint(options["checkpoint_a"]),
-            checkpoint_b=usable_checkpoint(options["checkpoint_b"]),
+            checkpoint_a=registered_checkpoint(options["checkpoint_a"]),
+            checkpoint_b=registered_checkpoint(options["checkpoint_b"]),
             prompt_sets=[prompt_set_named(name) for name in dict.fromkeys(options["prompts"])],
             criteria=_criteria(options),
             rules=read_rules(options["rules"]) if options["rules"] else Rules(),
