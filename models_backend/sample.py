@@ -26,7 +26,7 @@ __all__ = ["SamplerSettings", "check_request", "generate", "load_pipeline"]
 
 
 def load_pipeline(path: Path, device: str | None = None) -> Family:
-    """Return the model of a checkpoint directory: one of ours, or a diffusers pipeline.
+    """Return the model of a checkpoint directory: ours, a diffusers pipeline, or a single file.
 
     `device` defaults to a GPU where there is one.
 
@@ -38,6 +38,10 @@ def load_pipeline(path: Path, device: str | None = None) -> Family:
         from models_backend.families.diffusers_pipeline import DiffusersPipeline
 
         return DiffusersPipeline.load(path, chosen)
+    if not (path / checkpoint.METADATA).is_file() and (path / "config/model_index.json").is_file():
+        from models_backend.families.single_file import SingleFilePipeline
+
+        return SingleFilePipeline.load(path, chosen)
     return checkpoint.load(path, chosen)[0]
 
 

@@ -1,9 +1,10 @@
 """What a checkpoint directory may hold, checked without loading any of it.
 
-Two layouts are accepted: the trainer's own (`metadata.json`, format t2i-checkpoint/1; with a
-`model_index.json` beside it where diffusers can load it too) and a local diffusers pipeline
-(`model_index.json` alone). Weights are safetensors, the rest JSON and text; a file
-that could run code (pickle, Python) is refused.
+Three layouts are accepted: the trainer's own (`metadata.json`, format t2i-checkpoint/1; with a
+`model_index.json` beside it where diffusers can load it too), a local diffusers pipeline
+(`model_index.json` alone), and one file in a model's original layout (`model.safetensors`) with a
+pipeline's configurations (`config/`, see verification.single_file). Weights are safetensors, the
+rest JSON and text; a file that could run code (pickle, Python) is refused.
 """
 
 import hashlib
@@ -15,7 +16,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from evalplatform.checkpoints.verification import single_file
 from evalplatform.checkpoints.verification.configs import (
+    INDEXES,
     check_config,
     check_model_index,
     read_json,
@@ -69,9 +72,10 @@ def inspect(directory: Path) -> CheckpointFiles:
         what = "is a file" if directory.exists() else "is not there"
         raise BadInputError(
             f"{directory} {what}; give a checkpoint directory, one the trainer wrote "
-            "(metadata.json) or a diffusers pipeline (model_index.json), or a zip or tar of one."
+            "(metadata.json) or a diffusers pipeline (model_index.json), or a zip or tar of one; "
+            "or a single .safetensors file with --config."
         )
-    files = sorted(_files(directory))
+    files = sorted(checkpoint_files(directory))
     parameters = _check_contents(directory, files)
     if not parameters:
         raise BadInputError(f"{directory} holds no .safetensors weights; save it as safetensors.")
@@ -94,8 +98,11 @@ def content_sha256(hashes: dict[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _files(directory: Path) -> Iterator[str]:
-    """Yield every file's relative path, refusing links and kinds that could run code."""
+def checkpoint_files(directory: Path) -> Iterator[str]:
+    """Yield every file's relative path, refusing links and kinds that could run code.
+
+    What hubs, editors and file managers leave behind is passed over.
+    """
     for count, path in enumerate(directory.rglob("*")):
         name = PurePosixPath(path.relative_to(directory))
         if count >= _MAX_FILES:
@@ -124,7 +131,7 @@ def _check_contents(directory: Path, files: list[str]) -> Counter[str]:
         elif suffix == ".json":
             content = read_json(path, name)
             check_config(content, name)
-            if name == "model_index.json":
+            if name in INDEXES:
                 check_model_index(content)
             if name.endswith(".safetensors.index.json"):
                 _check_shards(content, name, set(files))
@@ -166,9 +173,14 @@ def _kind(directory: Path, files: list[str], hashes: dict[str, str]) -> tuple[st
     if "model_index.json" in files:
         index = read_json(directory / "model_index.json", "model_index.json")
         return "diffusers_pipeline", {"config": {"pipeline": index["_class_name"]}}
+    if single_file.INDEX in files and single_file.WEIGHTS in files:
+        index = read_json(directory / single_file.INDEX, single_file.INDEX)
+        tensors = read_header(directory / single_file.WEIGHTS, single_file.WEIGHTS).names
+        single_file.check_components(files, tensors, index)
+        return "single_file", {"config": {"pipeline": index["_class_name"]}}
     raise BadInputError(
-        f"{directory} has neither metadata.json nor model_index.json; give a directory that "
-        "the trainer or diffusers' save_pretrained wrote."
+        f"{directory} has neither metadata.json nor model_index.json; give a directory that the "
+        "trainer or diffusers' save_pretrained wrote, or model.safetensors beside its config/."
     )
 
 

@@ -192,6 +192,122 @@ def remote_code_by_auto_map(folder: Path, canary: Path) -> Path:
     return with_file(folder, "tokenizer/tokenizer_config.json", json.dumps(config).encode())
 
 
+# ---- a single file ------------------------------------------------------------------------------
+
+SINGLE_INDEX = INDEX | {
+    "vae": ["diffusers", "AutoencoderKL"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "safety_checker": [None, None],
+}
+SINGLE_TENSORS = (
+    "model.diffusion_model.out.0.bias", "first_stage_model.quant_conv.bias",
+    "cond_stage_model.transformer.text_model.final_layer_norm.bias",
+)  # fmt: skip
+
+
+def original(*names: str) -> bytes:
+    """Return a file with one small tensor of each name."""
+    return save({name: np.ones(2, np.float32) for name in names or SINGLE_TENSORS})
+
+
+def configurations(folder: Path) -> Path:
+    """Write a pipeline's configurations, without weights."""
+    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+        (folder / part).mkdir(parents=True)
+        (folder / part / "config.json").write_text("{}")
+    (folder / "model_index.json").write_text(json.dumps(SINGLE_INDEX))
+    return folder
+
+
+def single_file(folder: Path, weights: bytes = b"", **index: object) -> Path:
+    """Write a checkpoint in the single-file layout that would be accepted, but for the lies."""
+    configurations(folder / "config")
+    (folder / "config/model_index.json").write_text(json.dumps(SINGLE_INDEX | index))
+    (folder / "model.safetensors").write_bytes(weights or original())
+    return folder
+
+
+@hostile
+def single_file_without_configurations(folder: Path, canary: Path) -> Path:
+    (folder / "model.safetensors").write_bytes(original())
+    return folder / "model.safetensors"
+
+
+@hostile
+def single_file_with_a_lying_header(folder: Path, canary: Path) -> Path:
+    tensors = {
+        name: {"dtype": "F32", "shape": [2**30], "data_offsets": [4 * number, 4 * number + 4]}
+        for number, name in enumerate(SINGLE_TENSORS)
+    }
+    return single_file(folder / "s", header_file(tensors, b"1234" * 3))
+
+
+@hostile
+def single_file_that_is_a_pickle(folder: Path, canary: Path) -> Path:
+    return single_file(folder / "s", bomb(canary))
+
+
+@hostile
+def single_file_whose_configurations_hold_a_pickle(folder: Path, canary: Path) -> Path:
+    single_file(folder / "s", original(*SINGLE_TENSORS[:2]))
+    (folder / "s/config/text_encoder/pytorch_model.bin").write_bytes(bomb(canary))
+    return folder / "s"
+
+
+@hostile
+def single_file_whose_configurations_hold_code(folder: Path, canary: Path) -> Path:
+    single_file(folder / "s")
+    files = [path for path in (folder / "s").rglob("*") if path.is_file()]
+    content = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    return zipped(folder / "a.zip", content | {"s/config/unet/unet.py": b"import os"})
+
+
+@hostile
+def single_file_of_a_foreign_pipeline(folder: Path, canary: Path) -> Path:
+    return single_file(folder / "s", _class_name="EvilPipeline")
+
+
+@hostile
+def single_file_with_a_component_of_a_foreign_library(folder: Path, canary: Path) -> Path:
+    return single_file(folder / "s", tokenizer=["os", "system"])
+
+
+@hostile
+def single_file_of_a_pipeline_that_is_never_one(folder: Path, canary: Path) -> Path:
+    return single_file(folder / "s", _class_name="PixArtAlphaPipeline")
+
+
+@hostile
+def single_file_without_a_denoiser(folder: Path, canary: Path) -> Path:
+    return single_file(folder / "s", original("lora_unet.down", *SINGLE_TENSORS[1:]))
+
+
+@hostile
+def single_file_with_another_inside(folder: Path, canary: Path) -> Path:
+    return single_file(folder / "s", original("state_dict", *SINGLE_TENSORS))
+
+
+@hostile
+def single_file_without_its_text_encoder(folder: Path, canary: Path) -> Path:
+    return single_file(folder / "s", original(*SINGLE_TENSORS[:2]))
+
+
+@hostile
+def single_file_with_weights_twice(folder: Path, canary: Path) -> Path:
+    single_file(folder / "s")
+    (folder / "s/config/unet/diffusion_pytorch_model.safetensors").write_bytes(original())
+    return folder / "s"
+
+
+@hostile
+def single_file_beside_another(folder: Path, canary: Path) -> Path:
+    single_file(folder / "s")
+    (folder / "s/other.safetensors").write_bytes(original())
+    return folder / "s"
+
+
 # ---- places -------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Registering checkpoints."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,14 +10,22 @@ from django.db import transaction
 from evalplatform.checkpoints.layout import CheckpointFiles, inspect
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.quarantine import quarantine
+from evalplatform.checkpoints.services.assembling import assemble
 from evalplatform.checkpoints.verification.archives import Limits, is_archive, unpack
 from evalplatform.core.errors import BadInputError
 
 
 def register_checkpoint(
-    *, source: Path, name: str | None = None, role: str | None = None
+    *,
+    source: Path,
+    config: Path | None = None,
+    name: str | None = None,
+    role: str | None = None,
 ) -> tuple[Checkpoint, bool]:
-    """Verify a directory or an archive of one and take it into the registry.
+    """Verify a directory, an archive of one, or a single file, and take it into the registry.
+
+    `config` belongs to a single .safetensors file: the directory of a pipeline's configurations,
+    or its archive.
 
     Returns its row and whether it is new: the same weights are registered once. Name and role
     default to what the trainer recorded. Nothing of it is loaded; until it has passed, an archive
@@ -25,12 +34,15 @@ def register_checkpoint(
     Raises `BadInputError` for what is refused, with the reason.
     """
     with quarantine() as folder:
-        is_ours = source.is_file() and is_archive(source)
-        if is_ours:
-            room = min(settings.CHECKPOINT_MAX_BYTES, shutil.disk_usage(folder).free)
-            files = inspect(unpack(source, folder, Limits(bytes=room)))
+        limits = Limits(bytes=min(settings.CHECKPOINT_MAX_BYTES, shutil.disk_usage(folder).free))
+        if config is not None:
+            directory = assemble(source, config, folder, limits)
+        elif source.is_file() and is_archive(source):
+            directory = unpack(source, folder, limits)
         else:
-            files = inspect(source)
+            directory = source
+        files = inspect(directory)
+        is_ours = directory.is_relative_to(folder)
         chosen = name or str(files.metadata.get("name", "")) or _name_of(source)
         return enter_registry(files, name=chosen, role=role, is_ours=is_ours)
 
@@ -68,7 +80,9 @@ def _known(checkpoint: Checkpoint, origin: dict[str, str]) -> Checkpoint:
 
 
 def _name_of(source: Path) -> str:
-    return source.name.split(".")[0] if is_archive(source) else source.resolve().name
+    if is_archive(source):
+        return source.name.split(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]", "-", source.resolve().name.removesuffix(".safetensors"))
 
 
 def _record(

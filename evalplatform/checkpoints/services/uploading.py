@@ -53,7 +53,7 @@ def begin_upload(
     if not is_archive(Path(file_name)):
         raise BadInputError(
             f"{file_name[:80]!r} is no archive; send a {', '.join(ARCHIVES)} of the checkpoint's "
-            "folder."
+            "folder (a single safetensors file: model.safetensors and config/ in one)."
         )
     if not 1 <= size_bytes <= settings.CHECKPOINT_MAX_BYTES:
         raise BadInputError(

@@ -10,6 +10,8 @@ from typing import Any
 
 from evalplatform.core.errors import BadInputError
 
+# Where a pipeline says which classes it is made of: a pipeline's own, a single file's.
+INDEXES = {"model_index.json", "config/model_index.json"}
 _MAX_JSON_BYTES = 64 * 2**20  # the largest tokenizer is 34 MB
 
 PIPELINES = {
@@ -66,7 +68,7 @@ def check_config(content: dict[str, Any], name: str) -> None:
             "never run. Remove the key if the installed libraries can do without."
         )
     named = content.get("_class_name")
-    if named is not None and name != "model_index.json" and not _is_known(str(named)):
+    if named is not None and name not in INDEXES and not _is_known(str(named)):
         raise _foreign(name, str(named))
 
 

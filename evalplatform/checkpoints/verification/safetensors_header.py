@@ -27,6 +27,7 @@ class Tensors:
     """What one file holds: parameters by dtype, as safetensors names them."""
 
     parameters: Counter[str]
+    names: frozenset[str]
 
 
 def read_header(path: Path, name: str) -> Tensors:
@@ -82,7 +83,7 @@ def _tensors(header: dict[str, Any], data_bytes: int, name: str) -> Tensors:
     if len(spans) > _MAX_TENSORS:
         raise ValueError("too many tensors")
     _check_spans(sorted(spans), data_bytes, name)
-    return Tensors(parameters)
+    return Tensors(parameters, frozenset(header) - {"__metadata__"})
 
 
 def _check_spans(spans: list[tuple[int, int]], data_bytes: int, name: str) -> None:

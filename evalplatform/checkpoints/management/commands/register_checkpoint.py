@@ -17,7 +17,8 @@ class Command(PlatformCommand):
     help = (
         "Verify a checkpoint and take it into the registry. Accepted: a directory the trainer "
         "wrote, a local diffusers pipeline (model_index.json, safetensors weights), a .zip, .tar, "
-        ".tar.gz or .tgz of one, or hub:ORG/NAME[@REVISION], which is downloaded (HF_TOKEN for "
+        ".tar.gz or .tgz of one, a single .safetensors file in the model's original layout with "
+        "--config, or hub:ORG/NAME[@REVISION], which is downloaded (HF_TOKEN for "
         "private models); interrupted, it goes on where it stopped. Registering the same weights "
         "again changes nothing."
     )
@@ -30,6 +31,13 @@ class Command(PlatformCommand):
             choices=Checkpoint.Role.values,
             help="role (default: as trained; external for a diffusers pipeline)",
         )
+        parser.add_argument(
+            "--config",
+            type=Path,
+            help="of a single .safetensors file: a diffusers pipeline's directory (its "
+            "configurations; weights only of what the file lacks), a zip or tar of it, or its "
+            "model_index.json",
+        )
         hub = parser.add_argument_group("from a hub")
         hub.add_argument("--revision", help="branch, tag or commit (default: the main branch)")
         hub.add_argument(
@@ -38,11 +46,16 @@ class Command(PlatformCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["source"].startswith(PREFIX):
+            if options["config"]:
+                raise BadInputError("--config is for a single file on this machine, not for a hub.")
             checkpoint, created = self._from_hub(options)
         else:
             _refuse(options, "revision", "variant")
             checkpoint, created = register_checkpoint(
-                source=Path(options["source"]), name=options["name"], role=options["role"]
+                source=Path(options["source"]),
+                config=options["config"],
+                name=options["name"],
+                role=options["role"],
             )
         parent = f", tuned from {checkpoint.parent}" if checkpoint.parent else ""
         self.stdout.write(

@@ -1,0 +1,99 @@
+"""A checkpoint in one file, in the layout its authors wrote it in: SD, SDXL, SD3, Flux.
+
+The directory holds `model.safetensors` and `config/`, a diffusers pipeline's configurations with
+the weights of those components only that the file lacks. diffusers finds the parts in the file by
+the names of their tensors. Nothing is fetched and no code from the checkpoint is run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Self
+
+import diffusers
+import torch
+import transformers
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from models_backend.errors import CheckpointError
+from models_backend.families.diffusers_pipeline import DiffusersPipeline
+from models_backend.files import read_json
+
+WEIGHTS = "model.safetensors"
+_LOAD_ERRORS = (
+    OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
+    SafetensorError,
+)  # fmt: skip
+_LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
+_HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}
+# Judges images and blackens some: not the model, and not comparable between models.
+_NOT_LOADED = ("safety_checker", "feature_extractor")
+
+
+class SingleFilePipeline(DiffusersPipeline):
+    """A pipeline read from one file; sampled as any other."""
+
+    name = "single_file"
+
+    @classmethod
+    def load(cls, folder: Path, device: str) -> Self:
+        """Raises `CheckpointError` when diffusers cannot load it, or weights are missing."""
+        try:
+            pipeline = _load(folder, _precision(folder / WEIGHTS, device))
+            _check_whole(pipeline)
+        except _LOAD_ERRORS as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise CheckpointError(
+                f"{folder} is not a single file that diffusers can load: {reason}"
+            ) from error
+        pipeline.set_progress_bar_config(disable=True)
+        return cls(pipeline.to(device))
+
+
+def _load(folder: Path, precision: torch.dtype) -> Any:
+    index = read_json(folder / "config/model_index.json")
+    kind: Any = getattr(diffusers, str(index.get("_class_name")), None)
+    if not hasattr(kind, "from_single_file"):
+        raise ValueError(f"{index.get('_class_name')} cannot be read from one file")
+    options: dict[str, Any] = {name: None for name in _NOT_LOADED if name in index}
+    if "requires_safety_checker" in index:
+        options["requires_safety_checker"] = False
+    for name in index:
+        if any((folder / "config" / name).glob("*.safetensors")):
+            options[name] = _component(folder / "config" / name, index[name], precision)
+    return kind.from_single_file(
+        str(folder / WEIGHTS), config=str(folder / "config"), local_files_only=True,
+        torch_dtype=precision, **options,
+    )  # fmt: skip
+
+
+def _component(folder: Path, named: list[str], precision: torch.dtype) -> nn.Module:
+    """Load a component that the file lacks from its own safetensors."""
+    library, kind = named
+    loaded: nn.Module = getattr(_LIBRARIES[library], kind).from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, dtype=precision
+    )
+    return loaded
+
+
+def _precision(file: Path, device: str) -> torch.dtype:
+    """Return float32 on a CPU, which holds every half exactly; on a GPU what most weights have."""
+    if device.startswith("cpu"):
+        return torch.float32
+    with safe_open(file, "pt") as opened:
+        stored = Counter(opened.get_slice(key).get_dtype() for key in opened.keys())  # noqa: SIM118
+    return _HALVES.get(stored.most_common(1)[0][0], torch.float32)
+
+
+def _check_whole(pipeline: Any) -> None:
+    """Refuse what diffusers leaves empty, without a word, where a tensor is missing."""
+    for name, part in pipeline.components.items():
+        if not isinstance(part, nn.Module):
+            continue
+        empty = [key for key, value in part.named_parameters() if value.is_meta]
+        if empty:
+            raise ValueError(f"{name} lacks {len(empty)} tensors, such as {empty[0]}")

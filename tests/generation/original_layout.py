@@ -1,0 +1,108 @@
+"""The tiny pipeline as one file in the layout that Stable Diffusion's authors used.
+
+Written by hand for the tiny networks: a block of two levels with one layer each. Names as in
+https://github.com/CompVis/latent-diffusion (UNetModel, AutoencoderKL), the other way round than
+diffusers reads them.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+Tensors = dict[str, np.ndarray]
+
+# Where a level's layer stands in the list of input or output blocks.
+_UNET = {
+    "down_blocks.0.resnets.0": "input_blocks.1.0",
+    "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
+    "down_blocks.1.resnets.0": "input_blocks.3.0",
+    "down_blocks.1.attentions.0": "input_blocks.3.1",
+    "mid_block.resnets.0": "middle_block.0",
+    "mid_block.attentions.0": "middle_block.1",
+    "mid_block.resnets.1": "middle_block.2",
+    "up_blocks.0.resnets.0": "output_blocks.0.0",
+    "up_blocks.0.attentions.0": "output_blocks.0.1",
+    "up_blocks.0.resnets.1": "output_blocks.1.0",
+    "up_blocks.0.attentions.1": "output_blocks.1.1",
+    "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
+    "up_blocks.1.resnets.0": "output_blocks.2.0",
+    "up_blocks.1.resnets.1": "output_blocks.3.0",
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
+    "conv_out": "out.2",
+}
+_RESNET = {
+    "norm1": "in_layers.0", "conv1": "in_layers.2", "norm2": "out_layers.0",
+    "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection",
+}  # fmt: skip
+_ATTENTION = {
+    "group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out",
+}  # fmt: skip
+
+
+def save_single_file(pipeline: Path, file: Path, parts: tuple[str, ...] = ()) -> Path:
+    """Write the weights of a tiny pipeline's `parts` (default: all) into one file."""
+    makers = {"unet": _unet, "vae": _vae, "text_encoder": _text_encoder}
+    tensors: Tensors = {}
+    for part in parts or tuple(makers):
+        (weights,) = (pipeline / part).glob("*.safetensors")
+        tensors |= makers[part](load_file(weights))
+    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, file)
+    return file
+
+
+def save_configurations(pipeline: Path, folder: Path, weights_of: tuple[str, ...] = ()) -> Path:
+    """Copy a pipeline without its weights, but for those of the named parts."""
+
+    def left_out(directory: str, names: list[str]) -> list[str]:
+        kept = Path(directory).name in weights_of
+        return [] if kept else [name for name in names if name.endswith(".safetensors")]
+
+    shutil.copytree(pipeline, folder, ignore=left_out)
+    return folder
+
+
+def _unet(weights: Tensors) -> Tensors:
+    made = {}
+    for name, value in weights.items():
+        begin = next(each for each in _UNET if name.startswith(f"{each}."))
+        rest = name.removeprefix(begin)
+        if ".resnets." in begin:
+            part = next(each for each in _RESNET if rest.startswith(f".{each}."))
+            rest = rest.replace(part, _RESNET[part], 1)
+        made[f"model.diffusion_model.{_UNET[begin]}{rest}"] = value
+    return made
+
+
+def _vae(weights: Tensors, levels: int = 2) -> Tensors:
+    made = {}
+    for name, value in weights.items():
+        name = re.sub(r"down_blocks\.(\d)\.resnets\.", r"down.\1.block.", name)
+        name = re.sub(r"down_blocks\.(\d)\.downsamplers\.0\.", r"down.\1.downsample.", name)
+        for up in re.findall(r"up_blocks\.(\d)", name):
+            level = levels - 1 - int(up)
+            name = name.replace(f"up_blocks.{up}.resnets.", f"up.{level}.block.")
+            name = name.replace(f"up_blocks.{up}.upsamplers.0.", f"up.{level}.upsample.")
+        name = name.replace("conv_shortcut", "nin_shortcut").replace("conv_norm_out", "norm_out")
+        for number in (0, 1):
+            name = name.replace(f"mid_block.resnets.{number}", f"mid.block_{number + 1}")
+        if ".mid_block.attentions.0." in name:
+            for ours, theirs in _ATTENTION.items():
+                name = name.replace(f".{ours}.", f".{theirs}.")
+            name = name.replace("mid_block.attentions.0", "mid.attn_1")
+            if value.ndim == 2:
+                value = value[:, :, None, None]  # a convolution of one pixel
+        made[f"first_stage_model.{name}"] = value
+    return made
+
+
+def _text_encoder(weights: Tensors) -> Tensors:
+    return {
+        f"cond_stage_model.transformer.text_model.{name.removeprefix('text_model.')}": value
+        for name, value in weights.items()
+    }

@@ -1,0 +1,114 @@
+"""Checkpoints in one file of the original layout: the same images as from the directory."""
+
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from models_backend.errors import CheckpointError
+from models_backend.sample import SamplerSettings, generate, load_pipeline
+from tests.generation.original_layout import save_configurations, save_single_file
+from tests.generation.tiny import save_tiny_pipeline
+
+SETTINGS = SamplerSettings(steps=3, guidance_scale=4.0, height=32, width=32)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    return save_tiny_pipeline(tmp_path_factory.mktemp("tiny") / "sd", seed=5)
+
+
+@pytest.fixture
+def single(pipeline, tmp_path):
+    folder = tmp_path / "single"
+    save_configurations(pipeline, folder / "config")
+    save_single_file(pipeline, folder / "model.safetensors")
+    return folder
+
+
+def images(folder):
+    loaded = load_pipeline(folder, "cpu")
+    drawn = generate(loaded, prompts=["a cat", "a dog"], seeds=[1, 2], settings=SETTINGS)
+    return loaded, [np.asarray(image) for image in drawn]
+
+
+def test_one_file_gives_the_images_of_the_directory(pipeline, single):
+    _, expected = images(pipeline)
+    loaded, found = images(single)
+    assert loaded.name == "single_file"
+    assert loaded.config() == {"pipeline": "StableDiffusionPipeline"}
+    assert np.array_equal(expected, found)
+    assert not np.array_equal(*found)
+
+
+def test_component_that_the_file_lacks_comes_from_the_configurations(pipeline, tmp_path):
+    folder = tmp_path / "single"
+    save_configurations(pipeline, folder / "config", weights_of=("text_encoder", "vae"))
+    save_single_file(pipeline, folder / "model.safetensors", parts=("unet",))
+    assert np.array_equal(images(pipeline)[1], images(folder)[1])
+
+
+def test_other_weights_give_other_images(pipeline, single):
+    weights = load_file(single / "model.safetensors")
+    name = "model.diffusion_model.middle_block.0.in_layers.2.weight"
+    save_file(weights | {name: weights[name] + 0.5}, single / "model.safetensors")
+    assert not np.array_equal(images(pipeline)[1], images(single)[1])
+
+
+def test_half_precision_is_drawn_in_float32_on_a_cpu(single):
+    weights = load_file(single / "model.safetensors")
+    halves = {name: value.astype(np.float16) for name, value in weights.items()}
+    save_file(halves, single / "model.safetensors")
+    loaded, _ = images(single)
+    for part in (loaded.denoiser, loaded.pipeline.vae, loaded.pipeline.text_encoder):
+        assert {str(each.dtype) for each in part.parameters()} == {"torch.float32"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model.diffusion_model.middle_block.0.in_layers.2.weight",
+     "first_stage_model.decoder.conv_in.weight",
+     "cond_stage_model.transformer.text_model.final_layer_norm.weight"],
+)  # fmt: skip
+def test_missing_tensor_is_refused_by_name_not_left_empty(single, name):
+    weights = load_file(single / "model.safetensors")
+    del weights[name]
+    save_file(weights, single / "model.safetensors")
+    with pytest.raises(CheckpointError, match="not a single file that diffusers can load"):
+        load_pipeline(single, "cpu")
+
+
+def test_configurations_of_another_size_are_refused(single):
+    path = single / "config/unet/config.json"
+    path.write_text(path.read_text().replace("32,", "64,"))
+    with pytest.raises(CheckpointError, match="not a single file that diffusers can load"):
+        load_pipeline(single, "cpu")
+
+
+def test_pipeline_that_cannot_be_one_file_is_refused(single):
+    path = single / "config/model_index.json"
+    path.write_text(path.read_text().replace("StableDiffusionPipeline", "PixArtAlphaPipeline"))
+    with pytest.raises(CheckpointError, match="cannot be read from one file"):
+        load_pipeline(single, "cpu")
+
+
+def test_registry_knows_the_pipelines_that_diffusers_reads_from_one_file():
+    import diffusers
+
+    from evalplatform.checkpoints.verification.configs import PIPELINES
+    from evalplatform.checkpoints.verification.single_file import PREFIXES
+
+    readable = {name for name in PIPELINES if hasattr(getattr(diffusers, name), "from_single_file")}
+    assert set(PREFIXES) == readable
+
+
+def test_safety_checker_is_not_loaded(pipeline, single):
+    path = single / "config/model_index.json"
+    text = path.read_text()
+    checker = '["stable_diffusion", "StableDiffusionSafetyChecker"]'
+    path.write_text(text.replace('"safety_checker": [\n    null,\n    null\n  ]',
+                                 f'"safety_checker": {checker}'))  # fmt: skip
+    assert checker in path.read_text()
+    shutil.rmtree(single / "config/safety_checker", ignore_errors=True)
+    assert np.array_equal(images(pipeline)[1], images(single)[1])
