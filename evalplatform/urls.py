@@ -11,6 +11,7 @@ urlpatterns = [
     path("accounts/", include("evalplatform.accounts.urls")),
     path("annotate/", include("evalplatform.annotation.urls")),
     path("uploads/", include("evalplatform.checkpoints.urls")),
+    path("api/checkpoints/", include("evalplatform.checkpoints.api_urls")),
     path("checkpoints/", include("evalplatform.reports.registry_urls")),
     path("campaigns/", include("evalplatform.reports.urls")),
     path("generation/", include("evalplatform.generation.urls")),

@@ -75,3 +75,27 @@ class CrowdIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.external_id} on {self.get_platform_display()}"
+
+
+class ApiToken(models.Model):
+    """Lets a script act for one person. The secret itself is nowhere: see accounts.tokens."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    label = models.CharField(max_length=80, help_text="What it is for.")
+    prefix = models.CharField(max_length=12, help_text="How the secret begins, to know it again.")
+    sha256 = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="api_token_is_kept_as_sha256"
+            ),
+            models.CheckConstraint(condition=~Q(label=""), name="api_token_says_what_for"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… of {self.user}"

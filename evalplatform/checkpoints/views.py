@@ -1,5 +1,6 @@
 """Uploads over the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload): core, creation
-and termination. Any tus client can send a checkpoint and go on after a broken connection.
+and termination. Any tus client can send a checkpoint and go on after a broken connection, with a
+session's cookies or an API token (docs/api.md).
 """
 
 import base64
@@ -17,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from evalplatform.accounts.access import token_or_session, unauthorised
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Upload
 from evalplatform.core.errors import BadInputError
@@ -41,7 +43,7 @@ def _tus(view: View) -> View:
 
 def _answer(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     if not request.user.is_authenticated:
-        return _refusal(401, "sign in first")
+        return unauthorised("sign in first, or send Authorization: Bearer TOKEN")
     if request.method != "OPTIONS" and request.headers.get("Tus-Resumable") != TUS:
         return _refusal(412, f"send the header Tus-Resumable: {TUS}")
     try:
@@ -60,6 +62,7 @@ def _refusal(status: int, reason: str) -> HttpResponse:
     return HttpResponse(reason, status=status, content_type="text/plain; charset=utf-8")
 
 
+@token_or_session
 @require_http_methods(["OPTIONS", "POST"])
 @_tus
 def uploads(request: HttpRequest) -> HttpResponse:
@@ -87,6 +90,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
     )
 
 
+@token_or_session
 @require_http_methods(["HEAD", "PATCH", "DELETE"])
 @_tus
 def upload(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
@@ -114,12 +118,13 @@ def _offset(status: int, received: int, upload: Upload) -> HttpResponse:
     return HttpResponse(status=status, headers=headers)
 
 
+@token_or_session
 @require_safe
 @never_cache
 def upload_status(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     """What has become of an upload, as JSON for the page."""
     if not request.user.is_authenticated:
-        return _refusal(401, "sign in first")
+        return unauthorised("sign in first, or send Authorization: Bearer TOKEN")
     services.wake_stalled_uploads(now=timezone.now())
     upload = get_object_or_404(Upload.objects.select_related("checkpoint"), pk=identifier)
     return JsonResponse(

@@ -1,0 +1,71 @@
+"""Personal API tokens: a secret shown once, known afterwards by its hash alone.
+
+A secret has 256 bits of its own, so a plain sha256 keeps it: there is nothing to guess, and looking
+up a hash tells by its timing nothing about a secret.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from evalplatform.accounts.models import ApiToken, User
+from evalplatform.core.errors import BadInputError
+
+MARK = "evp_"  # so that a secret that leaked is known for what it is
+_SHOWN = 12  # characters of it
+_LABEL = 80
+_USE_IS_NOTED_EVERY = timedelta(minutes=1)  # an upload is thousands of requests
+
+
+def create_api_token(*, user: User, label: str) -> tuple[ApiToken, str]:
+    """Return a new token and its secret, which nobody can show again.
+
+    Raises `BadInputError` for a label that is empty or longer than 80 characters.
+    """
+    label = label.strip()
+    if not 1 <= len(label) <= _LABEL:
+        raise BadInputError(
+            f"a token's label has {len(label)} characters; say in 1 to {_LABEL} what it is for."
+        )
+    secret = MARK + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(
+        user=user, label=label, prefix=secret[:_SHOWN], sha256=_digest(secret)
+    )
+    return token, secret
+
+
+def revoke_api_token(*, token: ApiToken, now: datetime) -> bool:
+    """Let the token open nothing any more; return whether it did until now."""
+    changed = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now)
+    token.refresh_from_db()
+    return bool(changed)
+
+
+def token_named(prefix: str) -> ApiToken:
+    """Return the one token whose secret begins so. Raises `BadInputError`."""
+    found = list(ApiToken.objects.filter(prefix__startswith=prefix).select_related("user")[:2])
+    if len(found) != 1 or len(prefix) <= len(MARK):
+        how_many = "several tokens begin" if len(found) > 1 else "no token begins"
+        raise BadInputError(
+            f"{how_many} with {prefix[:_SHOWN]!r}; give its first {_SHOWN} characters, as the page "
+            "of API tokens shows them."
+        )
+    return found[0]
+
+
+def user_of_token(secret: str, now: datetime) -> User | None:
+    """Return whose token this is; None for an unknown or revoked one, or a person locked out."""
+    token = (
+        ApiToken.objects.filter(sha256=_digest(secret), revoked_at=None, user__is_active=True)
+        .select_related("user")
+        .first()
+    )
+    if token is None:
+        return None
+    if token.last_used_at is None or token.last_used_at < now - _USE_IS_NOTED_EVERY:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return token.user
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

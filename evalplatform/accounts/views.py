@@ -1,0 +1,40 @@
+"""A researcher's own API tokens."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from evalplatform.accounts.models import ApiToken
+from evalplatform.accounts.tokens import create_api_token, revoke_api_token
+from evalplatform.core.errors import BadInputError
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def api_tokens(request: HttpRequest) -> HttpResponse:
+    """The person's tokens; a POST makes one and shows its secret, this once."""
+    context: dict[str, object] = {}
+    if request.method == "POST":
+        try:
+            token, secret = create_api_token(
+                user=request.user,  # type: ignore[arg-type]  # signed in
+                label=request.POST.get("label", ""),
+            )
+            context = {"made": token, "secret": secret}
+        except BadInputError as error:
+            context = {"error": str(error)}
+    context["tokens"] = ApiToken.objects.filter(user=request.user)  # type: ignore[misc]
+    return render(request, "accounts/api_tokens.html", context)
+
+
+@require_POST
+@login_required
+def revoke(request: HttpRequest, identifier: int) -> HttpResponse:
+    """Revoke one of the person's own tokens."""
+    token = get_object_or_404(ApiToken, pk=identifier, user=request.user)
+    revoke_api_token(token=token, now=timezone.now())
+    return redirect("accounts:api_tokens")
