@@ -3,10 +3,12 @@
 import os
 
 import pytest
+from django.utils import timezone
 
-from evalplatform.checkpoints.models import Checkpoint
-from tests import live
+from evalplatform.checkpoints.models import Checkpoint, Upload
+from tests import factories, live
 from tests.checkpoints import hostile
+from tests.e2e.accessibility import assert_page_is_accessible
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,3 +76,61 @@ def test_wrong_kind_of_file_is_refused_at_once(registry, tmp_path):
     choose(registry, tmp_path / "model.ckpt")
     registry.wait_for_selector("[data-bad]")
     assert "no archive" in registry.inner_text("[data-message]")
+
+
+def test_archive_of_one_file_with_its_configurations_is_taken(registry, tmp_path):
+    folder = hostile.single_file(tmp_path / "s")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    content = {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
+    with live.worker():
+        choose(registry, hostile.zipped(tmp_path / "one-file.zip", content))
+        registry.wait_for_url("**/checkpoints/one-file/", timeout=60_000)
+    assert Checkpoint.objects.get().family == "single_file"
+    assert registry.inner_text("[data-state]") == "Verified"
+
+
+def test_checkpoint_is_retired_and_restored_on_its_page(registry, draft):
+    name = draft.checkpoint_a.name
+    registry.reload()
+    registry.click(f"a:has-text('{name}')")
+    registry.click("summary")
+    assert draft.slug in registry.inner_text("details.retire")
+    registry.click(f"button:has-text('Retire {name}')")
+    assert registry.inner_text("[data-state]") == "Retired"
+    assert "by rania" in registry.inner_text(".facts")
+    registry.click("button:has-text('Restore')")
+    assert registry.inner_text("[data-state]") == "Verified"
+
+
+def test_every_state_is_legible_in_light_and_dark_on_a_desk_and_a_phone(registry, rania):
+    long = "stable-diffusion-xl-base-1-0-quality-tuned-on-two-thousand-pictures-step-15000"
+    origin = {"hub": "org/name", "commit": "c0ffee" * 6 + "c0ff"}
+    parent = factories.make_checkpoint(long, origin=origin)
+    retired = {"status": "retired", "retired_at": timezone.now(), "retired_by": rania}
+    factories.make_checkpoint("retired", "quality_tuned", parent=parent, **retired)
+    for status in ("uploading", "verifying", "rejected"):
+        Upload.objects.create(
+            file_name=f"{long}-{status}.tar.gz", size_bytes=5 * 10**9, status=status,
+            reason="unet/diffusion_pytorch_model.bin is not accepted (a pickle)",
+        )  # fmt: skip
+    site = registry.url.removesuffix("/checkpoints/")
+    registry.reload()
+    states = registry.locator("[data-state]").all_inner_texts()
+    assert sorted(states) == ["Rejected", "Retired", "Uploading", "Verified", "Verifying"]
+    assert_page_is_accessible(registry, "list")
+    for name in (long, "retired"):
+        registry.goto(f"{site}/checkpoints/{name}/")
+        assert_page_is_accessible(registry, name)
+
+
+def test_token_is_made_shown_once_and_revoked(registry):
+    registry.click("a:has-text('API tokens')")
+    registry.fill("#label", "a label as long as eighty characters, for a script that runs at night")
+    registry.click("main [type=submit]")
+    secret = registry.inner_text("[data-secret]")
+    assert secret.startswith("evp_")
+    assert_page_is_accessible(registry, "tokens")
+    registry.goto(registry.url)
+    assert secret not in registry.content()
+    registry.click("button:has-text('Revoke')")
+    registry.wait_for_selector("text=revoked 20")

@@ -1,0 +1,27 @@
+"""What a machine can tell of WCAG 2.2 AA, on any page."""
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+EVERYTHING = {"type": "tag", "values": TAGS}
+COLOURS = {"type": "rule", "values": ["color-contrast"]}  # all that the scheme can change
+LOOKS = [
+    (1280, "light", EVERYTHING), (1280, "dark", COLOURS),
+    (375, "dark", COLOURS), (375, "light", EVERYTHING),
+]  # fmt: skip
+
+
+def assert_page_is_accessible(tab: Page, state: str) -> None:
+    """In light and dark, wide and narrow: axe finds nothing, and nothing runs off the side."""
+    if not tab.evaluate("'axe' in window"):
+        tab.evaluate(Axe().axe_script)
+    for width, scheme, rules in LOOKS:
+        tab.emulate_media(color_scheme=scheme)
+        tab.set_viewport_size({"width": width, "height": 720})
+        where = f"{state}, {scheme}, {width} px"
+        options = {"runOnly": rules, "resultTypes": ["violations"]}
+        found = tab.evaluate("options => axe.run(document, options)", options)["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], where
+        overflow = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert overflow <= 0, where
