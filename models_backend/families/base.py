@@ -149,9 +149,10 @@ class Family(ABC):
         return [self.denoiser]
 
     def memory_bytes(self) -> int:
-        """Return the bytes of weights and buffers on the denoiser's device; 0 once unloaded."""
-        device = next(self.denoiser.parameters()).device
-        return tensor_bytes(self.modules(), device)
+        """Return the bytes of weights and buffers on the model's device; 0 once unloaded."""
+        modules = self.modules()
+        device = next(parameter.device for each in modules for parameter in each.parameters())
+        return tensor_bytes(modules, device)
 
     def unload(self) -> None:
         """Free the weights, whoever still holds this object; it cannot sample afterwards.

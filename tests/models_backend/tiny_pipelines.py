@@ -1,7 +1,7 @@
 """Diffusers pipelines with random weights, small enough to draw in a fraction of a second.
 
-As a program (`python -m tests.models_backend.tiny_pipelines NAME FOLDER [SEED]`) it writes one, for
-tests whose own process must not load torch.
+As a program (`python -m tests.models_backend.tiny_pipelines NAME FOLDER SEED`) it writes one; see
+`tiny_on_disk`.
 """
 
 import sys
@@ -124,6 +124,17 @@ def pixart_sigma(folder: Path) -> diffusers.PixArtSigmaPipeline:
     return _pixart(folder, diffusers.PixArtSigmaPipeline)
 
 
+def latent_consistency(folder: Path) -> diffusers.LatentConsistencyModelPipeline:
+    """A distilled Stable Diffusion: guidance is an input, and noise is drawn within the steps."""
+    return diffusers.LatentConsistencyModelPipeline(
+        vae=vae(),
+        unet=unet(cross_attention_dim=16, time_cond_proj_dim=8),
+        text_encoder=transformers.CLIPTextModel(clip_config()), tokenizer=clip_tokenizer(folder),
+        scheduler=diffusers.LCMScheduler(),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+
+
 PIPELINES: dict[str, Callable[[Path], Any]] = {
     "stable_diffusion": stable_diffusion,
     "sdxl": sdxl,
@@ -132,6 +143,7 @@ PIPELINES: dict[str, Callable[[Path], Any]] = {
     "flux_schnell": flux_schnell,
     "pixart_alpha": pixart_alpha,
     "pixart_sigma": pixart_sigma,
+    "latent_consistency": latent_consistency,
 }
 
 
@@ -144,5 +156,4 @@ def write(name: str, folder: Path, *, seed: int = 0, dtype: torch.dtype = torch.
 
 
 if __name__ == "__main__":
-    _name, _folder, *_rest = sys.argv[1:]
-    write(_name, Path(_folder), seed=int(_rest[0]) if _rest else 0)
+    write(sys.argv[1], Path(sys.argv[2]), seed=int(sys.argv[3]))

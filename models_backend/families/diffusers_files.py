@@ -1,0 +1,82 @@
+"""Loading a diffusers directory: which files, in which precision."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from safetensors import SafetensorError, safe_open
+
+from models_backend.errors import CheckpointError
+
+_DENOISERS = ("unet", "transformer")
+_HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}
+_VARIANT = re.compile(r"diffusion_pytorch_model\.(\w+)(?:-\d+-of-\d+)?\.safetensors")
+_LOAD_ERRORS = (
+    OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
+    SafetensorError,
+)  # fmt: skip
+
+
+def load_directory(folder: Path, device: str) -> Any:
+    """Return the pipeline of a directory, on `device`, with nothing fetched and no code run.
+
+    Raises:
+        CheckpointError: diffusers cannot load it.
+    """
+    try:
+        pipeline = DiffusionPipeline.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False,
+            variant=_variant(folder), dtype=loading_precision(_denoiser_files(folder), device),
+        )  # fmt: skip
+    except _LOAD_ERRORS as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise CheckpointError(f"{folder} is not a pipeline diffusers can load: {reason}") from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+def loading_precision(denoiser_files: list[Path], device: str) -> torch.dtype:
+    """Return the precision to load a pipeline in: on a GPU, the one its denoiser is stored in.
+
+    One for all parts, since pipelines hand tensors from part to part. On a CPU always float32: half
+    precision is slower there, and float32 holds every half-precision weight exactly.
+
+    Raises:
+        SafetensorError: a file is no safetensors file.
+    """
+    if device.startswith("cpu"):
+        return torch.float32
+    stored: Counter[str] = Counter()
+    for path in denoiser_files:
+        with safe_open(path, "pt") as file:
+            stored.update(file.get_slice(key).get_dtype() for key in file.keys())  # noqa: SIM118
+    (most, _count), *_rest = stored.most_common(1) or [("F32", 0)]
+    return _HALVES.get(most, torch.float32)
+
+
+def _denoiser_files(folder: Path) -> list[Path]:
+    paths = (path for name in _DENOISERS for path in (folder / name).glob("*.safetensors"))
+    variant = _variant(folder)
+    # Beside the full weights a directory may hold half-precision ones, which are not loaded.
+    return sorted(path for path in paths if _variant_of(path) == variant)
+
+
+def _variant(folder: Path) -> str | None:
+    """Return `fp16` or the like where a directory has its weights in that variant alone."""
+    found = {
+        _variant_of(path) for name in _DENOISERS for path in (folder / name).glob("*.safetensors")
+    }
+    named = sorted(variant for variant in found if variant is not None)
+    return None if None in found or not named else named[0]
+
+
+def _variant_of(path: Path) -> str | None:
+    match = _VARIANT.fullmatch(path.name)
+    return match[1] if match else None
