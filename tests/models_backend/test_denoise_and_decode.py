@@ -37,10 +37,8 @@ def own_call(pipeline: Any, **changes: object) -> list[Any]:
     arguments = {"num_inference_steps": 2, "guidance_scale": 3.0, "height": 32, "width": 48}
     if "clean_caption" in type(pipeline).__call__.__annotations__:
         arguments["clean_caption"] = False
-    if (
-        getattr(getattr(pipeline, "transformer", None), "config", {}).get("guidance_embeds")
-        is False
-    ):
+    transformer = getattr(pipeline, "transformer", None)
+    if transformer is not None and transformer.config.get("guidance_embeds") is False:
         arguments |= {"true_cfg_scale": 3.0, "negative_prompt": [""] * len(PROMPTS)}
     generators = [torch.Generator().manual_seed(seed) for seed in SEEDS]
     return pipeline(PROMPTS, generator=generators, **(arguments | changes)).images
