@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from evalplatform import env
 from evalplatform.core import embedded_postgres
+from evalplatform.core.object_storage import storage_setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("EVALPLATFORM_VAR", str(BASE_DIR / "var"))).resolve()
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "evalplatform.core.middleware.ObjectStorageErrorMiddleware",
 ]
 ROOT_URLCONF = "evalplatform.urls"
 WSGI_APPLICATION = "evalplatform.wsgi.application"
@@ -131,15 +133,27 @@ ASSIGNMENT_LEASE_SECONDS = env.integer("ASSIGNMENT_LEASE_SECONDS", 900, minimum=
 # Who scrapes /metrics shows this; unset, there is no such page.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 
+# Images: files under var/objects unless OBJECT_STORAGE_URL names an S3-compatible store.
+OBJECT_STORAGE_URL = env.text("OBJECT_STORAGE_URL")
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(VAR_DIR / "objects")},
-    },
+    "default": storage_setting(
+        OBJECT_STORAGE_URL,
+        directory=VAR_DIR / "objects",
+        credentials={
+            "access_key": env.text("AWS_ACCESS_KEY_ID"),
+            "secret_key": env.text("AWS_SECRET_ACCESS_KEY"),
+            "security_token": env.text("AWS_SESSION_TOKEN"),
+        },
+    ),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # Where a proxy in front serves object storage internally (nginx: `internal`), e.g. /protected/.
 IMAGE_ACCEL_PREFIX = env.text("IMAGE_ACCEL_PREFIX")
+if IMAGE_ACCEL_PREFIX and OBJECT_STORAGE_URL:
+    raise ImproperlyConfigured(
+        "IMAGE_ACCEL_PREFIX lets the proxy read image files, and OBJECT_STORAGE_URL keeps images "
+        "elsewhere; unset one of them."
+    )
 CHECKPOINT_DIR = VAR_DIR / "checkpoints"
 # What one archive may unpack to, and what may be downloaded for one checkpoint.
 CHECKPOINT_MAX_BYTES = env.integer(

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from evalplatform.core import embedded_postgres
-from tests import factories
+from tests import factories, object_store
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +92,23 @@ def campaign(draft):
 
     open_campaign(campaign=draft)
     return draft
+
+
+@pytest.fixture(scope="session")
+def s3_store() -> Iterator[str]:
+    """The address of an S3-compatible store that runs until the tests end."""
+    with object_store.store() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(s3_store):
+    """An empty bucket of its own."""
+    return object_store.make_bucket(s3_store)
+
+
+@pytest.fixture
+def images_in_s3(bucket, settings):
+    """Images of this process are kept in `bucket`."""
+    settings.STORAGES = settings.STORAGES | {"default": bucket.setting}
+    return bucket

@@ -27,6 +27,8 @@ def test_web_process_never_loads_torch():
     loaded = modules_after(code)
     assert "django" in loaded
     assert not {"torch", "diffusers", "transformers", "models_backend"} & loaded
+    # Only where OBJECT_STORAGE_URL asks for it.
+    assert not {"boto3", "storages"} & loaded
 
 
 def test_statistics_load_no_django_and_no_torch():
