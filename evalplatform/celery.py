@@ -4,10 +4,11 @@ import os
 from typing import Any
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
 
+QUEUES = ("default", "generation")
 # A message that a killed worker held comes back after this many seconds (pgmq, Redis). Jobs are
 # rows with their own lease, so a message that comes back too early finds the row taken and ends.
 VISIBILITY_TIMEOUT_SECONDS = 300
@@ -44,20 +45,47 @@ def transport_options(broker_url: str, database: dict[str, Any]) -> dict[str, An
     return {"confirm_publish": True}
 
 
+def queues(broker_url: str, prefix: str) -> list[Queue]:
+    """Return our queues as `broker_url` declares them, named PREFIX + `generation` or `default`.
+
+    Code and `celery worker --queues` say the names without the prefix.
+    """
+    # Quorum queues redeliver what a killed worker held within seconds (RabbitMQ).
+    arguments = {"x-queue-type": "quorum"} if broker_url.startswith(("amqp", "pyamqp")) else None
+    exchange = Exchange(f"{prefix}evalplatform", type="direct")
+    return [
+        Queue(
+            prefix + name,
+            exchange,
+            # Left out, Celery binds every queue to the default queue's key.
+            routing_key=prefix + name,
+            alias=name,
+            queue_arguments=arguments,
+        )
+        for name in QUEUES
+    ]
+
+
+def configure(
+    celery_app: Celery, *, broker_url: str, queue_prefix: str, database: dict[str, Any]
+) -> None:
+    """Point an app that has sent nothing yet at a broker."""
+    celery_app.conf.broker_url = broker_url
+    celery_app.conf.broker_transport_options = transport_options(broker_url, database)
+    celery_app.conf.task_queues = queues(broker_url, queue_prefix)
+
+
 def make_app() -> Celery:
     from django.conf import settings
 
     celery_app = Celery("evalplatform")
     celery_app.config_from_object("django.conf:settings", namespace="CELERY")
-    broker_url = settings.CELERY_BROKER_URL
-    celery_app.conf.broker_transport_options = transport_options(
-        broker_url, settings.DATABASES["default"]
+    configure(
+        celery_app,
+        broker_url=settings.CELERY_BROKER_URL,
+        queue_prefix=settings.QUEUE_PREFIX,
+        database=settings.DATABASES["default"],
     )
-    # Quorum queues redeliver what a killed worker held within seconds (RabbitMQ).
-    arguments = {"x-queue-type": "quorum"} if broker_url.startswith(("amqp", "pyamqp")) else None
-    celery_app.conf.task_queues = [
-        Queue(name, queue_arguments=arguments) for name in ("default", "generation")
-    ]
     celery_app.autodiscover_tasks()
     return celery_app
 

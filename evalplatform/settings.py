@@ -3,6 +3,7 @@
 `docs/settings.md` lists every variable; a test fails when one is missing there.
 """
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -109,6 +110,18 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Broker: the pgmq queue inside the same PostgreSQL unless BROKER_URL names RabbitMQ or Redis.
 CELERY_BROKER_URL = env.text("BROKER_URL") or "pgmq://embedded"
+if not re.match(r"(amqps?|rediss?|pgmq)://", CELERY_BROKER_URL):
+    raise ImproperlyConfigured(
+        "BROKER_URL must name RabbitMQ (amqp://USER:PASSWORD@HOST/VHOST) or Redis "
+        "(redis://HOST:6379/0); leave it empty to use the database itself."
+    )
+# Installations that share a broker take each other's messages unless their queues differ.
+QUEUE_PREFIX = env.text("QUEUE_PREFIX")
+if not re.fullmatch(r"[A-Za-z0-9_-]{0,30}", QUEUE_PREFIX):
+    raise ImproperlyConfigured(
+        f"QUEUE_PREFIX={QUEUE_PREFIX!r} cannot begin a queue's name; use up to 30 letters, digits, "
+        "hyphens and underscores."
+    )
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

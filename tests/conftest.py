@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from evalplatform.core import embedded_postgres
-from tests import factories, object_store
+from tests import brokers, factories, object_store
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +36,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker) -> Iterator[None]:
         settings.CELERY_BROKER_URL, connections["default"].settings_dict
     )
     yield
+    if not settings.CELERY_BROKER_URL.startswith("pgmq"):
+        brokers.remove_queues(app)
     app.pool.force_close_all()
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         # The broker's connections would keep the test database from being dropped.

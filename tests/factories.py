@@ -172,6 +172,13 @@ def _stored_image() -> str:
     return default_storage.save(f"shown/{uuid.uuid4().hex}.png", content)
 
 
+def stored_size(name: str) -> tuple[int, int]:
+    """Return (width, height) of a stored image, read to its last pixel."""
+    with default_storage.open(name) as file, Image.open(file) as image:
+        image.load()
+        return image.size
+
+
 def lease(enrolment, now=None):
     """Return the pair this annotator should judge now, or None."""
     pairs = hold_pairs(enrolment=enrolment, want=1, now=now or timezone.now())

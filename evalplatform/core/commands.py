@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
+from kombu.exceptions import OperationalError as BrokerError
 
 from evalplatform.core.errors import EvalPlatformError
 
@@ -26,6 +27,12 @@ class PlatformCommand(BaseCommand):
             raise CommandError(
                 f"the database cannot be reached ({reason}); start it with "
                 "`python manage.py services start postgres`, or check DATABASE_URL.",
+                returncode=2,
+            ) from error
+        except BrokerError as error:
+            raise CommandError(
+                f"the broker cannot be reached ({error}); start it, or check BROKER_URL, then run "
+                "the command again.",
                 returncode=2,
             ) from error
         except OSError as error:

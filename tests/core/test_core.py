@@ -160,3 +160,43 @@ def test_services_run_the_site_and_stop(tmp_path, settings, transactional_db):
         os.environ.clear()
         os.environ.update(original)
     assert (Path(tmp_path) / "log" / "web.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"BROKER_URL": "kafka://host"}, "BROKER_URL must name RabbitMQ"),
+        ({"QUEUE_PREFIX": "a b"}, "up to 30 letters"),
+        ({"QUEUE_PREFIX": "a" * 31}, "up to 30 letters"),
+    ],
+)
+def test_odd_broker_settings_are_refused(variables, says):
+    result = subprocess.run(
+        [sys.executable, "-c", "import django; django.setup()"],
+        env=os.environ | variables | {"DJANGO_SETTINGS_MODULE": "evalplatform.settings"},
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+    )
+    assert says in result.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_broker_that_is_away_is_one_line_and_status_2():
+    """The whole command, as a person runs it: the message leaves when its transaction commits."""
+    from tests import factories, live
+
+    for name in ("one", "two"):
+        factories.make_checkpoint(name)
+    factories.make_prompt_set("things", 1)
+    result = subprocess.run(
+        [sys.executable, "manage.py", "run_eval", "one", "two", "--prompts=things"],
+        env=live.environment(BROKER_URL="amqp://guest:guest@127.0.0.1:9//"),
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert "the broker cannot be reached" in result.stderr
+    assert "check BROKER_URL" in result.stderr
+    assert "Traceback" not in result.stderr

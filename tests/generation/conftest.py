@@ -1,6 +1,10 @@
+"""What generation tests share: recorded messages, and two checkpoints that a worker can load."""
+
 import pytest
 
+from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.generation.services import waking
+from tests.generation.tiny import save_tiny_pipeline
 
 
 @pytest.fixture
@@ -11,3 +15,16 @@ def wakes(monkeypatch):
         waking.current_app, "send_task", lambda name, queue: sent.append((name, queue))
     )
     return sent
+
+
+@pytest.fixture(scope="session")
+def pipelines(tmp_path_factory):
+    """Two tiny diffusers pipelines with random weights."""
+    folder = tmp_path_factory.mktemp("pipelines")
+    return [save_tiny_pipeline(folder / name, seed) for seed, name in enumerate(("one", "two"))]
+
+
+@pytest.fixture
+def two_checkpoints(pipelines):
+    """The pipelines, registered as `one` and `two`."""
+    return [register_checkpoint(source=path, name=path.name)[0] for path in pipelines]

@@ -11,25 +11,14 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.generation.models import GenerationBatch, Sample
 from tests import factories, live
-from tests.generation.tiny import save_tiny_pipeline
 
 pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture(scope="session")
-def pipelines(tmp_path_factory):
-    """Two tiny diffusers pipelines with random weights."""
-    folder = tmp_path_factory.mktemp("pipelines")
-    return [save_tiny_pipeline(folder / name, seed) for seed, name in enumerate(("one", "two"))]
-
-
 @pytest.fixture
-def registered(pipelines, tmp_path, settings):
-    for directory in pipelines:
-        register_checkpoint(source=directory, name=directory.name)
+def registered(two_checkpoints):
     factories.make_prompt_set("things", 6)
 
 
