@@ -86,7 +86,7 @@ $(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
 	$(call pip_install,requirements.txt)
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.dev: requirements.txt requirements-safety.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "installing packages (a few minutes the first time)"
 	$(call pip_install,requirements-dev.txt)
 	@touch $@ $(VENV)/.runtime

@@ -57,7 +57,7 @@ def test_every_setting_read_from_the_environment_is_documented():
 
 
 def test_requirements_are_pinned():
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-safety.txt", "requirements-dev.txt"):
         for line in (ROOT / name).read_text().splitlines():
             requirement = line.partition("#")[0].strip()
             if requirement and not requirement.startswith("-r"):
