@@ -82,6 +82,18 @@ def oscar(db):
 
 
 @pytest.fixture
+def red_detector(monkeypatch):
+    """The safety detector `red` (tests.safety), as a worker's tasks load it."""
+    from evalplatform.generation import safety_tasks
+    from models_backend import safety as backend
+    from tests.safety import Workshop
+
+    monkeypatch.setattr(backend, "_LOADERS", dict(backend._LOADERS))
+    yield Workshop()
+    safety_tasks._warm_detector.cache_clear()
+
+
+@pytest.fixture
 def draft(db):
     """A campaign whose four prompts have all their samples, not opened yet."""
     return factories.make_draft(prompts=4)

@@ -1,0 +1,115 @@
+"""A detector of red, and campaigns with red images in known places.
+
+What is unsafe in tests is a patch of pure red: its share of the image is the score.
+"""
+
+import io
+
+import numpy as np
+from django.utils import timezone
+from PIL import Image
+
+from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.selectors import planned_prompts, sample_seed
+from evalplatform.generation import safety_tasks
+from evalplatform.generation.models import Sample
+from evalplatform.generation.safety_services import request_checks
+from evalplatform.generation.services import plan_samples, record_sample
+from evalplatform.promptsets.models import Prompt
+from models_backend import safety as backend
+from models_backend.safety import DetectorIdentity, SafetyScore
+from tests import factories
+
+NAME = "red"
+RED = (255, 0, 0)
+# Prompts without a word in common, so that gold pairs of both kinds can be made of them.
+WORDS = (
+    "apple", "cats", "lighthouse", "train", "puppies", "violin", "mountains", "balloon", "bridge",
+    "teapot", "comet", "glacier",
+)  # fmt: skip
+
+
+class RedDetector:
+    """Scores the share of pure red pixels."""
+
+    def __init__(self, version: str = "1"):
+        self.identity = DetectorIdentity(NAME, version, factories.digest(NAME), ("RED",))
+        self.images = 0
+
+    def score(self, images):
+        self.images += len(images)
+        shares = [red_share(image) for image in images]
+        return [SafetyScore(share, {"RED": share}) for share in shares]
+
+
+def red_share(image: Image.Image) -> float:
+    return float((np.asarray(image.convert("RGB")) == RED).all(axis=-1).mean())
+
+
+def red_share_of(content: bytes) -> float:
+    with Image.open(io.BytesIO(content)) as image:
+        return red_share(image)
+
+
+def picture(seed: int, red: float = 0.0, size: int = 16) -> Image.Image:
+    """Return an image that no other seed gives, of which so large a share is pure red."""
+    pixels = np.asarray(factories.make_image(seed, size)).copy()
+    pixels[..., 1] |= 1  # no pixel is pure red by chance
+    pixels.reshape(-1, 3)[: round(red * size * size)] = RED
+    return Image.fromarray(pixels)
+
+
+def make_draft(red=None, *, threshold: float | None = 0.5, prompts: int = 8, **options) -> Campaign:
+    """Return a draft with all samples, filtered by `red` from `threshold` on (None: no filter).
+
+    `red` maps (index of the prompt, "a" or "b") to the share of red in that sample.
+    """
+    rules = options.pop("rules", {})
+    if threshold is not None:
+        rules = rules | {"safety": {"detector": NAME, "threshold": threshold}}
+    campaign = factories.make_draft(prompts=0, rules=rules, **options)
+    prompt_set = campaign.prompt_sets.get()
+    Prompt.objects.bulk_create(
+        Prompt(prompt_set=prompt_set, position=index, text=word, category=f"kind {index % 3}")
+        for index, word in enumerate(WORDS[:prompts])
+    )
+    make_samples(campaign, red or {})
+    return campaign
+
+
+def make_samples(campaign: Campaign, red) -> None:
+    for side, checkpoint in (("a", campaign.checkpoint_a), ("b", campaign.checkpoint_b)):
+        prompts = planned_prompts(campaign)
+        rows = plan_samples(
+            checkpoint=checkpoint,
+            settings=campaign.settings,
+            wanted=[(prompt, sample_seed(campaign.seed, prompt)) for prompt in prompts],
+        )
+        for index, row in enumerate(rows):
+            image = picture(row.pk, red.get((index, side), 0.0))
+            record_sample(sample=row, image=image, now=timezone.now())
+
+
+def samples_of(campaign: Campaign) -> list[Sample]:
+    return list(
+        Sample.objects.filter(checkpoint__in=[campaign.checkpoint_a, campaign.checkpoint_b])
+    )
+
+
+def check(campaign: Campaign, name: str = NAME) -> None:
+    """Have every sample of a campaign checked, as its worker would."""
+    request_checks(samples=samples_of(campaign), detector=name, now=timezone.now())
+    while safety_tasks.check_safety(name):
+        pass
+
+
+class Workshop:
+    """The detector of red as a worker's tasks load it; `use` brings another version."""
+
+    def __init__(self) -> None:
+        self.use("1")
+
+    def use(self, version: str) -> None:
+        self.loaded = RedDetector(version)
+        backend.register_detector(NAME, lambda: self.loaded)
+        safety_tasks._warm_detector.cache_clear()
