@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 from evalplatform.accounts.models import User
 from evalplatform.campaigns.rules import Rules, parse_rules
 from evalplatform.checkpoints.models import Checkpoint
-from evalplatform.generation.models import Sample, SamplerSettings
+from evalplatform.generation.models import SafetyDetector, Sample, SamplerSettings
 from evalplatform.promptsets.models import Prompt, PromptSet
 
 
@@ -46,6 +46,14 @@ class Campaign(models.Model):
     )
     lease_seconds = models.PositiveIntegerField()
     rules = models.JSONField(default=dict, blank=True, help_text="See campaigns.rules.")
+    safety_detector = models.ForeignKey(
+        SafetyDetector,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Whose scores decided which pairs were filtered; set at opening.",
+    )
     protocol = models.JSONField(null=True, blank=True, help_text="As frozen at opening.")
     protocol_sha256 = models.CharField(max_length=64, blank=True)
 
@@ -68,6 +76,13 @@ class Campaign(models.Model):
                 name="campaign_open_is_frozen",
                 condition=Q(status__in=["draft", "generating"])
                 | (Q(protocol__isnull=False) & Q(protocol_sha256__regex=r"^[0-9a-f]{64}$")),
+            ),
+            models.CheckConstraint(
+                name="campaign_open_is_filtered",
+                condition=Q(status__in=["draft", "generating"])
+                | Q(rules__safety__threshold__isnull=True)
+                | Q(safety_detector__isnull=False),
+                violation_error_message="Its rules ask for a safety filter that was not applied.",
             ),
         ]
 
@@ -148,6 +163,63 @@ class Comparison(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign} #{self.position}"
+
+
+class FilteredPair(models.Model):
+    """Two samples of one prompt that no annotator sees, since one or both score as unsafe.
+
+    The database refuses a comparison of a filtered prompt, and to change one (migration 0003).
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="filtered_pairs")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT)
+    sample_a = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
+    sample_b = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
+    detector = models.ForeignKey(SafetyDetector, on_delete=models.PROTECT, related_name="+")
+    score_a = models.FloatField(help_text="0 to 1.")
+    score_b = models.FloatField(help_text="0 to 1.")
+    threshold = models.FloatField(help_text="From this score on an image is unsafe.")
+
+    class Meta:
+        ordering = ["campaign", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "prompt"], name="filtered_pair_unique"),
+            models.CheckConstraint(
+                condition=~Q(sample_a=F("sample_b")), name="filtered_pair_two_samples"
+            ),
+            models.CheckConstraint(
+                name="filtered_pair_shares",
+                condition=Q(score_a__range=(0, 1), score_b__range=(0, 1))
+                & Q(threshold__gt=0, threshold__lte=1),
+            ),
+            models.CheckConstraint(
+                name="filtered_pair_has_a_reason",
+                condition=Q(score_a__gte=F("threshold")) | Q(score_b__gte=F("threshold")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign}: {self.prompt} filtered ({self.sides})"
+
+    @property
+    def unsafe_a(self) -> bool:
+        return self.score_a >= self.threshold
+
+    @property
+    def unsafe_b(self) -> bool:
+        return self.score_b >= self.threshold
+
+    @property
+    def sides(self) -> str:
+        """Whose image is unsafe: "A", "B" or "both"."""
+        if self.unsafe_a and self.unsafe_b:
+            return "both"
+        return "A" if self.unsafe_a else "B"
+
+    @property
+    def unsafe_samples(self) -> list[Sample]:
+        judged = ((self.sample_a, self.unsafe_a), (self.sample_b, self.unsafe_b))
+        return [sample for sample, is_unsafe in judged if is_unsafe]
 
 
 class GoldPair(models.Model):

@@ -74,6 +74,21 @@ class QualityRules(_Section):
         return self
 
 
+class SafetyRules(_Section):
+    """The filter that keeps unsafe images from annotators; off until a threshold is given."""
+
+    detector: str = Field(default="nudenet", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="an image that scores so much or more is filtered"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SafetyRules":
+        if self.threshold is None and self.model_fields_set:
+            raise ValueError("the safety filter needs a threshold above 0 and up to 1")
+        return self
+
+
 class Question(_Section):
     """One question of the short questionnaire at the end."""
 
@@ -103,6 +118,7 @@ class Rules(_Section):
     annotation: AnnotationRules = AnnotationRules()
     quality: QualityRules = QualityRules()
     crowd: CrowdRules = CrowdRules()
+    safety: SafetyRules = SafetyRules()
     questionnaire: list[Question] = []
 
     @model_validator(mode="after")
@@ -113,7 +129,17 @@ class Rules(_Section):
         return self
 
     def as_dict(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+        """Return all rules; `safety` only where it is on, as before there was a filter."""
+        off = {"safety"} if self.safety.threshold is None else None
+        return self.model_dump(mode="json", exclude=off)
+
+    def with_safety(self, threshold: float) -> "Rules":
+        """Return these rules with the safety filter on. Raises `BadInputError` where it is on."""
+        if self.safety.threshold is not None:
+            raise BadInputError(
+                "the rules file has a [safety] section and --safety was given too; keep one."
+            )
+        return parse_rules(self.as_dict() | {"safety": {"threshold": threshold}}, "--safety")
 
 
 def parse_rules(given: dict[str, Any], source: str = "rules") -> Rules:

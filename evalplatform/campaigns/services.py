@@ -15,6 +15,7 @@ from evalplatform.campaigns.criteria import CRITERIA, CriterionPlan, check_plans
 from evalplatform.campaigns.images import shown_images
 from evalplatform.campaigns.models import Campaign, Comparison, Criterion
 from evalplatform.campaigns.rules import Rules
+from evalplatform.campaigns.safety import refuse_unsafe_gold, screen, store_screening
 from evalplatform.campaigns.selectors import planned_prompts, sample_pairs, sample_seed
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import refuse_retired
@@ -153,7 +154,9 @@ def start_generation(
 def create_comparisons(*, campaign: Campaign) -> list[Comparison]:
     """Create a comparison for every (criterion, prompt), in seeded random order per criterion.
 
-    The caller holds the campaign's row lock. Raises `BadInputError` while samples are missing.
+    Where the rules ask for the safety filter, prompts with an unsafe sample get a `FilteredPair`
+    instead. The caller holds the campaign's row lock. Raises `BadInputError` while samples or
+    their safety scores are missing.
     """
     pairs = sample_pairs(campaign)
     missing = len(planned_prompts(campaign)) - len(pairs)
@@ -162,6 +165,10 @@ def create_comparisons(*, campaign: Campaign) -> list[Comparison]:
             f"campaign {campaign.slug!r} cannot open: {missing} prompts still lack a sample; "
             "run `manage.py run_eval` again to finish generation."
         )
+    screened = screen(campaign, pairs)
+    pairs = screened.passed
+    refuse_unsafe_gold(campaign, screened.filtered)
+    store_screening(campaign=campaign, screened=screened)
     rng = np.random.default_rng(campaign.seed)
     shown = [shown_images(sample_a, sample_b) for sample_a, sample_b in pairs]
     comparisons: list[Comparison] = []
@@ -223,12 +230,24 @@ def _protocol(campaign: Campaign) -> dict[str, Any]:
         "seed": campaign.seed,
         "lease_seconds": campaign.lease_seconds,
         "rules": RULES | campaign.checked_rules.as_dict(),
+        **_safety(campaign),
         "gold_pairs": [
             {"criterion": each.criterion.kind, "purpose": each.purpose, "origin": each.origin}
             for each in campaign.gold_pairs.select_related("criterion")
         ],
         "code_version": code_version(),
     }
+
+
+def _safety(campaign: Campaign) -> dict[str, Any]:
+    """What the safety filter did; nothing where it is off."""
+    if campaign.safety_detector is None:
+        return {}
+    did = {
+        "threshold": campaign.checked_rules.safety.threshold,
+        "filtered_prompts": campaign.filtered_pairs.count(),
+    }
+    return {"safety_filter": campaign.safety_detector.as_dict() | did}
 
 
 def close_campaign(*, campaign: Campaign) -> bool:

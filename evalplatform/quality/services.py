@@ -11,6 +11,7 @@ from django.db.models import prefetch_related_objects
 from evalplatform.annotation.models import Enrolment, Exclusion
 from evalplatform.annotation.services import exclude
 from evalplatform.campaigns.models import Campaign, Criterion, GoldPair
+from evalplatform.campaigns.safety import screen
 from evalplatform.campaigns.selectors import planned_prompts, sample_pairs
 from evalplatform.core.errors import BadInputError
 from evalplatform.quality.gold import GoldImages, SamplePair, gold_images
@@ -94,7 +95,10 @@ def _not_there(campaign: Campaign, name: str, rows: Sequence[GoldRow]) -> list[G
 
 
 def _all_pairs(campaign: Campaign) -> Sequence[SamplePair]:
-    """Return the campaign's sample pairs. Raises `BadInputError` while one is missing."""
+    """Return the campaign's sample pairs that annotators may see.
+
+    Raises `BadInputError` while one is missing, or the safety score of one.
+    """
     _refuse_open(campaign)
     pairs = sample_pairs(campaign)
     missing = len(planned_prompts(campaign)) - len(pairs)
@@ -103,6 +107,7 @@ def _all_pairs(campaign: Campaign) -> Sequence[SamplePair]:
             f"campaign {campaign.slug!r}: {missing} prompts still lack a sample; run "
             "`manage.py run_eval` again to finish generation, then make gold pairs."
         )
+    pairs = screen(campaign, pairs).passed
     samples = [sample for pair in pairs for sample in pair]
     prefetch_related_objects(samples, "prompt__prompt_set")
     return pairs

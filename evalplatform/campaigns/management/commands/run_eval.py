@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan
+from evalplatform.campaigns.management.safety_wait import filter_summary, wait_for_checks
 from evalplatform.campaigns.models import Campaign, GoldPair
 from evalplatform.campaigns.rules import Rules, read_rules
 from evalplatform.campaigns.services import create_campaign, start_generation
@@ -88,6 +89,13 @@ class Command(PlatformCommand):
             "more: docs/campaign-rules.md (default: none of them)",
         )
         parser.add_argument(
+            "--safety",
+            type=float,
+            metavar="SCORE",
+            help="keep prompts with an image that scores so much or more as unsafe, 0 to 1, from "
+            "annotators, and report them: docs/safety.md (default: no filter)",
+        )
+        parser.add_argument(
             "--gold",
             type=Path,
             metavar="TSV",
@@ -144,7 +152,7 @@ class Command(PlatformCommand):
             checkpoint_b=registered_checkpoint(options["checkpoint_b"]),
             prompt_sets=[prompt_set_named(name) for name in dict.fromkeys(options["prompts"])],
             criteria=_criteria(options),
-            rules=read_rules(options["rules"]) if options["rules"] else Rules(),
+            rules=_rules(options),
             seed=options["seed"],
             prompts_per_set=options["limit"],
             settings={
@@ -165,6 +173,7 @@ class Command(PlatformCommand):
                 budget_seconds=None if budget is None else max(1, round(60 * budget)),
             )
             self._wait_for(samples, campaign.slug)
+            wait_for_checks(campaign, samples)
             self._make_gold(campaign, options["gold"])
             if options["no_open"]:
                 self.stdout.write(
@@ -240,6 +249,8 @@ class Command(PlatformCommand):
             f"{campaign.checkpoint_b} (B), {comparisons:,} comparisons, {votes:,} votes wanted, "
             f"protocol {campaign.protocol_sha256[:12]}"
         )
+        if campaign.safety_detector is not None:
+            self.stdout.write(filter_summary(campaign))
         self.stdout.write(f"annotators: {link}")
 
 
@@ -270,6 +281,11 @@ def _refuse_to_wait(request: GenerationRequest, progress: GenerationProgress) ->
             f"{(request.budget_seconds or 0) / 60:.1f} minutes of worker time); give more with "
             f"--budget-minutes and run the same command again; {kept}"
         )
+
+
+def _rules(options: dict[str, Any]) -> Rules:
+    rules = read_rules(options["rules"]) if options["rules"] else Rules()
+    return rules if options["safety"] is None else rules.with_safety(options["safety"])
 
 
 def _slug(options: dict[str, Any]) -> str:

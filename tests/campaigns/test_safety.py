@@ -1,0 +1,403 @@
+"""The safety filter, from the rules to what reaches an annotator's browser."""
+
+import hashlib
+import re
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from evalplatform.annotation.models import Assignment
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.management import safety_wait
+from evalplatform.campaigns.models import Campaign, Comparison, FilteredPair, GoldPair
+from evalplatform.campaigns.rules import Rules, parse_rules
+from evalplatform.core.errors import BadInputError
+from evalplatform.generation import safety_services, safety_tasks
+from evalplatform.generation.models import SafetyCheck
+from evalplatform.generation.safety_services import request_checks
+from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
+from tests import factories, safety
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Prompt 0 is unsafe for A, 1 and 2 for B, 3 for both; 4 scores just below the threshold.
+RED = {(0, "a"): 0.9, (1, "b"): 0.5, (2, "b"): 1.0, (3, "a"): 0.6, (3, "b"): 0.7, (4, "a"): 0.4}
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch):
+    """Messages go nowhere; the tests call the task themselves."""
+    messages = []
+    monkeypatch.setattr(
+        safety_services.current_app, "send_task", lambda name, args, queue: messages.append(args)
+    )
+    return messages
+
+
+@pytest.fixture
+def filtered(red_detector):
+    """An open campaign of eight prompts, four of them filtered."""
+    draft = safety.make_draft(RED)
+    safety.check(draft)
+    open_campaign(campaign=draft)
+    return draft
+
+
+def texts(rows):
+    return sorted(row.prompt.text for row in rows)
+
+
+# ---- rules
+
+
+def test_filter_is_off_until_a_threshold_is_given():
+    assert Rules().safety.threshold is None
+    assert "safety" not in Rules().as_dict()  # protocols without a filter say what they always did
+    rules = parse_rules({"safety": {"threshold": 0.6}})
+    assert (rules.safety.detector, rules.safety.threshold) == ("nudenet", 0.6)
+    assert parse_rules(rules.as_dict()) == rules
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"threshold": 0}, "safety.threshold"),
+        ({"threshold": 1.01}, "safety.threshold"),
+        ({"detector": "nudenet"}, "needs a threshold"),
+        ({"detector": "../x", "threshold": 0.5}, "safety.detector"),
+        ({"treshold": 0.5}, "safety.treshold: no such rule"),
+    ],
+)
+def test_section_that_makes_no_sense_is_refused(section, message):
+    with pytest.raises(BadInputError, match=message):
+        parse_rules({"safety": section})
+
+
+# ---- opening
+
+
+def test_filtered_prompts_get_a_record_instead_of_comparisons(filtered):
+    pairs = filtered.filtered_pairs.order_by("prompt__position")
+    assert [(pair.prompt.text, pair.sides) for pair in pairs] == [
+        ("apple", "A"), ("cats", "B"), ("lighthouse", "B"), ("train", "both"),
+    ]  # fmt: skip
+    assert (pairs[0].score_a, pairs[0].score_b, pairs[0].threshold) == (
+        pytest.approx(0.9, abs=0.01), 0.0, 0.5,
+    )  # fmt: skip
+    assert str(pairs[0].detector) == "red 1"
+    for criterion in filtered.criteria.all():
+        left = filtered.comparisons.filter(criterion=criterion)
+        assert texts(left) == ["balloon", "mountains", "puppies", "violin"]
+    filtered.refresh_from_db()
+    assert filtered.comparison_count == 8
+    positions = filtered.comparisons.values_list("position", flat=True)
+    assert list(positions) == list(range(8))
+
+
+def test_filter_is_frozen_with_the_protocol(filtered):
+    assert filtered.protocol["rules"]["safety"] == {"detector": "red", "threshold": 0.5}
+    assert filtered.protocol["safety_filter"] == {
+        "detector": "red", "version": "1", "weights_sha256": factories.digest("red"),
+        "unsafe_labels": ["RED"], "threshold": 0.5, "filtered_prompts": 4,
+    }  # fmt: skip
+
+
+def test_campaign_does_not_open_while_a_score_is_missing(red_detector):
+    draft = safety.make_draft(RED)
+    samples = safety.samples_of(draft)
+    with pytest.raises(BadInputError, match="16 of 16 samples have no safety score by 'red'"):
+        open_campaign(campaign=draft)
+    request_checks(samples=samples[1:], detector=safety.NAME, now=timezone.now())
+    safety_tasks.check_safety(safety.NAME)
+    with pytest.raises(BadInputError, match="1 of 16 samples have no safety score"):
+        open_campaign(campaign=draft)
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+    assert not Comparison.objects.exists()
+    assert not FilteredPair.objects.exists()
+
+
+def test_scores_of_two_versions_are_not_mixed(red_detector):
+    draft = safety.make_draft(RED)
+    samples = safety.samples_of(draft)
+    request_checks(samples=samples[:8], detector=safety.NAME, now=timezone.now())
+    safety_tasks.check_safety(safety.NAME)
+    red_detector.use("2")
+    request_checks(samples=samples[8:], detector=safety.NAME, now=timezone.now())
+    safety_tasks.check_safety(safety.NAME)
+    with pytest.raises(BadInputError, match="8 of 16 samples have no safety score"):
+        open_campaign(campaign=draft)
+
+
+def test_campaign_of_which_nothing_is_left_does_not_open(red_detector):
+    draft = safety.make_draft({(index, "a"): 0.8 for index in range(8)})
+    safety.check(draft)
+    for act in (
+        lambda: open_campaign(campaign=draft),
+        lambda: make_gold_pairs(campaign=draft, counts={GoldPair.Purpose.EXAMPLE: 1}),
+    ):
+        with pytest.raises(BadInputError, match="leaves none of 8 prompts"):
+            act()
+    assert not FilteredPair.objects.exists()
+
+
+def test_campaign_without_the_rule_shows_everything_and_asks_no_detector(red_detector):
+    draft = safety.make_draft(RED, threshold=None)
+    open_campaign(campaign=draft)
+    assert draft.comparisons.count() == 16
+    assert draft.safety_detector is None
+    assert "safety_filter" not in draft.protocol
+    assert not SafetyCheck.objects.exists()
+
+
+def test_another_threshold_needs_no_other_check(filtered, red_detector):
+    looked_at = red_detector.loaded.images
+    call_command(
+        "run_eval", filtered.checkpoint_a.name, filtered.checkpoint_b.name, "--name=stricter",
+        f"--prompts={filtered.prompt_sets.get().name}", "--seed=7", "--steps=4", "--guidance=2",
+        rules_option("red", 0.3),
+    )  # fmt: skip
+    stricter = Campaign.objects.get(slug="stricter")
+    assert stricter.filtered_pairs.count() == 5
+    assert red_detector.loaded.images == looked_at
+
+
+# ---- what the database refuses
+
+
+def test_comparison_of_a_filtered_prompt_cannot_be_stored(filtered):
+    pair = filtered.filtered_pairs.first()
+    with pytest.raises(IntegrityError, match="the safety filter took out cannot be compared"):
+        Comparison.objects.create(
+            campaign=filtered, criterion=filtered.criteria.first(), prompt=pair.prompt,
+            sample_a=pair.sample_a, sample_b=pair.sample_b, image_a="a", image_b="b", position=99,
+        )  # fmt: skip
+
+
+def test_compared_prompt_cannot_be_recorded_as_filtered(filtered):
+    compared, pair = filtered.comparisons.first(), filtered.filtered_pairs.first()
+    with pytest.raises(IntegrityError, match="the safety filter took out cannot be compared"):
+        FilteredPair.objects.create(
+            campaign=filtered, prompt=compared.prompt, sample_a=compared.sample_a,
+            sample_b=compared.sample_b, detector=pair.detector, score_a=1, score_b=1, threshold=0.5,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ({"score_a": 0.1, "score_b": 0.2}, "filtered_pair_has_a_reason"),
+        ({"score_a": 1.2}, "filtered_pair_shares"),
+        ({"threshold": 0.0}, "filtered_pair_shares"),
+        ({}, "filtered_pair_unique"),
+    ],
+)
+def test_filtered_pair_that_makes_no_sense_cannot_be_stored(filtered, change, constraint):
+    pair = filtered.filtered_pairs.first()
+    pair.pk = None
+    for name, value in change.items():
+        setattr(pair, name, value)
+    with pytest.raises(IntegrityError, match=constraint):
+        pair.save(force_insert=True)
+
+
+def test_filtered_pair_is_never_changed(filtered):
+    with pytest.raises(IntegrityError, match="never changed"):
+        filtered.filtered_pairs.update(threshold=0.1)
+
+
+def test_open_campaign_whose_filter_was_not_applied_cannot_be_stored(filtered):
+    with pytest.raises(IntegrityError, match="campaign_open_is_filtered"):
+        Campaign.objects.filter(pk=filtered.pk).update(safety_detector=None)
+
+
+# ---- gold pairs
+
+
+def test_gold_is_made_of_pairs_that_passed_only(red_detector):
+    draft = safety.make_draft(RED)
+    counts = dict.fromkeys(GoldPair.Purpose.values, 4)
+    with pytest.raises(BadInputError, match="no safety score"):
+        make_gold_pairs(campaign=draft, counts=counts)
+    safety.check(draft)
+    make_gold_pairs(campaign=draft, counts=counts)
+    passed = {"balloon", "mountains", "puppies", "violin"}
+    origins = list(draft.gold_pairs.values_list("origin", flat=True))
+    assert {each["prompt"] for each in origins} == passed
+    assert {each["other_prompt"] for each in origins if "other_prompt" in each} <= passed
+
+
+def test_gold_made_before_another_detector_decided_keeps_the_campaign_shut(red_detector):
+    """Version 1 let an image pass that version 2 does not, and gold was made of it meanwhile."""
+    draft = safety.make_draft({(index, "a"): 0.6 for index in range(7)}, threshold=0.7)
+    safety.check(draft)
+    make_gold_pairs(campaign=draft, counts={GoldPair.Purpose.CHECK: 4})
+    Campaign.objects.filter(pk=draft.pk).update(
+        rules={"safety": {"detector": safety.NAME, "threshold": 0.5}}
+    )
+    with pytest.raises(BadInputError, match=r"gold pairs show images .* make_gold .* --clear"):
+        open_campaign(campaign=Campaign.objects.get(pk=draft.pk))
+
+
+def test_file_of_gold_that_brings_a_filtered_image_keeps_the_campaign_shut(red_detector, tmp_path):
+    draft = safety.make_draft(RED, criteria=["visual_appeal"])
+    safety.check(draft)
+    unsafe = safety.samples_of(draft)[0]
+    with default_storage.open(unsafe.image) as file:
+        (tmp_path / "unsafe.png").write_bytes(file.read())
+    safety.picture(1).save(tmp_path / "other.png")
+    (tmp_path / "gold.tsv").write_text(
+        "criterion\tpurpose\tprompt\tbetter\tworse\twhy\n"
+        "visual_appeal\tcheck\t\tother.png\tunsafe.png\tx\n"
+    )
+    import_gold_pairs(campaign=draft, path=tmp_path / "gold.tsv")
+    with pytest.raises(BadInputError, match="1 gold pairs show images"):
+        open_campaign(campaign=draft)
+
+
+# ---- the whole way
+
+
+def test_no_response_to_an_annotator_carries_a_filtered_image(red_detector):
+    """Three annotators walk every route to the end: examples, qualification, checks, repeats."""
+    quality = {
+        "gold_rate": 0.25, "repeat_rate": 0.25, "repeat_gap": 1, "qualification_pairs": 2,
+        "min_response_ms": 0,
+    }  # fmt: skip
+    rules = {"quality": quality, "annotation": {"same_pair": "unrestricted"}}
+    draft = safety.make_draft(RED, k=2, rules=rules)
+    safety.check(draft)
+    counts = dict.fromkeys(GoldPair.Purpose.values, 6)
+    make_gold_pairs(campaign=draft, counts=counts)
+    open_campaign(campaign=draft)
+    seen = [image for _ in range(3) for image in walk(draft)]
+    purposes = set(Assignment.objects.completed().values_list("purpose", flat=True))
+    assert purposes == {"main", "gold", "repeat", "qualification"}
+    assert len(seen) > 60
+    assert max(safety.red_share_of(image) for image in seen) < 0.5
+    unsafe = {sample.image_sha256 for pair in draft.filtered_pairs.all()
+              for sample in (pair.sample_a, pair.sample_b)}  # fmt: skip
+    assert unsafe.isdisjoint({hashlib.sha256(image).hexdigest() for image in seen})
+
+
+def walk(campaign):
+    """Yield every image an annotator's browser gets, from the welcome page to the last pair."""
+    client = Client()
+    page = reverse("annotation:work", args=[campaign.invitation])
+    welcome = client.get(page).content.decode()
+    examples = sorted(set(re.findall(r"/annotate/examples/[0-9a-f-]+/(?:left|right)/", welcome)))
+    assert len(examples) == 24
+    client.post(f"{page}begin/", {"consent": "yes"})
+    state = client.get(f"{page}next/", headers={"accept": "application/json"}).json()
+    yield from (b"".join(client.get(each).streaming_content) for each in examples)
+    while state["state"] == "pair":
+        pair = state["pairs"][0]
+        for side in ("left", "right"):
+            yield b"".join(client.get(pair[side]).streaming_content)
+        answer = {"assignment": pair["assignment"], "choice": "left", "response_time_ms": 900}
+        answer["idempotency_key"] = pair["idempotency_key"]
+        voted = client.post(f"{page}vote/", answer, headers={"accept": "application/json"})
+        state = voted.json()["next"]
+
+
+# ---- run_eval
+
+
+def rules_option(detector, threshold):
+    content = f'[safety]\ndetector = "{detector}"\nthreshold = {threshold}\n'
+    name = default_storage.save("rules.toml", ContentFile(content.encode()))
+    return f"--rules={default_storage.path(name)}"
+
+
+def run_eval(draft, *options):
+    call_command(
+        "run_eval", draft.checkpoint_a.name, draft.checkpoint_b.name, f"--name={draft.slug}",
+        f"--prompts={draft.prompt_sets.get().name}", "--seed=7", "--steps=4", "--guidance=2",
+        *options,
+    )  # fmt: skip
+    draft.refresh_from_db()
+
+
+def test_run_eval_has_the_samples_checked_waits_and_says_what_was_filtered(
+    red_detector, monkeypatch, capsys
+):
+    draft = safety.make_draft(RED)
+    monkeypatch.setattr(safety_services, "BATCH", 5)
+    monkeypatch.setattr(
+        safety_wait.time, "sleep", lambda seconds: safety_tasks.check_safety(safety.NAME)
+    )
+    run_eval(draft, rules_option("red", 0.5))
+    assert draft.status == "open"
+    out = capsys.readouterr().out
+    assert (
+        "safety filter red 1 at 0.5: 4 of 8 prompts filtered: 1 for A, 2 for B, 1 for both" in out
+    )
+
+
+def test_run_eval_names_why_a_worker_could_not_check(monkeypatch):
+    draft = safety.make_draft()
+    Campaign.objects.filter(pk=draft.pk).update(
+        rules=parse_rules({"safety": {"detector": "unheard-of", "threshold": 0.5}}).as_dict()
+    )
+
+    def work(seconds):
+        with pytest.raises(Exception, match="no safety detector"):
+            safety_tasks.check_safety("unheard-of")
+
+    monkeypatch.setattr(safety_wait.time, "sleep", work)
+    with pytest.raises(CommandError, match=r"no safety detector 'unheard-of'.* 0 of 16") as raised:
+        run_eval(draft, rules_option("unheard-of", 0.5))
+    assert raised.value.returncode == 2
+
+
+def test_shorthand_is_the_rule_with_the_usual_detector(monkeypatch, capsys):
+    draft = safety.make_draft(threshold=None)
+    Campaign.objects.filter(pk=draft.pk).update(
+        rules=parse_rules({"safety": {"threshold": 0.999}}).as_dict()
+    )
+    monkeypatch.setattr(
+        safety_wait.time, "sleep", lambda seconds: safety_tasks.check_safety("nudenet")
+    )
+    run_eval(draft, "--safety=0.999")
+    assert draft.safety_detector.name == "nudenet"
+    assert "at 0.999: 0 of 8 prompts filtered" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--safety=0"], "--safety: safety.threshold"),
+        (["--safety=2"], "--safety: safety.threshold"),
+        (["--safety=0.5", "--rules"], "keep one"),
+    ],
+)
+def test_shorthand_refuses_what_makes_no_sense(options, message):
+    draft = safety.make_draft(threshold=None)
+    if options[-1] == "--rules":
+        options = [options[0], rules_option("nudenet", 0.5)]
+    with pytest.raises(CommandError, match=message):
+        run_eval(draft, *options)
+
+
+def test_filter_cannot_be_changed_by_resuming(filtered):
+    with pytest.raises(CommandError, match="exists with a different protocol"):
+        run_eval(filtered, "--safety=0.5")
+
+
+def test_bulk_insert_is_refused_as_a_whole(filtered):
+    pair = filtered.filtered_pairs.first()
+    criterion = filtered.criteria.first()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Comparison.objects.bulk_create(
+            Comparison(
+                campaign=filtered, criterion=criterion, prompt=pair.prompt, sample_a=pair.sample_a,
+                sample_b=pair.sample_b, image_a="a", image_b="b", position=position,
+            )
+            for position in range(100, 102)
+        )  # fmt: skip
