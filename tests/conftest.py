@@ -94,6 +94,18 @@ def red_detector(monkeypatch):
 
 
 @pytest.fixture
+def filtered(db, red_detector):
+    """An open campaign of eight prompts of which the safety filter took out four."""
+    from evalplatform.annotation.services import open_campaign
+    from tests import safety
+
+    draft = safety.make_draft(safety.HALF_FILTERED)
+    safety.check(draft)
+    open_campaign(campaign=draft)
+    return draft
+
+
+@pytest.fixture
 def draft(db):
     """A campaign whose four prompts have all their samples, not opened yet."""
     return factories.make_draft(prompts=4)

@@ -29,6 +29,12 @@ WORDS = (
 )  # fmt: skip
 
 
+# Prompt 0 is unsafe for A from 0.5 on, 1 and 2 for B, 3 for both; 4 comes close.
+HALF_FILTERED = {
+    (0, "a"): 0.9, (1, "b"): 0.5, (2, "b"): 1.0, (3, "a"): 0.6, (3, "b"): 0.7, (4, "a"): 0.4,
+}  # fmt: skip
+
+
 class RedDetector:
     """Scores the share of pure red pixels."""
 

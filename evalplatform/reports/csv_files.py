@@ -1,4 +1,7 @@
-"""votes.csv and checks.csv: a row an answer, traceable; groups.csv: a row an estimate."""
+"""votes.csv and checks.csv: a row an answer, traceable; groups.csv: a row an estimate.
+
+filtered.csv: a row a pair that the safety filter kept from annotators.
+"""
 
 import csv
 import io
@@ -9,6 +12,7 @@ from evalplatform.annotation.models import Assignment, Outcome
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.spreadsheets import spreadsheet_safe
 from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.safety import filtered_records
 from evalplatform.reports.selectors import VOTE_FIELDS, check_answers, vote_rows
 from evalplatform.stats import WinRates
 
@@ -31,6 +35,12 @@ GROUP_COLUMNS = [
     "measure", "value", "se", "low", "high", "level", "df", "n_votes", "n_prompts", "n_annotators",
     "n_effective", "design_effect", "state", "reason", "p_value", "p_holm", "tests_in_family",
     "method", "protocol_sha256",
+]  # fmt: skip
+FILTERED_COLUMNS = [
+    "campaign", "prompt_set", "prompt_set_version", "prompt_text", "category", "challenge", "side",
+    "score_a", "score_b", "threshold", "detector", "detector_version", "weights_sha256",
+    "checkpoint_a", "checkpoint_b", "sample_a", "sample_b", "sample_a_sha256", "sample_b_sha256",
+    "seed", "protocol_sha256",
 ]  # fmt: skip
 MEASURES = ("win", "tie", "lose", "net", "half", "decided")
 
@@ -110,6 +120,23 @@ def groups_csv(results: CampaignResults) -> str:
         tested = {"p_value": test.p_value, "p_holm": test.p_holm, "tests_in_family": test.n_tests}
         records += _measures(test.rates, constant | place, tested)
     return _csv(GROUP_COLUMNS, records)
+
+
+def filtered_csv(results: CampaignResults) -> str:
+    """Return every pair the safety filter took out as CSV, without rows where there is none.
+
+    `side` says whose image is unsafe: A, B or both. `sample_a` and `sample_b` are the samples'
+    numbers, under which a signed-in researcher can open them.
+    """
+    campaign = results.campaign
+    constant = {
+        "campaign": campaign.slug,
+        "checkpoint_a": campaign.checkpoint_a.name,
+        "checkpoint_b": campaign.checkpoint_b.name,
+        "protocol_sha256": campaign.protocol_sha256,
+    }
+    records = filtered_records(results.safety) if results.safety else ()
+    return _csv(FILTERED_COLUMNS, (record | constant for record in records))
 
 
 def _measures(

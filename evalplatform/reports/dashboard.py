@@ -15,6 +15,7 @@ from evalplatform.annotation.models import Release, SurplusVote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.safety import NOTE, TEST, share_in_words
 from evalplatform.reports.table import coefficient, early_net, p_value, percent, percent_of
 from evalplatform.stats import ConfidenceSequence
 from evalplatform.stats.sequential import ASSUMES
@@ -56,6 +57,7 @@ def dashboard_context(results: CampaignResults) -> dict[str, Any]:
         ],
         "side_bias": percent(results.side_bias.left) if results.side_bias else None,
         "quality": results.quality,
+        "safety": _safety(results),
         "early_looks": [
             {
                 "criterion": each.criterion_label,
@@ -83,6 +85,36 @@ def dashboard_context(results: CampaignResults) -> dict[str, Any]:
         ],
         "pairs": shown_pairs(results.campaign),
         "figures": all_figures(results),
+    }
+
+
+def _safety(results: CampaignResults) -> dict[str, Any] | None:
+    """Return what the safety section shows; no image of a filtered pair is in it."""
+    safety, campaign = results.safety, results.campaign
+    if safety is None:
+        return None
+    names = {"A": campaign.checkpoint_a.name, "B": campaign.checkpoint_b.name}
+    return {
+        "detector": safety.detector,
+        "threshold": f"{safety.threshold:g}",
+        "sentence": safety.counts.sentence,
+        "counts": safety.counts,
+        "sides": [
+            (f"{side}: {names[side]}", share.hits, share_in_words(share))
+            for side, share in safety.sides
+        ],
+        "p": p_value(safety.p_value),
+        "test": TEST,
+        "note": NOTE,
+        "pairs": [
+            {
+                "prompt": pair.prompt.text,
+                "side": pair.sides,
+                "score_a": f"{pair.score_a:.3f}",
+                "score_b": f"{pair.score_b:.3f}",
+            }
+            for pair in safety.pairs
+        ],
     }
 
 

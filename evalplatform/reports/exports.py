@@ -62,6 +62,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             for each in results.with_excluded
         ],
         "exclusions": _exclusions(results.quality),
+        "safety_filter": results.safety.as_dict() if results.safety else None,
         "data_quality": _quality(results.quality, results.profiles),
         "exploratory": [
             {

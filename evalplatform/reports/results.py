@@ -11,6 +11,7 @@ from evalplatform import stats
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.version import code_version
 from evalplatform.quality.summary import QualitySummary, quality_summary
+from evalplatform.reports.safety import SafetySummary, safety_summary
 from evalplatform.reports.selectors import Completeness, completeness_of
 from evalplatform.reports.vote_columns import (
     LEFT,
@@ -82,6 +83,7 @@ class CampaignResults:
     stored: VoteColumns  # excluded votes among them
     completeness: Completeness
     quality: QualitySummary
+    safety: SafetySummary | None  # None without a safety filter
     n_annotators: int
     n_simulated_votes: int
     groups: list[GroupResult]
@@ -126,6 +128,7 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
         stored=stored,
         completeness=completeness,
         quality=quality_summary(campaign),
+        safety=safety_summary(campaign),
         n_annotators=len(np.unique(table.annotator)),
         n_simulated_votes=int(table.is_simulated.sum()),
         groups=groups,

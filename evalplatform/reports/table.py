@@ -8,6 +8,7 @@ from rich.table import Table
 
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.safety import NOTE, TEST, share_in_words
 from evalplatform.stats import AgreementEstimate, ConfidenceSequence, Estimate, State
 from evalplatform.stats.sequential import ASSUMES
 
@@ -115,6 +116,7 @@ def results_table(results: CampaignResults) -> str:
     _print_early_looks(console, results)
     _print_categories(console, results)
     _print_exclusions(console, results)
+    _print_safety(console, results)
     _print_quality(console, results.quality)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
@@ -169,6 +171,21 @@ def _print_exclusions(console: Console, results: CampaignResults) -> None:
         fate = f"{line.votes:,} votes out, {line.replaced:,} replaced, {line.still_open:,} open"
         back = "reinstated, " if line.revoked_at else ""
         console.print(f"Excluded {line.pseudonym} ({line.rule}: {line.detail}): {back}{fate}.")
+
+
+def _print_safety(console: Console, results: CampaignResults) -> None:
+    """Print what the safety filter took out, for whose images."""
+    if results.safety is None:
+        return
+    safety = results.safety
+    sides = "; ".join(
+        f"{side} {share.hits:,} of {share.total:,}, {share_in_words(share)} %"
+        for side, share in safety.sides
+    )
+    console.print(
+        f"Safety filter ({safety.detector} at {safety.threshold:g}): {safety.counts.sentence}. "
+        f"Unsafe images: {sides}; p {p_value(safety.p_value)}, {TEST}. {NOTE}"
+    )
 
 
 def _print_quality(console: Console, quality: QualitySummary) -> None:

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.reports.csv_files import checks_csv, groups_csv, votes_csv
+from evalplatform.reports.csv_files import checks_csv, filtered_csv, groups_csv, votes_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.forms import PlanForm
@@ -61,7 +61,7 @@ def plan_campaign(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def export(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
-    """Download votes.csv, checks.csv, groups.csv, results.json or the offline dashboard."""
+    """Download one of the CSV files, results.json or the offline dashboard."""
     campaign = get_object_or_404(Campaign, slug=slug)
     results = campaign_results(campaign)
     response: HttpResponse
@@ -73,6 +73,8 @@ def export(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
         response = HttpResponse(checks_csv(results), content_type="text/csv; charset=utf-8")
     elif kind == "groups.csv":
         response = HttpResponse(groups_csv(results), content_type="text/csv; charset=utf-8")
+    elif kind == "filtered.csv":
+        response = HttpResponse(filtered_csv(results), content_type="text/csv; charset=utf-8")
     elif kind == "dashboard.html":
         response = HttpResponse(offline_dashboard(results))
     else:

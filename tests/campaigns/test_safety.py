@@ -25,9 +25,7 @@ from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
 from tests import factories, safety
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-# Prompt 0 is unsafe for A, 1 and 2 for B, 3 for both; 4 scores just below the threshold.
-RED = {(0, "a"): 0.9, (1, "b"): 0.5, (2, "b"): 1.0, (3, "a"): 0.6, (3, "b"): 0.7, (4, "a"): 0.4}
+RED = safety.HALF_FILTERED
 
 
 @pytest.fixture(autouse=True)
@@ -38,15 +36,6 @@ def sent(monkeypatch):
         safety_services.current_app, "send_task", lambda name, args, queue: messages.append(args)
     )
     return messages
-
-
-@pytest.fixture
-def filtered(red_detector):
-    """An open campaign of eight prompts, four of them filtered."""
-    draft = safety.make_draft(RED)
-    safety.check(draft)
-    open_campaign(campaign=draft)
-    return draft
 
 
 def texts(rows):

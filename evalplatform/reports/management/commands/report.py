@@ -9,13 +9,13 @@ from django.core.management.base import CommandParser
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.files import write_whole
-from evalplatform.reports.csv_files import checks_csv, groups_csv, votes_csv
+from evalplatform.reports.csv_files import checks_csv, filtered_csv, groups_csv, votes_csv
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import CampaignResults, campaign_results
 from evalplatform.reports.table import results_table
 
-FORMATS = ("table", "json", "csv", "checks", "groups", "html")
+FORMATS = ("table", "json", "csv", "checks", "groups", "filtered", "html")
 
 
 class Command(PlatformCommand):
@@ -24,6 +24,7 @@ class Command(PlatformCommand):
         "set. table: for reading; json: every number with its method; csv: every vote, "
         "those that do not count marked; checks: every answer to a gold pair or a repeat, as CSV; "
         "groups: every estimate by prompt set, category and challenge, as CSV; "
+        "filtered: every pair that the safety filter kept from annotators, as CSV; "
         "html: the dashboard as one file that opens offline."
     )
 
@@ -56,6 +57,8 @@ def render(results: CampaignResults, format: str) -> str:
         return checks_csv(results)
     if format == "groups":
         return groups_csv(results)
+    if format == "filtered":
+        return filtered_csv(results)
     if format == "html":
         return offline_dashboard(results)
     return results_table(results)
