@@ -113,8 +113,7 @@ class Ours:
             name=f"round-{self.asked}", version=1, sha256=f"{self.asked:064x}", source="bench"
         )
         Prompt.objects.bulk_create(
-            Prompt(prompt_set=prompt_set, position=n, text=f"no {n}")
-            for n in range(images)
+            Prompt(prompt_set=prompt_set, position=n, text=f"no {n}") for n in range(images)
         )
         return [(prompt, prompt.position) for prompt in prompt_set.prompts.all()]
 

@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('campaigns', '0002_rules_and_gold_pairs'),
         ('checkpoints', '0003_upload'),
-        ('generation', '0002_safety_check'),
+        ('generation', '0004_safety_check'),
         ('promptsets', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

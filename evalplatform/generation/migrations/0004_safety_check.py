@@ -23,7 +23,7 @@ DROP FUNCTION safety_check_refuse_change();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('generation', '0001_initial'),
+        ('generation', '0003_batches_of_requests'),
     ]
 
     operations = [
