@@ -13,8 +13,9 @@ from django.conf import settings
 from kombu import Queue
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.generation.models import GenerationBatch, Sample
-from evalplatform.generation.services import TASK
+from evalplatform.generation import services
+from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings
+from evalplatform.generation.services.waking import TASK
 from tests import brokers, factories, live
 
 pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
@@ -96,14 +97,11 @@ def batch_half_done():
 
 
 @pytest.mark.parametrize("broker", ["pgmq", "rabbitmq", "redis"], indirect=True)
-def test_broker_gives_a_killed_workers_message_to_somebody_else(broker, draft):
-    sample = Sample.objects.first()
-    Sample.objects.filter(pk=sample.pk).update(status="planned", image="", image_sha256="")
-    batch = GenerationBatch.objects.create(
-        checkpoint=sample.checkpoint, settings=sample.settings, status="queued"
-    )
-    Sample.objects.filter(pk=sample.pk).update(batch=batch)
-    sent = broker.app.send_task(TASK, args=[batch.pk], queue="generation")
+def test_broker_gives_a_killed_workers_message_to_somebody_else(broker, two_checkpoints, wakes):
+    slowly = SamplerSettings.objects.create(**factories.SETTINGS | {"steps": 1000})
+    samples = factories.plan(two_checkpoints[0], slowly, factories.make_prompt_set())
+    services.enqueue_samples(samples=samples, request=factories.make_request())
+    sent = broker.app.send_task(TASK, queue="generation")
     wait_for(lambda: broker.waiting("generation") == 1)
     assert broker.waiting("default") == 0
     with live.worker(**broker.environment) as worker:
@@ -111,7 +109,8 @@ def test_broker_gives_a_killed_workers_message_to_somebody_else(broker, draft):
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
     broker.let_time_pass("generation")
-    assert broker.take("generation", seconds=20).headers["id"] == sent.id
+    # Idle before it took the message, the worker may have sent one to itself.
+    wait_for(lambda: broker.take("generation", seconds=20).headers["id"] == sent.id)
 
 
 @pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)
