@@ -14,6 +14,7 @@ from typing import Any, Self
 import diffusers
 import torch
 import transformers
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
@@ -24,7 +25,7 @@ from models_backend.files import read_json
 WEIGHTS = "model.safetensors"
 _LOAD_ERRORS = (
     OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
-    SafetensorError,
+    SafetensorError, SingleFileComponentError,
 )  # fmt: skip
 _LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
 _HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}

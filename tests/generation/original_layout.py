@@ -1,7 +1,8 @@
-"""The tiny pipeline as one file in the layout that Stable Diffusion's authors used.
+"""Tiny pipelines as one file in the layouts that the authors of Stable Diffusion and SDXL used.
 
 Written by hand for the tiny networks: a block of two levels with one layer each. Names as in
-https://github.com/CompVis/latent-diffusion (UNetModel, AutoencoderKL), the other way round than
+https://github.com/CompVis/latent-diffusion (UNetModel, AutoencoderKL) and
+https://github.com/mlfoundations/open_clip (TextTransformer), the other way round than
 diffusers reads them.
 """
 
@@ -30,6 +31,8 @@ _UNET = {
     "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
     "up_blocks.1.resnets.0": "output_blocks.2.0",
     "up_blocks.1.resnets.1": "output_blocks.3.0",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
     "conv_in": "input_blocks.0.0",
@@ -47,7 +50,12 @@ _ATTENTION = {
 
 def save_single_file(pipeline: Path, file: Path, parts: tuple[str, ...] = ()) -> Path:
     """Write the weights of a tiny pipeline's `parts` (default: all) into one file."""
-    makers = {"unet": _unet, "vae": _vae, "text_encoder": _text_encoder}
+    is_xl = (pipeline / "text_encoder_2").is_dir()
+    makers = {"unet": _unet, "vae": _vae}
+    if is_xl:
+        makers |= {"text_encoder": _text_encoder_of_xl, "text_encoder_2": _open_clip}
+    else:
+        makers |= {"text_encoder": _text_encoder}
     tensors: Tensors = {}
     for part in parts or tuple(makers):
         (weights,) = (pipeline / part).glob("*.safetensors")
@@ -101,8 +109,40 @@ def _vae(weights: Tensors, levels: int = 2) -> Tensors:
     return made
 
 
-def _text_encoder(weights: Tensors) -> Tensors:
+def _text_encoder(weights: Tensors, begin: str = "cond_stage_model.") -> Tensors:
     return {
-        f"cond_stage_model.transformer.text_model.{name.removeprefix('text_model.')}": value
+        f"{begin}transformer.text_model.{name.removeprefix('text_model.')}": value
         for name, value in weights.items()
     }
+
+
+def _text_encoder_of_xl(weights: Tensors) -> Tensors:
+    return _text_encoder(weights, "conditioner.embedders.0.")
+
+
+_OPEN_CLIP = {
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "embeddings.token_embedding.weight": "token_embedding.weight",
+    "final_layer_norm.weight": "ln_final.weight",
+    "final_layer_norm.bias": "ln_final.bias",
+}
+_OPEN_CLIP_LAYER = {
+    "self_attn.out_proj": "attn.out_proj", "layer_norm1": "ln_1", "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
+}  # fmt: skip
+
+
+def _open_clip(weights: Tensors) -> Tensors:
+    """Queries, keys and values lie in one tensor there; the projection is transposed."""
+    plain = {name.removeprefix("text_model."): value for name, value in weights.items()}
+    made = {"text_projection": plain.pop("text_projection.weight").T}
+    made |= {theirs: plain.pop(ours) for ours, theirs in _OPEN_CLIP.items()}
+    for name in sorted(plain):
+        _, _, layer, part = name.split(".", 3)
+        begin, kind = f"transformer.resblocks.{layer}.", name.rpartition(".")[2]
+        if part.startswith("self_attn.q_proj"):
+            three = [plain[name.replace("q_proj", each)] for each in ("q_proj", "k_proj", "v_proj")]
+            made[f"{begin}attn.in_proj_{kind}"] = np.concatenate(three)
+        elif not part.startswith(("self_attn.k_proj", "self_attn.v_proj")):
+            made[f"{begin}{_OPEN_CLIP_LAYER[part.rpartition('.')[0]]}.{kind}"] = plain[name]
+    return {f"conditioner.embedders.1.model.{name}": value for name, value in made.items()}

@@ -2,14 +2,20 @@
 
 import shutil
 
+import diffusers
 import numpy as np
 import pytest
+import torch
+import transformers
 from safetensors.numpy import load_file, save_file
 
+from evalplatform.checkpoints.layout import inspect
+from evalplatform.core.errors import BadInputError
 from models_backend.errors import CheckpointError
 from models_backend.sample import SamplerSettings, generate, load_pipeline
 from tests.generation.original_layout import save_configurations, save_single_file
 from tests.generation.tiny import save_tiny_pipeline
+from tests.models_backend.tiny_encoders import clip_config, clip_tokenizer, unet, vae
 
 SETTINGS = SamplerSettings(steps=3, guidance_scale=4.0, height=32, width=32)
 
@@ -27,6 +33,26 @@ def single(pipeline, tmp_path):
     return folder
 
 
+@pytest.fixture(scope="module")
+def xl(tmp_path_factory):
+    """A tiny SDXL, its two text encoders of different widths as the real ones are."""
+    folder = tmp_path_factory.mktemp("tiny-xl")
+    torch.manual_seed(3)
+    diffusers.StableDiffusionXLPipeline(
+        vae=vae(),
+        unet=unet(
+            cross_attention_dim=40, use_linear_projection=True,
+            addition_embed_type="text_time", addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=6 * 8 + 24,
+        ),
+        text_encoder=transformers.CLIPTextModel(clip_config(16)),
+        text_encoder_2=transformers.CLIPTextModelWithProjection(clip_config(24)),
+        tokenizer=clip_tokenizer(folder / "raw"), tokenizer_2=clip_tokenizer(folder / "raw"),
+        scheduler=diffusers.DDIMScheduler(), add_watermarker=False,
+    ).save_pretrained(folder / "pipeline")  # fmt: skip
+    return folder / "pipeline"
+
+
 def images(folder):
     loaded = load_pipeline(folder, "cpu")
     drawn = generate(loaded, prompts=["a cat", "a dog"], seeds=[1, 2], settings=SETTINGS)
@@ -40,6 +66,30 @@ def test_one_file_gives_the_images_of_the_directory(pipeline, single):
     assert loaded.config() == {"pipeline": "StableDiffusionPipeline"}
     assert np.array_equal(expected, found)
     assert not np.array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    "lacking", [(), ("text_encoder",), ("text_encoder", "text_encoder_2")], ids=len
+)
+def test_sdxl_with_and_without_its_text_encoders(xl, tmp_path, lacking):
+    folder = tmp_path / "single"
+    parts = {"unet", "vae", "text_encoder", "text_encoder_2"} - set(lacking)
+    save_configurations(xl, folder / "config", weights_of=lacking)
+    save_single_file(xl, folder / "model.safetensors", parts=tuple(parts))
+    loaded, found = images(folder)
+    assert loaded.config() == {"pipeline": "StableDiffusionXLPipeline"}
+    assert np.array_equal(images(xl)[1], found)
+    assert inspect(folder).family == "single_file"  # the registry takes the same layout
+
+
+def test_registry_refuses_of_sdxl_what_diffusers_would_not_read(xl, tmp_path):
+    folder = tmp_path / "single"
+    save_configurations(xl, folder / "config", weights_of=("text_encoder_2",))
+    save_single_file(xl, folder / "model.safetensors", parts=("unet", "vae", "text_encoder"))
+    with pytest.raises(CheckpointError, match="Failed to load CLIPTextModel"):
+        load_pipeline(folder, "cpu")
+    with pytest.raises(BadInputError, match="only beside the other"):
+        inspect(folder)
 
 
 def test_component_that_the_file_lacks_comes_from_the_configurations(pipeline, tmp_path):
@@ -94,8 +144,6 @@ def test_pipeline_that_cannot_be_one_file_is_refused(single):
 
 
 def test_registry_knows_the_pipelines_that_diffusers_reads_from_one_file():
-    import diffusers
-
     from evalplatform.checkpoints.verification.configs import PIPELINES
     from evalplatform.checkpoints.verification.single_file import PREFIXES
 

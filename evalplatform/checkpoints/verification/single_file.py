@@ -73,6 +73,12 @@ def lacking(tensors: Collection[str], index: dict[str, Any]) -> set[str]:
             f"{' or '.join(each + '…' for each in prefixes[denoiser])}); give the model's own "
             "single file, and the configurations that belong to it."
         )
+    encoders = found & {"text_encoder", "text_encoder_2"}
+    if pipeline == "StableDiffusionXLPipeline" and encoders == {"text_encoder"}:
+        raise BadInputError(
+            "the file has no text_encoder_2, but a text_encoder, which diffusers reads of a "
+            f"{pipeline} only beside the other; give a file with both, or with neither."
+        )
     return _with_weights(index) - found
 
 
