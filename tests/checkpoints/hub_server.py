@@ -27,6 +27,10 @@ class Hub:
     commit: str = COMMIT
     licence: str = "openrail"
     token: str = ""
+    storage: str = ""
+    """Address of another server that files are to be had from; a hub sends one on to it."""
+    shown: list[str | None] = field(default_factory=list)
+    """The Authorization of every request."""
     said: dict[str, dict] = field(default_factory=dict)
     """Entries of the list of files that replace the true ones, or stand beside them."""
     break_after: dict[str, list[int]] = field(default_factory=dict)
@@ -66,12 +70,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         hub, path = self.hub, unquote(urlsplit(self.path).path)
+        hub.shown.append(self.headers.get("Authorization"))
         if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
             self._refuse(401, "RepoNotFound")
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             self._tell(*match.groups())
+        elif path.startswith("/blob/"):
+            self._send(path.removeprefix("/blob/"))
         elif path.startswith(f"/{hub.repo}/resolve/{hub.commit}/"):
-            self._send(path.removeprefix(f"/{hub.repo}/resolve/{hub.commit}/"))
+            self._resolve(path.removeprefix(f"/{hub.repo}/resolve/{hub.commit}/"))
         else:
             self._refuse(404, "EntryNotFound")
 
@@ -84,6 +91,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "RevisionNotFound")
         else:
             self._answer(200, json.dumps(self.hub.information()).encode())
+
+    def _resolve(self, name: str) -> None:
+        if self.hub.storage:
+            self._answer(302, b"", headers={"Location": f"{self.hub.storage}/blob/{name}"})
+        else:
+            self._send(name)
 
     def _send(self, name: str) -> None:
         content = self.hub.files.get(name)

@@ -294,6 +294,18 @@ def test_private_model_needs_a_token(hub, monkeypatch):
     assert register()[1]
 
 
+def test_token_is_shown_to_the_hub_and_not_to_the_storage_it_sends_one_on_to(hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.token = "hf_secret"
+    breaks = {hostile.WEIGHTS: [10]}
+    with serve(Hub(hub.files, break_after=breaks)) as storage:
+        hub.storage = storage.address.replace("127.0.0.1", "localhost")
+        assert register()[1]
+    assert set(hub.shown) == {"Bearer hf_secret"}
+    assert set(storage.shown) == {None}
+    assert f"{hostile.WEIGHTS}@10" in storage.asked  # resumed there
+
+
 def test_no_network_is_said_plainly(settings):
     settings.HF_ENDPOINT = f"http://127.0.0.1:{live.free_port()}"
     refused("cannot be reached")
