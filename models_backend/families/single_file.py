@@ -60,7 +60,9 @@ def _load(folder: Path, precision: torch.dtype) -> Any:
     kind: Any = getattr(diffusers, str(index.get("_class_name")), None)
     if not hasattr(kind, "from_single_file"):
         raise ValueError(f"{index.get('_class_name')} cannot be read from one file")
-    options: dict[str, Any] = {name: None for name in _NOT_LOADED if name in index}
+    # Said outright: of what a pipeline goes without, diffusers would ask where it is.
+    absent = {name for name, source in index.items() if source == [None, None]}
+    options: dict[str, Any] = dict.fromkeys(absent | set(_NOT_LOADED) & set(index))
     if "requires_safety_checker" in index:
         options["requires_safety_checker"] = False
     for name in index:

@@ -1,8 +1,9 @@
-"""Tiny pipelines as one file in the layouts that the authors of Stable Diffusion and SDXL used.
+"""Tiny pipelines as one file in the layouts that the authors of SD, SDXL and SD3 used.
 
 Written by hand for the tiny networks: a block of two levels with one layer each. Names as in
 https://github.com/CompVis/latent-diffusion (UNetModel, AutoencoderKL) and
-https://github.com/mlfoundations/open_clip (TextTransformer), the other way round than
+https://github.com/mlfoundations/open_clip (TextTransformer) and
+https://github.com/Stability-AI/sd3.5 (MMDiTX), the other way round than
 diffusers reads them.
 """
 
@@ -51,13 +52,13 @@ _ATTENTION = {
 def save_single_file(pipeline: Path, file: Path, parts: tuple[str, ...] = ()) -> Path:
     """Write the weights of a tiny pipeline's `parts` (default: all) into one file."""
     is_xl = (pipeline / "text_encoder_2").is_dir()
-    makers = {"unet": _unet, "vae": _vae}
+    makers = {"unet": _unet, "vae": _vae, "transformer": _mmdit}
     if is_xl:
         makers |= {"text_encoder": _text_encoder_of_xl, "text_encoder_2": _open_clip}
     else:
         makers |= {"text_encoder": _text_encoder}
     tensors: Tensors = {}
-    for part in parts or tuple(makers):
+    for part in parts or tuple(part for part in makers if (pipeline / part).is_dir()):
         (weights,) = (pipeline / part).glob("*.safetensors")
         tensors |= makers[part](load_file(weights))
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, file)
@@ -146,3 +147,53 @@ def _open_clip(weights: Tensors) -> Tensors:
         elif not part.startswith(("self_attn.k_proj", "self_attn.v_proj")):
             made[f"{begin}{_OPEN_CLIP_LAYER[part.rpartition('.')[0]]}.{kind}"] = plain[name]
     return {f"conditioner.embedders.1.model.{name}": value for name, value in made.items()}
+
+
+_MMDIT = {
+    "pos_embed.pos_embed": "pos_embed",
+    "pos_embed.proj.": "x_embedder.proj.",
+    "time_text_embed.timestep_embedder.linear_1.": "t_embedder.mlp.0.",
+    "time_text_embed.timestep_embedder.linear_2.": "t_embedder.mlp.2.",
+    "time_text_embed.text_embedder.linear_1.": "y_embedder.mlp.0.",
+    "time_text_embed.text_embedder.linear_2.": "y_embedder.mlp.2.",
+    "context_embedder.": "context_embedder.",
+    "proj_out.": "final_layer.linear.",
+    "norm_out.linear.": "final_layer.adaLN_modulation.1.",
+    ".attn.to_out.0.": ".x_block.attn.proj.",
+    ".attn.to_add_out.": ".context_block.attn.proj.",
+    ".norm1.linear.": ".x_block.adaLN_modulation.1.",
+    ".norm1_context.linear.": ".context_block.adaLN_modulation.1.",
+    ".ff.net.0.proj.": ".x_block.mlp.fc1.",
+    ".ff.net.2.": ".x_block.mlp.fc2.",
+    ".ff_context.net.0.proj.": ".context_block.mlp.fc1.",
+    ".ff_context.net.2.": ".context_block.mlp.fc2.",
+}
+_MMDIT_QKV = {
+    "attn.to_q": ("x_block", "attn.to_k", "attn.to_v"),
+    "attn.add_q_proj": ("context_block", "attn.add_k_proj", "attn.add_v_proj"),
+}
+
+
+def _mmdit(weights: Tensors) -> Tensors:
+    """Queries, keys and values in one tensor; where diffusers has (scale, shift), (shift, scale).
+
+    That is the last norm, and of the last block the context's.
+    """
+    last = max(int(name.split(".")[1]) for name in weights if name.startswith("transformer_blocks"))
+    swapped = ("norm_out.linear.", f"transformer_blocks.{last}.norm1_context.linear.")
+    made = {}
+    for name, value in weights.items():
+        if name.startswith(swapped):
+            value = np.concatenate(np.split(value, 2)[::-1])
+        if any(part in name for part in (".to_k.", ".to_v.", ".add_k_proj.", ".add_v_proj.")):
+            continue
+        new = name.replace("transformer_blocks.", "joint_blocks.")
+        for query, (block, *others) in _MMDIT_QKV.items():
+            if query in name:
+                value = np.concatenate([value, *(weights[name.replace(query, o)] for o in others)])
+                new = new.replace(query, f"{block}.attn.qkv")
+        old = next((each for each in _MMDIT if each in name and "attn.qkv" not in new), None)
+        if old is not None:
+            new = new.replace(old, _MMDIT[old])
+        made[f"model.diffusion_model.{new}"] = value
+    return made

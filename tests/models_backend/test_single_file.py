@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from evalplatform.checkpoints.layout import inspect
 from evalplatform.core.errors import BadInputError
 from models_backend.errors import CheckpointError
+from models_backend.families.diffusers_pipeline import DiffusersPipeline
 from models_backend.sample import SamplerSettings, generate, load_pipeline
 from tests.generation.original_layout import save_configurations, save_single_file
 from tests.generation.tiny import save_tiny_pipeline
@@ -53,10 +54,36 @@ def xl(tmp_path_factory):
     return folder / "pipeline"
 
 
-def images(folder):
+@pytest.fixture(scope="module")
+def sd3(tmp_path_factory):
+    """A tiny SD3 without its T5, as it is often distributed."""
+    folder = tmp_path_factory.mktemp("tiny-sd3")
+    torch.manual_seed(4)
+    autoencoder = vae()
+    autoencoder.register_to_config(shift_factor=0.0609)
+    diffusers.StableDiffusion3Pipeline(
+        transformer=diffusers.SD3Transformer2DModel(
+            sample_size=8, patch_size=1, in_channels=4, out_channels=4, num_layers=2,
+            attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32,
+            joint_attention_dim=48, pooled_projection_dim=40,
+        ),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(), vae=autoencoder,
+        text_encoder=transformers.CLIPTextModelWithProjection(clip_config(16)),
+        text_encoder_2=transformers.CLIPTextModelWithProjection(clip_config(24)),
+        tokenizer=clip_tokenizer(folder / "raw"), tokenizer_2=clip_tokenizer(folder / "raw"),
+        text_encoder_3=None, tokenizer_3=None,
+    ).save_pretrained(folder / "pipeline")  # fmt: skip
+    return folder / "pipeline"
+
+
+def images(folder, settings=SETTINGS):
     loaded = load_pipeline(folder, "cpu")
-    drawn = generate(loaded, prompts=["a cat", "a dog"], seeds=[1, 2], settings=SETTINGS)
-    return loaded, [np.asarray(image) for image in drawn]
+    return loaded, draw(loaded, settings)
+
+
+def draw(loaded, settings):
+    drawn = generate(loaded, prompts=["a cat", "a dog"], seeds=[1, 2], settings=settings)
+    return [np.asarray(image) for image in drawn]
 
 
 def test_one_file_gives_the_images_of_the_directory(pipeline, single):
@@ -80,6 +107,21 @@ def test_sdxl_with_and_without_its_text_encoders(xl, tmp_path, lacking):
     assert loaded.config() == {"pipeline": "StableDiffusionXLPipeline"}
     assert np.array_equal(images(xl)[1], found)
     assert inspect(folder).family == "single_file"  # the registry takes the same layout
+
+
+def test_sd3_without_text_encoders_takes_them_from_its_configurations(sd3, tmp_path):
+    folder = tmp_path / "single"
+    save_configurations(sd3, folder / "config", weights_of=("text_encoder", "text_encoder_2"))
+    save_single_file(sd3, folder / "model.safetensors", parts=("transformer", "vae"))
+    settings = SamplerSettings(sampler="default", steps=3, height=32, width=32)
+    _, found = images(folder, settings)
+    directory = diffusers.StableDiffusion3Pipeline.from_pretrained(
+        sd3, text_encoder_3=None, tokenizer_3=None
+    )
+    directory.set_progress_bar_config(disable=True)
+    assert np.array_equal(draw(DiffusersPipeline(directory), settings), found)
+    assert not np.array_equal(*found)
+    assert inspect(folder).metadata["config"] == {"pipeline": "StableDiffusion3Pipeline"}
 
 
 def test_registry_refuses_of_sdxl_what_diffusers_would_not_read(xl, tmp_path):
