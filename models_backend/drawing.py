@@ -7,7 +7,6 @@ import platform
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,27 +45,46 @@ class _Pending:
             self._none_left.wait_for(lambda: self._count == 0)
 
 
-@dataclass
 class Part:
-    """Images that were denoised together; whoever takes it must decode or discard it."""
+    """Images that were denoised together; whoever takes it must decode or discard it.
 
-    start: int
-    """Where the part begins in what was asked for."""
-    count: int
-    seconds: dict[str, float]
-    """Time by stage so far: `load` (0 where the pipeline was warm) and `denoise`."""
-    _family: Family = field(repr=False)
-    _denoised: Denoised | None = field(repr=False)
-    _pending: _Pending = field(repr=False)
+    `start` and `count` say which of what was asked for; `seconds` the time by stage so far: `load`
+    (0 where the pipeline was warm), `denoise`, and on a CPU `decode`.
+    """
+
+    def __init__(
+        self, start: int, seconds: dict[str, float], family: Family, denoised: Denoised,
+        pending: _Pending,
+    ) -> None:  # fmt: skip
+        self.start = start
+        self.count = len(denoised)
+        self.seconds = seconds
+        self._family = family
+        self._denoised: Denoised | None = denoised
+        self._images: list[Image] = []
+        self._pending = pending
+        pending.add(1)
 
     def decode(self) -> list[Image]:
         """Return the images; safe in another thread while the next part is being denoised."""
-        if self._denoised is None:
-            raise ValueError("this part was decoded or discarded before")
         try:
-            return decode(self._family, self._denoised)
+            self.decode_ahead()
+            return self._images
         finally:
             self.discard()
+
+    def decode_ahead(self) -> None:
+        """Decode now, so that :meth:`decode` only hands the images over.
+
+        For a CPU, whose cores denoising has taken already: two threads that compute there make each
+        other slower than one after the other.
+        """
+        if self._denoised is None:
+            raise ValueError("this part was decoded or discarded before")
+        if not self._images:
+            begun = time.perf_counter()
+            self._images = decode(self._family, self._denoised)
+            self.seconds["decode"] = time.perf_counter() - begun
 
     def discard(self) -> None:
         """Let go of what was denoised."""
@@ -162,9 +180,11 @@ class Drawer:
                 self._shrink(key, min(size, len(prompts) - start), error)
                 continue
             seconds = {"load": load_seconds, "denoise": time.perf_counter() - begun}
-            self._pending.add(1)
-            yield Part(start, len(denoised), seconds, family, denoised, self._pending)
-            start += len(denoised)
+            part = Part(start, seconds, family, denoised, self._pending)
+            if self.device.type == "cpu":
+                part.decode_ahead()
+            yield part
+            start += part.count
             load_seconds = 0.0
 
     def _shrink(self, key: tuple[Any, ...], size: int, error: Exception) -> None:

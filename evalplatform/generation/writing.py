@@ -80,14 +80,13 @@ class SampleWriter:
             part.discard()
             return
         try:
-            begun = time.perf_counter()
             images = part.decode()
             decoded = time.perf_counter()
             services.record_samples(
                 samples=samples, images=images, now=timezone.now(), pool=self._pool,
                 batch=run.batch, seconds=seconds,
             )  # fmt: skip
-            spent = {"decode": decoded - begun, "store": time.perf_counter() - decoded}
+            spent = {"store": time.perf_counter() - decoded}
             for stage, took in (part.seconds | spent).items():
                 run.stages[stage] = run.stages.get(stage, 0.0) + took
             STATE.count(len(images), seconds)

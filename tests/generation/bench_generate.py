@@ -30,7 +30,7 @@ RESULTS = Path("bench/results")
 BATCH = 8  # images at once, on both sides
 STEPS, GUIDANCE = 10, 3.0
 ONE_AT_A_TIME = 4  # that loop makes a quarter of the images: it is the slow one
-CPU = {"text": 64, "latent": 32, "unet": [32, 64], "layers": 1, "heads": 8, "vae": [16, 16],
+CPU = {"text": 64, "latent": 16, "unet": [32, 64], "layers": 1, "heads": 8, "vae": [16, 16],
        "half": False}  # fmt: skip
 # As large as Stable Diffusion 1.5.
 GPU = {"text": 768, "latent": 64, "unet": [320, 640, 1280, 1280], "layers": 2, "heads": 8,

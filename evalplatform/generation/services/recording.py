@@ -15,6 +15,7 @@ from PIL import Image
 
 from evalplatform.core.version import code_version
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, Sample
+from evalplatform.generation.statements import fill_in
 
 
 @dataclass(frozen=True)
@@ -64,19 +65,12 @@ def record_samples(
     sends several images at once.
     """
     stored = pool.map(store_image, images) if pool else map(store_image, images)
-    made = list(zip(samples, stored, strict=True))
-    version = code_version()
+    made = [
+        (sample.pk, image.name, image.sha256, image.width, image.height)
+        for sample, image in zip(samples, stored, strict=True)
+    ]
     with transaction.atomic():
-        for sample, image in made:
-            Sample.objects.filter(pk=sample.pk, status=Sample.Status.PLANNED).update(
-                status=Sample.Status.READY,
-                image=image.name,
-                image_sha256=image.sha256,
-                width=image.width,
-                height=image.height,
-                code_version=version,
-                generated_at=now,
-            )
+        fill_in(made, code_version=code_version(), now=now)
         if batch:
             _charge(batch, len(made), seconds)
 
