@@ -58,13 +58,7 @@ def picture_size(pipeline: Any, height: int | None, width: int | None) -> tuple[
 def _stable_diffusion(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:
     vae = pipeline.vae
     pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
-    dtype = pipeline.text_encoder.dtype
-    pixels, flagged = pipeline.run_safety_checker(pixels, pixels.device, dtype)
-    kept = [True] * len(pixels) if flagged is None else [not flag for flag in flagged]
-    images: list[Image] = pipeline.image_processor.postprocess(
-        pixels, output_type="pil", do_denormalize=kept
-    )
-    return images
+    return _pictures(pipeline, pixels)
 
 
 def _sdxl(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:

@@ -12,6 +12,7 @@ from diffusers import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 
 from models_backend.errors import CheckpointError
+from models_backend.files import read_json
 
 _DENOISERS = ("unet", "transformer")
 _HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}
@@ -22,6 +23,23 @@ _LOAD_ERRORS = (
 )  # fmt: skip
 
 
+# Judges images and blackens some: not the model, and not comparable between models.
+_JUDGES = ("safety_checker", "feature_extractor")
+
+
+def left_out(index: dict[str, Any]) -> dict[str, Any]:
+    """Return the options by which a pipeline of this model_index.json goes without components.
+
+    Without those its author left out, of which diffusers would ask where they are, and without a
+    safety checker: campaigns have a filter of their own, which says what it took out.
+    """
+    absent = {name for name, source in index.items() if source == [None, None]}
+    options: dict[str, Any] = dict.fromkeys(absent | set(_JUDGES) & set(index))
+    if "requires_safety_checker" in index:
+        options["requires_safety_checker"] = False
+    return options
+
+
 def load_directory(folder: Path, device: str) -> Any:
     """Return the pipeline of a directory, on `device`, with nothing fetched and no code run.
 
@@ -29,9 +47,11 @@ def load_directory(folder: Path, device: str) -> Any:
         CheckpointError: diffusers cannot load it.
     """
     try:
+        index = read_json(folder / "model_index.json")
         pipeline = DiffusionPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False,
             variant=_variant(folder), dtype=loading_precision(_denoiser_files(folder), device),
+            **left_out(index),
         )  # fmt: skip
     except _LOAD_ERRORS as error:
         if isinstance(error, torch.OutOfMemoryError):
@@ -42,8 +62,8 @@ def load_directory(folder: Path, device: str) -> Any:
     return pipeline.to(device)
 
 
-def loading_precision(denoiser_files: list[Path], device: str) -> torch.dtype:
-    """Return the precision to load a pipeline in: on a GPU, the one its denoiser is stored in.
+def loading_precision(files: list[Path], device: str) -> torch.dtype:
+    """Return the precision to load a pipeline in: on a GPU, the one most weights of `files` have.
 
     One for all parts, since pipelines hand tensors from part to part. On a CPU always float32: half
     precision is slower there, and float32 holds every half-precision weight exactly.
@@ -54,7 +74,7 @@ def loading_precision(denoiser_files: list[Path], device: str) -> torch.dtype:
     if device.startswith("cpu"):
         return torch.float32
     stored: Counter[str] = Counter()
-    for path in denoiser_files:
+    for path in files:
         with safe_open(path, "pt") as file:
             stored.update(file.get_slice(key).get_dtype() for key in file.keys())  # noqa: SIM118
     (most, _count), *_rest = stored.most_common(1) or [("F32", 0)]

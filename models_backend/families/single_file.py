@@ -7,7 +7,6 @@ the names of their tensors. Nothing is fetched and no code from the checkpoint i
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,10 +14,11 @@ import diffusers
 import torch
 import transformers
 from diffusers.loaders.single_file_utils import SingleFileComponentError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import nn
 
 from models_backend.errors import CheckpointError
+from models_backend.families.diffusers_files import left_out, loading_precision
 from models_backend.families.diffusers_pipeline import DiffusersPipeline
 from models_backend.files import read_json
 
@@ -28,9 +28,6 @@ _LOAD_ERRORS = (
     SafetensorError, SingleFileComponentError,
 )  # fmt: skip
 _LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
-_HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}
-# Judges images and blackens some: not the model, and not comparable between models.
-_NOT_LOADED = ("safety_checker", "feature_extractor")
 
 
 class SingleFilePipeline(DiffusersPipeline):
@@ -42,7 +39,7 @@ class SingleFilePipeline(DiffusersPipeline):
     def load(cls, folder: Path, device: str) -> Self:
         """Raises `CheckpointError` when diffusers cannot load it, or weights are missing."""
         try:
-            pipeline = _load(folder, _precision(folder / WEIGHTS, device))
+            pipeline = _load(folder, loading_precision([folder / WEIGHTS], device))
             _check_whole(pipeline)
         except _LOAD_ERRORS as error:
             if isinstance(error, torch.OutOfMemoryError):
@@ -60,11 +57,7 @@ def _load(folder: Path, precision: torch.dtype) -> Any:
     kind: Any = getattr(diffusers, str(index.get("_class_name")), None)
     if not hasattr(kind, "from_single_file"):
         raise ValueError(f"{index.get('_class_name')} cannot be read from one file")
-    # Said outright: of what a pipeline goes without, diffusers would ask where it is.
-    absent = {name for name, source in index.items() if source == [None, None]}
-    options: dict[str, Any] = dict.fromkeys(absent | set(_NOT_LOADED) & set(index))
-    if "requires_safety_checker" in index:
-        options["requires_safety_checker"] = False
+    options = left_out(index)
     for name in index:
         if any((folder / "config" / name).glob("*.safetensors")):
             options[name] = _component(folder / "config" / name, index[name], precision)
@@ -81,15 +74,6 @@ def _component(folder: Path, named: list[str], precision: torch.dtype) -> nn.Mod
         folder, local_files_only=True, use_safetensors=True, dtype=precision
     )
     return loaded
-
-
-def _precision(file: Path, device: str) -> torch.dtype:
-    """Return float32 on a CPU, which holds every half exactly; on a GPU what most weights have."""
-    if device.startswith("cpu"):
-        return torch.float32
-    with safe_open(file, "pt") as opened:
-        stored = Counter(opened.get_slice(key).get_dtype() for key in opened.keys())  # noqa: SIM118
-    return _HALVES.get(stored.most_common(1)[0][0], torch.float32)
 
 
 def _check_whole(pipeline: Any) -> None:

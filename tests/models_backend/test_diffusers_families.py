@@ -1,5 +1,7 @@
 """Classes of diffusers pipelines: registered, sampled, honouring their settings or refusing."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -343,3 +345,24 @@ def test_weights_of_a_variant_alone_are_found(tmp_path):
     assert (folder / "unet" / "diffusion_pytorch_model.fp16.safetensors").is_file()
     assert inspect(folder).family == "diffusers_pipeline"
     assert one(load_pipeline(folder, "cpu")).std() > 0
+
+
+def test_safety_checker_of_a_directory_is_not_loaded(folders, tmp_path):
+    """It would blacken images without a word; here it is named and not even there."""
+    folder = shutil.copytree(folders["stable_diffusion"], tmp_path / "judged")
+    index = json.loads((folder / "model_index.json").read_text())
+    index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    ours, plain = load_pipeline(folder, "cpu"), load_pipeline(folders["stable_diffusion"], "cpu")
+    assert np.array_equal(draw(ours, PROMPTS[:1], SEEDS[:1]), draw(plain, PROMPTS[:1], SEEDS[:1]))
+
+
+def test_component_its_author_left_out_is_not_asked_for(tmp_path):
+    """Stable Diffusion 3 is often published without its third, largest text encoder."""
+    folder = tiny_pipelines.write("stable_diffusion_3", tmp_path / "small")
+    index = json.loads((folder / "model_index.json").read_text())
+    for name in ("text_encoder_3", "tokenizer_3"):
+        shutil.rmtree(folder / name)
+        index[name] = [None, None]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    assert draw(load_pipeline(folder, "cpu"), PROMPTS[:2], SEEDS[:2]).shape == (2, 32, 32, 3)
