@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings
 from evalplatform.generation.selectors import live_workers, progress_of
+from evalplatform.generation.services import recording
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -294,11 +295,27 @@ def test_recording_again_changes_nothing(planned):
     assert Sample.objects.get(pk=planned[0].pk).image_sha256 == first.image_sha256
 
 
+def test_storage_that_is_away_for_a_moment_is_waited_for(planned, monkeypatch):
+    pauses, save = [], default_storage.save
+
+    def away_twice(name, content):
+        if len(pauses) < 2:
+            raise OSError("connection refused")
+        return save(name, content)
+
+    monkeypatch.setattr(default_storage, "save", away_twice)
+    monkeypatch.setattr(recording.time, "sleep", pauses.append)
+    services.record_sample(sample=planned[0], image=factories.make_image(98), now=timezone.now())
+    assert Sample.objects.get(pk=planned[0].pk).status == "ready"
+    assert pauses == [1.0, 3.0]
+
+
 def test_where_one_image_cannot_be_stored_no_row_says_otherwise(planned, monkeypatch):
     def refuse(name, content):
         raise OSError("no space left")
 
     monkeypatch.setattr(default_storage, "save", refuse)
+    monkeypatch.setattr(recording.time, "sleep", lambda seconds: None)
     with pytest.raises(OSError, match="no space"):
         services.record_sample(
             sample=planned[0], image=factories.make_image(99), now=timezone.now()

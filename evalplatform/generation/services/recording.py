@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -13,9 +14,13 @@ from django.db import transaction
 from django.db.models import F
 from PIL import Image
 
+from evalplatform.core.object_storage import ObjectStorageError
 from evalplatform.core.version import code_version
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, Sample
 from evalplatform.generation.statements import fill_in
+
+# Seconds between attempts to store an image; after the last it fails.
+_PAUSES = (1.0, 3.0, 9.0, None)
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,25 @@ def store_image(image: Image.Image) -> MadeImage:
     """Put an image into object storage under the hash of its content.
 
     It is encoded as PNG without metadata, so nothing in the file or its name tells which
-    checkpoint made it.
+    checkpoint made it. A storage that is away for a moment is waited for.
     """
     content = encode_image(image)
     digest = hashlib.sha256(content).hexdigest()
     name = f"samples/{digest[:2]}/{digest}.png"
-    if not default_storage.exists(name):
-        name = default_storage.save(name, ContentFile(content))
+    for pause in _PAUSES:
+        try:
+            _put(name, content)
+            break
+        except (OSError, ObjectStorageError):
+            if pause is None:
+                raise
+            time.sleep(pause)
     return MadeImage(name, digest, image.width, image.height)
+
+
+def _put(name: str, content: bytes) -> None:
+    if not default_storage.exists(name):
+        default_storage.save(name, ContentFile(content))
 
 
 def encode_image(image: Image.Image) -> bytes:
