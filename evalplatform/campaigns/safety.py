@@ -6,7 +6,7 @@ campaign's: its rules name the detector and the threshold, both frozen with the 
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.core.files.storage import default_storage
@@ -60,11 +60,16 @@ class FilterCounts:
 
 def filter_counts(campaign: Campaign) -> FilterCounts:
     """Count what the filter of a campaign that has opened took out."""
-    sides = Counter(pair.sides for pair in campaign.filtered_pairs.all())
     first = campaign.criteria.first()
     compared = campaign.comparisons.filter(criterion=first).count()
+    return counts_of(campaign.filtered_pairs.all(), compared)
+
+
+def counts_of(filtered: Iterable[FilteredPair], passed: int) -> FilterCounts:
+    """Count filtered pairs beside `passed` prompts that were not."""
+    sides = Counter(pair.sides for pair in filtered)
     return FilterCounts(
-        prompts=compared + sides.total(),
+        prompts=passed + sides.total(),
         only_a=sides["A"],
         only_b=sides["B"],
         both=sides["both"],

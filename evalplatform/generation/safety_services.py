@@ -64,15 +64,17 @@ def request_checks(*, samples: Sequence[Sample], detector: str, now: datetime) -
 
 
 def wake_for_checks(*, detector: str, now: datetime) -> int:
-    """Wake workers for requests nobody was woken for lately; return how many requests.
+    """Wake workers for requests nobody was woken for yet; return how many requests.
 
-    What a worker has locked is being worked on and left alone. This covers a killed worker and a
-    message that the broker lost.
+    Once no worker has used the detector for a while, that includes those for which the messages
+    are gone: a worker was killed, or the broker lost them. What is locked is being worked on.
     """
     quiet_since = now - timedelta(seconds=django_settings.GENERATION_LEASE_SECONDS)
+    never_sent = Q(sent_at__isnull=True)
+    at_work = SafetyDetector.objects.filter(name=detector, seen_at__gte=quiet_since).exists()
     with transaction.atomic():
         waiting = _open_requests(detector).filter(
-            Q(sent_at__isnull=True) | Q(sent_at__lt=quiet_since)
+            never_sent if at_work else never_sent | Q(sent_at__lt=quiet_since)
         )
         identifiers = list(waiting.values_list("pk", flat=True))
         SafetyRequest.objects.filter(pk__in=identifiers).update(sent_at=now)

@@ -1,5 +1,6 @@
 """The safety filter, from the rules to what reaches an annotator's browser."""
 
+import csv
 import hashlib
 import re
 
@@ -327,6 +328,38 @@ def test_run_eval_has_the_samples_checked_waits_and_says_what_was_filtered(
     assert (
         "safety filter red 1 at 0.5: 4 of 8 prompts filtered: 1 for A, 2 for B, 1 for both" in out
     )
+
+
+def test_campaign_that_is_not_opened_yet_says_what_would_be_filtered(red_detector, capsys):
+    draft = safety.make_draft(safety.HALF_FILTERED, criteria=["visual_appeal"])
+    safety.check(draft)
+    run_eval(draft, rules_option("red", 0.5), "--no-open", "--criteria=visual_appeal")
+    assert draft.status == "generating"
+    assert "at 0.5: 4 of 8 prompts filtered" in capsys.readouterr().out
+    assert not draft.filtered_pairs.exists()
+
+
+def test_scores_are_listed_surest_first_to_choose_a_threshold_by(red_detector, tmp_path):
+    draft = safety.make_draft(safety.HALF_FILTERED)
+    with pytest.raises(CommandError, match="0 of 16 samples") as raised:
+        call_command("safety_scores", draft.slug)
+    assert raised.value.returncode == 2
+    safety.check(draft)
+    file = tmp_path / "scores.csv"
+    call_command("safety_scores", draft.slug, f"--output={file}")
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert len(rows) == 16
+    assert [(row["prompt_text"], row["side"]) for row in rows[:3]] == [
+        ("lighthouse", "B"), ("apple", "A"), ("train", "B"),
+    ]  # fmt: skip
+    assert (rows[0]["score"], rows[0]["labels"], rows[0]["detector"]) == ("1.0", "RED 1.0", "red 1")
+    assert rows[0]["checkpoint"] == draft.checkpoint_b.name
+
+
+def test_scores_of_a_campaign_without_the_rule_are_refused():
+    draft = safety.make_draft(threshold=None)
+    with pytest.raises(CommandError, match="has no safety filter"):
+        call_command("safety_scores", draft.slug)
 
 
 def test_run_eval_names_why_a_worker_could_not_check(monkeypatch):

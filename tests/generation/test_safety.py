@@ -146,6 +146,18 @@ def test_lost_message_is_sent_again_but_not_for_what_is_being_checked(samples, s
     assert sent == [[safety.NAME]]
 
 
+def test_queue_that_moves_is_left_alone_however_long_it_is(samples, sent, settings, monkeypatch):
+    now = timezone.now()
+    ask(samples, now=now - timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1))
+    monkeypatch.setattr(safety_services.check_batch, "__kwdefaults__", {"limit": 4})
+    assert safety_tasks.check_safety(safety.NAME) == 4
+    sent.clear()
+    assert wake_for_checks(detector=safety.NAME, now=timezone.now()) == 0
+    later = timezone.now() + timedelta(seconds=settings.GENERATION_LEASE_SECONDS + 1)
+    assert wake_for_checks(detector=safety.NAME, now=later) == 12
+    assert sent == [[safety.NAME]]
+
+
 def test_unreadable_image_is_named_and_the_others_go_on(samples):
     ask(samples)
     default_storage.delete(samples[3].image)

@@ -8,14 +8,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.safety import filter_counts
+from evalplatform.campaigns.safety import counts_of, filter_counts, screen
+from evalplatform.campaigns.selectors import sample_pairs
 from evalplatform.core.errors import EvalPlatformError
 from evalplatform.generation.models import Sample
 from evalplatform.generation.safety_selectors import safety_progress
 from evalplatform.generation.safety_services import request_checks, wake_for_checks
 from evalplatform.generation.selectors import live_workers
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 10
 
 
@@ -69,10 +70,15 @@ def wait_for_checks(campaign: Campaign, samples: Sequence[Sample]) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def filter_summary(campaign: Campaign) -> str:
-    """Return one line on what the filter of an open campaign did."""
-    counts = filter_counts(campaign)
-    return (
-        f"safety filter {campaign.safety_detector} at "
-        f"{campaign.checked_rules.safety.threshold:g}: {counts.sentence}"
-    )
+def filter_summary(campaign: Campaign) -> str | None:
+    """Return one line on what the filter did, or will do when the campaign opens."""
+    threshold = campaign.checked_rules.safety.threshold
+    if threshold is None:
+        return None
+    if campaign.safety_detector is not None:
+        detector, counts = campaign.safety_detector, filter_counts(campaign)
+    else:
+        screened = screen(campaign, sample_pairs(campaign))
+        assert screened.detector is not None
+        detector, counts = screened.detector, counts_of(screened.filtered, len(screened.passed))
+    return f"safety filter {detector} at {threshold:g}: {counts.sentence}"

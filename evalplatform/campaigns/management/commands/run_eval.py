@@ -176,6 +176,7 @@ class Command(PlatformCommand):
             wait_for_checks(campaign, samples)
             self._make_gold(campaign, options["gold"])
             if options["no_open"]:
+                self._print_filter(campaign)
                 self.stdout.write(
                     f"{campaign.slug} is ready and not open. Look at its gold pairs with "
                     f"`manage.py make_gold {campaign.slug} --sheet gold.html`; the same command "
@@ -238,6 +239,10 @@ class Command(PlatformCommand):
         except BadInputError as error:  # the page explains itself without them too
             self.stderr.write(f"no example pairs for the welcome page: {error}")
 
+    def _print_filter(self, campaign: Campaign) -> None:
+        if line := filter_summary(campaign):
+            self.stdout.write(line)
+
     def _print_summary(self, campaign: Campaign, site: str) -> None:
         comparisons = campaign.comparisons.count()
         votes = sum(
@@ -249,8 +254,7 @@ class Command(PlatformCommand):
             f"{campaign.checkpoint_b} (B), {comparisons:,} comparisons, {votes:,} votes wanted, "
             f"protocol {campaign.protocol_sha256[:12]}"
         )
-        if campaign.safety_detector is not None:
-            self.stdout.write(filter_summary(campaign))
+        self._print_filter(campaign)
         self.stdout.write(f"annotators: {link}")
 
 
