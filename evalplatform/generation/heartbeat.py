@@ -6,6 +6,7 @@ import threading
 from datetime import datetime
 from typing import Any
 
+from celery.app.amqp import Queues
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.db import DatabaseError, connections
 from django.utils import timezone
@@ -14,6 +15,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from evalplatform.generation.models import WorkerHeartbeat
 from evalplatform.generation.selectors import HEARTBEAT_SECONDS
 from evalplatform.generation.services import extend_leases, wake_myself
+from evalplatform.generation.services.waking import QUEUE
 from evalplatform.generation.worker_state import STATE, worker_name
 
 logger = logging.getLogger(__name__)
@@ -21,10 +23,18 @@ _stop = threading.Event()
 
 
 @worker_ready.connect
-def _start(**_: Any) -> None:
+def _start(sender: Any, **_: Any) -> None:
+    """Begin to report, unless this worker takes other work than samples."""
+    if not makes_samples(sender.app.amqp.queues):
+        return
     _stop.clear()
     STATE.stopping.clear()
     threading.Thread(target=_beat_until_stopped, name="heartbeat", daemon=True).start()
+
+
+def makes_samples(queues: Queues) -> bool:
+    """Whether a worker takes messages from the generation queue, whatever its prefix."""
+    return queues[QUEUE].name in queues.consume_from
 
 
 @worker_shutting_down.connect
@@ -71,4 +81,4 @@ def _beat(started_at: datetime, now: datetime) -> None:
     )
     extend_leases(batches=held, now=now)
     if not STATE.is_busy and not STATE.stopping.is_set():
-        wake_myself(memory_bytes=STATE.memory_bytes or None, now=now)
+        wake_myself(memory_bytes=STATE.device_bytes or None, now=now)

@@ -129,7 +129,8 @@ def _drawer() -> Any:
         memory_bytes=settings.GENERATION_MEMORY_BYTES,
         images_per_step=settings.GENERATION_IMAGES_PER_STEP,
     )
-    STATE.device, STATE.memory_bytes = drawer.device_name, drawer.warm.capacity_bytes
+    STATE.device, STATE.device_bytes = drawer.device_name, drawer.device_bytes
+    STATE.memory_bytes = drawer.warm.capacity_bytes
     return drawer
 
 

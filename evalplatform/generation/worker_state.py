@@ -23,6 +23,7 @@ class WorkerState:
         self._held: dict[int, GenerationBatch] = {}
         self._recent: deque[tuple[float, int, float]] = deque()
         self.device = ""
+        self.device_bytes = 0
         self.memory_bytes = 0
         self.loaded: list[int] = []
         self.loaded_bytes = 0

@@ -9,7 +9,9 @@ from django.db import IntegrityError
 from django.utils import timezone
 from PIL import Image, PngImagePlugin
 
+from evalplatform.celery import app, queues
 from evalplatform.generation import services
+from evalplatform.generation.heartbeat import makes_samples
 from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings
 from evalplatform.generation.selectors import live_workers, progress_of
 from evalplatform.generation.services import recording
@@ -339,3 +341,14 @@ def test_only_lately_seen_workers_are_alive():
     factories.make_worker("fresh")
     factories.make_worker("gone", seen_at=timezone.now() - timedelta(minutes=5))
     assert [worker.name for worker in live_workers(timezone.now())] == ["fresh"]
+
+
+@pytest.mark.parametrize("prefix", ["", "group-a-"])
+@pytest.mark.parametrize(
+    ("taken", "reports"),
+    [("generation", True), ("default", False), ("default,generation", True)],
+)
+def test_worker_that_takes_other_work_does_not_report_itself(prefix, taken, reports):
+    chosen = app.amqp.Queues(queues("redis://", prefix))
+    chosen.select(taken.split(","))
+    assert makes_samples(chosen) is reports
