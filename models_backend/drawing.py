@@ -182,7 +182,11 @@ class Drawer:
             seconds = {"load": load_seconds, "denoise": time.perf_counter() - begun}
             part = Part(start, seconds, family, denoised, self._pending)
             if self.device.type == "cpu":
-                part.decode_ahead()
+                try:
+                    part.decode_ahead()
+                except BaseException:
+                    part.discard()
+                    raise
             yield part
             start += part.count
             load_seconds = 0.0

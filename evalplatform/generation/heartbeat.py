@@ -3,14 +3,14 @@
 import logging
 import os
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from celery.app.amqp import Queues
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
-from django.db import DatabaseError, connections
+from django.db import connections
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from evalplatform.generation.models import WorkerHeartbeat
 from evalplatform.generation.selectors import HEARTBEAT_SECONDS
@@ -20,6 +20,19 @@ from evalplatform.generation.worker_state import STATE, worker_name
 
 logger = logging.getLogger(__name__)
 _stop = threading.Event()
+_threads: list[threading.Thread] = []
+_last_work: list[Callable[[], None]] = []
+
+
+def before_shutdown(finish: Callable[[], None]) -> Callable[[], None]:
+    """Decorator: call this at the end, while the process still keeps its leases."""
+    _last_work.append(finish)
+    return finish
+
+
+def makes_samples(queues: Queues) -> bool:
+    """Whether a worker takes messages from the generation queue, whatever its prefix."""
+    return queues[QUEUE].name in queues.consume_from
 
 
 @worker_ready.connect
@@ -29,12 +42,9 @@ def _start(sender: Any, **_: Any) -> None:
         return
     _stop.clear()
     STATE.stopping.clear()
-    threading.Thread(target=_beat_until_stopped, name="heartbeat", daemon=True).start()
-
-
-def makes_samples(queues: Queues) -> bool:
-    """Whether a worker takes messages from the generation queue, whatever its prefix."""
-    return queues[QUEUE].name in queues.consume_from
+    thread = threading.Thread(target=_beat_until_stopped, name="heartbeat", daemon=True)
+    _threads.append(thread)
+    thread.start()
 
 
 @worker_shutting_down.connect
@@ -45,7 +55,11 @@ def _begin_to_end(**_: Any) -> None:
 
 @worker_shutdown.connect
 def _end(**_: Any) -> None:
+    for finish in _last_work:
+        finish()
     _stop.set()
+    while _threads:
+        _threads.pop().join(HEARTBEAT_SECONDS)
     WorkerHeartbeat.objects.filter(name=worker_name()).delete()
 
 
@@ -54,8 +68,9 @@ def _beat_until_stopped() -> None:
     while not _stop.is_set():
         try:
             _beat(started_at, timezone.now())
-        except (DatabaseError, BrokerError):
-            # Either may restart: the next beat tries again on a fresh connection.
+        except Exception:
+            # Database or broker may be away in many ways: the next beat tries again on a fresh
+            # connection, and this thread must not end before its process does.
             logger.warning("heartbeat not stored", exc_info=True)
         finally:
             connections.close_all()
@@ -64,11 +79,13 @@ def _beat_until_stopped() -> None:
 
 def _beat(started_at: datetime, now: datetime) -> None:
     held = STATE.held
+    extend_leases(batches=held, now=now)
     WorkerHeartbeat.objects.update_or_create(
         name=worker_name(),
         defaults={
             "pid": os.getpid(),
             "device": STATE.device,
+            "device_bytes": STATE.device_bytes,
             "memory_bytes": STATE.memory_bytes,
             "loaded": STATE.loaded,
             "loaded_bytes": STATE.loaded_bytes,
@@ -79,6 +96,5 @@ def _beat(started_at: datetime, now: datetime) -> None:
             "seen_at": now,
         },
     )
-    extend_leases(batches=held, now=now)
     if not STATE.is_busy and not STATE.stopping.is_set():
         wake_myself(memory_bytes=STATE.device_bytes or None, now=now)

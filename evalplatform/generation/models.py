@@ -94,6 +94,10 @@ class GenerationRequest(models.Model):
         return self.name
 
     @property
+    def is_going_on(self) -> bool:
+        return self.status == self.Status.ACTIVE and not self.is_budget_used
+
+    @property
     def is_budget_used(self) -> bool:
         return self.budget_seconds is not None and self.spent_seconds >= self.budget_seconds
 
@@ -222,8 +226,11 @@ class WorkerHeartbeat(models.Model):
     name = models.CharField(max_length=120, unique=True)
     pid = models.PositiveIntegerField()
     device = models.CharField(max_length=120, blank=True)
+    device_bytes = models.PositiveBigIntegerField(
+        default=0, help_text="The device's memory; 0 until it is measured."
+    )
     memory_bytes = models.PositiveBigIntegerField(
-        default=0, help_text="What warm pipelines may take; 0 until it is measured."
+        default=0, help_text="What warm pipelines may take of it."
     )
     loaded = ArrayField(
         models.BigIntegerField(),

@@ -68,3 +68,17 @@ def live_workers(now: datetime) -> list[WorkerHeartbeat]:
         .select_related("batch__checkpoint", "batch__request")
         .order_by("name")
     )
+
+
+def too_large_for_all(request: GenerationRequest, now: datetime) -> list[str]:
+    """Return the checkpoints that wait for a worker with more memory than any live one has.
+
+    Nothing while a worker has not measured its device yet.
+    """
+    devices = [worker.device_bytes for worker in live_workers(now)]
+    if not devices or 0 in devices:
+        return []
+    waiting = request.batches.filter(
+        status=Batch.QUEUED, checkpoint__size_bytes__gt=max(devices)
+    ).values_list("checkpoint__name", flat=True)
+    return sorted(set(waiting))

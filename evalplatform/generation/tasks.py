@@ -6,15 +6,17 @@ Torch is imported inside the task body, so a web process that only sends message
 import functools
 import logging
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_shutdown
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from evalplatform.generation import services
+from evalplatform.generation.heartbeat import before_shutdown
 from evalplatform.generation.models import GenerationBatch, Sample
 from evalplatform.generation.services.waking import TASK, send_wakes
 from evalplatform.generation.worker_state import STATE, worker_name
@@ -43,6 +45,7 @@ def generate() -> int:
             if time.monotonic() > turn_ends:
                 send_wakes(1)
                 break
+            close_old_connections()  # a turn may outlive the database it began with
             batch = services.claim_next(
                 worker=worker_name(),
                 now=timezone.now(),
@@ -64,9 +67,15 @@ def _work_on(batch: GenerationBatch, drawer: Any) -> None:
     run = BatchRun(batch)
     try:
         whole = _make_samples(run, drawer)
+    except (OperationalError, InterfaceError) as error:
+        # Nothing is wrong with the batch: its lease runs out, and somebody takes it up.
+        logger.warning("%s is left: the database went away", batch, exc_info=True)
+        run.error = error
+        _writer().end(run, _release)
     except Exception as error:
         # Stored for a person to read, after the parts before it; the worker goes on.
         logger.exception("%s failed", batch)
+        traceback.clear_frames(error.__traceback__)  # they hold what was being computed
         _writer().end(run, functools.partial(_fail, error))
     else:
         finish = functools.partial(_finish, drawer.environment)
@@ -83,6 +92,7 @@ def _make_samples(run: BatchRun, drawer: Any) -> bool:
     )
     if not planned:
         return True
+    _checkpoints[batch.checkpoint.directory] = batch.checkpoint_id
     parts = drawer.parts(
         batch.checkpoint.directory,
         prompts=[sample.prompt.text for sample in planned],
@@ -95,7 +105,7 @@ def _make_samples(run: BatchRun, drawer: Any) -> bool:
         now = time.monotonic()
         samples = planned[part.start : part.start + part.count]
         _writer().write(run, samples, part, seconds=now - begun)
-        _note_warm(batch, drawer)
+        _note_warm(drawer)
         begun = now
         if run.error or STATE.stopping.is_set():
             return part.start + part.count == len(planned)
@@ -139,8 +149,8 @@ def _writer() -> SampleWriter:
     return SampleWriter()
 
 
-@worker_shutdown.connect
-def _store_what_is_pending(**_: Any) -> None:
+@before_shutdown
+def _store_what_is_pending() -> None:
     if _writer.cache_info().currsize:
         _writer().close()
         _writer.cache_clear()
@@ -149,8 +159,7 @@ def _store_what_is_pending(**_: Any) -> None:
 _checkpoints: dict[Path, int] = {}
 
 
-def _note_warm(batch: GenerationBatch, drawer: Any) -> None:
+def _note_warm(drawer: Any) -> None:
     """Tell the heartbeat which checkpoints are loaded."""
-    _checkpoints[batch.checkpoint.directory] = batch.checkpoint_id
     STATE.loaded = [_checkpoints[each] for each in drawer.warm.directories]
     STATE.loaded_bytes = drawer.warm.used_bytes

@@ -5,6 +5,7 @@ import os
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -71,8 +72,11 @@ class SampleWriter:
             close_old_connections()
             try:
                 step()
-            except Exception:
+            except Exception as error:
                 logger.exception("a part was not stored")
+                # Its frames hold what was being decoded, until the next part comes.
+                traceback.clear_frames(error.__traceback__)
+            del step
         close_old_connections()
 
     def _write(self, run: BatchRun, samples: Sequence[Sample], part: Part, seconds: float) -> None:

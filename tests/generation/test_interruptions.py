@@ -5,10 +5,12 @@ import os
 import random
 import shutil
 import signal
+import threading
 import time
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connections
 
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings, WorkerHeartbeat
@@ -112,6 +114,42 @@ def test_running_request_is_paused_resumed_and_cancelled(asked):
     assert ready() < 2 * PROMPTS
     asked.refresh_from_db()
     assert asked.spent_seconds > 0
+
+
+def test_two_campaigns_that_start_together_ask_for_each_sample_once(asked):
+    """The second waits for the rows of the first, and then sees them taken."""
+    GenerationBatch.objects.all().delete()
+    samples = list(Sample.objects.all())
+    start = threading.Barrier(2)
+
+    def ask(name):
+        request = services.open_request(name=name)
+        start.wait()
+        try:
+            services.enqueue_samples(samples=samples, request=request)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=ask, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert GenerationBatch.objects.count() == 4
+
+
+def test_request_that_cannot_be_drawn_fails_alone(asked, two_checkpoints):
+    """Its settings are refused after the checkpoint is loaded; the next batch is another's."""
+    odd = SamplerSettings.objects.create(**factories.SETTINGS | {"height": 20, "width": 20})
+    prompts = factories.make_prompt_set("odd", 2)
+    urgent = services.open_request(name="urgent", priority=9)
+    services.enqueue_samples(
+        samples=factories.plan(two_checkpoints[0], odd, prompts), request=urgent
+    )
+    GenerationBatch.objects.filter(checkpoint=two_checkpoints[0], request=asked).delete()
+    with live.worker(**WORKER):
+        wait_until(lambda: states() == ["done", "done", "failed"])
+    assert "multiples of 8" in GenerationBatch.objects.get(status="failed").error
 
 
 def test_checkpoint_that_cannot_be_loaded_fails_alone_and_can_be_tried_again(

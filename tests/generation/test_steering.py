@@ -8,10 +8,12 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 from django.utils import timezone
 
+from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation import services
 from evalplatform.generation.estimates import seconds_to_finish
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, SamplerSettings
+from evalplatform.generation.selectors import too_large_for_all
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +125,59 @@ def test_retry_queues_failed_batches_and_wakes(request_, wakes, django_capture_o
         assert services.retry_request(request=request_) == 1
     assert states(request_) == ["queued"] * 5
     assert len(wakes) == 1
+
+
+# ---- samples that two requests want -------------------------------------------------------------
+
+
+def all_samples(request):
+    return [sample for batch in request.batches.all() for sample in batch.samples.all()]
+
+
+def stop_by_pause(request):
+    services.pause_request(request=request)
+
+
+def stop_by_budget(request):
+    GenerationRequest.objects.filter(pk=request.pk).update(budget_seconds=1, spent_seconds=2)
+
+
+@pytest.mark.parametrize("stop", [stop_by_pause, stop_by_budget])
+def test_what_waits_in_a_stopped_request_is_taken_up_by_another(request_, stop):
+    samples = all_samples(request_)
+    other = factories.make_request("other")
+    assert services.enqueue_samples(samples=samples, request=other) == []
+    in_hand = claim()
+    stop(request_)
+    taken = services.enqueue_samples(samples=samples, request=other)
+    assert sum(batch.samples.count() for batch in taken) == 8
+    assert in_hand.samples.count() == 2
+
+
+def test_request_without_budget_does_not_take_from_itself(request_):
+    stop_by_budget(request_)
+    assert services.enqueue_samples(samples=all_samples(request_), request=request_) == []
+
+
+def test_batch_of_a_killed_worker_ends_with_its_cancelled_request(request_):
+    batch = claim()
+    long_ago = timezone.now() - timedelta(minutes=5)
+    GenerationBatch.objects.filter(pk=batch.pk).update(lease_expires_at=long_ago)
+    assert services.cancel_request(request=request_) == 5
+    assert states(request_) == ["cancelled"] * 5
+
+
+def test_checkpoint_larger_than_every_worker_is_named(request_):
+    now = timezone.now()
+    Checkpoint.objects.update(size_bytes=100)
+    assert too_large_for_all(request_, now) == []
+    small = factories.make_worker("small", device_bytes=50)
+    assert too_large_for_all(request_, now) == ["model"]
+    factories.make_worker("not measured yet")
+    assert too_large_for_all(request_, now) == []
+    small.delete()
+    factories.make_worker("large", device_bytes=100)
+    assert too_large_for_all(request_, now) == []
 
 
 # ---- how long it takes --------------------------------------------------------------------------

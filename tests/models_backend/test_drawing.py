@@ -202,3 +202,15 @@ def test_part_is_decoded_once(monkeypatch):
     part.decode()
     with pytest.raises(ValueError, match="decoded or discarded before"):
         part.decode()
+
+
+def test_failed_decoding_on_a_cpu_does_not_block_the_next_checkpoint(monkeypatch):
+    pipelines = {ONE: Pipeline(9, decoding_room=0), TWO: Pipeline(9)}
+    drawer = make_drawer(monkeypatch, pipelines)
+    drawer.device = torch.device("cpu")
+    with pytest.raises(torch.OutOfMemoryError):
+        draw(drawer, ONE, 2)
+    thread = threading.Thread(target=draw, args=(drawer, TWO, 2), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -226,6 +226,7 @@ def _name_shards_plainly(file: HubFile, part: Path) -> None:
 
 def _remove_abandoned(root: Path) -> None:
     for folder in root.iterdir():
-        newest = max((path.stat().st_mtime for path in folder.rglob("*")), default=0.0)
-        if time.time() - newest > _ABANDONED:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process has just finished with it
+            newest = max((path.stat().st_mtime for path in folder.rglob("*")), default=0.0)
+            if time.time() - newest > _ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -70,8 +70,13 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='workerheartbeat',
+            name='device_bytes',
+            field=models.PositiveBigIntegerField(default=0, help_text="The device's memory; 0 until it is measured."),
+        ),
+        migrations.AddField(
+            model_name='workerheartbeat',
             name='memory_bytes',
-            field=models.PositiveBigIntegerField(default=0, help_text='What warm pipelines may take; 0 until it is measured.'),
+            field=models.PositiveBigIntegerField(default=0, help_text='What warm pipelines may take of it.'),
         ),
         migrations.AlterField(
             model_name='generationbatch',

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation.models import (
+    BatchQuerySet,
     GenerationBatch,
     GenerationRequest,
     Sample,
@@ -44,39 +45,35 @@ def open_request(
 ) -> GenerationRequest:
     """Return the request of this name, made or reopened; what is given replaces what it had."""
     request, _ = GenerationRequest.objects.get_or_create(name=name)
+    GenerationRequest.objects.filter(
+        pk=request.pk, status=GenerationRequest.Status.CANCELLED
+    ).update(status=GenerationRequest.Status.ACTIVE)
+    request.refresh_from_db()
     if priority is not None:
         request.priority = priority
     if budget_seconds is not None:
         request.budget_seconds = budget_seconds
-    if request.status == GenerationRequest.Status.CANCELLED:
-        request.status = GenerationRequest.Status.ACTIVE
     request.full_clean()
-    request.save(update_fields=["priority", "budget_seconds", "status"])
+    request.save(update_fields=["priority", "budget_seconds"])
     return request
 
 
 def enqueue_samples(
     *, samples: Sequence[Sample], request: GenerationRequest
 ) -> list[GenerationBatch]:
-    """Put planned samples that no unfinished batch holds into batches, and wake the workers.
+    """Put planned samples that nobody is to make into batches, and wake the workers.
 
-    Samples of a failed or cancelled batch are queued anew. Messages leave when the transaction
-    commits.
+    Samples of a failed or cancelled batch are queued anew, and those that wait in a batch of
+    another request which is paused, cancelled or out of budget. Messages leave when the
+    transaction commits.
     """
     with transaction.atomic():
-        free = (
-            Sample.objects.select_for_update(of=["self"])
-            .filter(pk__in=[sample.pk for sample in samples], status=Sample.Status.PLANNED)
-            .filter(
-                Q(batch__isnull=True)
-                | ~Q(
-                    batch__status__in=[
-                        GenerationBatch.Status.QUEUED,
-                        GenerationBatch.Status.RUNNING,
-                    ]
-                )
-            )
-            .order_by("checkpoint_id", "settings_id", "pk")
+        asked = Sample.objects.filter(pk__in=[sample.pk for sample in samples])
+        planned = asked.filter(status=Sample.Status.PLANNED)
+        # Locked first, looked at afterwards: whoever waited here sees the batches made meanwhile.
+        list(planned.select_for_update().order_by("pk").values_list("pk"))
+        free = planned.filter(Q(batch__isnull=True) | ~Q(batch__in=_at_work(request))).order_by(
+            "checkpoint_id", "settings_id", "pk"
         )
         groups: dict[tuple[int, int], list[Sample]] = {}
         for sample in free:
@@ -91,6 +88,15 @@ def enqueue_samples(
             awake = len(live_workers(timezone.now())) or 1
             transaction.on_commit(partial(send_wakes, min(awake, len(batches))))
     return batches
+
+
+def _at_work(request: GenerationRequest) -> BatchQuerySet:
+    """Batches whose samples will come: this request's own, and others' that are going on."""
+    unfinished = GenerationBatch.objects.unfinished()
+    in_hand = Q(status=GenerationBatch.Status.RUNNING, lease_expires_at__gte=timezone.now())
+    return unfinished.filter(
+        in_hand | Q(request=request) | Q(pk__in=GenerationBatch.objects.allowed())
+    )
 
 
 def _make_batch(samples: Sequence[Sample], request: GenerationRequest) -> GenerationBatch:

@@ -1,6 +1,7 @@
 """What a researcher does with a request that runs: pause, cancel, hurry, pay more, retry."""
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from evalplatform.core.errors import BadInputError
@@ -47,10 +48,11 @@ def cancel_request(*, request: GenerationRequest) -> int:
     """
     with transaction.atomic():
         GenerationRequest.objects.filter(pk=request.pk).update(status=Request.CANCELLED)
-        running = request.batches.filter(status=Batch.RUNNING).count()
-        dropped = request.batches.filter(status__in=[Batch.QUEUED, Batch.FAILED]).update(
-            status=Batch.CANCELLED
+        left = Q(status__in=[Batch.QUEUED, Batch.FAILED]) | Q(
+            status=Batch.RUNNING, lease_expires_at__lt=timezone.now()
         )
+        dropped = request.batches.filter(left).update(status=Batch.CANCELLED, lease_expires_at=None)
+        running = request.batches.filter(status=Batch.RUNNING).count()
     request.status = Request.CANCELLED
     return running + dropped
 

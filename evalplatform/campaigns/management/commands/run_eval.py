@@ -31,6 +31,7 @@ from evalplatform.generation.selectors import (
     live_workers,
     progress_of,
     request_named,
+    too_large_for_all,
 )
 from evalplatform.generation.services import enqueue_samples
 from evalplatform.promptsets.selectors import prompt_set_named
@@ -204,7 +205,7 @@ class Command(PlatformCommand):
                 request = request_named(name)
                 if time.monotonic() - noted > ESTIMATE_SECONDS:
                     # Also takes up what another campaign that shares samples gave up.
-                    if request.status == GenerationRequest.Status.ACTIVE and not progress.failures:
+                    if request.is_going_on and not progress.failures:
                         enqueue_samples(samples=samples, request=request)
                     note = _note(request, patient=time.monotonic() - started < 10)
                     noted = time.monotonic()
@@ -264,6 +265,8 @@ def _note(request: GenerationRequest, patient: bool) -> str:
         return f"paused: go on with `manage.py generation resume {request}`"
     if not live_workers(timezone.now()):
         return "" if patient else "waiting for a worker: start one with `make worker`"
+    if too_large := too_large_for_all(request, timezone.now()):
+        return f"no worker has the memory for {', '.join(too_large)}: start one on a larger device"
     seconds = seconds_to_finish(request, timezone.now())
     return "" if seconds is None else f"about {time_in_words(seconds)} left"
 
@@ -279,7 +282,8 @@ def _refuse_to_wait(request: GenerationRequest, progress: GenerationProgress) ->
         raise GenerationStoppedError(
             f"the generation of {request} was cancelled; run the same command to go on; {kept}"
         )
-    if request.is_budget_used and not request.batches.filter(status="running").exists():
+    in_hand = request.batches.filter(status="running", lease_expires_at__gte=timezone.now())
+    if request.is_budget_used and not in_hand.exists():
         raise GenerationStoppedError(
             f"the budget of {request} is used ({request.spent_seconds / 60:.1f} of "
             f"{(request.budget_seconds or 0) / 60:.1f} minutes of worker time); give more with "

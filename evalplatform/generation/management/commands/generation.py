@@ -1,5 +1,6 @@
 """Watch and steer what was asked of the workers."""
 
+import math
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -62,7 +63,7 @@ class Command(PlatformCommand):
         services.steer_request(
             request=request,
             priority=options["priority"],
-            budget_seconds=None if minutes is None else round(60 * minutes),
+            budget_seconds=None if minutes is None else math.ceil(60 * minutes),
         )
         limit = request.budget_seconds
         budget = "no limit" if limit is None else f"{limit / 60:g} minutes of worker time"
