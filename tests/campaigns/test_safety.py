@@ -255,18 +255,18 @@ def test_file_of_gold_that_brings_a_filtered_image_keeps_the_campaign_shut(red_d
 
 
 def test_no_response_to_an_annotator_carries_a_filtered_image(red_detector):
-    """Three annotators walk every route to the end: examples, qualification, checks, repeats."""
+    """Six annotators walk every route to the end: examples, qualification, checks, repeats."""
     quality = {
         "gold_rate": 0.25, "repeat_rate": 0.25, "repeat_gap": 1, "qualification_pairs": 2,
         "min_response_ms": 0,
     }  # fmt: skip
     rules = {"quality": quality, "annotation": {"same_pair": "unrestricted"}}
-    draft = safety.make_draft(RED, k=2, rules=rules)
+    draft = safety.make_draft(RED, k=5, rules=rules)
     safety.check(draft)
     counts = dict.fromkeys(GoldPair.Purpose.values, 6)
     make_gold_pairs(campaign=draft, counts=counts)
     open_campaign(campaign=draft)
-    seen = [image for _ in range(3) for image in walk(draft)]
+    seen = [image for _ in range(6) for image in walk(draft)]
     purposes = set(Assignment.objects.completed().values_list("purpose", flat=True))
     assert purposes == {"main", "gold", "repeat", "qualification"}
     assert len(seen) > 60
