@@ -1,7 +1,5 @@
 """From two checkpoints to an open campaign."""
 
-import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,42 +8,25 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
 from django.core.validators import validate_slug
 from django.urls import reverse
-from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan
+from evalplatform.campaigns.management.generation_wait import wait_for_samples
 from evalplatform.campaigns.management.safety_wait import filter_summary, wait_for_checks
 from evalplatform.campaigns.models import Campaign, GoldPair
 from evalplatform.campaigns.rules import Rules, read_rules
 from evalplatform.campaigns.services import create_campaign, start_generation
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.commands import PlatformCommand
-from evalplatform.core.errors import BadInputError, EvalPlatformError
-from evalplatform.core.words import time_in_words
-from evalplatform.generation.estimates import seconds_to_finish
-from evalplatform.generation.models import GenerationRequest, Sample
-from evalplatform.generation.selectors import (
-    GenerationProgress,
-    live_workers,
-    progress_of,
-    request_named,
-    too_large_for_all,
-)
-from evalplatform.generation.services import enqueue_samples
+from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
 
-POLL_SECONDS = 1.0
-ESTIMATE_SECONDS = 5.0
 CHECKS_PER_CRITERION = 20  # an annotator meets each gold pair once
 # As models_backend.families.base names them; importing it would load torch here.
 SAMPLERS = ("ddim", "dpm++", "euler", "default")
-
-
-class GenerationStoppedError(EvalPlatformError):
-    """A batch of this campaign failed on its worker, or somebody or its budget ended it."""
 
 
 class Command(PlatformCommand):
@@ -173,7 +154,7 @@ class Command(PlatformCommand):
                 priority=options["priority"],
                 budget_seconds=None if budget is None else max(1, round(60 * budget)),
             )
-            self._wait_for(samples, campaign.slug)
+            wait_for_samples(samples, campaign.slug)
             wait_for_checks(campaign, samples)
             self._make_gold(campaign, options["gold"])
             if options["no_open"]:
@@ -186,34 +167,6 @@ class Command(PlatformCommand):
                 return
             self._open(campaign)
         self._print_summary(campaign, options["site"])
-
-    def _wait_for(self, samples: Sequence[Sample], name: str) -> None:
-        """Show progress until every sample is ready."""
-        columns = (
-            TextColumn("generating"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("samples"),
-            TextColumn("{task.fields[note]}"),
-        )
-        note, noted = "", 0.0
-        started = time.monotonic()
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("", total=len(samples), note="")
-            while True:
-                progress = progress_of(samples)
-                request = request_named(name)
-                if time.monotonic() - noted > ESTIMATE_SECONDS:
-                    # Also takes up what another campaign that shares samples gave up.
-                    if request.is_going_on and not progress.failures:
-                        enqueue_samples(samples=samples, request=request)
-                    note = _note(request, patient=time.monotonic() - started < 10)
-                    noted = time.monotonic()
-                bar.update(task, completed=progress.ready, note=note)
-                if progress.is_complete:
-                    return
-                _refuse_to_wait(request, progress)
-                time.sleep(POLL_SECONDS)
 
     def _open(self, campaign: Campaign) -> None:
         columns = (TextColumn("opening"), BarColumn(), MofNCompleteColumn(), TextColumn("slots"))
@@ -257,38 +210,6 @@ class Command(PlatformCommand):
         )
         self._print_filter(campaign)
         self.stdout.write(f"annotators: {link}")
-
-
-def _note(request: GenerationRequest, patient: bool) -> str:
-    """Say what the bar alone does not: how long, or what it is waiting for."""
-    if request.status == GenerationRequest.Status.PAUSED:
-        return f"paused: go on with `manage.py generation resume {request}`"
-    if not live_workers(timezone.now()):
-        return "" if patient else "waiting for a worker: start one with `make worker`"
-    if too_large := too_large_for_all(request, timezone.now()):
-        return f"no worker has the memory for {', '.join(too_large)}: start one on a larger device"
-    seconds = seconds_to_finish(request, timezone.now())
-    return "" if seconds is None else f"about {time_in_words(seconds)} left"
-
-
-def _refuse_to_wait(request: GenerationRequest, progress: GenerationProgress) -> None:
-    """Raise where nothing will come any more. What was made is kept."""
-    kept = f"{progress.ready} of {progress.total} samples are kept."
-    if progress.failures:
-        raise GenerationStoppedError(
-            f"{progress.failures[0]} — mend the cause and run the same command again; {kept}"
-        )
-    if request.status == GenerationRequest.Status.CANCELLED:
-        raise GenerationStoppedError(
-            f"the generation of {request} was cancelled; run the same command to go on; {kept}"
-        )
-    in_hand = request.batches.filter(status="running", lease_expires_at__gte=timezone.now())
-    if request.is_budget_used and not in_hand.exists():
-        raise GenerationStoppedError(
-            f"the budget of {request} is used ({request.spent_seconds / 60:.1f} of "
-            f"{(request.budget_seconds or 0) / 60:.1f} minutes of worker time); give more with "
-            f"--budget-minutes and run the same command again; {kept}"
-        )
 
 
 def _rules(options: dict[str, Any]) -> Rules:
