@@ -307,7 +307,9 @@ def test_storage_that_is_away_for_a_moment_is_waited_for(planned, monkeypatch):
 
     monkeypatch.setattr(default_storage, "save", away_twice)
     monkeypatch.setattr(recording.time, "sleep", pauses.append)
-    services.record_sample(sample=planned[0], image=factories.make_image(98), now=timezone.now())
+    services.record_sample(
+        sample=planned[0], image=factories.make_image(0, size=17), now=timezone.now()
+    )
     assert Sample.objects.get(pk=planned[0].pk).status == "ready"
     assert pauses == [1.0, 3.0]
 
@@ -320,7 +322,7 @@ def test_where_one_image_cannot_be_stored_no_row_says_otherwise(planned, monkeyp
     monkeypatch.setattr(recording.time, "sleep", lambda seconds: None)
     with pytest.raises(OSError, match="no space"):
         services.record_sample(
-            sample=planned[0], image=factories.make_image(99), now=timezone.now()
+            sample=planned[0], image=factories.make_image(1, size=17), now=timezone.now()
         )
     assert Sample.objects.get(pk=planned[0].pk).status == "planned"
 
