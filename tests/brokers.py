@@ -80,8 +80,9 @@ def broker(name: str) -> Broker:
         database=connections["default"].settings_dict,
     )
     if name != "pgmq":
+        link = app.connection_for_write()
         try:
-            with app.connection_for_write() as link:
+            with link:
                 link.ensure_connection(max_retries=1, interval_start=0.1, timeout=5)
         except link.recoverable_connection_errors as error:
             pytest.skip(f"{URLS[name]} does not answer ({error}); name one in {name.upper()}_URL")

@@ -11,7 +11,7 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 
-from models_backend.errors import CheckpointError
+from models_backend.errors import CheckpointError, InputError
 from models_backend.files import read_json
 
 _DENOISERS = ("unet", "transformer")
@@ -19,7 +19,7 @@ _HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}
 _VARIANT = re.compile(r"diffusion_pytorch_model\.(\w+)(?:-\d+-of-\d+)?\.safetensors")
 _LOAD_ERRORS = (
     OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
-    SafetensorError,
+    SafetensorError, InputError,
 )  # fmt: skip
 
 

@@ -4,10 +4,15 @@ import importlib.util
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+# Carries weights only; the package it asks for is used by none of its files.
+LEFT_OUT = {"sentence-transformers"}
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; "
 
@@ -62,6 +67,24 @@ def test_requirements_are_pinned():
             requirement = line.partition("#")[0].strip()
             if requirement and not requirement.startswith("-r"):
                 assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][^+\s]*", requirement), requirement
+
+
+def test_runtime_requirements_are_whole_on_this_python():
+    """pip does not resolve them, so what a package needs on some Pythons only must be there too."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pinned = {
+        canonicalize_name(line.split("==")[0])
+        for line in lines
+        if "==" in line and not line.startswith("#")
+    }
+    missing = {
+        f"{name} needs {needed}"
+        for name in pinned
+        for needed in map(Requirement, metadata.requires(name) or [])
+        if (needed.marker is None or needed.marker.evaluate({"extra": ""}))
+        and canonicalize_name(needed.name) not in pinned | LEFT_OUT
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize(
