@@ -41,6 +41,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             {
                 "criterion": group.criterion,
                 "prompts": group.prompts,
+                "depth": group.depth,
                 "k": group.k,
                 "votes": _rates(group.rates),
                 "prompt_means": _rates(group.prompt_means),

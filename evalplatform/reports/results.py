@@ -25,6 +25,15 @@ from evalplatform.reports.vote_columns import (
 )
 
 STYLIZED = "stylized"
+ALL_PROMPTS = "all prompts"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a campaign's prompts, as `GroupResult` names and places them."""
+
+    name: str
+    depth: int
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,7 @@ class GroupResult:
     criterion: str
     criterion_label: str
     prompts: str
+    depth: int  # 0 holds all prompts; a deeper group is part of the last shallower one before it
     k: int
     rates: stats.WinRates
     prompt_means: stats.WinRates  # each prompt once, however many votes it has
@@ -154,19 +164,21 @@ def _side_bias(table: VoteColumns) -> stats.SideBias | None:
 
 def _parts(
     campaign: Campaign, table: VoteColumns, prompts: Prompts
-) -> Iterator[tuple[Criterion, str, VoteColumns]]:
-    """Each criterion on each prompt set, on its stylized part, and on all sets together."""
+) -> Iterator[tuple[Criterion, Part, VoteColumns]]:
+    """Each criterion on all its prompts, then on each of several sets and its stylized part."""
     for criterion in campaign.criteria.all():
         votes = table.where(table.criterion == criterion.pk)
         names = prompts.values(votes, _set_of)
+        depth = 0
+        if len(names) > 1:
+            yield criterion, Part(ALL_PROMPTS, 0), votes
+            depth = 1
         for name in names:
             part = votes.where(prompts.mask(votes, _set_of, name))
-            yield criterion, name, part
+            yield criterion, Part(name, depth), part
             stylized = part.where(prompts.mask(part, _is_stylized, True))
             if 0 < len(stylized) < len(part):
-                yield criterion, f"{name} ({STYLIZED})", stylized
-        if len(names) > 1:
-            yield criterion, "all sets", votes
+                yield criterion, Part(f"{name} ({STYLIZED})", depth + 1), stylized
 
 
 def _set_of(facts: PromptFacts) -> str:
@@ -178,8 +190,8 @@ def _is_stylized(facts: PromptFacts) -> bool:
 
 
 def _groups(campaign: Campaign, table: VoteColumns, prompts: Prompts) -> Iterator[GroupResult]:
-    for criterion, name, part in _parts(campaign, table, prompts):
-        yield _group(criterion, name, part)
+    for criterion, part, votes in _parts(campaign, table, prompts):
+        yield _group(criterion, part, votes)
 
 
 def _with_excluded(
@@ -190,20 +202,21 @@ def _with_excluded(
         WithExcluded(
             criterion=criterion.kind,
             criterion_label=criterion.get_kind_display(),
-            prompts=name,
-            without=nets.get((criterion.kind, name)),
-            with_excluded=stats.win_rates(part.as_stats()).net,
+            prompts=part.name,
+            without=nets.get((criterion.kind, part.name)),
+            with_excluded=stats.win_rates(votes.as_stats()).net,
         )
-        for criterion, name, part in _parts(campaign, stored, prompts)
+        for criterion, part, votes in _parts(campaign, stored, prompts)
     ]
 
 
-def _group(criterion: Criterion, prompts: str, table: VoteColumns) -> GroupResult:
+def _group(criterion: Criterion, part: Part, table: VoteColumns) -> GroupResult:
     votes = table.as_stats()
     return GroupResult(
         criterion=criterion.kind,
         criterion_label=criterion.get_kind_display(),
-        prompts=prompts,
+        prompts=part.name,
+        depth=part.depth,
         k=criterion.k,
         rates=stats.win_rates(votes),
         prompt_means=stats.win_rates(votes, estimand="prompts"),

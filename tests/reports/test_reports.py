@@ -72,6 +72,24 @@ def test_groups_cover_criteria_sets_and_the_stylized_part(voted):
     assert groups[1].rates.tally.total == 10
 
 
+def test_all_prompts_come_first_and_each_part_after_what_it_is_part_of():
+    campaign = factories.make_draft(prompts=4, criteria=["visual_appeal"])
+    first = campaign.prompt_sets.get().name
+    campaign.prompt_sets.add(factories.make_prompt_set("zoo", 2))
+    factories.make_samples(campaign)
+    open_campaign(campaign=campaign)
+    factories.judge_everything(
+        campaign, [Annotator.objects.create() for _ in range(6)], lambda slot: "left"
+    )
+    assert [(each.prompts, each.depth) for each in campaign_results(campaign).groups] == [
+        ("all prompts", 0),
+        (f"{first}@1", 1),
+        (f"{first}@1 (stylized)", 2),
+        ("zoo@1", 1),
+        ("zoo@1 (stylized)", 2),
+    ]
+
+
 def test_retracted_vote_does_not_count(voted):
     from django.utils import timezone
 
