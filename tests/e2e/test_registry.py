@@ -62,6 +62,59 @@ def test_upload_survives_a_broken_connection_and_ends_at_the_checkpoint(registry
     assert "StableDiffusionPipeline" in registry.inner_text("main")
 
 
+def fail_parts(page, status, times=10**6):
+    """Answer parts with `status` in the server's place, `times` at most; return those answered."""
+    answered = []
+
+    def handle(route):
+        if route.request.method == "PATCH" and len(answered) < times:
+            answered.append(status)
+            route.fulfill(status=status, body="<html>no</html>", content_type="text/html")
+        else:
+            route.continue_()
+
+    page.unroute_all()
+    page.route("**/uploads/*/", handle)
+    return answered
+
+
+def test_refusal_that_no_retry_changes_ends_the_upload_with_its_reason(registry, tmp_path):
+    """All of 4xx but what passes by itself; 413 is what nginx says without client_max_body_size."""
+    archive = hostile.zipped(tmp_path / "mine.zip", hostile.members())
+    says = {401: "sign in again", 403: "session is over", 404: "choose the file again"}
+    says[413] = "client_max_body_size"
+    for status in (400, 401, 403, 404, 405, 410, 411, 412, 413, 414, 415, 422, 431, 451):
+        answered = fail_parts(registry, status)
+        choose(registry, archive)
+        registry.wait_for_selector("[data-bad]", timeout=5_000)
+        assert answered == [status]
+        assert says.get(status, str(status)) in registry.inner_text("[data-message]")
+        assert registry.is_enabled("#upload [type=submit]")
+
+
+def test_refusal_that_may_pass_is_tried_again(registry, tmp_path):
+    for status in (408, 409, 423, 425, 429, 500, 502, 503, 504):
+        answered = fail_parts(registry, status, times=1)
+        choose(registry, hostile.zipped(tmp_path / f"mine-{status}.zip", hostile.members()))
+        registry.wait_for_selector("[data-message]:text('Verifying')")
+        assert answered == [status]
+        registry.reload()
+    assert set(Upload.objects.values_list("status", flat=True)) == {"verifying"}
+
+
+def test_upload_is_given_up_in_words_after_long_without_a_byte(registry, tmp_path):
+    registry.clock.install()
+    answered = fail_parts(registry, 503)
+    choose(registry, hostile.zipped(tmp_path / "mine.zip", hostile.members()))
+    registry.wait_for_selector("[data-message]:text('answered 503')")
+    for _ in range(60):
+        registry.clock.run_for(30_000)
+        if registry.locator("[data-bad]").count():
+            break
+    assert "choose the same file later: it goes on" in registry.inner_text("[data-message]")
+    assert 10 < len(answered) < 60
+
+
 def test_refused_archive_is_explained_and_the_form_is_ready_again(registry, tmp_path):
     with live.worker():
         evil = hostile.zipped(tmp_path / "evil.zip", {"model.py": b"import os"})

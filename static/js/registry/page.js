@@ -1,6 +1,6 @@
 // The registry's page: uploads the chosen archive and tells what became of it.
 
-import { Refused, TusUpload } from "./tus.js";
+import { Refused, TusUpload, check } from "./tus.js";
 
 const form = document.getElementById("upload");
 const [submit, cancel] = [form.querySelector("[type=submit]"), form.querySelector("[data-cancel]")];
@@ -22,12 +22,23 @@ function working(on) {
 
 const megabytes = (bytes) => (bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 });
 
+// What the worker is at. Where nobody answers for the moment: that it goes on, as it does.
+async function ask(url) {
+  try {
+    const answer = await fetch(url, { credentials: "same-origin" });
+    await check(answer);
+    return await answer.json();
+  } catch (error) {
+    if (error instanceof Refused) throw error;
+    return { status: "verifying", started: true };
+  }
+}
+
 async function follow(url) {
   cancel.hidden = true;
   bar.removeAttribute("value"); // nobody knows how long this takes
   for (let asked = 0; ; asked++) {
-    const answer = await fetch(`${url}status/`, { credentials: "same-origin" });
-    const state = answer.ok ? await answer.json() : { status: "verifying" };
+    const state = await ask(`${url}status/`);
     if (state.status === "verified") {
       window.location.assign(`${form.dataset.registry}${state.checkpoint}/`);
       return;
@@ -49,9 +60,10 @@ form.addEventListener("submit", async (event) => {
       bar.value = sent / size;
       say(`${megabytes(sent)} of ${megabytes(size)} MB sent`);
     },
-    onPause: (wait) => say(`The connection broke; trying again in ${Math.ceil(wait / 1000)} s.`),
+    onPause: (wait, reason) => say(`Not sent: ${reason}. Trying again in ${Math.ceil(wait / 1000)} s.`),
   });
   working(true);
+  say("Beginning…");
   try {
     const url = await upload.send();
     if (url) await follow(url);

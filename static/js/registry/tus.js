@@ -1,18 +1,53 @@
 // A client of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload): sends a file in
 // parts, asks after a break how much has arrived, and goes on from there.
 
-const PART = 8 * 1024 * 1024; // bytes
+export const PART = 8 * 1024 * 1024; // bytes; deploy/nginx.conf lets twice as much through
 const LONGEST_PAUSE = 30_000; // ms between two attempts
+const PATIENCE = 20 * 60_000; // ms of attempts without one byte of progress
+// Refusals that may be over at the next attempt: a slow network, another request that still holds
+// the file or has moved its end, too many at once. Every other 4xx is final.
+const PASSING = [408, 409, 423, 425, 429];
 
 export class Refused extends Error {}
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const csrf = () => document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1] ?? "";
 const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
 async function ask(url, options) {
   const headers = { "Tus-Resumable": "1.0.0", "X-CSRFToken": csrf(), ...options.headers };
-  return fetch(url, { ...options, headers, credentials: "same-origin" });
+  return fetch(url, { ...options, headers, credentials: "same-origin" }).catch(() => {
+    throw new Error("the connection broke");
+  });
+}
+
+// Throw what an answer says against going on: `Refused` where it is final.
+export async function check(answer) {
+  if (answer.ok) return;
+  if (answer.status >= 500 || PASSING.includes(answer.status)) {
+    throw new Error(`the server answered ${answer.status}`);
+  }
+  throw new Refused(await reason(answer));
+}
+
+async function reason(answer) {
+  const words = {
+    401: "you are signed out; sign in again and choose the same file: it goes on.",
+    403: "your session is over; reload this page and choose the same file: it goes on.",
+    404: "the upload is not known here any more; choose the file again.",
+    413: `a proxy in front of the site refuses parts of ${PART >> 20} MiB; whoever runs it must allow `
+      + "them (nginx: client_max_body_size 16m).",
+  };
+  // The site refuses in plain text. Anything else is of a proxy, or a page for people.
+  const isText = answer.headers.get("Content-Type")?.startsWith("text/plain");
+  const told = isText ? (await answer.text()).trim() : "";
+  return words[answer.status] || told || `the server answered ${answer.status}; another try would not change that.`;
+}
+
+// A header that every answer of the site has.
+function told(answer, header) {
+  const value = answer.headers.get(header);
+  if (value === null) throw new Error("something else answered in the site's place");
+  return value;
 }
 
 // The same file is known again by this, in this browser.
@@ -23,55 +58,71 @@ export class TusUpload {
     Object.assign(this, { file, endpoint, metadata, onProgress, onPause });
     this.url = localStorage.getItem(keyOf(file));
     this.stopped = false;
+    this.wake = () => {};
+    addEventListener("online", () => this.wake());
   }
 
-  // Resolves with the upload's address once every byte has arrived; rejects with `Refused`.
+  // Resolves with the upload's address once every byte has arrived; rejects with `Refused` where
+  // another attempt would change nothing, or none has helped for `PATIENCE`.
   async send() {
+    let furthest = -1;
     let wait = 500;
+    let lastGain = Date.now();
     for (;;) {
       try {
-        let offset = await this.#offset();
-        while (offset < this.file.size) {
+        for (let offset = await this.#offset(); ; offset = await this.#part(offset)) {
           if (this.stopped) return null;
           this.onProgress(offset, this.file.size);
-          offset = await this.#part(offset);
-          wait = 500;
+          if (offset > furthest) [furthest, wait, lastGain] = [offset, 500, Date.now()];
+          if (offset >= this.file.size) break;
         }
-        this.onProgress(offset, this.file.size);
         localStorage.removeItem(keyOf(this.file));
         return this.url;
       } catch (error) {
+        if (this.stopped) return null;
         if (error instanceof Refused) throw error;
-        this.onPause(wait);
-        await pause(wait);
+        if (Date.now() - lastGain > PATIENCE) {
+          throw new Refused(`${error.message}, for ${PATIENCE / 60_000} minutes; choose the same file later: it goes on.`);
+        }
+        this.onPause(wait, error.message);
+        await this.#pause(wait);
         wait = Math.min(2 * wait, LONGEST_PAUSE);
       }
     }
   }
 
+  // What cannot be told to the server now, it forgets by itself after a week.
   async cancel() {
     this.stopped = true;
+    this.wake();
     localStorage.removeItem(keyOf(this.file));
-    if (this.url) await ask(this.url, { method: "DELETE" });
+    if (this.url) await ask(this.url, { method: "DELETE" }).catch(() => {});
   }
 
+  #pause(ms) {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+      setTimeout(resolve, ms);
+    });
+  }
+
+  // How much has arrived. An upload that the server has forgotten begins anew.
   async #offset() {
     if (this.url) {
       const answer = await ask(this.url, { method: "HEAD" });
-      if (answer.ok) return Number(answer.headers.get("Upload-Offset"));
-      if (answer.status >= 500) throw new Error("the server has a fault");
+      if (answer.ok) return Number(told(answer, "Upload-Offset"));
+      if (![404, 410].includes(answer.status)) await check(answer);
     }
-    const told = Object.entries({ filename: this.file.name, ...this.metadata });
+    const facts = Object.entries({ filename: this.file.name, ...this.metadata });
     const answer = await ask(this.endpoint, {
       method: "POST",
       headers: {
         "Upload-Length": String(this.file.size),
-        "Upload-Metadata": told.filter(([, value]) => value).map(([key, value]) => `${key} ${base64(value)}`).join(","),
+        "Upload-Metadata": facts.filter(([, value]) => value).map(([key, value]) => `${key} ${base64(value)}`).join(","),
       },
     });
-    if (answer.status >= 500) throw new Error("the server has a fault");
-    if (!answer.ok) throw new Refused(await answer.text());
-    this.url = answer.headers.get("Location");
+    await check(answer);
+    this.url = told(answer, "Location");
     localStorage.setItem(keyOf(this.file), this.url);
     return 0;
   }
@@ -82,8 +133,7 @@ export class TusUpload {
       headers: { "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" },
       body: this.file.slice(offset, offset + PART),
     });
-    if (answer.ok) return Number(answer.headers.get("Upload-Offset"));
-    if ([404, 401, 403].includes(answer.status)) throw new Refused(await answer.text());
-    throw new Error(`answered ${answer.status}`); // asks for the offset and goes on
+    await check(answer);
+    return Number(told(answer, "Upload-Offset"));
   }
 }
