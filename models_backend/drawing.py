@@ -19,6 +19,7 @@ from PIL.Image import Image
 from models_backend.errors import InputError
 from models_backend.families.base import Denoised, Family, SamplerSettings
 from models_backend.memory import is_out_of_memory, release_memory
+from models_backend.nn.reading import Reading
 from models_backend.sample import check_request, load_pipeline
 from models_backend.warm import PipelineCache
 
@@ -49,14 +50,16 @@ class Part:
     """Images that were denoised together; whoever takes it must decode or discard it.
 
     `start` and `count` say which of what was asked for; `seconds` the time by stage so far: `load`
-    (0 where the pipeline was warm), `denoise`, and on a CPU `decode`.
+    (0 where the pipeline was warm), `denoise`, and on a CPU `decode`. `readings`: how much of each
+    prompt was read, None where that is not known.
     """
 
     def __init__(
         self, start: int, seconds: dict[str, float], family: Family, denoised: Denoised,
-        pending: _Pending,
+        pending: _Pending, readings: list[Reading | None],
     ) -> None:  # fmt: skip
         self.start = start
+        self.readings = readings
         self.count = len(denoised)
         self.seconds = seconds
         self._family = family
@@ -180,7 +183,8 @@ class Drawer:
                 self._shrink(key, min(size, len(prompts) - start), error)
                 continue
             seconds = {"load": load_seconds, "denoise": time.perf_counter() - begun}
-            part = Part(start, seconds, family, denoised, self._pending)
+            readings = family.readings(prompts[start : start + len(denoised)])
+            part = Part(start, seconds, family, denoised, self._pending, readings)
             if self.device.type == "cpu":
                 try:
                     part.decode_ahead()

@@ -11,6 +11,9 @@ EXIT_BAD_INPUT = 2
 class ModelsError(Exception):
     """Base of every error this package raises on purpose. Its text is one line."""
 
+    fails_its_like = False
+    """Whether every image of the same checkpoint would fail alike, on every device."""
+
 
 class InputError(ModelsError):
     """A file, folder, setting or argument given by the caller cannot be used."""
@@ -22,6 +25,10 @@ class DataBuildError(ModelsError):
 
 class CheckpointError(ModelsError):
     """A checkpoint directory is missing parts, was changed, or is of an unknown format."""
+
+
+class NotFiniteError(ModelsError):
+    """Images would hold NaN or infinity: what an 8-bit picture shows as black, without a word."""
 
 
 class TrainingError(ModelsError):

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
-from PIL.Image import Image
+from PIL import Image
 from torch import Tensor, nn
 
 from models_backend.errors import InputError
 from models_backend.families.denoised import DecodingSide, Denoised
+from models_backend.families.finite import refuse_not_finite
 from models_backend.memory import release_memory, tensor_bytes
+from models_backend.nn.reading import Reading
 
 SAMPLERS = ("ddim", "dpm++", "euler")
 MAX_SIDE = 8192
@@ -118,22 +120,40 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def to_images(self, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:
-        """Return latents that :meth:`denoise` made as 8-bit RGB pictures.
+    def to_pixels(self, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
+        """Return latents that :meth:`denoise` made as pixels (B, 3, H, W), about -1 to 1.
 
         May read weights and nothing that denoising changes: another thread may be denoising.
         """
 
-    def decode(self, denoised: Denoised) -> list[Image]:
-        """Return the pictures of a batch; safe in a second thread while the first denoises on."""
+    def to_pictures(self, pixels: Tensor) -> list[Image.Image]:
+        """Return pixels (B, 3, H, W) in [-1, 1] as 8-bit RGB pictures."""
+        array = ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        return [Image.fromarray(picture) for picture in array]
+
+    def decode(self, denoised: Denoised) -> list[Image.Image]:
+        """Return the pictures of a batch; safe in a second thread while the first denoises on.
+
+        Raises:
+            NotFiniteError: NaN or infinity in one of them.
+        """
         if denoised.latents is None:
             return list(denoised.images)
         with self._decoding_side.of(denoised):
-            return self.to_images(denoised.latents, denoised.size)
+            pixels = self.to_pixels(denoised.latents, denoised.size)
+            refuse_not_finite(denoised.latents, pixels, self.modules())
+            return self.to_pictures(pixels)
+
+    def readings(self, prompts: Sequence[str]) -> list[Reading | None]:
+        """Return how much of each prompt the text encoders read; None where that is not known.
+
+        By the thread that denoises: tokenizers keep state.
+        """
+        return [None] * len(prompts)
 
     def sample(
         self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
-    ) -> list[Image]:
+    ) -> list[Image.Image]:
         """Return one image a prompt; an image depends on its own prompt and seed alone."""
         return self.decode(self.denoise(prompts=prompts, seeds=seeds, settings=settings))
 

@@ -15,8 +15,8 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from PIL.Image import Image
 from torch import Tensor
 
-Decoder = Callable[[Any, Tensor, tuple[int, int] | None], list[Image]]
-"""(pipeline, latents, height and width of the pictures) to pictures."""
+Decoder = Callable[[Any, Tensor, tuple[int, int] | None], Tensor]
+"""(pipeline, latents, height and width of the pictures) to pixels, for `pictures`."""
 
 
 def decoder_of(pipeline: Any) -> Decoder | None:
@@ -55,13 +55,11 @@ def picture_size(pipeline: Any, height: int | None, width: int | None) -> tuple[
     return height or own, width or own
 
 
-def _stable_diffusion(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:
-    vae = pipeline.vae
-    pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
-    return _pictures(pipeline, pixels)
+def _stable_diffusion(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
+    return _decoded(pipeline.vae, latents / pipeline.vae.config.scaling_factor)
 
 
-def _sdxl(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:
+def _sdxl(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
     vae = pipeline.vae
     latents = latents.to(vae.dtype)  # see `keep_decoder_exact`
     mean, std = (getattr(vae.config, name, None) for name in ("latents_mean", "latents_std"))
@@ -70,39 +68,43 @@ def _sdxl(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> list[
         latents = latents * std / vae.config.scaling_factor + mean
     else:
         latents = latents / vae.config.scaling_factor
-    pixels = vae.decode(latents, return_dict=False)[0]
+    pixels = _decoded(vae, latents)
     if pipeline.watermark is not None:
         pixels = pipeline.watermark.apply_watermark(pixels)
-    return _pictures(pipeline, pixels)
+    return pixels
 
 
-def _stable_diffusion_3(
-    pipeline: Any, latents: Tensor, size: tuple[int, int] | None
-) -> list[Image]:
+def _stable_diffusion_3(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
     config = pipeline.vae.config
     latents = (latents / config.scaling_factor) + config.shift_factor
-    return _pictures(pipeline, pipeline.vae.decode(latents, return_dict=False)[0])
+    return _decoded(pipeline.vae, latents)
 
 
-def _flux(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:
+def _flux(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
     assert size is not None
     latents = pipeline._unpack_latents(latents, *size, pipeline.vae_scale_factor)
     return _stable_diffusion_3(pipeline, latents, size)
 
 
-def _pixart(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:
+def _pixart(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
     assert size is not None
     vae = pipeline.vae
     latents = latents.to(vae.dtype)
-    pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+    pixels = _decoded(vae, latents / vae.config.scaling_factor)
     if tuple(pixels.shape[-2:]) != size:
         # Drawn at the nearest size it was trained for.
         height, width = size
         pixels = pipeline.image_processor.resize_and_crop_tensor(pixels, width, height)
-    return _pictures(pipeline, pixels)
+    return pixels
 
 
-def _pictures(pipeline: Any, pixels: Tensor) -> list[Image]:
+def _decoded(vae: Any, latents: Tensor) -> Tensor:
+    pixels: Tensor = vae.decode(latents, return_dict=False)[0]
+    return pixels
+
+
+def pictures(pipeline: Any, pixels: Tensor) -> list[Image]:
+    """Return what a decoder gave as pictures, rounded as diffusers rounds."""
     images: list[Image] = pipeline.image_processor.postprocess(pixels, output_type="pil")
     return images
 

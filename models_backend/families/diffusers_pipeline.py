@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor, nn
@@ -22,9 +23,13 @@ from models_backend.families.diffusers_decoders import (
     decoder_of,
     keep_decoder_exact,
     picture_size,
+    pictures,
 )
 from models_backend.families.diffusers_files import load_directory
+from models_backend.families.diffusers_reading import readings
 from models_backend.families.diffusers_samplers import draw_from, fresh_scheduler
+from models_backend.families.finite import FiniteWatch, not_finite
+from models_backend.nn.reading import Reading
 
 
 class DiffusersPipeline(Family):
@@ -39,6 +44,7 @@ class DiffusersPipeline(Family):
         keep_decoder_exact(pipeline)
         for module in self.modules():
             module.eval()  # or dropout would draw noise of its own
+        self._watch = FiniteWatch(self.modules() if self._decoder is None else [])
 
     @property
     def denoiser(self) -> nn.Module:
@@ -63,10 +69,23 @@ class DiffusersPipeline(Family):
         all of them: it is called for each prompt apart.
         """
         if self._decoder is None:
-            pairs = zip(prompts, seeds, strict=True)
-            return Denoised(None, images=tuple(self._whole(*pair, settings) for pair in pairs))
+            return Denoised(None, images=self._images(prompts, seeds, settings))
         latents = self._call(prompts, seeds, settings, output_type="latent")
         return Denoised.of(latents, picture_size(self.pipeline, settings.height, settings.width))
+
+    def _images(
+        self, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
+    ) -> tuple[Image, ...]:
+        """Raises `NotFiniteError` where a network gave NaN or infinity on the way to one."""
+        images, bad = [], 0
+        for prompt, seed in zip(prompts, seeds, strict=True):
+            self._watch.take()  # what a call that broke off left behind
+            with np.errstate(invalid="ignore"):  # making NaN a byte; the watch says it better
+                images.append(self._whole(prompt, seed, settings))
+            bad += not self._watch.take()
+        if bad:
+            raise not_finite(bad, len(images), self.modules(), "")
+        return tuple(images)
 
     def _whole(self, prompt: str, seed: int, settings: SamplerSettings) -> Image:
         image: Image = self._call([prompt], [seed], settings)[0]
@@ -92,9 +111,15 @@ class DiffusersPipeline(Family):
             complaint = " ".join(str(error).split())[:300]
             raise InputError(f"{type(self.pipeline).__name__}: {complaint}") from error
 
-    def to_images(self, latents: Tensor, size: tuple[int, int] | None) -> list[Image]:
+    def to_pixels(self, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
         assert self._decoder is not None
         return self._decoder(self.pipeline, latents, size)
+
+    def to_pictures(self, pixels: Tensor) -> list[Image]:
+        return pictures(self.pipeline, pixels)
+
+    def readings(self, prompts: Sequence[str]) -> list[Reading | None]:
+        return readings(self.pipeline, prompts)
 
     def modules(self) -> list[nn.Module]:
         parts = self.pipeline.components.values()

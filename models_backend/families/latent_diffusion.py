@@ -15,7 +15,6 @@ from typing import Any, Self
 
 import torch
 from diffusers import UNet2DConditionModel
-from PIL import Image
 from torch import Tensor, nn
 
 from models_backend.errors import InputError
@@ -29,6 +28,7 @@ from models_backend.nn.architecture import (
     UNetConfig,
 )
 from models_backend.nn.autoencoder import Autoencoder
+from models_backend.nn.reading import Reading
 from models_backend.nn.schedule import NoiseSchedule
 from models_backend.nn.text import TextEmbedding, TextEncoder
 from models_backend.nn.unet import build_unet
@@ -162,8 +162,12 @@ class LatentDiffusion(Family):
             z = scheduler.step(predicted, t, z).prev_sample
         return Denoised.of(z)
 
-    def to_images(self, latents: Tensor, size: tuple[int, int] | None) -> list[Image.Image]:
-        return _to_images(self.autoencoder.decode(self.denormalise(latents)))
+    def to_pixels(self, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
+        pixels: Tensor = self.autoencoder.decode(self.denormalise(latents))
+        return pixels
+
+    def readings(self, prompts: Sequence[str]) -> list[Reading | None]:
+        return list(self.text_encoder.readings(prompts))
 
     def modules(self) -> list[nn.Module]:
         return [self.autoencoder, self.unet, *self.text_encoder.loaded]
@@ -228,9 +232,3 @@ class LatentDiffusion(Family):
 
 def _per_channel(statistic: Tensor) -> Tensor:
     return statistic.view(1, -1, 1, 1)
-
-
-def _to_images(pixels: Tensor) -> list[Image.Image]:
-    """(B, 3, H, W) in [-1, 1] to 8-bit pictures."""
-    array = ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return [Image.fromarray(picture) for picture in array]

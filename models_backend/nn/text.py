@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from models_backend.errors import CheckpointError
 from models_backend.nn.architecture import TextConfig
+from models_backend.nn.reading import Reading, best_reader, reading_of
 from models_backend.nn.text_sources import TextSource
 
 _BATCH = 64
@@ -77,6 +78,10 @@ class TokenEncoder:
     def unload(self) -> None:
         """Let go of the network; the next use loads it again."""
         self.__dict__.pop("_parts", None)
+
+    def readings(self, texts: Sequence[str]) -> list[Reading]:
+        """Return how much of each text it reads."""
+        return reading_of(self._parts[0], texts, self.tokens)
 
     def encode(self, texts: list[str]) -> TextEmbedding:
         """Return embeddings of at most a batch of texts, on the CPU."""
@@ -157,6 +162,10 @@ class TextEncoder:
             self._cache[text] = found[text]
         parts = zip(*(found[text] for text in texts), strict=True)
         return TextEmbedding(*(torch.stack(part) for part in parts))
+
+    def readings(self, texts: Sequence[str]) -> list[Reading]:
+        """Return how much of each text is read by the encoder that reads most of it."""
+        return best_reader([part.readings(texts) for part in self.parts])
 
     def _together(self, each: list[TextEmbedding]) -> TextEmbedding:
         """One sequence of all encoders' tokens, every encoder in channels of its own."""

@@ -88,10 +88,10 @@ class StoppedAtDecoding(DiffusersPipeline):
         super().__init__(pipeline)
         self.begun, self.let_go = threading.Event(), threading.Event()
 
-    def to_images(self, *arguments: Any) -> list[Any]:
+    def to_pixels(self, *arguments: Any) -> torch.Tensor:
         self.begun.set()
         assert self.let_go.wait(20)
-        return super().to_images(*arguments)
+        return super().to_pixels(*arguments)
 
 
 def test_denoising_does_not_wait_for_decoding(tmp_path):

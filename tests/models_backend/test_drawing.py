@@ -36,6 +36,9 @@ class Pipeline:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return Denoised(torch.tensor([float(seed) for seed in seeds]))
 
+    def readings(self, prompts) -> list[None]:
+        return [None] * len(prompts)
+
     def decode(self, denoised: Denoised) -> list[Image.Image]:
         assert not self.unloaded
         if len(denoised) > self.decoding_room:
