@@ -148,7 +148,8 @@ def make_bulk_draft(*, prompts: int, **options) -> Campaign:
             Sample(
                 checkpoint=checkpoint, prompt=prompt, settings=campaign.settings,
                 seed=sample_seed(campaign.seed, prompt), status=Sample.Status.READY,
-                image=name, image_sha256=digest(name), width=16, height=16,
+                image=name, image_sha256=digest(name), pixels_sha256=digest(name), width=16,
+                height=16,
             )
             for prompt in rows
         )  # fmt: skip

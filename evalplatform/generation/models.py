@@ -200,6 +200,13 @@ class Sample(models.Model):
     image_sha256 = models.CharField(max_length=64, blank=True)
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
+    pixels_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Of size and RGB values: equal where images are."
+    )
+    is_constant = models.BooleanField(default=False, help_text="Whether it is of one colour.")
+    # By the text encoder that reads the largest share of the prompt; null where nothing is known.
+    prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
+    tokens_read = models.PositiveIntegerField(null=True, blank=True)
     code_version = models.CharField(max_length=80, blank=True)
     generated_at = models.DateTimeField(null=True, blank=True)
 
@@ -212,12 +219,33 @@ class Sample(models.Model):
             models.CheckConstraint(
                 name="sample_ready_has_image",
                 condition=Q(status="planned")
-                | (~Q(image="") & Q(image_sha256__regex=r"^[0-9a-f]{64}$") & Q(width__gte=1)),
+                | (
+                    ~Q(image="")
+                    & Q(image_sha256__regex=r"^[0-9a-f]{64}$")
+                    & Q(pixels_sha256__regex=r"^[0-9a-f]{64}$")
+                    & Q(width__gte=1)
+                ),
+            ),
+            models.CheckConstraint(
+                name="sample_reads_no_more_than_there_is",
+                condition=Q(prompt_tokens=None, tokens_read=None)
+                | Q(
+                    prompt_tokens__isnull=False,
+                    tokens_read__isnull=False,
+                    tokens_read__lte=F("prompt_tokens"),
+                ),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.checkpoint} · {self.prompt} · seed {self.seed}"
+
+    @property
+    def reads_in_full(self) -> bool | None:
+        """Whether the prompt reached the model uncut; None where that is not known."""
+        if self.prompt_tokens is None or self.tokens_read is None:
+            return None
+        return self.tokens_read == self.prompt_tokens
 
 
 class WorkerHeartbeat(models.Model):

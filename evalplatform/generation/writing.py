@@ -26,9 +26,12 @@ _WAITING = 2
 
 
 class Part(Protocol):
-    """Images that wait to be decoded, and the seconds each stage took so far."""
+    """Images that wait to be decoded, the seconds each stage took, and how prompts were read."""
 
     seconds: dict[str, float]
+
+    @property
+    def readings(self) -> Sequence[services.PromptReading | None]: ...
 
     def decode(self) -> list[Image]: ...
 
@@ -87,8 +90,8 @@ class SampleWriter:
             images = part.decode()
             decoded = time.perf_counter()
             services.record_samples(
-                samples=samples, images=images, now=timezone.now(), pool=self._pool,
-                batch=run.batch, seconds=seconds,
+                samples=samples, images=images, readings=part.readings, now=timezone.now(),
+                pool=self._pool, batch=run.batch, seconds=seconds,
             )  # fmt: skip
             spent = {"store": time.perf_counter() - decoded}
             for stage, took in (part.seconds | spent).items():

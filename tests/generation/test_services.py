@@ -1,6 +1,7 @@
 """Planning samples, handing them to workers, recording them."""
 
 import io
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -105,6 +106,31 @@ def test_samples_of_a_failed_batch_are_queued_anew(batch, planned):
     (again,) = services.enqueue_samples(samples=planned, request=batch.request)
     assert again.pk != batch.pk
     assert progress_of(planned).failures == []
+
+
+def test_broken_weights_fail_every_batch_of_their_checkpoint_and_no_other(planned, wakes, settings):
+    """No worker is to load and draw what cannot be drawn; nobody else waits for it."""
+    settings.GENERATION_BATCH_SIZE = 4
+    other = factories.plan(
+        factories.make_checkpoint("sound"), planned[0].settings, planned[0].prompt.prompt_set
+    )
+    request = factories.make_request()
+    services.enqueue_samples(samples=[*planned, *other], request=request)
+    elsewhere = factories.plan(
+        planned[0].checkpoint, planned[0].settings, factories.make_prompt_set("more", 1)
+    )
+    services.enqueue_samples(samples=elsewhere, request=factories.make_request("another"))
+    first, second = claim("one"), claim("two")
+    error = RuntimeError("not finite")
+    error.fails_its_like = True
+    services.fail_batch(batch=first, error=error, now=timezone.now())
+    of_each = GenerationBatch.objects.order_by("pk").values_list("checkpoint__name", "status")
+    assert list(of_each) == [
+        ("model", "failed"), ("model", "running"), ("model", "failed"),
+        ("sound", "queued"), ("sound", "queued"), ("sound", "queued"), ("model", "queued"),
+    ]  # fmt: skip
+    assert second.checkpoint == first.checkpoint
+    assert progress_of(planned).failures[1].endswith("RuntimeError: not finite")
 
 
 # ---- claiming -----------------------------------------------------------------------------------
@@ -295,6 +321,48 @@ def test_recording_again_changes_nothing(planned):
     first = Sample.objects.get(pk=planned[0].pk)
     services.record_sample(sample=planned[0], image=factories.make_image(2), now=timezone.now())
     assert Sample.objects.get(pk=planned[0].pk).image_sha256 == first.image_sha256
+
+
+def test_recorded_sample_says_what_its_image_is(planned):
+    """Pixels are compared, not files: another zlib packs the same picture into other bytes."""
+    palette = factories.make_image(1).quantize()
+    images = [palette, palette.convert("RGB"), Image.new("RGB", (16, 8)), Image.new("L", (8, 16))]
+    services.record_samples(samples=planned[:4], images=images, now=timezone.now())
+    rows = [Sample.objects.get(pk=each.pk) for each in planned[:4]]
+    assert [row.is_constant for row in rows] == [False, False, True, True]
+    assert rows[0].pixels_sha256 == rows[1].pixels_sha256
+    assert len({row.pixels_sha256 for row in rows}) == 3  # size tells two black images apart
+
+
+@dataclass
+class Reading:
+    """As `models_backend.nn.reading` has it."""
+
+    tokens: int
+    read: int
+
+
+def test_recorded_sample_says_how_much_of_its_prompt_was_read(planned):
+    readings = [Reading(93, 77), Reading(5, 5), None]
+    images = [factories.make_image(each) for each in range(3)]
+    services.record_samples(
+        samples=planned[:3], images=images, readings=readings, now=timezone.now()
+    )
+    rows = [Sample.objects.get(pk=each.pk) for each in planned[:3]]
+    assert [(row.prompt_tokens, row.tokens_read) for row in rows] == [
+        (93, 77),
+        (5, 5),
+        (None, None),
+    ]
+    assert [row.reads_in_full for row in rows] == [False, True, None]
+
+
+@pytest.mark.parametrize(
+    "told", [{"prompt_tokens": 5, "tokens_read": 6}, {"prompt_tokens": 5}, {"tokens_read": 5}]
+)
+def test_impossible_reading_cannot_be_stored(planned, told):
+    with pytest.raises(IntegrityError, match="sample_reads_no_more_than_there_is"):
+        Sample.objects.filter(pk=planned[0].pk).update(**told)
 
 
 def test_storage_that_is_away_for_a_moment_is_waited_for(planned, monkeypatch):

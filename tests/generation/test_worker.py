@@ -1,16 +1,20 @@
 """Generation through a real broker and a real worker process, killed and resumed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from safetensors.numpy import load_file, save_file
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.generation.models import GenerationBatch, Sample
 from tests import factories, live
 
@@ -80,6 +84,29 @@ def test_failed_generation_says_why_and_can_be_repeated(registered):
             run_eval(sampler="unknown")
         assert raised.value.returncode == 2
         assert Campaign.objects.get().status == "generating"
+
+
+def test_broken_weights_are_named_and_no_image_of_them_is_stored(registered, pipelines, tmp_path):
+    """As a diverged run leaves them; the other checkpoint's samples are made all the same."""
+    broken = tmp_path / "broken"
+    shutil.copytree(pipelines[0], broken)
+    weights = broken / "unet/diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors["conv_in.weight"][:] = np.nan
+    save_file(tensors, weights, metadata={"format": "pt"})
+    register_checkpoint(source=broken, name="broken")
+    with live.worker():
+        with pytest.raises(
+            CommandError, match=r"of broken failed: .*conv_in\.weight is not finite"
+        ):
+            call_command("run_eval", "two", "broken", prompts=["things"], name="run", steps=2)
+        wait_until(lambda: not GenerationBatch.objects.unfinished().exists())
+    ready = Sample.objects.filter(status="ready").values_list("checkpoint__name", flat=True)
+    assert set(ready) == {"two"}
+    assert len(ready) == 6
+    (batch,) = GenerationBatch.objects.filter(status="failed")
+    assert batch.attempts == 1
+    assert Campaign.objects.get().status == "generating"
 
 
 def wait_until(condition, seconds=60):

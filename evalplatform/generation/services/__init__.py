@@ -12,6 +12,7 @@ from evalplatform.generation.services.claiming import (
 )
 from evalplatform.generation.services.planning import enqueue_samples, open_request, plan_samples
 from evalplatform.generation.services.recording import (
+    PromptReading,
     encode_image,
     record_sample,
     record_samples,
@@ -25,6 +26,7 @@ from evalplatform.generation.services.steering import (
 )
 
 __all__ = [
+    "PromptReading",
     "cancel_batch",
     "cancel_request",
     "claim_next",

@@ -153,11 +153,21 @@ def cancel_batch(*, batch: GenerationBatch) -> None:
 
 
 def fail_batch(*, batch: GenerationBatch, error: BaseException, now: datetime) -> None:
-    """Mark a batch failed with the reason a person will read: the end of the traceback."""
+    """Mark a batch failed with the reason a person will read: the end of the traceback.
+
+    Where the error says that every image of the checkpoint fails alike (`fails_its_like`, as
+    `models_backend.errors` has it), the request's other batches of it fail with it, so that no
+    worker loads and draws it for nothing. Batches of other checkpoints go on.
+    """
     reason = " ".join(traceback.format_exception_only(error)[-1].split())
-    _held(batch).update(
-        status=Batch.FAILED, lease_expires_at=None, finished_at=now, error=reason[:2000]
-    )
+    failed = {
+        "status": Batch.FAILED, "lease_expires_at": None, "finished_at": now,
+        "error": reason[:2000],
+    }  # fmt: skip
+    if _held(batch).update(**failed) and getattr(error, "fails_its_like", False):
+        GenerationBatch.objects.filter(
+            request=batch.request_id, checkpoint=batch.checkpoint_id, status=Batch.QUEUED
+        ).update(**failed)
 
 
 def wake_myself(*, memory_bytes: int | None, now: datetime) -> bool:

@@ -200,6 +200,7 @@ def _record_samples(campaign: Any) -> None:
                 status=Sample.Status.READY,
                 image=files[(2 * index + half) % IMAGES],
                 image_sha256=factories.digest(files[(2 * index + half) % IMAGES]),
+                pixels_sha256=factories.digest(files[(2 * index + half) % IMAGES]),
                 width=IMAGE_SIZE,
                 height=IMAGE_SIZE,
                 generated_at=now,
