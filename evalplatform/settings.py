@@ -4,7 +4,6 @@
 """
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
 import environ
@@ -158,7 +157,7 @@ STORAGES = {
             "security_token": env.text("AWS_SESSION_TOKEN"),
         },
     ),
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "evalplatform.core.static_files.HashedStaticFilesStorage"},
 }
 # Where a proxy in front serves object storage internally (nginx: `internal`), e.g. /protected/.
 IMAGE_ACCEL_PREFIX = env.text("IMAGE_ACCEL_PREFIX")
@@ -175,15 +174,11 @@ CHECKPOINT_MAX_BYTES = env.integer(
 # The model hub, or a mirror of it; its token is HF_TOKEN, as huggingface_hub reads it.
 HF_ENDPOINT = env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 STATIC_URL = "/static/"
-PLOTLY = find_spec("plotly")  # found, not imported
-if PLOTLY is None:
-    raise ImproperlyConfigured("plotly is not installed; pip install -r requirements.txt.")
-STATICFILES_DIRS = [
-    BASE_DIR / "static",
-    # plotly.js as the plotly package carries it, so that page and offline file use one version.
-    ("plotly", str(Path(str(PLOTLY.origin)).parent / "package_data")),
-]
-# Static files are few and small: served from where they are written, with no collecting step.
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Names with a hash are kept by browsers for ever; where nothing was collected, files are served
+# from where they are written.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_USE_FINDERS = True
 
 AUTH_USER_MODEL = "accounts.User"

@@ -48,9 +48,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _empty_object_storage() -> None:
-    for name in ("objects", "checkpoints"):
+def _empty_folders() -> None:
+    for name in ("objects", "checkpoints", "static"):
         shutil.rmtree(Path(settings.VAR_DIR) / name, ignore_errors=True)
+    Path(settings.STATIC_ROOT).mkdir(parents=True)
 
 
 @pytest.fixture

@@ -7,11 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from urllib.parse import quote
 
 import requests
 from django.conf import settings
 from django.db import connections
+
+from evalplatform.core import static_files
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -38,9 +41,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@cache
+def collect_static_files() -> None:
+    """Once for all sites of the test run: the code does not change meanwhile."""
+    static_files.collect()
+
+
 @contextmanager
 def site(**extra: str) -> Iterator[str]:
-    """Run gunicorn and yield the site's address."""
+    """Run gunicorn, with the static files collected, and yield the site's address."""
+    collect_static_files()
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "gunicorn", "evalplatform.wsgi:application", "--bind", address]
     command += ["--workers", "2", "--threads", "4", "--no-control-socket"]

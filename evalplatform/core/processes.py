@@ -19,7 +19,7 @@ import requests
 from django.conf import settings
 from django.db import connections
 
-from evalplatform.core import embedded_postgres
+from evalplatform.core import embedded_postgres, static_files
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 
 SERVICES = ("postgres", "web", "worker")
@@ -128,6 +128,7 @@ def start_web(host: str, port: int) -> str:
     address = f"http://{host}:{port}"
     if process.process() is None:
         _refuse_used_port(host, port)
+        static_files.collect()
         process.start()
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

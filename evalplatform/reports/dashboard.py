@@ -2,7 +2,6 @@
 
 import base64
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -214,6 +213,6 @@ def offline_dashboard(results: CampaignResults) -> str:
     context = dashboard_context(results) | {
         "css": (static / "css/site.css").read_text() + (static / "css/dashboard.css").read_text(),
         "dashboard_js": (static / "js/dashboard.js").read_text(),
-        "plotly_js": resources.files("plotly").joinpath("package_data/plotly.min.js").read_text(),
+        "plotly_js": (static / "vendor/plotly/plotly-basic.min.js").read_text(),
     }
     return render_to_string("reports/dashboard_offline.html", context)

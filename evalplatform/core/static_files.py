@@ -1,0 +1,24 @@
+"""Static files under names that hold their content's hash, compressed, so that browsers keep them.
+
+`collect` writes them to `STATIC_ROOT`; `services start` does it, an operator runs `collectstatic`.
+Where nothing is collected (a developer's machine) the files are served as they are.
+"""
+
+from django.core.management import call_command
+from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+
+class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):
+    """whitenoise's storage, also for JavaScript modules that import each other."""
+
+    # Without it a module would load its neighbours by their plain names: twice, and never fresh.
+    support_js_module_import_aggregation = True
+
+    def stored_name(self, name: str) -> str:
+        stored: str = super().stored_name(name) if self.hashed_files else name
+        return stored
+
+
+def collect() -> None:
+    """Write every static file to `STATIC_ROOT`, hashed and compressed."""
+    call_command("collectstatic", interactive=False, verbosity=0)
