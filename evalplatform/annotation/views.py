@@ -5,7 +5,7 @@ Every action works as a plain form; `annotate.js` asks for JSON instead and stay
 
 import uuid
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from csp.decorators import csp_update
 from django.conf import settings
@@ -25,12 +25,12 @@ from evalplatform.annotation import crowd, selectors, services, statements
 from evalplatform.annotation.examples import example_image, examples_for
 from evalplatform.annotation.identity import annotator_id, sign_in
 from evalplatform.annotation.models import Enrolment
-from evalplatform.annotation.presentation import MAX_WANT, page_state
+from evalplatform.annotation.presentation import page_state
+from evalplatform.annotation.requests import answer_of, key_of, uuid_of, want_of
 from evalplatform.campaigns.criteria import CRITERIA
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 
-Number = TypeVar("Number", int, float)
 ARRIVAL_KEY = "arrival"
 VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 
@@ -66,7 +66,10 @@ def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
     """
     key = request.GET.get("key")
     if key:
-        annotator = selectors.annotator_named(key)
+        try:
+            annotator = selectors.annotator_named(key_of(key))
+        except BadInputError as error:
+            return _problem(request, None, str(error))
         if annotator is None:
             raise Http404
         return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
@@ -166,7 +169,7 @@ def begin(request: HttpRequest, invitation: str) -> HttpResponse:
 def next_pair(request: HttpRequest, invitation: str) -> JsonResponse:
     """The state of the page as JSON: the pairs held, or why there are none."""
     try:
-        want = _want(request.GET, least=1)
+        want = want_of(request.GET, least=1)
         return JsonResponse(_state(_enrolment(request, invitation), want=want))
     except BadInputError as error:
         return JsonResponse({"error": str(error)}, status=400)
@@ -181,7 +184,7 @@ def vote(request: HttpRequest, invitation: str) -> HttpResponse:
         request,
         invitation,
         lambda enrolment, form: services.record_vote(
-            enrolment=enrolment, answer=_answer(form), now=timezone.now()
+            enrolment=enrolment, answer=answer_of(form), now=timezone.now()
         ),
     )
 
@@ -191,7 +194,7 @@ def undo(request: HttpRequest, invitation: str) -> HttpResponse:
     """Take the last vote back."""
 
     def act(enrolment: Enrolment, form: QueryDict) -> services.Receipt:
-        key = _uuid(form, "idempotency_key") if form.get("idempotency_key") else None
+        key = uuid_of(form, "idempotency_key") if form.get("idempotency_key") else None
         return services.undo_vote(enrolment=enrolment, key=key, now=timezone.now())
 
     return _act(request, invitation, act)
@@ -205,7 +208,7 @@ def skip(request: HttpRequest, invitation: str) -> HttpResponse:
         invitation,
         lambda enrolment, form: services.skip_assignment(
             enrolment=enrolment,
-            public_id=_uuid(form, "assignment"),
+            public_id=uuid_of(form, "assignment"),
             reason=form.get("reason", ""),
             now=timezone.now(),
         ),
@@ -232,7 +235,7 @@ def _act(
     enrolment = _enrolment(request, invitation)
     wants_json = request.accepts("application/json") and not request.accepts("text/html")
     try:
-        want = _want(request.POST, least=0)
+        want = want_of(request.POST, least=0)
         receipt = action(enrolment, request.POST)
     except Enrolment.DoesNotExist as error:
         raise Http404 from error
@@ -280,13 +283,15 @@ def send_image(name: str) -> HttpResponseBase:
 
 
 def _campaign(invitation: str) -> Campaign:
+    if not invitation.isprintable():
+        raise Http404
     return get_object_or_404(Campaign, invitation=invitation, status__in=VISIBLE)
 
 
 def _enrolment(request: HttpRequest, invitation: str) -> Enrolment:
     """Return the asker's enrolment, not read yet: every service reads it as it locks it."""
     asking = annotator_id(request)
-    if asking is None:
+    if asking is None or not invitation.isprintable():
         raise Http404
     return Enrolment(annotator_id=asking, campaign=Campaign(invitation=invitation))
 
@@ -295,40 +300,3 @@ def _state(enrolment: Enrolment, *, want: int) -> dict[str, Any]:
     now = timezone.now()
     held = services.hold_pairs(enrolment=enrolment, want=want, now=now)
     return page_state(enrolment, held, now)
-
-
-def _want(form: QueryDict, *, least: int) -> int:
-    """Return how many pairs a request wants to hold, within bounds."""
-    given = form.get("want", "1")
-    if not given.isascii() or not given.isdigit():
-        raise BadInputError(f"want={given!r}; send a number from {least} to {MAX_WANT}.")
-    return min(max(int(given), least), MAX_WANT)
-
-
-def _uuid(form: QueryDict, name: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(form.get(name, ""))
-    except ValueError as error:
-        raise BadInputError(f"{name} must be a UUID; reload the page.") from error
-
-
-def _answer(form: QueryDict) -> services.Answer:
-    zoomed = form.get("zoomed", "")
-    return services.Answer(
-        public_id=_uuid(form, "assignment"),
-        choice=form.get("choice", ""),
-        idempotency_key=_uuid(form, "idempotency_key"),
-        response_time_ms=_number(form, "response_time_ms", int),
-        viewport_width=_number(form, "viewport_width", int),
-        viewport_height=_number(form, "viewport_height", int),
-        pixel_ratio=_number(form, "pixel_ratio", float),
-        zoomed=None if zoomed == "" else zoomed == "1",
-    )
-
-
-def _number(form: QueryDict, name: str, kind: Callable[[str], Number]) -> Number | None:
-    given = form.get(name, "")
-    try:
-        return kind(given) if given else None
-    except ValueError as error:
-        raise BadInputError(f"{name} must be a number, not {given!r}; reload the page.") from error

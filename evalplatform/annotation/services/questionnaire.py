@@ -36,6 +36,8 @@ def _checked(question: Question, value: str) -> str:
             f"{value!r} is no answer to “{question.label}”; choose one of "
             f"{', '.join(question.choices)}."
         )
+    if "\0" in value:
+        raise BadInputError(f"the answer to “{question.label}” holds a NUL, which is no text.")
     if len(value) > MAX_TEXT:
         raise BadInputError(f"the answer to “{question.label}” is over {MAX_TEXT:,} characters.")
     return value

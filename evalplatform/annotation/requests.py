@@ -1,0 +1,66 @@
+"""Reading what an annotator's browser sent: every value is checked before anything is done."""
+
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.http import QueryDict
+
+from evalplatform.annotation.presentation import MAX_WANT
+from evalplatform.annotation.services import Answer
+from evalplatform.core.errors import BadInputError
+
+Number = TypeVar("Number", int, float)
+_MOST_DIGITS = 9
+_QUOTED = 40  # characters of a wrong value that are repeated
+
+
+def want_of(form: QueryDict, *, least: int) -> int:
+    """Return how many pairs a request wants to hold, within bounds."""
+    given = form.get("want", "1")
+    if not given.isascii() or not given.isdigit() or len(given) > _MOST_DIGITS:
+        raise BadInputError(f"want={given[:_QUOTED]!r}; send a number from {least} to {MAX_WANT}.")
+    return min(max(int(given), least), MAX_WANT)
+
+
+def uuid_of(form: QueryDict, name: str) -> uuid.UUID:
+    """Return a field that must be a UUID."""
+    try:
+        return uuid.UUID(form.get(name, ""))
+    except ValueError as error:
+        raise BadInputError(f"{name} must be a UUID; reload the page.") from error
+
+
+def key_of(given: str) -> str:
+    """Return the key of a personal link. Raises `BadInputError` where none looks like that."""
+    if not given.isprintable():
+        raise BadInputError(
+            "this link was changed on its way: its key holds a character that no key has; open "
+            "the link as it was sent to you."
+        )
+    return given
+
+
+def answer_of(form: QueryDict) -> Answer:
+    """Return the answer that a vote's form holds."""
+    zoomed = form.get("zoomed", "")
+    return Answer(
+        public_id=uuid_of(form, "assignment"),
+        choice=form.get("choice", ""),
+        idempotency_key=uuid_of(form, "idempotency_key"),
+        response_time_ms=_number(form, "response_time_ms", int),
+        viewport_width=_number(form, "viewport_width", int),
+        viewport_height=_number(form, "viewport_height", int),
+        pixel_ratio=_number(form, "pixel_ratio", float),
+        zoomed=None if zoomed == "" else zoomed == "1",
+    )
+
+
+def _number(form: QueryDict, name: str, kind: Callable[[str], Number]) -> Number | None:
+    given = form.get(name, "")
+    try:
+        return kind(given) if given else None
+    except ValueError as error:
+        raise BadInputError(
+            f"{name} must be a number, not {given[:_QUOTED]!r}; reload the page."
+        ) from error
