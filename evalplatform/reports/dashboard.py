@@ -13,10 +13,12 @@ from django.template.loader import render_to_string
 from evalplatform.annotation.models import Release, SurplusVote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.quality.summary import NARROW, QualitySummary
+from evalplatform.reports.answers import answers
+from evalplatform.reports.figures import all_figures
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, share_in_words
 from evalplatform.reports.table import coefficient, early_net, p_value, percent, percent_of
-from evalplatform.stats import ConfidenceSequence
+from evalplatform.stats import ConfidenceSequence, Estimate
 from evalplatform.stats.sequential import ASSUMES
 
 # Pairs shown are the first of the campaign's seeded random order: never picked by hand.
@@ -34,13 +36,13 @@ class ShownPair:
 
 def dashboard_context(results: CampaignResults) -> dict[str, Any]:
     """Return what `reports/_dashboard.html` shows."""
-    from evalplatform.reports.figures import all_figures
-
+    figures = all_figures(results)
     return {
         "results": results,
         "campaign": results.campaign,
         "completeness": results.completeness,
         "stamp": results.simulated_stamp,
+        "answers": answers(results),
         "rows": [_row(group) for group in results.groups],
         "exploratory": [
             {
@@ -62,7 +64,7 @@ def dashboard_context(results: CampaignResults) -> dict[str, Any]:
                 "criterion": each.criterion_label,
                 "n": each.sequence.n_prompts,
                 "net": early_net(each.sequence),
-                "says": _what_it_says(results.campaign, each.sequence),
+                "says": _what_it_says(each.sequence),
             }
             for each in results.early_looks
         ],
@@ -83,7 +85,9 @@ def dashboard_context(results: CampaignResults) -> dict[str, Any]:
             for each in results.with_excluded
         ],
         "pairs": shown_pairs(results.campaign),
-        "figures": all_figures(results),
+        "figures": figures,
+        "drawn": {name.removeprefix("figure-"): True for name in figures},
+        "why_no_interval": results.groups[0].rates.net.reason if results.groups else "",
     }
 
 
@@ -117,13 +121,17 @@ def _safety(results: CampaignResults) -> dict[str, Any] | None:
     }
 
 
-def _what_it_says(campaign: Campaign, sequence: ConfidenceSequence) -> str:
+def _what_it_says(sequence: ConfidenceSequence) -> str:
     if sequence.low is None or sequence.high is None:
         return sequence.reason
     if not sequence.decided:
         return "no preference shown yet"
-    preferred = campaign.checkpoint_a if sequence.low > 0.0 else campaign.checkpoint_b
-    return f"{preferred.name} preferred"
+    return f"{'A' if sequence.low > 0.0 else 'B'} preferred"
+
+
+def _cell(estimate: Estimate, *, signed: bool = False) -> str:
+    """Return an estimate for a table: on a phone it breaks before its interval, not within."""
+    return percent(estimate, signed=signed).replace(", ", ",\N{NO-BREAK SPACE}")
 
 
 def _row(group: Any) -> dict[str, Any]:
@@ -131,17 +139,16 @@ def _row(group: Any) -> dict[str, Any]:
     return {
         "criterion": group.criterion_label,
         "prompts": group.prompts,
+        "depth": group.depth,
         "k": group.k,
-        "votes": {part: percent(getattr(group.rates, part)) for part in ("win", "tie", "lose")},
+        "votes": {part: _cell(getattr(group.rates, part)) for part in ("win", "tie", "lose")},
         "votes_n": group.rates.tally.total,
-        "net": percent(group.rates.net, signed=True),
+        "net": _cell(group.rates.net, signed=True),
         "p": p_value(group.test.p_value),
         "design_effect": group.rates.net.design_effect,
-        "verdicts": {
-            part: percent(getattr(group.verdicts, part)) for part in ("win", "tie", "lose")
-        },
+        "verdicts": {part: _cell(getattr(group.verdicts, part)) for part in ("win", "tie", "lose")},
         "verdicts_n": group.verdicts.tally.total,
-        "verdicts_net": percent(group.verdicts.net, signed=True),
+        "verdicts_net": _cell(group.verdicts.net, signed=True),
         "percent_agreement": percent_of(agreement.percent),
         "alpha": coefficient(agreement.alpha),
         "alpha_ordinal": coefficient(agreement.alpha_ordinal),

@@ -8,6 +8,7 @@ from typing import Any
 from evalplatform import stats
 from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
+from evalplatform.reports.answers import answers
 from evalplatform.reports.results import CampaignResults, EarlyLook
 
 FORMAT = "evalplatform-results/2"
@@ -37,6 +38,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "simulated_votes": results.n_simulated_votes,
         "median_response_ms": results.median_response_ms,
         "side_bias": plain(results.side_bias),
+        "answers": [plain(each) for each in answers(results)],
         "groups": [
             {
                 "criterion": group.criterion,

@@ -124,6 +124,16 @@ class CampaignResults:
         what = "votes, excluded ones included," if self.quality.excluded_votes else "votes"
         return f"SIMULATED: {who} {what} were cast by simulated annotators, not by people."
 
+    @property
+    def short_stamp(self) -> str:
+        """The same in few words, for inside a figure."""
+        if not self.is_simulated:
+            return ""
+        simulated, total = int(self.stored.is_simulated.sum()), len(self.stored)
+        if simulated == total:
+            return "SIMULATED: no vote by a person"
+        return f"SIMULATED: {simulated:,} of {total:,} votes" if simulated else "SIMULATED: checks"
+
 
 def campaign_results(campaign: Campaign) -> CampaignResults:
     """Compute a campaign's results from the votes that count now."""

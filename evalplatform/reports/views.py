@@ -36,7 +36,8 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     """The results of one campaign as they stand."""
     campaign = get_object_or_404(Campaign, slug=slug)
     link = request.build_absolute_uri(f"/annotate/{campaign.invitation}/")
-    context = dashboard_context(campaign_results(campaign)) | {"annotator_link": link}
+    context = dashboard_context(campaign_results(campaign))
+    context |= {"on_site": True, "annotator_link": link}
     return render(request, "reports/dashboard.html", context)
 
 

@@ -1,10 +1,14 @@
 """The dashboard as a researcher sees it, on the site and as an offline file."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.promptsets.models import PromptSet
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.results import campaign_results
 from tests import factories
@@ -13,8 +17,19 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 FIGURES = ("figure-net", "figure-votes", "figure-verdicts")
 
 
+LONG = "a-model-tuned-on-two-thousand-pictures-that-somebody-chose-by-hand-run-12-step-{}"
+LOOKS = [(width, scheme) for width in (375, 1280) for scheme in ("light", "dark")]
+
+
 @pytest.fixture
-def voted(campaign):
+def voted(make_campaign):
+    """A campaign whose names are as long as names may be, all votes simulated."""
+    campaign = make_campaign()
+    PromptSet.objects.update(name="my-prompts-" + 69 * "p")
+    for side in ("a", "b"):
+        checkpoint = getattr(campaign, f"checkpoint_{side}")
+        Checkpoint.objects.filter(pk=checkpoint.pk).update(name=LONG.format(side))
+    campaign.refresh_from_db()
     annotators = [Annotator.objects.create(is_simulated=True) for _ in range(6)]
     factories.judge_everything(
         campaign, annotators, lambda slot: "left" if slot.slot % 2 else "tie"
@@ -25,7 +40,8 @@ def voted(campaign):
 def assert_figures_are_drawn(page):
     for name in FIGURES:
         page.wait_for_selector(f"#{name} .main-svg", state="attached")
-        assert "SIMULATED" in page.locator(f"#{name} .annotation-text").first.inner_html()
+        stamps = page.locator(f"#{name} .annotation-text", has_text="SIMULATED")
+        assert stamps.count() == 1
 
 
 def test_researcher_signs_in_and_reads(page, site, voted, rania):
@@ -60,6 +76,70 @@ def test_offline_file_draws_its_figures_and_fetches_nothing(browser, voted, tmp_
     assert_figures_are_drawn(page)
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     context.close()
+
+
+_TEXTS = """() => [...document.querySelectorAll(".js-plotly-plot text")].map(text => {
+  const box = text.getBoundingClientRect();
+  const plot = text.closest(".plot"), frame = plot.getBoundingClientRect();
+  const note = text.closest(".annotation-text-g")?.querySelector("rect.bg");
+  const own = text.closest(".point")?.querySelector("path") ?? note;
+  const isSeen = own && getComputedStyle(own).fillOpacity !== "0"
+    && getComputedStyle(own).opacity !== "0" && getComputedStyle(own).fill !== "none";
+  return {
+    text: text.textContent, width: box.width, height: box.height,
+    inside: box.left >= frame.left && box.right <= frame.right
+      && box.top >= frame.top && box.bottom <= frame.bottom,
+    ink: getComputedStyle(text).fill,
+    ground: isSeen ? getComputedStyle(own).fill : getComputedStyle(plot).backgroundColor,
+  };
+}).filter(each => each.width && each.text.trim())"""
+
+
+def luminance(colour):
+    channels = [int(each) / 255 for each in re.findall(r"\d+", colour)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one, other):
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_text_in_figures_is_whole_upright_and_legible(browser, voted, tmp_path, width, scheme):
+    file = tmp_path / "dashboard.html"
+    file.write_text(offline_dashboard(campaign_results(voted)))
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    assert_figures_are_drawn(page)
+    texts = page.evaluate(_TEXTS)
+    context.close()
+    assert len(texts) > 30
+    assert [each["text"] for each in texts if not each["inside"]] == []
+    assert [each["text"] for each in texts if each["height"] > 26] == []
+    pale = [(each["text"], each["ink"], each["ground"]) for each in texts
+            if contrast(each["ink"], each["ground"]) < 4.5]  # fmt: skip
+    assert pale == []
+
+
+def test_every_number_is_on_the_screen_of_a_phone(page, site, voted, rania):
+    page.set_viewport_size({"width": 375, "height": 720})
+    page.goto(site + reverse("reports:campaign_list"))
+    page.get_by_label("Username").fill("rania")
+    page.get_by_label("Password").fill("a long password")
+    page.get_by_role("button", name="Sign in").click()
+    for name, args in (("dashboard", [voted.slug]), ("campaign_list", [])):
+        page.goto(site + reverse(f"reports:{name}", args=args))
+        outside = page.evaluate(
+            """() => [...document.querySelectorAll("td.number, td .simulated")].filter(cell => {
+              const box = cell.getBoundingClientRect();
+              return box.width && (box.left < 0 || box.right > innerWidth);
+            }).map(cell => cell.textContent)"""
+        )
+        assert outside == [], name
+        assert page.locator("td.number").count() > 1
 
 
 def test_phone_shows_the_dashboard_without_sideways_scrolling(browser, voted, tmp_path):

@@ -50,7 +50,7 @@ def test_they_are_shown_with_what_they_assume_wherever_they_are_shown(halfway):
         assert ASSUMES in text
         assert f"{100 * look.sequence.low:+.1f}" in text
     (shown,) = dashboard_context(results)["early_looks"]
-    assert shown["says"] == f"{halfway.checkpoint_a.name} preferred"
+    assert shown["says"] == "A preferred"
     exported = json.loads(json.dumps(results_json(results), allow_nan=False))["early_looks"][0]
     assert (exported["low"], exported["assumes"]) == (look.sequence.low, ASSUMES)
 

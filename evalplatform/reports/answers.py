@@ -1,0 +1,102 @@
+"""The answer of each criterion in one sentence, from the numbers that the tables show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evalplatform.campaigns.models import Campaign
+from evalplatform.reports.results import CampaignResults, EarlyLook, GroupResult
+from evalplatform.stats import State
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one criterion's votes on all its prompts say.
+
+    `leader` is "A" or "B" where a preference is shown, otherwise empty.
+    """
+
+    criterion: str
+    criterion_label: str
+    leader: str
+    sentence: str
+
+
+def answers(results: CampaignResults) -> list[Answer]:
+    """Return an answer for each criterion with votes that count, in the campaign's order."""
+    looks = {each.criterion: each for each in results.early_looks}
+    found = []
+    for group in results.groups:
+        if group.depth:
+            continue
+        look = looks.get(group.criterion)
+        leader, sentence = _early(results, look) if look else _final(results, group)
+        found.append(Answer(group.criterion, group.criterion_label, leader, sentence))
+    return found
+
+
+def _final(results: CampaignResults, group: GroupResult) -> tuple[str, str]:
+    net = group.rates.net
+    if net.value is None:
+        return "", net.reason
+    if net.low is None or net.high is None:
+        value = f"net {100 * net.value:+.1f} %"
+        if net.state is State.ONE_ANNOTATOR:
+            return "", f"One annotator: {value} of their votes, no interval for others."
+        return "", f"{value[0].upper()}{value[1:]}, no interval: {net.reason}"
+    bounds = Bounds(net.value, net.low, net.high)
+    if not bounds.leader:
+        return "", f"{_people(results)} show no preference between A and B: {bounds}."
+    return bounds.leader, f"{_people(results)} prefer {bounds.order}: {bounds}."
+
+
+def _early(results: CampaignResults, look: EarlyLook) -> tuple[str, str]:
+    """Say what may be said before all votes are in: only what bounds for any time allow."""
+    sequence = look.sequence
+    why = (
+        "voting was stopped before all votes were in"
+        if results.campaign.status == Campaign.Status.CLOSED
+        else "voting is not finished"
+    )
+    if sequence.value is None or sequence.low is None or sequence.high is None:
+        return "", f"Not decided yet: {why}. {sequence.reason}"
+    bounds = Bounds(sequence.value, sequence.low, sequence.high)
+    if not sequence.decided:
+        return "", f"Not decided yet: {why}; so far {bounds}."
+    who = _people(results).replace("People", "annotators").lower()
+    return bounds.leader, (
+        f"So far these {who} prefer {bounds.order}: {bounds}, bounds that hold at every look; "
+        f"{why}."
+    )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A net preference with its interval, each in [-1, 1]."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def leader(self) -> str:
+        if self.low > 0:
+            return "A"
+        return "B" if self.high < 0 else ""
+
+    @property
+    def order(self) -> str:
+        return "A over B" if self.leader == "A" else "B over A"
+
+    def __str__(self) -> str:
+        return f"net {100 * self.value:+.1f} % [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
+
+def _people(results: CampaignResults) -> str:
+    """Return who voted, so that no simulated vote is ever said to be a person's."""
+    if not results.n_simulated_votes:
+        return "People"
+    votes = sum(each.rates.tally.total for each in results.groups if each.depth == 0)
+    if results.n_simulated_votes == votes:
+        return "Simulated annotators"
+    return "Annotators, some of them simulated,"
