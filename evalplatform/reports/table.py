@@ -1,18 +1,22 @@
 """The win / tie / lose table as text."""
 
 import io
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from evalplatform.quality.summary import QualitySummary
+from evalplatform.reports.answers import answers
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, share_in_words
 from evalplatform.stats import AgreementEstimate, ConfidenceSequence, Estimate, State
 from evalplatform.stats.sequential import ASSUMES
 
 WIDTH = 112
+NARROWEST = 80  # below, numbers would be folded in their middle
+INDENT = "  "  # of a part below what it is part of
 FOOTNOTE = (
     "Brackets: 95 % intervals for other prompts judged by other annotators. Votes: two-way "
     "clustered by prompt and annotator. Verdicts: more than half of a comparison's votes, "
@@ -83,26 +87,31 @@ def p_value(p: float | None) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def results_table(results: CampaignResults) -> str:
-    """Return the results as a table of plain text, about 110 columns wide."""
+def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
+    """Return the results as tables of plain text, at most `width` columns wide.
+
+    What does not fit is wrapped, never cut: a p-value without its end is another p-value.
+    """
     campaign = results.campaign
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None)
+    console = Console(file=io.StringIO(), width=max(width, NARROWEST), color_system=None)
     if results.is_simulated:
         console.print(results.simulated_stamp, style="bold")
+    console.print(f"A = {campaign.checkpoint_a.name}\nB = {campaign.checkpoint_b.name}")
+    counts, people = results.completeness, results.n_annotators
     console.print(
-        f"A = {campaign.checkpoint_a.name}   B = {campaign.checkpoint_b.name}   "
-        f"{results.completeness.votes:,} of {results.completeness.votes_wanted:,} votes on "
-        f"{results.completeness.comparisons:,} comparisons by {results.n_annotators} annotators"
+        f"{counts.votes:,} of {counts.votes_wanted:,} votes on {counts.comparisons:,} comparisons "
+        f"by {people:,} annotator{'' if people == 1 else 's'}"
     )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("criterion\nprompts", "level"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("n", "A wins %", "tie %", "B wins %", "net %", "p"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for answer in answers(results):
+        console.print(f"{answer.criterion_label}: {answer.sentence}")
+    table = _table(
+        ("criterion\nprompts", "level"), ("n", "A wins %", "tie %", "B wins %", "net %", "p")
+    )
     for group in results.groups:
         rates, verdicts = group.rates, group.verdicts
+        name = f"{group.criterion_label}\n{INDENT * group.depth}{group.prompts}"
         table.add_row(
-            f"{group.criterion_label}\n{group.prompts}", "votes", f"{rates.tally.total:,}",
+            name, "votes", f"{rates.tally.total:,}",
             stacked(rates.win), stacked(rates.tie), stacked(rates.lose),
             stacked(rates.net, signed=True), p_value(group.test.p_value),
         )  # fmt: skip
@@ -122,6 +131,16 @@ def results_table(results: CampaignResults) -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
+def _table(texts: Sequence[str], numbers: Sequence[str]) -> Table:
+    """Return an empty table: columns of text, then columns of numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in texts:
+        table.add_column(heading, overflow="fold")
+    for heading in numbers:
+        table.add_column(heading, justify="right", overflow="fold")
+    return table
+
+
 def _print_early_looks(console: Console, results: CampaignResults) -> None:
     """Print bounds that may be read before all votes are in."""
     for each in results.early_looks:
@@ -137,11 +156,7 @@ def _print_categories(console: Console, results: CampaignResults) -> None:
     """Print the net preference by category and challenge."""
     if not results.categories:
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("criterion", "by", "group"):
-        table.add_column(heading, no_wrap=True, max_width=30)
-    for heading in ("n", "net %", "p", "Holm p"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _table(("criterion", "by", "group"), ("n", "net %", "p", "Holm p"))
     for each in results.categories:
         test = each.test
         table.add_row(
@@ -155,11 +170,10 @@ def _print_categories(console: Console, results: CampaignResults) -> None:
 def _print_exclusions(console: Console, results: CampaignResults) -> None:
     """Print who was excluded, and the net preference with and without their votes."""
     if results.with_excluded:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for heading in ("criterion", "prompts"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ("net %\nas reported", "net %\nwith excluded", "excluded\nvotes"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        table = _table(
+            ("criterion", "prompts"),
+            ("net %\nas reported", "net %\nwith excluded", "excluded\nvotes"),
+        )
         for each in results.with_excluded:
             table.add_row(
                 each.criterion_label, each.prompts,

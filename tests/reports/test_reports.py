@@ -111,6 +111,22 @@ def test_table_says_the_numbers(voted):
     assert max(len(line) for line in table.splitlines()) <= 112
 
 
+@pytest.mark.parametrize("width", [40, 80, 100, 112, 200])
+def test_table_wraps_at_any_width_and_cuts_nothing(voted, width):
+    """A p-value that ends in an ellipsis is another p-value."""
+    from evalplatform.promptsets.models import PromptSet
+
+    PromptSet.objects.update(name="a-set-of-prompts-" + 63 * "y")
+    results = campaign_results(voted)
+    table = results_table(results, width=width)
+    assert "…" not in table
+    assert max(len(line) for line in table.splitlines()) <= max(width, 80)
+    wide = results_table(results, width=300)
+    numbers = re.findall(r"[-+]?\d+\.\d+", wide)
+    assert sorted(re.findall(r"[-+]?\d+\.\d+", table)) == sorted(numbers)
+    assert table.count("y") == wide.count("y")
+
+
 def test_json_holds_every_number_and_no_nan(voted):
     content = results_json(campaign_results(voted))
     text = json.dumps(content, allow_nan=False)

@@ -1,6 +1,7 @@
 """Print or write a campaign's results."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from evalplatform.reports.csv_files import checks_csv, filtered_csv, groups_csv,
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import CampaignResults, campaign_results
-from evalplatform.reports.table import results_table
+from evalplatform.reports.table import WIDTH, results_table
 
 FORMATS = ("table", "json", "csv", "checks", "groups", "filtered", "html")
 
@@ -61,4 +62,4 @@ def render(results: CampaignResults, format: str) -> str:
         return filtered_csv(results)
     if format == "html":
         return offline_dashboard(results)
-    return results_table(results)
+    return results_table(results, width=shutil.get_terminal_size((WIDTH, 0)).columns)
