@@ -4,6 +4,7 @@ import gzip
 import re
 from pathlib import Path
 
+import plotly
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
@@ -56,7 +57,10 @@ def test_name_that_is_in_no_folder_is_refused():
         staticfiles_storage.url("css/missing.css")
 
 
-def test_figures_script_is_small_and_comes_with_its_licence():
+def test_figures_script_is_small_and_of_the_version_that_the_figures_are_made_for():
     script = Path(settings.BASE_DIR) / "static" / PLOTLY
     assert len(gzip.compress(script.read_bytes(), 9)) <= 450_000
     assert (script.parent / "LICENSE").read_text().startswith("MIT License")
+    full = Path(plotly.__file__).parent / "package_data/plotly.min.js"
+    version = re.compile(r"plotly\.js (?:\(basic - minified\) )?v([\d.]+)")
+    assert version.search(script.read_text()[:200])[1] == version.search(full.read_text()[:200])[1]
