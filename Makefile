@@ -30,6 +30,7 @@ worker: $(VENV)/.runtime  ## Run one generation worker in the foreground
 
 test: $(VENV)/.dev $(VENV)/.npm  ## Run every test
 	sh tests/e2e/install_browser.sh $(PY)
+	sh tests/e2e/install_nginx.sh
 	$(PY) -m pytest $(TESTS)
 
 lint: $(VENV)/.dev  ## Check style, types and who imports whom

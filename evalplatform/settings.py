@@ -204,6 +204,14 @@ USE_TZ = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^metrics$"]  # asked for from inside, without the proxy
+SECURE_HSTS_SECONDS = (
+    env.integer("HSTS_SECONDS", 365 * 86400, minimum=0, maximum=2 * 365 * 86400) if HTTPS else 0
+)
+# What other names below this one do (W005), and browsers' built-in lists (W021), are not this
+# site's to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

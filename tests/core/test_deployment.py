@@ -1,0 +1,77 @@
+"""The settings that docs/production.md gives are what Django's deployment check asks for."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from evalplatform.core.checks import static_files_are_collected
+from tests import live
+
+PRODUCTION = Path(settings.BASE_DIR) / "docs/production.md"
+
+
+def documented_settings(key_file: Path) -> dict[str, str]:
+    """Read the settings of the documentation, with a key's file that is there."""
+    block = re.search(r"```sh\n(.*?)```", PRODUCTION.read_text(), re.DOTALL)[1]
+    found = dict(line.split("=", 1) for line in block.splitlines())
+    assert found["HTTPS"] == "1"
+    return found | {"SECRET_KEY_FILE": str(key_file)}
+
+
+def check_deploy(variables: dict[str, str]) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"EVALPLATFORM_VAR": str(settings.VAR_DIR)} | variables,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def documented(tmp_path):
+    live.collect_static_files()
+    (tmp_path / "key").write_text("k3y" * 7 + "abcdefghijklmnopqrstuvwxyz0123456789")
+    return documented_settings(tmp_path / "key")
+
+
+def test_documented_settings_pass_the_deployment_check(documented):
+    result = check_deploy(documented)
+    assert (result.returncode, result.stdout + result.stderr) == (
+        0,
+        "System check identified no issues (2 silenced).\n",
+    )
+
+
+def test_deployment_check_speaks_up_without_them(documented):
+    result = check_deploy(documented | {"HTTPS": "0", "DEBUG": "1"})
+    assert result.returncode == 1
+    for code in ("W004", "W008", "W012", "W016", "W018"):
+        assert f"security.{code}" in result.stderr
+
+
+def test_static_files_not_collected_or_old_are_told(settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path
+    assert [each.id for each in static_files_are_collected(None)] == ["evalplatform.W001"]
+    manifest = tmp_path / "staticfiles.json"
+    manifest.write_text("{}")
+    assert static_files_are_collected(None) == []
+    os.utime(manifest, (0, 0))
+    assert [each.id for each in static_files_are_collected(None)] == ["evalplatform.W002"]
+
+
+def test_plain_http_is_sent_to_https_but_health_and_metrics_are_answered(settings, client, db):
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_HSTS_SECONDS = 3600
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.METRICS_TOKEN = "token"
+    assert client.get("/plan/").status_code == 301
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/metrics", headers={"Authorization": "Bearer token"}).status_code == 200
+    answer = client.get("/accounts/sign-in/", headers={"X-Forwarded-Proto": "https"})
+    assert answer["Strict-Transport-Security"] == "max-age=3600"
