@@ -9,9 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from evalplatform.annotation.models import Release, SurplusVote
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
+from evalplatform.generation.models import Sample
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers
 from evalplatform.reports.figures import all_figures
@@ -26,15 +29,25 @@ SHOWN_PAIRS = 12
 
 
 @dataclass(frozen=True)
+class ShownImage:
+    """One image of a pair, for readers of the dashboard (never for annotators)."""
+
+    side: str  # A or B
+    small: str  # address of its thumbnail, or the thumbnail itself in a file that opens offline
+    full: str  # address of the image; empty offline
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class ShownPair:
-    """One comparison's images, inline, for readers of the dashboard (never for annotators)."""
+    """One comparison's images and prompt."""
 
     prompt: str
-    image_a: str
-    image_b: str
+    images: list[ShownImage]
 
 
-def dashboard_context(results: CampaignResults) -> dict[str, Any]:
+def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dict[str, Any]:
     """Return what `reports/_dashboard.html` shows."""
     figures = all_figures(results)
     return {
@@ -84,7 +97,7 @@ def dashboard_context(results: CampaignResults) -> dict[str, Any]:
             }
             for each in results.with_excluded
         ],
-        "pairs": shown_pairs(results.campaign),
+        "pairs": shown_pairs(results.campaign, offline=offline),
         "figures": figures,
         "drawn": {name.removeprefix("figure-"): True for name in figures},
         "why_no_interval": results.groups[0].rates.net.reason if results.groups else "",
@@ -195,29 +208,41 @@ def _set_aside(quality: QualitySummary) -> list[tuple[str, str, int]]:
     return late + skipped
 
 
-def shown_pairs(campaign: Campaign) -> list[ShownPair]:
-    """Return the first pairs of the campaign's random order, with inline images."""
+def shown_pairs(campaign: Campaign, *, offline: bool) -> list[ShownPair]:
+    """Return the first pairs of the campaign's random order."""
     comparisons = campaign.comparisons.select_related("prompt", "sample_a", "sample_b")
     first = campaign.criteria.first()
     return [
         ShownPair(
             prompt=comparison.prompt.text,
-            image_a=_inline(comparison.sample_a.image),
-            image_b=_inline(comparison.sample_b.image),
+            images=[
+                _shown("A", comparison.sample_a, offline),
+                _shown("B", comparison.sample_b, offline),
+            ],
         )
         for comparison in comparisons.filter(criterion=first).order_by("position")[:SHOWN_PAIRS]
     ]
 
 
+def _shown(side: str, sample: Sample, offline: bool) -> ShownImage:
+    if offline:
+        small, full = _inline(sample.image), ""
+    else:
+        small = reverse("registry:thumbnail", args=[sample.pk])
+        full = reverse("registry:sample", args=[sample.pk])
+    return ShownImage(side, small, full, sample.width or 0, sample.height or 0)
+
+
 def _inline(name: str) -> str:
-    with default_storage.open(name) as file:
-        return "data:image/png;base64," + base64.b64encode(file.read()).decode()
+    """Return a stored image's thumbnail as a data address."""
+    with default_storage.open(thumbnail(name)) as file:
+        return f"data:{CONTENT_TYPE};base64," + base64.b64encode(file.read()).decode()
 
 
 def offline_dashboard(results: CampaignResults) -> str:
     """Return the dashboard as one HTML file with everything inside: no server, no network."""
     static = Path(settings.BASE_DIR) / "static"
-    context = dashboard_context(results) | {
+    context = dashboard_context(results, offline=True) | {
         "css": (static / "css/site.css").read_text() + (static / "css/dashboard.css").read_text(),
         "dashboard_js": (static / "js/dashboard.js").read_text(),
         "plotly_js": (static / "vendor/plotly/plotly-basic.min.js").read_text(),

@@ -1,8 +1,9 @@
 """The registry of checkpoints, as a signed-in researcher reads it."""
 
+import logging
+
 from django.contrib.auth.decorators import login_required
-from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -11,8 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.sending import send_stored
+from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
 from evalplatform.generation.models import Sample
 from evalplatform.reports.registry import checkpoint_context, registry_context
+
+logger = logging.getLogger(__name__)
 
 
 @require_safe
@@ -52,11 +57,23 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 def sample_image(request: HttpRequest, identifier: int) -> HttpResponseBase:
     """One sample's image, for researchers: annotators have addresses of their own."""
-    sample = get_object_or_404(Sample, pk=identifier, status=Sample.Status.READY)
     try:
-        file = default_storage.open(sample.image)
+        return send_stored(_made(identifier).image, "image/png")
     except FileNotFoundError as error:
         raise Http404 from error
-    response = FileResponse(file, content_type="image/png")
-    response["Cache-Control"] = "private, max-age=3600, immutable"
-    return response
+
+
+@require_safe
+@login_required
+def sample_thumbnail(request: HttpRequest, identifier: int) -> HttpResponseBase:
+    """The same, small: for pages that show many."""
+    name = _made(identifier).image
+    try:
+        return send_stored(thumbnail(name), CONTENT_TYPE)
+    except OSError as error:
+        logger.warning("no thumbnail of %s: %s", name, error)
+        raise Http404 from error
+
+
+def _made(identifier: int) -> Sample:
+    return get_object_or_404(Sample, pk=identifier, status=Sample.Status.READY)

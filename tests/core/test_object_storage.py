@@ -264,7 +264,8 @@ def test_campaign_keeps_all_its_images_in_the_bucket(images_in_s3, tmp_path):
     kept = {comparison.image_a for comparison in draft.comparisons.all()}
     assert {f"images/{name}" for name in kept} < set(images_in_s3.keys())
     assert [key for key in images_in_s3.keys() if "/shown/" in key]  # noqa: SIM118
-    assert shown_pairs(draft)[0].image_b.startswith("data:image/png;base64,iVBOR")
+    inlined = shown_pairs(draft, offline=True)[0].images[1].small
+    assert inlined.startswith("data:image/webp;base64,UklGR")
 
 
 @pytest.mark.django_db

@@ -1,0 +1,23 @@
+"""Sending stored images to people who may see them; who that is, the calling view decides."""
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpResponse
+from django.http.response import HttpResponseBase
+
+
+def send_stored(name: str, content_type: str) -> HttpResponseBase:
+    """Send a stored object: by the proxy in front where there is one.
+
+    Its content never changes, so a browser may keep it. Raises `FileNotFoundError` where it is not
+    there, unless the proxy reads it.
+    """
+    response: HttpResponseBase
+    if settings.IMAGE_ACCEL_PREFIX:
+        response = HttpResponse(content_type=content_type)
+        response["X-Accel-Redirect"] = f"{settings.IMAGE_ACCEL_PREFIX}{name}"
+    else:
+        response = FileResponse(default_storage.open(name), content_type=content_type)
+        del response["Content-Disposition"]
+    response["Cache-Control"] = "private, max-age=604800, immutable"
+    return response
