@@ -20,8 +20,8 @@ from evalplatform.core import processes
 from evalplatform.core.errors import EvalPlatformError
 from evalplatform.core.files import write_whole
 from evalplatform.promptsets.models import PromptSet
+from evalplatform.reports.cached import results_of
 from evalplatform.reports.management.commands.report import render
-from evalplatform.reports.results import campaign_results
 
 HOST = "127.0.0.1"
 ANNOTATORS = 12
@@ -190,7 +190,7 @@ def vote_by_simulation(demo: Demo) -> str:
 
 def write_report(demo: Demo) -> str:
     """The table, the dashboard, votes.csv and results.json."""
-    results = campaign_results(Campaign.objects.get(slug=demo.main_campaign))
+    results = results_of(Campaign.objects.get(slug=demo.main_campaign))
     files = {"results.txt": "table", "results.json": "json", "votes.csv": "csv",
              "dashboard.html": "html"}  # fmt: skip
     for file, format in files.items():

@@ -90,7 +90,8 @@ class CampaignResults:
     """Everything a report says; groups are empty until there is a vote that counts."""
 
     campaign: Campaign
-    stored: VoteColumns  # excluded votes among them
+    n_stored: int  # votes on comparisons, excluded ones among them
+    n_stored_simulated: int
     completeness: Completeness
     quality: QualitySummary
     safety: SafetySummary | None  # None without a safety filter
@@ -116,8 +117,7 @@ class CampaignResults:
         """What must stand on every page, plot and export; empty when people cast every vote."""
         if not self.is_simulated:
             return ""
-        simulated = int(self.stored.is_simulated.sum())
-        total = len(self.stored)
+        simulated, total = self.n_stored_simulated, self.n_stored
         if not simulated:
             return "SIMULATED: checks were answered by simulated annotators, not by people."
         who = "All" if simulated == total else f"{simulated:,} of {total:,}"
@@ -129,7 +129,7 @@ class CampaignResults:
         """The same in few words, for inside a figure."""
         if not self.is_simulated:
             return ""
-        simulated, total = int(self.stored.is_simulated.sum()), len(self.stored)
+        simulated, total = self.n_stored_simulated, self.n_stored
         if simulated == total:
             return "SIMULATED: no vote by a person"
         return f"SIMULATED: {simulated:,} of {total:,} votes" if simulated else "SIMULATED: checks"
@@ -145,7 +145,8 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
     completeness = completeness_of(campaign)
     return CampaignResults(
         campaign=campaign,
-        stored=stored,
+        n_stored=len(stored),
+        n_stored_simulated=int(stored.is_simulated.sum()),
         completeness=completeness,
         quality=quality_summary(campaign),
         safety=safety_summary(campaign),

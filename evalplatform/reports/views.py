@@ -10,12 +10,12 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.reports.cached import results_of
 from evalplatform.reports.csv_files import checks_csv, filtered_csv, groups_csv, votes_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.forms import PlanForm
 from evalplatform.reports.planning import components_in_words, detects
-from evalplatform.reports.results import campaign_results
 from evalplatform.reports.selectors import campaign_summaries
 
 # plotly.js positions what it draws by inline style.
@@ -36,7 +36,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     """The results of one campaign as they stand."""
     campaign = get_object_or_404(Campaign, slug=slug)
     link = request.build_absolute_uri(f"/annotate/{campaign.invitation}/")
-    context = dashboard_context(campaign_results(campaign))
+    context = dashboard_context(results_of(campaign))
     context |= {"on_site": True, "annotator_link": link}
     return render(request, "reports/dashboard.html", context)
 
@@ -64,7 +64,7 @@ def plan_campaign(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
     """Download one of the CSV files, results.json or the offline dashboard."""
     campaign = get_object_or_404(Campaign, slug=slug)
-    results = campaign_results(campaign)
+    results = results_of(campaign)
     response: HttpResponse
     if kind == "results.json":
         response = JsonResponse(results_json(results), json_dumps_params={"indent": 2})

@@ -10,10 +10,11 @@ from django.core.management.base import CommandParser
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.files import write_whole
+from evalplatform.reports.cached import results_of
 from evalplatform.reports.csv_files import checks_csv, filtered_csv, groups_csv, votes_csv
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
-from evalplatform.reports.results import CampaignResults, campaign_results
+from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.table import WIDTH, results_table
 
 FORMATS = ("table", "json", "csv", "checks", "groups", "filtered", "html")
@@ -39,7 +40,7 @@ class Command(PlatformCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        results = campaign_results(campaign_named(options["campaign"]))
+        results = results_of(campaign_named(options["campaign"]))
         text = render(results, options["format"])
         if options["output"]:
             write_whole(options["output"], text)
