@@ -53,9 +53,8 @@ def sample_seed(campaign_seed: int, prompt: Prompt) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
-def sample_pairs(campaign: Campaign) -> list[tuple[Sample, Sample]]:
-    """Return (sample of A, sample of B) for each planned prompt where both are ready."""
-    prompts = planned_prompts(campaign)
+def ready_samples(campaign: Campaign, prompts: list[Prompt]) -> dict[tuple[int, int], Sample]:
+    """Return those of the campaign's samples that are made, by checkpoint and prompt."""
     seeds = {prompt.pk: sample_seed(campaign.seed, prompt) for prompt in prompts}
     ready = Sample.objects.filter(
         settings=campaign.settings,
@@ -63,9 +62,15 @@ def sample_pairs(campaign: Campaign) -> list[tuple[Sample, Sample]]:
         checkpoint__in=[campaign.checkpoint_a_id, campaign.checkpoint_b_id],
         status=Sample.Status.READY,
     )
-    by_key = {
+    return {
         (row.checkpoint_id, row.prompt_id): row for row in ready if seeds[row.prompt_id] == row.seed
     }
+
+
+def sample_pairs(campaign: Campaign) -> list[tuple[Sample, Sample]]:
+    """Return (sample of A, sample of B) for each planned prompt where both are ready."""
+    prompts = planned_prompts(campaign)
+    by_key = ready_samples(campaign, prompts)
     return [
         (
             by_key[campaign.checkpoint_a_id, prompt.pk],

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation.estimates import seconds_to_finish
@@ -62,16 +62,25 @@ class WorkerRow:
 
 def request_rows(now: datetime) -> list[RequestRow]:
     """Return what goes on first, in the order it is served, then what is done, latest first."""
-    planned = Q(batches__samples__status=Sample.Status.PLANNED)
-    counted = GenerationRequest.objects.annotate(
-        total=Count("batches__samples"), planned=Count("batches__samples", filter=planned)
-    )
-    rows = [_request_row(each, now) for each in counted.order_by("-created_at")[:_SHOWN]]
+    rows = [_request_row(each, now) for each in _counted().order_by("-created_at")[:_SHOWN]]
     open_rows = sorted(
         (row for row in rows if not row.is_complete),
         key=lambda row: (-row.request.priority, row.request.created_at),
     )
     return open_rows + [row for row in rows if row.is_complete]
+
+
+def request_row(name: str, now: datetime) -> RequestRow | None:
+    """Return one request by name, or None where nothing was asked of the workers as that."""
+    request = _counted().filter(name=name).first()
+    return _request_row(request, now) if request else None
+
+
+def _counted() -> QuerySet[GenerationRequest]:
+    planned = Q(batches__samples__status=Sample.Status.PLANNED)
+    return GenerationRequest.objects.annotate(
+        total=Count("batches__samples"), planned=Count("batches__samples", filter=planned)
+    )
 
 
 def _request_row(request: GenerationRequest, now: datetime) -> RequestRow:

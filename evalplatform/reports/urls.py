@@ -6,5 +6,6 @@ app_name = "reports"
 urlpatterns = [
     path("", views.campaign_list, name="campaign_list"),
     path("<slug:slug>/", views.dashboard, name="dashboard"),
+    path("<slug:slug>/progress/", views.progress, name="progress"),
     path("<slug:slug>/export/<str:kind>", views.export, name="export"),
 ]

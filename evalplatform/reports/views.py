@@ -7,6 +7,8 @@ from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from evalplatform.campaigns.models import Campaign
@@ -16,6 +18,7 @@ from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.forms import PlanForm
 from evalplatform.reports.planning import components_in_words, detects
+from evalplatform.reports.preparing import PREPARING, preparing_context
 from evalplatform.reports.selectors import campaign_summaries
 
 # plotly.js positions what it draws by inline style.
@@ -33,12 +36,27 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @csp_update(STYLED_BY_PLOTLY)  # type: ignore[arg-type]  # its stub knows no URL arguments
 def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
-    """The results of one campaign as they stand."""
+    """The results of one campaign as they stand; before it opens, how far it is prepared."""
     campaign = get_object_or_404(Campaign, slug=slug)
+    if campaign.status in PREPARING:
+        context = preparing_context(campaign, timezone.now())
+        return render(request, "reports/preparing.html", context)
     link = request.build_absolute_uri(f"/annotate/{campaign.invitation}/")
     context = dashboard_context(results_of(campaign))
     context |= {"on_site": True, "annotator_link": link}
     return render(request, "reports/dashboard.html", context)
+
+
+@require_safe
+@login_required
+@never_cache
+def progress(request: HttpRequest, slug: str) -> HttpResponse:
+    """How far a campaign is prepared, for its page to show again; 205 once it has opened."""
+    campaign = get_object_or_404(Campaign, slug=slug)
+    if campaign.status not in PREPARING:
+        return HttpResponse(status=205)
+    context = preparing_context(campaign, timezone.now())
+    return render(request, "reports/_preparing.html", context)
 
 
 @require_safe

@@ -4,6 +4,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.services import start_generation
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationRequest, SamplerSettings
 from tests import factories
@@ -49,6 +51,38 @@ def test_page_follows_the_work_without_a_reload(asked, overview):
         )
     expect(overview.get_by_text("2 of 4 samples")).to_be_visible()
     expect(overview.locator("figure img")).to_have_count(2)
+
+
+def test_idle_page_asks_seldom(overview):
+    asked = []
+    overview.on("request", lambda request: asked.append(request.url))
+    overview.clock.install()
+    overview.reload()
+    overview.get_by_text("Nothing was asked of the workers yet").wait_for()
+    asked.clear()
+    overview.clock.run_for(60_000)
+    assert 1 <= len([url for url in asked if url.endswith("?part")]) <= 5
+
+
+def test_campaigns_page_follows_its_samples_and_becomes_its_results(
+    overview, site, monkeypatch, settings
+):
+    monkeypatch.setattr("celery.current_app.send_task", lambda *_, **__: None)
+    settings.GENERATION_BATCH_SIZE = 2
+    make_samples = factories.make_samples
+    monkeypatch.setattr(factories, "make_samples", lambda campaign: [])
+    campaign = factories.make_draft(prompts=2)
+    start_generation(campaign=campaign)
+    factories.make_worker("gpu-1:77")
+    overview.reload()
+    overview.get_by_role("link", name=campaign.slug).click()
+    expect(overview.get_by_text("0 of 2", exact=True)).to_have_count(2)
+    assert_page_is_accessible(overview, "a campaign being generated")
+    overview.mouse.click(0, 0)
+    make_samples(campaign)
+    expect(overview.get_by_text("2 of 2", exact=True)).to_have_count(2)
+    open_campaign(campaign=campaign)
+    expect(overview.get_by_text("No votes yet.")).to_be_visible()
 
 
 def test_buttons_pause_retry_and_ask_before_they_cancel(asked, overview):

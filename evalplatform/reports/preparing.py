@@ -1,0 +1,117 @@
+"""A campaign before it opens: how far its samples are, what hinders, what comes next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.selectors import planned_prompts, ready_samples
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.generation.models import GenerationRequest, Sample
+from evalplatform.generation.overview import RequestRow, request_row
+from evalplatform.generation.safety_selectors import SafetyProgress, safety_progress
+from evalplatform.generation.selectors import live_workers, too_large_for_all
+
+PREPARING = (Campaign.Status.DRAFT, Campaign.Status.GENERATING)
+_SAMPLES = 6  # made last, shown small
+
+
+@dataclass(frozen=True)
+class Side:
+    """One checkpoint's samples."""
+
+    letter: str
+    checkpoint: Checkpoint
+    ready: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step on the way to an open campaign; `state` is done, now or next."""
+
+    name: str
+    state: str
+
+
+def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
+    """Return what `reports/_preparing.html` shows."""
+    prompts = planned_prompts(campaign)
+    made = ready_samples(campaign, prompts)
+    counts = Counter(checkpoint for checkpoint, _ in made)
+    sides = [
+        Side(letter, checkpoint, counts[checkpoint.pk], len(prompts))
+        for letter, checkpoint in (("A", campaign.checkpoint_a), ("B", campaign.checkpoint_b))
+    ]
+    samples = list(made.values())
+    is_made = len(samples) == 2 * len(prompts)
+    row = request_row(campaign.slug, now)
+    safety = _safety(campaign, samples) if is_made else None
+    hindrance = _hindrance(row, is_made, now)
+    return {
+        "campaign": campaign,
+        "sides": sides,
+        "prompts": len(prompts),
+        "votes": sum(each.k for each in campaign.criteria.all()) * len(prompts),
+        "row": row,
+        "rate": _rate(row, now),
+        "hindrance": hindrance,
+        "active": int(not hindrance),  # whether it is worth asking again soon
+        "safety": safety,
+        "steps": _steps(campaign, is_made, safety),
+        "latest": _latest(samples),
+    }
+
+
+def _safety(campaign: Campaign, samples: list[Sample]) -> SafetyProgress | None:
+    rules = campaign.checked_rules.safety
+    return None if rules.threshold is None else safety_progress(rules.detector, samples)
+
+
+def _rate(row: RequestRow | None, now: datetime) -> str:
+    """Return the images a second of the workers that make this campaign's samples, if any do."""
+    if row is None:
+        return ""
+    rates = [
+        worker.images_per_second
+        for worker in live_workers(now)
+        if worker.images_per_second and worker.batch and worker.batch.request_id == row.request.pk
+    ]
+    return f"{sum(rates):.3g}" if rates else ""
+
+
+def _hindrance(row: RequestRow | None, is_made: bool, now: datetime) -> str:
+    """Say why no more samples come, or nothing where they do."""
+    if is_made:
+        return ""
+    if row is None:
+        return "Nothing was asked of the workers yet."
+    if row.request.status == GenerationRequest.Status.CANCELLED:
+        return "Generation was cancelled."
+    if row.request.status == GenerationRequest.Status.PAUSED:
+        return "Generation is paused."
+    if row.request.is_budget_used:
+        return "The budget of worker time is used."
+    if not live_workers(now):
+        return "No worker lives: start one with `make worker`."
+    if too_large := too_large_for_all(row.request, now):
+        return f"No worker has the memory for {', '.join(too_large)}: start one on a larger device."
+    return ""
+
+
+def _steps(campaign: Campaign, is_made: bool, safety: SafetyProgress | None) -> list[Step]:
+    steps = [("Samples", is_made)]
+    if campaign.checked_rules.safety.threshold is not None:
+        steps.append(("Safety check", safety is not None and safety.is_complete))
+    steps += [("Gold pairs, protocol frozen, open", False), ("Voting", False)]
+    states = ["done" if done else "next" for _, done in steps]
+    states[states.index("next")] = "now"
+    return [Step(name, state) for (name, _), state in zip(steps, states, strict=True)]
+
+
+def _latest(samples: list[Sample]) -> list[Sample]:
+    rows = Sample.objects.filter(pk__in=[each.pk for each in samples], generated_at__isnull=False)
+    return list(rows.select_related("prompt").order_by("-generated_at")[:_SAMPLES])

@@ -1,0 +1,146 @@
+"""A campaign's page before it opens: what is made, what hinders, what comes next."""
+
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.services import start_generation
+from evalplatform.generation import services
+from evalplatform.generation.models import GenerationRequest
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def generating(db, monkeypatch, settings):
+    """Eight samples asked for, in batches of two: one batch made, one failed."""
+    monkeypatch.setattr("celery.current_app.send_task", lambda *_, **__: None)
+    monkeypatch.setattr(factories, "make_samples", lambda campaign: [])
+    settings.GENERATION_BATCH_SIZE = 2
+    campaign = factories.make_draft(prompts=4)
+    start_generation(campaign=campaign)
+    made = claim()
+    record(made)
+    failed = claim()
+    services.fail_batch(batch=failed, error=RuntimeError("no <weights>"), now=timezone.now())
+    factories.make_worker("w", batch=claim(), images_per_second=0.5, device_bytes=2**34)
+    return campaign
+
+
+def claim():
+    return services.claim_next(worker="w", now=timezone.now())
+
+
+def record(batch):
+    rows = list(batch.samples.all())
+    services.record_samples(
+        samples=rows, images=[factories.make_image(each.pk) for each in rows],
+        now=timezone.now(), batch=batch, seconds=4,
+    )  # fmt: skip
+    services.finish_batch(batch=batch, now=timezone.now(), stages={}, environment={})
+
+
+@pytest.fixture
+def page(client, rania):
+    client.force_login(rania)
+
+    def page(campaign, name="dashboard"):
+        return client.get(reverse(f"reports:{name}", args=[campaign.slug]))
+
+    return page
+
+
+def test_page_says_what_is_made_of_each_checkpoint_and_why_some_failed(generating, page):
+    text = page(generating).content.decode()
+    assert re.findall(r"<span>(\d+ of \d+)</span>", text) == ["2 of 4", "0 of 4"]
+    for words in ("RuntimeError: no &lt;weights&gt;", "0.5 images a second", "What comes next",
+                  "about ", "4 prompts; 40 votes will be wanted"):  # fmt: skip
+        assert words in text, words
+    assert "0 of 0" not in text
+    assert len(re.findall(r"<figure>", text)) == 2
+    assert 'aria-current="step">Samples' in text
+    assert not re.search(r"plotly[\w.-]*\.js", text)
+
+
+def test_campaign_and_generation_lead_to_each_other(generating, page, client):
+    there = reverse("generation:overview") + f"#{generating.slug}"
+    assert there in page(generating).content.decode()
+    back = client.get(reverse("generation:overview")).content.decode()
+    assert f'id="{generating.slug}"' in back
+    assert reverse("reports:dashboard", args=[generating.slug]) in back
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"status": "paused"}, "Generation is paused."),
+        ({"status": "cancelled"}, "Generation was cancelled."),
+        ({"budget_seconds": 1}, "The budget of worker time is used."),
+    ],
+)
+def test_page_says_what_hinders_and_asks_seldom(generating, page, change, words):
+    assert 'data-active="1"' in page(generating, "progress").content.decode()
+    GenerationRequest.objects.update(**change)
+    text = page(generating, "progress").content.decode()
+    assert words in text
+    assert 'data-active="0"' in text
+
+
+def test_missing_worker_is_said_with_the_command(generating, page):
+    from evalplatform.generation.models import WorkerHeartbeat
+
+    WorkerHeartbeat.objects.all().delete()
+    assert "No worker lives: start one with `make worker`." in page(generating).content.decode()
+
+
+def test_draft_that_asked_for_nothing_says_so(db, monkeypatch, page):
+    monkeypatch.setattr(factories, "make_samples", lambda campaign: [])
+    assert "Nothing was asked of the workers yet." in page(factories.make_draft()).content.decode()
+
+
+def test_samples_are_made_and_the_next_step_is_to_open(draft, page):
+    text = page(draft).content.decode()
+    assert re.search(r'data-state="done">Samples', text)
+    assert re.search(r'aria-current="step">Gold pairs', text)
+
+
+def test_safety_check_is_a_step_with_its_own_progress(db, red_detector, page):
+    from tests import safety
+
+    draft = safety.make_draft(safety.HALF_FILTERED)
+    assert 'aria-current="step">Safety check' in page(draft).content.decode()
+    safety.check(draft)
+    text = page(draft).content.decode()
+    assert re.search(r'data-state="done">Safety check', text)
+    assert "16 of 16" in text
+
+
+def test_fragment_says_when_the_campaign_has_opened(draft, page):
+    assert page(draft, "progress").status_code == 200
+    open_campaign(campaign=draft)
+    assert page(draft, "progress").status_code == 205
+    assert "No votes yet" in page(draft).content.decode()
+
+
+def test_progress_is_for_signed_in_people_and_never_kept(draft, client, rania):
+    url = reverse("reports:progress", args=[draft.slug])
+    assert client.get(url).status_code == 302
+    client.force_login(rania)
+    assert "no-store" in client.get(url)["Cache-Control"]
+    assert client.post(url).status_code == 405
+
+
+def test_looking_again_takes_as_many_queries_for_many_prompts_as_for_few(
+    draft, client, rania, django_assert_max_num_queries
+):
+    large = factories.make_bulk_draft(prompts=60, slug="large")
+    client.force_login(rania)
+    for campaign in (draft, large):
+        with django_assert_max_num_queries(18):
+            client.get(reverse("reports:progress", args=[campaign.slug]))
+    assert Campaign.objects.count() == 2
