@@ -59,7 +59,7 @@ def test_page_says_what_is_made_of_each_checkpoint_and_why_some_failed(generatin
     text = page(generating).content.decode()
     assert re.findall(r"<span>(\d+ of \d+)</span>", text) == ["2 of 4", "0 of 4"]
     for words in ("RuntimeError: no &lt;weights&gt;", "0.5 images a second", "What comes next",
-                  "about ", "4 prompts; 40 votes will be wanted"):  # fmt: skip
+                  "4 s worker time", "4 prompts; 40 votes will be wanted"):  # fmt: skip
         assert words in text, words
     assert "0 of 0" not in text
     assert len(re.findall(r"<figure>", text)) == 2
