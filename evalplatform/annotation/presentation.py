@@ -28,7 +28,7 @@ def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) 
     state: dict[str, Any] = {
         "state": "pair" if held else _why_none(enrolment),
         "progress": {"done": progress.done, "total": progress.total},
-        "pairs": [_pair(assignment) for assignment in _blind(held)],
+        "pairs": [pair_shown(assignment) for assignment in _blind(held)],
         "undo": _undo(enrolment, now),
         "break_every": enrolment.campaign.checked_rules.annotation.break_every,
     }
@@ -67,7 +67,8 @@ def _blind(held: Sequence[Assignment]) -> Sequence[Assignment]:
     return held
 
 
-def _pair(assignment: Assignment) -> dict[str, Any]:
+def pair_shown(assignment: Assignment) -> dict[str, Any]:
+    """Return what the page may know of one pair."""
     criterion = assignment.criterion
     pair: dict[str, Any] = {
         "assignment": str(assignment.public_id),

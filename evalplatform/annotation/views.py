@@ -15,19 +15,18 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.services import ensure_crowd_annotator
 from evalplatform.annotation import crowd, selectors, services, statements
-from evalplatform.annotation.examples import example_image, examples_for
+from evalplatform.annotation.examples import example_image
 from evalplatform.annotation.identity import annotator_id, sign_in
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.presentation import page_state
 from evalplatform.annotation.requests import answer_of, key_of, uuid_of, want_of
-from evalplatform.campaigns.criteria import CRITERIA
+from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 
@@ -120,21 +119,7 @@ def _framed(response: HttpResponse) -> HttpResponse:
 
 
 def _welcome(request: HttpRequest, campaign: Campaign, *, preview: bool = False) -> HttpResponse:
-    rules = campaign.checked_rules
-    context = {
-        "campaign": campaign,
-        "criteria": [
-            {
-                "label": criterion.get_kind_display(),
-                "question": gettext(criterion.question),
-                "instructions": CRITERIA[criterion.kind].instructions[criterion.answers],
-                "shows_prompt": criterion.shows_prompt,
-            }
-            for criterion in campaign.criteria.all()
-        ],
-        "examples": examples_for(campaign),
-        "pairs_expected": rules.annotation.session_cap,
-        "qualification": rules.quality.qualification_pairs,
+    context = welcome_context(campaign) | {
         "platform": "mturk" if preview else request.session.get(ARRIVAL_KEY, {}).get("platform"),
         "preview": preview,
     }

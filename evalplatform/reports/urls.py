@@ -7,5 +7,10 @@ urlpatterns = [
     path("", views.campaign_list, name="campaign_list"),
     path("<slug:slug>/", views.dashboard, name="dashboard"),
     path("<slug:slug>/progress/", views.progress, name="progress"),
+    path("<slug:slug>/preview/", views.preview, name="preview"),
+    path("<slug:slug>/preview/<int:position>/", views.preview_pair, name="preview_pair"),
+    path(
+        "<slug:slug>/preview/<int:position>/<str:side>/", views.preview_image, name="preview_image"
+    ),
     path("<slug:slug>/export/<str:kind>", views.export, name="export"),
 ]

@@ -6,12 +6,16 @@ from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from evalplatform.annotation.models import Assignment
+from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.sending import send_stored
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.csv_files import checks_csv, filtered_csv, groups_csv, votes_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
@@ -19,6 +23,7 @@ from evalplatform.reports.exports import results_json
 from evalplatform.reports.forms import PlanForm
 from evalplatform.reports.planning import components_in_words, detects
 from evalplatform.reports.preparing import PREPARING, preparing_context
+from evalplatform.reports.preview import SIDES, pair_context, slot_at
 from evalplatform.reports.selectors import campaign_summaries
 
 # plotly.js positions what it draws by inline style.
@@ -57,6 +62,48 @@ def progress(request: HttpRequest, slug: str) -> HttpResponse:
         return HttpResponse(status=205)
     context = preparing_context(campaign, timezone.now())
     return render(request, "reports/_preparing.html", context)
+
+
+@require_safe
+@login_required
+@never_cache
+def preview(request: HttpRequest, slug: str) -> HttpResponse:
+    """What annotators read before they agree; whoever looks here does not become one."""
+    campaign = get_object_or_404(Campaign, slug=slug)
+    context = welcome_context(campaign) | {"has_pairs": campaign.comparison_count > 0}
+    return render(request, "reports/preview_welcome.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def preview_pair(request: HttpRequest, slug: str, position: int) -> HttpResponse:
+    """One pair as annotators see it; an answer leads here too, to the next pair, and no further."""
+    if request.method == "POST":
+        return redirect("reports:preview_pair", slug, position)
+    campaign, slot = _slot_or_404(slug, position)
+    return render(request, "reports/preview_pair.html", pair_context(campaign, slot))
+
+
+@require_safe
+@login_required
+def preview_image(request: HttpRequest, slug: str, position: int, side: str) -> HttpResponseBase:
+    """One side of such a pair."""
+    if side not in SIDES:
+        raise Http404
+    _, slot = _slot_or_404(slug, position)
+    try:
+        return send_stored(slot.image_on(side), "image/png")
+    except FileNotFoundError as error:
+        raise Http404 from error
+
+
+def _slot_or_404(slug: str, position: int) -> tuple[Campaign, Assignment]:
+    campaign = get_object_or_404(Campaign, slug=slug)
+    slot = slot_at(campaign, position)
+    if slot is None:
+        raise Http404
+    return campaign, slot
 
 
 @require_safe

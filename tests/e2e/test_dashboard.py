@@ -12,6 +12,7 @@ from evalplatform.promptsets.models import PromptSet
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.results import campaign_results
 from tests import factories
+from tests.e2e.accessibility import assert_page_is_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 FIGURES = ("figure-net", "figure-votes", "figure-verdicts")
@@ -44,11 +45,15 @@ def assert_figures_are_drawn(page):
         assert stamps.count() == 1
 
 
-def test_researcher_signs_in_and_reads(page, site, voted, rania):
-    page.goto(site + reverse("reports:dashboard", args=[voted.slug]))
+def sign_in(page, url):
+    page.goto(url)
     page.get_by_label("Username").fill("rania")
     page.get_by_label("Password").fill("a long password")
     page.get_by_role("button", name="Sign in").click()
+
+
+def test_researcher_signs_in_and_reads(page, site, voted, rania):
+    sign_in(page, site + reverse("reports:dashboard", args=[voted.slug]))
     page.wait_for_url(f"**/campaigns/{voted.slug}/")
     assert_figures_are_drawn(page)
     assert page.locator("text=SIMULATED").count() >= 2
@@ -126,10 +131,7 @@ def test_text_in_figures_is_whole_upright_and_legible(browser, voted, tmp_path, 
 
 def test_every_number_is_on_the_screen_of_a_phone(page, site, voted, rania):
     page.set_viewport_size({"width": 375, "height": 720})
-    page.goto(site + reverse("reports:campaign_list"))
-    page.get_by_label("Username").fill("rania")
-    page.get_by_label("Password").fill("a long password")
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, site + reverse("reports:campaign_list"))
     for name, args in (("dashboard", [voted.slug]), ("campaign_list", [])):
         page.goto(site + reverse(f"reports:{name}", args=args))
         outside = page.evaluate(
@@ -152,3 +154,27 @@ def test_phone_shows_the_dashboard_without_sideways_scrolling(browser, voted, tm
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0
     context.close()
+
+
+def test_researcher_copies_the_link_and_looks_as_an_annotator_would(page, site, campaign, rania):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    sign_in(page, site + reverse("reports:dashboard", args=[campaign.slug]))
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_text("Copied.").wait_for()
+    link = site + reverse("annotation:work", args=[campaign.invitation])
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    page.get_by_role("link", name="Preview as annotator").click()
+    assert_page_is_accessible(page, "preview of the welcome page")
+    page.get_by_role("link", name="Look at a pair").click()
+    page.get_by_text("pair 1 of 8").wait_for()
+    for image in page.locator("[data-image]").all():
+        assert image.is_visible()
+        assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+    page.get_by_role("button", name="Left", exact=True).click()
+    page.get_by_text("pair 2 of 8").wait_for()
+    assert_page_is_accessible(page, "preview of a pair")
+    page.get_by_role("link", name="Text faithfulness").click()
+    page.get_by_text("pair 5 of 8").wait_for()
+    page.get_by_role("link", name="Back to the campaign").click()
+    page.get_by_role("heading", name=campaign.slug).wait_for()
+    assert Annotator.objects.count() == 0

@@ -1,0 +1,29 @@
+"""What somebody reads before they agree to take part, or a researcher who looks at it first."""
+
+from typing import Any
+
+from django.utils.translation import gettext
+
+from evalplatform.annotation.examples import examples_for
+from evalplatform.campaigns.criteria import CRITERIA
+from evalplatform.campaigns.models import Campaign
+
+
+def welcome_context(campaign: Campaign) -> dict[str, Any]:
+    """Return what `annotation/welcome.html` shows of a campaign, whoever reads it."""
+    rules = campaign.checked_rules
+    return {
+        "campaign": campaign,
+        "criteria": [
+            {
+                "label": criterion.get_kind_display(),
+                "question": gettext(criterion.question),
+                "instructions": CRITERIA[criterion.kind].instructions[criterion.answers],
+                "shows_prompt": criterion.shows_prompt,
+            }
+            for criterion in campaign.criteria.all()
+        ],
+        "examples": examples_for(campaign),
+        "pairs_expected": rules.annotation.session_cap,
+        "qualification": rules.quality.qualification_pairs,
+    }
