@@ -9,8 +9,8 @@ every interval here says in `method` which of the two it takes into account.
 `rank_robustness`.
 
 Naming: A and B are the two checkpoints compared, a win is a win of A, shares lie in [0, 1]. What
-cannot be estimated is a named `State` with a reason and values None; what means nothing is refused
-with a `StatsError` that names the rows.
+cannot be estimated is a named `State` with a reason; numbers are then None, but for a share, which
+still describes its votes. What means nothing is refused with a `StatsError` that names the rows.
 """
 
 from .annotator_profiles import (
@@ -57,7 +57,7 @@ from .influence import (
     with_and_without,
 )
 from .leave_one_out import majority_of_others, medians_by
-from .majority import Verdicts, verdicts
+from .majority import Verdict, Verdicts, VerdictTally, verdicts
 from .multiplicity import benjamini_hochberg, holm, max_t
 from .power import StudyPlan, detectable_effect, plan_study, power_of
 from .preference import ExactSignTest, SignTest, exact_sign_test, sign_test
@@ -67,7 +67,13 @@ from .ranking import rank
 from .rates import Tally, WinRates, breakdown, tally, win_rates
 from .reliability import Agreement, AgreementEstimate, agreement
 from .resampling import Bootstrap, bootstrap
-from .sequential import ConfidenceSequence, completed_prompt_means, confidence_sequence
+from .sequential import (
+    ConfidenceSequence,
+    EarlyLook,
+    completed_prompt_means,
+    confidence_sequence,
+    early_look,
+)
 from .sides import SideBias, side_bias
 from .votes import Outcome, Votes, factorise
 
@@ -82,6 +88,7 @@ __all__ = [
     "ConfidenceSequence",
     "DawidSkene",
     "Difference",
+    "EarlyLook",
     "EmptyVotesError",
     "Estimate",
     "ExactSignTest",
@@ -114,6 +121,8 @@ __all__ = [
     "TieWeight",
     "UnknownOptionError",
     "UnknownOutcomeError",
+    "Verdict",
+    "VerdictTally",
     "Verdicts",
     "Votes",
     "WinRates",
@@ -127,6 +136,7 @@ __all__ = [
     "confidence_sequence",
     "dawid_skene",
     "detectable_effect",
+    "early_look",
     "exact_sign_test",
     "factorise",
     "fleiss_kappa",

@@ -5,17 +5,23 @@ ratio of two sums over votes, r = sum(value) / sum(counted); its linearised scor
 
     s_g = sum over votes in g of (value - r * counted) / sum(counted)
 
-and the variance for one clustering with G clusters is V = G / (G - 1) * sum_g s_g^2. The factor
-G / (G - 1) makes V unbiased for independent clusters of one size. Each clustering gets its own
-factor, as in statsmodels; the other choice in use, one common factor of the smallest clustering,
-would inflate the terms that need it least.
+and the variance for one clustering, with w_g the share of what is counted that lies in g, is
 
-Two crossed clusterings: V = max(Vp + Va - Vpa, Vp, Va), where Vpa clusters by (prompt, annotator).
-The difference may fall below the one-way terms, even below zero, in small samples; the floor keeps
-the interval at least as wide as that of either clustering alone.
+    V = sum_g s_g^2 / c_g,  c_g = (1 - w_g)^2 + sum over h other than g of w_h^2.
 
-Reference: Cameron, Gelbach and Miller (2011), Robust inference with multiway clustering, JBES
-29:238-249.
+The divisor makes V unbiased where what differs between clusters is one effect a cluster, all of
+one variance: s_g = w_g (e_g - sum_h w_h e_h) then has the variance w_g^2 c_g of one effect, and V
+that of the mean, sum_g w_g^2. For G clusters of one size it is the usual factor G / (G - 1). It
+matters where one person casts most votes: that person's score is then nearly 0 by construction,
+since the mean is nearly theirs, and without the divisor their 98 % of the votes would pass for
+agreement. The jackknife that leaves out one cluster has (1 - w_g)^2 (G - 1) / G in place of c_g,
+which is the same where the other clusters are of one size, and too large where they are not.
+
+The intersection, clusters of (prompt, annotator), has so many and so small clusters that the
+common factor G / (G - 1) serves; it can be had from moments of a table that is never made.
+
+References: Cameron, Gelbach and Miller (2011), Robust inference with multiway clustering, JBES
+29:238-249; Bell and McCaffrey (2002), Survey Methodology 28:169-181, for corrected scores.
 """
 
 from __future__ import annotations
@@ -33,10 +39,10 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Ratio:
-    """A share as sum(value) / sum(counted), both given per outcome (A, tie, B)."""
+    """A share as sum(value) / sum(counted), both given per outcome (A, tie, B, or others)."""
 
-    value: tuple[float, float, float]
-    counted: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    value: tuple[float, ...]
+    counted: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     @property
     def is_signed(self) -> bool:
@@ -45,6 +51,11 @@ class Ratio:
 
     def of(self, total: FloatArray) -> float:
         return float(total @ np.array(self.value) / (total @ np.array(self.counted)))
+
+    def spread(self, total: FloatArray) -> float:
+        """Variance of one counted vote around the share, for these weights of A, tie and B."""
+        deviation = np.array(self.value) - self.of(total) * np.array(self.counted)
+        return float(total @ deviation**2 / (total @ np.array(self.counted)))
 
     def scores(self, table: FloatArray, total: FloatArray) -> FloatArray:
         """The linearised score of each row (cluster) of `table`."""
@@ -58,14 +69,18 @@ class Ratio:
 
 
 def outcome_table(
-    groups: Groups | SmallGroups, outcome: IntColumn, weight: FloatArray | None = None
+    groups: Groups | SmallGroups,
+    outcome: IntColumn,
+    weight: FloatArray | None = None,
+    *,
+    outcomes: int = 3,
 ) -> FloatArray:
-    """Weight of A, tie and B in each group: one row per group."""
-    table = np.zeros(groups.count * 3)
+    """Weight of each of so many outcomes (A, tie, B) in each group: one row per group."""
+    table = np.zeros(groups.count * outcomes)
     for rows in chunks(len(outcome), max(CHUNK, len(table))):
-        cells = groups.codes[rows].astype(np.int64) * 3 + outcome[rows]
+        cells = groups.codes[rows].astype(np.int64) * outcomes + outcome[rows]
         table += np.bincount(cells, None if weight is None else weight[rows], len(table))
-    return table.reshape(groups.count, 3)
+    return table.reshape(groups.count, outcomes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +95,16 @@ class ClusterMoments:
     products: FloatArray
     patterns: IntColumn
 
+    def n_counted(self, ratio: Ratio) -> int:
+        """How many clusters hold any counted vote."""
+        held = np.indices((2, 2, 2)).reshape(3, 8).T @ np.array(ratio.counted) > 0.0
+        return int(self.patterns.ravel()[held].sum())
+
     def one_way_variance(self, ratio: Ratio, total: FloatArray) -> float:
-        """G / (G - 1) * sum_g s_g^2, as `one_way_variance` of the table itself."""
+        """G / (G - 1) * sum_g s_g^2."""
         value, counted = np.array(ratio.value), np.array(ratio.counted)
         deviation = (value - ratio.of(total) * counted) / (total @ counted)
-        held = np.indices((2, 2, 2)).reshape(3, 8).T @ counted > 0.0
-        count = float(self.patterns.ravel()[held].sum())
+        count = float(self.n_counted(ratio))
         return count / (count - 1.0) * max(float(deviation @ self.products @ deviation), 0.0)
 
 
@@ -105,40 +124,25 @@ def pair_moments(
     return ClusterMoments(products, patterns.reshape(2, 2, 2))
 
 
+def score_divisors(size: FloatArray) -> FloatArray:
+    """c_g of the module's formula for clusters that hold this much, all above 0.
+
+    >>> score_divisors(np.array([2.0, 2.0, 2.0, 2.0])).round(6).tolist()  # 3 / 4: 1 / (G / (G - 1))
+    [0.75, 0.75, 0.75, 0.75]
+    """
+    w = size / size.sum()
+    divisors: FloatArray = (1.0 - w) ** 2 + np.maximum((w**2).sum() - w**2, 0.0)
+    return divisors
+
+
 def one_way_variance(ratio: Ratio, table: FloatArray) -> float:
-    """G / (G - 1) * sum_g s_g^2, with G the clusters that hold counted votes.
+    """V of one clustering, as in the module's formula; two clusters or more hold counted votes.
 
     >>> per_prompt = np.array([[3.0, 0.0, 1.0], [1.0, 0.0, 3.0]])  # 3 of 4 wins, then 1 of 4
     >>> one_way_variance(Ratio((1.0, 0.0, 0.0)), per_prompt)       # the mean of 0.75 and 0.25
     0.0625
     """
-    count = ratio.n_counted(table)
-    scores = ratio.scores(table, table.sum(axis=0))
-    return float(count / (count - 1.0) * (scores @ scores))
-
-
-def two_way_variance(
-    ratio: Ratio,
-    by_prompt: FloatArray,
-    by_annotator: FloatArray,
-    by_pair: FloatArray | ClusterMoments,
-) -> float:
-    """max(Vp + Va - Vpa, Vp, Va) for votes crossed by prompt and annotator."""
-    prompt = one_way_variance(ratio, by_prompt)
-    annotator = one_way_variance(ratio, by_annotator)
-    if isinstance(by_pair, ClusterMoments):
-        pair = by_pair.one_way_variance(ratio, by_prompt.sum(axis=0))
-    else:
-        pair = one_way_variance(ratio, by_pair)
-    return max(prompt + annotator - pair, prompt, annotator)
-
-
-def independent_variance(ratio: Ratio, weighted: FloatArray, n_votes: int) -> float:
-    """Variance of a plain mean of `n_votes` independent votes with this mix of outcomes.
-
-    `weighted` holds the weights of the three outcomes. The sample variance s^2 has divisor n - 1.
-    """
-    value, counted = np.array(ratio.value), np.array(ratio.counted)
-    deviation = value - ratio.of(weighted) * counted
-    spread = float(weighted @ deviation**2 / (weighted @ counted))
-    return spread / (n_votes - 1.0)
+    size = table @ np.array(ratio.counted)
+    held = size > 0.0
+    scores = ratio.scores(table[held], table.sum(axis=0))
+    return float((scores**2 / score_divisors(size[held])).sum())

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 
-from .clustering import FloatArray, Ratio, independent_variance
-from .intervals import clipped_t, t_quantile, wilson
-
-_NO_VARIATION = 1e-12  # share of the independent variance below which V is rounding error
+from .clustering import FloatArray, Ratio
+from .effective_votes import EffectiveVotes
+from .intervals import net_interval, null_error, t_p_value, t_quantile, wilson
 
 
 class State(StrEnum):
-    """Whether a result has values; every state but DEFINED comes with a reason in words."""
+    """Whether a result is whole; every state but DEFINED comes with a reason in words."""
 
     DEFINED = "defined"
     NO_DECIDED_VOTES = "no_decided_votes"
@@ -39,22 +38,26 @@ class Estimate:
     """A number with its uncertainty and with all that is needed to read it.
 
     Attributes:
-        value: the estimate; a share in [0, 1], or a difference of shares in [-1, 1].
+        value: the estimate; a share in [0, 1], or a difference of shares in [-1, 1]. None only
+            where nothing was counted.
         se: standard error in the same unit. 0.0 means that no variation was seen, not certainty:
             read the interval.
         low, high: interval at `level`, inside the range of the value.
         level: nominal coverage of the interval, e.g. 0.95.
         df: degrees of freedom of the t quantile, whole or not; see `degrees`.
+        se_null: of a net, the standard error it would have were its true value 0; the test of
+            that is `t` and `p_value`. None of a share.
         n_votes: votes (or verdicts) that enter the value; for `decided`, the decided ones.
         n_prompts, n_annotators: prompts and annotators among them; n_prompts is None where the
             question does not speak of prompts.
-        n_effective: the number of independent votes Wilson's interval is made for; None where the
-            interval is not Wilson's.
+        n_effective: the number of independent votes the interval is made for, see
+            `effective_votes`.
         design_effect: variance over the variance that as many independent votes would have; 4
-            means that four votes tell as much as one independent vote. None without variation.
+            means that four votes tell as much as one independent vote.
         method: how variance and interval were made, in words fit for a table's footnote.
         estimand: what is averaged: "votes", "prompts" (each prompt counts once) or "verdicts".
-        state: DEFINED, or why there are no values; all values are then None, never NaN.
+        state: DEFINED, or why there is no interval: everything but the value and the counts is
+            then None, never NaN.
         reason: the state in words, empty when defined.
     """
 
@@ -64,6 +67,7 @@ class Estimate:
     high: float | None
     level: float
     df: float | None
+    se_null: float | None
     n_votes: int
     n_prompts: int | None
     n_annotators: int
@@ -75,8 +79,18 @@ class Estimate:
     reason: str = ""
 
     @property
-    def is_defined(self) -> bool:
+    def has_interval(self) -> bool:
         return self.state is State.DEFINED
+
+    @property
+    def t(self) -> float | None:
+        """The statistic of the test that a net is 0."""
+        return None if self.value is None or not self.se_null else self.value / self.se_null
+
+    @property
+    def p_value(self) -> float | None:
+        """Two-sided, of a net of 0; below 1 - level exactly where the interval leaves out 0."""
+        return None if self.t is None or self.df is None else t_p_value(self.t, self.df)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,76 +104,59 @@ class Basis:
     level: float
 
 
-def undefined_estimate(state: State, reason: str, basis: Basis) -> Estimate:
-    """An estimate without values, for the reason given."""
+def without_interval(
+    value: float | None, state: State, reason: str, basis: Basis, method: str = "none"
+) -> Estimate:
+    """An estimate that says nothing of others, for the reason given; its value describes."""
     return Estimate(
-        value=None,
+        value=value,
         se=None,
         low=None,
         high=None,
         df=None,
+        se_null=None,
         n_effective=None,
         design_effect=None,
-        method="none",
+        method=method,
         state=state,
         reason=reason,
         **vars(basis),
     )
 
 
-def estimate_from_variance(
+def estimate_of(
     ratio: Ratio,
-    *,
     total: FloatArray,
-    variance: float,
-    df: float,
+    worth: EffectiveVotes,
+    *,
     degrees: str,
-    n_clusters: int,
-    clusters: str,
     clustering: str,
     basis: Basis,
 ) -> Estimate:
-    """Wrap a ratio and its variance: Wilson with n_effective for shares, clipped t for net.
+    """Wrap a ratio and what its votes are worth: Wilson's interval, and for net a score interval.
 
-    `df` is of the variance. Where the votes show no variation, `n_clusters` is n_effective and
-    gives the degrees of freedom. `degrees`, `clusters` and `clustering` are words for `method`.
+    `total` is the weight of A, tie and B. `degrees` and `clustering` are words for `method`.
     """
-    value = ratio.of(total)
-    iid = independent_variance(ratio, total, basis.n_votes)
-    varies = variance > _NO_VARIATION * iid
-    if not varies:
-        df, degrees = float(n_clusters - 1), f"{clusters} - 1"
-    quantile = t_quantile(basis.level, df)
-    se = sqrt(variance) if varies else 0.0
-    if varies and ratio.is_signed:
-        n_effective, form = None, "t interval clipped to [-1, 1]"
-        low, high = clipped_t(value, se, quantile)
+    value, spread = ratio.of(total), ratio.spread(total)
+    quantile = t_quantile(basis.level, worth.df)
+    se_null = None
+    if ratio.is_signed:
+        decided = float(total[[0, 2]].sum() / total.sum())
+        low, high = net_interval(value, decided, worth.number, quantile)
+        se_null = null_error(decided, worth.number, quantile)
+        form = "score interval with n_effective = spread / V"
     else:
-        n_effective, form = float(n_clusters), "Wilson interval with n_effective = p(1-p)/V"
-        if varies:
-            n_effective = value * (1.0 - value) / variance
-        low, high = _wilson_on_scale(ratio, value, n_effective, quantile)
-    method = f"{clustering}; {form}; t with {df:.4g} df ({degrees})"
-    if not varies:
-        method += f"; no variation seen, so n_effective = {clusters} = {n_clusters}"
+        low, high = wilson(value, worth.number, quantile)
+        form = "Wilson interval with n_effective = p(1-p)/V"
     return Estimate(
         value=value,
-        se=se,
+        se=sqrt(spread / worth.number),
         low=low,
         high=high,
-        df=df,
-        n_effective=n_effective,
-        design_effect=variance / iid if varies else None,
-        method=method,
+        df=worth.df,
+        se_null=se_null,
+        n_effective=worth.number,
+        design_effect=(basis.n_votes - 1.0) / worth.number,
+        method=f"{clustering}; {form}; t with {worth.df:.4g} df ({degrees}){worth.note}",
         **vars(basis),
     )
-
-
-def _wilson_on_scale(
-    ratio: Ratio, value: float, n_effective: float, quantile: float
-) -> tuple[float, float]:
-    """Wilson's interval; a difference of shares d goes through the share (d + 1) / 2."""
-    if not ratio.is_signed:
-        return wilson(value, n_effective, quantile)
-    low, high = wilson((value + 1.0) / 2.0, n_effective, quantile)
-    return 2.0 * low - 1.0, 2.0 * high - 1.0

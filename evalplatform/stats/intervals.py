@@ -49,10 +49,35 @@ def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
     return low, high
 
 
-def clipped_t(value: float, se: float, quantile: float) -> tuple[float, float]:
-    """value -+ quantile * se, cut to [-1, 1], the range of a difference of two shares.
+def null_error(decided: float, n: float, quantile: float) -> float:
+    """Standard error of a net of n independent votes whose true net is 0: sqrt(decided / n).
 
-    >>> clipped_t(0.75, 0.25, 2.0)
-    (0.25, 1.0)
+    `decided` is the share of votes that are no ties, in [0, 1]. Where hardly any is decided, the
+    middle of Wilson's interval for none, q^2 / 2 / (n + q^2), stands for it, so that a study of
+    ties alone is not certain of its net either.
     """
-    return max(-1.0, value - quantile * se), min(1.0, value + quantile * se)
+    return sqrt(_decided(decided, n, quantile) / n)
+
+
+def net_interval(net: float, decided: float, n: float, quantile: float) -> tuple[float, float]:
+    """Score interval for win - lose seen in n independent votes; n need not be whole.
+
+    All d with |net - d| <= quantile * sqrt((decided - d^2) / n), the variance of a vote whose true
+    net is d; `decided` as in `null_error`. Without ties it is Wilson's interval of (1 + net) / 2,
+    on the scale of net. It never leaves [-1, 1], has width at -1 and 1, and leaves out 0 exactly
+    where |net| > quantile * `null_error`.
+
+    >>> low, high = net_interval(0.0, 1.0, 100, 1.96)
+    >>> [round(1 / 2 + bound / 2, 3) for bound in (low, high)]
+    [0.404, 0.596]
+    """
+    c = quantile**2 / n
+    largest = _decided(decided, n, quantile)
+    reach = sqrt(max(c * (largest * (1.0 + c) - net**2), 0.0))
+    low, high = (net - reach) / (1.0 + c), (net + reach) / (1.0 + c)
+    return (-1.0 if net == -1.0 else low), (1.0 if net == 1.0 else high)
+
+
+def _decided(decided: float, n: float, quantile: float) -> float:
+    c = quantile**2 / n
+    return max(decided, c / 2.0 / (1.0 + c))

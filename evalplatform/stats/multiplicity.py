@@ -12,7 +12,6 @@ from scipy import special
 
 from .clustering import FloatArray
 from .errors import ColumnTypeError, UnknownOptionError
-from .intervals import check_level
 
 _SMALLEST_EIGENVALUE = 1e-10  # of the largest; below it a direction is rounding error
 
@@ -100,21 +99,6 @@ def max_t(
     largest = np.sort(np.abs(joint_draws(matrix, df, rng, draws) / se).max(axis=1))
     reached = draws - np.searchsorted(largest, np.abs(values / se), side="left")
     return np.asarray((reached + 1.0) / (draws + 1.0), dtype=np.float64)
-
-
-def max_t_quantile(
-    covariance: FloatArray, df: float, level: float, rng: np.random.Generator, draws: int = 20_000
-) -> float:
-    """q such that all |Z_k| / se_k stay below q with probability `level`; never below one test's.
-
-    >>> rng = np.random.default_rng(1)
-    >>> round(max_t_quantile(np.eye(10), np.inf, 0.95, rng), 1)  # one test alone: 1.96
-    2.8
-    """
-    check_level(level)
-    se = np.sqrt(np.diag(covariance))
-    largest = np.abs(joint_draws(covariance, df, rng, draws) / se).max(axis=1)
-    return float(np.quantile(largest, level))
 
 
 def joint_draws(

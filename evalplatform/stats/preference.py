@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from scipy import special
 
 from .estimates import Estimate, State
-from .intervals import t_p_value
 from .rates import Tally, win_rates
 from .votes import Votes
 
@@ -49,15 +48,13 @@ class SignTest:
 def sign_test(votes: Votes, level: float = 0.95) -> SignTest:
     """Test that A wins as often as B, with and without regard to shared prompts and people.
 
-    Formula. t = net / se with the two-way standard error of `win_rates` and min(P, J) - 1 degrees
-    of freedom; ties count as 0. Exact: two-sided binomial test of wins among decided votes.
+    Formula. t = net / se with the standard error that `win_rates` gives a net of 0 in votes that
+    share prompts and annotators, and its degrees of freedom; ties count as 0. Exact: two-sided
+    binomial test of wins among decided votes.
 
     How to read. `p_value` is the one to report. `exact.p_value` takes every vote as independent
     and is far too small when votes share annotators or prompts; it is there because other
     evaluations report it, and its `label` says so.
-
-    Without any variation (every vote the same) there is no standard error and no t; the state is
-    NO_VARIATION, and the interval of `net` still stands.
 
     References. Cameron, Gelbach and Miller (2011), JBES 29:238-249; Dixon and Mood (1946), JASA
     41:557-566 for the sign test.
@@ -70,13 +67,7 @@ def sign_test(votes: Votes, level: float = 0.95) -> SignTest:
     """
     rates = win_rates(votes, level)
     net, exact = rates.net, exact_sign_test(rates.tally)
-    if net.value is None or net.se is None or net.df is None:
-        return SignTest(net, None, None, None, exact, net.state, net.reason)
-    if net.se == 0.0:
-        reason = "The votes show no variation between prompts and annotators, so there is no t."
-        return SignTest(net, None, net.df, None, exact, State.NO_VARIATION, reason)
-    t = net.value / net.se
-    return SignTest(net, t, net.df, t_p_value(t, net.df), exact, State.DEFINED, "")
+    return SignTest(net, net.t, net.df, net.p_value, exact, net.state, net.reason)
 
 
 def exact_sign_test(counts: Tally) -> ExactSignTest:

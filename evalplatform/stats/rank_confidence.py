@@ -12,7 +12,7 @@ from .clustering import FloatArray
 from .errors import UnknownOptionError
 from .estimates import State
 from .gallery import Labels
-from .intervals import check_level
+from .intervals import check_level, t_quantile
 from .multiplicity import joint_draws
 from .rank_results import Ranking
 
@@ -39,7 +39,7 @@ class RankSets:
         sets: one per checkpoint, strongest first; empty where undefined.
         chances: (M, M); row i, column k - 1 holds P(rank = k) of `checkpoints[i]`; or None.
         checkpoints: ids, in the order of the ranking.
-        quantile: the critical value of all pairs; None where undefined.
+        quantile: the critical value for all pairs at once; None where undefined.
         level, draws: as asked for.
         method, state, reason: as in `Ranking`.
     """
@@ -64,12 +64,17 @@ def rank_sets(
 ) -> RankSets:
     """Confidence sets that hold the true ranks of all checkpoints at once with chance `level`.
 
-    Formula. q is the `level` quantile of max over all pairs of |D_ij| / se_ij, where D are the
-    differences of draws from the multivariate t of the ranking (its covariance and df). i is
-    above j if theta_i - theta_j > q se_ij. The set of i runs from 1 + (number above i) to
-    M - (number below i). P(rank = k) is the share of `draws` of strengths, made around the
-    estimates, in which i is k-th: a description of the uncertainty that takes the estimates as
-    centre, not a coverage statement.
+    Formula. i is above j if theta_i - theta_j > q se_ij, with q the t quantile that all
+    M (M - 1) / 2 pairs keep to at once by Bonferroni's inequality. The set of i runs from
+    1 + (number above i) to M - (number below i). The quantile of the largest |t| under the
+    ranking's own covariance would be smaller, but that covariance comes from the same few people
+    as the se_ij: with ten equal checkpoints and six annotators of strong habits it is 4.4, and
+    80 % of studies hold the true ranks; Bonferroni's is 6.7, with 96 to 99 %. Where people are
+    many, Bonferroni's is 3 % larger than it need be.
+
+    P(rank = k) is the share of `draws` of strengths, made around the estimates from the
+    multivariate t of the ranking, in which i is k-th: a description of the uncertainty that takes
+    the estimates as centre, not a coverage statement.
 
     Tiers. The strongest checkpoint heads tier 1; a tier holds, in order of strength, all that are
     not below its head; the first that is below heads the next tier. Members of one tier are not
@@ -112,30 +117,20 @@ def rank_sets(
             state=ranking.interval_state,
             reason=ranking.interval_reason,
         )
-    drawn = joint_draws(covariance, ranking.df, rng, draws)
-    quantile = _quantile(drawn, se, level)
+    pairs = max(len(values) * (len(values) - 1) // 2, 1)
+    quantile = t_quantile(1.0 - (1.0 - level) / pairs, ranking.df)
     above = values[:, None] - values[None, :] > quantile * se
     return RankSets(
         sets=_sets(ranking, above),
-        chances=_chances(values + drawn),
+        chances=_chances(values + joint_draws(covariance, ranking.df, rng, draws)),
         checkpoints=ranking.checkpoints,
         quantile=quantile,
         level=level,
         draws=draws,
-        method=f"max-t over all pairs, critical value {quantile:.2f}; {ranking.method}",
+        method=f"all pairs at once by Bonferroni, critical value {quantile:.2f}; {ranking.method}",
         state=State.DEFINED,
         reason="",
     )
-
-
-def _quantile(drawn: FloatArray, se: FloatArray, level: float) -> float:
-    first, second = np.triu_indices(len(se), 1)
-    largest = np.zeros(len(drawn))
-    for i in np.unique(first):  # one row of pairs at a time: draws x M, not draws x M^2
-        others = second[first == i]
-        t = np.abs(drawn[:, [i]] - drawn[:, others]) / se[i, others]
-        np.maximum(largest, t.max(axis=1), out=largest)
-    return float(np.quantile(largest, level))
 
 
 def _sets(ranking: Ranking, above: npt.NDArray[np.bool_]) -> tuple[RankSet, ...]:

@@ -78,7 +78,7 @@ class Ranking:
             intervals. For simulation and joint tests.
         difference_se: (M, M), standard errors of all differences, each at least that of either
             one-way clustering; None without intervals.
-        level, df: of the intervals; df = min(prompts, annotators) - 1, None without intervals.
+        level, df: of the intervals; df whole or not, None without intervals.
         n_votes, n_prompts, n_annotators: what the votes hold.
         ties: "davidson" or "half".
         method: how all this was made, in words fit for a table's footnote.
@@ -93,7 +93,7 @@ class Ranking:
     covariance: FloatArray | None
     difference_se: FloatArray | None
     level: float
-    df: int | None
+    df: float | None
     n_votes: int
     n_prompts: int
     n_annotators: int

@@ -34,7 +34,8 @@ def rank(votes: GalleryVotes, level: float = 0.95, *, ties: Ties = "davidson") -
     ties="half": the model of Bradley and Terry, where nu = 0 and a tie is half a win of either,
     as public arenas do; it takes no notice of how often people see no difference. Covariance
     V = Vp + Va - Vpa (see `sandwich`), every variance at least that of either clustering alone,
-    t with min(P, J) - 1 degrees of freedom for P prompts and J annotators.
+    t with the fewer degrees of freedom of the two clusterings (`degrees.one_way_df`): min(P, J) - 1
+    for P prompts and J annotators with as many votes each, and fewer where a few give most votes.
 
     Units. Strengths in natural log units with sum 0; times 400 / ln 10 = 173.7 they are Elo
     points.
@@ -62,7 +63,7 @@ def rank(votes: GalleryVotes, level: float = 0.95, *, ties: Ties = "davidson") -
     >>> [(one.checkpoint, round(one.value, 2)) for one in ranking.strengths]
     [('x', 0.64), ('y', -0.21), ('z', -0.43)]
     >>> ranking.difference("x", "z").p_value < 0.05, ranking.df
-    (False, 1)
+    (False, 1.0)
     """
     check_level(level)
     check_ties(ties)
@@ -96,7 +97,7 @@ class _Basis:
     def ranking(self, pairs: PairCounts, fitted: Fit) -> Ranking:
         covariance, state, reason = self._covariance(fitted)
         m = self.votes.n_checkpoints
-        df = min(self.n_prompts, self.n_annotators) - 1 if covariance is not None else None
+        df = covariance.df if covariance is not None else None
         half = t_quantile(self.level, df) if df is not None else None
         return self._made(
             strengths=_strengths(self.votes.checkpoints, pairs, fitted, covariance, half),
@@ -118,7 +119,7 @@ class _Basis:
             why = "All votes are on one prompt: nothing tells of other prompts."
             return None, State.ONE_PROMPT, why
         if self.n_annotators < 2:
-            why = "All votes are by one annotator: nothing tells of others."
+            why = "All votes are by one annotator: nothing tells of other people."
             return None, State.ONE_ANNOTATOR, why
         covariance = clustered_covariance(self.votes, fitted)
         m = self.votes.n_checkpoints
@@ -132,7 +133,7 @@ class _Basis:
             return None, State.NO_VARIATION, why
         return covariance, State.DEFINED, ""
 
-    def _method(self, fitted: Fit, df: int | None) -> str:
+    def _method(self, fitted: Fit, df: float | None) -> str:
         model = "Bradley-Terry, a tie as half a win of either"
         if self.ties == "davidson":
             model = "Davidson's model with ties"
@@ -141,7 +142,7 @@ class _Basis:
         if df is None:
             return f"{model}; no intervals"
         clusters = "two-way clustered by prompt and annotator"
-        return f"{model}; {clusters}; t with min(prompts, annotators) - 1 = {df} df"
+        return f"{model}; {clusters}; t with {df:.4g} df, the fewer of prompts and annotators"
 
     def _made(
         self,
@@ -153,7 +154,7 @@ class _Basis:
         values: FloatArray | None = None,
         covariance: FloatArray | None = None,
         difference_se: FloatArray | None = None,
-        df: int | None = None,
+        df: float | None = None,
         method: str = "none",
         state: State = State.DEFINED,
         reason: str = "",

@@ -7,7 +7,7 @@ half a win, `decided` leaves ties out.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,14 +17,12 @@ from .clustering import (
     ClusterMoments,
     FloatArray,
     Ratio,
-    one_way_variance,
     outcome_table,
     pair_moments,
-    two_way_variance,
 )
-from .degrees import one_way_df, two_way_df
+from .effective_votes import Clustering, Differing, crossed
 from .errors import LengthMismatchError, UnknownOptionError
-from .estimates import Basis, Estimate, State, estimate_from_variance, undefined_estimate
+from .estimates import Basis, Estimate, State, estimate_of, without_interval
 from .intervals import check_level
 from .votes import IntColumn, Outcome, Votes, factorise
 
@@ -34,7 +32,6 @@ WIN = Ratio((1.0, 0.0, 0.0))
 TIE = Ratio((0.0, 1.0, 0.0))
 LOSE = Ratio((0.0, 0.0, 1.0))
 NET = Ratio((1.0, 0.0, -1.0))
-HALF = Ratio((1.0, 0.5, 0.0))
 DECIDED = Ratio((1.0, 0.0, 0.0), counted=(1.0, 0.0, 1.0))
 
 
@@ -89,11 +86,13 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
     """Estimate win, tie, lose, net, half and decided with two-way clustered intervals.
 
     Formula. Each is a ratio of sums over votes (ties do not count in `decided`), with variance
-    V = max(Vp + Va - Vpa, Vp, Va), see `clustering`. Shares get Wilson's interval with
-    n_effective = p (1 - p) / V and the t quantile with Satterthwaite's degrees of freedom, see
-    `degrees`; `net` gets value -+ t * se, cut to [-1, 1]. Where the votes show no variation (all
-    wins, say), n_effective is min(P, J) for P prompts and J annotators, as if each cluster were
-    one vote, and `method` says so; `net` then takes twice the interval of (net + 1) / 2, less one.
+    V = max(Vp + Va - Vpa, Vp, Va, Vpa), see `clustering`, steadied where few votes differ, see
+    `effective_votes`. With s^2 the spread of single votes (p (1 - p) for a share), the study is
+    worth n_effective = s^2 / V independent votes. Shares get Wilson's interval for so many, `net`
+    the score interval of `intervals.net_interval`, and `half` = (1 + net) / 2 that of net; t
+    quantiles with Satterthwaite's degrees of freedom, see `degrees`. The p-value of net = 0 is the
+    test its interval inverts: t = net / sqrt(d / n_effective) for a share d of decided votes, the
+    standard error net would have were its true value 0.
 
     Units. Shares of votes in [0, 1]; net in [-1, 1].
 
@@ -103,13 +102,13 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
     `decided` is win / (win + lose) of the shares so weighted. They agree when all prompts have
     equally many votes.
 
-    An estimate without two prompts and two annotators (for `decided`: among the decided votes)
-    has no interval that means anything; its `state` and `reason` say so and its values are None.
-    The raw shares stay in `tally`.
+    With one prompt or one annotator (for `decided`: among the decided votes) the value describes
+    those votes and there is no interval; `state` and `reason` say so.
 
     References. Cameron, Gelbach and Miller (2011), JBES 29:238-249; Satterthwaite (1946),
     Biometrics Bulletin 2:110-114; Wilson (1927), JASA 22:209-212; for n_effective, Korn and
-    Graubard (1998), Survey Methodology 24:193-201.
+    Graubard (1998), Survey Methodology 24:193-201; for score tests beside Wald's near 0 and 1,
+    Agresti and Coull (1998), American Statistician 52:119-126.
 
     >>> votes = Votes(outcome=[0, 0, 0, 1, 0, 2, 0, 0, 2], prompt=[1, 1, 1, 2, 2, 2, 3, 3, 3],
     ...               annotator=[1, 2, 3] * 3, item=[1, 1, 1, 2, 2, 2, 3, 3, 3])
@@ -121,12 +120,13 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
     """
     check_level(level)
     tables = _Tables.of(votes, estimand)
+    net = _estimate(NET, tables, level)
     return WinRates(
         win=_estimate(WIN, tables, level),
         tie=_estimate(TIE, tables, level),
         lose=_estimate(LOSE, tables, level),
-        net=_estimate(NET, tables, level),
-        half=_estimate(HALF, tables, level),
+        net=net,
+        half=_half_of(net),
         decided=_estimate(DECIDED, tables, level),
         tally=tally(votes),
         level=level,
@@ -204,25 +204,35 @@ def _estimate(ratio: Ratio, tables: _Tables, level: float) -> Estimate:
         estimand=tables.estimand,
         level=level,
     )
+    total = tables.by_prompt.sum(axis=0)
     state, reason = _state_of(n_votes, n_prompts, n_annotators, ratio)
     if state is not State.DEFINED:
-        return undefined_estimate(state, reason, basis)
-    variance = two_way_variance(ratio, tables.by_prompt, tables.by_annotator, tables.by_pair)
-    prompt, annotator = (
-        (one_way_variance(ratio, table), one_way_df(table @ np.array(ratio.counted)))
-        for table in (tables.by_prompt, tables.by_annotator)
+        return without_interval(ratio.of(total) if n_votes else None, state, reason, basis)
+    worth = crossed(
+        Differing.of(ratio, total, tables.by_pair.n_counted(ratio)),
+        Clustering.of(ratio, tables.by_prompt),
+        Clustering.of(ratio, tables.by_annotator),
+        tables.by_pair.one_way_variance(ratio, total),
     )
-    return estimate_from_variance(
+    return estimate_of(
         ratio,
-        total=tables.by_prompt.sum(axis=0),
-        variance=variance,
-        df=two_way_df(variance, prompt, annotator),
+        total,
+        worth,
         degrees="Satterthwaite",
-        n_clusters=min(n_prompts, n_annotators),
-        clusters="min(prompts, annotators)",
         clustering="two-way clustered by prompt and annotator",
         basis=basis,
     )
+
+
+def _half_of(net: Estimate) -> Estimate:
+    """win + tie / 2 is (1 + net) / 2, interval and all."""
+    if net.value is None:
+        return net
+    value, low, high = (
+        None if one is None else (1.0 + one) / 2.0 for one in (net.value, net.low, net.high)
+    )
+    se = None if net.se is None else net.se / 2.0
+    return replace(net, value=value, low=low, high=high, se=se, se_null=None)
 
 
 def _state_of(n_votes: int, n_prompts: int, n_annotators: int, ratio: Ratio) -> tuple[State, str]:
@@ -232,5 +242,6 @@ def _state_of(n_votes: int, n_prompts: int, n_annotators: int, ratio: Ratio) -> 
     if n_prompts < 2:
         return State.ONE_PROMPT, f"All {what} are on one prompt: nothing tells of other prompts."
     if n_annotators < 2:
-        return State.ONE_ANNOTATOR, f"All {what} are by one annotator: nothing tells of others."
+        reason = f"All {what} are by one annotator: nothing tells of other people."
+        return State.ONE_ANNOTATOR, reason
     return State.DEFINED, ""

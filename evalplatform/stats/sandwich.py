@@ -3,11 +3,13 @@
 Every vote has a score, the derivative of its log likelihood. With S_g the sum of scores in
 cluster g and A the inverse information, one clustering with G clusters gives
 
-    V = G / (G - 1) * A (sum_g S_g S_g') A
+    V = A (sum_g S_g S_g' / c_g) A
 
-and two crossed ones V = Vp + Va - Vpa, as in `clustering`. A vote's score has three entries
-other than zero (its two checkpoints and log nu), so the sums are made by counting, a block of
-votes at a time that fits the processor's cache.
+and two crossed ones V = Vp + Va - Vpa. Prompts and annotators have the divisors c_g of
+`clustering` for the votes they hold, so that somebody who casts most votes does not pass for
+agreement; pairs of both the common (G - 1) / G. A vote's score has three entries other than zero
+(its two checkpoints and log nu), so the sums are made by counting, a block of votes at a time
+that fits the processor's cache.
 
 References: Cameron, Gelbach and Miller (2011), JBES 29:238-249; Liang and Zeger (1986),
 Biometrika 73:13-22.
@@ -20,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .chunking import BLOCK, Codes, blocks, chunks, count_codes, without_gaps
-from .clustering import FloatArray
+from .clustering import FloatArray, score_divisors
 from .davidson import Fit, chances, regular
+from .degrees import one_way_df
 from .gallery import GalleryVotes
 from .votes import IntColumn
 
@@ -34,15 +37,14 @@ class ClusteredCovariance:
         two_way: Vp + Va - Vpa; it may have negative eigenvalues in small samples.
         prompt, annotator: the one-way covariances, floors of every variance.
         model: the inverse information, right if votes were independent and the model true.
-        n_prompts, n_annotators: clusters with votes.
+        df: the fewer degrees of freedom of the two clusterings, see `degrees`.
     """
 
     two_way: FloatArray
     prompt: FloatArray
     annotator: FloatArray
     model: FloatArray
-    n_prompts: int
-    n_annotators: int
+    df: float
 
     def floored(self, contrasts: FloatArray) -> FloatArray:
         """Variance of each row of `contrasts` (n, q): max(two-way, prompt, annotator)."""
@@ -67,23 +69,21 @@ def clustered_covariance(votes: GalleryVotes, fitted: Fit) -> ClusteredCovarianc
     m = votes.n_checkpoints
     inverse: FloatArray = np.asarray(np.linalg.inv(regular(fitted.information, m)), np.float64)
     inverse[:m, :m] -= inverse[:m, :m].mean()  # the part along theta + constant, added by regular
-    terms = {}
-    counts = {}
-    for name, major, minor in (
-        ("prompt", votes.prompt, None),
-        ("annotator", votes.annotator, None),
-        ("pair", votes.prompt, votes.annotator),
-    ):
-        products, count = _products(votes, scores, major, minor)
-        terms[name] = count / (count - 1.0) * inverse @ products @ inverse
-        counts[name] = count
+    sizes = [
+        count_codes(codes, int(codes.max()) + 1).astype(np.float64)
+        for codes in (votes.prompt, votes.annotator)
+    ]
+    prompt, annotator = (
+        inverse @ _products(votes, scores, codes, size) @ inverse
+        for codes, size in zip((votes.prompt, votes.annotator), sizes, strict=True)
+    )
+    pair = inverse @ _products_of_pairs(votes, scores) @ inverse
     return ClusteredCovariance(
-        two_way=terms["prompt"] + terms["annotator"] - terms["pair"],
-        prompt=terms["prompt"],
-        annotator=terms["annotator"],
+        two_way=prompt + annotator - pair,
+        prompt=prompt,
+        annotator=annotator,
         model=inverse,
-        n_prompts=counts["prompt"],
-        n_annotators=counts["annotator"],
+        df=min(one_way_df(size) for size in sizes),
     )
 
 
@@ -135,36 +135,47 @@ class _Scores:
         return table
 
 
-def _products(
-    votes: GalleryVotes, scores: _Scores, major: Codes, minor: Codes | None
-) -> tuple[FloatArray, int]:
-    """sum_g S_g S_g' over the clusters of one column, or of two crossed; and their number."""
-    n_major = int(major.max()) + 1
-    if minor is None and n_major * scores.size <= len(votes):
-        return _products_of_few(votes, scores, major, n_major)
+def _products(votes: GalleryVotes, scores: _Scores, codes: Codes, size: FloatArray) -> FloatArray:
+    """sum_g S_g S_g' / c_g over the clusters of one column, `size` votes each."""
+    root = np.ones(len(size))
+    root[size > 0.0] = np.sqrt(score_divisors(size[size > 0.0]))
+    if len(size) * scores.size <= len(votes):
+        return _products_of_few(votes, scores, codes, root)
+    products = np.zeros((scores.size, scores.size))
+    for rows in blocks(codes):
+        cluster, n = without_gaps(codes[rows].astype(np.int64) - int(codes[rows[0]]))
+        sums = scores.sums(votes, rows, cluster, n)
+        roots = np.empty(n)
+        roots[cluster] = root[codes[rows]]
+        sums /= roots[:, None]
+        products += sums.T @ sums
+    return products
+
+
+def _products_of_few(
+    votes: GalleryVotes, scores: _Scores, codes: Codes, root: FloatArray
+) -> FloatArray:
+    """The same for clusters whose sums fit beside the votes: no sorting is needed."""
+    n = len(root)
+    sums = np.zeros((n, scores.size))
+    for rows in chunks(len(votes), max(BLOCK, n * scores.size)):
+        sums += scores.sums(votes, rows, codes[rows].astype(np.int64), n)
+    sums /= root[:, None]
+    return sums.T @ sums
+
+
+def _products_of_pairs(votes: GalleryVotes, scores: _Scores) -> FloatArray:
+    """G / (G - 1) * sum_g S_g S_g' over the clusters of prompt and annotator."""
     products, count = np.zeros((scores.size, scores.size)), 0
-    n_minor = 1 if minor is None else int(minor.max()) + 1
-    for rows in blocks(major):
-        code = major[rows].astype(np.int64)
-        code -= int(code[0])
-        if minor is not None:
-            code *= n_minor
-            code += minor[rows]
+    n_annotators = int(votes.annotator.max()) + 1
+    for rows in blocks(votes.prompt):
+        code = votes.prompt[rows].astype(np.int64)
+        code = (code - code[0]) * n_annotators + votes.annotator[rows]
         cluster, n = without_gaps(code)
         sums = scores.sums(votes, rows, cluster, n)
         products += sums.T @ sums
         count += n
-    return products, count
-
-
-def _products_of_few(
-    votes: GalleryVotes, scores: _Scores, cluster: Codes, n: int
-) -> tuple[FloatArray, int]:
-    """The same for clusters whose sums fit beside the votes: no sorting is needed."""
-    sums = np.zeros((n, scores.size))
-    for rows in chunks(len(votes), max(BLOCK, n * scores.size)):
-        sums += scores.sums(votes, rows, cluster[rows].astype(np.int64), n)
-    return sums.T @ sums, int(np.count_nonzero(count_codes(cluster, n)))
+    return count / (count - 1.0) * products
 
 
 def _largest(terms: list[FloatArray]) -> FloatArray:

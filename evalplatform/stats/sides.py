@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .clustering import FloatArray, Ratio, one_way_variance, outcome_table
+from .clustering import FloatArray, Ratio, outcome_table
+from .effective_votes import Clustering, Differing, nested
 from .errors import ColumnTypeError, LengthMismatchError
-from .estimates import Basis, Estimate, State, estimate_from_variance, undefined_estimate
+from .estimates import Basis, Estimate, State, estimate_of, without_interval
 from .intervals import check_level, t_p_value
 from .votes import BoolColumn, Outcome, factorise, group
 
@@ -53,8 +54,9 @@ def side_bias(
     `chosen_left` has True or 1 where a decided vote chose the left image, False or 0 where it
     chose the right one; leave ties out. `annotator` holds any ids, one per entry.
 
-    Formula. p = left choices / decided votes, V = J / (J - 1) * sum_j s_j^2 over J annotators,
-    Wilson's interval with n_effective = p (1 - p) / V and t with J - 1 degrees of freedom. The
+    Formula. p = left choices / decided votes, V clustered by annotator (see `clustering`),
+    Wilson's interval with n_effective = p (1 - p) / V (see `effective_votes`) and t with the
+    degrees of freedom of `degrees.one_way_df`, J - 1 for J annotators with as many votes each. The
     test is the one this interval inverts: t = (p - 1/2) / sqrt(1/4 / n_effective).
 
     How to read. An interval that holds 1/2 shows no side bias of the pool as a whole; people who
@@ -79,29 +81,31 @@ def side_bias(
         level=level,
     )
     if len(labels) < 2:
-        return SideBias(undefined_estimate(*_why_undefined(len(labels)), basis), None, None)
+        value = float(chosen.mean()) if len(chosen) else None
+        state, reason = _why_without(len(labels))
+        return SideBias(without_interval(value, state, reason, basis), None, None)
     left = _estimate(outcome_table(group(codes), _as_outcomes(chosen)), basis)
     assert left.value is not None
     assert left.n_effective is not None
+    assert left.df is not None
     t = (left.value - 0.5) / sqrt(0.25 / left.n_effective)
-    return SideBias(left, t, t_p_value(t, len(labels) - 1))
+    return SideBias(left, t, t_p_value(t, left.df))
 
 
 def _estimate(by_annotator: FloatArray, basis: Basis) -> Estimate:
-    return estimate_from_variance(
+    total = by_annotator.sum(axis=0)
+    worth = nested(Differing.of(_LEFT, total, basis.n_votes), Clustering.of(_LEFT, by_annotator))
+    return estimate_of(
         _LEFT,
-        total=by_annotator.sum(axis=0),
-        variance=one_way_variance(_LEFT, by_annotator),
-        df=len(by_annotator) - 1.0,
-        degrees="annotators - 1",
-        n_clusters=len(by_annotator),
-        clusters="annotators",
+        total,
+        worth,
+        degrees="of unequal clusters",
         clustering="clustered by annotator",
         basis=basis,
     )
 
 
-def _why_undefined(n_annotators: int) -> tuple[State, str]:
+def _why_without(n_annotators: int) -> tuple[State, str]:
     if n_annotators == 0:
         return State.NO_DECIDED_VOTES, "There is no decided vote, so no side was chosen."
     return State.ONE_ANNOTATOR, "All decided votes are by one annotator: nothing tells of others."

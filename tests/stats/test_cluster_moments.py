@@ -6,10 +6,8 @@ import pytest
 from evalplatform.stats.chunking import blocks, positions
 from evalplatform.stats.clustering import (
     Ratio,
-    one_way_variance,
     outcome_table,
     pair_moments,
-    two_way_variance,
 )
 
 from .crossed_votes import Design, simulate
@@ -39,14 +37,11 @@ def test_moments_of_pairs_give_the_variance_of_their_table(ratio, block, weighte
     moments = pair_moments(votes.prompt_codes.codes, votes.annotator_codes, votes.outcome, weight)
     assert moments.patterns.sum() == len(table)
     total = table.sum(axis=0)
-    assert moments.one_way_variance(ratio, total) == pytest.approx(one_way_variance(ratio, table))
-    others = [
-        outcome_table(groups, votes.outcome, weight)
-        for groups in (votes.prompt_codes, votes.annotator_codes)
-    ]
-    assert two_way_variance(ratio, *others, moments) == pytest.approx(
-        two_way_variance(ratio, *others, table)
-    )
+    scores = ratio.scores(table, total)
+    count = ratio.n_counted(table)
+    assert moments.n_counted(ratio) == count
+    expected = count / (count - 1) * (scores @ scores)
+    assert moments.one_way_variance(ratio, total) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("groups", [1, 7, 16])

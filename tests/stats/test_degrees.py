@@ -14,7 +14,8 @@ def test_one_way_is_trace_squared_over_trace_of_the_square(seed):
     size = np.random.default_rng(seed).integers(1, 40, 12).astype(float)
     w = size / size.sum()
     centre = np.eye(12) - np.outer(np.ones(12), w)
-    matrix = centre.T @ np.diag(w**2) @ centre
+    divisor = (1 - w) ** 2 + (w**2).sum() - w**2
+    matrix = centre.T @ np.diag(w**2 / divisor) @ centre
     expected = np.trace(matrix) ** 2 / np.trace(matrix @ matrix)
     assert one_way_df(size) == pytest.approx(expected)
     assert one_way_df(np.append(size, 0.0)) == one_way_df(size)
@@ -26,8 +27,9 @@ def test_one_way_is_that_of_the_simulated_variance():
     effects = np.random.default_rng(1).standard_normal((200_000, len(w)))
     share = w / w.sum()
     scores = share * (effects - (effects @ share)[:, None])
-    v = (scores**2).sum(axis=1)
-    assert 2 * v.mean() ** 2 / v.var() == pytest.approx(one_way_df(w), rel=0.02)
+    v = (scores**2 / ((1 - share) ** 2 + (share**2).sum() - share**2)).sum(axis=1)
+    assert v.mean() == pytest.approx((share**2).sum(), rel=0.02)  # unbiased
+    assert 2 * v.mean() ** 2 / v.var() == pytest.approx(one_way_df(w), rel=0.04)
 
 
 @pytest.mark.parametrize("count", [2, 3, 50])
@@ -36,8 +38,9 @@ def test_clusters_of_one_size_have_one_fewer(count):
 
 
 def test_few_large_clusters_have_fewer_and_never_fewer_than_one():
-    assert one_way_df(np.array([100.0, 1.0, 1.0, 1.0])) < 1.3
-    assert one_way_df(np.array([1e9, 1.0])) == 1.0
+    assert one_way_df(np.array([100.0, 1.0, 1.0, 1.0])) < 1.1
+    for largest in (1e3, 1e6, 1e9, 1e12):
+        assert one_way_df(np.array([largest, 1.0, 1.0])) == pytest.approx(1.0, abs=1e-3)
 
 
 def test_two_way_is_satterthwaites_between_the_two():
@@ -46,9 +49,13 @@ def test_two_way_is_satterthwaites_between_the_two():
     )
 
 
-def test_a_floor_has_the_degrees_of_freedom_of_its_clustering():
-    assert two_way_df(1.5, (1.5, 199.0), (1.2, 4.0)) == 199.0
-    assert two_way_df(1.5, (1.2, 199.0), (1.5, 4.0)) == 4.0
+def test_crossing_a_floor_changes_the_degrees_of_freedom_by_as_little_as_the_variance():
+    """V = Vp + Va - Vpa falls onto Vp as Va falls onto Vpa: no jump from 7 to 199."""
+    crossing = [
+        two_way_df(max(1.5 + va - 1.2, 1.5), (1.5, 199.0), (va, 4.0))
+        for va in np.linspace(1.1, 1.3, 201)
+    ]
+    assert np.abs(np.diff(np.log(crossing))).max() < 0.002
 
 
 def test_two_way_is_never_fewer_than_the_smaller_clustering_has():
@@ -56,13 +63,13 @@ def test_two_way_is_never_fewer_than_the_smaller_clustering_has():
 
 
 def test_annotators_count_only_where_they_differ():
-    """Five people on 200 prompts: of one mind, the prompts decide; of strong habits, they do."""
+    """Five people on 200 prompts: of strong habits, they decide; of one mind, the prompts do."""
     degrees = {}
     for habit in (0.0, 1.5):
         design = Design(200, 5, 5, prompt_sd=1.5, annotator_sd=habit)
         rng = np.random.default_rng(4)
         degrees[habit] = np.median([win_rates(simulate(design, rng)).win.df for _ in range(40)])
-    assert degrees[0.0] > 50
+    assert degrees[0.0] > 5 * degrees[1.5]
     assert degrees[1.5] < 8
 
 
@@ -73,6 +80,7 @@ def test_an_annotator_with_half_of_the_votes_leaves_few_degrees_of_freedom():
         win_rates(Votes(outcome, np.arange(400), people, np.arange(400))).win
         for people in (person, np.where(person < 10, person % 2, person))
     )
-    assert even.df == 19
-    assert uneven.df == one_way_df(np.array([100.0, 100.0] + [20.0] * 10))
-    assert uneven.df < 5
+    assert 19 <= even.df < 22
+    few = one_way_df(np.array([100.0, 100.0] + [20.0] * 10))
+    assert few <= uneven.df < few + 1
+    assert few < 5

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 import statsmodels.api as sm
 from hypothesis import given, settings
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.sandwich_covariance import cov_cluster
 
 from evalplatform.stats import (
+    ColumnTypeError,
     EmptyVotesError,
     LengthMismatchError,
     State,
@@ -17,6 +19,7 @@ from evalplatform.stats import (
     sign_test,
     win_rates,
 )
+from evalplatform.stats.difference import _variance
 
 from .crossed_votes import Design, grid_votes, simulate
 from .test_win_rate_properties import any_votes
@@ -56,13 +59,39 @@ def test_each_group_is_its_own_study_and_holm_is_over_all_of_them():
 
 
 def test_group_that_cannot_be_tested_is_no_member_of_the_family():
-    votes = grid_votes("AAAB", "AABA", "ABAA", "AAAA", "AAAA", "B---")
-    names = np.array(["mixed", "mixed", "mixed", "all", "all", "one"])[votes.by_prompt.codes]
+    votes = grid_votes(*["AAAB", "AABA", "ABAA", "AAAA", "AAAA"] * 2, "B---", "AAAA", "AAAA")
+    names = np.array(["mixed"] * 10 + ["one"] + ["few"] * 2)[votes.by_prompt.codes]
     found = {each.name: each for each in group_tests(votes, {"category": names.tolist()})}
     assert found["mixed"].p_holm == found["mixed"].p_value
-    assert (found["all"].p_value, found["all"].p_holm) == (None, None)
+    assert found["mixed"].reason == ""
+    for name, prompts in (("one", "1 prompt"), ("few", "2 prompts")):
+        assert (found[name].p_value, found[name].p_holm) == (None, None)
+        assert found[name].reason == f"{prompts}; a claim needs 5 or more"
     assert found["one"].rates.net.state is State.ONE_PROMPT
     assert {each.n_tests for each in found.values()} == {1}
+
+
+def test_unanimous_group_can_be_claimed():
+    votes = grid_votes(*["AAAAA"] * 10, *["AAABB", "ABBTA"] * 5)
+    names = np.array(["all"] * 10 + ["mixed"] * 10)[votes.by_prompt.codes]
+    found = {each.name: each for each in group_tests(votes, {"category": names.tolist()})}
+    assert found["all"].rates.net.value == 1.0
+    assert found["all"].rates.net.low > 0.5
+    assert found["all"].p_holm < 0.01
+
+
+@pytest.mark.parametrize("prompt_sd", [1.0, 2.0])
+def test_groups_of_few_prompts_give_no_false_claims(prompt_sd):
+    """Where prompts decide, two of them agree by luck; people then seem the only uncertainty."""
+    rng, claimed = np.random.default_rng(6), 0
+    size = [20, 12, 11, 8, 7, 7, 5, 4, 4, 3, 2, 2]
+    names = np.repeat([f"group {each}" for each in range(len(size))], size)
+    design = Design(len(names), 12, 5, prompt_sd, 0.4, lean=0.0)
+    for _ in range(150):
+        votes = simulate(design, rng)
+        found = group_tests(votes, {"category": names[votes.prompt].tolist()})
+        claimed += any(each.p_holm is not None and each.p_holm <= 0.05 for each in found)
+    assert claimed / 150 <= 0.07
 
 
 def test_holm_keeps_false_claims_rare_where_single_tests_do_not():
@@ -82,6 +111,10 @@ def test_labels_must_fit():
         group_tests(study(), {"category": ["animals"]})
     with pytest.raises(EmptyVotesError, match="labels"):
         group_tests(study(), {})
+    for odd in (7, float("nan"), None):
+        labels = ["animals"] * (len(study()) - 1) + [odd]
+        with pytest.raises(ColumnTypeError, match=r"category\[299\] is .*a label is text"):
+            group_tests(study(), {"category": labels})
 
 
 def difference_by_statsmodels(one, two):
@@ -107,8 +140,44 @@ def test_difference_on_the_same_prompts_by_the_same_people_equals_statsmodels(se
     value, variance = difference_by_statsmodels(one, two)
     result = compare_nets(one, two)
     assert result.value == pytest.approx(value)
-    assert result.se**2 == pytest.approx(variance)
-    assert (result.n_shared_prompts, result.n_shared_annotators, result.df) == (12, 6, 5)
+    assert _variance(one, two, together=True) == pytest.approx(variance)
+    kept = variance / _variance(one, two, together=False)
+    drawn = sum(drawn_variance(votes) for votes in (one, two))
+    assert result.se**2 == pytest.approx(kept * drawn)
+    assert (result.n_shared_prompts, result.n_shared_annotators) == (12, 6)
+    assert result.df == min(result.first.df, result.second.df)
+
+
+def drawn_variance(votes):
+    """Of a net with one independent vote more for A and one for B."""
+    net, decided = win_rates(votes).net, (votes.outcome != 1).mean()
+    n = net.n_effective
+    return ((decided * n + 2) / (n + 2) - (net.value * n / (n + 2)) ** 2) / (n + 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [((12, 12), (8, 12)), ((40, 40), (36, 40)), ((20, 20), (15, 20)), ((30, 40), (20, 40))],
+)
+def test_difference_of_small_unanimous_campaigns_is_near_fishers_exact_test(one, other):
+    def campaign(wins, n, first):
+        ids = np.arange(first, first + n)
+        return Votes([0] * wins + [2] * (n - wins), ids, ids, ids)
+
+    exact = scipy.stats.fisher_exact([[one[0], one[1] - one[0]], [other[0], other[1] - other[0]]])
+    ours = compare_nets(campaign(*one, 0), campaign(*other, 1000)).p_value
+    assert 0.7 * exact.pvalue < ours < 1.4 * exact.pvalue
+
+
+def test_campaigns_that_are_both_unanimous_have_an_interval():
+    ids = np.arange(10)
+    wins, losses = Votes([0] * 10, ids, ids, ids), Votes([2] * 10, ids + 50, ids + 50, ids + 50)
+    apart, same = compare_nets(wins, losses), compare_nets(wins, wins)
+    assert apart.value == apart.high == 2.0
+    assert 0.5 < apart.low < 1.9
+    assert apart.p_value < 0.001
+    assert (same.value, same.p_value) == (0.0, 1.0)
+    assert same.low == -same.high < -0.1
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -117,7 +186,8 @@ def test_campaigns_that_share_nothing_add_their_variances(seed):
     two = Votes(two.outcome, two.prompt + 500, two.annotator + 500, two.item + 500)
     result, nets = compare_nets(one, two), (win_rates(one).net, win_rates(two).net)
     assert result.value == pytest.approx(nets[0].value - nets[1].value)
-    assert result.se**2 == pytest.approx(nets[0].se ** 2 + nets[1].se ** 2, rel=1e-9)
+    assert result.se**2 == pytest.approx(sum(drawn_variance(votes) for votes in (one, two)))
+    assert result.se**2 == pytest.approx(nets[0].se ** 2 + nets[1].se ** 2, rel=0.05)
     assert (result.first, result.second) == nets
     assert (result.n_shared_prompts, result.n_shared_annotators) == (0, 0)
 

@@ -14,7 +14,7 @@ from evalplatform.stats import (
     holm,
     max_t,
 )
-from evalplatform.stats.multiplicity import joint_draws, max_t_quantile
+from evalplatform.stats.multiplicity import joint_draws
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 p_values = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12)
@@ -76,15 +76,6 @@ def test_max_t_of_equal_tests_costs_nothing_and_holm_pays():
     single = 2 * scipy.stats.norm.sf(2.2)
     assert adjusted == pytest.approx([single] * 5, abs=0.004)
     assert holm([single] * 5)[0] == pytest.approx(5 * single)
-
-
-def test_quantile_is_the_studentised_range_for_all_pairs_of_equal_means():
-    """Tukey's honest significant difference: 4 means, 10 degrees of freedom."""
-    contrasts = np.array([[1, -1, 0, 0], [1, 0, -1, 0], [1, 0, 0, -1]] * 2, dtype=float)
-    contrasts[3:] = [[0, 1, -1, 0], [0, 1, 0, -1], [0, 0, 1, -1]]
-    covariance = contrasts @ contrasts.T
-    q = max_t_quantile(covariance, 10, 0.95, np.random.default_rng(5), draws=200_000)
-    assert q == pytest.approx(scipy.stats.studentized_range.ppf(0.95, 4, 10) / 2**0.5, rel=0.01)
 
 
 def test_draws_have_the_covariance_asked_for_and_negative_eigenvalues_are_dropped():

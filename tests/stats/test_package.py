@@ -29,6 +29,7 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "compare_nets",
     "completed_prompt_means",
     "confidence_sequence",
+    "early_look",
     "detectable_effect",
     "plan_study",
     "power_of",

@@ -28,6 +28,7 @@ from evalplatform.stats.davidson import (
     newton_step,
     pair_counts,
 )
+from evalplatform.stats.degrees import one_way_df
 from evalplatform.stats.existence import existence
 from evalplatform.stats.sandwich import clustered_covariance, difference_variances
 
@@ -39,6 +40,7 @@ from .crossed_galleries import (
     PUDDING_WORTHS,
     PUDDINGS,
     TEAMS,
+    GalleryDesign,
     baseball,
     games_of,
     simulate_gallery,
@@ -130,8 +132,10 @@ def test_davidson_equals_a_general_optimiser_on_the_definition():
     assert ranking.nu.value == pytest.approx(math.exp(found.x[-1]), abs=1e-5)
 
 
-def test_two_way_covariance_equals_statsmodels_for_bradley_terry():
-    votes = decided(uneven_gallery())
+def test_two_way_covariance_equals_statsmodels_where_all_clusters_are_of_one_size():
+    """Its factors are G / (G - 1), which ours are where everybody judges everything."""
+    design = GalleryDesign(12, 6, 6, prompt_sd=0.8, annotator_sd=0.6, tie=0.0)
+    votes = simulate_gallery(design, np.random.default_rng(3))
     a, b, outcome, prompt, annotator = rows_of(votes)
     design = np.zeros((len(votes), votes.n_checkpoints))
     design[np.arange(len(votes)), a] = 1.0
@@ -178,13 +182,19 @@ def test_two_way_covariance_with_ties_equals_sums_over_all_pairs_of_votes():
         np.equal.outer(annotator, annotator),
         np.equal.outer(prompt, prompt) & np.equal.outer(annotator, annotator),
     ):
-        count = len(np.unique(same, axis=0))
-        terms.append(count / (count - 1) * inverse @ scores.T @ same @ scores @ inverse)
+        clusters = np.unique(same, axis=0)
+        w = clusters.mean(axis=1)
+        divisor = (1 - w) ** 2 + (w**2).sum() - w**2
+        if len(terms) == 2:
+            divisor = np.full(len(w), 1 - 1 / len(w))
+        sums = clusters @ scores
+        terms.append(inverse @ (sums.T @ (sums / divisor[:, None])) @ inverse)
     found = clustered_covariance(votes, fit(pair_counts(votes)))
     assert found.prompt == pytest.approx(terms[0], rel=1e-3, abs=1e-6)
     assert found.annotator == pytest.approx(terms[1], rel=1e-3, abs=1e-6)
     assert found.two_way == pytest.approx(terms[0] + terms[1] - terms[2], rel=1e-3, abs=1e-6)
-    assert (found.n_prompts, found.n_annotators) == (votes.n_prompts, votes.n_annotators)
+    sizes = (np.bincount(ids).astype(float) for ids in (prompt, annotator))
+    assert found.df == min(one_way_df(size) for size in sizes)
 
 
 def test_blocks_and_sorting_change_nothing(monkeypatch):
@@ -215,17 +225,17 @@ def test_errors_are_floored_at_either_clustering_alone():
     assert floored > 0, "no study reached the floor"
 
 
-def test_intervals_are_t_intervals_with_the_smaller_number_of_clusters():
+def test_intervals_are_t_intervals_with_the_fewer_degrees_of_freedom():
     ranking = rank(uneven_gallery(), 0.9)
-    assert ranking.df == 8
-    reach = scipy.stats.t.ppf(0.95, 8)
+    assert 7 < ranking.df < 8  # nine annotators, not quite evenly at work
+    reach = scipy.stats.t.ppf(0.95, ranking.df)
     gap = ranking.difference(0, 3)
     i, j = ranking.checkpoints.index(0), ranking.checkpoints.index(3)
     assert gap.se == ranking.difference_se[i, j]
     assert (gap.low, gap.high) == pytest.approx(
         (gap.value - reach * gap.se, gap.value + reach * gap.se)
     )
-    assert gap.p_value == pytest.approx(2 * scipy.stats.t.sf(abs(gap.value / gap.se), 8))
+    assert gap.p_value == pytest.approx(2 * scipy.stats.t.sf(abs(gap.value / gap.se), ranking.df))
     one = ranking.strengths[0]
     assert one.high - one.low == pytest.approx(2 * reach * one.se)
     assert "two-way clustered by prompt and annotator" in ranking.method

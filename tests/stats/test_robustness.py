@@ -197,14 +197,14 @@ def test_exclusion_shows_both_results():
     assert effect.n_excluded == 3
 
 
-def test_excluding_everybody_leaves_a_reason_and_one_annotator_leaves_no_change():
+def test_excluding_everybody_leaves_a_reason_and_one_annotator_no_interval():
     votes = grid_votes("AB", "BA")
     nothing = with_and_without(votes, np.ones(4, bool))
     assert (nothing.kept, nothing.net_change) == (None, None)
     assert "Every vote" in nothing.reason
     alone = with_and_without(votes, votes.annotator == 0)
     assert alone.kept.net.state is State.ONE_ANNOTATOR
-    assert alone.net_change is None
+    assert alone.net_change == alone.kept.net.value - alone.all_votes.net.value
 
 
 def test_masks_that_fit_no_votes_are_refused():

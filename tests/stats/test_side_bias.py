@@ -22,7 +22,11 @@ def test_share_is_clustered_by_annotator_as_in_statsmodels():
     fit = sm.OLS(left.astype(float), np.ones(len(left))).fit()
     estimate = side_bias(left, annotator).left
     assert estimate.value == pytest.approx(left.mean())
-    assert estimate.se**2 == pytest.approx(cov_cluster(fit, annotator).item())
+    x = 600 * estimate.value * (1 - estimate.value)  # the steadying of `effective_votes`, by hand
+    icc = 0.1 * (4 * (x + 1) / 604) ** 0.6
+    assumed = estimate.value * (1 - estimate.value) * (icc / 20 + (1 - icc) / 599)
+    steadied = (x * cov_cluster(fit, annotator).item() + 2 * assumed) / (x + 2)
+    assert estimate.se**2 == pytest.approx(steadied)
     assert (estimate.df, estimate.n_votes, estimate.n_annotators) == (19, 600, 20)
     assert estimate.n_prompts is None
     assert "clustered by annotator" in estimate.method
@@ -31,7 +35,7 @@ def test_share_is_clustered_by_annotator_as_in_statsmodels():
 def test_singletons_give_the_one_sample_score_test():
     """Each choice by another person: n_effective is n - 1 and the quantile is t's."""
     result = side_bias([1] * 16 + [0] * 4, range(20))
-    assert result.t == pytest.approx(0.3 / np.sqrt(0.25 / 19))
+    assert result.t == pytest.approx(0.3 / np.sqrt(0.25 / 19), rel=0.01)
     assert result.p_value == pytest.approx(2 * scipy.stats.t.sf(result.t, 19))
 
 
@@ -66,11 +70,14 @@ def test_exchanging_left_and_right_mirrors_the_share():
     assert one.p_value == pytest.approx(other.p_value)
 
 
-def test_always_left_counts_as_many_as_annotators():
-    result = side_bias([True] * 40, ["ana", "ben"] * 20)
-    assert (result.left.value, result.left.n_effective) == (1.0, 2)
-    assert result.left.low < 0.5
-    assert result.p_value > 0.05
+def test_always_left_by_two_people_says_little_of_others_and_by_twenty_much():
+    two = side_bias([True] * 40, ["ana", "ben"] * 20)
+    assert two.left.value == 1.0
+    assert two.left.low < 0.5
+    assert two.p_value > 0.05
+    twenty = side_bias([True] * 200, list(range(20)) * 10)
+    assert twenty.left.low > 0.8
+    assert twenty.p_value < 0.001
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,8 @@ def test_no_decided_vote_or_one_annotator_is_a_named_state(left, annotator, stat
     result = side_bias(left, annotator)
     assert result.state is state
     assert result.reason
-    assert (result.left.value, result.t, result.p_value) == (None, None, None)
+    assert result.left.value == (pytest.approx(2 / 3) if left else None)
+    assert (result.left.low, result.t, result.p_value) == (None, None, None)
 
 
 @pytest.mark.parametrize("left", [[0, 1, 2], [0.0, 1.0, 0.5], ["L", "R", "L"], [[1, 0, 1]]])

@@ -9,11 +9,11 @@ from evalplatform.stats import State, Tally, exact_sign_test, sign_test, win_rat
 from .crossed_votes import Design, grid_votes, simulate
 
 
-def test_t_test_is_net_over_its_two_way_standard_error():
+def test_t_test_is_net_over_the_standard_error_of_a_net_of_zero():
     votes = simulate(Design(40, 10, 4, 0.5, 0.5), np.random.default_rng(5))
     result, net = sign_test(votes, 0.9), win_rates(votes, 0.9).net
     assert result.net == net
-    assert result.t == pytest.approx(net.value / net.se)
+    assert result.t == pytest.approx(net.value / net.se_null)
     assert result.df == net.df
     assert result.p_value == pytest.approx(2 * scipy.stats.t.sf(abs(result.t), net.df))
     assert result.state is State.DEFINED
@@ -49,18 +49,18 @@ def test_votes_that_share_annotators_are_weaker_evidence_than_as_many_independen
     assert result.p_value > 0.01
 
 
-def test_all_wins_have_no_t_but_keep_interval_and_exact_test():
-    result = sign_test(grid_votes("AAA", "AAA"))
-    assert result.state is State.NO_VARIATION
-    assert result.reason
-    assert (result.t, result.p_value) == (None, None)
+@pytest.mark.parametrize(("prompts", "p_below"), [(4, 0.2), (10, 0.01), (200, 1e-4)])
+def test_all_wins_have_a_test_that_knows_how_few_they_are(prompts, p_below):
+    result = sign_test(grid_votes(*["AAAAA"] * prompts))
+    assert result.state is State.DEFINED
     assert result.net.value == 1.0
-    assert result.exact.p_value == pytest.approx(2 / 2**6)
+    assert (result.p_value < 0.05) == (result.net.low > 0.0)
+    assert result.exact.p_value < result.p_value < p_below
 
 
-def test_all_ties_have_neither_test():
+def test_all_ties_are_no_evidence_of_a_preference():
     result = sign_test(grid_votes("TT", "TT"))
-    assert result.state is State.NO_VARIATION
+    assert (result.state, result.t, result.p_value) == (State.DEFINED, 0.0, 1.0)
     assert result.exact.state is State.NO_DECIDED_VOTES
     assert result.exact.p_value is None
 
@@ -70,4 +70,5 @@ def test_one_annotator_has_no_t_test():
     assert result.state is State.ONE_ANNOTATOR
     assert result.reason == result.net.reason != ""
     assert (result.t, result.df, result.p_value) == (None, None, None)
+    assert result.net.value == pytest.approx(1 / 3)
     assert result.exact.p_value == 1.0

@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.stats.sandwich_covariance import cov_cluster
 
-from evalplatform.stats import Outcome, State, UnknownOptionError, Votes, verdicts, win_rates
+from evalplatform.stats import State, UnknownOptionError, Verdict, Votes, verdicts, win_rates
 from evalplatform.stats.degrees import one_way_df
 from evalplatform.stats.intervals import t_quantile, wilson
 
@@ -13,7 +13,7 @@ from .crossed_votes import Design, grid_votes, simulate
 
 
 def decide(letters, rule):
-    return Outcome(verdicts(grid_votes(letters), rule=rule).outcome[0]).name
+    return Verdict(verdicts(grid_votes(letters), rule=rule).outcome[0]).name
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,20 @@ def decide(letters, rule):
         ("T", "TIE", "TIE"),
         ("AAABB", "A", "A"),
         ("AABBB", "B", "B"),
-        ("AATTB", "TIE", "TIE"),
-        ("AATBB", "TIE", "TIE"),
-        ("AATB", "TIE", "A"),
-        ("BBTA", "TIE", "B"),
+        ("AATTB", "NO_MAJORITY", "NO_MAJORITY"),
+        ("AATBB", "NO_MAJORITY", "NO_MAJORITY"),
+        ("AATB", "NO_MAJORITY", "A"),
+        ("BBTA", "NO_MAJORITY", "B"),
         ("AAB", "A", "A"),
-        ("AABB", "TIE", "TIE"),
+        ("AABB", "NO_MAJORITY", "NO_MAJORITY"),
         ("ATTTB", "TIE", "TIE"),
         ("AAATT", "A", "A"),
-        ("ABT", "TIE", "TIE"),
-        ("TTAAB", "TIE", "TIE"),
+        ("ABT", "NO_MAJORITY", "NO_MAJORITY"),
+        ("TTAAB", "NO_MAJORITY", "NO_MAJORITY"),
         ("BBATTBB", "B", "B"),
-        ("BBBAATT", "TIE", "B"),
+        ("BBBAATT", "NO_MAJORITY", "B"),
+        ("TTA", "TIE", "TIE"),
+        ("TTAB", "NO_MAJORITY", "TIE"),
     ],
 )
 def test_verdict_of_one_item(letters, majority, plurality):
@@ -44,7 +46,7 @@ def test_verdict_of_one_item(letters, majority, plurality):
 
 def test_majority_is_the_house_rule():
     assert verdicts(grid_votes("AATB")).rule == "majority"
-    assert verdicts(grid_votes("AATB")).outcome.tolist() == [Outcome.TIE]
+    assert verdicts(grid_votes("AATB")).outcome.tolist() == [Verdict.NO_MAJORITY]
 
 
 def test_items_keep_their_ids_prompts_and_number_of_votes():
@@ -58,18 +60,18 @@ def test_items_keep_their_ids_prompts_and_number_of_votes():
     assert result.item.tolist() == [20, 31, 900]
     assert result.prompt.tolist() == [7, 4, 4]
     assert result.n_votes.tolist() == [3, 1, 2]
-    assert result.outcome.tolist() == [Outcome.A, Outcome.B, Outcome.B]
+    assert result.outcome.tolist() == [Verdict.A, Verdict.B, Verdict.B]
     assert (result.tally.win, result.tally.tie, result.tally.lose) == (1, 0, 2)
 
 
 def study():
     """Three items on each of 20 prompts, people of strong habits."""
-    votes = simulate(Design(60, 15, 5, 0.8, 0.9), np.random.default_rng(11))
+    votes = simulate(Design(60, 15, 5, 0.8, 0.9, tie=0.7), np.random.default_rng(11))
     return Votes(votes.outcome, votes.prompt // 3, votes.annotator, votes.item)
 
 
-def variance_by_hand(votes, score, rule="majority"):
-    """V, and Vp, Va, in plain loops; Vp by statsmodels."""
+def variances_by_hand(votes, score, rule="majority"):
+    """Vp, Va and Vpa in plain loops, steadied; Vp by statsmodels."""
     result = verdicts(votes, rule=rule)
     values = np.array(score, dtype=float)
     y = values[result.outcome]
@@ -84,37 +86,52 @@ def variance_by_hand(votes, score, rule="majority"):
         for answer in range(3):
             chance = (others.count(answer) + spread[answer]) / (len(others) + 1)
             letters = "".join("ATB"[each] for each in [*others, answer])
-            expected += chance * values[Outcome[decide(letters, rule)]]
+            expected += chance * values[Verdict[decide(letters, rule)]]
         change[row] = values[verdict_of[int(votes.item[row])]] - expected
     person, pair = {}, {}
     for row in range(len(votes)):
         item = votes.item == votes.item[row]
-        score = (values[verdict_of[int(votes.item[row])]] - y.mean()) / item.sum()
-        score += change[row] - change[item].mean()
+        mine = (values[verdict_of[int(votes.item[row])]] - y.mean()) / item.sum()
+        mine += change[row] - change[item].mean()
         who, what = votes.annotator[row], votes.prompt[row]
-        person[who] = person.get(who, 0.0) + score
-        pair[who, what] = pair.get((who, what), 0.0) + score
-    by_person, by_pair = (
-        len(sums) / (len(sums) - 1) * sum(each**2 for each in sums.values()) / len(y) ** 2
-        for sums in (person, pair)
+        person[who] = person.get(who, 0.0) + mine
+        pair[who, what] = pair.get((who, what), 0.0) + mine
+    w = np.array([(votes.annotator == who).mean() for who in person])
+    divisor = (1 - w) ** 2 + (w**2).sum() - w**2
+    by_person = (np.array(list(person.values())) ** 2 / divisor).sum() / len(y) ** 2
+    by_pair = sum(each**2 for each in pair.values()) / (1 - 1 / len(pair)) / len(y) ** 2
+    # The steadying of `effective_votes`, all prompts being of one size.
+    n, scale = len(y), 4.0 if min(score) < 0 else 1.0
+    x = n * y.var() / scale
+    icc = 0.1 * min(1.0, 4.0 * (x + 1.0) / (n + 4.0)) ** 0.6
+    assumed = [icc * c + (1 - icc) / (n - 1) for c in (1 / 20, (w**2).sum(), 1 / (n - 1))]
+    return tuple(
+        (n / scale * own + 2 * each) / (x + 2) * y.var()
+        for own, each in zip((by_prompt, by_person, by_pair), assumed, strict=True)
     )
-    assert by_person > by_pair
-    return by_prompt + by_person - by_pair, by_prompt, by_person
 
 
 @pytest.mark.parametrize("rule", ["majority", "plurality"])
 @pytest.mark.parametrize(
     ("share", "score"),
-    [("win", (1, 0, 0)), ("lose", (0, 0, 1)), ("net", (1, 0, -1))],
+    [
+        ("win", (1, 0, 0, 0)),
+        ("tie", (0, 1, 0, 0)),
+        ("lose", (0, 0, 1, 0)),
+        ("no_majority", (0, 0, 0, 1)),
+        ("net", (1, 0, -1, 0)),
+    ],
 )
 def test_variance_of_a_share_of_verdicts_is_that_of_the_formula(share, score, rule):
     result = verdicts(study(), rule=rule)
     estimate = getattr(result, share)
     assert estimate.value == pytest.approx(np.array(score)[result.outcome].mean())
-    variance, by_prompt, by_person = variance_by_hand(study(), score, rule)
+    by_prompt, by_person, by_pair = variances_by_hand(study(), score, rule)
+    variance = by_prompt + max(0.0, by_person - by_pair)
     assert estimate.se**2 == pytest.approx(variance)
     people_df = one_way_df(np.bincount(study().annotator).astype(float))
-    by_formula = variance**2 / (by_prompt**2 / 19 + by_person**2 / people_df)
+    prompt, person = max(by_prompt, by_pair), max(by_person, by_pair)
+    by_formula = variance**2 / (prompt**2 / 19 + person**2 / people_df)
     assert estimate.df == pytest.approx(max(by_formula, people_df))
     assert (estimate.n_votes, estimate.n_prompts, estimate.n_annotators) == (60, 20, 15)
 
@@ -140,21 +157,49 @@ def test_interval_of_a_share_is_wilsons():
     assert (win.low, win.high) == pytest.approx(wilson(win.value, n, t_quantile(0.9, win.df)))
 
 
-def test_verdicts_without_variation_count_as_many_as_clusters():
-    win = verdicts(grid_votes("AAB", "AAA", "ATA", "AAT")).win
-    assert (win.value, win.high, win.n_effective) == (1.0, 1.0, 3)
-    assert "no variation seen" in win.method
+def test_verdicts_that_are_all_alike_have_an_interval():
+    result = verdicts(grid_votes("AAB", "AAA", "ATA", "AAT"))
+    assert (result.win.value, result.win.high, result.lose.low) == (1.0, 1.0, 0.0)
+    assert 0.1 < result.win.low < 0.9
+    assert "assumed" in result.win.method
 
 
-def test_one_prompt_or_one_annotator_has_verdicts_but_no_interval():
+def test_tie_and_no_majority_are_told_apart_and_all_shares_sum_to_one():
+    result = verdicts(grid_votes("AAABB", "TTTAB", "AATBB", "ATTBB", "BBBTT"))
+    tally = result.tally
+    assert (tally.win, tally.tie, tally.lose, tally.no_majority, tally.total) == (1, 1, 1, 2, 5)
+    shares = [result.win, result.tie, result.lose, result.no_majority]
+    assert [each.value for each in shares] == pytest.approx([0.2, 0.2, 0.2, 0.4])
+    assert result.net.value == pytest.approx(0.0)
+
+
+def test_items_without_all_their_votes_have_no_verdict():
+    votes = grid_votes("AAABB", "AABBB", "AA---", "B----")
+    result = verdicts(votes, votes_per_item=5)
+    assert (result.tally.total, result.n_incomplete) == (2, 2)
+    assert result.item.tolist() == [0, 1]
+    complete = verdicts(votes.where(votes.item < 2))
+    assert (result.net.value, result.net.low) == (complete.net.value, complete.net.low)
+
+
+def test_study_without_a_complete_item_says_so():
+    result = verdicts(grid_votes("AA", "AB"), votes_per_item=3)
+    assert (result.tally.total, result.n_incomplete, result.item.tolist()) == (0, 2, [])
+    for estimate in (result.win, result.tie, result.lose, result.no_majority, result.net):
+        assert (estimate.state, estimate.value) == (State.NO_ANSWERS, None)
+        assert "all its votes" in estimate.reason
+
+
+def test_one_prompt_or_one_annotator_has_shares_of_verdicts_but_no_interval():
     for votes, state in (
         (grid_votes("AAB"), State.ONE_PROMPT),
         (grid_votes("A", "B"), State.ONE_ANNOTATOR),
     ):
         result = verdicts(votes)
-        assert result.outcome[0] == Outcome.A
+        assert result.outcome[0] == Verdict.A
         assert result.win.state is state
-        assert result.win.value is None
+        assert result.win.value == result.tally.win / result.tally.total
+        assert (result.win.low, result.win.high) == (None, None)
         assert result.win.reason
 
 
@@ -168,3 +213,5 @@ def test_unknown_rule_and_level_are_refused():
         verdicts(study(), rule="mean")
     with pytest.raises(UnknownOptionError, match="level"):
         verdicts(study(), 95)
+    with pytest.raises(UnknownOptionError, match="votes_per_item is 0"):
+        verdicts(study(), votes_per_item=0)

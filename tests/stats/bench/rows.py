@@ -29,6 +29,9 @@ EVALICA_REPLICATES = 3  # seconds each; its time is scaled to 1000, as its repli
 REPLICATES = 1000
 EM_ROUNDS = 20
 MANY_VOTES = 10_000_000
+# statsmodels knows G / (G - 1) alone, ours has a divisor for each cluster by its size: they are the
+# same where all are of one size (a test holds them to it), and nearly so where they hardly differ.
+UNEVEN = 2e-3
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ ROWS: list[Row] = [
         ours=net_and_error,
         peer=peers.statsmodels_mean,
         apart=gap,
-        allowed=1e-8,
+        allowed=UNEVEN,
         size=pair_bytes,
     ),
     Row(
@@ -227,7 +230,7 @@ ROWS: list[Row] = [
         ours=decided_errors,
         peer=peers.statsmodels_strengths,
         apart=gap,
-        allowed=1e-5,
+        allowed=UNEVEN,
         size=None,
     ),
     Row(
