@@ -11,11 +11,11 @@ from scipy import special
 
 from .clustering import FloatArray
 from .confusion import DawidSkene, dawid_skene
-from .errors import ColumnTypeError, LengthMismatchError
+from .errors import ColumnTypeError, LengthMismatchError, RowsError
 from .estimates import State
 from .intervals import check_level, wilson
 from .leave_one_out import N_OUTCOMES, majority_of_others, medians_by, votes_of_others
-from .votes import BoolColumn, IntColumn, Outcome, Votes
+from .votes import BoolColumn, IntColumn, Outcome, Votes, refuse_mask
 
 OUTLIER_Z = 3.5
 """Below -OUTLIER_Z an annotator is an outlier: the limit of Iglewicz and Hoaglin (1993)."""
@@ -129,10 +129,7 @@ def annotators(
     (0.0, 1, 2, 'no_answers')
     """
     check_level(level)
-    left, times = (
-        _column("chosen_left", chosen_left, votes),
-        _column("response_ms", response_ms, votes),
-    )
+    left, times = _sides(chosen_left, votes), _column("response_ms", response_ms, votes)
     gold_who, gold_hit = _gold(gold_annotator, gold_right)
     people = np.union1d(votes.annotator, gold_who)
     code, gold_code = np.searchsorted(people, votes.annotator), np.searchsorted(people, gold_who)
@@ -251,14 +248,34 @@ def _rows(confusion: FloatArray) -> tuple[tuple[float, ...], ...]:
 def _column(name: str, column: npt.ArrayLike | None, votes: Votes) -> FloatArray | None:
     if column is None:
         return None
+    refuse_mask(name, column)
     array = np.asarray(column, dtype=np.float64)
-    if array.shape != (len(votes),):
+    if array.ndim != 1:
+        raise ColumnTypeError(f"{name} has {array.ndim} dimensions. Give one entry per vote.")
+    if len(array) != len(votes):
         raise LengthMismatchError({"votes": len(votes), name: len(array)})
     return array
 
 
+def _sides(chosen_left: npt.ArrayLike | None, votes: Votes) -> FloatArray | None:
+    left = _column("chosen_left", chosen_left, votes)
+    if left is None:
+        return None
+    wrong = np.flatnonzero((votes.outcome != Outcome.TIE) & (left != 0.0) & (left != 1.0))
+    if len(wrong):
+        raise RowsError(
+            f"chosen_left is {left[wrong[0]]:g} for a vote that is no tie",
+            wrong,
+            "Give 1 for left and 0 for right.",
+        )
+    return left
+
+
 def _gold(who: npt.ArrayLike | None, right: npt.ArrayLike | None) -> tuple[IntColumn, FloatArray]:
-    ids = np.asarray([] if who is None else who, dtype=np.int64)
+    given = np.asarray([] if who is None else who)
+    if given.size and given.dtype.kind not in "iu":
+        raise ColumnTypeError(f"gold_annotator holds {given.dtype}; give the ids of `votes`.")
+    ids = given.astype(np.int64)
     hits = np.asarray([] if right is None else right, dtype=np.float64)
     if len(ids) != len(hits):
         raise LengthMismatchError({"gold_annotator": len(ids), "gold_right": len(hits)})

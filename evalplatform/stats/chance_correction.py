@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
+from math import inf
 
 import numpy as np
 
@@ -64,8 +65,10 @@ def shared_items(counts: FloatArray) -> FloatArray:
 
 def _checked(counts: FloatArray) -> FloatArray:
     table = np.asarray(counts, dtype=np.float64)
-    if table.ndim != 2 or not table.min(initial=0.0) >= 0.0:
-        raise ColumnTypeError("counts must be a table items x categories of counts from 0 up.")
+    if table.ndim != 2 or not table.min(initial=0.0) >= 0.0 or not table.max(initial=0.0) < inf:
+        raise ColumnTypeError(
+            "counts must be a table items x categories of counts from 0 up, all finite."
+        )
     return table
 
 
@@ -86,7 +89,8 @@ def fleiss_kappa(counts: FloatArray) -> float | None:
 
     Formula. (P - sum_c p_c^2) / (1 - sum_c p_c^2), P the percent agreement and p_c the mean over
     items of the share n_uc / m_u. At most 1. Fleiss defined it for the same number of votes on
-    each item; with different numbers this is the generalisation of Gwet (2014), chapter 2.
+    each item; with different numbers, all 2 or more, this is the generalisation of Gwet (2014),
+    chapter 2. Items with one vote are left out of P and of p_c alike; Gwet keeps them in p_c.
 
     How to read. Chance is a draw from the votes as they are: where one category is common, kappa
     is low however often people agree.

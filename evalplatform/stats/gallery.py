@@ -31,6 +31,7 @@ from .votes import (
     factorise,
     is_missing,
     outcome_codes,
+    refuse_mask,
 )
 
 Labels = tuple[Hashable, ...]
@@ -192,6 +193,7 @@ def _outcomes(outcome: Iterable[Any]) -> Codes:
 
 
 def _column(name: str, ids: Iterable[Hashable]) -> npt.NDArray[Any] | list[Hashable]:
+    refuse_mask(name, ids)
     if isinstance(ids, np.ndarray):
         if ids.ndim != 1:
             raise ColumnTypeError(f"{name} has {ids.ndim} dimensions. Give one entry per vote.")
@@ -206,11 +208,14 @@ def _column(name: str, ids: Iterable[Hashable]) -> npt.NDArray[Any] | list[Hasha
 
 def _coded(name: str, *columns: npt.NDArray[Any] | list[Hashable]) -> tuple[list[Codes], Labels]:
     """Positions of each column's ids in one common list of ids."""
-    if all(isinstance(column, np.ndarray) and len(column) for column in columns):
-        small, ids = positions(*(np.asarray(column) for column in columns))
+    arrays = [column for column in columns if isinstance(column, np.ndarray) and len(column)]
+    # Signed and unsigned 64-bit integers have no common type but float, which merges neighbours.
+    if len(arrays) == len(columns) and np.result_type(*arrays).kind in "iu":
+        small, ids = positions(*arrays)
         return small, tuple(ids.tolist())
     try:
-        codes, labels = factorise(chain(*columns))
+        lists = (c.tolist() if isinstance(c, np.ndarray) else c for c in columns)
+        codes, labels = factorise(chain.from_iterable(lists))
     except TypeError as error:
         raise ColumnTypeError(f"{name} holds ids that cannot be hashed: {error}.") from error
     short = codes.astype(smallest_unsigned(len(labels)))

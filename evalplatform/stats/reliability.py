@@ -7,6 +7,7 @@ does not matter here, and the table has three columns however many people voted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -120,8 +121,8 @@ def agreement(
     'defined'
     """
     check_level(level)
-    if replicates < 1:
-        raise UnknownOptionError(f"replicates is {replicates}; give at least 1, e.g. 1000.")
+    if not isinstance(replicates, Integral) or replicates < 1:
+        raise UnknownOptionError(f"replicates is {replicates!r}; give a whole number, e.g. 1000.")
     counts = shared_items(outcome_table(votes.by_item, votes.outcome))
     seed = "" if rng is not None else f", seed {BOOTSTRAP_SEED}"
     draws = _Draws.of(counts, rng or np.random.default_rng(BOOTSTRAP_SEED), replicates)

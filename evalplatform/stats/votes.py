@@ -198,7 +198,15 @@ def group(ids: IntColumn) -> Groups:
     return Groups(position[ids], int(position[-1]) + 1)
 
 
+def refuse_mask(name: str, column: Any) -> None:
+    """Raise `MissingIdError` for a masked array that hides rows: numpy would drop the mask."""
+    if isinstance(column, np.ma.MaskedArray) and np.ma.is_masked(column):
+        rows = np.flatnonzero(np.ma.getmaskarray(column))
+        raise MissingIdError(f"{name} is masked", rows, "Drop these votes, or unmask their values.")
+
+
 def _frozen_integers(name: str, column: npt.ArrayLike) -> IntColumn:
+    refuse_mask(name, column)
     array = np.asarray(column)
     if array.ndim != 1:
         raise ColumnTypeError(f"{name} has {array.ndim} dimensions. Give one entry per vote.")
@@ -246,6 +254,7 @@ def _check_one_prompt_per_item(items: Codes, prompts: Codes) -> None:
 
 
 def outcome_codes(outcomes: Iterable[Any]) -> IntColumn:
+    refuse_mask("outcome", outcomes)
     if isinstance(outcomes, np.ndarray) and outcomes.dtype.kind in "iu":
         return outcomes.astype(np.int64)
     given = list(outcomes)
@@ -265,6 +274,7 @@ def _outcome_code(outcome: Any) -> int | None:
 
 
 def _id_codes(name: str, ids: Iterable[Hashable]) -> IntColumn:
+    refuse_mask(name, ids)
     if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu" and ids.dtype != np.uint64:
         return ids.astype(np.int64)
     given = list(ids)
@@ -288,4 +298,10 @@ def _fits_int64(one: Any) -> bool:
 
 
 def is_missing(one: Any) -> bool:
-    return one is None or (isinstance(one, (float, np.floating)) and bool(np.isnan(one)))
+    """None, NaN, and what pandas or a masked array puts there: none of them equals itself."""
+    if one is None or one is np.ma.masked:
+        return True
+    try:
+        return not bool(one == one)
+    except (TypeError, ValueError):  # pandas.NA refuses to be true or false
+        return type(one).__name__ == "NAType"
