@@ -33,7 +33,7 @@ RULES = {
         "criterion; within one, comparisons in seeded random order, the same for everybody"
     ),
     "shown_size": "both images of a comparison are shown at the smaller one's size",
-    "verdict": "more than half of the k votes; otherwise tie",
+    "verdict": "what more than half of the k votes say; otherwise no majority",
 }
 
 

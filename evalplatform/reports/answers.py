@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.results import CampaignResults, EarlyLook, GroupResult
-from evalplatform.stats import State
+from evalplatform.stats import Estimate, State
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ def answers(results: CampaignResults) -> list[Answer]:
         if group.depth:
             continue
         look = looks.get(group.criterion)
-        leader, sentence = _early(results, look) if look else _final(results, group)
+        speaks_for_others = group.rates.net.has_interval
+        leader, sentence = (
+            _early(results, look) if look and speaks_for_others else _final(results, group)
+        )
         found.append(Answer(group.criterion, group.criterion_label, leader, sentence))
     return found
 
@@ -44,7 +47,7 @@ def _final(results: CampaignResults, group: GroupResult) -> tuple[str, str]:
         if net.state is State.ONE_ANNOTATOR:
             return "", f"One annotator: {value} of their votes, no interval for others."
         return "", f"{value[0].upper()}{value[1:]}, no interval: {net.reason}"
-    bounds = Bounds(net.value, net.low, net.high)
+    bounds = Bounds.of(net)
     if not bounds.leader:
         return "", f"{_people(results)} show no preference between A and B: {bounds}."
     return bounds.leader, f"{_people(results)} prefer {bounds.order}: {bounds}."
@@ -52,7 +55,8 @@ def _final(results: CampaignResults, group: GroupResult) -> tuple[str, str]:
 
 def _early(results: CampaignResults, look: EarlyLook) -> tuple[str, str]:
     """Say what may be said before all votes are in: only what bounds for any time allow."""
-    sequence = look.sequence
+    early = look.look
+    sequence = early.sequence
     why = (
         "voting was stopped before all votes were in"
         if results.campaign.status == Campaign.Status.CLOSED
@@ -62,11 +66,29 @@ def _early(results: CampaignResults, look: EarlyLook) -> tuple[str, str]:
         return "", f"Not decided yet: {why}. {sequence.reason}"
     bounds = Bounds(sequence.value, sequence.low, sequence.high)
     if not sequence.decided:
-        return "", f"Not decided yet: {why}; so far {bounds}."
+        return "", f"Not decided yet: {why}; so far, by these annotators, {bounds}."
     who = _people(results).replace("People", "annotators").lower()
+    lead = f"these {who} prefer {bounds.order} so far: {bounds}, bounds for every look"
+    if not early.is_claim or early.net is None:
+        return "", f"No claim yet, {why}: {lead}, but {early.reason}."
     return bounds.leader, (
-        f"So far these {who} prefer {bounds.order}: {bounds}, bounds that hold at every look; "
-        f"{why}."
+        f"{_people(results)} prefer {bounds.order}: {Bounds.of(early.net)} at "
+        f"{100 * early.net.level:g} %, which may be said although {why}."
+    )
+
+
+FEW_ANNOTATORS = 3
+"""So many annotators or fewer, but more than one, are warned of beside their results."""
+
+
+def few_annotators(results: CampaignResults) -> str:
+    """Return what to think of intervals made from two or three people; empty for more, or one."""
+    people = results.n_annotators
+    if not 1 < people <= FEW_ANNOTATORS:
+        return ""
+    return (
+        f"Only {people} annotators: how people differ is nearly unknown, so intervals are rough "
+        "and wide. Read this as a pilot, not as a result."
     )
 
 
@@ -77,6 +99,14 @@ class Bounds:
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, net: Estimate) -> Bounds:
+        """Those of a net that has an interval."""
+        assert net.value is not None
+        assert net.low is not None
+        assert net.high is not None
+        return cls(net.value, net.low, net.high)
 
     @property
     def leader(self) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 from evalplatform.annotation.models import Assignment, Outcome
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.spreadsheets import spreadsheet_safe
+from evalplatform.reports.exports import VERDICT_MEASURES
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.safety import filtered_records
 from evalplatform.reports.selectors import VOTE_FIELDS, check_answers, vote_rows
-from evalplatform.stats import WinRates
+from evalplatform.stats import Verdicts, WinRates
 
 VOTE_COLUMNS = [
     "campaign", "vote_id", "criterion", "comparison", "prompt_set", "prompt_set_version",
@@ -34,7 +35,7 @@ GROUP_COLUMNS = [
     "campaign", "simulated", "checkpoint_a", "checkpoint_b", "criterion", "by", "name", "estimand",
     "measure", "value", "se", "low", "high", "level", "df", "n_votes", "n_prompts", "n_annotators",
     "n_effective", "design_effect", "state", "reason", "p_value", "p_holm", "tests_in_family",
-    "method", "protocol_sha256",
+    "untested", "method", "protocol_sha256",
 ]  # fmt: skip
 FILTERED_COLUMNS = [
     "campaign", "prompt_set", "prompt_set_version", "prompt_text", "category", "challenge", "side",
@@ -95,7 +96,7 @@ def checks_csv(results: CampaignResults) -> str:
 
 
 def groups_csv(results: CampaignResults) -> str:
-    """Return every estimate as CSV: of prompt sets, by vote and by prompt mean, and of groups.
+    """Return every estimate as CSV: of prompt sets (votes, prompt means, verdicts) and of groups.
 
     `by` is "prompts", "category" or "challenge". p_value and p_holm are of net = 0 and stand with
     net; p_holm is adjusted for all categories and challenges of the criterion.
@@ -113,12 +114,18 @@ def groups_csv(results: CampaignResults) -> str:
         place = {"criterion": group.criterion, "by": "prompts", "name": group.prompts}
         for rates in (group.rates, group.prompt_means):
             p = group.test.p_value if rates is group.rates else None
-            records += _measures(rates, constant | place, {"p_value": p})
+            records += _measures(rates, MEASURES, constant | place, {"p_value": p})
+        records += _measures(group.verdicts, VERDICT_MEASURES, constant | place, {})
     for each in results.categories:
         test = each.test
         place = {"criterion": each.criterion, "by": test.kind, "name": test.name}
-        tested = {"p_value": test.p_value, "p_holm": test.p_holm, "tests_in_family": test.n_tests}
-        records += _measures(test.rates, constant | place, tested)
+        tested = {
+            "p_value": test.p_value,
+            "p_holm": test.p_holm,
+            "tests_in_family": test.n_tests,
+            "untested": test.reason,
+        }
+        records += _measures(test.rates, MEASURES, constant | place, tested)
     return _csv(GROUP_COLUMNS, records)
 
 
@@ -140,10 +147,13 @@ def filtered_csv(results: CampaignResults) -> str:
 
 
 def _measures(
-    rates: WinRates, constant: dict[str, Any], tested: dict[str, Any]
+    rates: WinRates | Verdicts,
+    measures: tuple[str, ...],
+    constant: dict[str, Any],
+    tested: dict[str, Any],
 ) -> list[dict[str, Any]]:
     records = []
-    for measure in MEASURES:
+    for measure in measures:
         estimate = vars(getattr(rates, measure)) | {"measure": measure}
         if measure == "net":
             estimate |= tested

@@ -16,12 +16,20 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
 from evalplatform.generation.models import Sample
 from evalplatform.quality.summary import NARROW, QualitySummary
-from evalplatform.reports.answers import answers
+from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, share_in_words
-from evalplatform.reports.table import coefficient, early_net, p_value, percent, percent_of
-from evalplatform.stats import ConfidenceSequence, Estimate
+from evalplatform.reports.table import (
+    UNTESTED,
+    coefficient,
+    complete,
+    early_net,
+    p_value,
+    percent,
+    percent_of,
+)
+from evalplatform.stats import EarlyLook, Estimate, Verdicts
 from evalplatform.stats.sequential import ASSUMES
 
 # Pairs shown are the first of the campaign's seeded random order: never picked by hand.
@@ -66,6 +74,7 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
                 "net": percent(each.test.rates.net, signed=True),
                 "p": p_value(each.test.p_value),
                 "p_holm": p_value(each.test.p_holm),
+                "untested": each.test.reason,
             }
             for each in results.categories
         ],
@@ -75,13 +84,15 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
         "early_looks": [
             {
                 "criterion": each.criterion_label,
-                "n": each.sequence.n_prompts,
-                "net": early_net(each.sequence),
-                "says": _what_it_says(each.sequence),
+                "n": each.look.sequence.n_prompts,
+                "net": early_net(each.look.sequence),
+                "says": _what_it_says(each.look),
             }
             for each in results.early_looks
         ],
         "early_assumes": ASSUMES,
+        "few_annotators": few_annotators(results),
+        "untested": UNTESTED,
         "people": [
             (each, results.profiles.get(each.pseudonym)) for each in results.quality.annotators
         ],
@@ -134,17 +145,29 @@ def _safety(results: CampaignResults) -> dict[str, Any] | None:
     }
 
 
-def _what_it_says(sequence: ConfidenceSequence) -> str:
+def _what_it_says(look: EarlyLook) -> str:
+    """Return what an early look may say: of these annotators, and only with reason of others."""
+    sequence = look.sequence
     if sequence.low is None or sequence.high is None:
         return sequence.reason
     if not sequence.decided:
         return "no preference shown yet"
-    return f"{'A' if sequence.low > 0.0 else 'B'} preferred"
+    leader = "A" if sequence.low > 0.0 else "B"
+    if look.is_claim:
+        return f"{leader} preferred"
+    return f"these annotators prefer {leader}; {look.reason}"
 
 
 def _cell(estimate: Estimate, *, signed: bool = False) -> str:
     """Return an estimate for a table: on a phone it breaks before its interval, not within."""
     return percent(estimate, signed=signed).replace(", ", ",\N{NO-BREAK SPACE}")
+
+
+def _verdict_cells(verdicts: Verdicts) -> dict[str, str]:
+    parts = ("win", "tie", "no_majority", "lose")
+    if not verdicts.tally.total:
+        return dict.fromkeys(parts, "–")
+    return {part: _cell(getattr(verdicts, part)) for part in parts}
 
 
 def _row(group: Any) -> dict[str, Any]:
@@ -159,9 +182,11 @@ def _row(group: Any) -> dict[str, Any]:
         "net": _cell(group.rates.net, signed=True),
         "p": p_value(group.test.p_value),
         "design_effect": group.rates.net.design_effect,
-        "verdicts": {part: _cell(getattr(group.verdicts, part)) for part in ("win", "tie", "lose")},
-        "verdicts_n": group.verdicts.tally.total,
-        "verdicts_net": _cell(group.verdicts.net, signed=True),
+        "verdicts": _verdict_cells(group.verdicts),
+        "verdicts_n": complete(group.verdicts),
+        "verdicts_net": (
+            _cell(group.verdicts.net, signed=True) if group.verdicts.tally.total else "–"
+        ),
         "percent_agreement": percent_of(agreement.percent),
         "alpha": coefficient(agreement.alpha),
         "alpha_ordinal": coefficient(agreement.alpha_ordinal),

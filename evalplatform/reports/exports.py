@@ -11,7 +11,8 @@ from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers
 from evalplatform.reports.results import CampaignResults, EarlyLook
 
-FORMAT = "evalplatform-results/2"
+VERDICT_MEASURES = ("win", "tie", "no_majority", "lose", "net")
+FORMAT = "evalplatform-results/3"
 
 
 def results_json(results: CampaignResults) -> dict[str, Any]:
@@ -76,19 +77,29 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
                 "p_value": each.test.p_value,
                 "p_holm": each.test.p_holm,
                 "tests_in_family": each.test.n_tests,
+                "untested": each.test.reason or None,
             }
             for each in results.categories
         ],
     }
 
 
-def _early_look(look: EarlyLook) -> dict[str, Any]:
-    sequence = look.sequence
+def _early_look(early: EarlyLook) -> dict[str, Any]:
+    """The bounds speak of these annotators; `claim` is of others, at the level of `net`."""
+    sequence = early.look.sequence
     names = (
         "value", "low", "high", "level", "n_prompts", "decided", "method", "assumes", "state",
         "reason",
     )  # fmt: skip
-    return {"criterion": look.criterion} | {name: plain(getattr(sequence, name)) for name in names}
+    return (
+        {"criterion": early.criterion}
+        | {name: plain(getattr(sequence, name)) for name in names}
+        | {
+            "claim": early.look.is_claim,
+            "why_no_claim": early.look.reason,
+            "net_for_others": plain(early.look.net),
+        }
+    )
 
 
 def _exclusions(quality: QualitySummary) -> list[dict[str, Any]]:
@@ -177,7 +188,8 @@ def _verdicts(verdicts: stats.Verdicts) -> dict[str, Any]:
     return {
         "rule": verdicts.rule,
         "counts": plain(verdicts.tally),
-        **{name: plain(getattr(verdicts, name)) for name in ("win", "tie", "lose", "net")},
+        "incomplete": verdicts.n_incomplete,
+        **{name: plain(getattr(verdicts, name)) for name in VERDICT_MEASURES},
     }
 
 

@@ -16,10 +16,11 @@ Figure = dict[str, Any]
 
 # Blue, grey, orange: distinct without colour vision. Each with the ink of the text upon it, of a
 # contrast of 4.5 or more; static/css/dashboard.css has the same colours in the legend.
-COLOURS = {"win": "#2b78a6", "tie": "#9aa0a6", "lose": "#d07a2d"}
+COLOURS = {"win": "#2b78a6", "tie": "#9aa0a6", "no_majority": "#d3d7db", "lose": "#d07a2d"}
 INK = "#1d1f21"
-_INKS = {"win": "#ffffff", "tie": INK, "lose": INK}
-_NAMES = {"win": "A", "tie": "tie", "lose": "B"}
+_INKS = {"win": "#ffffff", "tie": INK, "no_majority": INK, "lose": INK}
+_NAMES = {"win": "A", "tie": "tie", "no_majority": "divided", "lose": "B"}
+_PARTS = {"votes": ("win", "tie", "lose"), "verdicts": ("win", "tie", "no_majority", "lose")}
 _STAMP_INK, _STAMP_GROUND = "#6b4200", "#fdf0d5"
 
 _ROW_PX = 52
@@ -108,7 +109,7 @@ def outcome_bars(results: CampaignResults, *, level: str) -> Figure | None:
     rows = [each for each in results.groups if _source(each, level).tally.total]
     if not rows:
         return None
-    data = [_bar(rows, level, part) for part in COLOURS]
+    data = [_bar(rows, level, part) for part in _PARTS[level]]
     figure: Figure = {"data": data, "layout": _layout(results, rows)}
     figure["layout"] |= {
         "barmode": "stack",

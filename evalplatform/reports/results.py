@@ -78,11 +78,11 @@ class CategoryResult:
 
 @dataclass(frozen=True)
 class EarlyLook:
-    """One criterion while votes are still coming in: bounds that may be looked at any time."""
+    """One criterion while votes are still coming in, as it may be looked at any time."""
 
     criterion: str
     criterion_label: str
-    sequence: stats.ConfidenceSequence
+    look: stats.EarlyLook
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def _group(criterion: Criterion, part: Part, table: VoteColumns) -> GroupResult:
         k=criterion.k,
         rates=stats.win_rates(votes),
         prompt_means=stats.win_rates(votes, estimand="prompts"),
-        verdicts=stats.verdicts(votes),
+        verdicts=stats.verdicts(votes, votes_per_item=criterion.k),
         test=stats.sign_test(votes),
         agreement=stats.agreement(votes),
     )
@@ -265,10 +265,8 @@ def _early_looks(campaign: Campaign, table: VoteColumns) -> Iterator[EarlyLook]:
         votes = table.where(table.criterion == criterion.pk)
         if not len(votes):
             continue
-        means = stats.completed_prompt_means(votes.as_stats(), criterion.k)
-        yield EarlyLook(
-            criterion.kind, criterion.get_kind_display(), stats.confidence_sequence(means)
-        )
+        look = stats.early_look(votes.as_stats(), criterion.k)
+        yield EarlyLook(criterion.kind, criterion.get_kind_display(), look)
 
 
 def _profiles(campaign: Campaign, table: VoteColumns) -> dict[str, stats.AnnotatorProfile]:

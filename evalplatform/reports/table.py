@@ -8,23 +8,29 @@ from rich.console import Console
 from rich.table import Table
 
 from evalplatform.quality.summary import QualitySummary
-from evalplatform.reports.answers import answers
+from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, share_in_words
-from evalplatform.stats import AgreementEstimate, ConfidenceSequence, Estimate, State
+from evalplatform.stats import AgreementEstimate, ConfidenceSequence, Estimate, State, Verdicts
+from evalplatform.stats.groups import FEWEST_PROMPTS
 from evalplatform.stats.sequential import ASSUMES
 
-WIDTH = 112
+WIDTH = 120
 NARROWEST = 80  # below, numbers would be folded in their middle
 INDENT = "  "  # of a part below what it is part of
 FOOTNOTE = (
     "Brackets: 95 % intervals for other prompts judged by other annotators. Votes: two-way "
-    "clustered by prompt and annotator. Verdicts: more than half of a comparison's votes, "
-    "otherwise a tie. p: two-way clustered test of net = 0."
+    "clustered by prompt and annotator. Verdicts: what more than half of a comparison's votes say, "
+    "once it has all of them; no majority: they are divided. p: two-way clustered test of net = 0."
 )
 GROUPS_FOOTNOTE = (
     "By category and challenge: exploratory. Holm p: adjusted for all groups of the criterion; "
     "claim a preference by it. Intervals are for each group alone."
+)
+
+
+UNTESTED = (
+    f"Groups of fewer than {FEWEST_PROMPTS} prompts have no p: they speak of those prompts alone."
 )
 
 
@@ -43,10 +49,15 @@ def percent_interval(
     *,
     signed: bool = False,
 ) -> str:
-    """Return a value and its interval in per cent, or the state that says why there is none."""
-    if value is None or low is None or high is None:
+    """Return a value and its interval in per cent, or the state that says why there is neither.
+
+    The value of one annotator, or on one prompt, describes those votes: its brackets are empty.
+    """
+    if value is None:
         return f"– ({state.value.replace('_', ' ')})"
     sign = "+" if signed else ""
+    if low is None or high is None:
+        return f"{100 * value:{sign}.1f} [–]"
     return f"{100 * value:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
 
 
@@ -104,24 +115,29 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     )
     for answer in answers(results):
         console.print(f"{answer.criterion_label}: {answer.sentence}")
+    caution = few_annotators(results)
+    if caution:
+        console.print(caution)
     table = _table(
-        ("criterion\nprompts", "level"), ("n", "A wins %", "tie %", "B wins %", "net %", "p")
+        ("criterion\nprompts", "level"),
+        ("n", "A wins %", "tie %", "no ma-\njority %", "B wins %", "net %", "p"),
     )
     for group in results.groups:
         rates, verdicts = group.rates, group.verdicts
         name = f"{group.criterion_label}\n{INDENT * group.depth}{group.prompts}"
         table.add_row(
             name, "votes", f"{rates.tally.total:,}",
-            stacked(rates.win), stacked(rates.tie), stacked(rates.lose),
+            stacked(rates.win), stacked(rates.tie), "", stacked(rates.lose),
             stacked(rates.net, signed=True), p_value(group.test.p_value),
         )  # fmt: skip
         table.add_row(
-            "", "verdicts", f"{verdicts.tally.total:,}",
-            stacked(verdicts.win), stacked(verdicts.tie), stacked(verdicts.lose),
-            stacked(verdicts.net, signed=True), "", end_section=True,
+            "", "verdicts", complete(verdicts), *_verdict_cells(verdicts), "", end_section=True,
         )  # fmt: skip
     console.print(table)
     console.print(FOOTNOTE)
+    for reason in dict.fromkeys(group.rates.net.reason for group in results.groups):
+        if reason:
+            console.print(f"[–]: no interval. {reason}", markup=False)
     _print_early_looks(console, results)
     _print_categories(console, results)
     _print_exclusions(console, results)
@@ -129,6 +145,21 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     _print_quality(console, results.quality)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def complete(verdicts: Verdicts) -> str:
+    """Return how many comparisons have all their votes, of how many while some have not."""
+    total = f"{verdicts.tally.total:,}"
+    if verdicts.n_incomplete:
+        total += f" of {verdicts.tally.total + verdicts.n_incomplete:,}"
+    return total
+
+
+def _verdict_cells(verdicts: Verdicts) -> list[str]:
+    if not verdicts.tally.total:
+        return [""] * 5
+    shares = (verdicts.win, verdicts.tie, verdicts.no_majority, verdicts.lose)
+    return [*(stacked(share) for share in shares), stacked(verdicts.net, signed=True)]
 
 
 def _table(texts: Sequence[str], numbers: Sequence[str]) -> Table:
@@ -144,12 +175,13 @@ def _table(texts: Sequence[str], numbers: Sequence[str]) -> Table:
 def _print_early_looks(console: Console, results: CampaignResults) -> None:
     """Print bounds that may be read before all votes are in."""
     for each in results.early_looks:
+        sequence = each.look.sequence
         console.print(
-            f"Safe to read early, {each.criterion_label}: net {early_net(each.sequence)} on "
-            f"{each.sequence.n_prompts:,} complete prompts."
+            f"By these annotators, {each.criterion_label}: net {early_net(sequence)} on "
+            f"{sequence.n_prompts:,} complete prompts."
         )
     if results.early_looks:
-        console.print(f"Those bounds hold at all times together. {ASSUMES}")
+        console.print(f"Those bounds may be read at every look. {ASSUMES}")
 
 
 def _print_categories(console: Console, results: CampaignResults) -> None:
@@ -164,7 +196,7 @@ def _print_categories(console: Console, results: CampaignResults) -> None:
             percent(test.rates.net, signed=True), p_value(test.p_value), p_value(test.p_holm),
         )  # fmt: skip
     console.print(table)
-    console.print(GROUPS_FOOTNOTE)
+    console.print(f"{GROUPS_FOOTNOTE} {UNTESTED}")
 
 
 def _print_exclusions(console: Console, results: CampaignResults) -> None:

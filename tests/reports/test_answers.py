@@ -89,21 +89,30 @@ def test_unfinished_voting_claims_only_what_holds_at_every_look():
     assert (leader, said.split(";")[0]) == ("", "Not decided yet: voting is not finished")
 
 
-def test_decided_early_look_speaks_of_these_annotators_alone():
+@pytest.mark.parametrize(
+    ("people", "leader", "begins"),
+    [
+        (4, "", "No claim yet, voting is not finished: these annotators prefer A over B so far"),
+        (12, "A", "People prefer A over B: net +100.0 % ["),
+    ],
+)
+def test_early_look_speaks_of_others_only_where_enough_people_judged(people, leader, begins):
     campaign = judged(
-        lambda slot: "left" if slot.a_on_left else "right", prompts=40, k=1, people=4, votes=36
+        lambda slot: "left" if slot.a_on_left else "right", prompts=40, k=1, people=people, votes=36
     )
+    (answer,) = answers(campaign_results(campaign))
+    assert answer.leader == leader
+    assert answer.sentence.startswith(begins)
+    assert ("10 are needed" in answer.sentence) == (people < 10)
+
+
+@pytest.mark.parametrize(("people", "warns"), [(1, False), (2, True), (3, True), (4, False)])
+def test_two_and_three_annotators_are_warned_of(people, warns):
+    campaign = judged(preferring("A"), k=people, people=people)
     results = campaign_results(campaign)
-    look = dataclasses.replace(
-        results.early_looks[0],
-        sequence=dataclasses.replace(
-            results.early_looks[0].sequence, value=0.9, low=0.5, high=1.0, decided=True
-        ),
-    )
-    (answer,) = answers(dataclasses.replace(results, early_looks=[look]))
-    assert answer.leader == "A"
-    assert answer.sentence.startswith("So far these annotators prefer A over B: net +90.0 %")
-    assert "voting is not finished" in answer.sentence
+    caution = f"Only {people} annotators"
+    assert (caution in results_table(results)) == warns
+    assert (caution in offline_dashboard(results)) == warns
 
 
 def test_closed_before_the_end_is_said_to_be_stopped():

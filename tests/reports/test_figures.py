@@ -46,7 +46,7 @@ def test_axis_says_which_way_a_and_b_lie(voted):
 def test_lone_annotator_gets_shares_and_a_sentence_instead_of_an_empty_axis(campaign, ana):
     factories.judge_everything(campaign, [ana], lambda slot: "left")
     results = campaign_results(campaign)
-    assert set(all_figures(results)) == {"figure-votes", "figure-verdicts"}
+    assert set(all_figures(results)) == {"figure-votes"}  # no comparison has its five
     page = offline_dashboard(results)
     assert 'id="figure-net"' not in page
     assert "No interval of the net preference" in page

@@ -13,10 +13,10 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.services import open_campaign
 from evalplatform.reports.comparison import compare_campaigns
 from evalplatform.reports.csv_files import GROUP_COLUMNS, MEASURES, groups_csv
-from evalplatform.reports.dashboard import dashboard_context
-from evalplatform.reports.exports import results_json
+from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
+from evalplatform.reports.exports import VERDICT_MEASURES, results_json
 from evalplatform.reports.results import campaign_results
-from evalplatform.reports.table import results_table
+from evalplatform.reports.table import WIDTH, results_table
 from evalplatform.reports.vote_columns import vote_columns
 from tests import factories
 
@@ -37,7 +37,7 @@ def people(db):
 
 @pytest.fixture
 def voted(people):
-    campaign = factories.make_draft(prompts=8)
+    campaign = factories.make_draft(prompts=12)
     open_campaign(campaign=campaign)
     factories.judge_everything(campaign, people, prefer_animals)
     return campaign
@@ -67,10 +67,29 @@ def test_categories_and_challenges_are_tested_and_adjusted_within_a_criterion(vo
     ]
     animals, vehicles, basic = (each.test for each in found[:3])
     assert (animals.rates.net.value, vehicles.rates.net.value) == (0.8, 0.0)
-    assert vehicles.p_value is None  # every vote is a tie
-    tested = [animals.p_value, basic.p_value]
-    assert [animals.p_holm, basic.p_holm] == pytest.approx(stats.holm(tested).tolist())
-    assert animals.n_tests == 2
+    assert vehicles.p_value == 1.0  # every vote is a tie
+    tested = [animals, vehicles, basic]
+    expected = stats.holm([each.p_value for each in tested])
+    assert [each.p_holm for each in tested] == pytest.approx(expected.tolist())
+    assert animals.n_tests == 3
+
+
+def test_groups_of_few_prompts_are_shown_without_a_claim():
+    campaign = factories.make_draft(prompts=8)
+    open_campaign(campaign=campaign)
+    voters = [Annotator.objects.create() for _ in range(5)]
+    factories.judge_everything(campaign, voters, prefer_animals)
+    results = campaign_results(campaign)
+    animals = results.categories[0].test
+    assert animals.rates.net.value == 0.8
+    assert (animals.p_value, animals.p_holm) == (None, None)
+    reason = "4 prompts; a claim needs 5 or more"
+    assert results_json(results)["exploratory"][0]["untested"] == animals.reason == reason
+    rows = csv.DictReader(io.StringIO(groups_csv(results)))
+    of_net = [row for row in rows if (row["name"], row["measure"]) == ("Animals", "net")]
+    assert {(row["untested"], row["p_value"]) for row in of_net} == {(reason, "")}
+    assert "Groups of fewer than 5 prompts have no p" in results_table(results)
+    assert reason in offline_dashboard(results)
 
 
 def test_table_json_and_dashboard_show_the_adjusted_p(voted):
@@ -79,9 +98,9 @@ def test_table_json_and_dashboard_show_the_adjusted_p(voted):
     table = results_table(results)
     assert "Holm p" in table
     assert "Animals" in table
-    assert max(len(line) for line in table.splitlines()) <= 112
+    assert max(len(line) for line in table.splitlines()) <= WIDTH
     exported = results_json(results)["exploratory"][0]
-    assert (exported["p_holm"], exported["tests_in_family"]) == (animals.p_holm, 2)
+    assert (exported["p_holm"], exported["tests_in_family"]) == (animals.p_holm, 3)
     shown = dashboard_context(results)["exploratory"][0]
     assert shown["p_holm"] in ("<0.001", f"{animals.p_holm:.3f}")
     json.dumps(results_json(results), allow_nan=False)
@@ -92,10 +111,11 @@ def test_groups_csv_has_a_row_for_each_estimate(voted, client, rania):
     rows = list(csv.DictReader(io.StringIO(groups_csv(results))))
     assert list(rows[0]) == GROUP_COLUMNS
     estimates = 2 * len(results.groups) + len(results.categories)
-    assert len(rows) == estimates * len(MEASURES)
+    verdicts = len(results.groups) * len(VERDICT_MEASURES)
+    assert len(rows) == estimates * len(MEASURES) + verdicts
     by_place = {(r["criterion"], r["name"], r["estimand"], r["measure"]): r for r in rows}
     net = by_place["visual_appeal", "Animals", "votes", "net"]
-    assert (float(net["value"]), net["tests_in_family"], net["simulated"]) == (0.8, "2", "1")
+    assert (float(net["value"]), net["tests_in_family"], net["simulated"]) == (0.8, "3", "1")
     assert float(net["p_holm"]) == pytest.approx(results.categories[0].test.p_holm)
     assert by_place["visual_appeal", "Animals", "votes", "win"]["p_holm"] == ""
     undefined = by_place["visual_appeal", "Vehicles", "votes", "decided"]
@@ -127,16 +147,16 @@ def test_difference_of_two_campaigns_accounts_for_what_they_share(voted, second)
     appeal = voted.criteria.get(kind="visual_appeal").pk
     expected = stats.compare_nets(one.where(one.criterion == appeal).as_stats(), two.as_stats())
     assert only.difference == expected
-    assert (expected.n_shared_prompts, expected.n_shared_annotators) == (8, 6)
+    assert (expected.n_shared_prompts, expected.n_shared_annotators) == (12, 6)
 
 
 def test_command_compares_in_words_and_json(voted, second, capsys):
     call_command("compare_campaigns", voted.slug, second.slug)
     text = capsys.readouterr().out
     assert "Visual appeal" in text
-    assert "8, 6" in text
+    assert "12, 6" in text
     assert text.startswith("SIMULATED: votes in tuned-vs-plain and again")
-    assert max(len(line) for line in text.splitlines()) <= 112
+    assert max(len(line) for line in text.splitlines()) <= WIDTH
     call_command("compare_campaigns", voted.slug, second.slug, "--format", "json")
     content = json.loads(capsys.readouterr().out)
     difference = content["criteria"][0]["net_difference"]

@@ -10,6 +10,7 @@ from django.urls import reverse
 from evalplatform import stats
 from evalplatform.accounts.models import Annotator
 from evalplatform.reports.planning import pilot_components
+from evalplatform.reports.table import WIDTH
 from evalplatform.reports.vote_columns import vote_columns
 from tests import factories
 
@@ -54,7 +55,7 @@ def test_command_says_the_plan_and_its_floor(capsys):
     assert f"nothing below {100 * expected.floor:.1f} % can be found" in words
     assert f"At 0.1 a vote: {0.1 * expected.votes:.2f}" in words
     assert "10 % between prompts, 5 % between annotators" in words
-    assert max(len(line) for line in text.splitlines()) <= 112
+    assert max(len(line) for line in text.splitlines()) <= WIDTH
 
 
 def test_command_estimates_from_the_pilots_votes_of_the_criterion(capsys, pilot):

@@ -30,7 +30,7 @@ from evalplatform.reports.exports import results_json
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.selectors import campaign_summaries
-from evalplatform.reports.table import results_table
+from evalplatform.reports.table import WIDTH, results_table
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,7 +154,7 @@ def test_table_says_both_figures_and_who_was_excluded(replaced):
     text = " ".join(table.split())
     assert "Excluded carl (gold: 1 of 6 gold pairs right): 8 votes out, 8 replaced, 0 open." in text
     assert "8 comparisons have all their votes, 0 fewer" in text
-    assert max(len(line) for line in table.splitlines()) <= 112
+    assert max(len(line) for line in table.splitlines()) <= WIDTH
 
 
 def test_json_says_both_figures_and_who_was_excluded(replaced):

@@ -93,7 +93,7 @@ def test_no_filtered_image_is_on_the_dashboard(voted):
         for sample in (pair.sample_a, pair.sample_b):
             with default_storage.open(sample.image) as file:
                 assert base64.b64encode(file.read()).decode() not in page
-    assert page.count('<img src="data:image/png;base64,') == 8  # the four pairs that passed
+    assert page.count('<img src="data:image/webp;base64,') == 8  # the four pairs that passed
 
 
 def test_researcher_downloads_the_list(client, rania, voted):
