@@ -25,6 +25,16 @@ if not SECRET_KEY:
     SECRET_KEY = local_secret_key(VAR_DIR / "secret_key")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+# Where people reach the site; unset, links name the address at which this machine runs it.
+SITE_URL = env.text("SITE_URL").rstrip("/")
+if SITE_URL:
+    _address = re.fullmatch(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?", SITE_URL)
+    if _address is None:
+        raise ImproperlyConfigured(
+            f"SITE_URL={SITE_URL!r} is no address of a site; give scheme and host, and a port "
+            "where it is not the usual one, e.g. https://eval.example.org."
+        )
+    ALLOWED_HOSTS.append(_address[1])
 HTTPS = env.flag("HTTPS")
 
 INSTALLED_APPS = [

@@ -21,6 +21,7 @@ from django.db import connections
 
 from evalplatform.core import embedded_postgres, static_files
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.site import forget_running_site, note_running_site
 
 SERVICES = ("postgres", "web", "worker")
 _STOP_SECONDS = 30
@@ -137,6 +138,7 @@ def start_web(host: str, port: int) -> str:
             break
         try:
             if requests.get(f"{address}/healthz", timeout=5).ok:
+                note_running_site(host, port)
                 return address
         except requests.RequestException:
             time.sleep(0.2)
@@ -176,6 +178,7 @@ def start_postgres() -> None:
 def stop_all() -> list[str]:
     """Stop whatever of ours runs, the database last; return the names of what was stopped."""
     stopped = [process.name for process in (worker(), web("", 0)) if process.stop()]
+    forget_running_site()
     if settings.EMBEDDED_POSTGRES_DIR and embedded_postgres.stop(settings.EMBEDDED_POSTGRES_DIR):
         stopped.append("postgres")
     return stopped

@@ -19,6 +19,7 @@ from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core import processes
 from evalplatform.core.errors import EvalPlatformError
 from evalplatform.core.files import write_whole
+from evalplatform.core.site import site_link, site_url
 from evalplatform.promptsets.models import PromptSet
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.management.commands.report import render
@@ -78,7 +79,7 @@ def start_services(demo: Demo) -> str:
     call_command("migrate", verbosity=0)
     processes.start_web(HOST, demo.port)
     processes.worker().start()
-    return demo.site
+    return site_url()
 
 
 def build_dataset(demo: Demo) -> str:
@@ -170,7 +171,6 @@ def _run_eval(demo: Demo, name: str, against: str, prompts: list[str]) -> None:
         # Our own set is used whole; of PartiPrompts a part is enough for a demo.
         limit=PARTI_PROMPTS if "parti" in prompts else None,
         rules=RULES,
-        site=demo.site,
         **SAMPLING,
     )
 
@@ -203,7 +203,7 @@ def open_second_campaign(demo: Demo) -> str:
     slug = f"try-it{demo.suffix}"
     _run_eval(demo, slug, "baseline", prompts=["demo"])
     campaign = Campaign.objects.get(slug=slug)
-    return demo.site + reverse("annotation:work", args=[campaign.invitation])
+    return site_link(reverse("annotation:work", args=[campaign.invitation]))
 
 
 def researcher_account(demo: Demo) -> Path:

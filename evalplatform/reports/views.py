@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -16,6 +17,7 @@ from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.sending import send_stored
+from evalplatform.core.site import site_link
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.csv_files import checks_csv, filtered_csv, groups_csv, votes_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
@@ -46,7 +48,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     if campaign.status in PREPARING:
         context = preparing_context(campaign, timezone.now())
         return render(request, "reports/preparing.html", context)
-    link = request.build_absolute_uri(f"/annotate/{campaign.invitation}/")
+    link = site_link(reverse("annotation:work", args=[campaign.invitation]), request)
     context = dashboard_context(results_of(campaign))
     context |= {"on_site": True, "annotator_link": link}
     return render(request, "reports/dashboard.html", context)

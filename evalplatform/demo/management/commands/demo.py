@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.urls import reverse
 
 from evalplatform.core import processes
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
+from evalplatform.core.site import site_link
 from evalplatform.demo import steps
 from evalplatform.demo.steps import Demo
 
@@ -87,7 +89,7 @@ class Command(PlatformCommand):
         if not detach:
             self.stdout.write(f"{'vote yourself':14} {link}")
             self.stdout.write(
-                f"{'read results':14} {demo.site}/campaigns/  "
+                f"{'read results':14} {site_link(reverse('reports:campaign_list'))}  "
                 f"(user researcher, password in {password_file})"
             )
             self.stdout.write("The site keeps running; `make stop` ends it.")

@@ -16,6 +16,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.site import site_url
 from evalplatform.simulation.behaviour import NoReferences, References, draw_behaviour
 from evalplatform.simulation.client import SimulatedAnnotator
 from evalplatform.simulation.references import ManifestReferences
@@ -37,7 +38,7 @@ class Command(PlatformCommand):
         )
         parser.add_argument("--seed", type=int, default=0, help="seed (default: %(default)s)")
         parser.add_argument(
-            "--site", default="http://127.0.0.1:8000", help="(default: %(default)s)"
+            "--site", help="address of the site to vote at (default: the setting SITE_URL)"
         )
         parser.add_argument(
             "--references",
@@ -73,7 +74,8 @@ class Command(PlatformCommand):
             pseudonym=f"sim-{options['seed']}-{index:02d}", behaviour=behaviour.as_dict()
         )
         path = reverse("annotation:work", args=[campaign.invitation])
-        link = f"{options['site'].rstrip('/')}{path}?key={annotator.access_key}"
+        site = (options["site"] or site_url()).rstrip("/")
+        link = f"{site}{path}?key={annotator.access_key}"
         return SimulatedAnnotator(link=link, behaviour=behaviour, references=references)
 
     def _run(self, campaign: Campaign, clients: list[SimulatedAnnotator]) -> None:
