@@ -113,8 +113,9 @@ def make_samples(campaign: Campaign) -> list[Sample]:
 
 
 def make_draft(
-    *, prompts: int = 4, k: int = 5, slug: str = "tuned-vs-plain", rules=None, **options
-) -> Campaign:
+    *, prompts: int = 4, k: int = 5, slug: str = "tuned-vs-plain", rules=None, sampled=True,
+    **options,
+) -> Campaign:  # fmt: skip
     """Return a draft with all its samples. `criteria`: kinds or plans; `rules`: as in the TOML."""
     number = next(_serial)
     criteria = options.pop("criteria", ["visual_appeal", "text_faithfulness"])
@@ -129,7 +130,8 @@ def make_draft(
         seed=options.pop("seed", 7),
         **options,
     )
-    make_samples(campaign)
+    if sampled:
+        make_samples(campaign)
     return campaign
 
 

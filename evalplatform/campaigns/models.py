@@ -57,6 +57,14 @@ class Campaign(models.Model):
     protocol = models.JSONField(null=True, blank=True, help_text="As frozen at opening.")
     protocol_sha256 = models.CharField(max_length=64, blank=True)
 
+    # How run_eval goes on; no part of the protocol.
+    gold_file = models.CharField(
+        max_length=1000, blank=True, help_text="Whose gold pairs are taken before it opens."
+    )
+    opens_when_ready = models.BooleanField(
+        default=True, help_text="Whether run_eval opens it once all samples are there."
+    )
+
     # Annotators come in through this.
     invitation = models.CharField(max_length=40, unique=True, default=new_invitation)
     opened_at = models.DateTimeField(null=True, blank=True)
@@ -88,6 +96,11 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether its protocol can no longer change: it has opened."""
+        return self.status not in (self.Status.DRAFT, self.Status.GENERATING)
 
     @cached_property
     def checked_rules(self) -> Rules:

@@ -89,6 +89,16 @@ class SafetyRules(_Section):
         return self
 
 
+class SampleRules(_Section):
+    """Which share of samples may be faulty for the campaign to open all the same."""
+
+    allow_constant: Share = Field(default=0.01, description="of images that are of one colour")
+    allow_identical: Share = Field(default=0.01, description="of pairs of the same image twice")
+    allow_cut: Share = Field(
+        default=0.05, description="of prompts that a checkpoint's text encoders do not read in full"
+    )
+
+
 class Question(_Section):
     """One question of the short questionnaire at the end."""
 
@@ -119,6 +129,7 @@ class Rules(_Section):
     quality: QualityRules = QualityRules()
     crowd: CrowdRules = CrowdRules()
     safety: SafetyRules = SafetyRules()
+    samples: SampleRules = SampleRules()
     questionnaire: list[Question] = []
 
     @model_validator(mode="after")
@@ -140,6 +151,14 @@ class Rules(_Section):
                 "the rules file has a [safety] section and --safety was given too; keep one."
             )
         return parse_rules(self.as_dict() | {"safety": {"threshold": threshold}}, "--safety")
+
+    def with_samples(self, **given: float | None) -> "Rules":
+        """Return these rules with what is given (and not None) in their section `samples`."""
+        chosen = self.samples.model_dump(exclude_unset=True) | {
+            name: value for name, value in given.items() if value is not None
+        }
+        samples = parse_rules({"samples": chosen}, "options").samples
+        return self.model_copy(update={"samples": samples})
 
 
 def parse_rules(given: dict[str, Any], source: str = "rules") -> Rules:

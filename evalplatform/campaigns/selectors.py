@@ -61,7 +61,7 @@ def ready_samples(campaign: Campaign, prompts: list[Prompt]) -> dict[tuple[int, 
         prompt__in=prompts,
         checkpoint__in=[campaign.checkpoint_a_id, campaign.checkpoint_b_id],
         status=Sample.Status.READY,
-    )
+    ).select_related("prompt")
     return {
         (row.checkpoint_id, row.prompt_id): row for row in ready if seeds[row.prompt_id] == row.seed
     }
@@ -79,4 +79,13 @@ def sample_pairs(campaign: Campaign) -> list[tuple[Sample, Sample]]:
         for prompt in prompts
         if (campaign.checkpoint_a_id, prompt.pk) in by_key
         and (campaign.checkpoint_b_id, prompt.pk) in by_key
+    ]
+
+
+def compared_pairs(campaign: Campaign) -> list[tuple[Sample, Sample]]:
+    """Return (sample of A, sample of B) of every prompt that a campaign shows, once each."""
+    comparisons = campaign.comparisons.filter(criterion=campaign.criteria.first())
+    return [
+        (each.sample_a, each.sample_b)
+        for each in comparisons.select_related("sample_a", "sample_b")
     ]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,13 @@ from evalplatform.campaigns.images import shown_images
 from evalplatform.campaigns.models import Campaign, Comparison, Criterion
 from evalplatform.campaigns.rules import Rules
 from evalplatform.campaigns.safety import refuse_unsafe_gold, screen, store_screening
-from evalplatform.campaigns.selectors import planned_prompts, sample_pairs, sample_seed
+from evalplatform.campaigns.sample_faults import count_faults, refuse_faults
+from evalplatform.campaigns.selectors import (
+    compared_pairs,
+    planned_prompts,
+    sample_pairs,
+    sample_seed,
+)
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import refuse_retired
 from evalplatform.core.errors import BadInputError
@@ -52,6 +59,7 @@ def create_campaign(
 ) -> tuple[Campaign, bool]:
     """Create a draft campaign, or return the existing one of that slug if it asks the same.
 
+    Until it opens, shares that its rules let through (`samples`) may be given anew.
     Raises `BadInputError` for k < 1, a checkpoint against itself, one that is retired (an existing
     campaign goes on with it), or a slug already used for another protocol.
     """
@@ -60,7 +68,7 @@ def create_campaign(
     with transaction.atomic():
         sampler_settings, _ = SamplerSettings.objects.get_or_create(**settings)
         existing = Campaign.objects.select_for_update().filter(slug=slug).first()
-        wanted = {
+        wanted: dict[str, Any] = {
             "checkpoint_a": checkpoint_a,
             "checkpoint_b": checkpoint_b,
             "settings": sampler_settings,
@@ -69,6 +77,13 @@ def create_campaign(
             "rules": rules.as_dict(),
         }
         if existing:
+            # What is not given again stays as it was.
+            kept = existing.checked_rules.samples.model_dump(exclude_unset=True)
+            wanted["rules"] = rules.with_samples(
+                **kept | rules.samples.model_dump(exclude_unset=True)
+            ).as_dict()
+            if not existing.is_frozen:
+                _let_through(existing, wanted["rules"]["samples"])
             _refuse_difference(existing, wanted, prompt_sets, criteria)
             return existing, False
         # Locked, so that none is retired between the look and the campaign.
@@ -98,6 +113,39 @@ def create_campaign(
                 position=position,
             )
     return campaign, True
+
+
+def plan_opening(*, campaign: Campaign, gold_file: Path | None, opens_when_ready: bool) -> None:
+    """Note how `run_eval` goes on once all samples are there; None keeps the file noted before."""
+    campaign.opens_when_ready = opens_when_ready
+    if gold_file is not None:
+        campaign.gold_file = str(gold_file.absolute())
+    campaign.save(update_fields=["opens_when_ready", "gold_file"])
+
+
+def allow(*, campaign: Campaign, **shares: float | None) -> None:
+    """Let through these shares of faulty samples (`SampleRules`); None leaves one as it is.
+
+    Raises `BadInputError` once the campaign has opened: its rules are frozen.
+    """
+    given = {name: value for name, value in shares.items() if value is not None}
+    if not given:
+        return
+    with transaction.atomic():
+        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if locked.is_frozen:
+            raise BadInputError(
+                f"campaign {campaign.slug!r} is {locked.status}: what it lets through is frozen "
+                "with its protocol; leave these options out, or choose another --name."
+            )
+        _let_through(locked, locked.checked_rules.with_samples(**given).as_dict()["samples"])
+    campaign.refresh_from_db()
+
+
+def _let_through(campaign: Campaign, shares: dict[str, float]) -> None:
+    campaign.rules = campaign.rules | {"samples": shares}
+    campaign.save(update_fields=["rules"])
+    campaign.__dict__.pop("checked_rules", None)  # cached
 
 
 def _check(a: Checkpoint, b: Checkpoint, prompt_sets: Sequence[PromptSet]) -> None:
@@ -167,6 +215,7 @@ def create_comparisons(*, campaign: Campaign) -> list[Comparison]:
         )
     screened = screen(campaign, pairs)
     pairs = screened.passed
+    refuse_faults(campaign, pairs)
     refuse_unsafe_gold(campaign, screened.filtered)
     store_screening(campaign=campaign, screened=screened)
     rng = np.random.default_rng(campaign.seed)
@@ -231,6 +280,7 @@ def _protocol(campaign: Campaign) -> dict[str, Any]:
         "lease_seconds": campaign.lease_seconds,
         "rules": RULES | campaign.checked_rules.as_dict(),
         **_safety(campaign),
+        "samples": count_faults(compared_pairs(campaign)).as_dict(),
         "gold_pairs": [
             {"criterion": each.criterion.kind, "purpose": each.purpose, "origin": each.origin}
             for each in campaign.gold_pairs.select_related("criterion")

@@ -114,7 +114,7 @@ def _all_pairs(campaign: Campaign) -> Sequence[SamplePair]:
 
 
 def _refuse_open(campaign: Campaign) -> None:
-    if campaign.status not in (Campaign.Status.DRAFT, Campaign.Status.GENERATING):
+    if campaign.is_frozen:
         raise BadInputError(
             f"campaign {campaign.slug!r} is {campaign.status}: its gold pairs are frozen with its "
             "protocol; make them before it opens."

@@ -144,7 +144,10 @@ def test_closing_happens_once(campaign, capsys):
         (["a", "a"], "cannot be compared with itself"),
         (["a", "b", "--k", "0"], "give at least 1"),
         (["a", "b", "--steps", "0"], "--steps 0 is out of range"),
-        (["a", "b", "--limit", "0"], "--limit 0 is out of range"),
+        (["a", "b", "--limit", "0"], "--limit 0 leaves no prompt to judge; give 1 or more"),
+        (["a", "b", "--allow-cut", "1.5"], "--allow-cut 1.5 is out of range; accepted: 0 to 1"),
+        (["a"], "two checkpoints are compared; name both, or give --resume NAME"),
+        (["a", "b", "--resume", "x"], "leave out --prompts, A, B"),
         (["a", "b", "--criteria", "beauty"], "criteria beauty"),
         (["a", "b", "--name", "no spaces"], "cannot name a campaign"),
         (["a", "b", "--prompts", "unknown"], "no prompt set 'unknown'"),
@@ -165,7 +168,7 @@ def test_samplers_offered_are_those_of_the_models_backend():
 
     from django.conf import settings
 
-    from evalplatform.campaigns.management.commands.run_eval import SAMPLERS
+    from evalplatform.campaigns.management.run_eval_options import SAMPLERS
 
     source = (Path(settings.BASE_DIR) / "models_backend/families/base.py").read_text()
     names = re.search(r"^SAMPLERS = \((.*)\)$", source, re.MULTILINE).group(1)

@@ -138,7 +138,8 @@ def test_campaign_of_which_nothing_is_left_does_not_open(red_detector):
 
 
 def test_campaign_without_the_rule_shows_everything_and_asks_no_detector(red_detector):
-    draft = safety.make_draft(RED, threshold=None)
+    rules = {"samples": {"allow_constant": 1}}
+    draft = safety.make_draft(RED, threshold=None, rules=rules)
     open_campaign(campaign=draft)
     assert draft.comparisons.count() == 16
     assert draft.safety_detector is None

@@ -74,7 +74,7 @@ def test_campaign_opens_with_every_sample_once_though_a_worker_is_killed(
 @contextmanager
 def run_eval(environment):
     command = [sys.executable, "manage.py", "run_eval", "one", "two", "--prompts=things"]
-    command += ["--name=run", f"--steps={STEPS}"]
+    command += ["--name=run", f"--steps={STEPS}", "--allow-cut=1"]
     process = subprocess.Popen(
         command,
         cwd=settings.BASE_DIR,

@@ -18,7 +18,7 @@ def registered(two_checkpoints):
 def run_eval(name, safety):
     call_command(
         "run_eval", "one", "two", "--prompts=things", "--steps=2", "--guidance=2",
-        f"--name={name}", f"--safety={safety}",
+        f"--name={name}", f"--safety={safety}", "--allow-cut=1",
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ def registered(two_checkpoints):
 
 
 def run_eval(**options):
-    arguments = {"prompts": ["things"], "name": "run", "steps": 2, "guidance": 2.0}
+    # The tiny encoders read 16 letters.
+    arguments = {"prompts": ["things"], "name": "run", "steps": 2, "guidance": 2.0, "allow_cut": 1}
     call_command("run_eval", "one", "two", **(arguments | options))
 
 
@@ -37,9 +39,10 @@ def test_run_eval_generates_through_the_worker_and_opens(registered, capsys):
     campaign = Campaign.objects.get()
     assert campaign.status == "open"
     assert campaign.comparisons.count() == 12
-    assert Sample.objects.filter(status="ready").count() == 12
+    assert Sample.objects.filter(status="ready", tokens_read=16, prompt_tokens__gt=16).count() == 12
     assert {batch.status for batch in GenerationBatch.objects.all()} == {"done"}
     out = capsys.readouterr().out
+    assert "A = one: 0 of 6 prompts read in full, 6 cut (" in out
     assert "12 comparisons, 60 votes wanted" in out
     assert f"/annotate/{campaign.invitation}/" in out
     run_eval()
@@ -51,7 +54,7 @@ def test_two_prompt_sets_make_one_campaign(registered):
     factories.make_prompt_set("more", 3)
     with live.worker():
         call_command("run_eval", "one", "two", "--prompts=things", "--prompts=more", "--limit=2",
-                     "--steps=2", "--criteria=visual_appeal")  # fmt: skip
+                     "--steps=2", "--criteria=visual_appeal", "--allow-cut=1")  # fmt: skip
     campaign = Campaign.objects.get()
     names = campaign.comparisons.values_list("prompt__prompt_set__name", flat=True)
     assert sorted(names) == ["more", "more", "things", "things"]
@@ -62,10 +65,11 @@ def test_killed_worker_leaves_every_sample_once_and_none_missing(registered):
     lease = {"GENERATION_LEASE_SECONDS": "5"}
     evaluation = subprocess.Popen(
         [sys.executable, "manage.py", "run_eval", "one", "two", "--prompts", "things",
-         "--name", "run", "--steps", "25", "--height", "64", "--width", "64"],
+         "--name", "run", "--steps", "25", "--height", "64", "--width", "64", "--allow-cut", "1"],
         cwd=settings.BASE_DIR, env=live.environment(**lease), stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    with evaluation:
+    with evaluation, ExitStack() as end:
+        end.callback(evaluation.kill)  # or a failure here would wait for it for ever
         with live.worker(**lease) as doomed:
             wait_until(lambda: GenerationBatch.objects.filter(status="running").exists())
             os.kill(doomed.pid, signal.SIGKILL)

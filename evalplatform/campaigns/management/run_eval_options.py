@@ -1,0 +1,259 @@
+"""What run_eval can be asked, and what it makes of that."""
+
+from argparse import BooleanOptionalAction
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandParser
+from django.core.validators import validate_slug
+
+from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan
+from evalplatform.campaigns.rules import Rules, SampleRules, read_rules
+from evalplatform.core.errors import BadInputError
+
+# As models_backend.families.base names them; importing it would load torch here.
+SAMPLERS = ("ddim", "dpm++", "euler", "default")
+DEFAULTS = {
+    "preset": "default", "seed": 0, "sampler": "ddim", "steps": 25, "guidance": 4.0,
+    "negative_prompt": "",
+}  # fmt: skip
+# What may be said anew of a campaign that is there; all else is in it.
+_WITH_RESUME = {
+    "resume", "open", "priority", "budget_minutes", "allow_constant", "allow_identical",
+    "allow_cut",
+}  # fmt: skip
+_OURS = _WITH_RESUME | {
+    "checkpoint_a", "checkpoint_b", "prompts", "name", "preset", "criteria", "k", "rules", "safety",
+    "gold", "limit", "seed", "sampler", "steps", "guidance", "negative_prompt", "height", "width",
+}  # fmt: skip
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Declare every option; what is not given is None, so that `--resume` can tell."""
+    parser.add_argument("checkpoint_a", nargs="?", help="registered name, e.g. quality_tuned")
+    parser.add_argument("checkpoint_b", nargs="?", help="registered name, e.g. pretrained")
+    parser.add_argument(
+        "--resume",
+        metavar="NAME",
+        help="go on with this campaign as it was asked; nothing needs to be given again",
+    )
+    parser.add_argument(
+        "--prompts",
+        action="append",
+        metavar="SET",
+        help="prompt set NAME or NAME@VERSION; may be repeated",
+    )
+    parser.add_argument("--name", help="campaign name (default: A-vs-B)")
+    _add_what_is_asked(parser)
+    _add_sampling(parser)
+    _add_generation(parser)
+    _add_allowances(parser)
+
+
+def _add_what_is_asked(parser: CommandParser) -> None:
+    asked = parser.add_argument_group("what annotators are asked")
+    asked.add_argument(
+        "--preset",
+        choices=PRESETS,
+        help="criteria, annotators per comparison and answers: `default` asks five annotators "
+        "for A, B or tie under both criteria; `emu` asks three of them for A, B, both or "
+        f"neither on text faithfulness, as Emu was evaluated (default: {DEFAULTS['preset']})",
+    )
+    asked.add_argument(
+        "--criteria",
+        help="comma-separated subset, in the order annotators meet them "
+        f"(default: {','.join(CRITERIA)})",
+    )
+    asked.add_argument(
+        "--k", type=int, help="annotators per comparison, for every criterion (default: 5)"
+    )
+    asked.add_argument(
+        "--rules",
+        type=Path,
+        metavar="TOML",
+        help="gold and repeat rates, exclusion, session cap, undo window, questionnaire and "
+        "more: docs/campaign-rules.md (default: none of them)",
+    )
+    asked.add_argument(
+        "--safety",
+        type=float,
+        metavar="SCORE",
+        help="keep prompts with an image that scores so much or more as unsafe, 0 to 1, from "
+        "annotators, and report them: docs/safety.md (default: no filter)",
+    )
+    asked.add_argument(
+        "--gold",
+        type=Path,
+        metavar="TSV",
+        help="gold pairs of your own (docs/quality.md); what the rules need besides is made",
+    )
+    asked.add_argument(
+        "--open",
+        action=BooleanOptionalAction,
+        help="--no-open: generate and make gold pairs, but do not open, to look at them first "
+        "(default: open; with --resume: as asked before)",
+    )
+    asked.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="a seeded random N prompts of each set (default: all)",
+    )
+
+
+def _add_sampling(parser: CommandParser) -> None:
+    sampling = parser.add_argument_group("how images are sampled")
+    sampling.add_argument("--seed", type=int, help=f"seed (default: {DEFAULTS['seed']})")
+    sampling.add_argument(
+        "--sampler",
+        choices=SAMPLERS,
+        help=f"`default` is a diffusers pipeline's own scheduler (default: {DEFAULTS['sampler']})",
+    )
+    sampling.add_argument("--steps", type=int, help=f"sampler steps (default: {DEFAULTS['steps']})")
+    sampling.add_argument(
+        "--guidance", type=float, help=f"guidance scale (default: {DEFAULTS['guidance']})"
+    )
+    sampling.add_argument("--negative-prompt", help="negative prompt (default: none)")
+    sampling.add_argument("--height", type=int, help="pixels (default: the checkpoint's own)")
+    sampling.add_argument("--width", type=int, help="pixels (default: the checkpoint's own)")
+
+
+def _add_generation(parser: CommandParser) -> None:
+    generation = parser.add_argument_group("who makes them when")
+    generation.add_argument(
+        "--priority", type=int, help="higher goes first among what waits (default: 0)"
+    )
+    generation.add_argument(
+        "--budget-minutes",
+        type=float,
+        metavar="M",
+        help="worker time this campaign's samples may take; what is made by then is kept "
+        "(default: no limit)",
+    )
+
+
+def _add_allowances(parser: CommandParser) -> None:
+    allowances = parser.add_argument_group(
+        "what does not keep it from opening",
+        "Shares from 0 to 1, frozen with the protocol: docs/campaign-rules.md#samples.",
+    )
+    said = {
+        "constant": "of a checkpoint's images may be of one colour",
+        "identical": "of pairs may show the same image on both sides",
+        "cut": "of prompts may be longer than a checkpoint's text encoders read, where annotators "
+        "see the prompt",
+    }
+    for name, what in said.items():
+        default = SampleRules.model_fields[f"allow_{name}"].default
+        allowances.add_argument(
+            f"--allow-{name}",
+            type=float,
+            metavar="SHARE",
+            help=f"{what} (default: {default}, or as the rules file says)",
+        )
+
+
+# -- reading them ---------------------------------------------------------------------------------
+
+
+def checked(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with their defaults. Raises `BadInputError` for what makes no sense."""
+    _check_numbers(options)
+    if options["resume"]:
+        _refuse_beside_resume(name for name in _OURS if options[name] is not None)
+        return options
+    if not options["checkpoint_b"]:
+        raise BadInputError(
+            "two checkpoints are compared; name both, or give --resume NAME to go on with a "
+            "campaign."
+        )
+    if not options["prompts"]:
+        raise BadInputError("no prompt set; give at least one with --prompts NAME.")
+    given = {name: value for name, value in options.items() if value is not None}
+    return options | DEFAULTS | given
+
+
+def _refuse_beside_resume(given: Iterable[str]) -> None:
+    positional = {"checkpoint_a": "A", "checkpoint_b": "B"}
+    others = sorted(
+        positional.get(name, f"--{name.replace('_', '-')}") for name in set(given) - _WITH_RESUME
+    )
+    if others:
+        raise BadInputError(
+            f"--resume takes all that was asked from the campaign; leave out {', '.join(others)}."
+        )
+
+
+def allowances(options: dict[str, Any]) -> dict[str, float | None]:
+    """Return the shares that the options let through, by their names in the rules."""
+    return {name: options[name] for name in SampleRules.model_fields}
+
+
+def budget_seconds(options: dict[str, Any]) -> int | None:
+    """Return the budget of worker time, in seconds."""
+    minutes = options["budget_minutes"]
+    return None if minutes is None else max(1, round(60 * minutes))
+
+
+def rules(options: dict[str, Any]) -> Rules:
+    """Return the rules of the file, with what single options say put in."""
+    found = read_rules(options["rules"]) if options["rules"] else Rules()
+    if options["safety"] is not None:
+        found = found.with_safety(options["safety"])
+    return found.with_samples(**allowances(options))
+
+
+def slug(options: dict[str, Any]) -> str:
+    """Return the campaign's name."""
+    name = options["name"] or f"{options['checkpoint_a']}-vs-{options['checkpoint_b']}"
+    try:
+        validate_slug(name)
+    except ValidationError as error:
+        raise BadInputError(
+            f"{name!r} cannot name a campaign; use letters, digits, hyphens and underscores."
+        ) from error
+    return str(name)
+
+
+def criteria(options: dict[str, Any]) -> list[CriterionPlan]:
+    """Return the preset's plans, narrowed and reordered by --criteria, with --k put in."""
+    preset = {plan.kind: plan for plan in PRESETS[options["preset"]]}
+    names = (options["criteria"] or ",".join(preset)).split(",")
+    kinds = [name.strip() for name in names if name.strip()]
+    plans = [preset.get(kind, CriterionPlan(kind)) for kind in kinds]
+    return plans if options["k"] is None else [replace(plan, k=options["k"]) for plan in plans]
+
+
+def sampler_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return how images are sampled, as `SamplerSettings` stores it."""
+    names = ("sampler", "steps", "negative_prompt", "height", "width")
+    return {name: options[name] for name in names} | {"guidance_scale": options["guidance"]}
+
+
+def _check_numbers(options: dict[str, Any]) -> None:
+    """Refuse numbers out of range at the door, before anything is stored."""
+    if options["limit"] is not None and options["limit"] < 1:
+        raise BadInputError(
+            f"--limit {options['limit']} leaves no prompt to judge; give 1 or more, or leave "
+            "--limit out to take every prompt."
+        )
+    ranges = {
+        "steps": (1, 1000),
+        "guidance": (0.0, 100.0),
+        "seed": (0, 2**63 - 1),
+        "limit": (1, 10**9),
+        "height": (8, 8192),
+        "width": (8, 8192),
+        "priority": (-1000, 1000),
+        "budget_minutes": (1 / 60, 10**7),
+        **dict.fromkeys(SampleRules.model_fields, (0, 1)),
+    }
+    for name, (low, high) in ranges.items():
+        value = options[name]
+        if value is not None and not low <= value <= high:
+            raise BadInputError(
+                f"--{name.replace('_', '-')} {value} is out of range; accepted: {low} to {high}."
+            )
