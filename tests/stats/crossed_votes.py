@@ -56,6 +56,35 @@ class Design:
         return float(weights @ np.array(wins) / sqrt(2.0 * pi))
 
 
+@dataclass(frozen=True)
+class UnequalDesign:
+    """One vote a prompt, people with given numbers of votes, no ties, and no preference at large.
+
+    A person's chance to choose A is logistic in an effect of theirs with standard deviation
+    `annotator_sd`, so the true share of wins is 1/2 whatever that is.
+    """
+
+    votes_each: tuple[int, ...]
+    annotator_sd: float = 0.7
+
+    def true_shares(self) -> dict[str, float]:
+        return {"win": 0.5, "tie": 0.0, "net": 0.0, "half": 0.5, "decided": 0.5, "verdict win": 0.5}
+
+    def simulate(self, rng: np.random.Generator) -> Votes:
+        annotator = rng.permutation(np.repeat(np.arange(len(self.votes_each)), self.votes_each))
+        prompt = np.arange(len(annotator))
+        effect = self.annotator_sd * rng.standard_normal(len(self.votes_each))
+        chance = 1.0 / (1.0 + np.exp(-effect[annotator]))
+        return Votes(np.where(rng.random(len(prompt)) < chance, 0, 2), prompt, annotator, prompt)
+
+
+def one_with(share: float, others: int, votes: int = 300) -> UnequalDesign:
+    """One person with this share of the votes, the rest spread evenly over the others."""
+    rest = round(votes * (1.0 - share))
+    each = [rest // others + (index < rest % others) for index in range(others)]
+    return UnequalDesign((votes - rest, *each))
+
+
 DESIGNS = {
     "base": Design(200, 50, 5, prompt_sd=0.45, annotator_sd=0.30),
     "strong annotator habits": Design(200, 50, 5, prompt_sd=0.30, annotator_sd=0.90),
@@ -72,6 +101,23 @@ HARD_DESIGNS = {
     "uneven annotators": Design(200, 50, 5, 0.45, 0.30, activity_sd=1.0),
     "uneven, strong habits": Design(200, 50, 5, 0.30, 0.90, activity_sd=1.0),
     "uneven, twelve": Design(200, 12, 5, 0.45, 0.40, activity_sd=1.0),
+}
+
+# Where one person is nearly everybody, or a share nearly 0 or 1.
+EDGE_DESIGNS: dict[str, Design | UnequalDesign] = {
+    "98 % and two more": one_with(0.98, 2),
+    "90 % and five": one_with(0.90, 5),
+    "90 % and ten": one_with(0.90, 10),
+    "80 % and ten": one_with(0.80, 10),
+    "70 % and ten": one_with(0.70, 10),
+    "60 % and four": one_with(0.60, 4),
+    "one vote a prompt": Design(300, 20, 1, 0.45, 0.40, activity_sd=1.5),
+    "two annotators": Design(200, 2, 2, 0.45, 0.30),
+    "two, strong habits": Design(200, 2, 2, 0.45, 0.90),
+    "rare ties": Design(200, 12, 5, 0.45, 0.40, tie=0.02),
+    "lopsided": Design(200, 12, 5, 0.45, 0.40, lean=2.0, tie=0.1),
+    "nearly unanimous": Design(200, 12, 5, 0.45, 0.40, lean=3.2, tie=0.1),
+    "small, unanimous": Design(10, 12, 5, 0.45, 0.40, lean=2.5, tie=0.1),
 }
 
 

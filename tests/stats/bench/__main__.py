@@ -3,7 +3,9 @@
     python -m tests.stats.bench [--votes N] [--simulations N] [--repeats N] [--rows NAME ...]
 
 The JSON has `ratio_<row>` (the peer's time over ours), `seconds_<row>` (ours), `peak_<row>`
-(votes and peak of memory beside them, over votes) and `coverage` by design and interval.
+(votes and peak of memory beside them, over votes), `coverage` by design and interval with its
+smallest figure `min_coverage`, and of `edges` the worst figures `max_fwer`, `early_false_claims`,
+`rank_sets_coverage` and `difference_coverage`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import json  # noqa: E402
 
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-from . import coverage, data, speed  # noqa: E402
+from . import coverage, data, edges, speed  # noqa: E402
 from .rows import ROWS  # noqa: E402
 
 
@@ -38,7 +40,9 @@ def main() -> None:
         if rows:
             found |= speed.run(rows, data.make(asked.votes), asked.repeats)
         if asked.simulations:
-            found["coverage"] = coverage.run(asked.simulations)
+            found["coverage"] = by_design = coverage.run(asked.simulations)
+            found["min_coverage"] = coverage.smallest(by_design)
+            found |= edges.run(asked.simulations)
     print(json.dumps(found))
 
 

@@ -16,14 +16,25 @@ from evalplatform.stats.davidson import fit, pair_counts
 from evalplatform.stats.intervals import t_quantile, wilson
 from evalplatform.stats.sandwich import clustered_covariance, difference_variances
 from tests.stats.crossed_galleries import GALLERY_DESIGNS, GalleryDesign, simulate_gallery
-from tests.stats.crossed_votes import DESIGNS, HARD_DESIGNS, Design, simulate
+from tests.stats.crossed_votes import (
+    DESIGNS,
+    EDGE_DESIGNS,
+    HARD_DESIGNS,
+    Design,
+    UnequalDesign,
+    simulate,
+)
+from tests.stats.real_votes import REAL_DESIGNS, RealDesign
 
 SEED = 20_251_121
+SHARES = ("win", "tie", "net", "half", "decided")
 Z = 1.959964
 WIN = Ratio((1.0, 0.0, 0.0))
 RATE_DESIGNS = DESIGNS | {"large": Design(500, 150, 5, prompt_sd=0.45, annotator_sd=0.30)}
 NAMES = ("base", "large", "strong annotator habits", "five annotators", "independent")
-HARD = tuple(HARD_DESIGNS)
+PARTS = (NAMES, tuple(HARD_DESIGNS), tuple(EDGE_DESIGNS), tuple(REAL_DESIGNS))
+
+Study = Design | UnequalDesign | RealDesign
 
 Interval = tuple[str, float, float, float]  # method, low, high, the true value
 Cells = dict[str, tuple[float, float]]  # by method: coverage, mean width
@@ -36,26 +47,32 @@ def intervals(votes: Votes) -> dict[str, tuple[float, float, str]]:
     for name in ("prompt", "annotator"):
         groups = getattr(votes, f"by_{name}")
         variance = one_way_variance(WIN, outcome_table(groups, votes.outcome))
+        if not variance:  # all votes alike: these peers then have no interval at all
+            continue
         n = rates.win.value * (1 - rates.win.value) / variance
         bounds = wilson(rates.win.value, n, t_quantile(0.95, groups.count - 1))
         found[f"{name} only"] = (*bounds, "win")
-    for share in ("win", "tie", "net", "half", "decided"):
-        estimate = getattr(rates, share)
-        found[f"two-way {share}"] = (estimate.low, estimate.high, share)
-    verdict = verdicts(votes).win
-    found["verdict win"] = (verdict.low, verdict.high, "verdict win")
+    of_rates = {f"two-way {share}": (getattr(rates, share), share) for share in SHARES}
+    verdict = {"verdict win": (verdicts(votes).win, "verdict win")}
+    for method, (estimate, share) in (of_rates | verdict).items():
+        if estimate.low is not None and estimate.high is not None:  # else it says why not
+            found[method] = (estimate.low, estimate.high, share)
     return found
 
 
-def measure(design: Design, simulations: int) -> Cells:
+def measure(design: Study, simulations: int) -> Cells:
     """Coverage and mean width of each interval for a share, under one design."""
     rng = np.random.default_rng(SEED)
     truth = design.true_shares()
     return _cells(
         (method, low, high, truth[share])
         for _ in range(simulations)
-        for method, (low, high, share) in intervals(simulate(design, rng)).items()
+        for method, (low, high, share) in intervals(_study(design, rng)).items()
     )
+
+
+def _study(design: Study, rng: np.random.Generator) -> Votes:
+    return simulate(design, rng) if isinstance(design, Design) else design.simulate(rng)
 
 
 def measure_ranks(design: GalleryDesign, simulations: int) -> Cells:
@@ -100,18 +117,33 @@ def _cells(found: Iterator[Interval]) -> Cells:
 def run(simulations: int) -> dict[str, dict[str, float]]:
     """Print the table of all designs; return coverage by design and method."""
     results: dict[str, Cells] = {}
-    for name, design in (RATE_DESIGNS | HARD_DESIGNS).items():
+    for name, design in (RATE_DESIGNS | HARD_DESIGNS | EDGE_DESIGNS | REAL_DESIGNS).items():
         print(f"simulating {simulations} studies: {name}", flush=True)
         results[name] = measure(design, simulations)
         if name in GALLERY_DESIGNS:
             results[name] |= measure_ranks(GALLERY_DESIGNS[name], simulations)
     print(f"\nCoverage of nominal 95 % intervals, {simulations} studies a design (mean width)")
-    for names in (NAMES, HARD):
-        print(f"\n{'':36}" + "".join(f"{name:>26}" for name in names))
-        for method in results[names[0]]:
-            cells = (results[name][method] for name in names)
-            print(f"{method:36}" + "".join(f"{f'{c:.3f} ({w:.3f})':>26}" for c, w in cells))
+    for names in PARTS:
+        _print_part({name: results[name] for name in names})
     return {
         name: {method: round(cell[0], 4) for method, cell in methods.items()}
         for name, methods in results.items()
     }
+
+
+def smallest(results: dict[str, dict[str, float]]) -> float:
+    """The smallest coverage of an interval of ours over all designs."""
+    return min(
+        coverage
+        for methods in results.values()
+        for method, coverage in methods.items()
+        if method.startswith(("two-way", "verdict"))
+    )
+
+
+def _print_part(part: dict[str, Cells]) -> None:
+    print(f"\n{'':36}" + "".join(f"{name:>26}" for name in part))
+    for method in dict.fromkeys(method for cells in part.values() for method in cells):
+        cells = (part[name].get(method) for name in part)
+        shown = (f"{cell[0]:.3f} ({cell[1]:.3f})" if cell else "–" for cell in cells)
+        print(f"{method:36}" + "".join(f"{each:>26}" for each in shown))
