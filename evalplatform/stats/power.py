@@ -1,8 +1,8 @@
 """How many prompts, annotators and votes a study needs, before money is spent.
 
-The variance of net is that of `components`; the test is that of `sign_test`, with the fewest
-degrees of freedom it can have where everybody gives as many votes, min(P, J) - 1. Where annotators
-hardly differ it will have more, and the plan is on the safe side.
+The variance of net is that of `components` where net is 0, as the test of `sign_test` has it, with
+the fewest degrees of freedom it can have where everybody gives as many votes, min(P, J) - 1. Where
+annotators hardly differ it will have more, and the plan is on the safe side.
 """
 
 from __future__ import annotations
