@@ -6,5 +6,6 @@ from evalplatform.core import views
 app_name = "core"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="reports:campaign_list"), name="home"),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("healthz", views.healthz, name="healthz"),
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -268,6 +269,7 @@ def offline_dashboard(results: CampaignResults) -> str:
     """Return the dashboard as one HTML file with everything inside: no server, no network."""
     static = Path(settings.BASE_DIR) / "static"
     context = dashboard_context(results, offline=True) | {
+        "icon": "data:image/svg+xml," + quote((static / "icon.svg").read_text()),
         "css": (static / "css/site.css").read_text() + (static / "css/dashboard.css").read_text(),
         "dashboard_js": (static / "js/dashboard.js").read_text(),
         "plotly_js": (static / "vendor/plotly/plotly-basic.min.js").read_text(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.errors import BadInputError
@@ -42,7 +43,7 @@ class PlanForm(forms.Form):
 
     effect = _percent("Net preference to find, %", 0.1)
     power = _percent("Chance to find it, %", 0.8, 99.9)
-    bound = forms.ChoiceField(label="What is limited", choices=_BOUNDS)
+    bound = forms.ChoiceField(label="What is limited", choices=_BOUNDS, initial=_BOUNDS[0][0])
     number = forms.IntegerField(label="How many", initial=50, min_value=1, max_value=10_000_000)
     votes_per_prompt = forms.IntegerField(
         label="Annotators on each prompt", initial=5, min_value=1, max_value=1000
@@ -60,7 +61,11 @@ class PlanForm(forms.Form):
         required=False,
         empty_label="None: as stated below",
     )
-    criterion = forms.ChoiceField(label="Criterion of the pilot", choices=Criterion.Kind.choices)
+    criterion = forms.ChoiceField(
+        label="Criterion of the pilot",
+        choices=Criterion.Kind.choices,
+        initial=Criterion.Kind.VISUAL_APPEAL,
+    )
     ties = _percent("Ties, %", EXPECTED_TIES)
     prompt_share = _percent("Variance between prompts, %", EXPECTED_PROMPT_SHARE)
     annotator_share = _percent("Variance between annotators, %", EXPECTED_ANNOTATOR_SHARE)
@@ -72,6 +77,12 @@ class PlanForm(forms.Form):
         pilot = self.fields["pilot"]
         assert isinstance(pilot, forms.ModelChoiceField)
         pilot.queryset = Campaign.objects.filter(opened_at__isnull=False)
+
+    @classmethod
+    def filled(cls, given: QueryDict) -> dict[str, object]:
+        """Return an address's answers with the defaults of those that it leaves out."""
+        defaults = {name: field.initial for name, field in cls.base_fields.items()}
+        return defaults | given.dict()
 
     def clean(self) -> dict[str, Any] | None:
         given = super().clean() or self.cleaned_data

@@ -3,16 +3,20 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.utils.safestring import SafeString
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaigns_running_on
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.generation.models import Sample
+from evalplatform.reports.cards import card_html
 
 _SAMPLES = 24  # in the grid
+_SAMPLES_A_PAGE = 120
 _UPLOADS = 10  # most recent ones that did not end in a checkpoint
-_MAX_CARD_BYTES = 200_000
+_MAX_CARD_BYTES = 60_000  # rendering a card that was made to be slow takes a second or two
 
 
 @dataclass(frozen=True)
@@ -35,21 +39,29 @@ def registry_context() -> dict[str, Any]:
 
 def checkpoint_context(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return all that is known of one checkpoint."""
-    samples = Sample.objects.filter(checkpoint=checkpoint, status=Sample.Status.READY)
     return {
         "checkpoint": checkpoint,
         "lineage": lineage(checkpoint),
         "facts": _facts(checkpoint),
         "card": _card(checkpoint),
-        "samples": samples.select_related("prompt", "settings").order_by("-generated_at")[
-            :_SAMPLES
-        ],
-        "sample_count": samples.count(),
+        "samples": _latest(checkpoint)[:_SAMPLES],
+        "sample_count": _latest(checkpoint).count(),
         "campaigns": Campaign.objects.filter(
             Q(checkpoint_a=checkpoint) | Q(checkpoint_b=checkpoint)
         ),
         "running": campaigns_running_on(checkpoint),
     }
+
+
+def samples_context(checkpoint: Checkpoint, page: str) -> dict[str, Any]:
+    """Return one page of all the checkpoint's samples; what is no page's number is the nearest."""
+    pages = Paginator(_latest(checkpoint), _SAMPLES_A_PAGE)
+    return {"checkpoint": checkpoint, "page": pages.get_page(page)}
+
+
+def _latest(checkpoint: Checkpoint) -> QuerySet[Sample]:
+    made = Sample.objects.filter(checkpoint=checkpoint, status=Sample.Status.READY)
+    return made.select_related("prompt", "settings").order_by("-generated_at", "-pk")
 
 
 def lineage(checkpoint: Checkpoint) -> list[Relative]:
@@ -81,10 +93,10 @@ def _facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     return facts
 
 
-def _card(checkpoint: Checkpoint) -> str:
-    """Return the model card as it was written, or nothing."""
+def _card(checkpoint: Checkpoint) -> SafeString | None:
+    """Return the model card as HTML, the beginning of one that is very long, or None."""
     path = checkpoint.directory / "README.md"
     if not path.is_file():
-        return ""
+        return None
     with path.open("rb") as file:
-        return file.read(_MAX_CARD_BYTES).decode("utf-8", "replace")
+        return card_html(file.read(_MAX_CARD_BYTES).decode("utf-8", "replace"))

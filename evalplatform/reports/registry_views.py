@@ -15,7 +15,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.sending import send_stored
 from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
 from evalplatform.generation.models import Sample
-from evalplatform.reports.registry import checkpoint_context, registry_context
+from evalplatform.reports.registry import checkpoint_context, registry_context, samples_context
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,15 @@ def checkpoint(request: HttpRequest, name: str) -> HttpResponse:
     """One checkpoint: lineage, provenance, model card, samples, campaigns."""
     found = get_object_or_404(Checkpoint.objects.select_related("parent", "retired_by"), name=name)
     return render(request, "reports/checkpoint.html", checkpoint_context(found))
+
+
+@require_safe
+@login_required
+def samples(request: HttpRequest, name: str) -> HttpResponse:
+    """All samples of one checkpoint, page by page."""
+    found = get_object_or_404(Checkpoint, name=name)
+    context = samples_context(found, request.GET.get("page", "1"))
+    return render(request, "reports/checkpoint_samples.html", context)
 
 
 @require_POST

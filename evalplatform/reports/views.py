@@ -112,7 +112,7 @@ def _slot_or_404(slug: str, position: int) -> tuple[Campaign, Assignment]:
 @login_required
 def plan_campaign(request: HttpRequest) -> HttpResponse:
     """How many prompts, annotators and votes a campaign needs; the form's answers in the URL."""
-    form = PlanForm(request.GET or None)
+    form = PlanForm(PlanForm.filled(request.GET)) if request.GET else PlanForm()
     context: dict[str, Any] = {"form": form}
     if form.is_bound and form.is_valid() and form.answer:
         found = form.answer

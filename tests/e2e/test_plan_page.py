@@ -14,6 +14,26 @@ def sign_in(page, site):
     page.wait_for_url("**/plan/")
 
 
+def test_fields_of_a_row_stand_in_line_where_one_of_them_is_wrong(page, site, rania):
+    page.set_viewport_size({"width": 1280, "height": 900})
+    sign_in(page, site)
+    page.goto(site + "/plan/?effect=0&number=0&power=200")
+    page.locator(".errorlist").first.wait_for()
+    tops = page.evaluate(
+        """() => [...document.querySelectorAll(".fields")].map(row => {
+          const columns = getComputedStyle(row).gridTemplateColumns.split(" ").length;
+          const rows = [];
+          row.querySelectorAll("input, select").forEach((field, index) => {
+            const top = Math.round(field.getBoundingClientRect().top);
+            (rows[Math.floor(index / columns)] ??= []).push(top);
+          });
+          return rows;
+        }).flat()"""
+    )
+    assert [row for row in tops if len(set(row)) > 1] == []
+    assert max(len(row) for row in tops) > 2
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
 def test_researcher_plans_a_campaign(page, site, rania, scheme, width):

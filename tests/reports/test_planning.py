@@ -130,6 +130,17 @@ def test_page_says_what_the_command_says(client, rania, capsys):
         assert re.search(rf"{annotators:,} +" + " +".join(map(re.escape, cells)), text)
 
 
+def test_address_that_leaves_questions_out_takes_their_defaults(client, rania):
+    client.force_login(rania)
+    response = client.get(reverse("plan_campaign"), {"effect": "12"})
+    question = response.context["found"].question
+    assert (question.effect, question.number, question.votes_per_prompt) == (0.12, 50, 5)
+    wrong = client.get(reverse("plan_campaign"), {"effect": "much"})
+    assert "Enter a number" in wrong.content.decode()
+    for name in ("power", "number", "votes_per_prompt", "ties", "annotator_share"):
+        assert wrong.context["form"][name].value(), name
+
+
 def test_page_takes_a_pilot(client, rania, pilot):
     client.force_login(rania)
     context = client.get(reverse("plan_campaign"), FILLED | {"pilot": pilot.slug}).context

@@ -1,6 +1,7 @@
 """The registry's pages: every checkpoint, its lineage, samples and campaigns."""
 
 import re
+from html.parser import HTMLParser
 
 import pytest
 from django.test import Client
@@ -8,6 +9,8 @@ from django.urls import reverse
 
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.generation.models import Sample
+from evalplatform.reports import registry
+from evalplatform.reports.cards import card_html
 from evalplatform.reports.registry import lineage
 from tests import factories
 
@@ -70,6 +73,127 @@ def test_model_card_is_shown_as_text_never_as_markup(researcher, settings, tmp_p
     page = text(researcher, "checkpoint", "carded")
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
+
+
+CARD = """---
+license: mit
+---
+# Trained on [emoji](https://example.org/emoji)
+
+Some **bold** words, `code`, and a table:
+
+| step | loss |
+|---|--:|
+| 1 | 0.5 |
+
+![a picture](https://example.org/picture.png) ![another](picture.png) [licence](LICENSE)
+"""
+
+
+def write_card(settings, tmp_path, text):
+    settings.CHECKPOINT_DIR = tmp_path
+    checkpoint = factories.make_checkpoint("carded")
+    checkpoint.directory.mkdir(parents=True)
+    (checkpoint.directory / "README.md").write_text(text)
+
+
+def test_model_card_is_formatted_text(researcher, settings, tmp_path):
+    write_card(settings, tmp_path, CARD)
+    page = text(researcher, "checkpoint", "carded")
+    card = page.split('<div class="panel card">')[1]
+    assert "<pre>license: mit</pre>" in card
+    assert '<h3>Trained on <a href="https://example.org/emoji" rel="noopener noreferrer">' in card
+    assert "<strong>bold</strong>" in card
+    assert "<td>0.5</td>" in card
+    assert "[a picture] [another] <a>licence</a>" in card
+    assert "picture.png" not in card
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[x](javascript:alert(1))",
+        "[x](JaVaScRiPt:alert(1))",
+        "[x](&#106;avascript:alert(1))",
+        "[x](data:text/html,alert)",
+        "[x](vbscript:alert)",
+        '[x](https://x "onmouseover=alert(1) x=")',
+        '[x](https://x"onmouseover=alert(1))',
+        "![<img src=x onerror=alert(1)>](https://x)",
+        "<https://x onmouseover=alert(1)>",
+        "[x]: javascript:alert(1)\n\n[x]",
+        "```\n</code></pre><script>alert(1)</script>\n```",
+        "```x<script>alert(1)</script>\na\n```",
+        "---\nlicense: </pre><script>alert(1)</script>\n---\n",
+        "|<script>|\n|-|\n|<svg onload=alert(1)>|",
+    ],
+)
+def test_model_card_of_a_stranger_brings_no_markup_of_its_own(attack):
+    made = HTMLParser()
+    tags, attributes = [], []
+    made.handle_starttag = lambda tag, attrs: (tags.append(tag), attributes.extend(attrs))
+    made.feed(card_html(attack))
+    assert set(tags) <= {"p", "a", "pre", "code", "table", "thead", "tbody", "tr", "th", "td"}
+    for name, value in attributes:
+        assert name in ("href", "rel", "title", "class"), (name, value)
+        assert name != "href" or value.startswith("https://x")
+
+
+def test_all_samples_can_be_seen(researcher, monkeypatch):
+    campaign = factories.make_draft(prompts=30)
+    name = campaign.checkpoint_a.name
+    page = text(researcher, "checkpoint", name)
+    assert page.count("<figure>") == 24
+    every = reverse("registry:samples", args=[name])
+    assert every in page
+    assert "See all 30" in page
+    monkeypatch.setattr(registry, "_SAMPLES_A_PAGE", 20)
+    shown = [researcher.get(every, {"page": n}).content.decode() for n in (1, 2, "x", 99)]
+    assert [each.count("<figure>") for each in shown] == [20, 10, 20, 10]
+    images = [set(re.findall(r"samples/(\d+)/small", each)) for each in shown[:2]]
+    assert len(images[0] | images[1]) == 30
+    assert "?page=2" in shown[0]
+    assert "Page 2 of 2" in shown[1]
+
+
+def test_samples_page_is_for_researchers_and_of_known_checkpoints(client, rania, draft):
+    url = reverse("registry:samples", args=[draft.checkpoint_a.name])
+    assert client.get(url).status_code == 302
+    client.force_login(rania)
+    assert "See all" not in text(client, "checkpoint", draft.checkpoint_a.name)
+    assert client.get(reverse("registry:samples", args=["nothing"])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("reports:campaign_list", "Campaigns"),
+        ("registry:list", "Checkpoints"),
+        ("generation:overview", "Generation"),
+        ("plan_campaign", "Plan"),
+        ("accounts:api_tokens", "API tokens"),
+    ],
+)
+def test_bar_says_on_which_page_one_is(researcher, name, label):
+    bar = researcher.get(reverse(name)).content.decode().split("</nav>")[0]
+    assert re.findall(r'aria-current="page">([^<]+)<', bar) == [label]
+
+
+def test_pages_below_a_part_of_the_site_mark_that_part(researcher, draft):
+    for url in (
+        reverse("reports:dashboard", args=[draft.slug]),
+        reverse("registry:checkpoint", args=[draft.checkpoint_a.name]),
+    ):
+        bar = researcher.get(url).content.decode().split("</nav>")[0]
+        assert bar.count('aria-current="true"') == 1
+
+
+def test_browser_finds_an_icon_where_a_page_names_none(client):
+    answer = client.get("/favicon.ico")
+    assert answer.status_code == 302
+    assert "icon" in answer["Location"]
 
 
 def test_parameters_and_training_are_told(researcher):
