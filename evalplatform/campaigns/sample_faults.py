@@ -41,14 +41,24 @@ class CheckpointFaults:
         return self.tokens_of_cut_read / self.tokens_of_cut if self.tokens_of_cut else None
 
     @property
+    def percent_read_of_cut(self) -> float | None:
+        """The same in per cent."""
+        share = self.share_read_of_cut
+        return None if share is None else 100 * share
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts."""
+        return asdict(self)
+
+    @property
     def reading_in_words(self) -> str:
         """Such as "288 of 300 prompts read in full, 12 cut (61 % of their tokens read)"."""
         known = self.prompts_read_in_full + self.prompts_cut
         if not known:
             return "whether its text encoders read the prompts in full is unknown"
         said = f"{self.prompts_read_in_full:,} of {known:,} prompts read in full"
-        if self.share_read_of_cut is not None:
-            share = f"{100 * self.share_read_of_cut:.0f} %"
+        if self.percent_read_of_cut is not None:
+            share = f"{self.percent_read_of_cut:.0f} %"
             said += f", {self.prompts_cut:,} cut ({share} of their tokens read)"
         return said + (f", {self.prompts_unknown:,} unknown" if self.prompts_unknown else "")
 
@@ -96,7 +106,7 @@ def count_faults(pairs: Sequence[SamplePair]) -> SampleFaults:
     """Count what is wrong with these pairs."""
     return SampleFaults(
         pairs=len(pairs),
-        identical=sum(_is_identical(pair) for pair in pairs),
+        identical=sum(is_identical(pair) for pair in pairs),
         read_in_full_by_both=sum(all(each.reads_in_full for each in pair) for pair in pairs),
         a=_of_checkpoint([pair[0] for pair in pairs]),
         b=_of_checkpoint([pair[1] for pair in pairs]),
@@ -116,7 +126,8 @@ def _of_checkpoint(samples: Sequence[Sample]) -> CheckpointFaults:
     )
 
 
-def _is_identical(pair: SamplePair) -> bool:
+def is_identical(pair: SamplePair) -> bool:
+    """Whether both sides of a pair show the same pixels."""
     return pair[0].pixels_sha256 == pair[1].pixels_sha256
 
 
@@ -196,7 +207,7 @@ def _limits(campaign: Campaign, pairs: Sequence[SamplePair]) -> Iterator[_Limit]
     yield _Limit(
         option="allow-identical",
         what="pairs show the same image on both sides",
-        faulty=[pair[0] for pair in pairs if _is_identical(pair)],
+        faulty=[pair[0] for pair in pairs if is_identical(pair)],
         of=len(pairs),
         allowed=rules.allow_identical,
         otherwise="compare checkpoints that differ",

@@ -1,6 +1,7 @@
 """votes.csv and checks.csv: a row an answer, traceable; groups.csv: a row an estimate.
 
-filtered.csv: a row a pair that the safety filter kept from annotators.
+filtered.csv: a row a pair that the safety filter kept from annotators. samples.csv: a row a prompt
+that annotators were shown, with both its images.
 """
 
 import csv
@@ -14,6 +15,7 @@ from evalplatform.core.spreadsheets import spreadsheet_safe
 from evalplatform.reports.exports import VERDICT_MEASURES
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.safety import filtered_records
+from evalplatform.reports.samples import sample_records
 from evalplatform.reports.selectors import VOTE_FIELDS, check_answers, vote_rows
 from evalplatform.stats import Verdicts, WinRates
 
@@ -23,7 +25,8 @@ VOTE_COLUMNS = [
     "a_on_left", "response_time_ms", "is_simulated", "voted_at", "checkpoint_a", "checkpoint_b",
     "checkpoint_a_sha256", "checkpoint_b_sha256", "sample_a_sha256", "sample_b_sha256", "seed",
     "protocol_sha256", "counts", "excluded_by", "too_fast", "viewport_width", "viewport_height",
-    "pixel_ratio", "zoomed",
+    "pixel_ratio", "zoomed", "prompt_position", "prompt_tokens_a", "tokens_read_a",
+    "prompt_tokens_b", "tokens_read_b",
 ]  # fmt: skip
 CHECK_COLUMNS = [
     "campaign", "vote_id", "purpose", "criterion", "annotator", "passed", "outcome", "choice",
@@ -42,6 +45,12 @@ FILTERED_COLUMNS = [
     "score_a", "score_b", "threshold", "detector", "detector_version", "weights_sha256",
     "checkpoint_a", "checkpoint_b", "sample_a", "sample_b", "sample_a_sha256", "sample_b_sha256",
     "seed", "protocol_sha256",
+]  # fmt: skip
+SAMPLE_COLUMNS = [
+    "campaign", "prompt_set", "prompt_set_version", "prompt_position", "prompt_text",
+    "read_in_full_by_both", "identical", "seed", "checkpoint_a", "sample_a", "sha256_a",
+    "one_colour_a", "prompt_tokens_a", "tokens_read_a", "checkpoint_b", "sample_b", "sha256_b",
+    "one_colour_b", "prompt_tokens_b", "tokens_read_b", "protocol_sha256",
 ]  # fmt: skip
 MEASURES = ("win", "tie", "lose", "net", "half", "decided")
 
@@ -144,6 +153,21 @@ def filtered_csv(results: CampaignResults) -> str:
     }
     records = filtered_records(results.safety) if results.safety else ()
     return _csv(FILTERED_COLUMNS, (record | constant for record in records))
+
+
+def samples_csv(results: CampaignResults) -> str:
+    """Return every prompt shown as CSV: what its two images are, and how much of it was read.
+
+    Tokens are empty where nothing is known of how a checkpoint reads.
+    """
+    campaign = results.campaign
+    constant = {
+        "campaign": campaign.slug,
+        "checkpoint_a": campaign.checkpoint_a.name,
+        "checkpoint_b": campaign.checkpoint_b.name,
+        "protocol_sha256": campaign.protocol_sha256,
+    }
+    return _csv(SAMPLE_COLUMNS, (record | constant for record in sample_records(campaign)))
 
 
 def _measures(

@@ -21,6 +21,7 @@ from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, share_in_words
+from evalplatform.reports.samples import samples_context
 from evalplatform.reports.table import (
     UNTESTED,
     coefficient,
@@ -81,6 +82,7 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
         ],
         "side_bias": percent(results.side_bias.left) if results.side_bias else None,
         "quality": results.quality,
+        "samples": samples_context(results.campaign),
         "safety": _safety(results),
         "early_looks": [
             {

@@ -10,6 +10,7 @@ from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers
 from evalplatform.reports.results import CampaignResults, EarlyLook
+from evalplatform.reports.samples import samples_json
 
 VERDICT_MEASURES = ("win", "tie", "no_majority", "lose", "net")
 FORMAT = "evalplatform-results/3"
@@ -66,6 +67,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             for each in results.with_excluded
         ],
         "exclusions": _exclusions(results.quality),
+        "samples": samples_json(campaign),
         "safety_filter": results.safety.as_dict() if results.safety else None,
         "data_quality": _quality(results.quality, results.profiles),
         "exploratory": [

@@ -12,6 +12,7 @@ from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.version import code_version
 from evalplatform.quality.summary import QualitySummary, quality_summary
 from evalplatform.reports.safety import SafetySummary, safety_summary
+from evalplatform.reports.samples import IN_FULL
 from evalplatform.reports.selectors import Completeness, completeness_of
 from evalplatform.reports.vote_columns import (
     LEFT,
@@ -176,7 +177,10 @@ def _side_bias(table: VoteColumns) -> stats.SideBias | None:
 def _parts(
     campaign: Campaign, table: VoteColumns, prompts: Prompts
 ) -> Iterator[tuple[Criterion, Part, VoteColumns]]:
-    """Each criterion on all its prompts, then on each of several sets and its stylized part."""
+    """Each criterion on all its prompts, then on each of several sets and its stylized part.
+
+    Where annotators see the prompt and some was cut: on those that both models read in full, too.
+    """
     for criterion in campaign.criteria.all():
         votes = table.where(table.criterion == criterion.pk)
         names = prompts.values(votes, _set_of)
@@ -190,10 +194,17 @@ def _parts(
             stylized = part.where(prompts.mask(part, _is_stylized, True))
             if 0 < len(stylized) < len(part):
                 yield criterion, Part(f"{name} ({STYLIZED})", depth + 1), stylized
+        whole = votes.where(prompts.mask(votes, _is_read_in_full, True))
+        if criterion.shows_prompt and 0 < len(whole) < len(votes):
+            yield criterion, Part(IN_FULL, 1), whole
 
 
 def _set_of(facts: PromptFacts) -> str:
     return facts.prompt_set
+
+
+def _is_read_in_full(facts: PromptFacts) -> bool:
+    return facts.read_in_full
 
 
 def _is_stylized(facts: PromptFacts) -> bool:

@@ -36,6 +36,12 @@ _FIELDS = {
     "viewport_height": "viewport_height",
     "pixel_ratio": "pixel_ratio",
     "zoomed": "zoomed",
+    "prompt_position": "assignment__comparison__prompt__position",
+    **{
+        f"{name}_{side}": f"assignment__comparison__sample_{side}__{name}"
+        for side in ("a", "b")
+        for name in ("prompt_tokens", "tokens_read")
+    },
 }
 
 

@@ -7,6 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.sample_faults import READ_RULE, frozen_faults
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.results import CampaignResults
@@ -141,6 +143,7 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     _print_early_looks(console, results)
     _print_categories(console, results)
     _print_exclusions(console, results)
+    _print_samples(console, results.campaign)
     _print_safety(console, results)
     _print_quality(console, results.quality)
     assert isinstance(console.file, io.StringIO)
@@ -217,6 +220,18 @@ def _print_exclusions(console: Console, results: CampaignResults) -> None:
         fate = f"{line.votes:,} votes out, {line.replaced:,} replaced, {line.still_open:,} open"
         back = "reinstated, " if line.revoked_at else ""
         console.print(f"Excluded {line.pseudonym} ({line.rule}: {line.detail}): {back}{fate}.")
+
+
+def _print_samples(console: Console, campaign: Campaign) -> None:
+    """Print what annotators were shown: what was cut, of one colour, or the same twice."""
+    faults = frozen_faults(campaign)
+    if faults is None:
+        return
+    console.print("Samples:")
+    for line in faults.lines(campaign.checkpoint_a.name, campaign.checkpoint_b.name):
+        console.print(f"{INDENT}{line}", markup=False)
+    if faults.some_are_cut:
+        console.print(f"{INDENT}{READ_RULE}")
 
 
 def _print_safety(console: Console, results: CampaignResults) -> None:

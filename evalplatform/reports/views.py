@@ -19,7 +19,13 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.core.sending import send_stored
 from evalplatform.core.site import site_link
 from evalplatform.reports.cached import results_of
-from evalplatform.reports.csv_files import checks_csv, filtered_csv, groups_csv, votes_csv
+from evalplatform.reports.csv_files import (
+    checks_csv,
+    filtered_csv,
+    groups_csv,
+    samples_csv,
+    votes_csv,
+)
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.forms import PlanForm
@@ -141,6 +147,8 @@ def export(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
         response = HttpResponse(checks_csv(results), content_type="text/csv; charset=utf-8")
     elif kind == "groups.csv":
         response = HttpResponse(groups_csv(results), content_type="text/csv; charset=utf-8")
+    elif kind == "samples.csv":
+        response = HttpResponse(samples_csv(results), content_type="text/csv; charset=utf-8")
     elif kind == "filtered.csv":
         response = HttpResponse(filtered_csv(results), content_type="text/csv; charset=utf-8")
     elif kind == "dashboard.html":

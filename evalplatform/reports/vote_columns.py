@@ -11,6 +11,7 @@ import numpy.typing as npt
 from evalplatform.campaigns.models import Campaign
 from evalplatform.promptsets.models import Prompt
 from evalplatform.reports.binary_copy import Array, IntegerColumn, read_columns
+from evalplatform.reports.samples import read_in_full_by_both
 from evalplatform.stats import Votes
 
 LEFT, RIGHT, NO_SIDE = 0, 1, 2
@@ -107,6 +108,7 @@ class PromptFacts:
     category: str
     challenge: str
     tags: frozenset[str]
+    read_in_full: bool  # by both checkpoints, as far as is known
 
 
 class Prompts:
@@ -116,8 +118,11 @@ class Prompts:
         rows = Prompt.objects.filter(prompt_set__campaigns=campaign).values_list(
             "pk", "prompt_set__name", "prompt_set__version", "category", "challenge", "tags"
         )
+        whole = read_in_full_by_both(campaign)
         self._facts = {
-            key: PromptFacts(f"{name}@{version}", category, challenge, frozenset(tags))
+            key: PromptFacts(
+                f"{name}@{version}", category, challenge, frozenset(tags), key in whole
+            )
             for key, name, version, category, challenge, tags in rows
         }
 

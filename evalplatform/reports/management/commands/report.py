@@ -11,13 +11,19 @@ from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.files import write_whole
 from evalplatform.reports.cached import results_of
-from evalplatform.reports.csv_files import checks_csv, filtered_csv, groups_csv, votes_csv
+from evalplatform.reports.csv_files import (
+    checks_csv,
+    filtered_csv,
+    groups_csv,
+    samples_csv,
+    votes_csv,
+)
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.table import WIDTH, results_table
 
-FORMATS = ("table", "json", "csv", "checks", "groups", "filtered", "html")
+FORMATS = ("table", "json", "csv", "checks", "groups", "samples", "filtered", "html")
 
 
 class Command(PlatformCommand):
@@ -26,6 +32,7 @@ class Command(PlatformCommand):
         "set. table: for reading; json: every number with its method; csv: every vote, "
         "those that do not count marked; checks: every answer to a gold pair or a repeat, as CSV; "
         "groups: every estimate by prompt set, category and challenge, as CSV; "
+        "samples: every prompt shown, with its images and how much of it was read, as CSV; "
         "filtered: every pair that the safety filter kept from annotators, as CSV; "
         "html: the dashboard as one file that opens offline."
     )
@@ -59,6 +66,8 @@ def render(results: CampaignResults, format: str) -> str:
         return checks_csv(results)
     if format == "groups":
         return groups_csv(results)
+    if format == "samples":
+        return samples_csv(results)
     if format == "filtered":
         return filtered_csv(results)
     if format == "html":
