@@ -252,8 +252,14 @@ def freeze_protocol(*, campaign: Campaign) -> None:
 
 
 def _protocol(campaign: Campaign) -> dict[str, Any]:
-    def checkpoint(row: Checkpoint) -> dict[str, str]:
-        return {"name": row.name, "role": row.role, "family": row.family, "sha256": row.sha256}
+    def checkpoint(row: Checkpoint) -> dict[str, str | None]:
+        return {
+            "name": row.name,
+            "role": row.role,
+            "family": row.family,
+            "sha256": row.sha256,
+            "parent_sha256": row.parent_sha256,
+        }
 
     return {
         "checkpoints": {

@@ -46,7 +46,7 @@ class _Told(BaseModel):
     files: dict[str, _File]
     name: str = ""
     role: str = ""
-    parent_sha256: str | None = None
+    parent_sha256: str | None = Field(default=None, pattern=r"^([0-9a-f]{64})?$")
     config: dict[str, Any] = {}
     training: dict[str, Any] = {}
     licences: list[Annotated[str, Field(max_length=200)]] = []

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Cast
+from django.db.models.lookups import Regex
 
 from evalplatform.accounts.models import User
 
@@ -34,8 +36,16 @@ class Checkpoint(models.Model):
     status = models.CharField(max_length=16, choices=Status.choices)
     family = models.CharField(max_length=60)
     sha256 = models.CharField(max_length=64, unique=True)
+    # By its hash, as the trainer recorded it: the parent itself may come later, or never.
     parent = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="children",
+        to_field="sha256",
+        db_column="parent_sha256",
+        db_constraint=False,
     )
     origin = models.JSONField(
         default=dict, blank=True, help_text="Where the files came from: hub, commit, variant."
@@ -63,7 +73,12 @@ class Checkpoint(models.Model):
                 condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="checkpoint_sha256_is_hex"
             ),
             models.CheckConstraint(
-                condition=~Q(parent=models.F("id")), name="checkpoint_not_its_own_parent"
+                condition=~Q(parent=models.F("sha256")), name="checkpoint_not_its_own_parent"
+            ),
+            models.CheckConstraint(
+                condition=Q(parent=None)
+                | Q(Regex(Cast("parent", models.CharField()), r"^[0-9a-f]{64}$")),
+                name="checkpoint_parent_is_hex",
             ),
             models.CheckConstraint(
                 condition=~Q(origin__has_key="hub") | Q(origin__has_key="commit"),
@@ -73,6 +88,19 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def parent_sha256(self) -> str | None:
+        """Of the checkpoint it was tuned from, registered or not; None where it was not tuned."""
+        return self.parent_id
+
+    @property
+    def registered_parent(self) -> "Checkpoint | None":
+        """The checkpoint it was tuned from, where it is in the registry."""
+        try:
+            return self.parent
+        except Checkpoint.DoesNotExist:
+            return None
 
     @property
     def parameter_count(self) -> int:

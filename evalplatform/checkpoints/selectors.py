@@ -15,6 +15,12 @@ def registered_checkpoint(name: str) -> Checkpoint:
     return checkpoint
 
 
+def tuned_from(sha256: str) -> list[Checkpoint]:
+    """Return what was tuned from the weights of this hash, registered or not, by name."""
+    children = Checkpoint.objects.filter(parent_id=sha256)  # type: ignore[misc]  # knows no to_field
+    return list(children.order_by("name"))
+
+
 def refuse_retired(checkpoint: Checkpoint) -> None:
     """Raise `BadInputError` for a checkpoint that no new campaign may take."""
     if checkpoint.status == Checkpoint.Status.RETIRED:

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaigns_running_on
 from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.checkpoints.selectors import tuned_from
 from evalplatform.generation.models import Sample
 from evalplatform.reports.cards import card_html
 
@@ -23,7 +24,8 @@ _MAX_CARD_BYTES = 60_000  # rendering a card that was made to be slow takes a se
 class Relative:
     """One line of a lineage: how deep it stands, and whether it is the one asked for."""
 
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | None  # None: not registered, so nothing but its hash is known
+    sha256: str
     depth: int
     is_self: bool
 
@@ -65,18 +67,24 @@ def _latest(checkpoint: Checkpoint) -> QuerySet[Sample]:
 
 
 def lineage(checkpoint: Checkpoint) -> list[Relative]:
-    """Return the tree from its oldest ancestor down, depth first, children by name."""
-    root = checkpoint
-    while root.parent is not None:
-        root = root.parent
+    """Return the tree from its oldest known ancestor down, depth first, children by name."""
+    root, above = checkpoint, {checkpoint.pk}
+    while root.registered_parent and root.registered_parent.pk not in above:
+        root = root.registered_parent
+        above.add(root.pk)
     found: list[Relative] = []
 
-    def walk(each: Checkpoint, depth: int) -> None:
-        found.append(Relative(each, depth, each == checkpoint))
-        for child in each.children.order_by("name"):
-            walk(child, depth + 1)
+    def walk(sha256: str, each: Checkpoint | None, depth: int) -> None:
+        if sha256 in {relative.sha256 for relative in found}:
+            return
+        found.append(Relative(each, sha256, depth, each == checkpoint))
+        for child in tuned_from(sha256):
+            walk(child.sha256, child, depth + 1)
 
-    walk(root, 0)
+    if root.parent_sha256 and root.registered_parent is None:
+        walk(root.parent_sha256, None, 0)
+    else:
+        walk(root.sha256, root, 0)
     return found
 
 

@@ -181,6 +181,10 @@ def test_list_and_page_of_a_checkpoint_as_json(client, made):
     headers = bearer(made[1])
     found = client.get(LIST, headers=headers).json()["checkpoints"]
     assert [(each["name"], each["parent"]) for each in found] == [("base", None), ("tuned", "base")]
+    lost = factories.make_checkpoint("lost", "quality_tuned", parent_id="36e3" * 16)
+    told = client.get(reverse("api:checkpoint", args=[lost.name]), headers=headers).json()
+    assert (told["parent"], told["parent_sha256"]) == (None, "36e3" * 16)
+    assert (found[0]["parent_sha256"], found[1]["parent_sha256"]) == (None, parent.sha256)
     base = client.get(reverse("api:checkpoint", args=["base"]), headers=headers).json()
     assert (base["status"], base["licences"], base["children"]) == ("verified", ["MIT"], ["tuned"])
     assert base["training"] == {"recipe": "pretrain"}

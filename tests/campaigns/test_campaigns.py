@@ -103,6 +103,7 @@ def test_opening_freezes_the_protocol(draft):
     assert draft.status == "open"
     assert len(draft.protocol_sha256) == 64
     assert protocol["checkpoints"]["a"]["sha256"] == draft.checkpoint_a.sha256
+    assert protocol["checkpoints"]["a"]["parent_sha256"] is None
     assert protocol["prompt_sets"][0]["sha256"] == draft.prompt_sets.get().sha256
     assert [criterion["k"] for criterion in protocol["criteria"]] == [5, 5]
     assert protocol["seed"] == 7

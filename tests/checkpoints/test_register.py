@@ -1,11 +1,13 @@
 """Registering checkpoints: verified, copied whole, never code."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError
 from safetensors.numpy import save_file
 
 from evalplatform.checkpoints.layout import content_sha256, inspect
@@ -13,6 +15,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core.errors import BadInputError
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -90,10 +93,54 @@ def test_lineage_is_kept(tmp_path):
     assert register_checkpoint(source=tuned)[0].parent == parent
 
 
-def test_unregistered_parent_is_refused(tmp_path):
-    run = make_trained(tmp_path / "run", parent_sha256="0" * 64)
-    with pytest.raises(BadInputError, match="register its parent first"):
-        register_checkpoint(source=run)
+def test_tuned_weights_are_registered_without_their_parent(tmp_path, capsys):
+    """A colleague got the tuned folder alone; its parent is linked when it comes."""
+    base = make_pipeline(tmp_path / "base")
+    sha256 = inspect(base).sha256
+    run = make_trained(tmp_path / "run", parent_sha256=sha256)
+    call_command("register_checkpoint", str(run))
+    said = f"tuned from a checkpoint that is not registered (sha256 {sha256[:12]}…"
+    assert said in capsys.readouterr().out
+    tuned = Checkpoint.objects.get(name="tuned")
+    assert (tuned.registered_parent, tuned.parent_sha256) == (None, sha256)
+    call_command("register_checkpoint", str(base), "--name=base")
+    assert "parent of tuned" in capsys.readouterr().out
+    tuned = Checkpoint.objects.get(name="tuned")
+    assert tuned.registered_parent == tuned.parent == Checkpoint.objects.get(name="base")
+    call_command("register_checkpoint", str(run))
+    assert "tuned from base" in capsys.readouterr().out
+
+
+def test_a_parent_that_comes_in_an_archive_is_linked_too(tmp_path):
+    base = make_pipeline(tmp_path / "base")
+    run = make_trained(tmp_path / "run", parent_sha256=inspect(base).sha256)
+    register_checkpoint(source=run)
+    archive = shutil.make_archive(str(tmp_path / "base"), "zip", base)
+    parent, _ = register_checkpoint(source=Path(archive), name="base")
+    assert [child.name for child in parent.children.all()] == ["tuned"]
+
+
+def test_weights_that_name_themselves_as_ancestor_are_refused(tmp_path):
+    """Metadata is no part of the hash; a circle would have no oldest ancestor to begin with."""
+    own = make_trained(tmp_path / "own", value=1.0)
+    sha256 = inspect(own).sha256
+    with pytest.raises(BadInputError, match="names itself among the checkpoints it was tuned from"):
+        register_checkpoint(source=make_trained(tmp_path / "self", value=1.0, parent_sha256=sha256))
+    other = make_trained(tmp_path / "other", name="other", value=2.0, parent_sha256=sha256)
+    other_sha256 = inspect(other).sha256
+    register_checkpoint(source=other)
+    with pytest.raises(BadInputError, match="names itself among"):
+        register_checkpoint(
+            source=make_trained(tmp_path / "circle", value=1.0, parent_sha256=other_sha256)
+        )
+    assert list(Checkpoint.objects.values_list("name", flat=True)) == ["other"]
+
+
+def test_a_parent_that_is_no_hash_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="parent_sha256"):
+        register_checkpoint(source=make_trained(tmp_path / "run", parent_sha256="sdxl-base"))
+    with pytest.raises(IntegrityError, match="checkpoint_parent_is_hex"):
+        factories.make_checkpoint("tuned", parent_id="sdxl-base")
 
 
 def test_taken_name_is_refused(tmp_path):

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint, Upload
+from tests import factories
 from tests.checkpoints import hostile
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,6 +79,18 @@ def test_upload_in_parts_becomes_a_checkpoint(researcher, archive, sent, registr
     told = researcher.get(f"{url}status/").json()
     assert (told["status"], told["checkpoint"]) == ("verified", "my-model")
     assert list((registry / "uploads").iterdir()) == []
+
+
+def test_uploaded_parent_is_linked_to_what_was_tuned_from_it(researcher, archive, sent, tmp_path):
+    base, _ = services.register_checkpoint(source=tmp_path / "my-model.zip", name="base")
+    sha256 = base.sha256
+    base.delete()
+    tuned = factories.make_checkpoint("tuned", "quality_tuned", parent_id=sha256)
+    url = begin(researcher, len(archive))["Location"]
+    part(researcher, url, 0, archive)
+    services.verify_upload(identifier=str(sent[0]), now=timezone.now())
+    tuned.refresh_from_db()
+    assert tuned.registered_parent.name == "my-model"
 
 
 def test_rejected_upload_says_why_and_leaves_no_file(researcher, tmp_path, sent, registry):

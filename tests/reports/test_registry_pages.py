@@ -47,6 +47,28 @@ def test_lineage_is_the_whole_family_from_its_oldest_down():
     ]  # fmt: skip
 
 
+def test_lineage_begins_with_the_hash_of_a_parent_that_is_not_registered(researcher):
+    sha256 = factories.digest("base")
+    tuned = factories.make_checkpoint("tuned", "quality_tuned", parent_id=sha256)
+    other = factories.make_checkpoint("other", "quality_tuned", parent_id=sha256)
+    found = [(each.checkpoint, each.sha256, each.depth) for each in lineage(tuned)]
+    assert found == [(None, sha256, 0), (other, other.sha256, 1), (tuned, tuned.sha256, 1)]
+    page = text(researcher, "checkpoint", "tuned")
+    assert f"parent not registered (sha256 <code>{sha256[:12]}…</code>)" in page
+    assert f"not registered ({sha256[:8]}…)" in text(researcher, "list")
+    base = factories.make_checkpoint("base")
+    assert [each.checkpoint for each in lineage(tuned)] == [base, other, tuned]
+    assert "not registered" not in text(researcher, "checkpoint", "tuned")
+    assert "not registered" not in text(researcher, "list")
+
+
+def test_a_circle_of_parents_does_not_hang_the_page():
+    """Refused at the door; two doors at once can let it in."""
+    one = factories.make_checkpoint("one", parent_id=factories.digest("two"))
+    two = factories.make_checkpoint("two", parent_id=factories.digest("one"))
+    assert {each.checkpoint for each in lineage(one)} == {one, two}
+
+
 def test_page_shows_campaigns_and_samples(researcher, draft):
     checkpoint = draft.checkpoint_a
     page = text(researcher, "checkpoint", checkpoint.name)

@@ -66,9 +66,9 @@ def enter_registry(
     chosen_role = role or str(files.metadata.get("role", Checkpoint.Role.EXTERNAL))
     check_name_and_role(name, chosen_role)
     check_is_free(name)
-    parent = _parent(files)
+    _refuse_circle(files)
     _take_into_registry(files, is_ours)
-    return _record(files, name, chosen_role, parent, origin or {})
+    return _record(files, name, chosen_role, origin or {})
 
 
 def _known(checkpoint: Checkpoint, origin: dict[str, str]) -> Checkpoint:
@@ -86,7 +86,7 @@ def _name_of(source: Path) -> str:
 
 
 def _record(
-    files: CheckpointFiles, name: str, role: str, parent: Checkpoint | None, origin: dict[str, str]
+    files: CheckpointFiles, name: str, role: str, origin: dict[str, str]
 ) -> tuple[Checkpoint, bool]:
     with transaction.atomic():
         return Checkpoint.objects.get_or_create(
@@ -96,7 +96,7 @@ def _record(
                 "role": role,
                 "status": Checkpoint.Status.VERIFIED,
                 "family": files.family,
-                "parent": parent,
+                "parent_id": files.metadata.get("parent_sha256") or None,
                 "origin": origin,
                 "config": files.metadata.get("config", {}),
                 "training": files.metadata.get("training", {}),
@@ -127,17 +127,22 @@ def check_is_free(name: str) -> None:
         )
 
 
-def _parent(files: CheckpointFiles) -> Checkpoint | None:
-    sha256 = files.metadata.get("parent_sha256")
-    if not sha256:
-        return None
-    parent = Checkpoint.objects.filter(sha256=sha256).first()
-    if parent is None:
-        raise BadInputError(
-            f"{files.directory} was tuned from a checkpoint that is not registered "
-            f"(sha256 {str(sha256)[:12]}…); register its parent first, to keep the lineage."
-        )
-    return parent
+def _refuse_circle(files: CheckpointFiles) -> None:
+    """Refuse weights that were tuned, by way of registered ones, from themselves.
+
+    Metadata is no part of the weights' hash, so anybody can write that.
+    """
+    ancestor = files.metadata.get("parent_sha256") or None
+    seen = set()
+    while ancestor is not None and ancestor not in seen:
+        if ancestor == files.sha256:
+            raise BadInputError(
+                f"{files.directory} names itself among the checkpoints it was tuned from (sha256 "
+                f"{ancestor[:12]}…); copy the checkpoint again as the trainer wrote it."
+            )
+        seen.add(ancestor)
+        found = Checkpoint.objects.filter(sha256=ancestor).values_list("parent_id", flat=True)
+        ancestor = found.first()
 
 
 def _take_into_registry(files: CheckpointFiles, is_ours: bool) -> None:

@@ -57,10 +57,10 @@ class Command(PlatformCommand):
                 name=options["name"],
                 role=options["role"],
             )
-        parent = f", tuned from {checkpoint.parent}" if checkpoint.parent else ""
         self.stdout.write(
             f"{'registered' if created else 'already registered:'} {checkpoint.name} "
-            f"({checkpoint.get_role_display().lower()}, {checkpoint.family}{parent}), "
+            f"({checkpoint.get_role_display().lower()}, {checkpoint.family}"
+            f"{_lineage(checkpoint)}), "
             f"{checkpoint.parameter_count / 1e6:,.1f} M parameters, "
             f"{checkpoint.size_bytes / 1e6:,.1f} MB, sha256 {checkpoint.sha256}"
         )
@@ -80,6 +80,20 @@ class Command(PlatformCommand):
                 role=options["role"],
                 progress=progress,
             )
+
+
+def _lineage(checkpoint: Checkpoint) -> str:
+    """Say what it was tuned from, and what of the registry was tuned from it."""
+    said = ""
+    if checkpoint.registered_parent:
+        said += f", tuned from {checkpoint.registered_parent}"
+    elif checkpoint.parent_sha256:
+        said += (
+            f", tuned from a checkpoint that is not registered (sha256 "
+            f"{checkpoint.parent_sha256[:12]}…; it is linked when it is)"
+        )
+    children = ", ".join(child.name for child in checkpoint.children.order_by("name"))
+    return said + (f", parent of {children}" if children else "")
 
 
 def _refuse(options: dict[str, Any], *names: str) -> None:
