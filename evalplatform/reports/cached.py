@@ -18,6 +18,8 @@ def results_of(campaign: Campaign) -> CampaignResults:
     The fingerprint is taken before anything is read: what is kept under it is as new as it says
     or newer, never older. The campaign is read again, so what a caller holds may be old.
     """
+    if campaign.status in (Campaign.Status.DRAFT, Campaign.Status.GENERATING):
+        return campaign_results(campaign)  # no votes: nothing to save, and samples still come
     state = fingerprint(campaign)
     kept = _kept(campaign)
     if kept and kept[0] == state:

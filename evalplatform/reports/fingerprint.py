@@ -52,7 +52,7 @@ _PARTS = (
     " p.is_simulated), e.id)), 0) FROM annotation_enrolment e"
     " JOIN accounts_annotator p ON p.id = e.annotator_id WHERE e.campaign_id = %(key)s)",
     "(SELECT coalesce(bit_xor(hashtextextended(concat_ws(' ', m.prompt_id, m.criterion_id,"
-    " a.image_sha256, b.image_sha256), m.id)), 0) FROM campaigns_comparison m"
+    " a::text, b::text), m.id)), 0) FROM campaigns_comparison m"
     " JOIN generation_sample a ON a.id = m.sample_a_id"
     " JOIN generation_sample b ON b.id = m.sample_b_id WHERE m.campaign_id = %(key)s)",
     # A slot's lease is renewed all the time and no number hangs on it; whether it is done does.

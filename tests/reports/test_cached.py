@@ -30,6 +30,7 @@ from evalplatform.annotation.services import (
 from evalplatform.campaigns.models import Campaign, GoldPair
 from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.generation.models import Sample
 from evalplatform.promptsets.models import Prompt
 from evalplatform.reports import cached, fingerprint, vote_columns
 from evalplatform.reports.cached import results_of
@@ -233,6 +234,22 @@ def test_cache_that_is_broken_or_full_hides_no_result(voting, computed, monkeypa
 
 def refuse(*_, **__):
     raise OSError("no space left on device")
+
+
+@pytest.mark.parametrize(
+    "change", [{"is_constant": True}, {"prompt_tokens": 90, "tokens_read": 77}]
+)
+def test_anything_that_is_known_of_a_shown_image_counts(campaign, change):
+    before = fingerprint.fingerprint(campaign)
+    Sample.objects.filter(pk=Sample.objects.first().pk).update(**change)
+    assert fingerprint.fingerprint(campaign) != before
+
+
+def test_draft_is_computed_each_time(draft, computed):
+    """Its samples still come, and nothing of them is in a comparison that could be hashed."""
+    results_of(draft)
+    results_of(draft)
+    assert len(computed) == 2
 
 
 def test_every_table_that_results_read_is_in_the_fingerprint(filtered, monkeypatch):
