@@ -16,7 +16,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
 
 _EXAMPLES = 3
-_EXAMPLE_LETTERS = 60
+_EXAMPLE_LETTERS = (40, 20)  # of the beginning, of the end
 READ_RULE = (
     "A prompt that one of several text encoders reads in full counts as read in full; otherwise "
     "the one that reads the largest share counts."
@@ -215,5 +215,7 @@ def _limits(campaign: Campaign, pairs: Sequence[SamplePair]) -> Iterator[_Limit]
 
 
 def _quoted(text: str) -> str:
-    line = " ".join(text.split())
-    return f"“{line if len(line) <= _EXAMPLE_LETTERS else line[: _EXAMPLE_LETTERS - 1] + '…'}”"
+    line, (head, tail) = " ".join(text.split()), _EXAMPLE_LETTERS
+    if len(line) > head + tail:
+        line = f"{line[:head].rstrip()} … {line[-tail:].lstrip()}"
+    return f"“{line}”"

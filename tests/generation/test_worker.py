@@ -47,7 +47,7 @@ def test_run_eval_generates_through_the_worker_and_opens(registered, capsys):
     assert f"/annotate/{campaign.invitation}/" in out
     run_eval()
     assert Sample.objects.count() == 12
-    assert "resumed" in capsys.readouterr().out
+    assert "run is open" in capsys.readouterr().out
 
 
 def test_two_prompt_sets_make_one_campaign(registered):

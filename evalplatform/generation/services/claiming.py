@@ -160,6 +160,7 @@ def fail_batch(*, batch: GenerationBatch, error: BaseException, now: datetime) -
     worker loads and draws it for nothing. Batches of other checkpoints go on.
     """
     reason = " ".join(traceback.format_exception_only(error)[-1].split())
+    reason = reason.removeprefix(f"{type(error).__module__}.")
     failed = {
         "status": Batch.FAILED, "lease_expires_at": None, "finished_at": now,
         "error": reason[:2000],

@@ -50,8 +50,8 @@ class Command(PlatformCommand):
         with transaction.atomic():  # priority and budget are kept with what was asked
             campaign, created = self._resumed(options) or self._created(options)
             samples = self._generate(campaign, options)
-        self.stdout.write(f"campaign {campaign.slug} {'created' if created else 'resumed'}")
         if not campaign.is_frozen:
+            self.stdout.write(f"campaign {campaign.slug} {'created' if created else 'resumed'}")
             wait_for_samples(samples, campaign.slug)
             wait_for_checks(campaign, samples)
             if not self._look_at_samples(campaign):
