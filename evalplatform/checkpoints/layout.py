@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from evalplatform.checkpoints.verification import single_file
 from evalplatform.checkpoints.verification.configs import (
     INDEXES,
+    NEVER_LOADED,
     check_config,
     check_model_index,
     read_json,
@@ -172,6 +173,7 @@ def _kind(directory: Path, files: list[str], hashes: dict[str, str]) -> tuple[st
         return str(metadata["family"]), metadata
     if "model_index.json" in files:
         index = read_json(directory / "model_index.json", "model_index.json")
+        _check_components(index, files)
         return "diffusers_pipeline", {"config": {"pipeline": index["_class_name"]}}
     if single_file.INDEX in files and single_file.WEIGHTS in files:
         index = read_json(directory / single_file.INDEX, single_file.INDEX)
@@ -182,6 +184,20 @@ def _kind(directory: Path, files: list[str], hashes: dict[str, str]) -> tuple[st
         f"{directory} has neither metadata.json nor model_index.json; give a directory that the "
         "trainer or diffusers' save_pretrained wrote, or model.safetensors beside its config/."
     )
+
+
+def _check_components(index: dict[str, Any], files: list[str]) -> None:
+    """Refuse a pipeline of which a component's folder is missing: it could not be loaded."""
+    there = {PurePosixPath(name).parts[0] for name in files if "/" in name}
+    named = {
+        name for name, source in index.items() if isinstance(source, list) and any(source)
+    }  # fmt: skip
+    missing = sorted(named - there - NEVER_LOADED)
+    if missing:
+        raise BadInputError(
+            f"model_index.json names {', '.join(missing)[:200]}, of which there is no folder; copy "
+            "the pipeline's folder again, whole."
+        )
 
 
 def _trainer_metadata(directory: Path, hashes: dict[str, str]) -> dict[str, Any]:

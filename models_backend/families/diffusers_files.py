@@ -16,7 +16,7 @@ from models_backend.files import read_json
 
 _DENOISERS = ("unet", "transformer")
 _HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}
-_VARIANT = re.compile(r"diffusion_pytorch_model\.(\w+)(?:-\d+-of-\d+)?\.safetensors")
+_VARIANT = re.compile(r"(?:diffusion_pytorch_)?model\.(\w+)(?:-\d+-of-\d+)?\.safetensors")
 _LOAD_ERRORS = (
     OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
     SafetensorError, InputError,
@@ -82,19 +82,24 @@ def loading_precision(files: list[Path], device: str) -> torch.dtype:
 
 
 def _denoiser_files(folder: Path) -> list[Path]:
-    paths = (path for name in _DENOISERS for path in (folder / name).glob("*.safetensors"))
+    paths = [path for name in _DENOISERS for path in (folder / name).glob("*.safetensors")]
     variant = _variant(folder)
     # Beside the full weights a directory may hold half-precision ones, which are not loaded.
-    return sorted(path for path in paths if _variant_of(path) == variant)
+    chosen = [path for path in paths if _variant_of(path) == variant]
+    return sorted(chosen or paths)
 
 
 def _variant(folder: Path) -> str | None:
-    """Return `fp16` or the like where a directory has its weights in that variant alone."""
-    found = {
-        _variant_of(path) for name in _DENOISERS for path in (folder / name).glob("*.safetensors")
-    }
-    named = sorted(variant for variant in found if variant is not None)
-    return None if None in found or not named else named[0]
+    """Return `fp16` or the like where a component has its weights in that variant alone.
+
+    diffusers then takes the plain weights of components that lack the variant.
+    """
+    for component in sorted(path for path in folder.iterdir() if path.is_dir()):
+        found = {_variant_of(path) for path in component.glob("*.safetensors")}
+        named = sorted(variant for variant in found if variant is not None)
+        if named and None not in found:
+            return named[0]
+    return None
 
 
 def _variant_of(path: Path) -> str | None:

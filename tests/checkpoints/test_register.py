@@ -136,6 +136,20 @@ def test_weights_that_name_themselves_as_ancestor_are_refused(tmp_path):
     assert list(Checkpoint.objects.values_list("name", flat=True)) == ["other"]
 
 
+@pytest.mark.parametrize("component", ["tokenizer", "scheduler", "text_encoder"])
+def test_pipeline_without_a_component_that_it_names_is_refused(tmp_path, component):
+    path = make_pipeline(tmp_path / "sd")
+    index = json.loads((path / "model_index.json").read_text())
+    index |= {component: ["transformers", "CLIPTokenizer"], "text_encoder_3": [None, None]}
+    index |= {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
+    (path / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(BadInputError, match=f"names {component}, of which there is no folder"):
+        register_checkpoint(source=path, name="sd")
+    (path / component).mkdir()
+    (path / component / "config.json").write_text("{}")
+    assert register_checkpoint(source=path, name="sd")[1]
+
+
 def test_a_parent_that_is_no_hash_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="parent_sha256"):
         register_checkpoint(source=make_trained(tmp_path / "run", parent_sha256="sdxl-base"))

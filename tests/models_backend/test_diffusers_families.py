@@ -9,6 +9,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from evalplatform.checkpoints.layout import inspect
 from models_backend.errors import InputError
@@ -343,6 +344,19 @@ def test_weights_of_a_variant_alone_are_found(tmp_path):
     pipeline = tiny_pipelines.stable_diffusion(tmp_path / "words").to(dtype=torch.float16)
     pipeline.save_pretrained(folder, safe_serialization=True, variant="fp16")
     assert (folder / "unet" / "diffusion_pytorch_model.fp16.safetensors").is_file()
+    assert inspect(folder).family == "diffusers_pipeline"
+    assert one(load_pipeline(folder, "cpu")).std() > 0
+
+
+@pytest.mark.parametrize("halved", [["text_encoder"], ["text_encoder", "text_encoder_2"], ["unet"]])
+def test_components_of_which_some_are_there_in_a_variant_alone_load(halved, folders, tmp_path):
+    """As a folder looks that somebody saved space in."""
+    folder = shutil.copytree(folders["sdxl"], tmp_path / "mixed")
+    for name in halved:
+        (weights,) = (folder / name).glob("*.safetensors")
+        tensors = {key: value.half() for key, value in load_file(weights).items()}
+        save_file(tensors, weights.with_suffix(".fp16.safetensors"), metadata={"format": "pt"})
+        weights.unlink()
     assert inspect(folder).family == "diffusers_pipeline"
     assert one(load_pipeline(folder, "cpu")).std() > 0
 

@@ -39,6 +39,8 @@ _TRANSFORMERS = {
     "SiglipImageProcessor", "SiglipVisionModel",
 }  # fmt: skip
 _SAFETY = {"StableDiffusionSafetyChecker"}  # diffusers' own, named by its module's short name
+# Components a pipeline is loaded without: they judge images, and are not the model.
+NEVER_LOADED = {"safety_checker", "feature_extractor"}
 # Keys by which transformers and diffusers can be told to import code that came with the weights.
 _CODE_KEYS = {"auto_map", "custom_pipelines", "custom_pipeline", "trust_remote_code"}
 
