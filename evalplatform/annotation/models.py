@@ -1,5 +1,6 @@
 """Exactly k slots per comparison, and the votes that fill them."""
 
+import secrets
 import uuid
 
 from django.db import models
@@ -27,6 +28,11 @@ class Choice(models.TextChoices):
     NEITHER = "neither", "Neither"
 
 
+def new_check_seed() -> int:
+    """Return the seed of an annotator's checks: random, so that nobody can work them out."""
+    return secrets.randbits(63)
+
+
 class Enrolment(models.Model):
     """An annotator who agreed to take part in a campaign."""
 
@@ -48,6 +54,19 @@ class Enrolment(models.Model):
     )
     criterion = models.ForeignKey(Criterion, null=True, blank=True, on_delete=models.SET_NULL)
     served = models.PositiveIntegerField(default=0, help_text="Comparisons taken so far.")
+    taken_here = models.PositiveIntegerField(
+        default=0, help_text="Comparisons taken of the criterion they are at."
+    )
+    gold_here = models.PositiveIntegerField(
+        default=0, help_text="Hidden gold pairs taken at that criterion."
+    )
+    check_seed = models.PositiveBigIntegerField(default=new_check_seed, editable=False)
+    turn = models.PositiveIntegerField(
+        default=0, help_text="How far they are in the plan that it gives (annotation.turns)."
+    )
+    total = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The total that their page shows; it does not rise."
+    )
     judged = models.PositiveIntegerField(default=0, help_text="Answers that stand, checks too.")
     last_vote = models.ForeignKey(
         "Vote", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -249,6 +268,9 @@ class Assignment(models.Model):
     def image_on(self, side: str) -> str:
         """Return the storage name of the image on the `left` or `right`."""
         first = (side == "left") == self.a_on_left
+        if self.comparison and self.purpose == self.Purpose.REPEAT:
+            again = self.comparison
+            return again.repeat_image_a if first else again.repeat_image_b
         if self.comparison:
             return self.comparison.image_a if first else self.comparison.image_b
         assert self.gold is not None

@@ -10,13 +10,13 @@ from django.utils.translation import gettext
 
 from evalplatform.annotation.crowd import exit_of
 from evalplatform.annotation.models import Assignment, Enrolment
-from evalplatform.annotation.selectors import annotator_progress, others_hold_the_rest
+from evalplatform.annotation.selectors import others_hold_the_rest
 from evalplatform.annotation.services.voting import CHOICES, undo_seconds_left
+from evalplatform.annotation.turns import MAX_HELD
 from evalplatform.campaigns.criteria import CRITERIA
 from evalplatform.campaigns.models import Campaign
 
-# Held but not shown pairs, at most; more would only keep others waiting for their leases.
-MAX_WANT = 5
+MAX_WANT = MAX_HELD
 
 
 def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) -> dict[str, Any]:
@@ -24,21 +24,27 @@ def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) 
 
     The enrolment must be as fresh as `held`, as `hold_pairs` leaves it.
     """
-    progress = annotator_progress(enrolment, held=len(held))
-    state: dict[str, Any] = {
-        "state": "pair" if held else _why_none(enrolment),
-        "progress": {"done": progress.done, "total": progress.total},
+    state = "pair" if held else _why_none(enrolment)
+    told: dict[str, Any] = {
+        "state": state,
+        "progress": {"done": enrolment.judged, "total": _total(enrolment, state)},
         "pairs": [pair_shown(assignment) for assignment in _blind(held)],
         "undo": _undo(enrolment, now),
         "break_every": enrolment.campaign.checked_rules.annotation.break_every,
     }
-    if state["state"] == "questionnaire":
+    if state == "questionnaire":
         questions = enrolment.campaign.checked_rules.questionnaire
-        state["questionnaire"] = [question.model_dump() for question in questions]
+        told["questionnaire"] = [question.model_dump() for question in questions]
     elif not held:
-        state["progress"]["total"] = progress.done  # nothing more will come: the bar is full
-        state["exit"] = exit_of(enrolment, state["state"])
-    return state
+        told["exit"] = exit_of(enrolment, state)
+    return told
+
+
+def _total(enrolment: Enrolment, state: str) -> int:
+    """Return the total as `hold_pairs` left it; at an end nothing more comes: the bar is full."""
+    if state in ("pair", "paused") and enrolment.total is not None:
+        return enrolment.total
+    return enrolment.judged
 
 
 def _why_none(enrolment: Enrolment) -> str:

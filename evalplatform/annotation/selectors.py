@@ -8,19 +8,20 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.annotation import statements
 from evalplatform.annotation.crowd import Arrival
 from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
+from evalplatform.annotation.turns import checks_ahead
 from evalplatform.campaigns.models import Campaign
 
 
 @dataclass(frozen=True)
 class AnnotatorProgress:
-    """Pairs this annotator has judged, and at most how many are still there for them."""
+    """Pairs this annotator has judged, and how many they will have judged, at most."""
 
     done: int
-    remaining: int
+    total: int
 
     @property
-    def total(self) -> int:
-        return self.done + self.remaining
+    def remaining(self) -> int:
+        return self.total - self.done
 
 
 def enrolment_of(annotator_id: int | None, invitation: str) -> Enrolment | None:
@@ -47,18 +48,33 @@ def enrolment_at_visit(campaign: Campaign, arrival: Arrival) -> Enrolment | None
 
 
 def annotator_progress(enrolment: Enrolment, *, held: int) -> AnnotatorProgress:
-    """Return the annotator's own progress, without counting a row; `held` pairs are on their page.
+    """Return the annotator's own progress, without counting a row; `held` pairs are theirs.
 
-    `remaining` is an upper bound: the pairs held and the comparisons beyond the cursor. Others'
-    votes and the annotator's own only lower it, so the bar never goes back, and it is full at the
-    end.
+    What remains is an upper bound: the pairs held, what is left of the qualification, the
+    comparisons beyond the cursor and the checks that are planned among them. Checks are counted
+    from the start, so that the total does not move when one is served; others' votes, and a
+    pair passed over, lower it. It never rises above what was shown before, unless the annotator
+    is beyond that already; so the bar never goes back, and it is full at the end.
     """
+    total = enrolment.judged + _remaining(enrolment, held)
+    if enrolment.total is not None:
+        total = max(enrolment.judged + held, min(enrolment.total, total))
+    return AnnotatorProgress(done=enrolment.judged, total=total)
+
+
+def _remaining(enrolment: Enrolment, held: int) -> int:
+    rules = enrolment.campaign.checked_rules
     beyond = max(0, enrolment.campaign.comparison_count - (enrolment.cursor + 1))
     remaining = held + beyond
-    cap = enrolment.campaign.checked_rules.annotation.session_cap
-    if cap is not None:
-        remaining = min(remaining, max(0, cap - enrolment.judged))
-    return AnnotatorProgress(done=enrolment.judged, remaining=remaining)
+    if enrolment.qualified_at is None:
+        remaining += max(0, rules.quality.qualification_pairs - enrolment.judged - held)
+    cap = rules.annotation.session_cap
+    if cap is None:
+        return remaining + checks_ahead(enrolment)
+    cap_left = max(0, cap - enrolment.judged)
+    if remaining >= cap_left:
+        return cap_left
+    return min(cap_left, remaining + checks_ahead(enrolment))
 
 
 def others_hold_the_rest(enrolment: Enrolment) -> bool:

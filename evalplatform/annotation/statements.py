@@ -22,11 +22,12 @@ from evalplatform.promptsets.models import Prompt
 _KNOWN = Columns(Enrolment, "mine", "campaign", "annotator")
 _MINE = Columns(
     Enrolment, "mine", "campaign", "annotator", "status", "qualified_at", "questionnaire",
-    "cursor", "criterion", "served", "judged", "last_vote",
+    "cursor", "criterion", "served", "judged", "last_vote", "taken_here", "gold_here",
+    "check_seed", "turn", "total",
 )  # fmt: skip
 _CAMPAIGN = Columns(
     Campaign, "campaign", "status", "rules", "lease_seconds", "seed", "comparison_count",
-    "slug",
+    "slug", "outline",
 )  # fmt: skip
 _ANNOTATOR = Columns(Annotator, "person", "is_simulated")
 _LAST_VOTE = Columns(Vote, "last", "assignment", "idempotency_key", "voted_at", "retracted_at")
@@ -91,6 +92,7 @@ def lock_enrolment(enrolment: Enrolment) -> Enrolment:
 _HELD = """
 SELECT held.id, held.lease_expires_at FROM annotation_assignment held
 WHERE held.annotator_id = %s AND held.campaign_id = %s AND held.completed_at IS NULL
+  AND (held.slot IS NOT NULL OR held.purpose = 'qualification' OR held.lease_expires_at > %s)
 """
 
 _SHOWN = Columns(
@@ -113,9 +115,13 @@ ORDER BY shown.leased_at, shown.id
 """
 
 
-def held_leases(enrolment: Enrolment) -> list[tuple[int, datetime]]:
-    """Return (id, end of the lease) of what the annotator holds in the campaign, unanswered."""
-    return _all(_HELD, [enrolment.annotator_id, enrolment.campaign_id])
+def held_leases(enrolment: Enrolment, now: datetime) -> list[tuple[int, datetime]]:
+    """Return (id, end of the lease) of what the annotator holds in the campaign, unanswered.
+
+    A check whose lease ran out is not offered again. Others may have taken every other pair by
+    then; the one that stayed would be known as a check.
+    """
+    return _all(_HELD, [enrolment.annotator_id, enrolment.campaign_id, now])
 
 
 def pairs_to_show(identifiers: Sequence[int]) -> list[Assignment]:
@@ -139,8 +145,10 @@ def _shown(row: Sequence[Any]) -> Assignment:
     return shown
 
 
-_HOLDING = Columns(Assignment, "held", "a_on_left", "comparison", "gold")
-_TWO_IMAGES = Columns(Comparison, "comparison", "image_a", "image_b")
+_HOLDING = Columns(Assignment, "held", "purpose", "a_on_left", "comparison", "gold")
+_TWO_IMAGES = Columns(
+    Comparison, "comparison", "image_a", "image_b", "repeat_image_a", "repeat_image_b"
+)
 _TWO_GOLD_IMAGES = Columns(GoldPair, "gold", "better_image", "worse_image")
 _IMAGES = f"""
 SELECT {_HOLDING.sql}, {_TWO_IMAGES.sql}, {_TWO_GOLD_IMAGES.sql}
@@ -148,11 +156,20 @@ FROM annotation_assignment held
 LEFT JOIN campaigns_comparison comparison ON comparison.id = held.comparison_id
 LEFT JOIN campaigns_goldpair gold ON gold.id = held.gold_id
 WHERE held.public_id = %s AND held.annotator_id = %s
+  AND (held.slot IS NOT NULL OR held.completed_at IS NULL OR EXISTS (
+      SELECT 1 FROM annotation_vote vote
+      WHERE vote.assignment_id = held.id AND vote.retracted_at IS NULL
+        AND vote.exclusion_id IS NULL
+  ))
 """
 
 
 def images_held(annotator_id: int, public_id: uuid.UUID) -> Assignment | None:
-    """Return the assignment of this id with its images' names, if it is the annotator's."""
+    """Return the assignment of this id with its images' names, if it is the annotator's.
+
+    A slot that was skipped, given back or excluded is nobody's. A check stays the annotator's row
+    then, and is kept from them here: it must not be known by its images still being there.
+    """
     row = _one(_IMAGES, [public_id, annotator_id])
     if row is None:
         return None

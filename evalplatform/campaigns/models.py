@@ -71,6 +71,11 @@ class Campaign(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
     # Counted once at opening, so that an annotator's progress needs no counting.
     comparison_count = models.PositiveIntegerField(default=0)
+    outline = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The walk, criterion by criterion: [its id, where it ends, hidden gold pairs].",
+    )
 
     class Meta:
         ordering = ["-created_at"]
@@ -154,9 +159,13 @@ class Comparison(models.Model):
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT)
     sample_a = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
     sample_b = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
-    # What annotators are shown: the samples, or copies of one common size where they differ.
+    # What annotators are shown: copies of the samples, all of one size and one length
+    # (campaigns/images.py).
     image_a = models.CharField(max_length=200, help_text="Name in object storage.")
     image_b = models.CharField(max_length=200, help_text="Name in object storage.")
+    # What is shown where the comparison comes a second time: the same pixels in other bytes.
+    repeat_image_a = models.CharField(max_length=200, blank=True, help_text="None: never again.")
+    repeat_image_b = models.CharField(max_length=200, blank=True)
     position = models.PositiveIntegerField(help_text="Seeded random order in the campaign.")
 
     class Meta:
@@ -171,6 +180,11 @@ class Comparison(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["campaign", "position"], name="comparison_unique_position"
+            ),
+            models.CheckConstraint(
+                name="comparison_repeats_both_images_or_none",
+                condition=Q(repeat_image_a="", repeat_image_b="")
+                | (~Q(repeat_image_a="") & ~Q(repeat_image_b="")),
             ),
         ]
 

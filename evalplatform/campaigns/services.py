@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from evalplatform.accounts.models import User
 from evalplatform.campaigns.criteria import CRITERIA, CriterionPlan, check_plans
-from evalplatform.campaigns.images import shown_images
-from evalplatform.campaigns.models import Campaign, Comparison, Criterion
+from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.campaigns.rules import Rules
-from evalplatform.campaigns.safety import refuse_unsafe_gold, screen, store_screening
-from evalplatform.campaigns.sample_faults import count_faults, refuse_faults
+from evalplatform.campaigns.sample_faults import count_faults
 from evalplatform.campaigns.selectors import (
     compared_pairs,
     planned_prompts,
-    sample_pairs,
     sample_seed,
 )
 from evalplatform.checkpoints.models import Checkpoint
@@ -34,12 +30,16 @@ from evalplatform.promptsets.models import PromptSet
 
 # Part of the protocol: what is not a setting but a rule of this code, in words.
 RULES = {
-    "side_order": "planned per slot; of k slots, A is left in k//2 or k-k//2, alternating",
+    "side_order": (
+        "planned per slot; of k slots, A is left in k//2 or k-k//2, each in one of two comparisons "
+        "in a row, which one at random"
+    ),
     "serve_order": (
         "what came back (skipped, lease run out, vote excluded) first, then criterion by "
         "criterion; within one, comparisons in seeded random order, the same for everybody"
     ),
     "shown_size": "both images of a comparison are shown at the smaller one's size",
+    "shown_files": "copies padded to one length; where checks are mixed in, none is shown again",
     "verdict": "what more than half of the k votes say; otherwise no majority",
 }
 
@@ -197,47 +197,6 @@ def start_generation(
     )
     campaign.refresh_from_db(fields=["status"])
     return samples
-
-
-def create_comparisons(*, campaign: Campaign) -> list[Comparison]:
-    """Create a comparison for every (criterion, prompt), in seeded random order per criterion.
-
-    Where the rules ask for the safety filter, prompts with an unsafe sample get a `FilteredPair`
-    instead. The caller holds the campaign's row lock. Raises `BadInputError` while samples or
-    their safety scores are missing.
-    """
-    pairs = sample_pairs(campaign)
-    missing = len(planned_prompts(campaign)) - len(pairs)
-    if missing:
-        raise BadInputError(
-            f"campaign {campaign.slug!r} cannot open: {missing} prompts still lack a sample; "
-            "run `manage.py run_eval` again to finish generation."
-        )
-    screened = screen(campaign, pairs)
-    pairs = screened.passed
-    refuse_faults(campaign, pairs)
-    refuse_unsafe_gold(campaign, screened.filtered)
-    store_screening(campaign=campaign, screened=screened)
-    rng = np.random.default_rng(campaign.seed)
-    shown = [shown_images(sample_a, sample_b) for sample_a, sample_b in pairs]
-    comparisons: list[Comparison] = []
-    for criterion in campaign.criteria.all():
-        for index in rng.permutation(len(pairs)):
-            sample_a, sample_b = pairs[index]
-            comparisons.append(
-                Comparison(
-                    campaign=campaign,
-                    criterion=criterion,
-                    prompt_id=sample_a.prompt_id,
-                    sample_a=sample_a,
-                    sample_b=sample_b,
-                    image_a=shown[index][0],
-                    image_b=shown[index][1],
-                    position=len(comparisons),
-                )
-            )
-    Campaign.objects.filter(pk=campaign.pk).update(comparison_count=len(comparisons))
-    return Comparison.objects.bulk_create(comparisons, batch_size=1000)
 
 
 def freeze_protocol(*, campaign: Campaign) -> None:

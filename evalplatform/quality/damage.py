@@ -12,7 +12,9 @@ from PIL import Image, ImageFilter
 
 _TILES = 6  # a side
 _NOISY_SHARE = 0.6  # of cells replaced by random colour
-_NOISE_CELLS = 128  # a side at most: finer noise would be averaged away on a screen
+# A side at most. Finer noise would be averaged away on a screen, and make a file larger than a
+# sample's, to whose length all files of the campaign would be padded.
+_NOISE_CELLS = 32
 _BLUR = 1 / 12  # radius by the longer side
 _LEVELS = 4  # per channel
 _MUD, _MUD_GREY = 0.65, 100  # share of grey mixed in, and its level

@@ -15,6 +15,7 @@ from evalplatform.annotation.services import (
     enrol,
     open_campaign,
     plan_sides,
+    surplus_sides,
 )
 from tests import factories
 
@@ -127,7 +128,7 @@ def test_sides_are_balanced_over_two_comparisons(k):
     import numpy as np
 
     rng = np.random.default_rng(0)
-    first, second = plan_sides(k=k, index=0, rng=rng), plan_sides(k=k, index=1, rng=rng)
+    first, second = (plan_sides(k=k, surplus=each, rng=rng) for each in surplus_sides(2, rng))
     assert len(first) == len(second) == k
     assert sum(first) + sum(second) == k
     assert abs(sum(first) - k / 2) <= 0.5

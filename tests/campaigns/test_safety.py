@@ -1,7 +1,7 @@
 """The safety filter, from the rules to what reaches an annotator's browser."""
 
 import csv
-import hashlib
+import io
 import re
 
 import pytest
@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.services import open_campaign
@@ -255,14 +256,14 @@ def test_file_of_gold_that_brings_a_filtered_image_keeps_the_campaign_shut(red_d
 # ---- the whole way
 
 
-def test_no_response_to_an_annotator_carries_a_filtered_image(red_detector):
+def test_no_response_to_an_annotator_carries_a_filtered_image(red_detector, steady_turns):
     """Six annotators walk every route to the end: examples, qualification, checks, repeats."""
     quality = {
         "gold_rate": 0.25, "repeat_rate": 0.25, "repeat_gap": 1, "qualification_pairs": 2,
         "min_response_ms": 0,
     }  # fmt: skip
     rules = {"quality": quality, "annotation": {"same_pair": "unrestricted"}}
-    draft = safety.make_draft(RED, k=5, rules=rules)
+    draft = safety.make_draft(RED, k=5, prompts=12, rules=rules)
     safety.check(draft)
     counts = dict.fromkeys(GoldPair.Purpose.values, 6)
     make_gold_pairs(campaign=draft, counts=counts)
@@ -272,9 +273,15 @@ def test_no_response_to_an_annotator_carries_a_filtered_image(red_detector):
     assert purposes == {"main", "gold", "repeat", "qualification"}
     assert len(seen) > 60
     assert max(safety.red_share_of(image) for image in seen) < 0.5
-    unsafe = {sample.image_sha256 for pair in draft.filtered_pairs.all()
+    unsafe = {sample.image for pair in draft.filtered_pairs.all()
               for sample in (pair.sample_a, pair.sample_b)}  # fmt: skip
-    assert unsafe.isdisjoint({hashlib.sha256(image).hexdigest() for image in seen})
+    hidden = {pixels(default_storage.open(name)) for name in unsafe}
+    assert hidden.isdisjoint({pixels(io.BytesIO(image)) for image in seen})
+
+
+def pixels(file):
+    with file, Image.open(file) as image:
+        return image.tobytes()
 
 
 def walk(campaign):

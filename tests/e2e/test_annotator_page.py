@@ -200,7 +200,7 @@ def test_later_pairs_are_not_in_the_page(open_page, make_campaign):
     for _ in range(3):
         assert not any(prompt in annotator.tab.content() for prompt in prompts)
         annotator.answer("ArrowRight")
-    annotator.wait_until_preloaded(pairs=6)
+    annotator.wait_until_preloaded(pairs=5)
     own = annotator.tab.locator("[data-prompt]").inner_text()
     assert {prompt for prompt in prompts if prompt in annotator.tab.content()} == {own}
     assert annotator.tab.title() == "Image comparison"

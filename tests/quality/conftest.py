@@ -47,7 +47,7 @@ def things(db):
 
 
 @pytest.fixture
-def checked(db):
+def checked(db, steady_turns):
     """Opens a campaign with gold pairs under the quality rules given."""
 
     def opened(checks=8, **quality):

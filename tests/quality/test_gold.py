@@ -15,6 +15,7 @@ from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.models import Campaign, GoldPair
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
+from evalplatform.generation.services import encode_image
 from evalplatform.quality.damage import DAMAGES, spoil
 from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
 from evalplatform.quality.words import content_words
@@ -109,6 +110,20 @@ def test_wrong_sample_is_of_a_prompt_without_a_common_word_and_of_the_same_check
         assert right.prompt.category != wrong.prompt.category
         assert (pixels(pair.better_image) == pixels(right.image)).all()
         assert (pixels(pair.worse_image) == pixels(wrong.image)).all()
+
+
+@pytest.mark.parametrize("size", [64, 256])
+def test_damage_makes_no_file_much_longer_than_its_sample(size):
+    """All files of a campaign are padded to the longest."""
+    rng = np.random.default_rng(5)
+    blotches = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+    grain = rng.integers(-6, 7, (size, size, 3))
+    drawn = np.asarray(blotches.resize((size, size), Image.Resampling.BICUBIC)).astype(int) + grain
+    image = Image.fromarray(drawn.clip(0, 255).astype(np.uint8))
+    sample = len(encode_image(image))
+    for first in range(len(DAMAGES)):
+        spoilt, damage = spoil(image, first, rng)
+        assert len(encode_image(spoilt)) < 1.15 * sample, damage.name
 
 
 @pytest.mark.parametrize("kind", ["visual_appeal", "text_faithfulness"])

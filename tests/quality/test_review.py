@@ -14,6 +14,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.quality import receivers
 from evalplatform.quality.services import exclude_by_hand, review
 from tests import factories
+from tests.quality.conftest import make_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,7 +90,8 @@ def test_reinstated_votes_count_again_where_nobody_else_has_judged_since(gold_ru
     work(carl, careless)
     before = Vote.objects.filter(annotator__pseudonym="carl", assignment__purpose="main").count()
     assert before >= 2
-    work(ana, honest, most=1)  # takes one of the slots that came back
+    while not Vote.objects.filter(annotator=ana.annotator, assignment__purpose="main").exists():
+        work(ana, honest, most=1)  # takes one of the slots that came back
     count = reinstate(exclusion=Exclusion.objects.get(), now=timezone.now())
     assert count == before - 1
     assert max(counting(gold_rule).values()) <= 2
@@ -106,10 +108,32 @@ def test_who_was_reinstated_is_left_to_people(gold_rule, enrolled):
     assert Exclusion.objects.count() == 1
 
 
-def test_speed_is_looked_at_after_every_tenth_answer(checked, enrolled):
+def test_speed_is_looked_at_after_every_fifth_answer(checked, enrolled):
     campaign = checked(exclude_too_fast_above=0.5, exclude_votes_after=5)
     (flash,) = enrolled(campaign, "flash")
-    assert work(flash, honest, response_time_ms=50) == 10
+    assert work(flash, honest, response_time_ms=50) == 5
+    assert Exclusion.objects.get().rule == "too_fast"
+
+
+def test_nobody_is_excluded_right_after_the_check_they_failed(checked, enrolled):
+    """Only the number of answers decides when somebody is looked at: the end tells no check."""
+    campaign = checked(gold_rate=0.4, exclude_gold_below=0.9, exclude_gold_after=1)
+    for person in enrolled(campaign, *"abcdefgh"):
+        work(person, careless)
+        person.refresh_from_db()
+        assert person.status == Enrolment.Status.DISQUALIFIED
+        assert person.judged % receivers.LOOK_EVERY == 0
+
+
+def test_last_answer_of_a_capped_session_is_looked_at(enrolled):
+    rules = {
+        "quality": {"exclude_too_fast_above": 0.5, "exclude_votes_after": 2},
+        "annotation": {"session_cap": 3},
+    }
+    campaign = make_campaign(rules=rules)
+    open_campaign(campaign=campaign)
+    (flash,) = enrolled(campaign, "flash")
+    assert work(flash, honest, response_time_ms=50) == 3
     assert Exclusion.objects.get().rule == "too_fast"
 
 
@@ -137,14 +161,14 @@ def test_campaign_without_exclusion_rules_is_not_reviewed(
     work(ana, honest)
     ana.judged = 10
     with django_assert_num_queries(0):
-        receivers.review_after_vote(None, enrolment=ana, purpose="gold", now=timezone.now())
+        receivers.review_after_vote(None, enrolment=ana, now=timezone.now())
 
 
 def test_vote_between_two_looks_reads_nothing(gold_rule, enrolled, django_assert_num_queries):
     (ana,) = enrolled(gold_rule, "ana")
     ana.judged = 7
     with django_assert_num_queries(0):
-        receivers.review_after_vote(None, enrolment=ana, purpose="main", now=timezone.now())
+        receivers.review_after_vote(None, enrolment=ana, now=timezone.now())
 
 
 def test_failing_review_loses_no_vote_and_is_logged(gold_rule, enrolled, monkeypatch, caplog):

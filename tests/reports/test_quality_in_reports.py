@@ -199,18 +199,14 @@ def test_results_are_there_when_every_vote_was_excluded(opened):
 
 
 @pytest.fixture
-def checked(db):
+def checked(db, steady_turns):
     """One prompt pair a criterion, gold and repeats at 25 % each, answered by ana and carl."""
     campaign = factories.make_draft(
         prompts=12, k=2, criteria=["visual_appeal"],
         rules={"quality": {"gold_rate": 0.25, "repeat_rate": 0.25, "repeat_gap": 0}},
     )  # fmt: skip
-    for position in range(8):
-        GoldPair.objects.create(
-            campaign=campaign, criterion=campaign.criteria.get(), purpose="check",
-            position=position, prompt_text="=gold", better_image=f"gold/b{position}.png",
-            worse_image=f"gold/w{position}.png", why="x", origin={"kind": "file"},
-        )  # fmt: skip
+    factories.add_gold(campaign, "check", 8)
+    campaign.gold_pairs.update(prompt_text="=gold")
     open_campaign(campaign=campaign)
     judge(campaign, "ana", for_a)
     judge(campaign, "carl", for_b)

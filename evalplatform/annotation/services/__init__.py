@@ -7,6 +7,7 @@ from evalplatform.annotation.services.opening import (
     open_campaign,
     plan_sides,
     record_visit,
+    surplus_sides,
 )
 from evalplatform.annotation.services.questionnaire import answer_questionnaire
 from evalplatform.annotation.services.skipping import skip_assignment
@@ -35,5 +36,6 @@ __all__ = [
     "record_vote",
     "reinstate",
     "skip_assignment",
+    "surplus_sides",
     "undo_vote",
 ]

@@ -1,30 +1,34 @@
 """Giving an annotator pairs to judge."""
 
 from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
 
 from django.db import connection, transaction
 
 from evalplatform.annotation import statements
 from evalplatform.annotation.models import Assignment, Enrolment
-from evalplatform.annotation.services.checks import draw_check, lease_qualification
+from evalplatform.annotation.selectors import annotator_progress
+from evalplatform.annotation.services.checks import lease_qualification
 from evalplatform.annotation.services.locking import lock
+from evalplatform.annotation.turns import Turn, first_repeat, most_held, turn_at
 from evalplatform.campaigns.models import Campaign
 
-# One statement finds a slot, takes it and moves the enrolment on; where it looks, in which order
-# and why is written at the function (migration 0007).
-_LEASE = """
-SELECT assignment_id, new_cursor, new_criterion_id, new_served
-FROM annotation_lease(%s::bigint, %s, %s, %s)
-"""
+# One statement finds a slot or makes a check, takes it and moves the enrolment on; where it looks,
+# in which order and why is written at the functions (sql/lease.sql).
+_LEASE = "SELECT * FROM annotation_lease(%s::bigint, %s, %s, %s, %s)"
+_LEASE_CHECK = "SELECT * FROM annotation_lease_check(%s::bigint, %s, %s, %s, %s, %s, %s, %s)"
+# Pairs leased together keep the order in which they were taken.
+_A_TICK = timedelta(microseconds=1)
 
 
 def hold_pairs(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assignment]:
-    """Return up to `want` pairs this annotator holds, in the order to judge them.
+    """Return the first `want` pairs this annotator holds, in the order to judge them.
 
     What they hold already comes first, so a reload resumes at the same pair; its lease is
     renewed. The enrolment is locked, so two tabs of one annotator take turns, and is as fresh as
-    the pairs afterwards. Returns nothing while the campaign takes no answers, for who is no
-    longer active, and beyond the session cap.
+    the pairs afterwards, its `total` too. Returns nothing while the campaign takes no answers, for
+    who is no longer active, and beyond the session cap; fewer than `want` when little is left.
     """
     with transaction.atomic():
         lock(enrolment)
@@ -33,17 +37,20 @@ def hold_pairs(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assign
             return []
         expires = now + timedelta(seconds=campaign.lease_seconds)
         held = _renew(enrolment, now, expires)
-        while len(held) < _allowed(enrolment, want):
-            taken = _take(enrolment, now, expires)
-            if not taken:
+        while len(held) < _most_held(enrolment, want):
+            taken = _take(enrolment, now + len(held) * _A_TICK, expires)
+            if taken is None:
                 break
-            held += taken
-    return statements.pairs_to_show(held)
+            held.append(taken)
+        _keep_total(enrolment, len(held))
+    return statements.pairs_to_show(held)[:want]
 
 
-def _allowed(enrolment: Enrolment, want: int) -> int:
-    cap = enrolment.campaign.checked_rules.annotation.session_cap
-    return want if cap is None else min(want, cap - enrolment.judged)
+def _most_held(enrolment: Enrolment, want: int) -> int:
+    campaign = enrolment.campaign
+    most = min(want, most_held(campaign.comparison_count - enrolment.cursor - 1))
+    cap = campaign.checked_rules.annotation.session_cap
+    return most if cap is None else min(most, cap - enrolment.judged)
 
 
 def _renew(enrolment: Enrolment, now: datetime, expires: datetime) -> list[int]:
@@ -51,34 +58,53 @@ def _renew(enrolment: Enrolment, now: datetime, expires: datetime) -> list[int]:
 
     A lease is written again only in its second half: asking for the state is then mostly reading.
     """
-    rows = statements.held_leases(enrolment)
+    rows = statements.held_leases(enrolment, now)
     half = now + (expires - now) / 2
     if all(until >= half for _, until in rows):
         return [identifier for identifier, _ in rows]
     # Whoever took one of them meanwhile has changed `annotator`: the update passes over it.
     held = Assignment.objects.held_by(enrolment.annotator_id).pending()
     held.filter(pk__in=[identifier for identifier, _ in rows]).update(lease_expires_at=expires)
-    return [identifier for identifier, _ in statements.held_leases(enrolment)]
+    return [identifier for identifier, _ in statements.held_leases(enrolment, now)]
 
 
-def _take(enrolment: Enrolment, now: datetime, expires: datetime) -> list[int]:
-    """Lease the next pair; with it, where the rules and the draw say so, a check."""
+def _take(enrolment: Enrolment, now: datetime, expires: datetime) -> int | None:
+    """Lease what the next turn is planned to be: a pair, or a check in its place."""
     quality = enrolment.campaign.checked_rules.quality
     if quality.qualification_pairs and enrolment.qualified_at is None:
         return lease_qualification(enrolment=enrolment, now=now, expires=expires)
-    identifier = _lease(enrolment, now, expires)
-    if identifier is None:
-        return []
-    check = draw_check(enrolment=enrolment, now=now, expires=expires)
-    return [identifier] if check is None else [identifier, check]
-
-
-def _lease(enrolment: Enrolment, now: datetime, expires: datetime) -> int | None:
     rule = enrolment.campaign.checked_rules.annotation.same_pair.value
+    for number in count(enrolment.turn):
+        given = [enrolment.pk, number, rule, now, expires]
+        turn = turn_at(enrolment, number)
+        if turn is Turn.PAIR:
+            return _call(enrolment, _LEASE, given)
+        kind = [turn.name.lower(), quality.repeat_gap, first_repeat(enrolment)]
+        check = _call(enrolment, _LEASE_CHECK, given + kind)
+        if check is not None:
+            return check
+    raise AssertionError("every plan has pairs")
+
+
+def _call(enrolment: Enrolment, statement: str, given: list[Any]) -> int | None:
     with connection.cursor() as cursor:
-        cursor.execute(_LEASE, [enrolment.pk, rule, now, expires])
+        cursor.execute(statement, given)
         row = cursor.fetchone()
     if row is None:
         return None
-    identifier, enrolment.cursor, enrolment.criterion_id, enrolment.served = row
-    return int(identifier)
+    (
+        identifier, enrolment.turn, enrolment.served, enrolment.cursor, enrolment.criterion_id,
+        enrolment.taken_here, enrolment.gold_here,
+    ) = row  # fmt: skip
+    return None if identifier is None else int(identifier)
+
+
+def _keep_total(enrolment: Enrolment, held: int) -> None:
+    """Remember the total that the page shows, so that it never rises.
+
+    A pair that comes back from others would raise it, and tell itself from a check.
+    """
+    progress = annotator_progress(enrolment, held=held)
+    if progress.total != enrolment.total:
+        enrolment.total = progress.total
+        enrolment.save(update_fields=["total"])

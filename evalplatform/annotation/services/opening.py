@@ -8,8 +8,10 @@ from django.db import connection, transaction
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.crowd import Arrival
 from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
+from evalplatform.campaigns.comparisons import create_comparisons
+from evalplatform.campaigns.copies import CopyStore
 from evalplatform.campaigns.models import Campaign, Comparison, GoldPair
-from evalplatform.campaigns.services import create_comparisons, freeze_protocol
+from evalplatform.campaigns.services import freeze_protocol
 from evalplatform.core.errors import BadInputError
 
 Progress = Callable[[int, int], None]
@@ -20,22 +22,31 @@ def _silent(made: int, total: int) -> None:
     """Tell nobody."""
 
 
-def open_campaign(*, campaign: Campaign, on_progress: Progress = _silent) -> bool:
+def open_campaign(
+    *, campaign: Campaign, on_images: Progress = _silent, on_progress: Progress = _silent
+) -> bool:
     """Freeze the protocol, make the comparisons and their k slots; False if it was open already.
 
-    `on_progress` is told how many slots of how many are made.
+    `on_images` is told how many copies of images of how many are stored, then `on_progress` how
+    many slots are made.
 
-    All or nothing: an interrupted opening leaves the campaign as it was. Raises `BadInputError`
-    while samples, or gold pairs that its rules need, are missing.
+    All or nothing: an interrupted opening leaves the campaign as it was; one that was killed may
+    leave copies, which the next one takes up. Raises `BadInputError` while samples, or gold pairs
+    that its rules need, are missing.
     """
-    with transaction.atomic():
-        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
-        if locked.status not in (Campaign.Status.DRAFT, Campaign.Status.GENERATING):
-            return False
-        _check_gold(locked)
-        comparisons = create_comparisons(campaign=locked)
-        _create_slots(locked, comparisons, on_progress)
-        freeze_protocol(campaign=locked)
+    copies = CopyStore(campaign.invitation, on_images)
+    try:
+        with transaction.atomic():
+            locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+            if locked.status not in (Campaign.Status.DRAFT, Campaign.Status.GENERATING):
+                return False
+            _check_gold(locked)
+            comparisons = create_comparisons(campaign=locked, copies=copies)
+            _create_slots(locked, comparisons, on_progress)
+            freeze_protocol(campaign=locked)
+    except BaseException:
+        copies.discard()
+        raise
     with connection.cursor() as cursor:
         # The lease statement wants its plan now, not when the statistics next happen to be made.
         cursor.execute("ANALYZE annotation_assignment, campaigns_comparison")
@@ -65,6 +76,7 @@ def _create_slots(
     rng = np.random.default_rng([campaign.seed, 1])  # not the stream that ordered comparisons
     total = sum(comparison.criterion.k for comparison in comparisons)
     made = 0
+    surplus = surplus_sides(len(comparisons), rng)
     for batch in _batches(comparisons):
         slots = [
             Assignment(
@@ -76,7 +88,7 @@ def _create_slots(
             )
             for index, comparison in batch
             for slot, a_on_left in enumerate(
-                plan_sides(k=comparison.criterion.k, index=index, rng=rng), start=1
+                plan_sides(k=comparison.criterion.k, surplus=surplus[index], rng=rng), start=1
             )
         ]
         Assignment.objects.bulk_create(slots, batch_size=1000)
@@ -89,13 +101,22 @@ def _batches(comparisons: Sequence[Comparison]) -> Iterator[list[tuple[int, Comp
         yield list(enumerate(comparisons[start : start + _BATCH], start))
 
 
-def plan_sides(*, k: int, index: int, rng: np.random.Generator) -> list[bool]:
-    """Return for each of k slots whether A stands on the left.
+def surplus_sides(count: int, rng: np.random.Generator) -> list[bool]:
+    """Return for each comparison whether A has the left side once more, where k is odd.
 
-    For odd k the surplus side alternates with the comparison's index (five slots: 2 left, then
-    3), so that over two comparisons both sides are used equally; slots are in random order.
+    Of two comparisons in a row one has: both sides are used equally. Which one is random; were it
+    every second, a comparison's place would tell on which side A is likelier to stand.
     """
-    on_left = k // 2 + (k % 2) * (index % 2)
+    first = rng.integers(2, size=-(-count // 2)).astype(bool)
+    return [bool(side) for side in np.stack([first, ~first], axis=1).ravel()[:count]]
+
+
+def plan_sides(*, k: int, surplus: bool, rng: np.random.Generator) -> list[bool]:
+    """Return for each of k slots whether A stands on the left: k // 2 of them, in random order.
+
+    For odd k one more with `surplus`.
+    """
+    on_left = k // 2 + (k % 2) * surplus
     sides = np.arange(k) < on_left
     return [bool(side) for side in rng.permutation(sides)]
 

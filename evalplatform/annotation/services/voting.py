@@ -102,7 +102,7 @@ def record_vote(*, enrolment: Enrolment, answer: Answer, now: datetime) -> Recei
         _store_vote(enrolment, assignment, answer, now)
         if assignment.purpose == Assignment.Purpose.QUALIFICATION:
             settle_qualification(enrolment=enrolment, now=now)
-    vote_recorded.send(Vote, enrolment=enrolment, purpose=assignment.purpose, now=now)
+    vote_recorded.send(Vote, enrolment=enrolment, now=now)
     return Receipt.RECORDED
 
 

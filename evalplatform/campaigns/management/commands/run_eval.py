@@ -120,12 +120,18 @@ class Command(PlatformCommand):
         return True
 
     def _open(self, campaign: Campaign) -> None:
-        columns = (TextColumn("opening"), BarColumn(), MofNCompleteColumn(), TextColumn("slots"))
+        columns = (
+            TextColumn("opening"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+        )
         with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("", total=None)
+            images, slots = (bar.add_task(each, total=None) for each in ("images", "slots"))
             open_campaign(
                 campaign=campaign,
-                on_progress=lambda made, total: bar.update(task, completed=made, total=total),
+                on_images=lambda made, total: bar.update(images, completed=made, total=total),
+                on_progress=lambda made, total: bar.update(slots, completed=made, total=total),
             )
 
     def _make_gold(self, campaign: Campaign) -> None:

@@ -1,0 +1,128 @@
+"""Which of an annotator's turns are checks: settled before their first pair, by chance alone.
+
+Every turn is a check with the campaign's rates, whatever came before, so neither a place in the
+work nor the pair before tells anything. The draws hang on the enrolment's own secret seed, so they
+cannot be worked out from what the protocol publishes, and how many checks lie ahead is known from
+the start: the total that an annotator sees counts them in and does not move when one is served.
+
+A planned check that cannot be given is passed over (`annotation/sql/lease.sql`): a repeat becomes a
+gold pair until enough was judged, a gold pair nothing once all were seen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from evalplatform.annotation.models import Enrolment
+from evalplatform.campaigns.showing import repeatable_every
+
+# The most pairs one annotator holds unanswered. More would be lent out for too long.
+MAX_HELD = 8
+_HELD_AT_THE_END = 2  # one on the screen, one to preload
+_LEFT_FOR_ONE_MORE = 4
+
+
+class Turn(IntEnum):
+    PAIR = 0
+    GOLD = 1
+    REPEAT = 2
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One criterion's part of the walk: comparisons up to `end`, and its hidden gold pairs."""
+
+    criterion_id: int
+    start: int
+    end: int
+    gold: int
+
+
+def has_checks(enrolment: Enrolment) -> bool:
+    """Whether the campaign's rules mix checks in."""
+    quality = enrolment.campaign.checked_rules.quality
+    return quality.gold_rate + quality.repeat_rate > 0
+
+
+def turn_at(enrolment: Enrolment, number: int) -> Turn:
+    """Return what the annotator's turn of this number is planned to be."""
+    if not has_checks(enrolment):
+        return Turn.PAIR
+    return Turn(int(_turns(enrolment, number + 1)[-1]))
+
+
+def first_repeat(enrolment: Enrolment) -> int:
+    """Return how many comparisons of a criterion are taken before a repeat can come.
+
+    By then one that has a second copy lies the gap back.
+    """
+    quality = enrolment.campaign.checked_rules.quality
+    every = repeatable_every(quality, enrolment.campaign.comparison_count)
+    return quality.repeat_gap + 2 * every - 1
+
+
+def most_held(left: int) -> int:
+    """Return how many pairs an annotator may hold when so many comparisons lie before them.
+
+    At the end of a campaign nobody then waits for pairs that lie in reserve with somebody else.
+    """
+    return min(MAX_HELD, _HELD_AT_THE_END + max(0, left) // _LEFT_FOR_ONE_MORE)
+
+
+def checks_ahead(enrolment: Enrolment) -> int:
+    """Return how many checks will be served before the last comparison beyond the cursor.
+
+    That is if nobody else fills a comparison meanwhile: others can only lower it.
+    """
+    beyond = enrolment.campaign.comparison_count - enrolment.cursor - 1
+    if beyond <= 0 or not has_checks(enrolment):
+        return 0
+    turns = _turns_until(enrolment, beyond)
+    is_check = turns != Turn.PAIR
+    next_pair = enrolment.cursor + 1 + np.cumsum(~is_check) - ~is_check
+    kinds, places = turns[is_check], next_pair[is_check]
+    return sum(
+        _given(enrolment, stretch, kinds[within], places[within])
+        for stretch in _stretches(enrolment)
+        if (within := (places >= stretch.start) & (places < stretch.end)).any()
+    )
+
+
+def _given(enrolment: Enrolment, stretch: Stretch, kinds: np.ndarray, places: np.ndarray) -> int:
+    """Return how many of these checks of one criterion can be given."""
+    is_here = stretch.criterion_id == enrolment.criterion_id
+    start = max(stretch.start, enrolment.cursor + 1)
+    taken = places - start + (enrolment.taken_here if is_here else 0)
+    repeats = int(((kinds == Turn.REPEAT) & (taken >= first_repeat(enrolment))).sum())
+    gold_left = stretch.gold - (enrolment.gold_here if is_here else 0)
+    return repeats + min(len(kinds) - repeats, max(0, gold_left))
+
+
+def _stretches(enrolment: Enrolment) -> Iterator[Stretch]:
+    start = 0
+    for criterion_id, end, gold in enrolment.campaign.outline:
+        yield Stretch(criterion_id, start, end, gold)
+        start = end
+
+
+def _turns_until(enrolment: Enrolment, pairs: int) -> np.ndarray:
+    """Return the turns from the annotator's next one up to so many pairs ahead."""
+    count = 2 * pairs + 64
+    while True:
+        ahead = _turns(enrolment, enrolment.turn + count)[enrolment.turn :]
+        (places,) = np.nonzero(ahead == Turn.PAIR)
+        if len(places) >= pairs:
+            return ahead[: places[pairs - 1] + 1]
+        count *= 2
+
+
+def _turns(enrolment: Enrolment, count: int) -> np.ndarray:
+    """Return the annotator's first `count` turns."""
+    quality = enrolment.campaign.checked_rules.quality
+    draws = np.random.default_rng(enrolment.check_seed).random(count)
+    turns = np.full(count, Turn.PAIR, dtype=np.int8)
+    turns[draws < quality.gold_rate + quality.repeat_rate] = Turn.REPEAT
+    turns[draws < quality.gold_rate] = Turn.GOLD
+    return turns

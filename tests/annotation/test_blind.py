@@ -1,0 +1,149 @@
+"""What a check may not be told by: everything an annotator can do with it is as with any pair."""
+
+from collections import Counter
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from evalplatform.annotation.models import Assignment, Enrolment
+from evalplatform.annotation.services import (
+    exclude,
+    give_back,
+    open_campaign,
+    reinstate,
+    surplus_sides,
+)
+from tests import factories
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("steady_turns"),
+]
+JSON = {"headers": {"accept": "application/json"}}
+RULES = {"quality": {"gold_rate": 0.3, "repeat_rate": 0.2, "repeat_gap": 1}}
+KINDS = {"main", "gold", "repeat"}
+
+
+@pytest.fixture
+def browser():
+    """An annotator at work in a campaign half of whose turns are checks."""
+    campaign = factories.make_bulk_draft(prompts=60, criteria=["visual_appeal"], rules=RULES)
+    factories.add_gold(campaign, "check", 60)
+    open_campaign(campaign=campaign)
+    return Browser(campaign)
+
+
+class Browser:
+    def __init__(self, campaign):
+        self.url = reverse("annotation:work", args=[campaign.invitation])
+        self.client = Client()
+        self.client.post(f"{self.url}begin/")
+
+    @property
+    def enrolment(self):
+        return Enrolment.objects.get()
+
+    def state(self, want=1):
+        return self.client.get(f"{self.url}next/", {"want": want}, **JSON).json()
+
+    def vote(self, pair, **fields):
+        keys = {name: pair[name] for name in ("assignment", "idempotency_key")}
+        answer = self.client.post(f"{self.url}vote/", keys | {"choice": "left"} | fields, **JSON)
+        return answer.json()
+
+    def skip(self, pair):
+        fields = {"assignment": pair["assignment"], "reason": "unsafe"}
+        return self.client.post(f"{self.url}skip/", fields, **JSON).json()
+
+    def image(self, pair):
+        response = self.client.get(pair["left"])
+        response.close()
+        return response.status_code
+
+    def one_of_each(self):
+        """Walk on, answering, until a pair of every kind was held; yield each as it is held."""
+        missing = set(KINDS)
+        while missing:
+            pair = self.state()["pairs"][0]
+            kind = Assignment.objects.get(public_id=pair["assignment"]).purpose
+            if kind in missing:
+                missing.remove(kind)
+                yield kind, pair
+            if self.state()["pairs"][0]["assignment"] == pair["assignment"]:
+                self.vote(pair)
+
+
+def test_skipped_check_is_gone_as_a_skipped_pair_is(browser):
+    told = {}
+    for kind, pair in browser.one_of_each():
+        before = self_total(browser)
+        first, again = browser.skip(pair), browser.skip(pair)
+        told[kind] = (
+            first["receipt"], again["receipt"], browser.image(pair), browser.vote(pair)["receipt"],
+            self_total(browser) - before,
+        )  # fmt: skip
+    assert set(told) == KINDS
+    assert set(told.values()) == {("skipped", "repeated", 404, "surplus", -1)}
+
+
+def self_total(browser):
+    return browser.state()["progress"]["total"]
+
+
+def test_answered_check_can_be_undone_and_seen_as_an_answered_pair(browser):
+    told = {}
+    for kind, pair in browser.one_of_each():
+        voted = browser.vote(pair)
+        seen = browser.image(pair)
+        undone = browser.client.post(f"{browser.url}undo/", {}, **JSON).json()
+        back = undone["next"]["pairs"][0]
+        told[kind] = (
+            voted["receipt"], voted["next"]["undo"]["assignment"] == pair["assignment"], seen,
+            undone["receipt"], back["assignment"] == pair["assignment"], browser.image(back),
+            browser.vote(back)["receipt"], browser.vote(back)["receipt"], tuple(back),
+        )  # fmt: skip
+    assert set(told) == KINDS
+    assert len(set(told.values())) == 1
+
+
+@pytest.mark.parametrize("how", ["returned", "excluded"])
+def test_images_of_checks_go_with_those_of_pairs_when_the_work_ends(browser, how):
+    answered = dict(browser.one_of_each())
+    held = browser.state(8)["pairs"]
+    assert {browser.image(pair) for pair in [*answered.values(), *held]} == {200}
+    now = timezone.now()
+    if how == "returned":
+        give_back(enrolment=browser.enrolment, now=now)
+        assert {browser.image(pair) for pair in answered.values()} == {200}
+        assert {browser.image(pair) for pair in held} == {404}
+        return
+    exclusion = exclude(enrolment=browser.enrolment, rule="manual", detail="x", now=now)
+    assert {browser.image(pair) for pair in [*answered.values(), *held]} == {404}
+    reinstate(exclusion=exclusion, now=now)
+    assert {browser.image(pair) for pair in answered.values()} == {200}
+
+
+def test_check_does_not_stay_when_others_have_taken_all_other_pairs(browser):
+    """After a long absence the pairs are others'; the one still there would be the check."""
+    for kind, pair in browser.one_of_each():
+        if kind == "main":
+            continue
+        past = timezone.now() - timedelta(hours=2)
+        Assignment.objects.filter(public_id=pair["assignment"]).update(
+            leased_at=past, lease_expires_at=past + timedelta(hours=1)
+        )
+        assert browser.state()["pairs"][0]["assignment"] != pair["assignment"]
+        assert browser.vote(pair)["receipt"] == "recorded"  # what was answered offline counts
+
+
+def test_comparisons_place_does_not_tell_where_a_stands():
+    """With five slots A has two or three left ones; which of two neighbours has three is chance."""
+    drawn = np.array([surplus_sides(10, np.random.default_rng(seed)) for seed in range(400)])
+    assert (drawn[:, ::2] != drawn[:, 1::2]).all()  # balanced over every two
+    assert (abs(drawn.mean(axis=0) - 0.5) < 0.1).all()
+    assert Counter(map(len, drawn)) == {10: 400}
+    assert len(surplus_sides(7, np.random.default_rng(0))) == 7

@@ -1,0 +1,272 @@
+"""A classifier hunts for checks and checkpoints in all that a browser can know but the content.
+
+Forty annotators work side by side over HTTP, as the page does: they hold pairs ahead, load both
+images of each, vote, and now and then undo, skip or reload. Of more than 2,000 served pairs
+everything is written down except pixels (and what only repeats them: the length of their packed
+part) and the prompt's words. Whoever knows the pixels can tell a damaged image; nobody may tell a
+check, or which checkpoint is on the left, by anything else.
+"""
+
+import hashlib
+import random
+import time
+import uuid
+import zlib
+from collections import Counter
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from PIL import Image
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Assignment
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.criteria import CriterionPlan
+from evalplatform.campaigns.models import GoldPair
+from evalplatform.campaigns.rules import parse_rules
+from evalplatform.campaigns.services import create_campaign
+from evalplatform.generation.models import Sample
+from evalplatform.generation.services import plan_samples, record_samples
+from evalplatform.promptsets.models import Prompt, PromptSet
+from evalplatform.quality.services import make_gold_pairs
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PEOPLE, PAIRS, WANT = 40, 2000, 8
+PROMPTS, K = 180, 5
+RULES = {"quality": {"gold_rate": 0.1, "repeat_rate": 0.1, "repeat_gap": 8}}
+# The margin: with shuffled labels, so that there is nothing to find, the same hunt comes to
+# 0.50 with a standard deviation of 0.016. What it finds in earnest has to stay below.
+CHANCE = 0.56
+JSON = {"headers": {"accept": "application/json"}}
+
+
+@pytest.fixture
+def campaign():
+    """Two checkpoints whose files differ in length by half, both criteria, gold and repeats."""
+    prompt_set = PromptSet.objects.create(
+        name="words", version=1, sha256=factories.digest("words"), source="words.tsv"
+    )
+    Prompt.objects.bulk_create(
+        Prompt(prompt_set=prompt_set, position=index, text=f"thing{index} place{index}")
+        for index in range(PROMPTS)
+    )
+    campaign, _ = create_campaign(
+        slug="hunted",
+        checkpoint_a=factories.make_checkpoint("grainy", "quality_tuned"),
+        checkpoint_b=factories.make_checkpoint("smooth"),
+        prompt_sets=[prompt_set],
+        criteria=[CriterionPlan("visual_appeal", K), CriterionPlan("text_faithfulness", K)],
+        rules=parse_rules(RULES),
+        settings=factories.SETTINGS,
+        seed=7,
+    )
+    draw = {campaign.checkpoint_a: grainy, campaign.checkpoint_b: smooth}
+    for checkpoint, image in draw.items():
+        wanted = [(prompt, factories.sample_seed(7, prompt)) for prompt in prompt_set.prompts.all()]
+        rows = plan_samples(checkpoint=checkpoint, settings=campaign.settings, wanted=wanted)
+        images = [image(row.pk) for row in rows]
+        record_samples(samples=rows, images=images, now=timezone.now())
+    make_gold_pairs(campaign=campaign, counts={GoldPair.Purpose.CHECK: 40})
+    open_campaign(campaign=campaign)
+    return campaign
+
+
+def grainy(seed: int) -> Image.Image:
+    return factories.make_image(seed, 16)
+
+
+def smooth(seed: int) -> Image.Image:
+    return factories.make_image(seed, 4).resize((16, 16), Image.Resampling.NEAREST)
+
+
+class Watcher:
+    """One annotator's browser, which writes down whatever it learns of each pair."""
+
+    def __init__(self, campaign, rng: random.Random):
+        self.url = reverse("annotation:work", args=[campaign.invitation])
+        self.client, self.rng = Client(), rng
+        self.client.post(f"{self.url}begin/")
+        self.state: dict[str, Any] = {}
+        self.rows: dict[str, dict[str, float]] = {}
+        self.seen: Counter[bytes] = Counter()
+        self.turns = count()
+        self.is_done = False
+        self.ask()
+
+    def ask(self) -> None:
+        self._answered("GET", f"{self.url}next/", {"want": WANT})
+
+    def step(self) -> None:
+        """Judge the pair on the screen, as a person would who sometimes does something else."""
+        pair = self.state["pairs"][0]
+        keys = {name: pair[name] for name in ("assignment", "idempotency_key")}
+        act = self.rng.random()
+        if act < 0.02:
+            fields = {"assignment": pair["assignment"], "reason": "cannot_judge", "want": WANT}
+            answer = self._answered("POST", f"{self.url}skip/", fields)
+        else:
+            fields = {"choice": "left", "response_time_ms": 900, "want": WANT}
+            answer = self._answered("POST", f"{self.url}vote/", keys | fields)
+        self.rows[pair["assignment"]] |= {f"acted_{name}": each for name, each in answer.items()}
+        if 0.02 <= act < 0.05:
+            self._answered("POST", f"{self.url}undo/", {"want": WANT})
+        elif act > 0.97:
+            self.ask()
+
+    def _answered(self, method: str, url: str, fields: dict[str, Any]) -> dict[str, float]:
+        """Send it, look at every pair that came with it, and return what the answer was like."""
+        before = self.state.get("progress", {"done": 0, "total": 0})
+        started = time.perf_counter()
+        response = (self.client.get if method == "GET" else self.client.post)(url, fields, **JSON)
+        took = time.perf_counter() - started
+        body = response.json()
+        self.state = body.get("next", body)
+        now, pairs = self.state["progress"], self.state["pairs"]
+        words = sum(len(pair.get("prompt", "")) for pair in pairs)
+        undo = self.state["undo"] or {}
+        answer = {
+            "ms": 1000 * took,
+            "bytes": len(response.content) - words,
+            "headers": number(sorted(set(response.headers.items()) - {length_of(response)})),
+            "keys": number(list(body) + list(self.state)),
+            "receipt": number(body.get("receipt")),
+            "pairs": len(pairs),
+            "beyond": max(0, len(pairs) - WANT),
+            "done": now["done"],
+            "left": now["total"] - now["done"],
+            "total_moved": now["total"] - before["total"],
+            "undo": undo.get("seconds_left", -1),
+        }
+        new = [pair for pair in pairs if pair["assignment"] not in self.rows]
+        for place, pair in enumerate(new):
+            order = {"place": pairs.index(pair), "new": len(new), "place_of_new": place}
+            self.rows[pair["assignment"]] = answer | order | self._look(pair)
+        self.is_done = self.state["state"] != "pair"
+        return answer
+
+    def _look(self, pair: dict[str, Any]) -> dict[str, float]:
+        turn = next(self.turns)
+        return {
+            "turn": turn, "odd": turn % 2, "fifth": turn % 5, "tenth": turn % 10,
+            "criterion": number(pair["criterion"]), "pair_keys": number(list(pair)),
+            **bits("id", pair["assignment"]), **bits("key", pair["idempotency_key"]),
+            **self._load("left", pair["left"]), **self._load("right", pair["right"]),
+        }  # fmt: skip
+
+    def _load(self, side: str, url: str) -> dict[str, float]:
+        started = time.perf_counter()
+        response = self.client.get(url)
+        content = b"".join(response.streaming_content)
+        took = time.perf_counter() - started
+        response.close()
+        digest = hashlib.sha256(content).digest()
+        self.seen[digest] += 1
+        return {
+            f"{side}_ms": 1000 * took,
+            f"{side}_bytes": len(content),
+            f"{side}_said": int(response["Content-Length"]),
+            f"{side}_seen": self.seen[digest],
+            f"{side}_headers": number(sorted(response.headers.items())),
+        }
+
+
+def number(value: Any) -> int:
+    """Return a number for a value that is none: equal ones alike."""
+    return zlib.crc32(repr(value).encode()) % 1009
+
+
+def bits(name: str, text: str) -> dict[str, float]:
+    given = uuid.UUID(text)
+    return {f"{name}_{at}": byte for at, byte in enumerate(given.bytes[::3])} | {
+        f"{name}_version": given.version or 0, f"{name}_form": len(text)
+    }  # fmt: skip
+
+
+def length_of(response) -> tuple[str, str]:
+    return ("Content-Length", response.headers.get("Content-Length", ""))
+
+
+@pytest.fixture
+def served(campaign):
+    """Return (annotators, features by name, assignments) of all pairs that were served."""
+    rng = random.Random(11)
+    people = [Watcher(campaign, random.Random(seed)) for seed in range(PEOPLE)]
+    working = list(people)
+    while working and sum(len(each.rows) for each in people) < PAIRS:
+        person = rng.choice(working)
+        person.step()
+        if person.is_done:
+            working.remove(person)
+    assert Annotator.objects.count() == PEOPLE
+    rows = [(who, key, row) for who, each in enumerate(people) for key, row in each.rows.items()]
+    assert len(rows) >= PAIRS
+    known = Assignment.objects.select_related("comparison").in_bulk(
+        [key for _, key, _ in rows], field_name="public_id"
+    )
+    return (
+        np.array([who for who, _, _ in rows]),
+        [row for _, _, row in rows],
+        [known[uuid.UUID(key)] for _, key, _ in rows],
+    )
+
+
+def found(features, labels, groups) -> float:
+    """Return how well the labels are told by the features, of people it has not learnt from.
+
+    The area under the ROC curve: 0.5 is chance, 1 is certainty.
+    """
+    names = sorted({name for row in features for name in row})
+    table = np.array([[row.get(name, -1) for name in names] for row in features])
+    forest = RandomForestClassifier(100, min_samples_leaf=3, random_state=0, n_jobs=2)
+    guessed = cross_val_predict(
+        forest, table, labels, groups=groups, cv=GroupKFold(5), method="predict_proba"
+    )
+    return float(roc_auc_score(labels, guessed[:, 1]))
+
+
+def test_nothing_but_the_content_tells_a_check_or_a_checkpoint(served, capsys):
+    groups, features, assignments = served
+    is_check = np.array([each.purpose != "main" for each in assignments])
+    checks = found(features, is_check, groups)
+    shows_samples = [index for index, each in enumerate(assignments) if each.comparison]
+    of_samples = [features[index] for index in shows_samples]
+    on_left = np.array([assignments[index].a_on_left for index in shows_samples])
+    sides = found(of_samples, on_left, groups[shows_samples])
+
+    # The same hunt finds what was there to be found before.
+    rng = np.random.default_rng(0)
+    extra = [
+        row | {"beyond": float(check and rng.random() < 0.9)}
+        for row, check in zip(features, is_check, strict=True)
+    ]
+    lengths = dict(Sample.objects.values_list("pk", "image"))
+    unpadded = [
+        row | {"left_bytes": left_length(assignments[index], lengths)}
+        for row, index in zip(of_samples, shows_samples, strict=True)
+    ]
+    planted = found(extra, is_check, groups), found(unpadded, on_left, groups[shows_samples])
+    with capsys.disabled():
+        print(
+            f"\n{len(features):,} pairs, {is_check.sum()} checks: a check is told at {checks:.3f}, "
+            f"the checkpoint on the left at {sides:.3f} (0.5 is chance); "
+            f"planted: {planted[0]:.3f} and {planted[1]:.3f}"
+        )
+    assert min(planted) > 0.9
+    assert checks < CHANCE
+    assert sides < CHANCE
+
+
+def left_length(assignment, names) -> int:
+    comparison = assignment.comparison
+    first = comparison.sample_a_id if assignment.a_on_left else comparison.sample_b_id
+    return default_storage.size(names[first])

@@ -1,0 +1,222 @@
+"""What annotators are sent: files of one length, with the pixels of the samples, none twice."""
+
+import hashlib
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.utils import timezone
+from PIL import Image
+
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns import copies
+from evalplatform.campaigns.copies import CopyStore, padded
+from evalplatform.campaigns.models import Campaign, GoldPair
+from evalplatform.core.errors import BadInputError
+from evalplatform.generation.models import Sample
+from evalplatform.generation.services import encode_image, record_sample
+from evalplatform.quality.services import make_gold_pairs
+from tests import factories, safety
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CHECKS = {"quality": {"gold_rate": 0.2, "repeat_rate": 0.2, "qualification_pairs": 1}}
+SEED = bytes(range(32))
+
+
+def read(name):
+    with default_storage.open(name) as file:
+        return file.read()
+
+
+def pixels(content):
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+def shown(campaign):
+    """Return every file that annotators can be sent, as (name, name of its sample or None)."""
+    found = []
+    for each in campaign.comparisons.select_related("sample_a", "sample_b"):
+        found += [(each.image_a, each.sample_a.image), (each.image_b, each.sample_b.image)]
+        if each.repeat_image_a:
+            found += [(each.repeat_image_a, each.sample_a.image)]
+            found += [(each.repeat_image_b, each.sample_b.image)]
+    for pair in campaign.gold_pairs.exclude(purpose="example"):
+        found += [(pair.better_image, None), (pair.worse_image, None)]
+    return found
+
+
+def stored():
+    folder = Path(settings.VAR_DIR) / "objects"
+    return {str(path.relative_to(folder)) for path in folder.rglob("*.png")}
+
+
+def smooth(seed):
+    """Return an image that packs much better than `factories.make_image`'s."""
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (2, 2, 3), dtype=np.uint8)).resize((16, 16))
+
+
+def redraw(campaign, checkpoint, draw):
+    for row in Sample.objects.filter(checkpoint=checkpoint):
+        Sample.objects.filter(pk=row.pk).update(status="planned", image="", image_sha256="")
+        record_sample(sample=row, image=draw(row.pk), now=timezone.now())
+
+
+@pytest.fixture
+def with_checks():
+    """A draft with gold pairs, in which one checkpoint's files are half as long as the other's."""
+    campaign = safety.make_draft(prompts=12, threshold=None, rules=CHECKS)
+    redraw(campaign, campaign.checkpoint_b, smooth)
+    make_gold_pairs(campaign=campaign, counts=dict.fromkeys(GoldPair.Purpose.values, 3))
+    return campaign
+
+
+def chunks(content):
+    """Read a PNG strictly: every chunk's name, its checksum checked, nothing after the end."""
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    at, names = 8, []
+    while at < len(content):
+        (length,) = struct.unpack_from(">I", content, at)
+        body = content[at + 4 : at + 8 + length]
+        assert struct.unpack_from(">I", content, at + 8 + length)[0] == zlib.crc32(body)
+        names.append(body[:4].decode())
+        at += 12 + length
+    assert (names[0], names[-1], at) == ("IHDR", "IEND", len(content))
+    return names
+
+
+def test_all_files_of_a_campaign_are_of_one_length_and_differ_in_their_bytes(with_checks):
+    lengths = {len(read(sample.image)) for sample in Sample.objects.all()}
+    assert min(lengths) < 0.6 * max(lengths)
+    open_campaign(campaign=with_checks)
+    files = shown(with_checks)
+    assert len(files) == 2 * (2 * 12 + 2 * 12 + 2 * 2 * 3)  # all repeatable: it is a small one
+    contents = [read(name) for name, _ in files]
+    assert len({len(each) for each in contents}) == 1
+    assert len({hashlib.sha256(each).digest() for each in contents}) == len(files)
+
+
+def test_copy_has_the_pixels_of_its_sample_and_is_a_strict_png(with_checks):
+    open_campaign(campaign=with_checks)
+    for name, sample in shown(with_checks):
+        content = read(name)
+        names = chunks(content)
+        assert set(names) == {"IHDR", "IDAT", "paDd", "IEND"}
+        assert names.count("paDd") == 1
+        if sample:
+            assert (pixels(content) == pixels(read(sample))).all()
+        assert len(zlib.compress(content)) > 0.95 * len(content)  # nothing to gain on the way
+
+
+def test_gold_is_padded_and_its_unpadded_images_are_gone(with_checks):
+    before = {pair.pk: (pixels(read(pair.better_image)), pixels(read(pair.worse_image)))
+              for pair in with_checks.gold_pairs.all()}  # fmt: skip
+    open_campaign(campaign=with_checks)
+    for pair in with_checks.gold_pairs.all():
+        better, worse = before[pair.pk]
+        assert (pixels(read(pair.better_image)) == better).all()
+        assert (pixels(read(pair.worse_image)) == worse).all()
+    left = {name for name in stored() if name.startswith("gold/")}
+    examples = with_checks.gold_pairs.filter(purpose="example")
+    assert {each.better_image for each in examples} <= left
+    hidden = with_checks.gold_pairs.exclude(purpose="example")
+    assert not {each.worse_image for each in hidden} & left
+
+
+def test_without_checks_both_criteria_show_the_same_copies():
+    campaign = factories.make_draft(prompts=3)
+    open_campaign(campaign=campaign)
+    names = [name for name, _ in shown(campaign)]
+    assert (len(names), len(set(names))) == (12, 6)
+
+
+def test_copies_of_a_smaller_size_are_of_the_common_length_too(draft):
+    redraw(draft, draft.checkpoint_a, lambda seed: factories.make_image(seed, 24))
+    open_campaign(campaign=draft)
+    contents = [read(name) for name, _ in shown(draft)]
+    assert {pixels(each).shape for each in contents} == {(16, 16, 3)}
+    assert len({len(each) for each in contents}) == 1
+
+
+def test_no_file_is_shared_with_another_campaign_of_the_same_samples(draft):
+    open_campaign(campaign=draft)
+    twin = Campaign.objects.get(pk=draft.pk)
+    twin.pk, twin.slug, twin.status, twin.invitation = None, "twin", "draft", "other"
+    twin.save()
+    twin.prompt_sets.set(draft.prompt_sets.all())
+    for criterion in draft.criteria.all():
+        criterion.pk, criterion.campaign = None, twin
+        criterion.save()
+    open_campaign(campaign=twin)
+    first, second = ({name for name, _ in shown(each)} for each in (draft, twin))
+    assert first.isdisjoint(second)
+    assert len(second) == len(first)
+
+
+# ---- all or nothing
+
+
+def fail(made, total):
+    raise RuntimeError("the disk is full")
+
+
+@pytest.mark.parametrize("where", ["on_images", "on_progress"])
+def test_opening_that_fails_leaves_no_copy_and_all_gold(with_checks, where):
+    before = stored()
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        open_campaign(campaign=with_checks, **{where: fail})
+    assert stored() == before
+    open_campaign(campaign=with_checks)
+    assert {name for name, _ in shown(with_checks)} <= stored()
+
+
+def test_opening_that_was_killed_leaves_files_that_the_next_one_takes_up(with_checks, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(CopyStore, "discard", lambda self: None)  # what a kill does
+        with pytest.raises(RuntimeError):
+            open_campaign(campaign=with_checks, on_progress=fail)
+    left = stored()
+    monkeypatch.setattr(copies, "padded", lambda *_: pytest.fail("written again"))
+    open_campaign(campaign=with_checks)
+    assert {name for name, _ in shown(with_checks)} <= left
+
+
+def test_image_that_is_gone_is_named_before_anything_is_stored(draft):
+    name = Sample.objects.first().image
+    default_storage.delete(name)
+    before = stored()
+    with pytest.raises(BadInputError, match=name):
+        open_campaign(campaign=draft)
+    assert stored() == before
+
+
+def test_opening_tells_how_many_images_are_stored(with_checks):
+    told = []
+    open_campaign(campaign=with_checks, on_images=lambda made, total: told.append((made, total)))
+    count = len(shown(with_checks))
+    assert told[-1] == (count, count)
+    assert [made for made, _ in told] == sorted({made for made, _ in told})
+
+
+# ---- the chunk
+
+
+@pytest.mark.parametrize("extra", [12, 13, 28, 5000])
+def test_padding_makes_a_png_exactly_as_long_as_asked(extra):
+    png = encode_image(factories.make_image(1))
+    content = padded(png, len(png) + extra, SEED)
+    assert len(content) == len(png) + extra
+    chunks(content)
+    assert (pixels(content) == pixels(png)).all()
+
+
+def test_padding_refuses_what_is_too_long_and_what_is_no_png():
+    png = encode_image(factories.make_image(1))
+    for given, length in ((png, len(png) + 11), (png + b"\0", 10_000), (b"", 100)):
+        with pytest.raises(ValueError, match="no PNG"):
+            padded(given, length, SEED)
