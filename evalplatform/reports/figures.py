@@ -61,6 +61,7 @@ def net_intervals(results: CampaignResults) -> Figure | None:
         "marker": {
             "size": [12 if each.depth == 0 else 9 for each in rows],
             "color": colours,
+            "opacity": 1,
             "symbol": ["circle-open" if net.low is None else "circle" for net in nets],
         },
         "hovertext": [_hover("net", net) for net in nets],
