@@ -5,12 +5,12 @@ none of this is used.
 """
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +20,16 @@ from django.conf import settings
 from django.db import connections
 
 from evalplatform.core import embedded_postgres, static_files
+from evalplatform.core.ending import end, is_alive
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.site import forget_running_site, note_running_site
 
 SERVICES = ("postgres", "web", "worker")
 _STOP_SECONDS = 30
+_LEFT_OVER_SECONDS = 5
+# In the environment of every process of a service, and of those it starts: which service of which
+# installation they are. So they are found when the one that was started is killed.
+_MARK = "EVALPLATFORM_SERVICE"
 # Kept, because a Popen that is collected while its process runs warns of a leak.
 _children: list[subprocess.Popen[bytes]] = []
 
@@ -48,19 +53,31 @@ class BackgroundProcess:
     def log_file(self) -> Path:
         return Path(settings.VAR_DIR) / "log" / f"{self.name}.log"
 
+    @property
+    def mark(self) -> str:
+        return f"{self.name} of {settings.VAR_DIR}"
+
     def process(self) -> psutil.Process | None:
         """Return the running process, or None. A recycled process id is not taken for ours."""
         try:
             pid, created = self.pid_file.read_text(encoding="ascii").split()
             process = psutil.Process(int(pid))
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            return process if alive and f"{process.create_time():.2f}" == created else None
+            is_ours = f"{process.create_time():.2f}" == created
+            return process if is_ours and is_alive(process) else None
         except (OSError, ValueError, psutil.NoSuchProcess):
             return None
 
+    def left_over(self) -> list[psutil.Process]:
+        """Return the service's processes that nobody leads: the one that was started is gone."""
+        if self.process():
+            return []
+        return [process for process in psutil.process_iter() if _mark_of(process) == self.mark]
+
     def start(self) -> None:
+        """Start the process if it does not run; what a killed one left behind is ended first."""
         if self.process():
             return
+        end(self.left_over(), seconds=_LEFT_OVER_SECONDS)
         self.pid_file.parent.mkdir(parents=True, exist_ok=True)
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
@@ -71,26 +88,26 @@ class BackgroundProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=os.environ | {"DJANGO_SETTINGS_MODULE": "evalplatform.settings"},
+                env=os.environ
+                | {"DJANGO_SETTINGS_MODULE": "evalplatform.settings", _MARK: self.mark},
             )
         _children.append(child)
         created = psutil.Process(child.pid).create_time()
         self.pid_file.write_text(f"{child.pid} {created:.2f}", encoding="ascii")
 
     def stop(self) -> bool:
-        """End the process gently, then by force; return whether one was running."""
+        """End the process gently, then by force; return whether anything of it was running."""
         process = self.process()
-        if process is None:
-            return False
-        family = [process, *process.children(recursive=True)]
-        process.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, timeout=_STOP_SECONDS)
-        for survivor in alive:
-            survivor.kill()
+        if process:
+            # The children hear of it from their parent.
+            children = process.children(recursive=True)
+            end([process], then=children, seconds=_STOP_SECONDS)
+        left = self.left_over()
+        end(left, seconds=_LEFT_OVER_SECONDS)
         for child in _children:
             child.poll()
         self.pid_file.unlink(missing_ok=True)
-        return True
+        return bool(process or left)
 
     def last_log_line(self) -> str:
         try:
@@ -98,6 +115,14 @@ class BackgroundProcess:
         except OSError:
             return ""
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    """Return a process's mark; None where it has none, is gone, or is not ours to look into."""
+    try:
+        return process.environ().get(_MARK) if is_alive(process) else None
+    except (psutil.Error, OSError):
+        return None
 
 
 def web(host: str, port: int) -> BackgroundProcess:
@@ -124,40 +149,70 @@ def worker() -> BackgroundProcess:
 
 
 def start_web(host: str, port: int) -> str:
-    """Start the web server and wait until it answers; return its address."""
+    """Start the web server and wait until it answers; return its address.
+
+    Raises:
+        BadInputError: it runs at another address, or the port is somebody else's.
+        ServiceError: it did not come up.
+    """
     process = web(host, port)
     address = f"http://{host}:{port}"
-    if process.process() is None:
-        _refuse_used_port(host, port)
+    running = process.process()
+    if running is None:
+        left = process.left_over()
+        end(left, seconds=_LEFT_OVER_SECONDS)
+        # A process that was killed holds the port until the last of its threads is gone.
+        _refuse_used_port(host, port, patience=5 if left else 0)
         static_files.collect()
         process.start()
+    elif f"{host}:{port}" not in running.cmdline():
+        bound = running.cmdline()[running.cmdline().index("--bind") + 1]
+        raise BadInputError(
+            f"the site runs at http://{bound} already; stop it first: make stop, or "
+            "manage.py services stop."
+        )
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        running = process.process()
-        if running is None:
-            break
-        try:
+    while process.process() and time.monotonic() < deadline:
+        with suppress(requests.RequestException):
             if requests.get(f"{address}/healthz", timeout=5).ok:
                 note_running_site(host, port)
                 return address
-        except requests.RequestException:
-            time.sleep(0.2)
+        time.sleep(0.2)
     raise ServiceError(
         f"the web server did not come up at {address} ({process.last_log_line()}); "
         f"see {process.log_file}."
     )
 
 
-def _refuse_used_port(host: str, port: int) -> None:
+def _refuse_used_port(host: str, port: int, *, patience: float) -> None:
+    """Raise `BadInputError` where nobody can listen on a port, after so many seconds of trying."""
+    deadline = time.monotonic() + patience
+    while (error := _bind(host, port)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if error:
+        raise BadInputError(
+            f"port {port} on {host} cannot be used ({error.strerror}{_holder_of(port)}); stop "
+            "what uses it, or choose another: PORT=8001 make demo, or --port 8001."
+        ) from error
+
+
+def _bind(host: str, port: int) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise BadInputError(
-                f"port {port} on {host} cannot be used ({error.strerror}); stop what uses it, or "
-                "choose another: PORT=8001 make demo, or --port 8001."
-            ) from error
+            return error
+    return None
+
+
+def _holder_of(port: int) -> str:
+    """Return who listens on a port, in words, where the system tells."""
+    with suppress(psutil.Error, OSError):
+        for each in psutil.net_connections("tcp"):
+            if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
+                return f": process {each.pid}, {psutil.Process(each.pid).name()}"
+    return ""
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -188,8 +243,11 @@ def status() -> dict[str, str]:
     """Return each service's state in words."""
     states = {}
     for process in (web("", 0), worker()):
-        running = process.process()
+        running, left = process.process(), process.left_over()
         states[process.name] = f"running (process {running.pid})" if running else "stopped"
+        if left:
+            numbers = ", ".join(str(each.pid) for each in left)
+            states[process.name] = f"killed; start or stop ends what is left (process {numbers})"
     if settings.EMBEDDED_POSTGRES_DIR:
         running_postgres = embedded_postgres.is_running(settings.EMBEDDED_POSTGRES_DIR)
         states["postgres"] = "running (embedded)" if running_postgres else "stopped"

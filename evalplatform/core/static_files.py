@@ -4,6 +4,10 @@
 Where nothing is collected (a developer's machine) the files are served as they are.
 """
 
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
@@ -19,6 +23,24 @@ class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):
         return stored
 
 
+def are_collected() -> bool:
+    """Return whether `STATIC_ROOT` holds every static file as it is written now."""
+    storage = HashedStaticFilesStorage()
+    manifest = Path(settings.STATIC_ROOT) / storage.manifest_name
+    if not manifest.exists():
+        return False
+    sources = {
+        name: Path(source.path(name))
+        for finder in get_finders()
+        for name, source in finder.list([])
+    }
+    written = manifest.stat().st_mtime
+    return sources.keys() == storage.hashed_files.keys() and all(
+        path.stat().st_mtime <= written for path in sources.values()
+    )
+
+
 def collect() -> None:
-    """Write every static file to `STATIC_ROOT`, hashed and compressed."""
-    call_command("collectstatic", interactive=False, verbosity=0)
+    """Write every static file to `STATIC_ROOT`, hashed and compressed, where it is not there."""
+    if not are_collected():
+        call_command("collectstatic", interactive=False, verbosity=0)
