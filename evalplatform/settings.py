@@ -71,7 +71,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "evalplatform.core.middleware.ObjectStorageErrorMiddleware",
+    "evalplatform.core.middleware.UnavailableMiddleware",
 ]
 ROOT_URLCONF = "evalplatform.urls"
 WSGI_APPLICATION = "evalplatform.wsgi.application"
@@ -116,6 +116,8 @@ if env.flag("PREPARED_STATEMENTS"):
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         {"server_side_binding": True, "prepare_threshold": 1}
     )
+# A database that accepts and does not answer holds no thread of the site for long.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Broker: the pgmq queue inside the same PostgreSQL unless BROKER_URL names RabbitMQ or Redis.
@@ -234,6 +236,7 @@ SECURE_HSTS_SECONDS = (
 # What other names below this one do (W005), and browsers' built-in lists (W021), are not this
 # site's to promise.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+CSRF_FAILURE_VIEW = "evalplatform.core.error_pages.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

@@ -19,3 +19,8 @@ urlpatterns = [
     path("plan/", plan_campaign, name="plan_campaign"),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "evalplatform.core.error_pages.bad_request"
+handler403 = "evalplatform.core.error_pages.forbidden"
+handler404 = "evalplatform.core.error_pages.not_found"
+handler500 = "evalplatform.core.error_pages.server_error"

@@ -1,30 +1,19 @@
 """What a browser gets when a part of the platform is away, or when it sends what cannot be read."""
 
 import codecs
-import logging
 from contextlib import suppress
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.deprecation import MiddlewareMixin
 
-from evalplatform.core.object_storage import ObjectStorageError
-
-logger = logging.getLogger(__name__)
+from evalplatform.core.error_pages import unavailable, wants_json
 
 
-class ObjectStorageErrorMiddleware(MiddlewareMixin):
-    """Answer 503 where the store of images does not answer: the reason goes to the log alone."""
+class UnavailableMiddleware(MiddlewareMixin):
+    """Answer 503 where database, broker or object store are away: the reason goes to the log."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, ObjectStorageError):
-            return None
-        logger.error("%s", exception)
-        return HttpResponse(
-            "Images cannot be read at the moment; please try again soon.",
-            content_type="text/plain",
-            status=503,
-            headers={"Retry-After": "5", "Cache-Control": "no-store"},
-        )
+        return unavailable(request, exception)
 
 
 class CharsetMiddleware(MiddlewareMixin):
@@ -46,6 +35,6 @@ class CharsetMiddleware(MiddlewareMixin):
 
 
 def _refused(request: HttpRequest, message: str) -> HttpResponse:
-    if request.accepts("application/json") and not request.accepts("text/html"):
+    if wants_json(request):
         return JsonResponse({"error": message}, status=400)
     return HttpResponse(message, content_type="text/plain", status=400)

@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
 
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint, Upload
@@ -263,3 +264,21 @@ def test_another_protocol_is_refused_and_ours_is_told(researcher):
     answer = researcher.options(UPLOADS)
     assert (answer.status_code, answer["Tus-Version"]) == (204, "1.0.0")
     assert answer["Tus-Extension"] == "creation,termination"
+
+
+def test_last_part_is_kept_while_the_broker_is_away(researcher, archive, monkeypatch, settings):
+    """The client hears 503 and asks again: all has arrived, and a worker is woken later."""
+
+    def away(identifier):
+        raise BrokerError("[Errno 111] Connection refused")
+
+    monkeypatch.setattr("evalplatform.checkpoints.services.uploading._wake_worker", away)
+    url = begin(researcher, len(archive))["Location"]
+    answer = part(researcher, url, 0, archive)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert offset(researcher, url) == len(archive)
+    woken = []
+    monkeypatch.setattr("evalplatform.checkpoints.services.uploading._wake_worker", woken.append)
+    upload = Upload.objects.get()
+    services.wake_stalled_uploads(now=timezone.now() + timedelta(minutes=5))
+    assert woken == [upload.pk]

@@ -1,0 +1,115 @@
+"""What stands in place of a page that cannot be given: in plain words, or as JSON for a client.
+
+Every one is made without the request's user, session or context processors, so that it can be
+given while the database is away.
+"""
+
+import logging
+import sys
+
+from django.db import Error as DatabaseFault
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
+from kombu.exceptions import OperationalError as BrokerError
+
+from evalplatform.core.object_storage import ObjectStorageError
+
+logger = logging.getLogger(__name__)
+RETRY_SECONDS = 5
+# The database was reached and said that it is going, coming or full: no fault of a statement.
+_AWAY_STATES = ("08", "53", "57P")
+
+_WORDS = {
+    400: (
+        _("The site cannot read this request"),
+        _("Go back and try again. If this page comes again, tell who sent you the link."),
+    ),
+    403: (
+        _("This is not allowed"),
+        _("You may be signed out, or may not see this. Ask who sent you the link."),
+    ),
+    404: (
+        _("This link is not valid"),
+        _("Ask who sent it to you. If you typed it, look for a letter that is wrong or missing."),
+    ),
+    500: (
+        _("The site has made a mistake"),
+        _("It is written down for the people who run the site. Go back and try again."),
+    ),
+    503: (
+        _("Back in a moment"),
+        _(
+            "A part of the site is away. Load this page again in a minute. If you were judging "
+            "images: every answer that was saved is safe; those that were not are still on your "
+            "device and are sent by themselves."
+        ),
+    ),
+}
+_SESSION_OVER = (
+    _("This page was open for too long"),
+    _("Your session has ended meanwhile. Go back, load the page again, and repeat what you did."),
+)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _answer(request, 403, _SESSION_OVER)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, or 503 where what was raised says that a part of the platform is away."""
+    raised = sys.exc_info()[1]
+    return unavailable(request, raised) or _answer(request, 500)
+
+
+def unavailable(request: HttpRequest, raised: BaseException | None) -> HttpResponse | None:
+    """Return 503 where a part is away; None where the exception says something else."""
+    if isinstance(raised, OperationalError | InterfaceError):
+        # With its traceback where the database refused a statement, such as a deadlock.
+        logger.error("the database: %s", raised, exc_info=None if _is_away(raised) else raised)
+    elif isinstance(raised, BrokerError):
+        logger.error("the broker: %s", raised)
+    elif isinstance(raised, ObjectStorageError):
+        logger.error("%s", raised)
+    else:
+        return None
+    response = _answer(request, 503)
+    response["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Return whether it is a script that asks: `Accept: application/json`, and no HTML."""
+    return request.accepts("application/json") and not request.accepts("text/html")
+
+
+def _is_away(raised: DatabaseFault) -> bool:
+    state: str | None = getattr(raised.__cause__, "sqlstate", None)
+    return state is None or state.startswith(_AWAY_STATES)
+
+
+def _answer(
+    request: HttpRequest, status: int, words: tuple[object, object] | None = None
+) -> HttpResponse:
+    title, text = words or _WORDS[status]
+    response: HttpResponse
+    if wants_json(request) or request.path.startswith("/api/"):
+        response = JsonResponse({"error": f"{title}. {text}"}, status=status)
+    else:
+        page = render_to_string("error.html", {"title": title, "text": text})
+        response = HttpResponse(page, status=status)
+    response["Cache-Control"] = "no-store"
+    return response

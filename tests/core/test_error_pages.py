@@ -1,0 +1,107 @@
+"""Pages in place of a page: own words, on a phone too, without the database, JSON for a client."""
+
+import psycopg
+import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import IntegrityError, InterfaceError, OperationalError
+from django.http import Http404
+from django.test import Client
+from kombu.exceptions import OperationalError as BrokerError
+
+from evalplatform.core.object_storage import ObjectStorageError
+from tests.core import broken_urls
+
+HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
+AWAY = [
+    OperationalError("connection refused"),
+    InterfaceError("the connection is closed"),
+    BrokerError("[Errno 111] Connection refused"),
+    ObjectStorageError("the store does not answer"),
+]
+
+
+@pytest.fixture
+def visitor(settings):
+    """A client of a site whose page /broken/ raises; without a database."""
+    settings.ROOT_URLCONF = "tests.core.broken_urls"
+    yield Client(raise_request_exception=False)
+    broken_urls.RAISED.clear()
+
+
+def ask(visitor, raised, accept=HTML):
+    broken_urls.RAISED[:] = [raised]
+    return visitor.get("/broken/", headers={"Accept": accept})
+
+
+def assert_is_our_page(answer, says):
+    html = answer.content.decode()
+    assert says in html
+    assert 'name="viewport" content="width=device-width' in html
+    assert "css/site" in html
+    assert answer["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "says"),
+    [
+        (SuspiciousOperation(), 400, "cannot read this request"),
+        (PermissionDenied(), 403, "not allowed"),
+        (Http404(), 404, "This link is not valid"),
+        (ValueError("secret"), 500, "made a mistake"),
+        (IntegrityError("a fault of ours"), 500, "made a mistake"),
+        *[(raised, 503, "Back in a moment") for raised in AWAY],
+    ],
+)
+def test_every_error_has_a_page_of_ours_that_needs_no_database(visitor, raised, status, says):
+    answer = ask(visitor, raised)
+    assert answer.status_code == status
+    assert_is_our_page(answer, says)
+    assert "secret" not in answer.content.decode()
+    told = ask(visitor, raised, accept="application/json")
+    assert told.status_code == status
+    assert says in told.json()["error"]
+    for each in (answer, told):
+        assert each.headers.get("Retry-After") == ("5" if status == 503 else None)
+
+
+def test_fault_outside_a_page_is_told_alike(visitor, monkeypatch):
+    """Such as a session that cannot be stored after the page was made."""
+    storing = "django.contrib.sessions.middleware.SessionMiddleware.process_response"
+    for raised, status in ((OperationalError("refused"), 503), (ValueError(), 500)):
+
+        def fail(self, request, response, raised=raised):
+            raise raised
+
+        monkeypatch.setattr(storing, fail)
+        answer = visitor.get("/healthz", headers={"Accept": HTML})
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("fault", "traced"), [("57P01", False), ("40P01", True)])
+def test_log_has_the_traceback_of_a_refused_statement_alone(visitor, caplog, fault, traced):
+    raised = OperationalError("the server said so")
+    raised.__cause__ = psycopg.errors.lookup(fault)()
+    ask(visitor, raised)
+    record = next(each for each in caplog.records if "the server said so" in each.message)
+    assert bool(record.exc_info) is traced
+
+
+def test_mistyped_link_of_an_annotator_is_explained(client, db):
+    assert_is_our_page(client.get("/annotate/nonsense/"), "This link is not valid")
+
+
+def test_api_speaks_json_whatever_is_accepted(client, db):
+    answer = client.get("/api/nothing/", headers={"Accept": "*/*"})
+    assert answer.status_code == 404
+    assert "This link is not valid. Ask who sent it" in answer.json()["error"]
+
+
+def test_stale_form_is_explained(campaign):
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post(f"/annotate/{campaign.invitation}/begin/", headers={"Accept": HTML})
+    assert answer.status_code == 403
+    assert_is_our_page(answer, "open for too long")
+
+
+def test_foreign_host_gets_a_page(client):
+    assert_is_our_page(client.get("/healthz", headers={"Host": "evil.example"}), "cannot read")
