@@ -28,7 +28,7 @@ def create_comparisons(*, campaign: Campaign, copies: CopyStore) -> list[Compari
     if missing:
         raise BadInputError(
             f"campaign {campaign.slug!r} cannot open: {missing} prompts still lack a sample; "
-            "run `manage.py run_eval` again to finish generation."
+            f"`manage.py run_eval --resume {campaign.slug}` finishes generation."
         )
     screened = screen(campaign, pairs)
     refuse_faults(campaign, screened.passed)

@@ -91,7 +91,7 @@ def screen(campaign: Campaign, pairs: Sequence[SamplePair]) -> Screened:
         missing = len(unchecked(rules.detector, samples))
         raise BadInputError(
             f"campaign {campaign.slug!r}: {missing:,} of {len(samples):,} samples have no safety "
-            f"score by {rules.detector!r} yet; run the same `manage.py run_eval` again, it has "
+            f"score by {rules.detector!r} yet; `manage.py run_eval --resume {campaign.slug}` has "
             "them checked and waits."
         )
     scores = scores_of(detector, samples)

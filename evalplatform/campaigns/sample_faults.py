@@ -131,6 +131,11 @@ def is_identical(pair: SamplePair) -> bool:
     return pair[0].pixels_sha256 == pair[1].pixels_sha256
 
 
+def is_sound(pair: SamplePair) -> bool:
+    """Whether a pair shows two different images, neither of one colour."""
+    return not (is_identical(pair) or any(sample.is_constant for sample in pair))
+
+
 def frozen_faults(campaign: Campaign) -> SampleFaults | None:
     """Return what was counted when the campaign opened; None before that."""
     kept = (campaign.protocol or {}).get("samples")

@@ -12,6 +12,7 @@ from evalplatform.annotation.models import Enrolment, Exclusion
 from evalplatform.annotation.services import exclude
 from evalplatform.campaigns.models import Campaign, Criterion, GoldPair
 from evalplatform.campaigns.safety import screen
+from evalplatform.campaigns.sample_faults import is_sound
 from evalplatform.campaigns.selectors import planned_prompts, sample_pairs
 from evalplatform.core.errors import BadInputError
 from evalplatform.quality.gold import GoldImages, SamplePair, gold_images
@@ -35,7 +36,8 @@ def make_gold_pairs(
     Raises `BadInputError` for a campaign that has opened, while samples are missing, and where
     the campaign's prompts do not give so many pairs.
     """
-    pairs = _all_pairs(campaign)
+    # A black image is no example of the better one.
+    pairs = [pair for pair in _all_pairs(campaign) if is_sound(pair)]
     made = 0
     for criterion in campaign.criteria.all():
         there = campaign.gold_pairs.filter(criterion=criterion)
@@ -105,7 +107,8 @@ def _all_pairs(campaign: Campaign) -> Sequence[SamplePair]:
     if missing or not pairs:
         raise BadInputError(
             f"campaign {campaign.slug!r}: {missing} prompts still lack a sample; run "
-            "`manage.py run_eval` again to finish generation, then make gold pairs."
+            f"`manage.py run_eval --resume {campaign.slug}` to finish generation, then make gold "
+            "pairs."
         )
     pairs = screen(campaign, pairs).passed
     samples = [sample for pair in pairs for sample in pair]

@@ -7,6 +7,8 @@ from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.rules import parse_rules
 from evalplatform.campaigns.sample_faults import frozen_faults
 from evalplatform.core.errors import BadInputError
+from evalplatform.generation.models import Sample
+from evalplatform.quality.services import make_gold_pairs
 from tests import faulty
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +91,15 @@ def test_unknown_is_never_said_to_be_read_in_full():
     said = faults.lines("one", "two")
     assert said[0] == "A = one: 4 of 4 prompts read in full; 0 of 4 images of one colour"
     assert said[1].startswith("B = two: whether its text encoders read the prompts in full is unk")
+
+
+def test_no_gold_is_made_of_a_black_image_or_of_one_that_both_sides_show():
+    """Nobody is to be excluded for not preferring black."""
+    draft = faulty.make_draft(prompts=6, **APPEAL, constant=[0, 1], identical=[2])
+    make_gold_pairs(campaign=draft, counts={"check": 12})
+    used = {pair.origin["sample_sha256"] for pair in draft.gold_pairs.all()}
+    made_of = Sample.objects.filter(image_sha256__in=used)
+    assert set(made_of.values_list("prompt__position", flat=True)) == {3, 4, 5}
 
 
 # ---- by command ---------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def test_cancelled_request_drops_what_waits_and_what_runs(request_):
 )
 def test_cancelled_request_is_not_steered_any_more(request_, again):
     services.cancel_request(request=request_)
-    with pytest.raises(BadInputError, match=r"was cancelled; run its .*run_eval"):
+    with pytest.raises(BadInputError, match=r"was cancelled; `manage\.py run_eval --resume"):
         again(request=request_)
 
 

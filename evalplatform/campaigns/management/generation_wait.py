@@ -74,19 +74,20 @@ def _note(request: GenerationRequest, patient: bool) -> str:
 
 def _refuse_to_wait(request: GenerationRequest, progress: GenerationProgress) -> None:
     """Raise where nothing will come any more. What was made is kept."""
+    go_on = f"`manage.py run_eval --resume {request}`"
     kept = f"{progress.ready} of {progress.total} samples are kept."
     if progress.failures:
         raise GenerationStoppedError(
-            f"{progress.failures[0]} — mend the cause and run the same command again; {kept}"
+            f"{progress.failures[0]} — mend the cause, then {go_on}; {kept}"
         )
     if request.status == GenerationRequest.Status.CANCELLED:
         raise GenerationStoppedError(
-            f"the generation of {request} was cancelled; run the same command to go on; {kept}"
+            f"the generation of {request} was cancelled; {go_on} takes it up again; {kept}"
         )
     in_hand = request.batches.filter(status="running", lease_expires_at__gte=timezone.now())
     if request.is_budget_used and not in_hand.exists():
         raise GenerationStoppedError(
             f"the budget of {request} is used ({request.spent_seconds / 60:.1f} of "
             f"{(request.budget_seconds or 0) / 60:.1f} minutes of worker time); give more with "
-            f"--budget-minutes and run the same command again; {kept}"
+            f"`manage.py run_eval --resume {request} --budget-minutes M`; {kept}"
         )

@@ -51,7 +51,8 @@ def wait_for_checks(campaign: Campaign, samples: Sequence[Sample]) -> None:
             bar.update(task, completed=progress.checked)
             if progress.failures:
                 raise SafetyCheckFailedError(
-                    f"{progress.failures[0]} — mend the cause and run the same command again; "
+                    f"{progress.failures[0]} — mend the cause, then `manage.py run_eval --resume "
+                    f"{campaign.slug}`; "
                     f"{progress.checked:,} of {progress.total:,} samples are checked."
                 )
             if progress.is_complete:

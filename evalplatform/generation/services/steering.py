@@ -36,8 +36,8 @@ def _change(request: GenerationRequest, status: str) -> None:
 
 def _cancelled(request: GenerationRequest) -> BadInputError:
     return BadInputError(
-        f"the generation of {request} was cancelled; run its `manage.py run_eval` again to take "
-        "it up anew."
+        f"the generation of {request} was cancelled; `manage.py run_eval --resume {request}` "
+        "takes it up anew."
     )
 
 

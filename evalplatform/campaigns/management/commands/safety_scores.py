@@ -58,7 +58,8 @@ def scores_csv(campaign: Campaign) -> str:
         progress = safety_progress(rules.detector, samples)
         raise BadInputError(
             f"{campaign.slug!r}: {progress.checked:,} of {progress.total:,} samples are checked by "
-            f"{rules.detector!r}; run `manage.py run_eval` again to have the rest checked."
+            f"{rules.detector!r}; `manage.py run_eval --resume {campaign.slug}` has the others "
+            "checked."
         )
     sides = {sample.pk: side for pair in pairs for sample, side in zip(pair, "AB", strict=True)}
     checks = SafetyCheck.objects.filter(detector=detector, sample__in=sides)
