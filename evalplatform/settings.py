@@ -16,6 +16,9 @@ from evalplatform.core.object_storage import storage_setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("EVALPLATFORM_VAR", str(BASE_DIR / "var"))).resolve()
+# Made here, since Django's file cache would make it one that only its owner may enter, and nginx
+# reads images and static files below it.
+VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY")

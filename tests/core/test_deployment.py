@@ -94,3 +94,16 @@ def test_plain_http_is_sent_to_https_but_health_and_metrics_are_answered(setting
     assert client.get("/metrics", headers={"Authorization": "Bearer token"}).status_code == 200
     answer = client.get("/accounts/sign-in/", headers={"X-Forwarded-Proto": "https"})
     assert answer["Strict-Transport-Security"] == "max-age=3600"
+
+
+def test_what_nginx_reads_lies_in_a_folder_it_may_enter(tmp_path):
+    """Whatever is made there first: Django's file cache closes every folder that it makes."""
+    code = "import django; django.setup(); from django.core.cache import caches"
+    code += "; [cache.set('key', 1) for cache in map(caches.__getitem__, caches.settings)]"
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=settings.BASE_DIR,
+        env=live.environment(EVALPLATFORM_VAR=str(tmp_path / "var"), SECRET_KEY="x" * 60),
+        check=True,
+    )
+    assert (tmp_path / "var").stat().st_mode & 0o005 == 0o005
