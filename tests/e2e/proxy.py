@@ -39,6 +39,14 @@ class Proxy:
         session.verify = str(self.folder / "fullchain.pem")
         return session
 
+    def log_with(self, text: str) -> str:
+        """Return the access log once it holds `text`: a line follows its answer."""
+        deadline = time.monotonic() + 10
+        while text not in (log := (self.folder / "access.log").read_text()):
+            assert time.monotonic() < deadline, log
+            time.sleep(0.02)
+        return log
+
 
 def make_certificate(folder: Path) -> None:
     """Write a certificate for `NAME` that signs itself, as the conf names it, into `folder`."""
