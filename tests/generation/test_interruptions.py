@@ -162,7 +162,7 @@ def test_checkpoint_that_cannot_be_loaded_fails_alone_and_can_be_tried_again(
         with live.worker(**WORKER):
             wait_until(lambda: states() == ["done", "done", "failed", "failed"])
             failed = GenerationBatch.objects.filter(status="failed").first()
-            assert failed.error.startswith("models_backend.errors.CheckpointError: ")
+            assert failed.error.startswith("CheckpointError: ")
             aside.rename(broken)
             assert services.retry_request(request=asked) == 2
             wait_until(lambda: states() == ["done"] * 4)
