@@ -58,6 +58,13 @@ def test_killed_gunicorn_workers_are_replaced_by_their_master(site):
     assert site.master == before
 
 
+def test_running_site_is_not_started_again_at_another_port(site):
+    other = site.manage("services", "start", "web", "--port", str(site.port + 1))
+    assert other.returncode == 2
+    assert f"the site runs at {site.address} already" in other.stderr
+    assert_runs(site)
+
+
 def test_stop_ends_what_a_killed_master_left_behind(site):
     hanging = site.master.children()[0]
     hanging.suspend()
@@ -66,7 +73,6 @@ def test_stop_ends_what_a_killed_master_left_behind(site):
     assert site.services("stop").stdout == "stopped: web, postgres\n"
     assert site.listeners() == set()
     assert not is_alive(hanging)
-    assert_starts_at_the_first_try(site)
 
 
 def test_port_of_somebody_else_is_left_alone_and_named(site):
@@ -85,13 +91,6 @@ def test_port_of_somebody_else_is_left_alone_and_named(site):
         server.shutdown()
         thread.join()
     assert_starts_at_the_first_try(site)
-
-
-def test_running_site_is_not_started_again_at_another_port(site):
-    other = site.manage("services", "start", "web", "--port", str(site.port + 1))
-    assert other.returncode == 2
-    assert f"the site runs at {site.address} already" in other.stderr
-    assert_runs(site)
 
 
 def test_number_of_a_gone_postmaster_that_another_process_has_now_is_no_server(tmp_path):
