@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from evalplatform.accounts.models import CrowdIdentity
 from evalplatform.annotation.models import CrowdVisit, Enrolment
+from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 
 Platform = CrowdIdentity.Platform
@@ -92,15 +93,23 @@ def exit_of(enrolment: Enrolment, state: str) -> dict[str, Any] | None:
     visit = enrolment.visits.order_by("-came_at", "-pk").first()
     if visit is None:
         return None
-    return (
-        _to_prolific(enrolment, state)
-        if visit.platform == Platform.PROLIFIC
-        else _to_mturk(enrolment, visit)
-    )
+    return way_back(visit, enrolment.campaign, state, judged=enrolment.judged)
 
 
-def _to_prolific(enrolment: Enrolment, state: str) -> dict[str, Any] | None:
-    rules = enrolment.campaign.checked_rules.crowd
+def way_back(
+    came: Arrival | CrowdVisit, campaign: Campaign, state: str, *, judged: int = 0
+) -> dict[str, Any] | None:
+    """Return what takes somebody who `came` from a platform back to it, after `judged` pairs.
+
+    None where the platform wants a code and the campaign's rules have none.
+    """
+    if came.platform == Platform.PROLIFIC:
+        return _to_prolific(campaign, state)
+    return _to_mturk(came, judged)
+
+
+def _to_prolific(campaign: Campaign, state: str) -> dict[str, Any] | None:
+    rules = campaign.checked_rules.crowd
     out = state == "disqualified"
     code = rules.prolific_screened_out_code if out else rules.prolific_completion_code
     if not code:
@@ -113,10 +122,10 @@ def _to_prolific(enrolment: Enrolment, state: str) -> dict[str, Any] | None:
     }
 
 
-def _to_mturk(enrolment: Enrolment, visit: CrowdVisit) -> dict[str, Any]:
+def _to_mturk(came: Arrival | CrowdVisit, judged: int) -> dict[str, Any]:
     return {
         "method": "post",
-        "url": f"{visit.submit_to}/mturk/externalSubmit",
-        "fields": {"assignmentId": visit.session_id, "judged": str(enrolment.judged)},
+        "url": f"{came.submit_to}/mturk/externalSubmit",
+        "fields": {"assignmentId": came.session_id, "judged": str(judged)},
         "label": gettext("Submit to MTurk"),
     }

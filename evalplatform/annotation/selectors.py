@@ -1,6 +1,7 @@
 """Reading an annotator's work."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Q
 
@@ -30,6 +31,15 @@ def enrolment_of(annotator_id: int | None, invitation: str) -> Enrolment | None:
     Only its keys are read: every service locks its row and reads the rest then.
     """
     return None if annotator_id is None else statements.find_enrolment(annotator_id, invitation)
+
+
+def has_enrolled(campaign: Campaign, arrival: Arrival) -> bool:
+    """Whether whoever comes from a crowd platform takes part already, in whichever session."""
+    return Enrolment.objects.filter(
+        campaign=campaign,
+        annotator__crowd_identity__platform=arrival.platform,
+        annotator__crowd_identity__external_id=arrival.external_id,
+    ).exists()
 
 
 def enrolment_at_visit(campaign: Campaign, arrival: Arrival) -> Enrolment | None:
@@ -86,6 +96,25 @@ def others_hold_the_rest(enrolment: Enrolment) -> bool:
         .exclude(comparison__releases__annotator=enrolment.annotator_id)
         .exists()
     )
+
+
+def closed_to_newcomers(campaign: Campaign, now: datetime) -> str | None:
+    """Return why nobody new can begin in an opened campaign at `now`; None where they can.
+
+    `closed` or `paused` as it is; `done` where every slot has its vote; `waiting` where others
+    hold every slot that has none.
+    """
+    if campaign.status == Campaign.Status.PAUSED:
+        return "paused"
+    if campaign.status != Campaign.Status.OPEN:
+        return "closed"
+    pending = Assignment.objects.main().pending().filter(campaign=campaign)
+    if pending.filter(annotator__isnull=True).exists():
+        return None
+    leased = pending.filter(annotator__isnull=False)
+    if leased.filter(lease_expires_at__lt=now).exists():
+        return None
+    return "waiting" if leased.exists() else "done"
 
 
 def votes_missing(campaign: Campaign) -> int:

@@ -13,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import never_cache
@@ -31,14 +32,16 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 
 ARRIVAL_KEY = "arrival"
+# For a page with a way back to a crowd platform: its form goes there.
+LEADS_BACK: Any = {"form-action": [crowd.PROLIFIC_HOST, *crowd.MTURK_HOSTS]}
 VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 
 
 @require_GET
 @never_cache
-@csp_update({"form-action": [crowd.PROLIFIC_HOST, *crowd.MTURK_HOSTS]})  # type: ignore[arg-type]
+@csp_update(LEADS_BACK)  # type: ignore[arg-type]
 def work(request: HttpRequest, invitation: str) -> HttpResponse:
-    """The pair to judge; before consent, the welcome page; at the end, thanks."""
+    """The pair to judge; before consent, the welcome page or why not now; at the end, thanks."""
     campaign = _campaign(invitation)
     if request.GET:
         entered = _enter(request, campaign)
@@ -46,7 +49,7 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
             return entered
     enrolment = selectors.enrolment_of(annotator_id(request), invitation)
     if enrolment is None:
-        return _welcome(request, campaign)
+        return _not_now(request, campaign, _arrival_kept(request)) or _welcome(request, campaign)
     state = _state(enrolment, want=1)
     pair = state["pairs"][0] if state["pairs"] else None
     context = {"campaign": campaign, "state": state, "pair": pair, "me": _opaque(enrolment)}
@@ -73,14 +76,20 @@ def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
             raise Http404
         return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
     if crowd.is_mturk_preview(request.GET):
-        return _framed(_welcome(request, campaign, preview=True))
+        preview = _not_now(request, campaign, None) or _welcome(request, campaign, preview=True)
+        return _framed(preview)
     try:
         arrival = crowd.arrival_of(request.GET.dict())
     except BadInputError as error:
         return _problem(request, None, str(error))
     if arrival is None:
         return None
-    if arrival.platform == crowd.Platform.MTURK and "tab" not in request.GET:
+    is_framed = arrival.platform == crowd.Platform.MTURK and "tab" not in request.GET
+    if not selectors.has_enrolled(campaign, arrival):
+        page = _not_now(request, campaign, arrival)
+        if page is not None:
+            return _framed(page) if is_framed else page
+    if is_framed:
         return _framed(_mturk(request, campaign, arrival))
     annotator = _arrive(request, campaign, arrival)
     return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
@@ -118,6 +127,29 @@ def _framed(response: HttpResponse) -> HttpResponse:
     return response
 
 
+def _arrival_kept(request: HttpRequest) -> crowd.Arrival | None:
+    """Return how somebody came who has not agreed to take part yet."""
+    kept = request.session.get(ARRIVAL_KEY)
+    return crowd.Arrival(**kept) if kept else None
+
+
+def _not_now(
+    request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival | None
+) -> HttpResponse | None:
+    """Tell a newcomer why they cannot begin, and store nothing; None where they can."""
+    state = selectors.closed_to_newcomers(campaign, timezone.now())
+    if state is None:
+        return None
+    work_url = reverse("annotation:work", args=[campaign.invitation])
+    context = {
+        "state": state,
+        "exit": crowd.way_back(arrival, campaign, state) if arrival else None,
+        # With what the platform put into the address, which is kept nowhere else.
+        "again": request.get_full_path() if request.method == "GET" else work_url,
+    }
+    return render(request, "annotation/not_now.html", context)
+
+
 def _welcome(request: HttpRequest, campaign: Campaign, *, preview: bool = False) -> HttpResponse:
     context = welcome_context(campaign) | {
         "platform": "mturk" if preview else request.session.get(ARRIVAL_KEY, {}).get("platform"),
@@ -136,15 +168,20 @@ def example(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpRespon
 
 
 @require_POST
+@csp_update(LEADS_BACK)  # type: ignore[arg-type]
 def begin(request: HttpRequest, invitation: str) -> HttpResponse:
-    """Consent given: make the annotator known and enrol them."""
+    """Consent given: make the annotator known and enrol them, if there is something to judge."""
     campaign = _campaign(invitation)
     identifier = annotator_id(request)
+    arrival = _arrival_kept(request)
+    if selectors.enrolment_of(identifier, invitation) is None:
+        page = _not_now(request, campaign, arrival)
+        if page is not None:
+            return page
     annotator = Annotator.objects.filter(pk=identifier).first() if identifier else None
     if annotator is None:
         annotator = Annotator.objects.create()
-    remembered = request.session.pop(ARRIVAL_KEY, None)
-    arrival = crowd.Arrival(**remembered) if remembered else None
+    request.session.pop(ARRIVAL_KEY, None)
     services.enrol(campaign=campaign, annotator=annotator, arrival=arrival)
     return sign_in(redirect("annotation:work", invitation=invitation), annotator)
 

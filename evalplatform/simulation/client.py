@@ -29,6 +29,8 @@ class SimulatedAnnotator:
     def judge_all(self) -> int:
         """Judge every pair the site offers; return how many."""
         page = self._begin()
+        if page is None:
+            return 0
         state = self._request("GET", urljoin(page, "next/")).json()
         count = 0
         while state["state"] == "pair":
@@ -36,13 +38,16 @@ class SimulatedAnnotator:
             count += 1
         return count
 
-    def _begin(self) -> str:
-        """Sign in by the personal link and agree to take part; return the page's address."""
+    def _begin(self) -> str | None:
+        """Sign in by the personal link and agree to take part; return the page's address.
+
+        None where the site says that there is nothing to begin just now.
+        """
         response = self._request("GET", self._link)
         page = response.url
         if re.search(r'action="[^"]*/begin/"', response.text):
-            self._request("POST", urljoin(page, "begin/"), data=self._csrf())
-        return page
+            response = self._request("POST", urljoin(page, "begin/"), data=self._csrf())
+        return None if "data-not-now" in response.text else page
 
     def _judge(self, page: str, pair: dict[str, Any]) -> dict[str, Any]:
         left, right = (

@@ -1,8 +1,11 @@
 """WCAG 2.2 AA as far as a machine can tell, in every state of the annotator's page."""
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Assignment
 from evalplatform.campaigns.criteria import CriterionPlan
 from evalplatform.campaigns.models import Criterion
 from tests.e2e.accessibility import assert_page_is_accessible
@@ -23,6 +26,23 @@ def test_welcome_page(open_page, make_campaign):
     }
     annotator = open_page(make_campaign(rules=rules)).open()
     assert_accessible(annotator, "welcome")
+
+
+def test_page_of_who_cannot_begin(open_page, make_campaign):
+    """With all that it can hold: the longest words, the way back and the link to look again."""
+    rules = {"crowd": {"prolific_completion_code": "C0DE"}}
+    campaign = make_campaign(rules=rules, k=1)
+    Assignment.objects.update(
+        annotator=Annotator.objects.create(), leased_at=timezone.now(),
+        lease_expires_at=timezone.now() + timezone.timedelta(hours=1),
+    )  # fmt: skip
+    annotator = open_page(campaign)
+    annotator.tab.goto(f"{annotator.url}?PROLIFIC_PID=5f1e0a")
+    heading = annotator.tab.get_by_role("heading", level=1)
+    expect(heading).to_have_text("No pair is free right now")
+    assert_accessible(annotator, "not now")
+    annotator.tab.get_by_role("link", name="Look again").click()
+    expect(annotator.tab.get_by_role("button", name="Return to Prolific")).to_be_visible()
 
 
 def test_pair_and_what_opens_over_it(open_page, make_campaign):

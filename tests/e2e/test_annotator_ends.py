@@ -51,12 +51,13 @@ def test_paused_returned_disqualified_and_closed_are_told_apart(annotator, campa
 
 
 def test_waiting_looks_again_by_itself(open_page, make_campaign, ana):
-    campaign = make_campaign(criteria=["visual_appeal"], prompts=1, k=1)
+    campaign = make_campaign(criteria=["visual_appeal"], prompts=2, k=1)
     other = factories.enrol(campaign=campaign, annotator=ana)
     slot = factories.lease(other)
     annotator = open_page(campaign)
     annotator.tab.clock.install()
-    annotator.agree()
+    annotator.begin()
+    annotator.answer("ArrowLeft")
     expect_end(annotator, "No pair is free right now")
     past = timezone.now() - timezone.timedelta(hours=1)
     Assignment.objects.filter(pk=slot.pk).update(

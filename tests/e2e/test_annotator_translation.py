@@ -142,6 +142,10 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
                 "qualification": 5, "platform": platform, "preview": platform == "mturk",
             },
         )  # fmt: skip
+    for why in ("closed", "paused", "done", "waiting"):
+        pages[f"not now, {why}"] = render_to_string(
+            "annotation/not_now.html", {"state": why, "exit": way_out, "again": "/"}
+        )
     enrolment = factories.enrol(campaign=campaign, annotator=ana)
     now = timezone.now()
     held = hold_pairs(enrolment=enrolment, want=1, now=now)

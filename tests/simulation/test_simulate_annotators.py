@@ -46,6 +46,13 @@ def test_running_again_adds_nothing(campaign, site, capsys):
     assert Assignment.objects.pending().count() == 0
 
 
+def test_newcomers_who_find_nothing_to_judge_give_no_votes(campaign, site):
+    simulate(campaign, site, annotators=5, seed=5)
+    simulate(campaign, site, annotators=5, seed=6)
+    assert Vote.objects.count() == 40
+    assert Annotator.objects.filter(enrolments__isnull=True).count() == 5
+
+
 def test_too_few_annotators_are_refused(campaign, site):
     with pytest.raises(CommandError, match="use --annotators 5 or more") as raised:
         simulate(campaign, site, annotators=4)

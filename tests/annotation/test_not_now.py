@@ -1,0 +1,218 @@
+"""Who comes when nobody can begin is told so before they agree to anything."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from evalplatform.accounts.models import Annotator, CrowdIdentity
+from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
+from evalplatform.annotation.selectors import closed_to_newcomers
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+JSON = {"headers": {"accept": "application/json"}}
+HEADINGS = {
+    "closed": "This study has ended",
+    "paused": "This study is paused",
+    "done": "All pairs have been judged",
+    "waiting": "No pair is free right now",
+}
+STATES = pytest.mark.parametrize("state", HEADINGS)
+PROLIFIC = {"PROLIFIC_PID": "5f1e0a", "STUDY_ID": "study1", "SESSION_ID": "session1"}
+MTURK = {
+    "workerId": "A1WORKER", "assignmentId": "3ASSIGN", "hitId": "3HIT",
+    "turkSubmitTo": "https://workersandbox.mturk.com",
+}  # fmt: skip
+RULES = {"crowd": {"prolific_completion_code": "CDONE", "prolific_screened_out_code": "COUT"}}
+
+
+@pytest.fixture
+def campaign():
+    """Two comparisons with one slot each."""
+    made = factories.make_draft(prompts=2, k=1, criteria=["visual_appeal"], rules=RULES)
+    open_campaign(campaign=made)
+    return made
+
+
+@pytest.fixture
+def url(campaign):
+    return reverse("annotation:work", args=[campaign.invitation])
+
+
+@pytest.fixture
+def bring_to(campaign, ana):
+    """Bring the campaign to a state in which nobody new can begin; Ana took part before."""
+    enrolment = factories.enrol(campaign=campaign, annotator=ana)
+
+    def bring_to(state: str) -> None:
+        if state == "closed":
+            close_campaign(campaign=campaign)
+        elif state == "paused":
+            pause_campaign(campaign=campaign)
+        elif state == "done":
+            factories.judge_everything(campaign, [ana], lambda assignment: "left")
+        else:
+            factories.vote(enrolment, factories.lease(enrolment))
+            factories.lease(enrolment)
+
+    return bring_to
+
+
+def stored() -> list[int]:
+    kept = (Annotator, Enrolment, CrowdIdentity, CrowdVisit, Session)
+    return [each.objects.count() for each in kept]
+
+
+def assert_not_now(response, state: str) -> str:
+    """It is the page of that state, and it offers no way to begin; returns the page."""
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert f'data-not-now="{state}"' in page
+    assert HEADINGS[state] in page
+    assert "I agree, start" not in page
+    assert "begin/" not in page
+    return page
+
+
+@STATES
+def test_newcomer_is_told_before_consent_and_nothing_is_stored(client, url, bring_to, state):
+    bring_to(state)
+    before = stored()
+    page = assert_not_now(client.get(url), state)
+    assert ("Look again" in page) == (state in ("paused", "waiting"))
+    assert_not_now(client.post(url + "begin/"), state)
+    assert stored() == before
+    assert "annotator" not in client.cookies
+    assert client.get(url + "next/", **JSON).status_code == 404
+
+
+@STATES
+def test_consent_that_comes_too_late_stores_nothing(client, url, bring_to, state):
+    assert "I agree, start" in client.get(url).content.decode()
+    bring_to(state)
+    before = stored()
+    page = assert_not_now(client.post(url + "begin/"), state)
+    if state in ("paused", "waiting"):
+        assert f'href="{url}"' in page  # the address of the form itself answers no link
+    assert stored() == before
+
+
+@STATES
+def test_who_comes_from_prolific_is_sent_back_and_not_stored(client, url, bring_to, state):
+    bring_to(state)
+    before = stored()
+    response = client.get(url, PROLIFIC)
+    page = assert_not_now(response, state)
+    assert 'action="https://app.prolific.com/submissions/complete"' in page
+    assert 'name="cc" value="CDONE"' in page
+    assert "https://app.prolific.com" in response["Content-Security-Policy"]
+    assert stored() == before
+
+
+def test_way_back_is_there_too_when_the_study_ended_before_the_consent(client, url, bring_to):
+    client.get(url, PROLIFIC)
+    bring_to("done")
+    for response in (client.get(url), client.post(url + "begin/"), client.get(url)):
+        assert 'name="cc" value="CDONE"' in assert_not_now(response, "done")
+        assert "https://app.prolific.com" in response["Content-Security-Policy"]
+    assert (Enrolment.objects.count(), CrowdVisit.objects.count()) == (1, 0)
+
+
+@STATES
+def test_mturk_frame_says_it_in_place_of_the_task(client, url, bring_to, state):
+    bring_to(state)
+    before = stored()
+    for query in (MTURK, MTURK | {"tab": "1"}):
+        response = client.get(url, query)
+        page = assert_not_now(response, state)
+        assert 'action="https://workersandbox.mturk.com/mturk/externalSubmit"' in page
+        assert 'name="assignmentId" value="3ASSIGN"' in page
+        assert 'name="judged" value="0"' in page
+        assert ("X-Frame-Options" not in response) == ("tab" not in query)
+    assert stored() == before
+
+
+def test_mturk_preview_says_it_before_the_hit_is_accepted(client, url, bring_to):
+    bring_to("done")
+    response = client.get(url, {"assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "hitId": "3HIT"})
+    assert "externalSubmit" not in assert_not_now(response, "done")
+    assert "frame-ancestors https://www.mturk.com" in response["Content-Security-Policy"]
+
+
+def test_visitor_without_a_platform_is_offered_no_way_back(client, url, bring_to):
+    bring_to("closed")
+    assert "<form" not in assert_not_now(client.get(url), "closed")
+
+
+def test_personal_link_of_who_has_not_begun_enrols_nobody(client, url, bring_to, ben):
+    bring_to("waiting")
+    assert_not_now(client.get(url, {"key": ben.access_key}, follow=True), "waiting")
+    assert_not_now(client.post(url + "begin/"), "waiting")
+    assert ben.enrolments.count() == 0
+
+
+@STATES
+def test_who_has_begun_keeps_their_own_page(client, url, bring_to, ana, state):
+    bring_to(state)
+    client.get(url, {"key": ana.access_key})
+    assert "data-not-now" not in client.get(url).content.decode()
+    assert client.post(url + "begin/")["Location"] == url
+    told = client.get(url + "next/", **JSON).json()["state"]
+    assert told == ("pair" if state == "waiting" else state)  # Ana is the one who holds it
+
+
+def test_who_began_from_a_platform_keeps_their_page_on_another_device(client, url, campaign):
+    client.get(url, PROLIFIC)
+    client.post(url + "begin/")
+    close_campaign(campaign=campaign)
+    other = Client()
+    response = other.get(url, PROLIFIC, follow=True)
+    assert response.redirect_chain == [(url, 302)]
+    assert "data-not-now" not in response.content.decode()
+
+
+def test_newcomer_can_begin_when_a_pair_comes_free(client, url, bring_to, campaign):
+    bring_to("waiting")
+    held = Assignment.objects.pending().get()
+    now = timezone.now()
+    assert closed_to_newcomers(campaign, now) == "waiting"
+    assert closed_to_newcomers(campaign, held.lease_expires_at + timedelta(seconds=1)) is None
+    past = now - timedelta(hours=1)
+    Assignment.objects.filter(pk=held.pk).update(
+        leased_at=past, lease_expires_at=past + timedelta(minutes=1)
+    )
+    assert "I agree, start" in client.get(url).content.decode()
+    assert client.post(url + "begin/")["Location"] == url
+    assert client.get(url + "next/", **JSON).json()["state"] == "pair"
+
+
+def test_paused_study_lets_newcomers_in_when_it_goes_on(client, url, bring_to, campaign):
+    bring_to("paused")
+    assert_not_now(client.get(url), "paused")
+    resume_campaign(campaign=campaign)
+    assert "I agree, start" in client.get(url).content.decode()
+
+
+def test_checks_that_somebody_holds_keep_nobody_waiting(ana):
+    """A gold pair that was left unanswered is no slot that could come free."""
+    campaign = factories.make_draft(
+        prompts=1, k=1, criteria=["visual_appeal"], slug="checked", rules={
+            "quality": {"qualification_pairs": 1, "qualification_pass": 0}
+        },
+    )  # fmt: skip
+    factories.add_gold(campaign, "qualification", 1)
+    open_campaign(campaign=campaign)
+    factories.lease(factories.enrol(campaign=campaign, annotator=ana))
+    assert Assignment.objects.filter(purpose="qualification").count() == 1
+    now = timezone.now()
+    assert closed_to_newcomers(campaign, now) is None
+    Assignment.objects.main().update(
+        annotator=ana, leased_at=now, lease_expires_at=now + timedelta(minutes=1), completed_at=now
+    )
+    assert closed_to_newcomers(campaign, now) == "done"
