@@ -6,6 +6,7 @@ import logging
 import platform
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL.Image import Image
 
 from models_backend.errors import InputError
 from models_backend.families.base import Denoised, Family, SamplerSettings
-from models_backend.memory import is_out_of_memory, release_memory
+from models_backend.memory import held_by_others, is_out_of_memory, release_memory, usable_bytes
 from models_backend.nn.reading import Reading
 from models_backend.sample import check_request, load_pipeline
 from models_backend.warm import PipelineCache
@@ -45,6 +46,9 @@ class _Pending:
         with self._none_left:
             self._none_left.wait_for(lambda: self._count == 0)
 
+    def __bool__(self) -> bool:
+        return self._count > 0
+
 
 class Part:
     """Images that were denoised together; whoever takes it must decode or discard it.
@@ -56,7 +60,7 @@ class Part:
 
     def __init__(
         self, start: int, seconds: dict[str, float], family: Family, denoised: Denoised,
-        pending: _Pending, readings: list[Reading | None],
+        pending: _Pending, readings: list[Reading | None], fitting: DecodesAtOnce,
     ) -> None:  # fmt: skip
         self.start = start
         self.readings = readings
@@ -66,6 +70,7 @@ class Part:
         self._denoised: Denoised | None = denoised
         self._images: list[Image] = []
         self._pending = pending
+        self._fitting = fitting
         pending.add(1)
 
     def decode(self) -> list[Image]:
@@ -86,7 +91,7 @@ class Part:
             raise ValueError("this part was decoded or discarded before")
         if not self._images:
             begun = time.perf_counter()
-            self._images = decode(self._family, self._denoised)
+            self._images = self._fitting.decode(self._family, self._denoised)
             self.seconds["decode"] = time.perf_counter() - begun
 
     def discard(self) -> None:
@@ -96,16 +101,27 @@ class Part:
             self._pending.add(-1)
 
 
-def decode(family: Family, denoised: Denoised) -> list[Image]:
-    """Return the images of what was denoised, in halves where memory runs out."""
-    try:
-        return family.decode(denoised)
-    except Exception as error:
-        if not is_out_of_memory(error) or len(denoised) < 2:
-            raise
-        release_memory(error)
-    half = len(denoised) // 2
-    return decode(family, denoised[:half]) + decode(family, denoised[half:])
+class DecodesAtOnce:
+    """How many images of one kind were seen to fit when they are decoded together."""
+
+    def __init__(self) -> None:
+        self._most: int | None = None
+
+    def decode(self, family: Family, denoised: Denoised) -> list[Image]:
+        """Return the images of what was denoised, in halves where memory runs out."""
+        images: list[Image] = []
+        while len(images) < len(denoised):
+            left = len(denoised) - len(images)
+            size = left if self._most is None else min(left, self._most)
+            try:
+                images += family.decode(denoised[len(images) : len(images) + size])
+            except Exception as error:
+                if not is_out_of_memory(error) or size < 2:
+                    raise
+                release_memory(error)
+                self._most = size // 2
+                logger.warning("out of memory: going on with %d images decoded at once", size // 2)
+        return images
 
 
 class Drawer:
@@ -118,13 +134,16 @@ class Drawer:
     def __init__(self, *, memory_bytes: int = 0, images_per_step: int = 8) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.device_bytes = _device_bytes(self.device)
-        share = int(self.device_bytes * _WARM_SHARE[self.device.type])
+        share = int(usable_bytes(self.device, self.device_bytes) * _WARM_SHARE[self.device.type])
         self.warm = PipelineCache(
             memory_bytes or share, partial(load_pipeline, device=str(self.device))
         )
         self.images_per_step = images_per_step
         # What was seen to fit, by what decides it: checkpoint, size, and whether guided.
         self._fitting: dict[tuple[Any, ...], int] = {}
+        self._decoding: defaultdict[tuple[Any, ...], DecodesAtOnce] = defaultdict(DecodesAtOnce)
+        # Where a part that is being decoded leaves too little for the next to be denoised.
+        self._one_after_the_other: set[tuple[Any, ...]] = set()
         self._pending = _Pending()
 
     @property
@@ -153,8 +172,8 @@ class Drawer:
     ) -> Iterator[Part]:
         """Denoise every (prompt, seed) and yield part by part, in order.
 
-        Where memory runs out, other pipelines are dropped first, then the parts halved; the size
-        that fitted is remembered.
+        Where memory runs out, what is being decoded is waited for, then other pipelines are
+        dropped, then the parts halved; what helped is remembered.
 
         Raises:
             InputError: settings the checkpoint cannot honour, or an image that does not fit alone.
@@ -170,6 +189,9 @@ class Drawer:
         start = 0
         while start < len(prompts):
             size = self._fitting.get(key, self.images_per_step)
+            if key in self._one_after_the_other:
+                self._pending.wait()
+            beside = bool(self._pending)
             begun = time.perf_counter()
             try:
                 denoised = family.denoise(
@@ -180,11 +202,13 @@ class Drawer:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                self._shrink(key, min(size, len(prompts) - start), error)
+                self._shrink(key, min(size, len(prompts) - start), error, beside)
                 continue
             seconds = {"load": load_seconds, "denoise": time.perf_counter() - begun}
             readings = family.readings(prompts[start : start + len(denoised)])
-            part = Part(start, seconds, family, denoised, self._pending, readings)
+            part = Part(
+                start, seconds, family, denoised, self._pending, readings, self._decoding[key]
+            )
             if self.device.type == "cpu":
                 try:
                     part.decode_ahead()
@@ -195,18 +219,25 @@ class Drawer:
             start += part.count
             load_seconds = 0.0
 
-    def _shrink(self, key: tuple[Any, ...], size: int, error: Exception) -> None:
-        """Make room after memory ran out with `size` images, or say that nothing helps."""
+    def _shrink(self, key: tuple[Any, ...], size: int, error: Exception, beside: bool) -> None:
+        """Make room after memory ran out with `size` images, or say that nothing helps.
+
+        `beside`: whether another part was there to be decoded meanwhile.
+        """
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         release_memory(error)
         self._pending.wait()
+        if beside:  # its memory is free now: no reason to halve this one
+            self._one_after_the_other.add(key)
+            logger.warning("out of memory while decoding: going on one after the other")
+            return
         if self.warm.keep_only(key[0]):
             return
         if size == 1:
             raise InputError(
                 f"one image does not fit into the memory of {self.device_name} "
-                f"({self.device_bytes / 2**30:.1f} GiB): {reason}; use a smaller size or a larger "
-                "device"
+                f"({self.device_bytes / 2**30:.1f} GiB{held_by_others(self.device)}): {reason}; "
+                "use a smaller size or a larger device"
             )
         self._fitting[key] = size // 2
         logger.warning("out of memory with %d images at once; going on with %d", size, size // 2)

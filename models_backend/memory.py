@@ -15,6 +15,7 @@ from models_backend.config import LoopConfig
 from models_backend.errors import InputError
 
 _FLOAT = 4
+_OTHERS = 0.05  # of a GPU: what the driver and a context take, with room
 _OUT_OF_MEMORY = (
     "defaultcpuallocator",  # "not enough memory" or "can't allocate memory: you tried to ..."
     "can't allocate memory",
@@ -44,24 +45,50 @@ def available_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def usable_bytes(device: torch.device, total: int) -> int:
+    """Return what of a device's `total` bytes this process can come to hold.
+
+    Of a GPU that other programs use, what they leave; of a machine's memory, all of it.
+    """
+    return total if device.type != "cuda" else total - _taken_by_others(device)
+
+
+def held_by_others(device: torch.device) -> str:
+    """Return a few words on the memory of a GPU that other programs hold; empty where little is."""
+    if device.type != "cuda":
+        return ""
+    taken, total = _taken_by_others(device), torch.cuda.mem_get_info(device)[1]
+    if taken < _OTHERS * total:
+        return ""
+    return f", {taken / 2**30:.1f} GiB of it held by other programs"
+
+
+def _taken_by_others(device: torch.device) -> int:
+    free, total = torch.cuda.mem_get_info(device)
+    return max(0, int(total - free - torch.cuda.memory_reserved(device)))
+
+
 def refuse_to_build(parameters: int, config: LoopConfig, stage: str) -> None:
     """Raise `InputError` where a network of so many parameters cannot even be made and trained.
 
     Asked before the weights exist, with the count of a network on the meta device: weights are
-    made in the machine's memory, and on a CPU the training's state comes beside them.
+    made in the machine's memory; the training's state lies beside them, or on a GPU.
     """
     from accelerate import PartialState
 
-    needed = parameters * _FLOAT
+    device = PartialState().device
     sharded = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
-    if PartialState().device.type == "cpu" and not sharded:
-        needed += training_bytes(parameters, config)
+    weights, state = parameters * _FLOAT, training_bytes(parameters, config)
+    if device.type == "cpu" and not sharded:
+        weights += state
     available = available_bytes(torch.device("cpu"))
-    if needed > available:
+    if weights > available:
         raise InputError(
-            f"{stage}: {parameters / 1e6:.0f} M parameters need at least {needed / 2**30:.1f} GiB "
+            f"{stage}: {parameters / 1e6:.0f} M parameters need at least {weights / 2**30:.1f} GiB "
             f"of memory, {available / 2**30:.1f} GiB are free; choose a smaller size"
         )
+    if device.type == "cuda" and not sharded:
+        _refuse_more_than_free(parameters, parameters * _FLOAT + state, device, stage)
 
 
 def refuse_too_little_memory(
@@ -75,13 +102,28 @@ def refuse_too_little_memory(
     parameters = sum(p.numel() for p in module.parameters())
     moved = device.type == "cuda" and next(module.parameters()).device.type != "cuda"
     needed = training_bytes(parameters, config) + parameters * _FLOAT * moved
+    _refuse_more_than_free(parameters, needed, device, stage)
+
+
+def _refuse_more_than_free(parameters: int, needed: int, device: torch.device, stage: str) -> None:
     available = available_bytes(device)
-    if needed > available:
-        raise InputError(
-            f"{stage}: {parameters / 1e6:.0f} M parameters need at least {needed / 2**30:.1f} GiB "
-            f"to train, {available / 2**30:.1f} GiB are free on {device}; choose smaller widths, "
-            "or shard over several devices (FSDP, see docs/training.md)"
-        )
+    if needed <= available:
+        return
+    others = held_by_others(device)
+    instead = "wait for the other programs or take another GPU; or " if others else ""
+    raise InputError(
+        f"{stage}: {parameters / 1e6:.0f} M parameters need at least {needed / 2**30:.1f} GiB "
+        f"to train, {available / 2**30:.1f} GiB are free on {_name(device)}{others}; "
+        f"{instead}choose smaller widths, or shard over several devices (FSDP, see "
+        "docs/training.md)"
+    )
+
+
+def _name(device: torch.device) -> str:
+    if device.type != "cuda":
+        return str(device)
+    total = torch.cuda.mem_get_info(device)[1]
+    return f"{torch.cuda.get_device_name(device)} ({total / 2**30:.1f} GiB)"
 
 
 # -- while sampling -------------------------------------------------------------------------------

@@ -1,13 +1,15 @@
 """Warm pipelines within a budget of memory, and parts that shrink where memory runs out."""
 
+import queue
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from models_backend.drawing import Drawer, decode
+from models_backend.drawing import DecodesAtOnce, Drawer
 from models_backend.errors import InputError
 from models_backend.families.base import SamplerSettings
 from models_backend.families.denoised import Denoised
@@ -19,9 +21,14 @@ ONE, TWO, THREE = Path("one"), Path("two"), Path("three")
 class Pipeline:
     """As large as it is told, and out of memory with more images than `room` at once."""
 
-    def __init__(self, size: int = 1, room: int = 100, decoding_room: int = 100) -> None:
+    def __init__(
+        self, size: int = 1, room: int = 100, decoding_room: int = 100, shared: int = 1000
+    ) -> None:
         self.size, self.room, self.decoding_room = size, room, decoding_room
+        self.shared = shared  # images that fit, those to be decoded and those denoised together
+        self.held = 0
         self.asked: list[int] = []
+        self.decoded: list[int] = []
         self.unloaded = False
 
     def memory_bytes(self) -> int:
@@ -32,8 +39,9 @@ class Pipeline:
 
     def denoise(self, *, prompts, seeds, settings) -> Denoised:
         self.asked.append(len(prompts))
-        if len(prompts) > self.room:
+        if len(prompts) > min(self.room, self.shared - self.held):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        self.held += len(prompts)
         return Denoised(torch.tensor([float(seed) for seed in seeds]))
 
     def readings(self, prompts) -> list[None]:
@@ -41,8 +49,10 @@ class Pipeline:
 
     def decode(self, denoised: Denoised) -> list[Image.Image]:
         assert not self.unloaded
+        self.decoded.append(len(denoised))
         if len(denoised) > self.decoding_room:
             raise torch.OutOfMemoryError("CUDA out of memory.")
+        self.held -= len(denoised)
         return [Image.new("RGB", (1, 1), (int(each), 0, 0)) for each in denoised.latents]
 
 
@@ -170,8 +180,43 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch):
 
 def test_decoding_that_runs_out_of_memory_goes_on_in_halves():
     pipeline = Pipeline(decoding_room=2)
-    images = decode(pipeline, Denoised(torch.arange(7.0)))
+    images = DecodesAtOnce().decode(pipeline, Denoised(torch.arange(7.0)))
     assert [image.getpixel((0, 0))[0] for image in images] == list(range(7))
+
+
+def test_what_fits_when_decoding_is_remembered_over_parts_and_requests(monkeypatch):
+    pipeline = Pipeline(decoding_room=3)
+    drawer = make_drawer(monkeypatch, {ONE: pipeline})
+    assert draw(drawer, ONE, 20) == list(range(20))
+    assert draw(drawer, ONE, 4) == list(range(4))
+    assert pipeline.decoded == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
+    assert pipeline.asked == [8, 8, 4, 4]  # denoising fits, and is not cut down
+
+
+def test_memory_that_decoding_takes_does_not_halve_denoising_for_good(monkeypatch, caplog):
+    """The second part does not fit beside the first, which is still to be decoded."""
+    pipeline = Pipeline(shared=10)
+    drawer = make_drawer(monkeypatch, {ONE: pipeline})
+    drawer.device = torch.device("cuda")  # where parts are decoded by another thread
+    parts = drawer.parts(ONE, prompts=["a"] * 24, seeds=list(range(24)), settings=SamplerSettings())
+    waiting: queue.Queue = queue.Queue()
+    sizes = []
+
+    def decode_them() -> None:
+        while (part := waiting.get()) is not None:
+            while len(pipeline.asked) < 2:  # the next one is being denoised
+                time.sleep(0.001)
+            sizes.append(len(part.decode()))
+
+    writer = threading.Thread(target=decode_them)
+    writer.start()
+    for part in parts:
+        waiting.put(part)
+    waiting.put(None)
+    writer.join()
+    assert sizes == [8, 8, 8]
+    assert pipeline.asked == [8, 8, 8, 8]  # one failed, and the third was not tried in vain
+    assert "going on one after the other" in caplog.text
 
 
 def test_pipeline_is_not_dropped_before_its_last_part_is_decoded(monkeypatch):
