@@ -20,7 +20,7 @@ from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -32,6 +32,7 @@ from models_backend.errors import InputError, TrainingError
 from models_backend.files import temporary_sibling
 from models_backend.memory import refuse_too_little_memory
 from models_backend.monitor import Monitor
+from models_backend.nn.precision import lay_out_for_convolutions, refuse_without_bfloat16
 from models_backend.sharding import like, make_whole, whole
 
 __all__ = ["Stateful", "StepDraw", "StepLoss", "Trainer", "learning_rate", "step_generator"]
@@ -44,12 +45,13 @@ class StepLoss:
     """What one step computes: losses (B,) with the examples they belong to, and scalars to log.
 
     A step function computes the rows `draw.rows` of the step's batch: B is their number. One loss
-    for all rows, of shape (), is accepted too.
+    for all rows, of shape (), is accepted too. A scalar may be a tensor of shape () on the device:
+    it is read where it is logged, so that no step waits for it.
     """
 
     losses: Tensor
     examples: Tensor
-    scalars: dict[str, float]
+    scalars: Mapping[str, float | Tensor]
 
 
 class Stateful(Protocol):
@@ -143,9 +145,12 @@ class Trainer:
         self.monitor = Monitor(run, stage, step=0, enabled=False)
         self._state_path = run / f"state-{stage}.pt"
         self.parts = self._share_of_the_batch()
+        refuse_without_bfloat16(config.mixed_precision, self.accelerator.device, stage)
         refuse_too_little_memory(module, config, self.accelerator.device, stage)
         _set_up(module, config, stage)
         module.to(self.accelerator.device)
+        if self.accelerator.distributed_type != DistributedType.FSDP:  # it shards plain layouts
+            lay_out_for_convolutions(module, self.accelerator.device)
         self._loss = _Loss(module)
         self._optimizer: Any = _optimizer(module, config, self.accelerator.device)
         self._wrapped, self._optimizer = self.accelerator.prepare(self._loss, self._optimizer)
@@ -172,14 +177,14 @@ class Trainer:
         ) as bar:  # fmt: skip
             while self.step < self.config.steps:
                 scalars = self._train_step()
-                waited += scalars.pop("data_wait_s", 0.0)
+                waited += float(scalars.pop("data_wait_s", 0.0))
                 bar.update()
                 if self.step % _LOG_EVERY == 0 or self.step == self.config.steps:
                     seconds = time.monotonic() - started
                     bar.set_postfix(loss=f"{scalars['loss']:.4f}")
                     scalars["steps_per_s"] = (self.step - first) / seconds
                     scalars["data_wait_share"] = waited / seconds
-                    self.monitor.scalars(self.step, scalars)
+                    self.monitor.scalars(self.step, {k: float(v) for k, v in scalars.items()})
                 if self.step % self.config.save_every == 0 or self.step == self.config.steps:
                     self._save()
         self.monitor.close()
@@ -195,7 +200,7 @@ class Trainer:
             yield
         self.module.train()
 
-    def _train_step(self) -> dict[str, float]:
+    def _train_step(self) -> dict[str, float | Tensor]:
         """Take one optimiser step; return what to log."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.step, self.config)
@@ -376,7 +381,9 @@ def _length(rows: slice) -> int:
     return int(rows.stop - rows.start)
 
 
-def _weighted(each: list[dict[str, float]], shares: list[float]) -> dict[str, float]:
+def _weighted(
+    each: list[Mapping[str, float | Tensor]], shares: list[float]
+) -> dict[str, float | Tensor]:
     names = each[0].keys()
     return {
         name: sum(s * scalars[name] for s, scalars in zip(shares, each, strict=True))

@@ -61,12 +61,16 @@ class TensorCache:
             os.truncate(keys, count * _KEY)
 
     def get(self, keys: Sequence[bytes], compute: Callable[[list[int]], Tensor]) -> Tensor:
-        """Return rows (len(keys), *shape); `compute` makes those at the given places.
+        """Return rows (len(keys), *shape); `compute` makes those at the given places, each once.
 
         Raises:
             InputError: the disk is full or the folder cannot be written.
         """
-        missing = [i for i, key in enumerate(keys) if key not in self._where]
+        first: dict[bytes, int] = {}
+        for place, key in enumerate(keys):
+            if key not in self._where:
+                first.setdefault(key, place)
+        missing = list(first.values())
         if missing:
             self._append([keys[i] for i in missing], compute(missing))
         rows = np.stack([self._row(*self._where[key]) for key in keys])

@@ -28,6 +28,11 @@ from models_backend.nn.architecture import (
     UNetConfig,
 )
 from models_backend.nn.autoencoder import Autoencoder
+from models_backend.nn.precision import (
+    lay_out_for_convolutions,
+    sampling_autocast,
+    sampling_dtype,
+)
 from models_backend.nn.reading import Reading
 from models_backend.nn.schedule import NoiseSchedule
 from models_backend.nn.text import TextEmbedding, TextEncoder
@@ -57,6 +62,7 @@ class LatentDiffusion(Family):
         self.image_size = image_size
         self.text_encoder = text_encoder
         self.schedule = schedule
+        self.dtype = torch.float32
         self.latent_mean = torch.zeros(channels)
         self.latent_std = torch.ones(channels)
 
@@ -95,10 +101,19 @@ class LatentDiffusion(Family):
         return next(self.autoencoder.parameters()).device
 
     def to(self, device: torch.device | str) -> Self:
-        """Move everything but the text encoder."""
+        """Move everything; the text encoders follow at their next use."""
         self.autoencoder.to(device)
         self.unet.to(device)
+        self.text_encoder.to(device)
         self.latent_mean, self.latent_std = self.latent_mean.to(device), self.latent_std.to(device)
+        return self
+
+    def for_sampling(self) -> Self:
+        """Turn the weights to the precision that the device samples in; not to be trained then."""
+        self.dtype = sampling_dtype(self.device)
+        for network in (self.autoencoder, self.unet):
+            network.to(self.dtype)
+            lay_out_for_convolutions(network, self.device)
         return self
 
     # -- training ---------------------------------------------------------------------------------
@@ -127,8 +142,10 @@ class LatentDiffusion(Family):
 
         `noise_offset` adds that much of one normal draw per sample and channel to the noise, which
         lets a model make images that are very dark or bright as a whole (Emu uses it when tuning).
+        Latents say on which device it is computed: what else the batch holds may lie anywhere.
         """
-        z, text = batch["z"], TextEmbedding(batch["tokens"], batch["mask"], batch["pooled"])
+        z = batch["z"]
+        text = TextEmbedding(batch["tokens"], batch["mask"], batch["pooled"]).to(z.device, z.dtype)
         # By the trainer, row by row; with `u` uniform in [0, 1) for t.
         drawn = "noise" in batch
         noise = batch["noise"] if drawn else torch.randn(z.shape, generator=generator)
@@ -137,6 +154,8 @@ class LatentDiffusion(Family):
         u = batch["u"] if drawn else torch.rand(len(z), generator=generator)
         t = self.schedule.times(u).to(z.device)
         noisy, target = self.schedule.noise_and_target(z, noise.to(z.device), t)
+        if z.is_cuda:
+            noisy = noisy.contiguous(memory_format=torch.channels_last)
         return (self._predict(noisy, t, text) - target).square().mean(dim=(1, 2, 3))
 
     # -- sampling ---------------------------------------------------------------------------------
@@ -155,16 +174,20 @@ class LatentDiffusion(Family):
         scheduler = self.schedule.sampler(settings.sampler)
         factor = self.autoencoder.config.factor
         z = self._initial_noise(seeds, height // factor, width // factor)
-        text = self._texts(prompts, settings).to(self.device)
+        text = self._texts(prompts, settings).to(self.device, self.dtype)
         scheduler.set_timesteps(settings.steps)
-        for t in scheduler.timesteps:
-            predicted = self._guided(z, t, text, settings.guidance_scale)
-            z = scheduler.step(predicted, t, z).prev_sample
+        # The scheduler looks its steps up on the CPU; the network is told them where it is.
+        times = scheduler.timesteps.to(self.device)
+        with sampling_autocast(self.device, self.dtype):
+            for t, there in zip(scheduler.timesteps, times, strict=True):
+                predicted = self._guided(z, there, text, settings.guidance_scale)
+                z = scheduler.step(predicted, t, z).prev_sample
         return Denoised.of(z)
 
     def to_pixels(self, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
-        pixels: Tensor = self.autoencoder.decode(self.denormalise(latents))
-        return pixels
+        with sampling_autocast(self.device, self.dtype):
+            pixels: Tensor = self.autoencoder.decode(self.denormalise(latents).to(self.dtype))
+        return pixels.float()
 
     def readings(self, prompts: Sequence[str]) -> list[Reading | None]:
         return list(self.text_encoder.readings(prompts))
@@ -207,13 +230,13 @@ class LatentDiffusion(Family):
 
     def _predict(self, z: Tensor, t: Tensor, text: TextEmbedding) -> Tensor:
         predicted: Tensor = self.unet(
-            z,
+            z.to(self.dtype),
             t,
             text.tokens,
             class_labels=text.pooled if self.unet_config.sentence_vector else None,
             encoder_attention_mask=text.mask if self.text_encoder.config.masked else None,
         ).sample
-        return predicted
+        return predicted.float()  # samplers add up small steps
 
     # -- files ------------------------------------------------------------------------------------
 
@@ -227,7 +250,7 @@ class LatentDiffusion(Family):
     @classmethod
     def load(cls, folder: Path, device: str) -> Self:
         """Raises `CheckpointError` when configuration and weights do not fit each other."""
-        return latent_diffusion_files.load(cls, folder).to(device)
+        return latent_diffusion_files.load(cls, folder).to(device).for_sampling()
 
 
 def _per_channel(statistic: Tensor) -> Tensor:

@@ -21,12 +21,13 @@ from torch.nn import functional as F
 
 from models_backend.errors import CheckpointError
 from models_backend.nn.architecture import TextConfig
+from models_backend.nn.precision import has_bfloat16
 from models_backend.nn.reading import Reading, best_reader, reading_of
 from models_backend.nn.text_sources import TextSource
 
 _BATCH = 64
-_CACHE_LIMIT = 20_000
-"""Texts kept in memory; beyond that, each call encodes what it does not find."""
+_CACHE_BYTES = 2**30
+"""Embeddings kept in memory; beyond that, each call encodes what it does not find."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,11 @@ class TextEmbedding:
     def __getitem__(self, index: Any) -> TextEmbedding:
         return TextEmbedding(self.tokens[index], self.mask[index], self.pooled[index])
 
-    def to(self, device: torch.device | str) -> TextEmbedding:
-        return TextEmbedding(self.tokens.to(device), self.mask.to(device), self.pooled.to(device))
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TextEmbedding:
+        """Return it on a device, and the embeddings (not the mask) in a precision."""
+        return TextEmbedding(
+            self.tokens.to(device, dtype), self.mask.to(device), self.pooled.to(device, dtype)
+        )
 
 
 class TokenEncoder:
@@ -58,7 +62,7 @@ class TokenEncoder:
     def __init__(self, source: TextSource, tokens: int) -> None:
         self.source = source
         self.tokens = tokens
-        self.device = "cpu"
+        self.device = torch.device("cpu")
 
     @cached_property
     def width(self) -> int:
@@ -68,7 +72,17 @@ class TokenEncoder:
     @cached_property
     def _parts(self) -> tuple[Any, Any]:
         tokenizer, model = self.source.load(self.tokens)
-        return tokenizer, model.eval().requires_grad_(False).to(self.device)
+        model = model.eval().requires_grad_(False).to(self.device)
+        return tokenizer, model if self._dtype is None else model.to(self._dtype)
+
+    @property
+    def _dtype(self) -> torch.dtype | None:
+        """On a GPU half precision; T5 overflows in float16. None is as saved."""
+        if self.device.type != "cuda":
+            return None
+        if self.source.kind != "t5":
+            return torch.float16
+        return torch.bfloat16 if has_bfloat16(self.device) else torch.float32
 
     @property
     def loaded(self) -> Any:
@@ -84,7 +98,7 @@ class TokenEncoder:
         return reading_of(self._parts[0], texts, self.tokens)
 
     def encode(self, texts: list[str]) -> TextEmbedding:
-        """Return embeddings of at most a batch of texts, on the CPU."""
+        """Return embeddings of at most a batch of texts, on the CPU; half-precision from a GPU."""
         tokenizer, model = self._parts
         inputs = tokenizer(
             texts,
@@ -99,11 +113,15 @@ class TokenEncoder:
         if self.source.kind == "clip_text_model":
             # CLIP's own sentence vector: its last token, normalised. Padding is a token it knows.
             pooled = F.normalize(output.pooler_output.float(), dim=-1) * self.width**0.5
-            return TextEmbedding(hidden.cpu(), mask.cpu(), pooled.cpu())
+            return self._kept(hidden, mask, pooled)
         hidden = hidden * mask[..., None]
         # A sentence encoder's own vector, and a fair one for T5: the mean over tokens, normalised.
         pooled = F.normalize(hidden.sum(dim=1), dim=-1) * self.width**0.5
-        return TextEmbedding(hidden.cpu(), mask.cpu(), pooled.cpu())
+        return self._kept(hidden, mask, pooled)
+
+    def _kept(self, hidden: Tensor, mask: Tensor, pooled: Tensor) -> TextEmbedding:
+        kept = torch.float32 if self.device.type == "cpu" else torch.float16
+        return TextEmbedding(hidden, mask, pooled).to("cpu", kept)
 
     def _attention(self, inputs: Any) -> Tensor | None:
         # CLIP was trained with its padding in sight.
@@ -117,7 +135,7 @@ class TextEncoder:
         self.config = config or TextConfig()
         pairs = zip(self.config.encoders, self.config.tokens, strict=True)
         self.parts = [TokenEncoder(TextSource.find(name), length) for name, length in pairs]
-        self._cache: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
+        self._cache: dict[str, Tensor] = {}
 
     @cached_property
     def width(self) -> int:
@@ -125,16 +143,28 @@ class TextEncoder:
         return sum(part.width for part in self.parts)
 
     @property
+    def row_length(self) -> int:
+        """R: numbers of a text as it is kept."""
+        return sum(part.tokens * (part.width + 1) + part.width for part in self.parts)
+
+    @property
+    def row_dtype(self) -> torch.dtype:
+        """Of what is kept in memory: half precision where a GPU computes it."""
+        return torch.float32 if self.parts[0].device.type == "cpu" else torch.float16
+
+    @property
     def reference(self) -> dict[str, str]:
         """Names and weights in a few words: equal references give equal embeddings."""
         parts = {part.source.name: f"{part.tokens} {part.source.sha256}" for part in self.parts}
         return parts | {"masked": str(self.config.masked)}
 
-    def to(self, device: str) -> Self:
-        """Run the encoders there; embeddings come back to the CPU."""
+    def to(self, device: torch.device | str) -> Self:
+        """Run the encoders there, on a GPU in half precision; embeddings come back to the CPU."""
+        device = torch.device(device)
+        if any(part.device != device for part in self.parts):
+            self.unload()
         for part in self.parts:
             part.device = device
-            part.unload()
         return self
 
     @property
@@ -142,43 +172,69 @@ class TextEncoder:
         """The networks that are in memory."""
         return [part.loaded for part in self.parts if part.loaded is not None]
 
-    def unload(self) -> None:
-        """Let go of networks and of embeddings kept; the next use loads them again."""
-        self._cache.clear()
+    def rest(self) -> None:
+        """Let go of the networks and keep the embeddings; a new text loads them again."""
         for part in self.parts:
             part.unload()
 
-    @torch.no_grad()
+    def unload(self) -> None:
+        """Let go of networks and of embeddings kept; the next use loads them again."""
+        self._cache.clear()
+        self.rest()
+
     def encode(self, texts: Sequence[str]) -> TextEmbedding:
         """Return the embeddings of `texts`; each distinct text is encoded once."""
+        return self.unpacked(self.rows(texts))
+
+    @torch.no_grad()
+    def rows(self, texts: Sequence[str]) -> Tensor:
+        """Return the embeddings as they are kept, (B, R), without what zeros fill up.
+
+        For each encoder its tokens, its sentence vector and its mask.
+        """
         found = {text: self._cache[text] for text in texts if text in self._cache}
         new = list(dict.fromkeys(text for text in texts if text not in found))
         for start in range(0, len(new), _BATCH):
             part = new[start : start + _BATCH]
-            together = self._together([encoder.encode(part) for encoder in self.parts])
-            rows = zip(together.tokens, together.mask, together.pooled, strict=True)
-            found |= dict(zip(part, rows, strict=True))
-        for text in new[: max(0, _CACHE_LIMIT - len(self._cache))]:
-            self._cache[text] = found[text]
-        parts = zip(*(found[text] for text in texts), strict=True)
-        return TextEmbedding(*(torch.stack(part) for part in parts))
+            each = [encoder.encode(part) for encoder in self.parts]
+            pieces = [p.flatten(1) for e in each for p in (e.tokens, e.pooled, e.mask)]
+            found |= dict(
+                zip(part, torch.cat([p.to(pieces[0]) for p in pieces], dim=1), strict=True)
+            )
+        if new:
+            row = found[new[0]]
+            room = _CACHE_BYTES // (row.numel() * row.element_size()) - len(self._cache)
+            self._cache |= {text: found[text].clone() for text in new[: max(0, room)]}
+        return torch.stack([found[text] for text in texts])
+
+    def unpacked(self, rows: Tensor) -> TextEmbedding:
+        """Return what :meth:`rows` gave, wherever it lies now, as embeddings."""
+        sizes = [size for p in self.parts for size in (p.tokens * p.width, p.width, p.tokens)]
+        pieces = rows.split(sizes, dim=1)
+        tokens = [
+            piece.view(len(rows), part.tokens, part.width)
+            for piece, part in zip(pieces[::3], self.parts, strict=True)
+        ]
+        return self._together(tokens, pieces[1::3], pieces[2::3])
 
     def readings(self, texts: Sequence[str]) -> list[Reading]:
         """Return how much of each text is read by the encoder that reads most of it."""
         return best_reader([part.readings(texts) for part in self.parts])
 
-    def _together(self, each: list[TextEmbedding]) -> TextEmbedding:
+    def _together(
+        self, tokens: Sequence[Tensor], pooled: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> TextEmbedding:
         """One sequence of all encoders' tokens, every encoder in channels of its own."""
         rows, before = [], 0
-        for embedding, part in zip(each, self.parts, strict=True):
+        for each, part in zip(tokens, self.parts, strict=True):
             after = self.width - before - part.width
-            rows.append(F.pad(embedding.tokens, (before, after)))
+            rows.append(F.pad(each, (before, after)))
             before += part.width
-        mask = torch.cat([embedding.mask for embedding in each], dim=1)
+        mask = torch.cat(list(masks), dim=1).long()
         return TextEmbedding(
             tokens=torch.cat(rows, dim=1),
             mask=mask if self.config.masked else torch.ones_like(mask),
-            pooled=torch.cat([embedding.pooled for embedding in each], dim=1),
+            pooled=torch.cat(list(pooled), dim=1),
         )
 
     # -- files ------------------------------------------------------------------------------------

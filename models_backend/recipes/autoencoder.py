@@ -51,7 +51,7 @@ class AutoencoderLoss:
             return {}
         return {"discriminator": self.adversary, "discriminator_optimizer": self._optimizer}
 
-    def __call__(self, x: Tensor, *, draw: StepDraw) -> tuple[Tensor, dict[str, float]]:
+    def __call__(self, x: Tensor, *, draw: StepDraw) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of each of the images x (B, 3, H, W), shape (B,), and parts of it."""
         x = x.to(self.autoencoder.last_layer.device)
         mean, logvar = self.autoencoder.encode(x)
@@ -59,11 +59,11 @@ class AutoencoderLoss:
         y = self.autoencoder.decode(mean + noise * (0.5 * logvar).exp())
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean(dim=(1, 2, 3))
         reconstruction = self._reconstruction(x, y)
-        scalars = {"reconstruction": reconstruction.mean().item(), "kl": kl.mean().item()}
+        scalars = {"reconstruction": reconstruction.detach().mean(), "kl": kl.detach().mean()}
         losses = reconstruction
         if self.config.perceptual_weight:
             perceptual = self.features.distance(y, x)
-            scalars["perceptual"] = perceptual.mean().item()
+            scalars["perceptual"] = perceptual.detach().mean()
             losses = losses + self.config.perceptual_weight * perceptual
         if self.adversary is not None and draw.step >= self.config.adversarial_start:
             adversarial, parts = self._adversarial(x, y, losses.mean())
@@ -76,7 +76,9 @@ class AutoencoderLoss:
         by_name = {"l1": absolute, "l2": square, "l1+l2": absolute + square}
         return by_name[self.config.reconstruction]
 
-    def _adversarial(self, x: Tensor, y: Tensor, wanted: Tensor) -> tuple[Tensor, dict[str, float]]:
+    def _adversarial(
+        self, x: Tensor, y: Tensor, wanted: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Train the adversary on this batch, then ask it; return each image's term, (B,)."""
         assert self.adversary is not None
         judged = hinge_loss(self.adversary(x), self.adversary(y.detach()))
@@ -93,9 +95,9 @@ class AutoencoderLoss:
         self.adversary.requires_grad_(True)
         weight = adaptive_weight(wanted, fooled.mean(), self.autoencoder.last_layer)
         parts = {
-            "discriminator": judged.item(),
-            "adversarial": fooled.mean().item(),
-            "adversarial_weight": weight.item(),
+            "discriminator": judged.detach(),
+            "adversarial": fooled.detach().mean(),
+            "adversarial_weight": weight,
         }
         return self.config.adversarial_weight * weight * fooled, parts
 

@@ -13,23 +13,21 @@ from models_backend.data.captions import CaptionMix
 from models_backend.data.dataset import build_captions, to_unit_range
 from models_backend.data.manifest import Record
 from models_backend.families.latent_diffusion import LatentDiffusion
-from models_backend.trainer import StepDraw, StepLoss, Trainer
+from models_backend.trainer import StepDraw, StepLoss, Trainer, default_accelerator
 
-_ENCODE_BATCH = 64
+_PIXELS = 64 * 128 * 128
+"""An autoencoder is given so many at once: 64 pictures of 128 pixels a side, or 4 of 512."""
+
+
+def in_parts(pictures: Tensor) -> tuple[Tensor, ...]:
+    """Split pictures (N, 3, H, W) into parts whose activations a GPU can hold."""
+    return pictures.split(max(1, _PIXELS // (pictures.shape[2] * pictures.shape[3])))
 
 
 def encode_with_mirror_images(model: LatentDiffusion, pictures: Tensor) -> Tensor:
     """Return latents (2N, Z, h, w): of the pictures, then of their mirror images."""
-    both = torch.cat([pictures, pictures.flip(3)])
-    parts = both.split(_ENCODE_BATCH)
+    parts = in_parts(torch.cat([pictures, pictures.flip(3)]))
     return torch.cat([model.encode(to_unit_range(part.to(model.device))).cpu() for part in parts])
-
-
-def place(model: LatentDiffusion, device: torch.device) -> None:
-    """Move a whole model, statistics included."""
-    model.autoencoder.to(device)
-    model.denoiser.to(device)
-    model.latent_mean, model.latent_std = model.latent_mean.to(device), model.latent_std.to(device)
 
 
 def train_denoiser(
@@ -45,17 +43,23 @@ def train_denoiser(
     run: Path,
     on_save: Callable[[int], None] | None = None,
     prepare: Callable[[Trainer], None] | None = None,
+    drawn: Sequence[str] = (),
 ) -> None:
     """Train on normalised `latents` (2N, Z, h, w) of N `records` and their mirror images.
 
     `prepare` is handed the trainer before the first step, `on_save` called after each saved state.
+    `drawn` are the prompts it will draw. Text encoders read every caption before the first step,
+    on the trainer's device, and are let go.
     """
+    model.to(default_accelerator().device)
     trainer = Trainer(
         module=model.denoiser, config=loop, seed=seed, stage="denoiser", run=run, on_save=on_save
     )
     device = trainer.accelerator.device
     captions = build_captions(records, mix, model.text_encoder)
-    place(model, device)
+    if drawn:
+        model.text_encoder.rows(drawn)
+    model.text_encoder.rest()
     z = model.normalise(latents.to(device))
 
     def step(draw: StepDraw) -> StepLoss:
@@ -77,4 +81,4 @@ def train_denoiser(
     if prepare is not None:
         prepare(trainer)
     trainer.fit(step)
-    place(model, torch.device("cpu"))
+    model.to("cpu")

@@ -36,6 +36,7 @@ from models_backend.files import (
     write_bytes_atomically,
     write_json_atomically,
 )
+from models_backend.recipes.denoising import in_parts
 from models_backend.recipes.grids import grid, grid_png, refuse_sharded
 from models_backend.signals import Copying, Estimate, Faithfulness, RetrievalHead
 from models_backend.trainer import Trainer
@@ -152,6 +153,11 @@ class EarlyStopping:
                 self._report(entry)
         self._trainer.accelerator.wait_for_everyone()
 
+    @property
+    def prompts(self) -> list[str]:
+        """What is drawn at every candidate."""
+        return [*self._held_out.captions, *(record.caption for record in self._tuning)]
+
     def _keep(self, step: int) -> None:
         if step:
             state = self._model.denoiser.state_dict()
@@ -214,7 +220,8 @@ class _FixedLoss:
             images, dropout=0.0, generator=draw
         )
         device = model.device
-        latents = torch.cat([model.encode(to_unit_range(p.to(device))) for p in pixels.split(64)])
+        parts = [model.encode(to_unit_range(part.to(device))) for part in in_parts(pixels)]
+        latents = torch.cat(parts)
         z = model.normalise(latents)[images]
         self._batch = {
             "z": z, "tokens": text.tokens, "mask": text.mask, "pooled": text.pooled,

@@ -36,7 +36,7 @@ class SampleGrid:
     """Writes a grid of samples of the averaged weights to TensorBoard; give `at` as `on_save`."""
 
     def __init__(self, model: LatentDiffusion, prompts: Sequence[str], seed: int) -> None:
-        self._model, self._prompts, self._seed = model, list(prompts), seed
+        self._model, self.prompts, self._seed = model, list(prompts), seed
         self._trainer: Trainer | None = None
 
     def watch(self, trainer: Trainer) -> None:
@@ -49,9 +49,9 @@ class SampleGrid:
         assert self._trainer is not None
         if step and self._trainer.accelerator.is_main_process:
             with self._trainer.averaged_weights():
-                seeds = [self._seed + number for number in range(len(self._prompts))]
+                seeds = [self._seed + number for number in range(len(self.prompts))]
                 images = self._model.sample(
-                    prompts=self._prompts, seeds=seeds, settings=SamplerSettings(steps=20)
+                    prompts=self.prompts, seeds=seeds, settings=SamplerSettings(steps=20)
                 )
             self._trainer.monitor.pictures(step, "samples", grid(images))
         self._trainer.accelerator.wait_for_everyone()

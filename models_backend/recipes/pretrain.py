@@ -15,12 +15,18 @@ from models_backend.data.source import Source
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.measures.pixels import psnr
 from models_backend.memory import refuse_to_build
+from models_backend.nn.precision import refuse_without_bfloat16
 from models_backend.nn.text import TextEncoder
 from models_backend.nn.unet import build_unet
 from models_backend.recipes.autoencoder import train_autoencoder
-from models_backend.recipes.denoising import encode_with_mirror_images, train_denoiser
+from models_backend.recipes.denoising import (
+    encode_with_mirror_images,
+    in_parts,
+    train_denoiser,
+)
 from models_backend.recipes.grids import SampleGrid
 from models_backend.recipes.streaming import sample_pictures, train_in_stages
+from models_backend.trainer import default_accelerator
 
 
 def pretrain(
@@ -41,6 +47,12 @@ def pretrain(
         InputError: images that do not fit the configuration, or too little memory for its size.
         TrainingError: a loss that is not finite.
     """
+    device = default_accelerator().device
+    for stage, loop in (
+        ("autoencoder", config.autoencoder_training),
+        ("denoiser", config.denoiser_training),
+    ):
+        refuse_without_bfloat16(loop.mixed_precision, device, stage)
     refuse_to_build(_denoiser_parameters(config), config.denoiser_training, "denoiser")
     torch.manual_seed(config.seed)
     model = LatentDiffusion.create(
@@ -82,6 +94,7 @@ def pretrain(
         run=run,
         on_save=grid.at if grid else None,
         prepare=grid.watch if grid else None,
+        drawn=grid.prompts if grid else (),
     )
     return model, {"autoencoder_psnr_db": round(_psnr(model, pictures), 3)}
 
@@ -101,5 +114,11 @@ def _denoiser_parameters(config: PretrainConfig) -> int:
 
 @torch.no_grad()
 def _psnr(model: LatentDiffusion, pictures: Tensor) -> float:
-    x = to_unit_range(pictures[:: max(1, len(pictures) // 64)].to(model.device))
-    return float(psnr(x, model.autoencoder.decode(model.encode(x))).mean())
+    """Return the mean over up to about 64 pictures, computed where the training was."""
+    model.to(default_accelerator().device)
+    found = []
+    for part in in_parts(pictures[:: max(1, len(pictures) // 64)]):
+        x = to_unit_range(part.to(model.device))
+        found.append(psnr(x, model.autoencoder.decode(model.encode(x))).cpu())
+    model.to("cpu")
+    return float(torch.cat(found).mean())

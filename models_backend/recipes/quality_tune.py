@@ -16,7 +16,7 @@ from models_backend.config import QualityTuneConfig
 from models_backend.data.dataset import load_images
 from models_backend.data.manifest import Record, read_records
 from models_backend.families.latent_diffusion import LatentDiffusion
-from models_backend.recipes.denoising import encode_with_mirror_images, place, train_denoiser
+from models_backend.recipes.denoising import encode_with_mirror_images, train_denoiser
 from models_backend.recipes.early_stopping import (
     EarlyStopping,
     HeldOut,
@@ -36,7 +36,7 @@ def quality_tune(
     run: Path,
 ) -> tuple[LatentDiffusion, dict[str, Any]]:
     """Tune `parent` in place on the picked `records`; return it and how it was stopped."""
-    place(parent, default_accelerator().device)
+    parent.to(default_accelerator().device)
     pictures = load_images(data, records, parent.image_size[0])
     stopping = None
     if config.early_stopping.candidates:
@@ -53,6 +53,7 @@ def quality_tune(
         run=run,
         on_save=stopping.at if stopping else None,
         prepare=stopping.watch if stopping else None,
+        drawn=stopping.prompts if stopping else (),
     )
     if stopping is None:
         return parent, {}

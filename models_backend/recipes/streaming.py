@@ -13,13 +13,13 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from models_backend.config import PretrainConfig, StageConfig
 from models_backend.data.cache import TensorCache
@@ -29,11 +29,13 @@ from models_backend.data.pictures import Bytes, bucket_sizes, decode, fit
 from models_backend.data.source import Order, Sample, Source, content_key
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.nn.text import TextEmbedding
-from models_backend.recipes.denoising import place
+from models_backend.recipes.denoising import in_parts
 from models_backend.recipes.grids import SampleGrid
-from models_backend.trainer import StepDraw, StepLoss, Trainer
+from models_backend.trainer import StepDraw, StepLoss, Trainer, default_accelerator
 
 _AHEAD = 4  # parts of batches read before they are needed
+_CHUNK = 8  # pictures one thread decodes at a time
+_TEXTS = 64
 
 
 def sample_pictures(source: Source, count: int, size: int, seed: int) -> Tensor:
@@ -75,8 +77,8 @@ class _Reader:
         self._trainer = trainer
         firsts = np.cumsum([0, *(len(each) for each in source.sizes())])
         self._first_number = [int(first) for first in firsts]
-        self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)))
-        self._coming: dict[tuple[int, int], Future[list[_Read]]] = {}
+        self._pool = ThreadPoolExecutor(max(2, min(32, os.cpu_count() or 2)))
+        self._coming: dict[tuple[int, int], list[Future[list[_Read]]]] = {}
         self.latents: LatentCache | None = None
 
     def read(self, step: int, rows: slice) -> tuple[list[_Read], float]:
@@ -89,20 +91,27 @@ class _Reader:
                 # The order is asked here, in one thread: it keeps the plan of one window.
                 bucket, places = self._order.batch(later)
                 size, wanted = self.buckets[bucket], places[part]
-                work = self._pool.submit(self._load, later, part, size, wanted)
-                self._coming[later, part.start] = work
+                self._coming[later, part.start] = self._begin(later, part, size, wanted)
         started = time.monotonic()
-        loaded = self._coming.pop((step, rows.start)).result()
+        chunks = self._coming.pop((step, rows.start))
+        loaded = [each for chunk in chunks for each in chunk.result()]
         return loaded, time.monotonic() - started
 
-    def _load(
+    def _begin(
         self, step: int, rows: slice, size: tuple[int, int], places: Sequence[tuple[int, int]]
-    ) -> list[_Read]:
+    ) -> list[Future[list[_Read]]]:
+        """Have a part's pictures read by all threads: one large part keeps them all at work."""
         mirrored = mirror(self._trainer, step)[rows].tolist()
+        wanted = list(zip(places, mirrored, strict=True))
         return [
-            self._one(shard, row, size, flip)
-            for (shard, row), flip in zip(places, mirrored, strict=True)
+            self._pool.submit(self._load, size, wanted[at : at + _CHUNK])
+            for at in range(0, len(wanted), _CHUNK)
         ]
+
+    def _load(
+        self, size: tuple[int, int], wanted: list[tuple[tuple[int, int], bool]]
+    ) -> list[_Read]:
+        return [self._one(shard, row, size, flip) for (shard, row), flip in wanted]
 
     def _one(self, shard: int, row: int, size: tuple[int, int], flip: bool) -> _Read:
         sample = self._source.read(shard, row)
@@ -151,36 +160,32 @@ class LatentCache:
 
 
 class TextCache:
-    """A model's text embeddings, on disk where a folder is given."""
+    """A model's text embeddings, on disk where a folder is given: half precision, a row a text."""
 
     def __init__(self, model: LatentDiffusion, folder: Path | None, writer: int) -> None:
-        self._encoder, self._folder, self._writer = model.text_encoder, folder, writer
-        self._caches: dict[str, TensorCache] = {}
+        self._encoder = model.text_encoder
         self._name = json.dumps(model.text_encoder.to_dict(), sort_keys=True)
+        self._cache: TensorCache | None = None
+        if folder is not None:
+            shape = (self._encoder.row_length,)
+            self._cache = TensorCache(folder / "text", shape, torch.float16, writer)
 
     def encode(self, texts: list[str]) -> TextEmbedding:
-        """Return the embeddings of `texts`."""
-        if self._folder is None:
+        """Return the embeddings of `texts`; what the disk holds is not encoded again."""
+        if self._cache is None:
             return self._encoder.encode(texts)
-        keys = [content_key(text, self._name) for text in texts]
-        if not self._caches:
-            self._open(self._encoder.encode(texts[:1]), self._folder)
+        rows = self._cache.get(
+            [self._key(text) for text in texts],
+            lambda missing: self._encoder.rows([texts[place] for place in missing]),
+        )
+        return self._encoder.unpacked(rows.to(self._encoder.row_dtype))
 
-        def compute(name: str, missing: list[int]) -> Tensor:
-            value: Tensor = getattr(self._encoder.encode([texts[i] for i in missing]), name)
-            return value
+    def lacks(self, text: str) -> bool:
+        """Return whether a text is yet to be encoded."""
+        return self._cache is not None and self._key(text) not in self._cache
 
-        parts = {
-            name: cache.get(keys, partial(compute, name)) for name, cache in self._caches.items()
-        }
-        return TextEmbedding(**parts)
-
-    def _open(self, like: TextEmbedding, folder: Path) -> None:
-        for each in fields(like):
-            shape = tuple(getattr(like, each.name).shape[1:])
-            self._caches[each.name] = TensorCache(
-                folder / "text" / each.name, shape, torch.float32, self._writer
-            )
+    def _key(self, text: str) -> bytes:
+        return content_key(text, self._name)
 
 
 def train_in_stages(
@@ -192,10 +197,40 @@ def train_in_stages(
     cache: Path | None,
     grid: SampleGrid | None = None,
 ) -> None:
-    """Train the denoiser stage after stage; each begins with the weights the last one left."""
+    """Train the denoiser stage after stage; each begins with the weights the last one left.
+
+    Text encoders work on the trainer's device. With a cache they read every caption first, where
+    the stages are long enough to draw them all, and are let go.
+    """
+    accelerator = default_accelerator()
+    model.to(accelerator.device)
+    drawn = sum(stage.steps * stage.batch_size for stage in config.all_stages())
+    if cache is not None and drawn >= sum(map(len, source.sizes())):
+        share = slice(accelerator.process_index, None, accelerator.num_processes)
+        texts = TextCache(model, cache, accelerator.process_index)
+        encode_captions(texts, source, config.captions, share)
+        accelerator.wait_for_everyone()
+        model.text_encoder.rest()
     for number, stage in enumerate(config.all_stages(), start=1):
         name = f"denoiser-{number}"
         _train_stage(model, source, config, stage, name=name, run=run, cache=cache, grid=grid)
+    model.to("cpu")
+
+
+def encode_captions(texts: TextCache, source: Source, mix: CaptionMix, share: slice) -> None:
+    """Encode each caption that training may draw from a share of the samples, and the empty one."""
+    places = [(s, row) for s, each in enumerate(source.sizes()) for row in range(len(each))][share]
+    waiting = {"": None} if texts.lacks("") else {}
+    bar = tqdm(places, desc="captions    ", unit="image", file=sys.stderr, mininterval=1.0)
+    for shard, row in bar:
+        sample = source.read(shard, row)
+        each = weighted_captions(sample.caption, sample.keywords, sample.style, mix)
+        waiting |= {text: None for text, _ in each if texts.lacks(text)}
+        if len(waiting) >= _TEXTS:
+            texts.encode(list(waiting))
+            waiting = {}
+    if waiting:
+        texts.encode(list(waiting))
 
 
 def _train_stage(
@@ -230,14 +265,12 @@ def _train_stage(
             "an epoch; a smaller batch_size or aspect_ratios = false would use more",
             file=sys.stderr,
         )
-    place(model, trainer.accelerator.device)
     reader = _Reader(source, order, buckets, trainer)
     try:
         step = _StreamedStep(model, reader, trainer, config, stage.noise_offset, cache)
         trainer.fit(step)
     finally:
         reader.close()
-    place(model, torch.device("cpu"))
 
 
 class _StreamedStep:
@@ -292,10 +325,13 @@ class _StreamedStep:
 
     def _encoded(self, pictures: Sequence[Bytes | None]) -> Tensor:
         held = [picture for picture in pictures if picture is not None]
-        pixels = torch.from_numpy(np.stack(held)).to(self._model.device)
-        # Normalised before they are stored: half precision holds unit variance well, and would lose
-        # what a channel says by small changes of a large mean.
-        return self._model.normalise(self._model.encode(to_unit_range(pixels)))
+        parts = []
+        for part in in_parts(torch.from_numpy(np.stack(held))):
+            pixels = part.to(self._model.device)
+            # Normalised before they are stored: half precision holds unit variance well, and would
+            # lose what a channel says by small changes of a large mean.
+            parts.append(self._model.normalise(self._model.encode(to_unit_range(pixels))))
+        return torch.cat(parts)
 
 
 def choose(sample: Sample, mix: CaptionMix, u: float) -> str:

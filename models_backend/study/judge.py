@@ -44,20 +44,20 @@ class Judge(nn.Module):
         self.concept = nn.Linear(2 * before, len(self.concepts))
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = self.trunk(x)
+        seen = self.trunk(x.to(self.style.weight.device))
         return torch.cat([seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))], dim=1)
 
     @torch.no_grad()
     def embed(self, x: Tensor) -> Tensor:
-        """Return embeddings by which drawings of one thing are near each other."""
-        return torch.cat([F.normalize(self(part), dim=1) for part in x.split(_BATCH)])
+        """Return embeddings, on the CPU, by which drawings of one thing are near each other."""
+        return torch.cat([F.normalize(self(part), dim=1).cpu() for part in x.split(_BATCH)])
 
     @torch.no_grad()
     def probability(self, x: Tensor, style: str) -> Tensor:
-        """Return how sure it is, (B,), that each image has this style."""
+        """Return how sure it is, (B,) on the CPU, that each image has this style."""
         column = self.styles.index(style)
         parts = [self.style(self(part)).softmax(dim=1)[:, column] for part in x.split(_BATCH)]
-        return torch.cat(parts)
+        return torch.cat(parts).cpu()
 
 
 def train_judge(
@@ -76,9 +76,11 @@ def train_judge(
     def step(draw: StepDraw) -> StepLoss:
         rows = torch.randint(len(pictures), (_BATCH,), generator=draw)
         seen = judge(augment(to_unit_range(pictures[rows]), draw))
-        seen = seen * (torch.rand(seen.shape, generator=draw) > 0.2) / 0.8
-        losses = F.cross_entropy(judge.style(seen), style[rows], reduction="none")
-        losses = losses + F.cross_entropy(judge.concept(seen), concept[rows], reduction="none")
+        kept = torch.rand(seen.shape, generator=draw) > 0.2
+        seen = seen * kept.to(seen.device) / 0.8
+        wanted = [part[rows].to(seen.device) for part in (style, concept)]
+        losses = F.cross_entropy(judge.style(seen), wanted[0], reduction="none")
+        losses = losses + F.cross_entropy(judge.concept(seen), wanted[1], reduction="none")
         return StepLoss(losses, rows, {})
 
     Trainer(module=judge, config=loop, seed=seed, stage="judge", run=run).fit(step)

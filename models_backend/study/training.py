@@ -14,7 +14,7 @@ from models_backend.nn.text import TextEncoder
 from models_backend.recipes.autoencoder import AutoencoderLoss
 from models_backend.study.judge import Judge
 from models_backend.train import Job, train
-from models_backend.trainer import StepDraw
+from models_backend.trainer import StepDraw, default_accelerator
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ROLES = ("pretrained", "quality_tuned", "baseline")
@@ -24,7 +24,7 @@ _JUDGE_STEPS_AT_MOST = 1500
 
 
 def plan_steps(minutes: float) -> dict[str, int]:
-    """Return steps for each part, from a few timed ones on this machine.
+    """Return steps for each part, from a few timed ones on the device that will train.
 
     `autoencoder` and `denoiser` are trained twice: for the pre-trained model and the baseline.
     """
@@ -32,8 +32,10 @@ def plan_steps(minutes: float) -> dict[str, int]:
     assert isinstance(config, PretrainConfig)
     size = config.image_size
     model = LatentDiffusion.create(config.autoencoder_config(), config.unet_config(), (size, size))
+    device = default_accelerator().device
+    model.to(device)
     seconds = {
-        "judge": _time_judge(size),
+        "judge": _time_judge(size, device),
         "autoencoder": _time_autoencoder(model, config),
         "denoiser": _time_denoiser(model, config),
     }
@@ -44,12 +46,12 @@ def plan_steps(minutes: float) -> dict[str, int]:
 
 def _time_autoencoder(model: LatentDiffusion, config: PretrainConfig) -> float:
     batch = config.autoencoder_training.batch_size
-    images = torch.rand(batch, 3, *model.image_size) * 2 - 1
+    images = torch.rand(batch, 3, *model.image_size, device=model.device) * 2 - 1
     images = images.contiguous(memory_format=torch.channels_last)
     model.autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = AutoencoderLoss(model.autoencoder, config.autoencoder_loss)
     draw = StepDraw.of(0, "timing", 0, batch_size=batch)
-    return _seconds(lambda: loss(images, draw=draw)[0].mean().backward())
+    return _seconds(lambda: loss(images, draw=draw)[0].mean().backward(), model.device)
 
 
 def _time_denoiser(model: LatentDiffusion, config: PretrainConfig) -> float:
@@ -57,26 +59,30 @@ def _time_denoiser(model: LatentDiffusion, config: PretrainConfig) -> float:
     factor = model.autoencoder.config.factor
     side = config.image_size // factor
     text = TextEncoder().encode([""] * batch)
-    latents = torch.randn(batch, model.autoencoder.config.latent_channels, side, side)
+    channels = model.autoencoder.config.latent_channels
+    latents = torch.randn(batch, channels, side, side, device=model.device)
     inputs = {"z": latents, "tokens": text.tokens, "mask": text.mask, "pooled": text.pooled}
     generator = torch.Generator().manual_seed(0)
     return _seconds(
-        lambda: model.loss(inputs, noise_offset=0.0, generator=generator).mean().backward()
+        lambda: model.loss(inputs, noise_offset=0.0, generator=generator).mean().backward(),
+        model.device,
     )
 
 
-def _time_judge(size: int) -> float:
-    judge, images = Judge(["a"], ["b"]), torch.rand(64, 3, size, size)
-    return _seconds(lambda: judge(images).mean().backward())
+def _time_judge(size: int, device: torch.device) -> float:
+    judge, images = Judge(["a"], ["b"]).to(device), torch.rand(64, 3, size, size)
+    return _seconds(lambda: judge(images).mean().backward(), device)
 
 
-def _seconds(step: Callable[[], None]) -> float:
+def _seconds(step: Callable[[], None], device: torch.device) -> float:
     """Seconds of one step: the median of five after two that warm up; a quarter on top for the
     optimiser, the average and the log."""
     times = []
     for _ in range(7):
         started = time.perf_counter()
         step()
+        if device.type == "cuda":  # it only queues
+            torch.cuda.synchronize(device)
         times.append(time.perf_counter() - started)
     return 1.25 * sorted(times[2:])[2]
 
