@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from models_backend.data.captions import CaptionMix, weighted_captions
 from models_backend.data.manifest import Record
+from models_backend.data.pictures import decode
 from models_backend.errors import InputError
 from models_backend.nn.text import TextEmbedding, TextEncoder
 
@@ -27,9 +27,8 @@ def load_images(folder: Path, records: Sequence[Record], size: int) -> Tensor:
     for record in records:
         path = folder / record.file
         try:
-            with Image.open(path) as opened:
-                picture = np.asarray(opened.convert("RGB"))
-        except (OSError, SyntaxError) as error:
+            picture = np.asarray(decode(path.read_bytes(), str(path)))
+        except OSError as error:
             raise InputError(f"{path} cannot be read ({error}); build the data set again") from None
         if picture.shape[:2] != (size, size):
             raise InputError(

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from models_backend.data.loose import is_loose
 from models_backend.errors import InputError
 from models_backend.files import sha256_of_bytes, sha256_of_file
 
@@ -55,7 +56,7 @@ def read_mark(folder: Path) -> dict[str, Any]:
         InputError: the directory is absent, unfinished or of another format.
     """
     path = folder / MARK_NAME
-    how = f"build it with: python -m models_backend.data.emoji --out {folder}"
+    how = _how_to_build(folder)
     if not path.is_file():
         raise InputError(f"{folder} is not a finished data set ({MARK_NAME} is missing); {how}")
     try:
@@ -65,6 +66,16 @@ def read_mark(folder: Path) -> dict[str, Any]:
     if not isinstance(mark, dict) or mark.get("format") != FORMAT:
         raise InputError(f"{path} is not of the format {FORMAT}; {how}")
     return mark
+
+
+def _how_to_build(folder: Path) -> str:
+    """Return what makes a folder one to train on, by what lies in it."""
+    program = "python -m models_backend.data.shards"
+    if any(next(folder.glob(kind), None) for kind in ("*.tar", "*.parquet")):
+        return f"index its shards with: {program} --index {folder}"
+    if not (folder / MANIFEST_NAME).exists() and is_loose(folder):
+        return f"make shards of its images with: {program} --from {folder} --out FOLDER"
+    return f"build it with: python -m models_backend.data.emoji --out {folder}"
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -7,12 +7,13 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from models_backend.errors import InputError
 
 Bytes = npt.NDArray[np.uint8]
 _MODES = ("RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: stored lying, shown upright
 _ASPECTS = (0.5, 4 / 7, 2 / 3, 0.75, 0.875, 1.0)
 
 
@@ -44,7 +45,7 @@ def nearest_buckets(
 
 
 def decode(data: bytes, name: str) -> Image.Image:
-    """Return a picture as RGB, on white where it is transparent.
+    """Return a picture as RGB, turned as its EXIF data says, on white where it is transparent.
 
     Raises:
         InputError: not an image, cut short, or of a mode whose range is not 8 bits a channel.
@@ -52,14 +53,10 @@ def decode(data: bytes, name: str) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             opened.load()
-            picture: Image.Image = opened
+            picture: Image.Image = ImageOps.exif_transpose(opened)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{name} cannot be read as an image ({error}); replace it") from None
-    if picture.mode not in _MODES:
-        raise InputError(
-            f"{name} is an image of mode {picture.mode}; accepted are {', '.join(_MODES)}: "
-            "convert it to 8 bits a channel"
-        )
+    _refuse_mode(picture.mode, name)
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         above = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
@@ -67,12 +64,44 @@ def decode(data: bytes, name: str) -> Image.Image:
 
 
 def size_of(data: bytes, name: str) -> tuple[int, int]:
-    """Return (height, width) from an image's header."""
+    """Return (height, width) as the picture is shown, from its header."""
     try:
         with Image.open(io.BytesIO(data)) as opened:
-            return opened.height, opened.width
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+            return _shown_size(opened)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{name} cannot be read as an image ({error}); replace it") from None
+
+
+def examine(data: bytes, name: str) -> tuple[int, int]:
+    """Return what :func:`size_of` does, after reading all of the picture as training will.
+
+    A JPEG is decoded at an eighth of its size, which reads every byte in a third of the time.
+
+    Raises:
+        InputError: see :func:`decode`.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            size, mode = _shown_size(opened), opened.mode
+            opened.draft(None, (1, 1))
+            opened.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{name} cannot be read as an image ({error}); replace it") from None
+    _refuse_mode(mode, name)
+    return size
+
+
+def _shown_size(opened: Image.Image) -> tuple[int, int]:
+    turned = opened.getexif().get(_ORIENTATION) in _TURNED
+    return (opened.width, opened.height) if turned else (opened.height, opened.width)
+
+
+def _refuse_mode(mode: str, name: str) -> None:
+    if mode not in _MODES:
+        raise InputError(
+            f"{name} is an image of mode {mode}; accepted are {', '.join(_MODES)}: "
+            "convert it to 8 bits a channel"
+        )
 
 
 def fit(picture: Image.Image, size: tuple[int, int]) -> Bytes:

@@ -1,8 +1,9 @@
 """Captioned image sets larger than memory: WebDataset tar files and parquet files, indexed once.
 
 A WebDataset sample is `key.png` (jpg, jpeg, webp) with `key.txt` (the caption) or `key.json` (an
-object with `caption`, and optionally the other fields of a manifest's record). A parquet row has
-`image` (bytes) and `caption`, and optionally the same fields.
+object with `caption`, and optionally the other fields of a manifest's record); where both are there
+the object's caption counts, and the other where it has none. A parquet row has `image` (the bytes
+of a file, or a hub's struct of bytes and path) and `caption`, and optionally the same fields.
 
 `shards.json` names the files with their hashes; beside each file stands an index of where every
 sample is and how large its picture: any sample is read without scanning, so a run resumes in the
@@ -11,8 +12,11 @@ reading again what was read.) No torch here.
 
 Usage::
 
-    python -m models_backend.data.shards --index FOLDER
+    python -m models_backend.data.shards --index FOLDER [--caption-column NAME] [--skip-bad]
     python -m models_backend.data.shards --from DATA --out FOLDER [--kind tar|parquet]
+
+DATA is a finished data directory, or a folder of loose images: with `metadata.jsonl` or
+`metadata.csv` (file_name and a caption), or each beside a `.txt` of the same name.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import json
 import os
 import sys
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -31,27 +35,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
-from models_backend.data.manifest import read_records
-from models_backend.data.pictures import size_of
+from models_backend.data.manifest import MARK_NAME, read_records
 from models_backend.data.source import Sample
 from models_backend.errors import InputError, run_cli
-from models_backend.files import (
-    read_json,
-    sha256_of_bytes,
-    sha256_of_file,
-    temporary_sibling,
-    write_bytes_atomically,
-    write_json_atomically,
-)
+from models_backend.files import read_json, temporary_sibling
 
 INDEX = "shards.json"
-FORMAT = "t2i-shards/1"
-_IMAGES = (".png", ".jpg", ".jpeg", ".webp")
-_TEXTS = (".json", ".txt")
+FORMAT = "t2i-shards/2"
+CAPTION = "caption"
+_FIELDS = ("keywords", "style", "licence")
 _ROW_GROUP = 64
-_PLACE = np.dtype(
+PLACE = np.dtype(
     [("image", "<i8"), ("image_bytes", "<i8"), ("text", "<i8"), ("text_bytes", "<i8"),
      ("height", "<i4"), ("width", "<i4")]
 )  # fmt: skip
@@ -69,12 +64,13 @@ class ShardSource:
         self.files = [folder / shard["file"] for shard in content["shards"]]
         self.licences: list[str] = content["licences"]
         self.sha256: str = content["sha256"]
+        self._caption: str = content["caption"]
         self._places = [_read_index(path) for path in self.files]
         for path, places, shard in zip(self.files, self._places, content["shards"], strict=True):
             if not path.is_file() or path.stat().st_size != shard["bytes"]:
                 raise InputError(f"{path} is missing or was changed; copy it again, or index again")
             if len(places) != shard["samples"]:
-                raise InputError(f"{_index_path(path)} does not fit {INDEX}; index again")
+                raise InputError(f"{index_path(path)} does not fit {INDEX}; index again")
 
     def sizes(self) -> list[npt.NDArray[np.int32]]:
         """Return (height, width) of every picture, an array (samples, 2) a shard."""
@@ -84,176 +80,137 @@ class ShardSource:
         """Return one sample."""
         path, place = self.files[shard], self._places[shard][row]
         if path.suffix == ".parquet":
-            return _parquet_sample(path, int(place["image"]), int(place["text"]))
+            return parquet_sample(path, int(place["image"]), int(place["text"]), self._caption)
         with path.open("rb") as file:
             data = os.pread(file.fileno(), int(place["image_bytes"]), int(place["image"]))
             text = os.pread(file.fileno(), int(place["text_bytes"]), int(place["text"]))
-        return _sample(data, text, f"{path}, sample {row}")
+        return tar_sample(data, text, f"{path}, sample {row}", self._caption)
 
 
-def _sample(data: bytes, text: bytes, name: str) -> Sample:
-    """Return a sample; its text is a JSON object or a bare caption."""
+def tar_sample(data: bytes, text: bytes, name: str, caption: str) -> Sample:
+    """Return a sample; its text is a JSON object, whose key `caption` counts, or a bare caption."""
     try:
         decoded = text.decode()
-        fields = json.loads(decoded) if decoded.lstrip().startswith("{") else {"caption": decoded}
+        if not decoded.lstrip().startswith("{"):
+            return Sample.of(data, {CAPTION: decoded}, name)
+        fields = json.loads(decoded)
     except ValueError as error:
         raise InputError(f"{name}: its text is not UTF-8 or not JSON ({error})") from None
-    return Sample.of(data, fields, name)
+    return Sample.of(data, fields, name, key=caption)
 
 
 @lru_cache(maxsize=64)
-def _parquet_rows(path: Path, group: int) -> list[dict[str, Any]]:
+def parquet_rows(path: Path, group: int, caption: str) -> list[dict[str, Any]]:
+    """Return the rows of a row group, of its columns those that a sample has.
+
+    Raises:
+        InputError: it has no column of images, or none of that name for captions.
+    """
     from pyarrow import parquet
 
-    rows: list[dict[str, Any]] = parquet.ParquetFile(path).read_row_group(group).to_pylist()
+    with parquet.ParquetFile(path) as file:
+        columns: list[str] = file.schema_arrow.names
+        for wanted, option in (("image", ""), (caption, "; name it with --caption-column")):
+            if wanted not in columns:
+                raise InputError(
+                    f"{path} has no column {wanted}; its columns are {', '.join(columns)}{option}"
+                )
+        chosen = [name for name in columns if name in ("image", caption, *_FIELDS)]
+        rows: list[dict[str, Any]] = file.read_row_group(group, columns=chosen).to_pylist()
     return rows
 
 
-def _parquet_sample(path: Path, group: int, row: int) -> Sample:
-    fields = dict(_parquet_rows(path, group)[row])
+def parquet_sample(path: Path, group: int, row: int, caption: str) -> Sample:
+    """Return one row of a row group as a sample."""
+    fields = dict(parquet_rows(path, group, caption)[row])
+    name = f"{path}, row {row} of group {group}"
     data = fields.pop("image", None)
+    if isinstance(data, dict):  # as a hub's library writes images
+        data = data.get("bytes")
     if not isinstance(data, bytes):
-        raise InputError(f"{path}: column image must hold the bytes of an image file")
-    return Sample.of(data, fields, f"{path}, row {row} of group {group}")
+        raise InputError(
+            f"{name}: column image must hold the bytes of an image file, alone or in a struct of "
+            "bytes and path"
+        )
+    return Sample.of(data, fields, name, key=caption)
 
 
-# -- indexing -------------------------------------------------------------------------------------
-
-
-def index_folder(folder: Path) -> Path:
-    """Index every shard of a folder; shards whose index is newer are not read again.
-
-    Raises:
-        InputError: no shards, or a sample without a caption or without a readable image.
-    """
-    paths = sorted([*folder.glob("*.tar"), *folder.glob("*.parquet")])
-    if not paths:
-        raise InputError(f"{folder} holds no .tar and no .parquet file")
-    licences: set[str] = set()
-    shards = []
-    for path in tqdm(paths, desc="index", unit="shard"):
-        places, found = _scan(path)
-        licences |= found
-        buffer = io.BytesIO()
-        np.save(buffer, places)
-        write_bytes_atomically(_index_path(path), buffer.getvalue())
-        shards.append({"file": path.name, "samples": len(places), "sha256": sha256_of_file(path),
-                       "bytes": path.stat().st_size})  # fmt: skip
-    hashes = "\n".join(f"{shard['file']} {shard['sha256']}" for shard in shards)
-    content = {"format": FORMAT, "shards": shards, "licences": sorted(licences),
-               "sha256": sha256_of_bytes(hashes.encode())}  # fmt: skip
-    write_json_atomically(folder / INDEX, content)
-    return folder / INDEX
-
-
-def _scan(path: Path) -> tuple[npt.NDArray[Any], set[str]]:
-    rows: list[tuple[int, ...]] = []
-    licences: set[str] = set()
-    scan = _scan_parquet if path.suffix == ".parquet" else _scan_tar
-    for place, sample in scan(path):
-        height, width = size_of(sample.image, sample.name)
-        rows.append((*place, height, width))
-        licences.add(sample.licence)
-    if not rows:
-        raise InputError(f"{path} holds no samples; remove it")
-    return np.array(rows, dtype=_PLACE), licences
-
-
-def _scan_parquet(path: Path) -> Iterator[tuple[tuple[int, ...], Sample]]:
-    from pyarrow import ArrowInvalid, parquet
-
-    try:
-        groups = parquet.ParquetFile(path).num_row_groups
-    except (OSError, ArrowInvalid) as error:
-        raise InputError(f"{path} cannot be read as parquet ({error})") from None
-    for group in range(groups):
-        for row in range(len(_parquet_rows(path, group))):
-            yield (group, 0, row, 0), _parquet_sample(path, group, row)
-
-
-def _scan_tar(path: Path) -> Iterator[tuple[tuple[int, ...], Sample]]:
-    members: dict[str, dict[str, tuple[int, int]]] = {}
-    try:
-        with tarfile.open(path) as tar:
-            for member in tar:
-                if member.isfile():
-                    # WebDataset: the key ends at the first dot of the file's name.
-                    folder, _, name = member.name.rpartition("/")
-                    key, _, rest = name.partition(".")
-                    kind = f".{rest.lower()}"
-                    members.setdefault(f"{folder}/{key}", {})[kind] = (
-                        member.offset_data,
-                        member.size,
-                    )
-    except (OSError, tarfile.TarError) as error:
-        raise InputError(f"{path} cannot be read as a tar file ({error})") from None
-    with path.open("rb") as file:
-        for key, parts in members.items():
-            image = next((parts[kind] for kind in _IMAGES if kind in parts), None)
-            text = next((parts[kind] for kind in _TEXTS if kind in parts), None)
-            where = f"{path}, sample {key.lstrip('/')}"
-            if image is None:
-                raise InputError(f"{where}: no image ({', '.join(_IMAGES)})")
-            if text is None:
-                raise InputError(f"{where}: no caption (.txt, or .json with caption)")
-            data, words = (os.pread(file.fileno(), size, at) for at, size in (image, text))
-            yield (*image, *text), _sample(data, words, where)
-
-
-def _index_path(path: Path) -> Path:
+def index_path(path: Path) -> Path:
+    """Return the file in which the places of a shard's samples stand."""
     return path.with_name(f"{path.name}.index.npy")
 
 
 def _read_index(path: Path) -> npt.NDArray[Any]:
     try:
-        places: npt.NDArray[Any] = np.load(_index_path(path), mmap_mode="r")
+        places: npt.NDArray[Any] = np.load(index_path(path), mmap_mode="r")
     except (OSError, ValueError) as error:
-        raise InputError(f"{_index_path(path)} cannot be read ({error}); index again") from None
+        raise InputError(f"{index_path(path)} cannot be read ({error}); index again") from None
     return places
 
 
 # -- writing --------------------------------------------------------------------------------------
 
 
-def write_shards(data: Path, out: Path, *, kind: str, samples: int) -> Path:
-    """Write a finished data directory as indexed shards of so many samples each."""
-    records = read_records(data)
-    if not records:
+def write_shards(
+    data: Path, out: Path, *, kind: str, samples: int, caption: str = CAPTION,
+    skip_bad: bool = False,
+) -> Path:  # fmt: skip
+    """Write a data directory, or loose images, as indexed shards of so many samples each.
+
+    Raises:
+        InputError: neither, nothing in it, or samples that cannot be used.
+    """
+    from models_backend.data.indexing import index_folder
+    from models_backend.data.loose import is_loose, read_loose
+
+    if not (data / MARK_NAME).exists() and is_loose(data):
+        images = read_loose(data, caption=caption)
+    else:
+        images = [(data / record.file, asdict(record)) for record in read_records(data)]
+    if not images:
         raise InputError(f"{data} holds no images")
     out.mkdir(parents=True, exist_ok=True)
-    for number, start in enumerate(range(0, len(records), samples)):
+    for number, start in enumerate(range(0, len(images), samples)):
         path = out / f"{number:05d}.{kind}"
         partial = temporary_sibling(path)
-        part = [(asdict(r), (data / r.file).read_bytes()) for r in records[start : start + samples]]
+        part = [(r, p.suffix, _bytes(p)) for p, r in images[start : start + samples]]
         try:
             _write_tar(partial, part) if kind == "tar" else _write_parquet(partial, part)
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
-    return index_folder(out)
+    return index_folder(out, skip_bad=skip_bad)
 
 
-def _write_tar(path: Path, part: list[tuple[dict[str, Any], bytes]]) -> None:
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def _write_tar(path: Path, part: list[tuple[dict[str, Any], str, bytes]]) -> None:
     with tarfile.open(path, "w") as tar:
-        for number, (record, image) in enumerate(part):
+        for number, (record, suffix, image) in enumerate(part):
             words = json.dumps(record, sort_keys=True, ensure_ascii=False).encode()
-            suffix = Path(record["file"]).suffix
             for name, content in ((f"{number:06d}{suffix}", image), (f"{number:06d}.json", words)):
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
 
 
-def _write_parquet(path: Path, part: list[tuple[dict[str, Any], bytes]]) -> None:
+def _write_parquet(path: Path, part: list[tuple[dict[str, Any], str, bytes]]) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    table = pyarrow.Table.from_pylist([{**record, "image": image} for record, image in part])
+    table = pyarrow.Table.from_pylist([{**record, "image": image} for record, _, image in part])
     parquet.write_table(table, path, row_group_size=_ROW_GROUP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line entry; returns the exit status."""
+    from models_backend.data.indexing import index_folder
+
     parser = argparse.ArgumentParser(
         prog="models_backend.data.shards",
         description=__doc__,
@@ -261,21 +218,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--index", type=Path, help="folder of shards to index")
-    what.add_argument("--from", dest="data", type=Path, help="finished data directory to convert")
+    what.add_argument(
+        "--from", dest="data", type=Path, help="data directory or loose images to convert"
+    )
     parser.add_argument("--out", type=Path, help="folder for the shards (with --from)")
     parser.add_argument("--kind", choices=("tar", "parquet"), default="tar")
     parser.add_argument("--samples", type=int, default=1000, help="samples a shard (default: 1000)")
+    parser.add_argument(
+        "--caption-column", default=CAPTION, metavar="NAME",
+        help="what parquet columns, JSON keys or metadata files call the caption "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--skip-bad", action="store_true",
+        help="leave out samples without a readable image or a caption, and list them",
+    )  # fmt: skip
     options = parser.parse_args(argv)
     if options.data and (not options.out or options.samples < 1):
         parser.error("--from needs --out, and --samples of at least 1")
 
     def run() -> None:
+        chosen = {"caption": options.caption_column, "skip_bad": options.skip_bad}
         if options.index:
-            print(index_folder(options.index))
+            print(index_folder(options.index, **chosen))
         else:
-            print(
-                write_shards(options.data, options.out, kind=options.kind, samples=options.samples)
-            )
+            kind, samples = options.kind, options.samples
+            print(write_shards(options.data, options.out, kind=kind, samples=samples, **chosen))
 
     return run_cli(run)
 

@@ -35,9 +35,9 @@ class Sample:
     licence: str = "unknown"
 
     @classmethod
-    def of(cls, image: bytes, fields: dict[str, Any], name: str) -> Self:
-        """Check what a file says of a sample."""
-        caption = fields.get("caption")
+    def of(cls, image: bytes, fields: dict[str, Any], name: str, *, key: str = "caption") -> Self:
+        """Check what a file says of a sample; its caption is called `key`."""
+        caption = fields.get(key)
         if not isinstance(caption, str) or not caption.strip():
             raise InputError(f"{name}: the caption is missing or empty; every image needs one")
         keywords = fields.get("keywords") or []

@@ -12,6 +12,7 @@ from PIL import Image
 
 from models_backend.data import manifest, shards
 from models_backend.data.cache import TensorCache
+from models_backend.data.indexing import index_folder
 from models_backend.data.pictures import bucket_sizes, decode, fit, nearest_buckets
 from models_backend.data.source import ManifestSource, Order, content_key, open_source
 from models_backend.errors import InputError
@@ -54,7 +55,7 @@ def png(height: int = 4, width: int = 4, mode: str = "RGB") -> bytes:
 
 def test_plain_webdataset_captions_are_read(tmp_path):
     tar(tmp_path / "a.tar", {"x/1.png": png(6, 8), "x/1.txt": b"a cat\n", "x/1.cls": b"3"})
-    shards.index_folder(tmp_path)
+    index_folder(tmp_path)
     source = open_source(tmp_path)
     assert source.sizes()[0].tolist() == [[6, 8]]
     assert source.read(0, 0).caption == "a cat"
@@ -85,7 +86,7 @@ def test_a_folder_without_shards_and_a_changed_shard_are_refused(tmp_path, capsy
     assert shards.main(["--index", str(tmp_path)]) == 2
     assert "holds no .tar" in capsys.readouterr().err
     path = tar(tmp_path / "a.tar", {"1.png": png(), "1.txt": b"a cat"})
-    shards.index_folder(tmp_path)
+    index_folder(tmp_path)
     path.write_bytes(path.read_bytes() + b"more")
     with pytest.raises(InputError, match=r"a\.tar is missing or was changed"):
         open_source(tmp_path)
