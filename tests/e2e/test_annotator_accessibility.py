@@ -67,7 +67,8 @@ def test_troubles(annotator):
     for _ in range(3):
         annotator.press("ArrowRight")
         annotator.tab.wait_for_timeout(400)
-    expect(annotator.between).to_be_visible()
+    expect(annotator.tab.get_by_role("heading", level=1)).to_contain_text("Offline: your 3")
+    assert_accessible(annotator, "offline, no pair left")
     annotator.context.set_offline(False)
     annotator.wait_until_ready()
     annotator.tab.evaluate(

@@ -91,6 +91,20 @@ def test_images_that_take_very_long_offer_a_way_out(newcomer):
     newcomer.tab.unroute_all(behavior="ignoreErrors")
 
 
+def test_far_pairs_come_one_after_another_behind_the_near_ones(open_page, make_campaign):
+    newcomer = open_page(make_campaign(criteria=["visual_appeal"], prompts=40, k=1))
+    held_back = []
+    newcomer.tab.route("**/images/**", lambda route: held_back.append(route))
+    newcomer.agree()
+    for pairs in (3, 1, 1, 1, 1, 1):
+        newcomer.eventually(lambda: len({each.request.url for each in held_back}), 2 * pairs)
+        newcomer.tab.wait_for_timeout(100)
+        assert len({each.request.url for each in held_back}) == 2 * pairs  # and no more
+        while held_back:
+            held_back.pop().continue_()
+    newcomer.wait_until_ready()
+
+
 def test_pair_whose_preload_failed_is_loaded_when_its_turn_comes(annotator):
     annotator.wait_until_preloaded()
     annotator.tab.route("**/images/**", lambda route: route.abort())

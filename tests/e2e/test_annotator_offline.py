@@ -39,6 +39,7 @@ def test_answers_given_offline_are_kept_and_sent_once_in_order(loaded):
     loaded.press("ArrowDown")
     expect(loaded.between).to_have_text(
         "Offline: your 3 answers are kept on this device and are sent when the connection is back."
+        " The next pair comes then."
     )
     assert (stored(), loaded.tab.evaluate(QUEUED_IN_BROWSER)) == ([], 3)
     loaded.context.set_offline(False)
@@ -47,6 +48,32 @@ def test_answers_given_offline_are_kept_and_sent_once_in_order(loaded):
     assert stored() == ["left", "right", "tie"]
     assert loaded.tab.evaluate(QUEUED_IN_BROWSER) == 0
     expect(loaded.count).to_have_text("3 / 8")
+
+
+def test_offline_is_not_said_any_longer_once_the_connection_is_back(loaded):
+    """With nothing to send and nothing to ask, too."""
+    loaded.context.set_offline(True)
+    expect(loaded.status).to_have_text("Offline")
+    loaded.context.set_offline(False)
+    expect(loaded.status).to_have_text("")
+    expect(loaded.count).to_have_text("0 / 8")
+
+
+def test_eight_pairs_can_be_judged_offline(open_page, make_campaign):
+    annotator = open_page(make_campaign(criteria=["visual_appeal"], prompts=40, k=1)).begin()
+    annotator.wait_until_preloaded(pairs=8)
+    annotator.context.set_offline(True)
+    for _ in range(7):
+        annotator.answer("ArrowLeft")
+    annotator.press("ArrowRight")
+    expect(annotator.between).to_have_text(
+        "Offline: your 8 answers are kept on this device and are sent when the connection is back."
+        " The next pair comes then."
+    )
+    assert stored() == []
+    annotator.context.set_offline(False)
+    annotator.wait_until_ready()
+    annotator.eventually(stored, ["left"] * 7 + ["right"])
 
 
 def test_connection_that_goes_while_a_vote_is_on_its_way_loses_nothing(loaded):

@@ -112,6 +112,7 @@ class MemoryStore {
 
 export class Outbox {
   entries = []; // oldest first; what is stored, and what is about to be
+  #dropped = new Set(); // numbers of entries that left the database; it gives none twice
 
   constructor(store, owner) {
     this.store = store;
@@ -138,8 +139,10 @@ export class Outbox {
 
   // Another tab may have changed the store; entries still being stored have no id yet.
   async reload() {
-    const stored = await this.store.all().catch(() => null);
-    if (!stored) return;
+    const all = await this.store.all().catch(() => null);
+    if (!all) return;
+    // One that was dropped while this was being read is not to come back.
+    const stored = this.durable ? all.filter((entry) => !this.#dropped.has(entry.id)) : all;
     this.entries = [...stored, ...this.entries.filter((entry) => entry.id === undefined)];
   }
 
@@ -163,15 +166,17 @@ export class Outbox {
     }
   }
 
-  // The oldest entry, marked as sent; undefined when there is none (any more).
-  async claimOldest() {
+  // The oldest entry, marked as sent; undefined when there is none. `onGone(entry)` is told of those
+  // that another tab sent or took back.
+  async claimOldest(onGone) {
     await this.entries[0]?.stored;
     while (this.entries.length) {
       const [first] = this.entries;
       // An unreadable store must not stop the sending: the server knows a repeat by its key.
       const entry = await this.store.claim(first.id).catch(() => first);
       if (entry) return entry;
-      this.entries.shift(); // another tab sent it
+      this.dropped(first.id);
+      onGone(first);
     }
     return undefined;
   }
@@ -183,6 +188,7 @@ export class Outbox {
 
   // Another tab removed it.
   dropped(id) {
+    this.#dropped.add(id);
     this.entries = this.entries.filter((entry) => entry.id !== id);
   }
 

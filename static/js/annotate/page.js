@@ -290,13 +290,15 @@ function watchUndo() {
 
 // ---- what the server says ----------------------------------------------------------------------
 
-function learn(state) {
+// `answered`: the pair to whose answer the server says it, whichever tab that came from.
+function learn(state, answered) {
   const was = current?.assignment;
   known = state;
   knownAt = performance.now();
   place.main.dataset.breakEvery = state.break_every ?? 0;
   watchUndo();
-  const isGone = was && !known.pairs.some((pair) => pair.assignment === was);
+  const isOurs = [answered, known.undo?.assignment].includes(was); // answered, maybe elsewhere
+  const isGone = was && !isOurs && !known.pairs.some((pair) => pair.assignment === was);
   if (isGone && known.pairs.length && news !== text("undone")) news = text("given_away");
 }
 
@@ -316,7 +318,7 @@ const events = {
     without(entry.fields.assignment);
     news = newsOf(entry.kind, receipt);
     if (isUndone) forgetOne();
-    if (next) learn(next);
+    if (next) learn(next, entry.fields.assignment);
     else if (isVote) known.progress.done += 1;
     else if (isUndone) known.progress.done -= 1;
     update();
@@ -339,6 +341,8 @@ const events = {
     update();
     if (!held().length) wire.ask();
   },
+
+  gone(entry) { without(entry.fields.assignment); },
 
   lost() { window.location.reload(); }, // the welcome page, or why there is none
 };

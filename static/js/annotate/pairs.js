@@ -1,6 +1,7 @@
 // Loads the images of the pairs held and keeps the decoded elements: showing a pair then needs
 // neither the network nor the decoder.
 
+const NEAR = 3; // the pair on the screen and the next two: what a quick answer may want at once
 const RETRY_MS = [500, 1000, 2000, 4000];
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -17,6 +18,8 @@ function newImage(url, priority) {
 
 export class Shelf {
   #items = new Map(); // assignment -> {images, promise}
+  #pairs = []; // in the order in which they come
+  #isLoadingFar = false;
 
   // `onTrouble(pair)` is called whenever an image of the pair failed and is tried again.
   constructor(onTrouble) {
@@ -25,9 +28,29 @@ export class Shelf {
 
   // Hold exactly these pairs; the first is wanted soonest.
   hold(pairs) {
+    this.#pairs = pairs;
     const wanted = new Set(pairs.map((pair) => pair.assignment));
     for (const key of this.#items.keys()) if (!wanted.has(key)) this.#items.delete(key);
-    pairs.forEach((pair, index) => this.load(pair, index ? "low" : "high"));
+    this.#loadNear();
+    this.#loadFar();
+  }
+
+  #loadNear() {
+    const near = this.#pairs.slice(0, NEAR);
+    return near.map((pair, index) => this.load(pair, index ? "low" : "high"));
+  }
+
+  // The others one after another behind those, so that they take nothing from the next to be shown.
+  async #loadFar() {
+    if (this.#isLoadingFar) return;
+    this.#isLoadingFar = true;
+    for (;;) {
+      await Promise.allSettled(this.#loadNear());
+      const next = this.#pairs.find((pair) => !this.#items.has(pair.assignment));
+      if (!next) break;
+      await this.load(next, "low").catch(() => {}); // tried again when its turn comes
+    }
+    this.#isLoadingFar = false;
   }
 
   // The two decoded images, or null while they are not there yet.

@@ -1,7 +1,7 @@
 // Talks to the server, one request at a time and oldest answer first, until nothing is left to send
 // and nothing is left to ask. Tells the other tabs of this annotator what came of it.
 
-const WANT = 3; // the pair on the screen, and two to preload
+const WANT = 8; // the pair on the screen, and what can be judged while nobody answers
 const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const TIMEOUT_MS = 20000;
 const TRY_LATER = [408, 425, 429];
@@ -53,6 +53,7 @@ function post(url, fields) {
      refused(entry, error)          an entry makes no sense to the server and was dropped
      state(next)                    the server's state, asked for
      changed(isUndo)                another tab changed the outbox
+     gone(entry)                    another tab sent an entry, or took it back
      lost()                         the server does not know this annotator any more */
 export class Wire {
   connection = "ok";
@@ -68,7 +69,7 @@ export class Wire {
     this.lockName = name;
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel(name) : null;
     this.channel?.addEventListener("message", ({ data }) => this.#hear(data));
-    addEventListener("online", () => this.#wake());
+    addEventListener("online", () => (this.#running ? this.#wake() : this.ask()));
     addEventListener("offline", () => this.#connect("offline"));
   }
 
@@ -132,7 +133,7 @@ export class Wire {
 
   async #sendOldest() {
     if (!navigator.onLine) throw new NoAnswerError("offline"); // stays unsent, and can be undone
-    const entry = await this.outbox.claimOldest();
+    const entry = await this.outbox.claimOldest((gone) => this.#miss(gone));
     if (!entry) return;
     const isLast = this.outbox.size === 1;
     const fields = { ...entry.fields };
@@ -158,6 +159,12 @@ export class Wire {
       this.#refuse({ entry, error: answer.body?.error ?? `${answer.status}` });
       this.ask();
     }
+  }
+
+  // What became of it is still to be heard; the pair may not come up again until then.
+  #miss(entry) {
+    this.events.gone(entry);
+    this.ask();
   }
 
   #settle(message) {
