@@ -3,6 +3,7 @@
 Usage::
 
     python -m models_backend.data.emoji --out DIR [--sources noto,twemoji,fluent] [--size 64]
+    python -m models_backend.data.emoji --out DIR --sources noto-2017   # nothing trains on these
 
 Interrupted at any point, the same command goes on: verified downloads are kept, images are written
 again, and ``dataset.json`` (the completeness mark) is written last.
@@ -181,12 +182,12 @@ def _build_source(
             found[concept.hexcode] = _record(source, concept, keywords, file, data)
             progress.update()
     missing = [c.hexcode for c in request.concepts if c.hexcode not in found]
-    if missing:
+    if missing and not (source.partial and found):
         raise DataBuildError(
             f"{source.package.spec} has no image for {len(missing)} concept(s), "
             f"first {missing[0]}; take it off the concept list or choose other sources"
         )
-    return [found[concept.hexcode] for concept in request.concepts]
+    return [found[c.hexcode] for c in request.concepts if c.hexcode in found]
 
 
 def _record(
@@ -209,10 +210,7 @@ def _member_paths(source: Source, concept: Concept) -> list[str]:
     # Packages disagree on whether the variation selector FE0F belongs in a file name.
     plain = concept.hexcode.replace("-fe0f", "")
     codes = dict.fromkeys([concept.hexcode, plain, f"{plain}-fe0f"])
-    return [
-        source.path_template.format(hexcode=code.upper() if source.uppercase else code)
-        for code in codes
-    ]
+    return [source.path_template.format(hexcode=code) for code in codes]
 
 
 def _to_png(content: bytes, size: int, name: str) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from models_backend.config import QualityTuneConfig, read_config
 from models_backend.data import emoji, manifest, npm
 from models_backend.data.emoji import BuildRequest, Concept, build, is_complete
 from models_backend.data.sources import CAPTIONS_MEMBER, SOURCES, Package, Source
@@ -285,6 +286,19 @@ def test_a_truncated_tarball_is_refused(out, request_, registry, keep):
     assert_nothing_finished(out, broken)
 
 
+def test_a_partial_source_leaves_out_what_it_does_not_draw(out, request_, registry):
+    """Older drawings, held out to compare with, need not know every thing."""
+    older = registry.publish("older-emoji", {"package/img/2600.png": picture("yellow")})
+    request = replace(request_, sources=(replace(source(older), partial=True),))
+    assert build(out, request, downloader=registry.download) == 1
+    assert [record.concept for record in manifest.read_records(out)] == ["2600-fe0f"]
+    assert is_complete(out, request)
+    none = registry.publish("empty-emoji", {"package/package.json": b"{}"})
+    request = replace(request_, sources=(replace(source(none), partial=True),))
+    with pytest.raises(DataBuildError, match=r"has no image for 2 concept"):
+        build(out, request, downloader=registry.download)
+
+
 def test_a_missing_image_names_package_and_concept(out, request_, registry):
     package = registry.publish("gap", {"package/img/1f98a.png": picture("red")})
     broken = replace(request_, sources=(source(package),))
@@ -478,6 +492,16 @@ def test_quality_tuning_list_only_names_our_concepts():
     for style, concept, label in rows:
         assert style in styles
         assert known.get(concept) == label
+
+
+def test_quality_tuning_list_leaves_out_forty_concepts_to_measure_stopping_on():
+    concepts = {c.hexcode for c in emoji.read_concepts(emoji.CONCEPTS_FILE)}
+    lines = emoji.CONCEPTS_FILE.with_name("quality_tuning.tsv").read_text().splitlines()
+    listed = {line.split("\t")[1] for line in lines if line and not line.startswith("#")}
+    config = read_config(Path("models_backend/configs/quality_tuned.toml"), [])
+    assert isinstance(config, QualityTuneConfig)
+    assert config.early_stopping.candidates >= 5
+    assert 40 <= config.early_stopping.images <= len(concepts - listed)
 
 
 def test_every_source_pins_a_whole_sha512():
