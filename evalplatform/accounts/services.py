@@ -35,10 +35,19 @@ def user_named(username: str) -> User:
 
 
 def ensure_simulated_annotator(*, pseudonym: str, behaviour: dict[str, Any]) -> Annotator:
-    """Return the simulated annotator of this pseudonym, marked as such, with its behaviour."""
+    """Return the simulated annotator of this pseudonym, marked as such, with its behaviour.
+
+    Raises:
+        BadInputError: it voted before by another behaviour, which its votes state.
+    """
     annotator, _ = Annotator.objects.get_or_create(
         pseudonym=pseudonym, defaults={"is_simulated": True, "simulated_behaviour": behaviour}
     )
+    if annotator.simulated_behaviour != behaviour:
+        raise BadInputError(
+            f"{pseudonym} is there already and behaves otherwise (its taste was learned from other "
+            "data, or by other code); give another --seed."
+        )
     return annotator
 
 

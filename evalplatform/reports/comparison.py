@@ -13,6 +13,7 @@ from rich.table import Table
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.errors import BadInputError
 from evalplatform.reports.exports import plain
+from evalplatform.reports.selectors import simulated_as
 from evalplatform.reports.table import WIDTH, p_value, percent, percent_interval
 from evalplatform.reports.vote_columns import VoteColumns, vote_columns
 from evalplatform.stats import NetDifference, compare_nets
@@ -42,12 +43,15 @@ class Comparison:
     second: Campaign
     criteria: list[CriterionComparison]
     simulated: list[str]  # slugs of the campaigns that hold simulated votes
+    simulated_as: list[str]  # what their annotators say of themselves
 
     @property
     def simulated_stamp(self) -> str:
         if not self.simulated:
             return ""
-        return f"SIMULATED: votes in {' and '.join(self.simulated)} were not cast by people."
+        whose = f" ({'; '.join(self.simulated_as)})" if self.simulated_as else ""
+        where = " and ".join(self.simulated)
+        return f"SIMULATED: votes in {where} were not cast by people{whose}."
 
 
 def compare_campaigns(first: Campaign, second: Campaign) -> Comparison:
@@ -71,8 +75,10 @@ def compare_campaigns(first: Campaign, second: Campaign) -> Comparison:
             f"{first.slug!r} and {second.slug!r} have no criterion on which both have votes that "
             "count; compare campaigns that ask the same question."
         )
-    simulated = [each.slug for each in (first, second) if tables[each.pk].is_simulated.any()]
-    return Comparison(first, second, found, simulated)
+    simulated = [each for each in (first, second) if tables[each.pk].is_simulated.any()]
+    return Comparison(
+        first, second, found, [each.slug for each in simulated], simulated_as(simulated)
+    )
 
 
 def _votes(table: VoteColumns, criterion: Criterion) -> VoteColumns:

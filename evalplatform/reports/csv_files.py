@@ -26,19 +26,20 @@ VOTE_COLUMNS = [
     "checkpoint_a_sha256", "checkpoint_b_sha256", "sample_a_sha256", "sample_b_sha256", "seed",
     "protocol_sha256", "counts", "excluded_by", "too_fast", "viewport_width", "viewport_height",
     "pixel_ratio", "zoomed", "prompt_position", "prompt_tokens_a", "tokens_read_a",
-    "prompt_tokens_b", "tokens_read_b",
+    "prompt_tokens_b", "tokens_read_b", "simulated_as",
 ]  # fmt: skip
 CHECK_COLUMNS = [
     "campaign", "vote_id", "purpose", "criterion", "annotator", "passed", "outcome", "choice",
     "a_on_left", "comparison", "first_outcome", "gold_position", "gold_origin", "prompt_text",
     "response_time_ms", "too_fast", "is_simulated", "voted_at", "excluded_by", "protocol_sha256",
+    "simulated_as",
 ]  # fmt: skip
 
 GROUP_COLUMNS = [
     "campaign", "simulated", "checkpoint_a", "checkpoint_b", "criterion", "by", "name", "estimand",
     "measure", "value", "se", "low", "high", "level", "df", "n_votes", "n_prompts", "n_annotators",
     "n_effective", "design_effect", "state", "reason", "p_value", "p_holm", "tests_in_family",
-    "untested", "method", "protocol_sha256",
+    "untested", "method", "protocol_sha256", "simulated_note",
 ]  # fmt: skip
 FILTERED_COLUMNS = [
     "campaign", "prompt_set", "prompt_set_version", "prompt_text", "category", "challenge", "side",
@@ -114,6 +115,7 @@ def groups_csv(results: CampaignResults) -> str:
     constant = {
         "campaign": campaign.slug,
         "simulated": int(results.is_simulated),
+        "simulated_note": results.simulated_stamp,
         "checkpoint_a": campaign.checkpoint_a.name,
         "checkpoint_b": campaign.checkpoint_b.name,
         "protocol_sha256": campaign.protocol_sha256,

@@ -49,7 +49,7 @@ _PARTS = (
     ),
     # Where an enrolment stands changes with every pair; who takes part, and in what state, is read.
     "(SELECT coalesce(bit_xor(hashtextextended(concat_ws(' ', e.status, p.pseudonym,"
-    " p.is_simulated), e.id)), 0) FROM annotation_enrolment e"
+    " p.is_simulated, p.simulated_behaviour ->> 'says'), e.id)), 0) FROM annotation_enrolment e"
     " JOIN accounts_annotator p ON p.id = e.annotator_id WHERE e.campaign_id = %(key)s)",
     "(SELECT coalesce(bit_xor(hashtextextended(concat_ws(' ', m.prompt_id, m.criterion_id,"
     " a::text, b::text), m.id)), 0) FROM campaigns_comparison m"

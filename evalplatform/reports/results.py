@@ -13,7 +13,7 @@ from evalplatform.core.version import code_version
 from evalplatform.quality.summary import QualitySummary, quality_summary
 from evalplatform.reports.safety import SafetySummary, safety_summary
 from evalplatform.reports.samples import IN_FULL
-from evalplatform.reports.selectors import Completeness, completeness_of
+from evalplatform.reports.selectors import Completeness, completeness_of, simulated_as
 from evalplatform.reports.vote_columns import (
     LEFT,
     NO_SIDE,
@@ -93,6 +93,7 @@ class CampaignResults:
     campaign: Campaign
     n_stored: int  # votes on comparisons, excluded ones among them
     n_stored_simulated: int
+    simulated_as: list[str]  # what the simulated annotators say of themselves
     completeness: Completeness
     quality: QualitySummary
     safety: SafetySummary | None  # None without a safety filter
@@ -119,11 +120,12 @@ class CampaignResults:
         if not self.is_simulated:
             return ""
         simulated, total = self.n_stored_simulated, self.n_stored
+        whose = f" ({'; '.join(self.simulated_as)})" if self.simulated_as else ""
         if not simulated:
-            return "SIMULATED: checks were answered by simulated annotators, not by people."
+            return f"SIMULATED: checks were answered by simulated annotators, not by people{whose}."
         who = "All" if simulated == total else f"{simulated:,} of {total:,}"
         what = "votes, excluded ones included," if self.quality.excluded_votes else "votes"
-        return f"SIMULATED: {who} {what} were cast by simulated annotators, not by people."
+        return f"SIMULATED: {who} {what} were cast by simulated annotators, not by people{whose}."
 
     @property
     def short_stamp(self) -> str:
@@ -148,6 +150,7 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
         campaign=campaign,
         n_stored=len(stored),
         n_stored_simulated=int(stored.is_simulated.sum()),
+        simulated_as=simulated_as([campaign]),
         completeness=completeness,
         quality=quality_summary(campaign),
         safety=safety_summary(campaign),

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import Count, Max
 
+from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, SurplusVote, Vote
 from evalplatform.campaigns.models import Campaign
 
@@ -42,6 +43,7 @@ _FIELDS = {
         for side in ("a", "b")
         for name in ("prompt_tokens", "tokens_read")
     },
+    "simulated_as": "annotator__simulated_behaviour__says",
 }
 
 
@@ -85,6 +87,7 @@ _CHECK_FIELDS = {
     "is_simulated": "is_simulated",
     "voted_at": "voted_at",
     "excluded_by": "exclusion__rule",
+    "simulated_as": "annotator__simulated_behaviour__says",
 }
 
 
@@ -111,6 +114,17 @@ def check_answers(campaign: Campaign) -> list[dict[str, object]]:
     for record in records:
         record["first_outcome"] = before.get((record["annotator_id"], record["comparison"]))
     return records
+
+
+def simulated_as(campaigns: Iterable[Campaign]) -> list[str]:
+    """Return what simulated annotators of these campaigns say of themselves: whose taste, sorted.
+
+    It is part of their stated behaviour; empty where that does not say.
+    """
+    sayings = Annotator.objects.filter(
+        enrolments__campaign__in=list(campaigns), simulated_behaviour__says__isnull=False
+    ).values_list("simulated_behaviour__says", flat=True)
+    return sorted(set(sayings))
 
 
 @dataclass(frozen=True)

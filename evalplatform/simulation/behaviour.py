@@ -1,133 +1,114 @@
 """Simulated annotators: a stated preference model that sees only what a person would see.
 
-They exist to rehearse a campaign from end to end. They are no stand-in for people: their
-preference is arithmetic on pixels, and every vote they cast is marked simulated.
+They exist to rehearse a campaign from end to end. They are no stand-in for people, and every vote
+they cast is marked simulated.
 
 Model. For images L and R an annotator forms
 
-    d = u(L) - u(R) + side_bias + noise * e,   e ~ N(0, 1)
+    d = u(L) - u(R) + side_bias + quirk * e(pair) + wavering * f,   e and f ~ N(0, 1)
 
-and answers left if d > tie_band, right if d < -tie_band, else tie. For visual appeal, u is a
-weighted sum of log colourfulness, log contrast and log clarity. For text faithfulness, u is how
-closely the image resembles a reference picture whose caption shares words with the prompt; with no
-reference, u is 0 and noise decides.
+and answers left if d > tie_band, right if d < -tie_band, else tie. For visual appeal, u is the
+annotator's taste (`tastes`); for text faithfulness, it is `sharpness` times the likeness to a
+drawing of what the prompt names (`likeness`). What an annotator alone sees in a pair, e, stays when
+the pair comes again with its sides swapped; f is drawn anew each time it is shown. So quirks lower
+the agreement of annotators, wavering also that of an annotator with itself.
+
+The sizes are set so that the demo's annotators tie, agree and repeat themselves about as people do
+(docs/simulation.md).
 """
 
 import hashlib
 import io
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-
-class References(Protocol):
-    """Pictures of things, looked up by prompt."""
-
-    def likeness(self, pixels: np.ndarray, prompt: str) -> float:
-        """Return how much `pixels` (H, W, 3 in [0, 1]) resembles the prompt's references."""
-        ...
-
-
-class NoReferences:
-    """Nothing to compare with: every image is equally faithful."""
-
-    def likeness(self, pixels: np.ndarray, prompt: str) -> float:
-        return 0.0
+from evalplatform.simulation.features import SIDE, Seen, pixels_of
+from evalplatform.simulation.likeness import References
+from evalplatform.simulation.tastes import Taste
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One annotator's stated behaviour; utilities and biases share one scale."""
+    """How one annotator comes from what it sees to an answer; all but the seed on one scale."""
 
     seed: int
-    colourfulness: float
-    contrast: float
-    clarity: float
-    likeness: float
-    noise: float
+    sharpness: float
+    quirk: float
+    wavering: float
     side_bias: float
     tie_band: float
 
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """One annotator: what it likes, what it compares with, how it answers."""
+
+    behaviour: Behaviour
+    taste: Taste
+    references: References
+
     def as_dict(self) -> dict[str, Any]:
-        return {"model": "pixel-utility/1", **asdict(self)}
+        """Return the stated behaviour as plain values; `says` is for every reader of its votes."""
+        return {"says": self.taste.says, **self.taste.as_dict(), **asdict(self.behaviour)}
 
-    def choose(self, left: bytes, right: bytes, prompt: str | None, refs: References) -> str:
-        """Return `left`, `tie` or `right` for two encoded images.
-
-        The random part hangs on the seed and the pair, so the same annotator answers the same pair
-        in the same way whenever it comes.
-        """
-        key = hashlib.sha256(left + right + (prompt or "").encode()).digest()
-        rng = np.random.default_rng([self.seed, int.from_bytes(key[:8], "big")])
+    def choose(self, left: bytes, right: bytes, prompt: str | None) -> str:
+        """Return `left`, `tie` or `right` for two encoded images; `prompt` where it is shown."""
+        seen = see(left), see(right)
+        how = self.behaviour
         difference = (
-            self.utility(left, prompt, refs)
-            - self.utility(right, prompt, refs)
-            + self.side_bias
-            + self.noise * rng.standard_normal()
+            self.utility(seen[0], prompt)
+            - self.utility(seen[1], prompt)
+            + how.side_bias
+            + how.quirk * self._quirk(*seen, prompt)
+            + how.wavering * self._draw(left, right, prompt)
         )
-        if abs(difference) <= self.tie_band:
+        if abs(difference) <= how.tie_band:
             return "tie"
         return "left" if difference > 0 else "right"
 
-    def utility(self, image: bytes, prompt: str | None, refs: References) -> float:
-        """Return u of one encoded image: appeal, or faithfulness where a prompt is shown."""
-        pixels = decode(image)
-        if prompt is not None:
-            return self.likeness * refs.likeness(pixels, prompt)
-        floor = 0.01
-        return float(
-            self.colourfulness * np.log(colourfulness(pixels) + floor)
-            + self.contrast * np.log(contrast(pixels) + floor)
-            + self.clarity * np.log(clarity(pixels))
-        )
+    def utility(self, seen: Seen, prompt: str | None) -> float:
+        """Return u of an image: appeal, or faithfulness where a prompt is shown."""
+        if prompt is None:
+            return self.taste.appeal(seen)
+        return self.behaviour.sharpness * self.references.likeness(seen, prompt)
+
+    def _quirk(self, left: Seen, right: Seen, prompt: str | None) -> float:
+        """Return what this annotator alone sees in a pair; swapped sides swap its sign."""
+        one, two = left.key, right.key
+        if one == two:
+            return 0.0
+        return self._draw(one, two, prompt) if one < two else -self._draw(two, one, prompt)
+
+    def _draw(self, first: bytes, second: bytes, prompt: str | None) -> float:
+        key = hashlib.sha256(first + second + (prompt or "").encode()).digest()
+        rng = np.random.default_rng([self.behaviour.seed, int.from_bytes(key[:8], "big")])
+        return float(rng.standard_normal())
 
 
-def draw_behaviour(*, seed: int, index: int) -> Behaviour:
-    """Return the behaviour of annotator `index` of the group drawn with `seed`.
-
-    Annotators differ in taste, noise, side bias and readiness to tie, as people do.
-    """
-    rng = np.random.default_rng([seed, index])
+def draw_behaviour(rng: np.random.Generator) -> Behaviour:
+    """Return a behaviour; annotators differ in quirks, side bias and readiness to tie."""
     return Behaviour(
         seed=int(rng.integers(2**31)),
-        colourfulness=float(rng.normal(0.5, 0.2)),
-        contrast=float(rng.normal(0.5, 0.2)),
-        clarity=float(rng.normal(0.8, 0.3)),
-        likeness=float(rng.uniform(6.0, 10.0)),
-        noise=float(rng.uniform(0.3, 0.6)),
-        side_bias=float(rng.normal(0.03, 0.05)),
-        tie_band=float(rng.uniform(0.05, 0.2)),
+        sharpness=10.0,
+        quirk=float(rng.uniform(0.2, 0.3)),
+        wavering=float(rng.uniform(0.08, 0.14)),
+        side_bias=float(rng.normal(0.02, 0.03)),
+        tie_band=float(rng.uniform(0.16, 0.28)),
     )
 
 
-def decode(image: bytes) -> np.ndarray:
-    """Return encoded image bytes as (H, W, 3) floats in [0, 1]."""
+def see(image: bytes) -> Seen:
+    """Return encoded image bytes as annotators see them."""
     with Image.open(io.BytesIO(image)) as opened:
-        return np.asarray(opened.convert("RGB"), dtype=np.float64) / 255
+        pixels = pixels_of(opened)
+    return _once(pixels.tobytes())
 
 
-def colourfulness(pixels: np.ndarray) -> float:
-    """Return Hasler and Süsstrunk's (2003) colourfulness of (H, W, 3) pixels in [0, 1]."""
-    red, green, blue = np.moveaxis(pixels, -1, 0)
-    rg, yb = red - green, (red + green) / 2 - blue
-    spread = np.hypot(rg.std(), yb.std())
-    return float(spread + 0.3 * np.hypot(rg.mean(), yb.mean()))
-
-
-def contrast(pixels: np.ndarray) -> float:
-    """Return the standard deviation of luma (Rec. 601 weights)."""
-    return float((pixels @ [0.299, 0.587, 0.114]).std())
-
-
-def clarity(pixels: np.ndarray) -> float:
-    """Return how concentrated the luma gradient is: mean square over squared mean, at least 1.
-
-    A clean drawing has few strong edges between even areas; mottling spreads weak ones everywhere.
-    """
-    luma = pixels @ [0.299, 0.587, 0.114]
-    gradient = np.hypot(np.diff(luma, axis=0)[:, :-1], np.diff(luma, axis=1)[:-1])
-    return (
-        float(np.mean(gradient**2) / max(np.mean(gradient) ** 2, 1e-9)) if gradient.any() else 1.0
-    )
+@lru_cache(maxsize=4096)
+def _once(pixels: bytes) -> Seen:
+    """Copies of an image differ as files; many annotators see the same pixels."""
+    return Seen(np.frombuffer(pixels).reshape(SIDE, SIDE, 3))

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 import requests
 
 from evalplatform.core.errors import EvalPlatformError
-from evalplatform.simulation.behaviour import Behaviour, References
+from evalplatform.simulation.behaviour import Judge
 
 _ATTEMPTS = 6
 
@@ -20,10 +20,9 @@ class SiteError(EvalPlatformError):
 class SimulatedAnnotator:
     """Opens its personal link, agrees, and judges pairs until none is left."""
 
-    def __init__(self, *, link: str, behaviour: Behaviour, references: References) -> None:
+    def __init__(self, *, link: str, judge: Judge) -> None:
         self._link = link
-        self._behaviour = behaviour
-        self._references = references
+        self._eyes = judge
         self._session = requests.Session()
 
     def judge_all(self) -> int:
@@ -54,7 +53,7 @@ class SimulatedAnnotator:
             self._request("GET", urljoin(page, pair[side])).content for side in ("left", "right")
         )
         shown_at = time.monotonic()
-        choice = self._behaviour.choose(left, right, pair.get("prompt"), self._references)
+        choice = self._eyes.choose(left, right, pair.get("prompt"))
         answer = {
             "assignment": pair["assignment"],
             "idempotency_key": pair["idempotency_key"],

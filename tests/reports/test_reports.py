@@ -44,7 +44,10 @@ def simulated():
     """The same with one simulated annotator among six, who casts some of the votes."""
     campaign = factories.make_draft(prompts=4)
     open_campaign(campaign=campaign)
-    annotators = [Annotator.objects.create(is_simulated=index == 0) for index in range(6)]
+    robot = Annotator.objects.create(
+        is_simulated=True, simulated_behaviour={"model": "any/1", "says": "robots that like red"}
+    )
+    annotators = [robot, *(Annotator.objects.create() for _ in range(5))]
     factories.judge_everything(campaign, annotators, prefer_a)
     return campaign
 
@@ -174,14 +177,22 @@ def test_simulated_votes_are_stamped_in_every_format(simulated, capsys, kind):
     call_command("report", simulated.slug, "--format", kind)
     out = capsys.readouterr().out
     if kind == "csv":
-        marks = [row["is_simulated"] for row in csv.DictReader(io.StringIO(out))]
+        rows = list(csv.DictReader(io.StringIO(out)))
+        marks = [row["is_simulated"] for row in rows]
         assert (marks.count("True"), marks.count("False")) == (7, 33)
+        said = {(row["is_simulated"], row["simulated_as"]) for row in rows}
+        assert said == {("True", "robots that like red"), ("False", "")}
     elif kind == "json":
         content = json.loads(out)
         assert content["simulated"] is True
         assert content["simulated_votes"] == 7
+        assert content["simulated_note"].endswith("not by people (robots that like red).")
     else:
-        assert "SIMULATED: 7 of 40 votes" in out
+        stamp = (
+            "SIMULATED: 7 of 40 votes were cast by simulated annotators, not by people (robots "
+            "that like red)."
+        )
+        assert stamp in out.replace("\n", " ")
 
 
 def test_simulated_votes_are_stamped_inside_every_figure(simulated):

@@ -1,89 +1,76 @@
-"""The simulated annotators' stated behaviour."""
+"""How simulated annotators come from what they see to an answer."""
 
-import io
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from evalplatform.core.errors import BadInputError
-from evalplatform.simulation.behaviour import Behaviour, NoReferences, draw_behaviour
-from evalplatform.simulation.references import ManifestReferences
+from evalplatform.simulation.behaviour import Behaviour, Judge, draw_behaviour
+from evalplatform.simulation.likeness import NoReferences
+from evalplatform.simulation.tastes import PixelTaste
+from tests.simulation.drawings import draw, png
 
-CALM = Behaviour(
-    seed=1, colourfulness=1.0, contrast=1.0, clarity=1.0, likeness=8.0, noise=0.0, side_bias=0.0,
-    tie_band=0.1,
-)  # fmt: skip
-
-
-def png(pixels) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
+CALM = Behaviour(seed=1, sharpness=10.0, quirk=0.0, wavering=0.0, side_bias=0.0, tie_band=0.1)
+GREY = png(draw(0, "flat").convert("L").point(lambda level: 128))
+LIVELY = png(draw(0, "3d"))
 
 
-GREY = png(np.full((16, 16, 3), 128))
-LIVELY = png(np.random.default_rng(0).integers(0, 256, (16, 16, 3)))
-
-
-def changed(**fields):
-    return Behaviour(**{**vars(CALM), **fields})
+def judge(**fields):
+    return Judge(replace(CALM, **fields), PixelTaste(1.0, 1.0, 1.0), NoReferences())
 
 
 def test_livelier_image_is_preferred_on_either_side():
-    assert CALM.choose(LIVELY, GREY, None, NoReferences()) == "left"
-    assert CALM.choose(GREY, LIVELY, None, NoReferences()) == "right"
-
-
-def test_clear_edge_is_preferred_to_mottling_of_the_same_contrast():
-    half = np.zeros((16, 16, 3))
-    half[:, 8:] = 200
-    mottled = np.random.default_rng(1).permuted(half.reshape(-1, 3), axis=0).reshape(half.shape)
-    mottled[...] = mottled[..., :1]
-    assert CALM.choose(png(half), png(mottled), None, NoReferences()) == "left"
+    assert judge().choose(LIVELY, GREY, None) == "left"
+    assert judge().choose(GREY, LIVELY, None) == "right"
 
 
 def test_equal_images_tie():
-    assert CALM.choose(GREY, GREY, None, NoReferences()) == "tie"
+    assert judge(quirk=5.0).choose(GREY, GREY, None) == "tie"
 
 
 def test_side_bias_decides_between_equals():
-    assert changed(side_bias=0.5).choose(GREY, GREY, None, NoReferences()) == "left"
-    assert changed(side_bias=-0.5).choose(GREY, GREY, None, NoReferences()) == "right"
+    assert judge(side_bias=0.5).choose(GREY, GREY, None) == "left"
+    assert judge(side_bias=-0.5).choose(GREY, GREY, None) == "right"
 
 
-def test_noise_sometimes_overrules_and_the_same_pair_is_answered_the_same():
-    answers = [
-        changed(noise=20.0, seed=seed).choose(LIVELY, GREY, None, NoReferences())
-        for seed in range(50)
-    ]
+def test_quirk_stays_with_the_image_when_sides_are_swapped():
+    """So an annotator agrees with itself where it agrees with nobody else."""
+    answers = []
+    for seed in range(40):
+        one = judge(quirk=50.0, seed=seed)
+        answers.append(one.choose(LIVELY, GREY, None))
+        swapped = {"left": "right", "right": "left", "tie": "tie"}[one.choose(GREY, LIVELY, None)]
+        assert swapped == answers[-1]
     assert {"left", "right"} <= set(answers)
-    noisy = changed(noise=20.0)
-    again = {noisy.choose(LIVELY, GREY, None, NoReferences()) for _ in range(5)}
-    assert len(again) == 1
 
 
-def test_group_is_seeded_and_its_members_differ():
-    assert draw_behaviour(seed=3, index=1) == draw_behaviour(seed=3, index=1)
-    assert len({draw_behaviour(seed=3, index=i) for i in range(12)}) == 12
-    assert draw_behaviour(seed=4, index=1) != draw_behaviour(seed=3, index=1)
+def test_quirk_knows_an_image_by_its_pixels_not_its_file():
+    larger_file = LIVELY + b"\0" * 20
+    for seed in range(20):
+        one = judge(quirk=50.0, seed=seed)
+        assert one.choose(larger_file, GREY, None) == one.choose(LIVELY, GREY, None)
 
 
-def test_faithfulness_prefers_what_resembles_the_reference(tmp_path):
-    red, blue = np.zeros((16, 16, 3)), np.zeros((16, 16, 3))
-    red[..., 0], blue[..., 2] = 250, 250
-    (tmp_path / "apple.png").write_bytes(png(red))
-    (tmp_path / "sea.png").write_bytes(png(blue))
-    entries = [{"caption": "red apple", "file": "apple.png"}, {"caption": "sea", "file": "sea.png"}]
-    manifest = tmp_path / "manifest.jsonl"
-    manifest.write_text("".join(json.dumps(each) + "\n" for each in entries))
-    references = ManifestReferences(manifest)
-    assert CALM.choose(png(red), png(blue), "a shiny red apple", references) == "left"
-    assert CALM.choose(png(red), png(blue), "the sea", references) == "right"
-    assert CALM.choose(png(red), png(blue), "a xylophone", references) == "tie"
+def test_wavering_is_drawn_anew_for_another_copy_and_kept_for_the_same():
+    waverer = judge(wavering=50.0)
+    copies = [LIVELY + bytes([n]) for n in range(30)]
+    answers = [waverer.choose(copy, GREY, None) for copy in copies]
+    assert {"left", "right"} <= set(answers)
+    assert answers == [waverer.choose(copy, GREY, None) for copy in copies]
 
 
-def test_missing_manifest_is_named(tmp_path):
-    with pytest.raises(BadInputError, match="no such manifest"):
-        ManifestReferences(tmp_path / "manifest.jsonl")
+def test_faithfulness_is_undecided_without_references():
+    assert judge().choose(LIVELY, GREY, "a dog") == "tie"
+
+
+def test_behaviours_are_seeded_and_differ():
+    drawn = [draw_behaviour(np.random.default_rng([3, index])) for index in range(12)]
+    assert len({each.quirk for each in drawn}) == 12
+    assert draw_behaviour(np.random.default_rng([3, 0])) == drawn[0]
+
+
+def test_stated_behaviour_says_what_it_is():
+    stated = judge().as_dict()
+    assert stated["model"] == "pixel-arithmetic/1"
+    assert stated["says"].endswith("a rehearsal, no evidence of quality")
+    assert stated["tie_band"] == pytest.approx(0.1)

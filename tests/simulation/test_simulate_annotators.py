@@ -8,7 +8,11 @@ from django.core.management import CommandError, call_command
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, Vote
 from evalplatform.campaigns.services import close_campaign
+from evalplatform.reports.results import campaign_results
+from evalplatform.reports.table import results_table
+from evalplatform.simulation.tastes import CURATORS
 from tests import live
+from tests.simulation import drawings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,7 +39,38 @@ def test_twelve_clients_give_every_comparison_exactly_five_votes(campaign, site)
         judges.setdefault(vote.assignment.comparison_id, set()).add(vote.annotator_id)
     assert all(len(people) == 5 for people in judges.values())
     assert Annotator.objects.filter(is_simulated=True).count() == 12
-    assert Annotator.objects.first().simulated_behaviour["model"] == "pixel-utility/1"
+    assert Annotator.objects.first().simulated_behaviour["model"] == "pixel-arithmetic/1"
+
+
+def test_taught_by_a_curation_they_say_whose_taste_they_share(campaign, site, tmp_path, capsys):
+    simulate(
+        campaign,
+        site,
+        annotators=5,
+        seed=6,
+        curation=drawings.write(tmp_path / "data"),
+        picked=drawings.write_picks(tmp_path / "picks.tsv"),
+        references=drawings.write(tmp_path / "held-out", styles=("flat",), hand=1),
+    )
+    assert CURATORS in capsys.readouterr().out
+    stated = Annotator.objects.first().simulated_behaviour
+    assert (stated["model"], stated["says"]) == ("curator-taste/1", CURATORS)
+    results = campaign_results(campaign)
+    assert CURATORS in results.simulated_stamp
+    assert CURATORS in results_table(results).replace("\n", " ")
+
+
+def test_annotator_who_behaved_otherwise_before_is_not_taken_for_the_same(campaign, site, tmp_path):
+    simulate(campaign, site, annotators=5, seed=5)
+    with pytest.raises(CommandError, match=r"sim-5-00 .* behaves otherwise .* another --seed"):
+        simulate(
+            campaign,
+            site,
+            annotators=5,
+            seed=5,
+            curation=drawings.write(tmp_path / "data"),
+            picked=drawings.write_picks(tmp_path / "picks.tsv"),
+        )
 
 
 def test_running_again_adds_nothing(campaign, site, capsys):

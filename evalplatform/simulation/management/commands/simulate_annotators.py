@@ -17,9 +17,9 @@ from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_url
-from evalplatform.simulation.behaviour import NoReferences, References, draw_behaviour
+from evalplatform.simulation.behaviour import Judge
 from evalplatform.simulation.client import SimulatedAnnotator
-from evalplatform.simulation.references import ManifestReferences
+from evalplatform.simulation.group import draw_group
 
 POLL_SECONDS = 0.5
 
@@ -28,7 +28,9 @@ class Command(PlatformCommand):
     help = (
         "Let simulated annotators vote on an open campaign through the running site, until every "
         "comparison has its k votes. Each is a separate HTTP client with a seeded preference "
-        "model, noise, side bias and tie rate. Their votes are marked simulated everywhere."
+        "model. With a curation their taste for appeal is learned from its picks, else it is "
+        "arithmetic on pixels. It is a rehearsal and no evidence of quality: their votes are "
+        "marked simulated everywhere."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -41,21 +43,33 @@ class Command(PlatformCommand):
             "--site", help="address of the site to vote at (default: the setting SITE_URL)"
         )
         parser.add_argument(
+            "--curation",
+            type=Path,
+            metavar="FOLDER",
+            help="captioned data set (manifest.jsonl) of which --picked names the picks",
+        )
+        parser.add_argument(
+            "--picked", type=Path, metavar="TSV", help="style and concept of each picked drawing"
+        )
+        parser.add_argument(
             "--references",
             type=Path,
-            metavar="MANIFEST",
-            help="manifest.jsonl of captioned pictures, by which text faithfulness is judged",
+            metavar="FOLDER",
+            help="held-out drawings (manifest.jsonl) by which text faithfulness is judged; refused "
+            "where the curation holds one of them. Without: faithfulness is guessed",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = campaign_named(options["campaign"])
         _check(campaign, options["annotators"])
-        references: References = NoReferences()
-        if options["references"]:
-            references = ManifestReferences(options["references"])
+        group = draw_group(
+            options["annotators"], seed=options["seed"], curation=options["curation"],
+            picked=options["picked"], references=options["references"],
+        )  # fmt: skip
+        self.stdout.write(f"{campaign.slug}: {group.judges[0].taste.says}")
         clients = [
-            self._client(campaign, index, references, options)
-            for index in range(options["annotators"])
+            self._client(campaign, index, judge, options)
+            for index, judge in enumerate(group.judges)
         ]
         self._run(campaign, clients)
         missing = votes_missing(campaign)
@@ -67,16 +81,15 @@ class Command(PlatformCommand):
         )
 
     def _client(
-        self, campaign: Campaign, index: int, references: References, options: dict[str, Any]
+        self, campaign: Campaign, index: int, judge: Judge, options: dict[str, Any]
     ) -> SimulatedAnnotator:
-        behaviour = draw_behaviour(seed=options["seed"], index=index)
         annotator = ensure_simulated_annotator(
-            pseudonym=f"sim-{options['seed']}-{index:02d}", behaviour=behaviour.as_dict()
+            pseudonym=f"sim-{options['seed']}-{index:02d}", behaviour=judge.as_dict()
         )
         path = reverse("annotation:work", args=[campaign.invitation])
         site = (options["site"] or site_url()).rstrip("/")
         link = f"{site}{path}?key={annotator.access_key}"
-        return SimulatedAnnotator(link=link, behaviour=behaviour, references=references)
+        return SimulatedAnnotator(link=link, judge=judge)
 
     def _run(self, campaign: Campaign, clients: list[SimulatedAnnotator]) -> None:
         total = Assignment.objects.filter(campaign=campaign).main().count()
