@@ -20,17 +20,21 @@ from evalplatform.core import processes
 from evalplatform.core.errors import EvalPlatformError
 from evalplatform.core.files import write_whole
 from evalplatform.core.site import site_link, site_url
+from evalplatform.demo.rehearsal import rehearsal_lines
 from evalplatform.promptsets.models import PromptSet
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.management.commands.report import render
+from evalplatform.simulation.group import draw_group, measure_ceiling
+from evalplatform.simulation.tastes import CURATORS
 
 HOST = "127.0.0.1"
 ANNOTATORS = 12
 SEED = 2024
-# How the demo's small models are sampled; chosen by looking at contact sheets.
 RULES = Path(__file__).with_name("rules.toml")
-SAMPLING = {"sampler": "ddim", "steps": 30, "guidance": 3.0}
+# How the demo's small models are sampled; more steps change nothing that can be seen.
+SAMPLING = {"sampler": "ddim", "steps": 15, "guidance": 3.0}
 SHEET_PROMPTS = 12
+REHEARSAL = "rehearsal.txt"
 PARTI_PROMPTS = 100
 
 
@@ -55,8 +59,19 @@ class Demo:
         return Path(settings.VAR_DIR) / "data" / "emoji"
 
     @property
+    def held_out(self) -> Path:
+        """Drawings of the same things that no model is trained on."""
+        return Path(settings.VAR_DIR) / "data" / "emoji-held-out"
+
+    @property
     def site(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def taught_by(self) -> dict[str, Path]:
+        """What the annotators learn from, and what they compare samples with."""
+        picked = Path(settings.BASE_DIR) / "models_backend" / "data" / "quality_tuning.tsv"
+        return {"curation": self.dataset, "picked": picked, "references": self.held_out}
 
     @property
     def suffix(self) -> str:
@@ -83,9 +98,10 @@ def start_services(demo: Demo) -> str:
 
 
 def build_dataset(demo: Demo) -> str:
-    """Download the emoji art and write the captioned data set with its manifest."""
+    """Download the emoji art; write the captioned data set, and the drawings held out of it."""
     _run_module("models_backend.data.emoji", "--out", str(demo.dataset))
-    return str(demo.dataset)
+    _run_module("models_backend.data.emoji", "--out", str(demo.held_out), "--sources", "noto-2017")
+    return f"{demo.dataset}, {demo.held_out}"
 
 
 def train_checkpoints(demo: Demo) -> str:
@@ -183,9 +199,22 @@ def vote_by_simulation(demo: Demo) -> str:
         annotators=ANNOTATORS,
         seed=SEED,
         site=demo.site,
-        references=demo.dataset / "manifest.jsonl",
+        **demo.taught_by,
     )
-    return f"{ANNOTATORS} simulated annotators"
+    return f"{ANNOTATORS} {CURATORS}"
+
+
+def measure_rehearsal(demo: Demo) -> str:
+    """What the annotators can tell of real drawings, and how they voted beside people."""
+    group = draw_group(ANNOTATORS, seed=SEED, **demo.taught_by)
+    lines = rehearsal_lines(
+        results_of(Campaign.objects.get(slug=demo.main_campaign)),
+        group,
+        measure_ceiling(group, seed=SEED),
+        Checkpoint.objects.get(name=demo.name_of(Checkpoint.Role.QUALITY_TUNED.value)),
+    )
+    write_whole(demo.folder / REHEARSAL, "\n".join(lines) + "\n")
+    return str(demo.folder / REHEARSAL)
 
 
 def write_report(demo: Demo) -> str:

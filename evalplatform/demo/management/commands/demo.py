@@ -25,6 +25,7 @@ STEPS: list[tuple[str, Callable[[Demo], str]]] = [
     ("Run the evaluation: generate and open", steps.run_main_campaign),
     ("Vote, by simulated annotators", steps.vote_by_simulation),
     ("Report", steps.write_report),
+    ("Hold the annotators against real drawings and people", steps.measure_rehearsal),
     ("Open a campaign for you", steps.open_second_campaign),
 ]
 
@@ -78,6 +79,7 @@ class Command(PlatformCommand):
         seconds = json.loads((demo.folder / "seconds.json").read_text())
         self.stdout.write("")
         self.stdout.write((demo.folder / "results.txt").read_text())
+        self.stdout.write((demo.folder / steps.REHEARSAL).read_text())
         self.stdout.write("seconds: " + ", ".join(f"{k}: {v}" for k, v in seconds.items()))
         for label, path in (
             ("contact sheet", "contact-sheet.png"),
