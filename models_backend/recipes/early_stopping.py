@@ -43,6 +43,8 @@ from models_backend.trainer import Trainer
 
 FOLDER = "candidates"
 SIGNALS = "signals.json"
+ENOUGH_CAPTIONS = 40
+"""With so many the standard error of a mean reciprocal rank is about 0.05."""
 RULE = (
     "the latest candidate whose faithfulness is within {tolerance:g} standard errors of the best "
     "and whose copied share is at most {rise:g} above the parent's; the first where none is"
@@ -58,12 +60,34 @@ def candidate_steps(loop: LoopConfig, candidates: int) -> list[int]:
 
 def pick_step(entries: Sequence[dict[str, Any]], config: EarlyStoppingConfig) -> int:
     """Return the step the rule picks; see :data:`RULE`. The first entry is the parent, step 0."""
+    fitting = fitting_steps(entries, config)
+    return fitting[-1] if fitting else int(entries[1]["step"])
+
+
+def fitting_steps(entries: Sequence[dict[str, Any]], config: EarlyStoppingConfig) -> list[int]:
+    """Return the steps of the candidates that the rule allows, in order."""
     parent, tuned = entries[0], entries[1:]
     best = max(entries, key=lambda e: float(e["faithfulness"]))
     least = best["faithfulness"] - config.tolerance * best["faithfulness_error"]
     most = parent["copied_share"] + config.copying_rise
-    fitting = [e for e in tuned if e["faithfulness"] >= least and e["copied_share"] <= most]
-    return int(fitting[-1]["step"] if fitting else tuned[0]["step"])
+    allowed = (e for e in tuned if e["faithfulness"] >= least and e["copied_share"] <= most)
+    return [int(e["step"]) for e in allowed]
+
+
+def cautions(held_out: int, images: int) -> list[str]:
+    """Return what to know of signals measured on so many captions, where `images` were wanted."""
+    said = []
+    if held_out < images:
+        said.append(
+            f"early_stopping.images is {images}, and {held_out} captions lie outside the tuning "
+            "list: faithfulness and the copying threshold are measured on these"
+        )
+    if held_out < ENOUGH_CAPTIONS:
+        said.append(
+            f"fewer than {ENOUGH_CAPTIONS} held-out captions can hardly tell candidates apart: "
+            "leave more concepts out of the tuning list, or look at the samples and --pick"
+        )
+    return said
 
 
 @dataclass(frozen=True)
@@ -195,9 +219,16 @@ class EarlyStopping:
     def _report(self, entry: dict[str, Any]) -> None:
         entries = [e for e in read_signals(self.folder) if e["step"] < entry["step"]] + [entry]
         rule = RULE.format(tolerance=self._config.tolerance, rise=self._config.copying_rise)
-        content: dict[str, Any] = {"rule": rule, "entries": entries}
+        captions = len(self._held_out.records)
+        content: dict[str, Any] = {
+            "rule": rule,
+            "held_out_captions": captions,
+            "cautions": cautions(captions, self._config.images),
+            "entries": entries,
+        }
         if len(entries) > 1:
             content["picked_step"] = pick_step(entries, self._config)
+            content["none_fits"] = not fitting_steps(entries, self._config)
         write_json_atomically(self.folder / SIGNALS, content)
         write_bytes_atomically(self.folder / "signals.png", plot(content))
 
@@ -315,10 +346,34 @@ def plot(content: dict[str, Any]) -> bytes:
     for axes in (loss, faith, copy):
         if "picked_step" in content:
             axes.axvline(content["picked_step"], linestyle="--", color="black", linewidth=1)
-    figure.suptitle("Signals of over-fitting; dashed: picked by the rule", fontsize=11)
+    title = "Signals of over-fitting; dashed: picked by the rule"
+    if content.get("none_fits"):
+        title = "Signals of over-fitting; no candidate fits the rule, dashed: the first"
+    figure.suptitle(title, fontsize=11)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
+
+
+def table(content: dict[str, Any]) -> str:
+    """Return the signals of every candidate as lines of text, with what was picked and why."""
+    head = "  step   faithfulness    copied  nearest  training  held-out  (losses)"
+    lines = [head]
+    for e in content["entries"]:
+        picked = "*" if e["step"] == content.get("picked_step") else " "
+        lines.append(
+            f"{picked}{e['step']:>5}  {e['faithfulness']:.3f} ± {e['faithfulness_error']:.3f}  "
+            f"{e['copied_share']:>8.2f}  {e['nearest_distance']:>7.2f}  "
+            f"{e['training_loss']:>8.4f}  {e['held_out_loss']:>8.4f}"
+        )
+    if content.get("none_fits"):
+        lines.append(
+            "* no candidate fits the rule, so the first is taken: look at the samples, and --pick "
+            f"another where it is better; the rule is: {content['rule']}"
+        )
+    elif "picked_step" in content:
+        lines.append(f"* {content['rule']}")
+    return "\n".join([*lines, *content["cautions"]])
 
 
 def read_outcome(run: Path) -> dict[str, Any]:

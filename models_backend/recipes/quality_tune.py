@@ -6,6 +6,7 @@ The autoencoder stays as it is; only the denoiser is trained. The paper gives ba
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from models_backend.recipes.denoising import encode_with_mirror_images, train_de
 from models_backend.recipes.early_stopping import (
     EarlyStopping,
     HeldOut,
+    cautions,
     load_candidate,
     read_outcome,
     retrieval_head,
+    table,
 )
 from models_backend.trainer import default_accelerator
 
@@ -57,7 +60,10 @@ def quality_tune(
     )
     if stopping is None:
         return parent, {}
-    step = int(read_outcome(run)["picked_step"])
+    outcome = read_outcome(run)
+    if default_accelerator().is_main_process:
+        print(table(outcome), file=sys.stderr)
+    step = int(outcome["picked_step"])
     return pick_candidate(parent, run, step, by="rule")
 
 
@@ -68,7 +74,11 @@ def pick_candidate(
     load_candidate(model, run, step)
     outcome = read_outcome(run)
     measured = next(entry for entry in outcome["entries"] if entry["step"] == step)
-    choice = {"picked_by": by, "picked_step": step, "rule": outcome["rule"], "signals": measured}
+    choice = {
+        "picked_by": by, "picked_step": step, "rule": outcome["rule"], "signals": measured,
+        "held_out_captions": outcome["held_out_captions"], "cautions": outcome["cautions"],
+        "none_fits": outcome["none_fits"],
+    }  # fmt: skip
     return model, {"early_stopping": choice}
 
 
@@ -81,7 +91,11 @@ def _early_stopping(
     run: Path,
 ) -> EarlyStopping:
     everything = read_records(data)
-    held_out = HeldOut.of(everything, records, config.early_stopping.images)
+    wanted = config.early_stopping.images
+    held_out = HeldOut.of(everything, records, wanted)
+    if default_accelerator().is_main_process:
+        for caution in cautions(len(held_out.records), wanted):  # before the first step, too
+            print(f"early stopping: {caution}", file=sys.stderr)
     size = parent.image_size[0]
     pixels = load_images(data, everything, size)
     place_of = {record.file: row for row, record in enumerate(everything)}

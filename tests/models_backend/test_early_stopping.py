@@ -1,5 +1,7 @@
 """Candidates of quality-tuning, the signals that are measured on them, and who picks."""
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
@@ -14,7 +16,13 @@ from models_backend.data import manifest
 from models_backend.data.tuning import subset
 from models_backend.errors import InputError
 from models_backend.families.latent_diffusion import LatentDiffusion
-from models_backend.recipes.early_stopping import HeldOut, candidate_steps, pick_step
+from models_backend.recipes.early_stopping import (
+    HeldOut,
+    candidate_steps,
+    cautions,
+    pick_step,
+    table,
+)
 from models_backend.signals import Copying, Estimate, RetrievalHead, to_pixels
 from tests.models_backend import tiny
 
@@ -56,6 +64,25 @@ def test_the_rule_stops_before_copying_rises():
 
 def test_the_rule_takes_the_first_where_none_will_do():
     assert pick_step([entry(0, 0.9), entry(10, 0.2), entry(20, 0.1)], CONFIG) == 10
+
+
+def test_too_few_captions_are_said_and_not_cut_in_silence():
+    assert cautions(64, 64) == []
+    few = " ".join(cautions(13, 64))
+    assert "images is 64, and 13 captions lie outside the tuning list" in few
+    assert "fewer than 40 held-out captions" in few
+    assert len(cautions(50, 64)) == 1
+
+
+def test_the_table_says_that_no_candidate_fitted():
+    more = {"nearest_distance": 1.0, "training_loss": 0.2, "held_out_loss": 0.3}
+    entries = [entry(0, 0.9) | more, entry(10, 0.2) | more, entry(20, 0.1) | more]
+    content = {"rule": "a rule", "entries": entries, "picked_step": 10, "cautions": ["a caution"]}
+    told = table(content | {"none_fits": True})
+    assert "no candidate fits the rule, so the first is taken" in told
+    assert told.splitlines()[2].startswith("*   10  0.200 ± 0.050")
+    assert told.endswith("a caution")
+    assert "no candidate fits" not in table(content | {"none_fits": False})
 
 
 def test_an_estimate_has_its_standard_error():
@@ -141,8 +168,24 @@ def stopped_run(
     run = folder / "run"
     arguments = [str(config), "--data", str(data), "--out", str(run)]
     arguments += ["--parent", str(checkpoint_dir)]
-    assert train.main(arguments) == 0
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        assert train.main(arguments) == 0
+    (folder / "said").write_text(said.getvalue())
     return run, arguments
+
+
+def test_a_run_says_on_how_few_captions_it_measures(stopped_run):
+    run, _ = stopped_run
+    said = (run.parent / "said").read_text()
+    caution = "fewer than 40 held-out captions can hardly tell candidates apart"
+    assert said.index(f"early stopping: {caution}") < said.index("denoiser  ")
+    assert said.rindex(caution) > said.index("faithfulness    copied")
+    content = json.loads((run / "candidates" / "signals.json").read_text())
+    assert content["held_out_captions"] == 3
+    choice = read_metadata(run / "checkpoint")["training"]["early_stopping"]
+    assert caution in choice["cautions"][-1]
+    assert choice["none_fits"] is content["none_fits"]
 
 
 def test_every_candidate_is_kept_measured_and_drawn(stopped_run):
