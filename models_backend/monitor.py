@@ -34,10 +34,19 @@ class Monitor:
         if not self._enabled or self._writer is None:
             return
         rounded = {name: round(value, 6) for name, value in values.items()}
-        with self._log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({"stage": self._stage, "step": step} | rounded) + "\n")
+        self._write({"stage": self._stage, "step": step} | rounded)
         for name, value in values.items():
             self._writer.add_scalar(f"{self._stage}/{name}", value, step)
+
+    def changed(self, step: int, setting: str, old: float, new: float) -> None:
+        """Write that a setting is another one from this step on."""
+        if self._enabled:
+            entry = {"changed": setting, "from": old, "to": new}
+            self._write({"stage": self._stage, "step": step} | entry)
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(entry) + "\n")
 
     def pictures(self, step: int, name: str, grid: Tensor) -> None:
         """Write one picture (3, H, W) of bytes to TensorBoard."""
@@ -50,6 +59,14 @@ class Monitor:
             self._writer.close()
 
 
+def read_changes(run: Path) -> list[dict[str, Any]]:
+    """Return which settings were changed on the way: stage, step, changed, from, to."""
+    log = run / LOG
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    entries = [_entry(line) for line in lines]
+    return [entry for entry in entries if entry is not None and "changed" in entry]
+
+
 def _forget_later_steps(log: Path, stage: str, step: int) -> None:
     """Drop the entries a resumed run will write again, and a line that a kill cut short."""
     if not log.exists():
@@ -57,7 +74,9 @@ def _forget_later_steps(log: Path, stage: str, step: int) -> None:
     kept, lines = [], log.read_text(encoding="utf-8", errors="replace").splitlines()
     for line in lines:
         entry = _entry(line)
-        if entry and not (entry["stage"] == stage and entry["step"] > step):
+        # A change is told at the step it takes effect, by the resumed run too.
+        last = step - 1 if entry and "changed" in entry else step
+        if entry and not (entry["stage"] == stage and entry["step"] > last):
             kept.append(line)
     if kept != lines:
         write_bytes_atomically(log, "".join(line + "\n" for line in kept).encode())

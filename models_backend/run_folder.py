@@ -57,12 +57,17 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+MAY_CHANGE = ("learning_rate", "discriminator_learning_rate")
+"""Settings that --resume takes new: what to do after a loss that was not finite."""
+
+
 def check(
     folder: Path, identity: dict[str, Any], *, fresh: bool, resume: bool, needed: Sequence[Path]
 ) -> None:
     """Refuse a folder that holds another run or anything else; change nothing.
 
-    `needed` are folders that `fresh` must not remove.
+    With `resume` the settings of :data:`MAY_CHANGE` may differ. `needed` are folders that `fresh`
+    must not remove.
     """
     held = folder / RUN_FILE
     others = (
@@ -83,20 +88,28 @@ def check(
     found = known.get("identity")
     if not isinstance(found, dict) or "started_at" not in known:
         raise InputError(f"{held} is not a run's; choose another --out")
-    identity = json.loads(json.dumps(identity))
-    if found != identity:
-        changed = sorted(_changed(found, identity))
+    changed = set(_changed(found, json.loads(json.dumps(identity))))
+    refused = sorted(key for key in changed if key.rpartition(".")[2] not in MAY_CHANGE)
+    if refused:
         raise InputError(
-            f"{folder} holds a run with other settings ({', '.join(changed)}); "
+            f"{folder} holds a run with other settings ({', '.join(refused)}); "
             "choose another --out, or --fresh to discard it"
+        )
+    if changed and not resume:
+        raise InputError(
+            f"{folder} holds a run with another {', '.join(sorted(changed))}; --resume goes on "
+            "with the new one, --fresh discards the run"
         )
 
 
-def _changed(found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
-    """Yield the keys that differ; of the configuration, which settings."""
+def _changed(found: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the keys that differ; of a table, which of its settings."""
     for key in found.keys() | wanted.keys():
-        if found.get(key) != wanted.get(key):
-            yield key
+        old, new = found.get(key), wanted.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _changed(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield prefix + key
 
 
 def claim(folder: Path, identity: dict[str, Any], *, fresh: bool) -> str:
@@ -104,10 +117,10 @@ def claim(folder: Path, identity: dict[str, Any], *, fresh: bool) -> str:
     try:
         if fresh:
             _empty(folder)
-        if (folder / RUN_FILE).exists():
-            started_at = str(read_json(folder / RUN_FILE)["started_at"])
-        else:
-            started_at = now()
+        known = read_json(folder / RUN_FILE) if (folder / RUN_FILE).exists() else {}
+        started_at = str(known.get("started_at", now()))
+        # The check has seen what differs: an empty folder, or a learning rate that was changed.
+        if known.get("identity") != json.loads(json.dumps(identity)):
             content = {"identity": identity, "started_at": started_at}
             write_json_atomically(folder / RUN_FILE, content)
         write_json_atomically(folder / ENVIRONMENT_FILE, environment())

@@ -260,6 +260,8 @@ def _provenance(job: Job, images: Images, started_at: str) -> dict[str, Any]:
     import diffusers
     import torch
 
+    from models_backend.monitor import read_changes
+
     loops = {
         name.removesuffix("_training"): (loop["steps"], loop["batch_size"])
         for name, loop in dataclasses.asdict(job.config).items()
@@ -277,6 +279,7 @@ def _provenance(job: Job, images: Images, started_at: str) -> dict[str, Any]:
         "steps": {name: steps for name, (steps, _) in loops.items()},
         "images_seen": {name: steps * batch for name, (steps, batch) in loops.items()},
         "data_manifest_sha256": images.sha256,
+        "changed_on_resume": read_changes(job.out),
         "code_version": run_folder.code_version(),
         "started_at": started_at,
         "finished_at": run_folder.now(),

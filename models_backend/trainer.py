@@ -155,6 +155,7 @@ class Trainer:
         self._optimizer: Any = _optimizer(module, config, self.accelerator.device)
         self._wrapped, self._optimizer = self.accelerator.prepare(self._loss, self._optimizer)
         self._average = Average(module, config.ema_decay)
+        self._changed: dict[str, tuple[float, float]] = {}
 
     def _share_of_the_batch(self) -> list[slice]:
         if self.companions:
@@ -168,6 +169,9 @@ class Trainer:
         self.module.train()
         main = self.accelerator.is_main_process
         self.monitor = Monitor(self.run, self.stage, step=self.step, enabled=main)
+        for name, (old, new) in self._changed.items():
+            if self.step < self.config.steps:
+                self.monitor.changed(self.step, name, old, new)
         if self.on_save:
             self.on_save(self.step)
         started, first, waited = time.monotonic(), self.step, 0.0
@@ -259,7 +263,8 @@ class Trainer:
         if not bad:
             what = f"the gradient is not finite for images {every};"
         raise TrainingError(
-            f"{self.stage}, step {self.step}: {what} lower learning_rate, then resume"
+            f"{self.stage}, step {self.step}: {what} lower learning_rate "
+            f"({self.config.learning_rate:g} now), then run it with --resume"
         )
 
     # -- resume -----------------------------------------------------------------------------------
@@ -268,6 +273,7 @@ class Trainer:
         """Write the state whole: a kill leaves the old one or the new one."""
         state = {
             "step": self.step,
+            "learning_rate": self.config.learning_rate,
             "module": {name: whole(value) for name, value in self.module.state_dict().items()},
             "optimizer": _whole_optimizer(self._optimizer.state_dict()),
             "average": self._average.state_dict(),
@@ -321,7 +327,11 @@ class Trainer:
         self._average.load_state_dict(state["average"])
         for name, companion in self.companions.items():
             companion.load_state_dict(carried[name])
+            self._changed |= getattr(companion, "changed", {})
         self.step = state["step"]
+        rates = (float(state["learning_rate"]), self.config.learning_rate)
+        if rates[0] != rates[1]:
+            self._changed["learning_rate"] = rates
 
 
 def default_accelerator() -> Accelerator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -20,6 +21,26 @@ from models_backend.nn.adversary import (
 )
 from models_backend.nn.autoencoder import Autoencoder
 from models_backend.trainer import Stateful, StepDraw, StepLoss, Trainer
+
+
+class _AtRate:
+    """An optimiser that keeps the learning rate it was given over a resume."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, rate: float) -> None:
+        self._optimizer, self._rate = optimizer, rate
+        self.changed: dict[str, tuple[float, float]] = {}
+        """For the trainer to log: setting, old and new value."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        self._optimizer.load_state_dict(state)
+        old = float(self._optimizer.param_groups[0]["lr"])
+        if old != self._rate:
+            self.changed["discriminator_learning_rate"] = old, self._rate
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate
 
 
 class AutoencoderLoss:
@@ -49,7 +70,8 @@ class AutoencoderLoss:
         """What a resumed run must find as it was."""
         if self.adversary is None:
             return {}
-        return {"discriminator": self.adversary, "discriminator_optimizer": self._optimizer}
+        optimizer = _AtRate(self._optimizer, self.config.discriminator_learning_rate)
+        return {"discriminator": self.adversary, "discriminator_optimizer": optimizer}
 
     def __call__(self, x: Tensor, *, draw: StepDraw) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of each of the images x (B, 3, H, W), shape (B,), and parts of it."""
@@ -84,8 +106,8 @@ class AutoencoderLoss:
         judged = hinge_loss(self.adversary(x), self.adversary(y.detach()))
         if not torch.isfinite(judged):
             raise TrainingError(
-                "the discriminator's loss is not finite; lower discriminator_learning_rate, then "
-                "resume"
+                "the discriminator's loss is not finite; lower discriminator_learning_rate "
+                f"({self.config.discriminator_learning_rate:g} now), then run it with --resume"
             )
         self._optimizer.zero_grad(set_to_none=True)
         judged.backward()

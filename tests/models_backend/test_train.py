@@ -17,7 +17,10 @@ from models_backend.checkpoint import file_hashes, read_metadata
 from models_backend.data import manifest
 from models_backend.data.tuning import images_sha256, pick
 from models_backend.errors import InputError
+from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.files import sha256_of_bytes
+from models_backend.monitor import read_changes
+from models_backend.recipes.autoencoder import AutoencoderLoss
 from tests.models_backend import tiny
 
 ROOT = Path(models_backend.__file__).resolve().parents[1]
@@ -138,9 +141,74 @@ def test_other_settings_in_the_same_folder_are_refused(checkpoint_dir, data, con
     out = ["--data", data, "--out", checkpoint_dir.parent]
     assert run_train(config, *out, "--set", "seed=9") == 2
     error = capsys.readouterr().err
-    assert "other settings (config)" in error
+    assert "other settings (config.seed)" in error
     assert "--fresh" in error
     assert snapshot(checkpoint_dir.parent) == before
+
+
+def test_a_run_that_stopped_goes_on_with_a_lower_learning_rate(
+    tmp_path, data, config, capsys, monkeypatch
+):
+    """A loss that is not finite at step 7; what the message says to do is done, and recorded."""
+    step = LatentDiffusion.loss
+    calls = []
+
+    def spoiled(self, batch, **settings):
+        calls.append(1)
+        return step(self, batch, **settings) * (float("nan") if len(calls) == 8 else 1)
+
+    run = ["--data", data, "--out", tmp_path]
+    with monkeypatch.context() as patch:
+        patch.setattr(LatentDiffusion, "loss", spoiled)
+        assert run_train(config, *run) == 2
+    error = capsys.readouterr().err
+    assert "denoiser, step 7" in error
+    assert "lower learning_rate (0.001 now), then run it with --resume" in error
+    lower = ["--set", "denoiser_training.learning_rate=2e-4"]
+    assert run_train(config, *run, *lower) == 2
+    asked = "holds a run with another config.denoiser_training.learning_rate; --resume goes on"
+    assert asked in capsys.readouterr().err
+    assert run_train(config, *run, *lower, "--set", "denoiser_training.steps=13", "--resume") == 2
+    assert "other settings (config.denoiser_training.steps)" in capsys.readouterr().err
+    assert run_train(config, *run, *lower, "--resume") == 0
+    training = read_metadata(tmp_path / "checkpoint")["training"]
+    assert training["config"]["denoiser_training"]["learning_rate"] == 2e-4
+    change = {"stage": "denoiser", "step": 5, "changed": "learning_rate", "from": 1e-3, "to": 2e-4}
+    assert training["changed_on_resume"] == [change]
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert change in lines
+    assert lines[-1]["learning_rate"] < 2e-4
+    assert run_train(config, *run, *lower) == 0  # finished, with the settings it has now
+
+
+def test_a_discriminators_learning_rate_may_be_lowered_too(tmp_path, data, config, monkeypatch):
+    adversary = ["autoencoder_loss.adversarial_weight=0.5", "autoencoder_loss.adversarial_start=0"]
+    run = ["--data", data, "--out", tmp_path, *(p for each in adversary for p in ("--set", each))]
+    with monkeypatch.context() as patch:
+        rates = interrupted_at(patch, 7)
+        assert run_train(config, *run) == 130
+    lower = ["--set", "autoencoder_loss.discriminator_learning_rate=1e-5"]
+    with monkeypatch.context() as patch:
+        rates = interrupted_at(patch, 8)
+        assert run_train(config, *run, *lower, "--resume") == 130
+    assert rates == [1e-5] * 3
+    [change] = read_changes(tmp_path)
+    assert (change["changed"], change["step"]) == ("discriminator_learning_rate", 5)
+
+
+def interrupted_at(patch, step: int) -> list[float]:
+    """Stop at a step of the autoencoder; return where the discriminator's rates are noted."""
+    call, rates = AutoencoderLoss.__call__, []
+
+    def noted(self, x, *, draw):
+        if draw.step == step:
+            raise KeyboardInterrupt
+        result = call(self, x, draw=draw)
+        rates.append(self._optimizer.param_groups[0]["lr"])
+        return result
+
+    patch.setattr(AutoencoderLoss, "__call__", noted)
+    return rates
 
 
 def test_other_data_in_the_same_folder_is_refused(tmp_path, checkpoint_dir, config, capsys):
