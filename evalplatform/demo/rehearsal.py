@@ -23,7 +23,7 @@ def rehearsal_lines(
     told = group.right_on_held_out()
     return [
         f"Votes by {CURATORS}.",
-        f"They tell picked drawings of things they did not learn from in {told:.0%}.",
+        f"They tell picked drawings of things they did not learn from in {_percent(told)}.",
         *(line for each in whole for line in _beside_ceiling(each, ceiling)),
         *(_beside_people(each) for each in whole),
         f"repeats answered alike: {quality.repeats_of_all}; gold right: {quality.gold_of_all}",
@@ -45,17 +45,23 @@ def _beside_people(group: GroupResult) -> str:
     return (
         f"{group.criterion_label}: nominal alpha {'–' if alpha is None else f'{alpha:.2f}'} "
         f"(people rating images: {people.ALPHA[0]:.2f} to {people.ALPHA[1]:.2f}), ties "
-        f"{'–' if ties is None else f'{ties:.0%}'} "
-        f"(people: {people.TIES[0]:.0%} to {people.TIES[1]:.0%})"
+        f"{_percent(ties)} (people: {_percent(people.TIES[0])} to {_percent(people.TIES[1])})"
     )
 
 
 def copied_share(tuned: Checkpoint) -> str:
     """Return where tuning stopped, and how much of what it draws is copied."""
     stopped = tuned.training["early_stopping"]
-    share = stopped["signals"]["copied_share"]
+    why = "by its rule"
+    if stopped["none_fits"]:
+        why = "as the first candidate, since none fits its rule"
     return (
-        f"quality-tuning stopped at step {stopped['picked_step']}: {stopped['rule']}. Copied "
-        f"share there {share:.0%} of samples of tuning captions; real drawings outside the tuning "
-        "list lie as near in 5 %"
+        f"quality-tuning stopped at step {stopped['picked_step']} {why}, measured on "
+        f"{stopped['held_out_captions']} captions of things outside the tuning list; "
+        f"{_percent(stopped['signals']['copied_share'])} of its samples of tuning captions are "
+        "copied (of real drawings outside the list, 5 % lie as near)"
     )
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f} %"
