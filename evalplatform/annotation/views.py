@@ -8,9 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from csp.decorators import csp_update
-from django.conf import settings
-from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -30,10 +28,12 @@ from evalplatform.annotation.requests import answer_of, key_of, uuid_of, want_of
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.sending import send_stored
 
 ARRIVAL_KEY = "arrival"
 # For a page with a way back to a crowd platform: its form goes there.
 LEADS_BACK: Any = {"form-action": [crowd.PROLIFIC_HOST, *crowd.MTURK_HOSTS]}
+KEEP_SECONDS = 3600  # an image, in the browser of an annotator, whose device may not be theirs
 VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 
 
@@ -164,7 +164,7 @@ def example(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpRespon
     name = example_image(public_id, side)
     if name is None:
         raise Http404
-    return send_image(name)
+    return send_stored(name, "image/png", keep_seconds=KEEP_SECONDS)
 
 
 @require_POST
@@ -288,20 +288,7 @@ def image(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpResponse
     assignment = statements.images_held(asking, public_id)
     if assignment is None:
         raise Http404
-    return send_image(assignment.image_on(side))
-
-
-def send_image(name: str) -> HttpResponseBase:
-    """Send a stored image without its name: by the proxy in front where there is one."""
-    response: HttpResponseBase
-    if settings.IMAGE_ACCEL_PREFIX:
-        response = HttpResponse(content_type="image/png")
-        response["X-Accel-Redirect"] = f"{settings.IMAGE_ACCEL_PREFIX}{name}"
-    else:
-        response = FileResponse(default_storage.open(name), content_type="image/png")
-        del response["Content-Disposition"]
-    response["Cache-Control"] = "private, max-age=3600, immutable"
-    return response
+    return send_stored(assignment.image_on(side), "image/png", keep_seconds=KEEP_SECONDS)
 
 
 def _campaign(invitation: str) -> Campaign:

@@ -6,8 +6,10 @@ from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 
 
-def send_stored(name: str, content_type: str) -> HttpResponseBase:
-    """Send a stored object: by the proxy in front where there is one.
+def send_stored(
+    name: str, content_type: str, *, keep_seconds: int = 7 * 24 * 3600
+) -> HttpResponseBase:
+    """Send a stored object without its name: by the proxy in front where there is one.
 
     Its content never changes, so a browser may keep it. Raises `FileNotFoundError` where it is not
     there, unless the proxy reads it.
@@ -19,5 +21,5 @@ def send_stored(name: str, content_type: str) -> HttpResponseBase:
     else:
         response = FileResponse(default_storage.open(name), content_type=content_type)
         del response["Content-Disposition"]
-    response["Cache-Control"] = "private, max-age=604800, immutable"
+    response["Cache-Control"] = f"private, max-age={keep_seconds}, immutable"
     return response
