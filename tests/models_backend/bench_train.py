@@ -21,8 +21,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,8 +42,7 @@ from models_backend.data import shards
 from models_backend.draws import StepDraw
 from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion import LatentDiffusion
-from models_backend.nn.architecture import AutoencoderConfig, UNetConfig
-from models_backend.recipes.denoising import place
+from models_backend.nn.architecture import AutoencoderConfig, TextConfig, UNetConfig
 from models_backend.recipes.streaming import train_in_stages
 from models_backend.trainer import StepLoss, Trainer
 from tests.models_backend import tiny
@@ -58,6 +58,14 @@ PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
 
 
 @dataclass(frozen=True)
+class Variant:
+    """How a network is run; the trainer's own choice is channels last on a GPU, not compiled."""
+
+    compile: bool = False
+    plain_layout: bool = False
+
+
+@dataclass(frozen=True)
 class Size:
     """What is trained: the demo's model on a CPU, a larger one on a GPU."""
 
@@ -68,6 +76,7 @@ class Size:
     batch: int
     steps: int
     precision: str
+    text: TextConfig = field(default_factory=TextConfig)
 
 
 CPU = Size((80, 96), 1, 4, 64, 64, 4, "no")
@@ -77,9 +86,8 @@ GPU = Size((320, 640, 1280), 2, 8, 256, 64, 20, "bf16")
 def build(size: Size, device: torch.device) -> LatentDiffusion:
     torch.manual_seed(0)
     unet = UNetConfig(widths=size.widths, layers=size.layers, heads=size.heads)
-    model = LatentDiffusion.create(AutoencoderConfig(), unet, (size.side, size.side))
-    place(model, device)
-    return model
+    model = LatentDiffusion.create(AutoencoderConfig(), unet, (size.side, size.side), size.text)
+    return model.to(device)
 
 
 def data(size: Size, device: torch.device) -> dict[str, Tensor]:
@@ -95,10 +103,10 @@ def data(size: Size, device: torch.device) -> dict[str, Tensor]:
     return {name: value.to(device) for name, value in values.items()}
 
 
-def loop(size: Size) -> LoopConfig:
+def loop(size: Size, variant: Variant) -> LoopConfig:
     return LoopConfig(
         steps=10**6, batch_size=size.batch, learning_rate=1e-4, save_every=10**6,
-        mixed_precision=size.precision,
+        mixed_precision=size.precision, compile=variant.compile,
     )  # fmt: skip
 
 
@@ -106,10 +114,15 @@ class _PauseError(Exception):
     """Ends one timed stretch of a run that goes on later."""
 
 
-def ours(size: Size, device: torch.device, run: Path) -> Iterator[None]:
+def ours(
+    size: Size, device: torch.device, run: Path, variant: Variant | None = None
+) -> Iterator[None]:
     """Each `next` takes `size.steps` steps of our Trainer, logging and all."""
-    model, values = build(size, device), data(size, device)
-    trainer = Trainer(module=model.denoiser, config=loop(size), seed=0, stage="bench", run=run)
+    model, values, variant = build(size, device), data(size, device), variant or Variant()
+    config = loop(size, variant)
+    trainer = Trainer(module=model.denoiser, config=config, seed=0, stage="bench", run=run)
+    if variant.plain_layout:
+        model.unet.to(memory_format=torch.contiguous_format)
     taken = 0
 
     def step(draw: StepDraw) -> StepLoss:
@@ -300,7 +313,52 @@ def operations_a_step(size: Size, device: torch.device) -> int:
     return int(counter.get_total_flops())
 
 
-def main() -> None:
+def training(size: Size, device: torch.device, repeats: int) -> dict[str, Any]:
+    """Return steps/s beside the peer's, and what share of the device's peak they are."""
+    with tempfile.TemporaryDirectory() as name:
+        mine, theirs = ours(size, device, Path(name)), diffusers_loop(size, device, Path(name))
+        times = alternate(lambda: next(mine), lambda: next(theirs), repeats, device)
+    ratios = [peer / own for own, peer in zip(*times, strict=True)]
+    rates = [size.steps / statistics.median(each) for each in times]
+    return {
+        "ratio_vs_diffusers_loop": round(statistics.median(ratios), 3),
+        "ratio_spread": [round(float(q), 3) for q in np.quantile(ratios, [0, 1])],
+        "steps_per_s": round(rates[0], 3),
+        "steps_per_s_diffusers": round(rates[1], 3),
+        "images_per_s": round(rates[0] * size.batch, 1),
+        **use_of_peak(rates[0], operations_a_step(size, device)),
+    }
+
+
+def use_of_peak(steps_per_s: float, operations: int) -> dict[str, Any]:
+    """Return Tflop/s, and their share of a known GPU's bf16 peak (MFU), None elsewhere."""
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    peak = next((v for key, v in PEAK_BF16.items() if key in name), None)
+    done = operations * steps_per_s
+    return {
+        "tflops_per_s": round(done / 1e12, 3),
+        "mfu_bf16": round(done / peak, 4) if peak else None,
+    }
+
+
+def memory_ratio() -> dict[str, Any]:
+    memory = {which: peak_memory_elsewhere(which) for which in ("ours", "diffusers")}
+    return {
+        "peak_memory_ratio": round(memory["diffusers"] / memory["ours"], 3),
+        "peak_memory_mb": {which: round(held / 1e6) for which, held in memory.items()},
+    }
+
+
+def sampling_ratio(size: Size, device: torch.device, repeats: int) -> dict[str, Any]:
+    image_ms, bare_ms = sampling(size, device, repeats)
+    return {
+        "ratio_sampling_vs_bare_loop": round(bare_ms / image_ms, 3),
+        "sampling_ms_per_image": round(image_ms, 2),
+    }
+
+
+def main() -> int:
+    """Print each part as it is measured; one that fails is named, and the others go on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--memory", choices=("ours", "diffusers"))
@@ -310,40 +368,50 @@ def main() -> None:
     device, size = (torch.device("cuda"), GPU) if cuda else (torch.device("cpu"), CPU)
     if options.memory:
         print(peak_memory(options.memory, size, device))
-        return
-    with tempfile.TemporaryDirectory() as name:
-        mine, theirs = ours(size, device, Path(name)), diffusers_loop(size, device, Path(name))
-        times = alternate(lambda: next(mine), lambda: next(theirs), options.repeats, device)
-    ratios = [peer / own for own, peer in zip(*times, strict=True)]
-    rates = [size.steps / statistics.median(each) for each in times]
-    memory = {which: peak_memory_elsewhere(which) for which in ("ours", "diffusers")}
-    image_ms, bare_ms = sampling(size, device, options.repeats)
-    result = {
-        "device": torch.cuda.get_device_name() if cuda else f"cpu, {platform.machine()}",
-        "threads": torch.get_num_threads(),
-        "precision": size.precision,
-        "ratio_vs_diffusers_loop": round(statistics.median(ratios), 3),
-        "ratio_spread": [round(float(q), 3) for q in np.quantile(ratios, [0, 1])],
-        "steps_per_s": round(rates[0], 3),
-        "steps_per_s_diffusers": round(rates[1], 3),
-        "images_per_s": round(rates[0] * size.batch, 1),
-        "peak_memory_ratio": round(memory["diffusers"] / memory["ours"], 3),
-        "peak_memory_mb": {which: round(held / 1e6) for which, held in memory.items()},
-        "ratio_sampling_vs_bare_loop": round(bare_ms / image_ms, 3),
-        "sampling_ms_per_image": round(image_ms, 2),
-        "data_wait_share": round(data_wait_share(size), 4),
-    }
-    if cuda:
-        peak = next((v for key, v in PEAK_BF16.items() if key in result["device"]), None)
-        done = operations_a_step(size, device) * rates[0]
-        result["mfu_bf16"] = round(done / peak, 4) if peak else None
-    for key, value in result.items():
-        print(f"{key:28} {value}")
-    line = json.dumps(result)
-    if options.out:
-        options.out.write_text(line + "\n")
+        return 0
+    repeats = options.repeats
+    return measure_parts(
+        {
+            "device": torch.cuda.get_device_name() if cuda else f"cpu, {platform.machine()}",
+            "threads": torch.get_num_threads(),
+            "precision": size.precision,
+        },
+        {
+            "training": lambda: training(size, device, repeats),
+            "memory": memory_ratio,
+            "sampling": lambda: sampling_ratio(size, device, repeats),
+            "data": lambda: {"data_wait_share": round(data_wait_share(size), 4)},
+        },
+        options.out,
+    )
+
+
+def measure_parts(
+    result: dict[str, Any], parts: dict[str, Callable[[], dict[str, Any]]], out: Path | None
+) -> int:
+    """Print what is known and each part's result once it is there; return 1 where one failed."""
+    failed = {}
+    _show(result)
+    for name, part in parts.items():
+        try:
+            found = part()
+        except Exception as error:
+            failed[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            print(f"{name:28} FAILED {failed[name]}", flush=True)
+            continue
+        _show(found)
+        result |= found
+    line = json.dumps(result | ({"failed": failed} if failed else {}))
+    if out:
+        out.write_text(line + "\n")
     print(line)
+    return 1 if failed else 0
+
+
+def _show(values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        print(f"{key:28} {value}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

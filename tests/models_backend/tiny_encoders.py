@@ -25,19 +25,19 @@ def clip_tokenizer(folder: Path) -> transformers.CLIPTokenizer:
     )
 
 
-def clip_config(width: int = 16) -> transformers.CLIPTextConfig:
+def clip_config(width: int = 16, tokens: int = CLIP_TOKENS) -> transformers.CLIPTextConfig:
     start = 2 * len(LETTERS)
     return transformers.CLIPTextConfig(
         vocab_size=start + 4, hidden_size=width, intermediate_size=16, num_hidden_layers=2,
-        num_attention_heads=2, max_position_embeddings=CLIP_TOKENS, projection_dim=width,
+        num_attention_heads=2, max_position_embeddings=tokens, projection_dim=width,
         bos_token_id=start, eos_token_id=start + 1, pad_token_id=start + 1,
     )  # fmt: skip
 
 
-def write_clip(folder: Path) -> Path:
+def write_clip(folder: Path, *, width: int = 16, tokens: int = CLIP_TOKENS) -> Path:
     """A CLIP text model with its tokenizer in one directory, as the hub has it."""
     torch.manual_seed(0)
-    transformers.CLIPTextModel(clip_config()).save_pretrained(folder)
+    transformers.CLIPTextModel(clip_config(width, tokens)).save_pretrained(folder)
     clip_tokenizer(folder / "raw").save_pretrained(folder)
     return folder
 
