@@ -9,6 +9,7 @@ from typing import Any
 
 from celery.app.amqp import Queues
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
@@ -74,7 +75,12 @@ def _beat_until_stopped() -> None:
             logger.warning("heartbeat not stored", exc_info=True)
         finally:
             connections.close_all()
-        _stop.wait(HEARTBEAT_SECONDS)
+        _stop.wait(_seconds_between_beats())
+
+
+def _seconds_between_beats() -> float:
+    """Three beats to a lease at least, so that one that comes late loses nothing."""
+    return min(HEARTBEAT_SECONDS, settings.GENERATION_LEASE_SECONDS / 3)
 
 
 def _beat(started_at: datetime, now: datetime) -> None:
