@@ -1,8 +1,10 @@
 # Two commands do all set-up on a clean clone: `make demo` and `make test`.
-# Variables: PYTHON=python3.12  PORT=8001  DETACH=1  RETRAIN=1  PARTI=FILE-or-URL
+# Variables: PYTHON=python3.12  PORT=8001  DETACH=1  RETRAIN=1  PARTI=FILE-or-URL  WORKERS=2  TESTS=tests/stats
 
 PYTHON ?= python3
 PORT ?= 8000
+# How many processes run tests side by side, each with a database of its own.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 2 ? 2 : n > 4 ? 4 : n)))
 VENV := .venv
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,7 +33,7 @@ worker: $(VENV)/.runtime  ## Run one generation worker in the foreground
 test: $(VENV)/.dev $(VENV)/.npm  ## Run every test
 	sh tests/e2e/install_browser.sh $(PY)
 	sh tests/e2e/install_nginx.sh
-	$(PY) -m pytest $(TESTS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 lint: $(VENV)/.dev  ## Check style, types and who imports whom
 	$(VENV)/bin/ruff check .

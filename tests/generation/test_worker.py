@@ -76,7 +76,7 @@ def test_killed_worker_leaves_every_sample_once_and_none_missing(registered):
             doomed.wait()
         assert Sample.objects.filter(status="planned").exists()
         with live.worker(**lease):
-            assert evaluation.wait(120) == 0
+            assert evaluation.wait(180) == 0
     assert Sample.objects.filter(status="ready").count() == Sample.objects.count() == 12
     assert Campaign.objects.get().status == "open"
     assert GenerationBatch.objects.filter(attempts__gte=2).exists()
@@ -113,7 +113,7 @@ def test_broken_weights_are_named_and_no_image_of_them_is_stored(registered, pip
     assert Campaign.objects.get().status == "generating"
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=180):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "did not happen in time"

@@ -80,7 +80,8 @@ def test_of_several_prompt_sets_the_group_is_a_part_of_all():
     assert groups[-1] == (GROUP, 1)
 
 
-def test_table_says_what_was_cut_of_one_colour_and_identical(cut):
+def test_table_says_what_was_cut_of_one_colour_and_identical(cut, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     said = " ".join(report(cut, "table").split())
     assert "5 of 6 prompts read in full, 1 cut (61 % of their tokens read); 1 of 6 images" in said
     assert "4 of 6 prompts read in full, 2 cut (61 % of their tokens read); 0 of 6 images" in said
