@@ -104,14 +104,17 @@ def way_back(
     None where the platform wants a code and the campaign's rules have none.
     """
     if came.platform == Platform.PROLIFIC:
-        return _to_prolific(campaign, state)
+        return _to_prolific(campaign, state, judged)
     return _to_mturk(came, judged)
 
 
-def _to_prolific(campaign: Campaign, state: str) -> dict[str, Any] | None:
+def _to_prolific(campaign: Campaign, state: str, judged: int) -> dict[str, Any] | None:
     rules = campaign.checked_rules.crowd
-    out = state == "disqualified"
-    code = rules.prolific_screened_out_code if out else rules.prolific_completion_code
+    code = rules.prolific_completion_code
+    if state == "disqualified":
+        code = rules.prolific_screened_out_code
+    elif not judged:  # who came in good faith gets back in any case, and "finished" they have not
+        code = rules.prolific_screened_out_code or code
     if not code:
         return None
     return {

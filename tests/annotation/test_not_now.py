@@ -110,7 +110,7 @@ def test_who_comes_from_prolific_is_sent_back_and_not_stored(client, url, bring_
     response = client.get(url, PROLIFIC)
     page = assert_not_now(response, state)
     assert 'action="https://app.prolific.com/submissions/complete"' in page
-    assert 'name="cc" value="CDONE"' in page
+    assert 'name="cc" value="COUT"' in page  # they did nothing that the other code stands for
     assert "https://app.prolific.com" in response["Content-Security-Policy"]
     assert stored() == before
 
@@ -119,7 +119,7 @@ def test_way_back_is_there_too_when_the_study_ended_before_the_consent(client, u
     client.get(url, PROLIFIC)
     bring_to("done")
     for response in (client.get(url), client.post(url + "begin/"), client.get(url)):
-        assert 'name="cc" value="CDONE"' in assert_not_now(response, "done")
+        assert 'name="cc" value="COUT"' in assert_not_now(response, "done")
         assert "https://app.prolific.com" in response["Content-Security-Policy"]
     assert (Enrolment.objects.count(), CrowdVisit.objects.count()) == (1, 0)
 
@@ -143,6 +143,15 @@ def test_mturk_preview_says_it_before_the_hit_is_accepted(client, url, bring_to)
     response = client.get(url, {"assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "hitId": "3HIT"})
     assert "externalSubmit" not in assert_not_now(response, "done")
     assert "frame-ancestors https://www.mturk.com" in response["Content-Security-Policy"]
+
+
+def test_who_did_nothing_is_not_stuck_where_the_rules_have_one_code_alone(client):
+    rules = {"crowd": {"prolific_completion_code": "CDONE"}}
+    study = factories.make_draft(prompts=1, k=1, criteria=["visual_appeal"], rules=rules)
+    open_campaign(campaign=study)
+    close_campaign(campaign=study)
+    response = client.get(reverse("annotation:work", args=[study.invitation]), PROLIFIC)
+    assert 'name="cc" value="CDONE"' in assert_not_now(response, "closed")
 
 
 def test_visitor_without_a_platform_is_offered_no_way_back(client, url, bring_to):
