@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate bench-train bench-generate label-studio arena-rank clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate bench-train bench-generate gpu-check gpu-bundle label-studio arena-rank clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,12 @@ bench-train: $(VENV)/.dev  ## Training and sampling beside diffusers' own loops
 
 bench-generate: $(VENV)/.dev  ## Images/s through a worker beside diffusers' bare loop
 	$(PY) -m tests.generation.bench_generate $(BENCH)
+
+gpu-check: $(VENV)/.dev  ## Everything on one GPU in ten minutes; CPU=1 rehearses it without one
+	$(PY) -m tests.gpu.check $(if $(CPU),--cpu) $(CHECK)
+
+gpu-bundle: $(VENV)/.dev  ## Pack what a GPU machine without network lacks for gpu-check
+	$(PY) -m tests.gpu.bundle $(CHECK)
 
 label-studio: var/label-studio/.installed  ## Install Label Studio, the peer of bench-annotate
 
