@@ -33,7 +33,7 @@ worker: $(VENV)/.runtime  ## Run one generation worker in the foreground
 test: $(VENV)/.dev $(VENV)/.npm  ## Run every test
 	sh tests/e2e/install_browser.sh $(PY)
 	sh tests/e2e/install_nginx.sh
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 lint: $(VENV)/.dev  ## Check style, types and who imports whom
 	$(VENV)/bin/ruff check .

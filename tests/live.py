@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import IO
 from urllib.parse import quote
 
 import requests
@@ -15,6 +16,9 @@ from django.conf import settings
 from django.db import connections
 
 from evalplatform.core import static_files
+from tests import warm
+
+Process = subprocess.Popen | warm.Process
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -54,35 +58,46 @@ def site(**extra: str) -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "gunicorn", "evalplatform.wsgi:application", "--bind", address]
     command += ["--workers", "2", "--threads", "4", "--no-control-socket"]
-    with _running(command, environment(**extra), "site"):
+    with _log("site") as log, _ended_in_the_end(_start(command, environment(**extra), log)):
         _wait_for(f"http://{address}/healthz")
         yield f"http://{address}"
 
 
 @contextmanager
-def worker(**extra: str) -> Iterator[subprocess.Popen]:
-    """Run a Celery worker on the generation queue."""
-    command = [sys.executable, "-m", "celery", "-A", "evalplatform.celery", "worker"]
-    command += ["--pool", "solo", "--queues", "generation,default"]
-    command += ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    with _running(command, environment(**extra), "worker") as process:
-        yield process
+def worker(*, cold: bool = False, **extra: str) -> Iterator[Process]:
+    """Run a Celery worker on the generation queue; `cold` as an operator starts one."""
+    arguments = ["-A", "evalplatform.celery", "worker", "--pool", "solo"]
+    arguments += ["--queues", "generation,default", "--without-gossip", "--without-mingle"]
+    arguments += ["--loglevel", "INFO"]
+    env = environment(**extra)
+    with _log("worker") as log:
+        if cold:
+            process = _start([sys.executable, "-m", "celery", *arguments], env, log)
+        else:
+            process = warm.start("celery", *arguments, env=env, stdout=log, stderr=log)
+        with _ended_in_the_end(process):
+            yield process
+
+
+def _log(name: str) -> IO[bytes]:
+    return (settings.VAR_DIR / f"{name}.log").open("ab")
+
+
+def _start(command: list[str], env: dict[str, str], log: IO[bytes]) -> subprocess.Popen:
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, env=env, stdout=log, stderr=log)
 
 
 @contextmanager
-def _running(command: list[str], env: dict[str, str], name: str) -> Iterator[subprocess.Popen]:
-    log_path = settings.VAR_DIR / f"{name}.log"
-    with log_path.open("ab") as log:
-        process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=env, stdout=log, stderr=log)
+def _ended_in_the_end(process: Process) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
         try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait_for(url: str, seconds: float = 60) -> None:

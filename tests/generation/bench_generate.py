@@ -138,7 +138,7 @@ def worker_at_work() -> Iterator[Path]:
             from tests import live
 
             call_command("migrate", verbosity=0)
-            with live.worker():
+            with live.worker(cold=True):
                 yield VAR / "pipeline"
             connections.close_all()
             _close_broker()

@@ -34,7 +34,7 @@ def run_eval(**options):
 
 
 def test_run_eval_generates_through_the_worker_and_opens(registered, capsys):
-    with live.worker():
+    with live.worker(cold=True):
         run_eval()
     campaign = Campaign.objects.get()
     assert campaign.status == "open"

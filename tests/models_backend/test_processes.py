@@ -3,9 +3,10 @@
 import json
 import os
 import socket
-import subprocess
-import sys
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import pytest
 import torch
@@ -16,8 +17,7 @@ from models_backend.config import LoopConfig
 from models_backend.draws import StepDraw
 from models_backend.errors import InputError
 from models_backend.trainer import rows_of
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests import warm
 
 
 def losses(run: Path, stage: str) -> list[float]:
@@ -30,25 +30,25 @@ def launch(module: str, *arguments: object, processes: int = 1) -> list[tuple[in
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
     if processes > 1:
         environment |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
         environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    running = []
-    for rank in range(processes):
-        place = {"RANK": str(rank), "LOCAL_RANK": str(rank)} if processes > 1 else {}
-        running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", module, *map(str, arguments)],
-                cwd=ROOT,
-                env=environment | place,
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+    with ExitStack() as files:
+        running = []
+        for rank in range(processes):
+            place = {"RANK": str(rank), "LOCAL_RANK": str(rank)} if processes > 1 else {}
+            out, err = (files.enter_context(TemporaryFile("w+")) for _ in range(2))
+            process = warm.start(
+                module, *arguments, env=environment | place, stdout=out, stderr=err
             )
-        )
-    texts = [process.communicate(timeout=240) for process in running]
-    return [(process.returncode, *text) for process, text in zip(running, texts, strict=True)]
+            running.append((process, out, err))
+        return [(process.wait(240), written(out), written(err)) for process, out, err in running]
+
+
+def written(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
 
 
 WORKER = "tests.models_backend.process_worker"

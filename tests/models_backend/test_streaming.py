@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from models_backend import train
 from models_backend.checkpoint import file_hashes, read_metadata
 from models_backend.data import manifest, shards
 from models_backend.files import sha256_of_file
+from tests import warm
 from tests.models_backend import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,26 +116,22 @@ def test_killed_at_random_moments_it_goes_on_to_the_same_losses_and_weights(
 ):
     """SIGKILL, three times, wherever the run happens to be; then --resume to the end."""
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "models_backend.train", str(staged)]
-    command += ["--data", str(wide_data), "--out", str(run)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    command = ["models_backend.train", staged, "--data", wide_data, "--out", run]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
     moments = random.Random(time.time_ns())
     kills = 0
     for _ in range(3):
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = warm.start(*command, env=environment)
         wanted = moments.choice(["state-autoencoder.pt", "state-denoiser-1.pt", "log.jsonl"])
         deadline = time.monotonic() + 120
         while process.poll() is None and not (run / wanted).exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         time.sleep(moments.random())
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         kills += process.wait() == -signal.SIGKILL
     assert kills, "every run ended before it could be killed"
-    again = subprocess.run([*command, "--resume"], cwd=ROOT, env=environment, capture_output=True)
-    assert again.returncode == 0, again.stderr
+    assert warm.start(*command, "--resume", env=environment).wait() == 0
     assert file_hashes(run / "checkpoint") == file_hashes(staged_run / "checkpoint")
     curves = []
     for folder in (run, staged_run):

@@ -1,11 +1,8 @@
 """`python -m models_backend.train` end to end: runs, kills, resumed and repeated runs, refusals."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.files import sha256_of_bytes
 from models_backend.monitor import read_changes
 from models_backend.recipes.autoencoder import AutoencoderLoss
+from tests import warm
 from tests.models_backend import tiny
 
 ROOT = Path(models_backend.__file__).resolve().parents[1]
@@ -103,26 +101,22 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, data, config, one_th
     assert run_train(config, *longer, "--out", tmp_path / "whole") == 0
 
     run = tmp_path / "killed"
-    command = [sys.executable, "-m", "models_backend.train", str(config), *longer]
-    command += ["--out", str(run)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
+    command = ["models_backend.train", config, *longer, "--out", run]
+    process = warm.start(*command)
     deadline = time.monotonic() + 120
     while not (run / "state-denoiser.pt").exists():
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
     assert not (run / "checkpoint").exists()
     (run / ".state-denoiser.pt.1a2b3c4d.partial").write_text("what a kill in a write leaves")
 
-    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
-    assert again.stdout == f"{run / 'checkpoint'}\n"
+    with (tmp_path / "said").open("w+") as said:
+        assert warm.start(*command, stdout=said).wait() == 0
+        said.seek(0)
+        assert said.read() == f"{run / 'checkpoint'}\n"
     assert file_hashes(run / "checkpoint") == file_hashes(tmp_path / "whole" / "checkpoint")
     assert {path.name for path in run.iterdir()} == FINISHED
 

@@ -1,15 +1,12 @@
 """Tiny diffusers pipelines, written by a process of its own: this one stays without torch."""
 
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests import warm
 
 
 def write(name: str, folder: Path, *, seed: int = 0) -> Path:
     """Write a pipeline of `tiny_pipelines.PIPELINES`; a seed makes the weights."""
-    program = [sys.executable, "-m", "tests.models_backend.tiny_pipelines"]
-    arguments = [name, str(folder.absolute()), str(seed)]
-    subprocess.run([*program, *arguments], check=True, cwd=ROOT, capture_output=True)
+    process = warm.start("tests.models_backend.tiny_pipelines", name, folder.absolute(), seed)
+    assert process.wait() == 0
     return folder

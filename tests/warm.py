@@ -1,0 +1,154 @@
+"""Processes that begin with torch and diffusers loaded already.
+
+Loading them takes a process eight seconds of a core, and the tests start some eighty. So one
+parent loads them and forks for each: arguments, environment, signals, exit status and number are
+those of a process of its own. What the platform does at a cold start is tested by starting it cold.
+
+    process = warm.start("celery", "-A", "evalplatform.celery", "worker", env=environment)
+"""
+
+import atexit
+import contextlib
+import functools
+import importlib
+import json
+import os
+import random
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).resolve().parents[1]
+# No module of the platform's: what it is reads the environment as it is loaded.
+HEAVY = ("torch._dynamo", "accelerate", "diffusers", "transformers", "celery.bin.celery")
+HEAVY_CLASSES = {
+    "diffusers": ("AutoencoderKL", "StableDiffusionPipeline", "UNet2DConditionModel"),
+    "transformers": ("CLIPTextModel", "CLIPTokenizer"),
+}
+
+
+class Process:
+    """A forked process, with as much of `subprocess.Popen` as the tests use."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self.returncode: int | None = None
+        self.pid = int(channel.recv(100))
+
+    def poll(self) -> int | None:
+        return self._ended_within(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        status = self._ended_within(timeout)
+        if status is None:
+            assert timeout is not None
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
+        return status
+
+    def _ended_within(self, seconds: float | None) -> int | None:
+        if self.returncode is None and select.select([self._channel], [], [], seconds)[0]:
+            said = self._channel.recv(100)
+            assert said, "the parent of the warm processes is gone"
+            self.returncode = int(said)
+            self._channel.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def start(
+    module: str,
+    *arguments: object,
+    env: dict[str, str] | None = None,
+    stdout: IO[Any] | None = None,
+    stderr: IO[Any] | None = None,
+) -> Process:
+    """Run `python -m MODULE ARGUMENTS` in the project's folder; output goes to open files."""
+    ours, theirs = socket.socketpair()
+    request = {
+        "module": module,
+        "arguments": [str(each) for each in arguments],
+        "env": os.environ.copy() if env is None else env,
+    }
+    output = [(stdout or sys.__stdout__).fileno(), (stderr or sys.__stderr__).fileno()]
+    socket.send_fds(_parent(), [json.dumps(request).encode()], [theirs.fileno(), *output])
+    theirs.close()
+    return Process(ours)
+
+
+@functools.cache
+def _parent() -> socket.socket:
+    """Start the parent of this test process; it ends when the socket closes, so with us."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", "tests.warm", str(theirs.fileno())]
+    parent = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
+    theirs.close()
+
+    def end() -> None:
+        ours.close()
+        parent.wait()
+
+    atexit.register(end)
+    return ours
+
+
+# ---- the parent, and what it forks ---------------------------------------------------------------
+
+
+def serve(control: socket.socket) -> dict[str, Any]:
+    """Fork for every request and tell how each child ended. Returns in the children alone."""
+    children: dict[int, socket.socket] = {}
+    while True:
+        if select.select([control], [], [], 0.02 if children else None)[0]:
+            message, files, _, _ = socket.recv_fds(control, 1 << 20, 3)
+            if not message:
+                os._exit(0)
+            channel, *output = files
+            pid = os.fork()
+            if pid == 0:
+                control.close()
+                for number, file in enumerate(output, start=1):
+                    os.dup2(file, number)
+                os.closerange(3, 3 + 1000)  # the others' channels, and the second names of these
+                return json.loads(message)
+            for file in output:
+                os.close(file)
+            children[pid] = socket.socket(fileno=channel)
+            children[pid].send(str(pid).encode())
+        while children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            with contextlib.suppress(OSError), children.pop(pid) as channel:
+                channel.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def main() -> None:
+    for name in HEAVY:
+        importlib.import_module(name)
+    for package, names in HEAVY_CLASSES.items():
+        for name in names:
+            getattr(importlib.import_module(package), name)
+    request = serve(socket.socket(fileno=int(sys.argv[1])))
+    os.environ.clear()
+    os.environ.update(request["env"])
+    random.seed()
+    sys.argv = [request["module"], *request["arguments"]]
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
