@@ -3,6 +3,7 @@
 Rania is a researcher, Ana and Ben are annotators, Oscar is an annotator of nothing of ours.
 """
 
+import gc
 import itertools
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,16 @@ from django.conf import settings
 
 from evalplatform.core import embedded_postgres
 from tests import brokers, factories, object_store
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is loaded by now out of the garbage collector's way.
+
+    Some libraries collect at each call (statsmodels' `multipletests`), and with torch and all
+    tests loaded that takes most of a second.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ STYLE_TEMPLATES: dict[str, tuple[str, ...]] = {
     "flat": ("a flat drawing of {a}", "{a}, flat sticker style"),
     "cartoon": ("a cartoon of {a}", "{a}, cartoon style"),
     "3d": ("a 3d render of {a}", "{a}, glossy 3d style"),
-    "outline": ("an outlined drawing of {a}", "{a}, black outlines"),
 }
 
 _ARTICLES = ("a ", "an ", "the ")

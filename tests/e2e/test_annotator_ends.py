@@ -31,8 +31,11 @@ def test_paused_returned_disqualified_and_closed_are_told_apart(annotator, campa
     annotator.open()
     expect_end(annotator, "This study is paused")
     expect(annotator.tab.get_by_role("link", name="Look again")).to_be_visible()
-    asked = "performance.getEntriesByType('resource').some(each => each.name.includes('/next/'))"
-    annotator.tab.wait_for_function(asked)
+    # A function: an expression that is not true at once would be evaluated by the page, whose
+    # policy refuses that.
+    annotator.tab.wait_for_function(
+        "() => performance.getEntriesByType('resource').some(each => each.name.includes('/next/'))"
+    )
     Campaign.objects.update(status=Campaign.Status.OPEN)
     annotator.tab.get_by_role("link", name="Look again").click()
     annotator.wait_until_ready()  # where they stopped, without loading the page

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +35,16 @@ class Scale:
 
     def clip(self) -> Path:
         """A text encoder with random weights, of the packaged one's width: it need not be there."""
-        folder = self.folder / "clip"
-        return folder if folder.is_dir() else tiny_encoders.write_clip(folder, width=384, tokens=24)
+        return self._once("clip", partial(tiny_encoders.write_clip, width=384, tokens=24))
+
+    def _once(self, name: str, write: Callable[[Path], Any]) -> Path:
+        """Return the folder of that name; a step that is ended while it writes leaves none."""
+        folder = self.folder / name
+        if not folder.is_dir():
+            partly = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.folder))
+            write(partly)
+            partly.rename(folder)
+        return folder
 
     @property
     def network(self) -> bench_train.Size:
@@ -51,11 +62,8 @@ class Scale:
 
     def data(self) -> Path:
         """A data directory of plain colours."""
-        folder = self.folder / "data"
-        if not folder.is_dir():
-            size, copies = (tiny.SIZE, 1) if self.cpu else (64, 24)
-            tiny.write_dataset(folder, size=size, copies=copies)
-        return folder
+        size, copies = (tiny.SIZE, 1) if self.cpu else (64, 24)
+        return self._once("data", partial(tiny.write_dataset, size=size, copies=copies))
 
     def pretraining(self, *more: str) -> list[str]:
         """Arguments of `models_backend.train`: the demo's model, or the tests' tiny one."""
