@@ -109,13 +109,16 @@ def _run(
             status: int | None = process.wait(limit)
         except subprocess.TimeoutExpired:
             status = None
+        # What is done by now: a step that is late may go on until it hears that it is to end.
+        done = [name for name in names if (folder / f"{name}.json").is_file()]
         _end_group(process)
     why = f"over its {limit:.0f} s" if status is None else f"ended with status {status}"
     answers = {}
     for name in names:
-        path = folder / f"{name}.json"
-        lacking = {"failed": f"{why}: {_last_line(log)}"}
-        answers[name] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else lacking
+        if name in done:
+            answers[name] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        else:
+            answers[name] = {"failed": f"{why}: {_last_line(log)}"}
     return answers
 
 
