@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from evalplatform.annotation import views
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.services import (
     exclude,
@@ -35,6 +36,19 @@ def browser():
     factories.add_gold(campaign, "check", 60)
     open_campaign(campaign=campaign)
     return Browser(campaign)
+
+
+def test_every_answer_about_pairs_waits_for_a_time_of_its_own(browser, monkeypatch):
+    """How long a check takes to make is then not to be read from one answer."""
+    waits = []
+    monkeypatch.setattr(views.time, "sleep", waits.append)
+    (pair,) = browser.state()["pairs"]
+    browser.vote(pair, want=1)
+    (pair,) = browser.state()["pairs"]
+    browser.vote(pair, want=0)
+    browser.client.get(browser.url)
+    assert len(waits) == len(set(waits)) == 5
+    assert min(waits) > 0
 
 
 class Browser:
