@@ -75,10 +75,10 @@ def _beat_until_stopped() -> None:
             logger.warning("heartbeat not stored", exc_info=True)
         finally:
             connections.close_all()
-        _stop.wait(_seconds_between_beats())
+        _stop.wait(seconds_between_beats())
 
 
-def _seconds_between_beats() -> float:
+def seconds_between_beats() -> float:
     """Three beats to a lease at least, so that one that comes late loses nothing."""
     return min(HEARTBEAT_SECONDS, settings.GENERATION_LEASE_SECONDS / 3)
 

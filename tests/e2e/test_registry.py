@@ -1,6 +1,7 @@
 """A researcher uploads a checkpoint in the browser and looks at it."""
 
 import os
+import time
 
 import pytest
 from django.utils import timezone
@@ -108,11 +109,15 @@ def test_upload_is_given_up_in_words_after_long_without_a_byte(registry, tmp_pat
     choose(registry, hostile.zipped(tmp_path / "mine.zip", hostile.members()))
     registry.wait_for_selector("[data-message]:text('answered 503')")
     for _ in range(60):
-        registry.clock.run_for(30_000)
+        tries = len(answered)
+        registry.clock.run_for(31_000)  # beyond the longest pause
         if registry.locator("[data-bad]").count():
             break
+        deadline = time.monotonic() + 2
+        while len(answered) == tries and time.monotonic() < deadline:
+            registry.evaluate("0")
     assert "choose the same file later: it goes on" in registry.inner_text("[data-message]")
-    assert 3 < len(answered) < 60  # how many depends on how fast the answers come meanwhile
+    assert 10 < len(answered) < 60
 
 
 def test_refused_archive_is_explained_and_the_form_is_ready_again(registry, tmp_path):

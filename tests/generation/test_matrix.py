@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
 PROMPTS = 20  # more than a worker stores at once, so that it can die in between
 STEPS = 10
 # Two workers share the cores with the rest of the tests: one thread each is fastest.
-FEW = {"GENERATION_LEASE_SECONDS": "5", "OMP_NUM_THREADS": "1"}
+FEW = {"GENERATION_LEASE_SECONDS": "10", "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
@@ -66,8 +66,7 @@ def test_campaign_opens_with_every_sample_once_though_a_worker_is_killed(
     assert left > 0
     assert Campaign.objects.get().status == "open"
     assert Sample.objects.filter(status="ready").count() == Sample.objects.count() == 2 * PROMPTS
-    # A busy machine may let so short a lease run out once more than the worker that died did.
-    assert GenerationBatch.objects.get(pk=half_done.pk).attempts > half_done.attempts
+    assert GenerationBatch.objects.get(pk=half_done.pk).attempts == 2
     for image in Sample.objects.values_list("image", flat=True):
         assert factories.stored_size(image) == (32, 32)
 

@@ -12,9 +12,9 @@ from PIL import Image, PngImagePlugin
 
 from evalplatform.celery import app, queues
 from evalplatform.generation import services
-from evalplatform.generation.heartbeat import makes_samples
+from evalplatform.generation.heartbeat import makes_samples, seconds_between_beats
 from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings
-from evalplatform.generation.selectors import live_workers, progress_of
+from evalplatform.generation.selectors import HEARTBEAT_SECONDS, live_workers, progress_of
 from evalplatform.generation.services import recording
 from tests import factories
 
@@ -154,6 +154,13 @@ def test_heartbeat_keeps_the_batch(batch, settings):
     later = now + timedelta(seconds=settings.GENERATION_LEASE_SECONDS - 1)
     services.extend_leases(batches=[held], now=later)
     assert claim("b", later + timedelta(seconds=2)) is None
+
+
+@pytest.mark.parametrize("lease", [5, 6, 60, 86400])
+def test_a_lease_is_renewed_three_times_before_it_ends_however_short(lease, settings):
+    settings.GENERATION_LEASE_SECONDS = lease
+    assert 0 < 3 * seconds_between_beats() <= lease
+    assert seconds_between_beats() <= HEARTBEAT_SECONDS  # or it would count as gone
 
 
 def test_worker_that_lost_its_batch_cannot_finish_keep_or_fail_it(batch, settings):
