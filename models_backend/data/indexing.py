@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from models_backend.data.loose import IMAGES, is_loose
 from models_backend.data.pictures import examine
-from models_backend.data.shards import (
+from models_backend.data.shard_source import (
     CAPTION,
     FORMAT,
     INDEX,

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from models_backend.data.manifest import MARK_NAME, manifest_sha256, read_records
+from models_backend.data.manifest import manifest_sha256, read_records
 from models_backend.data.pictures import nearest_buckets, size_of
 from models_backend.errors import InputError
 from models_backend.files import sha256_of_bytes
@@ -87,19 +87,6 @@ class ManifestSource:
             return path.read_bytes()
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}); build it again") from None
-
-
-def open_source(folder: Path) -> Source:
-    """Return the samples of a data directory or a folder of shards.
-
-    Raises:
-        InputError: it is neither, or unfinished, changed or empty.
-    """
-    from models_backend.data.shards import INDEX, ShardSource
-
-    if (folder / INDEX).is_file() and not (folder / MARK_NAME).exists():
-        return ShardSource(folder)
-    return ManifestSource(folder)
 
 
 class Order:

@@ -39,6 +39,7 @@ from tqdm import tqdm
 
 from models_backend.config import LoopConfig, PretrainConfig
 from models_backend.data import shards
+from models_backend.data.shard_source import ShardSource
 from models_backend.draws import StepDraw
 from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion import LatentDiffusion
@@ -263,7 +264,7 @@ def data_wait_share(size: Size) -> float:
     with tempfile.TemporaryDirectory() as name:
         folder = tiny.write_dataset(Path(name) / "data", size=size.side, copies=24)
         shards.write_shards(folder, Path(name) / "shards", kind="tar", samples=64)
-        source = shards.ShardSource(Path(name) / "shards")
+        source = ShardSource(Path(name) / "shards")
         config = PretrainConfig(
             name="bench", role="pretrained", image_size=size.side,
             autoencoder_training=LoopConfig(steps=1),

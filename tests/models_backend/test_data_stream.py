@@ -10,11 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from models_backend.data import manifest, shards
+from models_backend.data import manifest, shard_source, shards
 from models_backend.data.cache import TensorCache
 from models_backend.data.indexing import index_folder
+from models_backend.data.opening import open_source
 from models_backend.data.pictures import bucket_sizes, decode, fit, nearest_buckets
-from models_backend.data.source import ManifestSource, Order, content_key, open_source
+from models_backend.data.source import ManifestSource, Order, content_key
 from models_backend.errors import InputError
 from tests.models_backend import tiny
 
@@ -79,7 +80,7 @@ def test_a_shard_that_cannot_be_used_is_named(tmp_path, capsys, members, message
     error = capsys.readouterr().err
     assert "a.tar" in error
     assert message in error
-    assert not (tmp_path / shards.INDEX).exists()
+    assert not (tmp_path / shard_source.INDEX).exists()
 
 
 def test_a_folder_without_shards_and_a_changed_shard_are_refused(tmp_path, capsys):

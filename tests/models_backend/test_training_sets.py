@@ -11,11 +11,11 @@ from PIL import Image
 from pyarrow import parquet
 
 from models_backend import train
-from models_backend.data import indexing, shards
+from models_backend.data import indexing, shard_source, shards
 from models_backend.data.dataset import load_images
 from models_backend.data.manifest import Record
+from models_backend.data.opening import open_source
 from models_backend.data.pictures import decode
-from models_backend.data.source import open_source
 from models_backend.errors import InputError
 from tests.models_backend.test_data_stream import tar
 
@@ -106,7 +106,7 @@ def test_indexing_refuses_what_training_could_not_read(tmp_path, capsys, bad, en
     assert "a.tar, sample 1 " in error
     assert reason in error
     assert "--skip-bad goes on without" in error
-    assert not (tmp_path / shards.INDEX).exists()
+    assert not (tmp_path / shard_source.INDEX).exists()
 
 
 def test_what_is_bad_is_left_out_counted_and_listed_on_request(tmp_path, capsys):
@@ -140,11 +140,11 @@ def test_shards_that_are_as_they_were_are_not_decoded_again(tmp_path, monkeypatc
     assert index(tmp_path) == 2
     assert index(tmp_path, "--skip-bad") == 0
     assert len(looked) == 2
-    first = json.loads((tmp_path / shards.INDEX).read_text())
+    first = json.loads((tmp_path / shard_source.INDEX).read_text())
     tar(tmp_path / "b.tar", samples(flag()))
     assert index(tmp_path, "--skip-bad") == 0
     assert len(looked) == 3
-    second = json.loads((tmp_path / shards.INDEX).read_text())
+    second = json.loads((tmp_path / shard_source.INDEX).read_text())
     assert second["shards"][0] == first["shards"][0]
     assert second["sha256"] != first["sha256"]
 
