@@ -32,7 +32,7 @@ from evalplatform.reports.table import (
     percent_of,
 )
 from evalplatform.stats import EarlyLook, Estimate, Verdicts
-from evalplatform.stats.sequential import ASSUMES
+from evalplatform.stats.pairs.sequential import ASSUMES
 
 # Pairs shown are the first of the campaign's seeded random order: never picked by hand.
 SHOWN_PAIRS = 12

@@ -14,8 +14,8 @@ from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, share_in_words
 from evalplatform.stats import AgreementEstimate, ConfidenceSequence, Estimate, State, Verdicts
-from evalplatform.stats.groups import FEWEST_PROMPTS
-from evalplatform.stats.sequential import ASSUMES
+from evalplatform.stats.pairs.groups import FEWEST_PROMPTS
+from evalplatform.stats.pairs.sequential import ASSUMES
 
 WIDTH = 120
 NARROWEST = 80  # below, numbers would be folded in their middle

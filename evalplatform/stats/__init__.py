@@ -13,24 +13,54 @@ cannot be estimated is a named `State` with a reason; numbers are then None, but
 still describes its votes. What means nothing is refused with a `StatsError` that names the rows.
 """
 
-from .annotator_profiles import (
-    AnnotatorProfile,
-    Annotators,
-    Proportion,
-    annotators,
-    proportion,
+from .inference.components import Components, stated_components, variance_components
+from .inference.estimates import Estimate, State
+from .inference.multiplicity import benjamini_hochberg, holm, max_t
+from .inference.power import StudyPlan, detectable_effect, plan_study, power_of
+from .pairs.difference import NetDifference, compare_nets
+from .pairs.groups import GroupTest, group_tests
+from .pairs.influence import (
+    ExclusionEffect,
+    Flip,
+    Robustness,
+    robustness,
+    with_and_without,
 )
-from .chance_correction import (
+from .pairs.majority import Verdict, Verdicts, VerdictTally, verdicts
+from .pairs.preference import ExactSignTest, SignTest, exact_sign_test, sign_test
+from .pairs.rates import Tally, WinRates, breakdown, tally, win_rates
+from .pairs.sequential import (
+    ConfidenceSequence,
+    EarlyLook,
+    completed_prompt_means,
+    confidence_sequence,
+    early_look,
+)
+from .pairs.sides import SideBias, side_bias
+from .people.chance_correction import (
     fleiss_kappa,
     gwet_ac1,
     nominal_alpha,
     ordinal_alpha,
     percent_agreement,
 )
-from .components import Components, stated_components, variance_components
-from .confusion import DawidSkene, dawid_skene
-from .difference import NetDifference, compare_nets
-from .errors import (
+from .people.confusion import DawidSkene, dawid_skene
+from .people.leave_one_out import majority_of_others, medians_by
+from .people.profiles import (
+    AnnotatorProfile,
+    Annotators,
+    Proportion,
+    annotators,
+    proportion,
+)
+from .people.reliability import Agreement, AgreementEstimate, agreement
+from .ranking.influence import RankRange, RankRobustness, rank_robustness
+from .ranking.rank_sets import RankSet, RankSets, rank_sets
+from .ranking.resampling import Bootstrap, bootstrap
+from .ranking.results import Difference, Ranking, Strength, TieWeight
+from .ranking.strengths import rank
+from .votes.columns import Outcome, Votes, factorise
+from .votes.errors import (
     ColumnTypeError,
     EmptyVotesError,
     ItemAcrossPromptsError,
@@ -43,39 +73,7 @@ from .errors import (
     UnknownOptionError,
     UnknownOutcomeError,
 )
-from .estimates import Estimate, State
-from .gallery import GalleryVotes
-from .groups import GroupTest, group_tests
-from .influence import (
-    ExclusionEffect,
-    Flip,
-    RankRange,
-    RankRobustness,
-    Robustness,
-    rank_robustness,
-    robustness,
-    with_and_without,
-)
-from .leave_one_out import majority_of_others, medians_by
-from .majority import Verdict, Verdicts, VerdictTally, verdicts
-from .multiplicity import benjamini_hochberg, holm, max_t
-from .power import StudyPlan, detectable_effect, plan_study, power_of
-from .preference import ExactSignTest, SignTest, exact_sign_test, sign_test
-from .rank_confidence import RankSet, RankSets, rank_sets
-from .rank_results import Difference, Ranking, Strength, TieWeight
-from .ranking import rank
-from .rates import Tally, WinRates, breakdown, tally, win_rates
-from .reliability import Agreement, AgreementEstimate, agreement
-from .resampling import Bootstrap, bootstrap
-from .sequential import (
-    ConfidenceSequence,
-    EarlyLook,
-    completed_prompt_means,
-    confidence_sequence,
-    early_look,
-)
-from .sides import SideBias, side_bias
-from .votes import Outcome, Votes, factorise
+from .votes.gallery import GalleryVotes
 
 __all__ = [
     "Agreement",

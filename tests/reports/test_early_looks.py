@@ -12,7 +12,7 @@ from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.table import results_table
 from evalplatform.reports.vote_columns import vote_columns
-from evalplatform.stats.sequential import ASSUMES
+from evalplatform.stats.pairs.sequential import ASSUMES
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,7 +16,7 @@ from math import sqrt
 import numpy as np
 
 from evalplatform.stats import GalleryVotes
-from evalplatform.stats.davidson import Fit, PairCounts, fit
+from evalplatform.stats.ranking.davidson import Fit, PairCounts, fit
 
 from .crossed_votes import normal_cdf
 

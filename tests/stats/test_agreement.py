@@ -23,7 +23,7 @@ from evalplatform.stats import (
     ordinal_alpha,
     percent_agreement,
 )
-from evalplatform.stats.reliability import BOOTSTRAP_SEED
+from evalplatform.stats.people.reliability import BOOTSTRAP_SEED
 
 from .crossed_votes import Design, grid_votes, simulate
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from evalplatform.stats import GalleryVotes, State, UnknownOptionError, bootstrap, rank
-from evalplatform.stats.davidson import fit, pair_counts
-from evalplatform.stats.sandwich import clustered_covariance
+from evalplatform.stats.ranking.davidson import fit, pair_counts
+from evalplatform.stats.ranking.sandwich import clustered_covariance
 
 from .crossed_galleries import GALLERY_DESIGNS, games_of, simulate_gallery, uneven_gallery
 
@@ -34,8 +34,8 @@ def drawn(rng, n, replicates):
 @pytest.mark.parametrize("table", [1 << 20, 60])
 def test_replicates_are_rankings_of_copied_votes(resample, ties, table, monkeypatch):
     """Also where the table of prompts does not fit at once."""
-    monkeypatch.setattr("evalplatform.stats.pair_tables.TABLE", table)
-    monkeypatch.setattr("evalplatform.stats.chunking.BLOCK", 70)
+    monkeypatch.setattr("evalplatform.stats.ranking.pair_tables.TABLE", table)
+    monkeypatch.setattr("evalplatform.stats.votes.chunking.BLOCK", 70)
     votes = uneven_gallery()
     made = bootstrap(votes, np.random.default_rng(5), replicates=8, ties=ties, resample=resample)
     rng = np.random.default_rng(5)

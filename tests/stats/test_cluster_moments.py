@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from evalplatform.stats.chunking import blocks, positions
-from evalplatform.stats.clustering import (
+from evalplatform.stats.inference.clustering import (
     Ratio,
     outcome_table,
     pair_moments,
 )
+from evalplatform.stats.votes.chunking import blocks, positions
 
 from .crossed_votes import Design, simulate
 
@@ -30,7 +30,7 @@ def uneven_votes():
 @pytest.mark.parametrize("block", [20, 1 << 14])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_moments_of_pairs_give_the_variance_of_their_table(ratio, block, weighted, monkeypatch):
-    monkeypatch.setattr("evalplatform.stats.chunking.BLOCK", block)
+    monkeypatch.setattr("evalplatform.stats.votes.chunking.BLOCK", block)
     votes, weight = uneven_votes()
     weight = weight if weighted else None
     table = outcome_table(votes.by_pair, votes.outcome, weight)
@@ -46,8 +46,8 @@ def test_moments_of_pairs_give_the_variance_of_their_table(ratio, block, weighte
 
 @pytest.mark.parametrize("groups", [1, 7, 16])
 def test_blocks_hold_whole_clusters_and_every_vote_once(groups, monkeypatch):
-    monkeypatch.setattr("evalplatform.stats.chunking.BLOCK", 50)
-    monkeypatch.setattr("evalplatform.stats.chunking._GROUPS", groups)
+    monkeypatch.setattr("evalplatform.stats.votes.chunking.BLOCK", 50)
+    monkeypatch.setattr("evalplatform.stats.votes.chunking._GROUPS", groups)
     rng = np.random.default_rng(1)
     codes = np.minimum(rng.integers(0, 30, 1000), rng.integers(0, 60, 1000)).astype(np.uint8)
     codes[codes == 4] = 5  # a code without votes

@@ -16,9 +16,9 @@ from evalplatform.stats import (
     Votes,
     dawid_skene,
 )
-from evalplatform.stats.confusion import fit_confusions
-from evalplatform.stats.item_answers import ItemAnswers
-from evalplatform.stats.votes import group
+from evalplatform.stats.people.confusion import fit_confusions
+from evalplatform.stats.people.item_answers import ItemAnswers
+from evalplatform.stats.votes.columns import group
 
 from .crossed_votes import Design, grid_votes, simulate
 from .test_win_rate_properties import any_votes
@@ -121,7 +121,7 @@ def test_parts_of_the_votes_give_what_the_whole_gives(monkeypatch):
         np.append(votes.item, again),
     )
     whole = dawid_skene(votes, max_rounds=9, tolerance=0.0)
-    monkeypatch.setattr("evalplatform.stats.item_answers.CHUNK", 1)
+    monkeypatch.setattr("evalplatform.stats.people.item_answers.CHUNK", 1)
     parts = dawid_skene(votes, max_rounds=9, tolerance=0.0)
     assert len(_parts_of(votes)) > 10
     assert parts.posterior == pytest.approx(whole.posterior, abs=1e-12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evalplatform.stats import Votes, win_rates
-from evalplatform.stats.degrees import one_way_df, two_way_df
+from evalplatform.stats.inference.degrees import one_way_df, two_way_df
 
 from .crossed_votes import Design, simulate
 

@@ -13,7 +13,7 @@ from evalplatform.stats import (
     UnknownOptionError,
     UnknownOutcomeError,
 )
-from evalplatform.stats.chunking import count_codes
+from evalplatform.stats.votes.chunking import count_codes
 
 GOOD = {
     "model_a": ["x", "y", "x", "z"],

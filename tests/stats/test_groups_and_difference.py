@@ -19,7 +19,7 @@ from evalplatform.stats import (
     sign_test,
     win_rates,
 )
-from evalplatform.stats.difference import _variance
+from evalplatform.stats.pairs.difference import _variance
 
 from .crossed_votes import Design, grid_votes, simulate
 from .test_win_rate_properties import any_votes

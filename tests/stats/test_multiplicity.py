@@ -14,7 +14,7 @@ from evalplatform.stats import (
     holm,
     max_t,
 )
-from evalplatform.stats.multiplicity import joint_draws
+from evalplatform.stats.inference.multiplicity import joint_draws
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 p_values = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12)

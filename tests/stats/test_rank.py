@@ -19,7 +19,8 @@ from evalplatform.stats import (
     UnknownOptionError,
     rank,
 )
-from evalplatform.stats.davidson import (
+from evalplatform.stats.inference.degrees import one_way_df
+from evalplatform.stats.ranking.davidson import (
     PairCounts,
     _climb,
     _Model,
@@ -28,9 +29,8 @@ from evalplatform.stats.davidson import (
     newton_step,
     pair_counts,
 )
-from evalplatform.stats.degrees import one_way_df
-from evalplatform.stats.existence import existence
-from evalplatform.stats.sandwich import clustered_covariance, difference_variances
+from evalplatform.stats.ranking.existence import existence
+from evalplatform.stats.ranking.sandwich import clustered_covariance, difference_variances
 
 from .crossed_galleries import (
     ABILITIES,
@@ -201,8 +201,8 @@ def test_blocks_and_sorting_change_nothing(monkeypatch):
     votes = simulate_gallery(GALLERY_DESIGNS["base"], np.random.default_rng(4))
     fitted = fit(pair_counts(votes))
     whole = clustered_covariance(votes, fitted)
-    monkeypatch.setattr("evalplatform.stats.chunking.BLOCK", 50)
-    monkeypatch.setattr("evalplatform.stats.sandwich._products_of_few", None)
+    monkeypatch.setattr("evalplatform.stats.votes.chunking.BLOCK", 50)
+    monkeypatch.setattr("evalplatform.stats.ranking.sandwich._products_of_few", None)
     monkeypatch.setattr(GalleryVotes, "__len__", lambda votes: 1)  # no table fits beside the votes
     parts = clustered_covariance(votes, fitted)
     assert parts.two_way == pytest.approx(whole.two_way)
@@ -364,7 +364,7 @@ def test_strong_leads_are_reached_by_halved_steps():
 
 
 def test_a_fit_that_does_not_end_is_a_named_state(monkeypatch):
-    monkeypatch.setattr("evalplatform.stats.davidson._MAX_ITERATIONS", 1)
+    monkeypatch.setattr("evalplatform.stats.ranking.davidson._MAX_ITERATIONS", 1)
     ranking = rank(baseball())
     assert ranking.state is State.NOT_CONVERGED
     assert ranking.reason

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from evalplatform.stats import GalleryVotes, State, UnknownOptionError, rank, rank_sets
-from evalplatform.stats.ranking import ranks_of
+from evalplatform.stats.ranking.strengths import ranks_of
 
 from .crossed_galleries import (
     GALLERY_DESIGNS,

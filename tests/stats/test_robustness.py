@@ -118,7 +118,7 @@ def test_one_annotator_has_no_range_but_flips():
 
 
 def test_rank_ranges_are_those_of_the_rankings_without_one_annotator(monkeypatch):
-    monkeypatch.setattr("evalplatform.stats.influence.TABLE", 60)
+    monkeypatch.setattr("evalplatform.stats.ranking.influence.TABLE", 60)
     votes = uneven_gallery()
     found = rank_robustness(votes)
     ranks = {}

@@ -113,7 +113,7 @@ def test_bounds_narrow_turn_with_the_sign_and_do_not_look_ahead(x):
 
 
 def test_blocks_do_not_show(monkeypatch):
-    from evalplatform.stats import sequential
+    from evalplatform.stats.pairs import sequential
 
     x = null_means(np.random.default_rng(5), 700)
     whole = confidence_sequence(x)

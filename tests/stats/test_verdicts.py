@@ -6,8 +6,8 @@ import statsmodels.api as sm
 from statsmodels.stats.sandwich_covariance import cov_cluster
 
 from evalplatform.stats import State, UnknownOptionError, Verdict, Votes, verdicts, win_rates
-from evalplatform.stats.degrees import one_way_df
-from evalplatform.stats.intervals import t_quantile, wilson
+from evalplatform.stats.inference.degrees import one_way_df
+from evalplatform.stats.inference.intervals import t_quantile, wilson
 
 from .crossed_votes import Design, grid_votes, simulate
 

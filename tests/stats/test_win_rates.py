@@ -18,14 +18,14 @@ from evalplatform.stats import (
     tally,
     win_rates,
 )
-from evalplatform.stats.clustering import (
+from evalplatform.stats.inference.clustering import (
     Ratio,
     one_way_variance,
     outcome_table,
     pair_moments,
 )
-from evalplatform.stats.degrees import one_way_df
-from evalplatform.stats.intervals import net_interval, t_p_value, t_quantile, wilson
+from evalplatform.stats.inference.degrees import one_way_df
+from evalplatform.stats.inference.intervals import net_interval, t_p_value, t_quantile, wilson
 
 from .crossed_votes import Design, grid_votes, simulate, votes_of
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from evalplatform.stats import Votes, rank, verdicts, win_rates
-from evalplatform.stats.clustering import Ratio, one_way_variance, outcome_table
-from evalplatform.stats.davidson import fit, pair_counts
-from evalplatform.stats.intervals import t_quantile, wilson
-from evalplatform.stats.sandwich import clustered_covariance, difference_variances
+from evalplatform.stats.inference.clustering import Ratio, one_way_variance, outcome_table
+from evalplatform.stats.inference.intervals import t_quantile, wilson
+from evalplatform.stats.ranking.davidson import fit, pair_counts
+from evalplatform.stats.ranking.sandwich import clustered_covariance, difference_variances
 from tests.stats.crossed_galleries import GALLERY_DESIGNS, GalleryDesign, simulate_gallery
 from tests.stats.crossed_votes import (
     DESIGNS,

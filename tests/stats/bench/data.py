@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from evalplatform.stats import GalleryVotes, Votes
-from evalplatform.stats.davidson import chances
+from evalplatform.stats.ranking.davidson import chances
 
 CHECKPOINTS, PROMPTS, ANNOTATORS = 30, 500, 1000
 SEED = 7

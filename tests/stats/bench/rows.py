@@ -17,9 +17,9 @@ from evalplatform.stats import (
     nominal_alpha,
     win_rates,
 )
-from evalplatform.stats.clustering import outcome_table
-from evalplatform.stats.davidson import fit, pair_counts
-from evalplatform.stats.sandwich import clustered_covariance
+from evalplatform.stats.inference.clustering import outcome_table
+from evalplatform.stats.ranking.davidson import fit, pair_counts
+from evalplatform.stats.ranking.sandwich import clustered_covariance
 
 from . import peers
 from .data import Data, make

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from evalplatform.stats import Votes
-from evalplatform.stats.votes import IntColumn
+from evalplatform.stats.votes.columns import IntColumn
 
 _RATINGS = Path(__file__).with_name("genai_bench.tsv")
 

@@ -1,0 +1,1 @@
+"""Variances, degrees of freedom and intervals of votes that share prompts and annotators."""

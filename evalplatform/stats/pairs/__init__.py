@@ -1,0 +1,1 @@
+"""Two arms: shares, verdicts, tests, groups, early looks."""

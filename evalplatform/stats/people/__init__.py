@@ -1,0 +1,1 @@
+"""Annotators: how far they agree, and what each one's votes look like."""

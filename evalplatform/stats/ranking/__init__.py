@@ -1,0 +1,1 @@
+"""Many arms: strengths, orders, and what they rest on."""

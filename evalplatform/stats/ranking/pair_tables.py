@@ -1,0 +1,95 @@
+"""Counts of pairs and outcomes for parts of a study: by prompt, by annotator, resampled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from ..inference.clustering import FloatArray
+from ..inference.estimates import State
+from ..votes.chunking import CHUNK, Codes, blocks, chunks, without_gaps
+from ..votes.columns import BoolColumn, IntColumn
+from ..votes.gallery import GalleryVotes
+from .davidson import PairCounts, Ties
+from .existence import existence
+
+TABLE = 1 << 20  # entries of a table held at once
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Counts of votes by (pair, outcome): the columns are those of `PairCounts.counts`, flat."""
+
+    votes: GalleryVotes
+    folded: IntColumn  # (pair, outcome) of each of `GalleryVotes.cells`
+    size: int
+    table: FloatArray | None  # prompt x (pair, outcome), where it is small
+
+    @classmethod
+    def of(cls, votes: GalleryVotes, pairs: PairCounts) -> Fold:
+        m = votes.n_checkpoints
+        folded = np.zeros((m, m, 3), dtype=np.int64)
+        cells = np.arange(len(pairs.first) * 3).reshape(-1, 3)
+        folded[pairs.first, pairs.second] = cells
+        folded[pairs.second, pairs.first] = cells[:, ::-1]
+        made = cls(votes, folded.ravel(), cells.size, None)
+        if len(votes.prompts) * cells.size <= TABLE:
+            return replace(made, table=made.by_code(votes.prompt, 0, len(votes.prompts)))
+        return made
+
+    def by_prompts(self, weight: FloatArray) -> FloatArray:
+        """Counts (replicates, size) where prompt p counts weight[:, p] times."""
+        if self.table is not None:
+            return np.asarray(weight @ self.table, np.float64)
+        counts = np.zeros((len(weight), self.size))
+        for part in chunks(weight.shape[1], max(1, TABLE // self.size)):
+            counts += weight[:, part] @ self.by_code(self.votes.prompt, part.start, part.stop)
+        return counts
+
+    def by_both(self, prompts: FloatArray, annotators: FloatArray) -> FloatArray:
+        """Counts where a vote counts prompts[:, p] * annotators[:, j] times."""
+        counts = np.zeros((self.size, len(prompts)))
+        for rows in blocks(self.votes.prompt):
+            p, j = self.votes.prompt[rows].astype(np.int64), self.votes.annotator[rows]
+            pair, n = without_gaps((p - int(p[0])) * len(self.votes.annotators) + j)
+            weight = np.empty((n, len(prompts)))
+            weight[pair] = (prompts[:, p] * annotators[:, j]).T
+            ones = np.ones(len(rows))
+            cells = self.folded[self.votes.cells(rows)]
+            counts += sparse.csr_array((ones, (cells, pair)), shape=(self.size, n)) @ weight
+        return np.ascontiguousarray(counts.T)
+
+    def by_code(self, codes: Codes, low: int, high: int) -> FloatArray:
+        """Counts (high - low, size) of the votes with each code from `low` to `high` - 1."""
+        table = np.zeros((high - low) * self.size)
+        ones = np.ones(CHUNK)
+        for rows in chunks(len(codes)):
+            code, cells = codes[rows].astype(np.int64), self.votes.cells(rows)
+            kept = (code >= low) & (code < high)
+            if not kept.all():
+                code, cells = code[kept], cells[kept]
+            code = (code - low) * self.size + self.folded[cells]
+            np.add.at(table, code, ones[: len(code)])  # bincount would make a second table
+        return table.reshape(high - low, self.size)
+
+
+def defined_among(
+    drawn: PairCounts, pairs: PairCounts, votes: GalleryVotes, ties: Ties
+) -> BoolColumn:
+    """Which of several counts, made of parts of the study's votes, have strengths.
+
+    Only those that lack an outcome of a pair that the study has can lack strengths, and those
+    that lost all ties have one parameter less than the others.
+    """
+    defined = np.ones(len(drawn.counts), dtype=np.bool_)
+    lacking = ((drawn.counts == 0) & (pairs.counts > 0)).any(axis=(1, 2))
+    for row in np.flatnonzero(lacking):
+        one = replace(drawn, counts=drawn.counts[row])
+        seen = one.counts.any(axis=1)
+        one = PairCounts(one.first[seen], one.second[seen], one.counts[seen], one.n_checkpoints)
+        fewer_parameters = ties == "davidson" and pairs.has_ties() and not one.has_ties()
+        state, _ = existence(one, votes.checkpoints, ties)
+        defined[row] = state is State.DEFINED and not fewer_parameters
+    return defined

@@ -1,0 +1,151 @@
+"""The result of ranking a gallery: strengths, differences, and why there may be none."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..inference.clustering import FloatArray
+from ..inference.estimates import State
+from ..inference.intervals import t_p_value, t_quantile
+from ..votes.errors import UnknownOptionError
+from ..votes.gallery import Labels
+from .davidson import Ties, chances
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strength:
+    """One checkpoint's place in a gallery.
+
+    Attributes:
+        checkpoint: its id.
+        rank: 1 for the strongest; equal strengths share the better rank. A description: read
+            `rank_sets` for what the votes can tell.
+        value: strength, natural log scale, relative to the gallery's mean.
+        se, low, high: standard error and interval at the ranking's level; None where the ranking
+            has no intervals, see `Ranking.interval_state`.
+        n_votes: votes that compare this checkpoint.
+    """
+
+    checkpoint: Hashable
+    rank: int
+    value: float
+    se: float | None
+    low: float | None
+    high: float | None
+    n_votes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How much stronger one checkpoint is than another: log odds among decided votes.
+
+    `p_value` is the two-sided t test of 0, not adjusted for the number of pairs. se, low, high
+    and p_value are None where the ranking has no intervals.
+    """
+
+    checkpoint: Hashable
+    other: Hashable
+    value: float
+    se: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TieWeight:
+    """nu of Davidson's model: between equals, ties stand to wins of either as nu to 1."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ranking:
+    """Strengths of all checkpoints of a gallery, see `rank`.
+
+    Attributes:
+        strengths: one per checkpoint, strongest first; empty where undefined.
+        nu: the weight of ties; None for ties="half" and where undefined. Exactly 0 without
+            interval where no vote is a tie.
+        checkpoints: ids, in the order of `values`, `covariance` and `difference_se`.
+        values: strengths (M,), or None.
+        covariance: (M, M), two-way clustered, negative eigenvalues set to 0; None without
+            intervals. For simulation and joint tests.
+        difference_se: (M, M), standard errors of all differences, each at least that of either
+            one-way clustering; None without intervals.
+        level, df: of the intervals; df whole or not, None without intervals.
+        n_votes, n_prompts, n_annotators: what the votes hold.
+        ties: "davidson" or "half".
+        method: how all this was made, in words fit for a table's footnote.
+        state, reason: DEFINED, or why there are no strengths.
+        interval_state, interval_reason: DEFINED, or why there are no intervals.
+    """
+
+    strengths: tuple[Strength, ...]
+    nu: TieWeight | None
+    checkpoints: Labels
+    values: FloatArray | None
+    covariance: FloatArray | None
+    difference_se: FloatArray | None
+    level: float
+    df: float | None
+    n_votes: int
+    n_prompts: int
+    n_annotators: int
+    ties: Ties
+    method: str
+    state: State
+    reason: str
+    interval_state: State
+    interval_reason: str
+
+    @property
+    def is_defined(self) -> bool:
+        return self.state is State.DEFINED
+
+    def difference(self, checkpoint: Hashable, other: Hashable) -> Difference | None:
+        """checkpoint - other, with its interval; None where the ranking is undefined."""
+        i, j = self._position(checkpoint), self._position(other)
+        if self.values is None:
+            return None
+        value = float(self.values[i] - self.values[j])
+        se = low = high = p_value = None
+        if i != j and self.difference_se is not None and self.df is not None:
+            se = float(self.difference_se[i, j])
+            low, high = t_interval(value, se, t_quantile(self.level, self.df))
+            p_value = t_p_value(value / se, self.df)
+        return Difference(
+            checkpoint=checkpoint,
+            other=other,
+            value=value,
+            se=se,
+            low=low,
+            high=high,
+            p_value=p_value,
+        )
+
+    def chances(self, checkpoint: Hashable, other: Hashable) -> tuple[float, float, float] | None:
+        """What the model expects of their next vote: (win, tie, lose), with sum 1."""
+        i, j = self._position(checkpoint), self._position(other)
+        if self.values is None:
+            return None
+        nu = self.nu.value if self.nu is not None else 0.0
+        log_nu = np.log(nu) if nu > 0.0 else None
+        win, tie, lose = chances(self.values[i] - self.values[j], log_nu)
+        return float(win), float(tie), float(lose)
+
+    def _position(self, checkpoint: Hashable) -> int:
+        if checkpoint not in self.checkpoints:
+            raise UnknownOptionError(
+                f"checkpoint is {checkpoint!r}; ranked are {list(self.checkpoints)}."
+            )
+        return self.checkpoints.index(checkpoint)
+
+
+def t_interval(value: float, se: float, quantile: float) -> tuple[float, float]:
+    return value - quantile * se, value + quantile * se

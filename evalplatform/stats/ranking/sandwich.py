@@ -1,0 +1,183 @@
+"""Covariance of fitted strengths whose votes share prompts and annotators.
+
+Every vote has a score, the derivative of its log likelihood. With S_g the sum of scores in
+cluster g and A the inverse information, one clustering with G clusters gives
+
+    V = A (sum_g S_g S_g' / c_g) A
+
+and two crossed ones V = Vp + Va - Vpa. Prompts and annotators have the divisors c_g of
+`clustering` for the votes they hold, so that somebody who casts most votes does not pass for
+agreement; pairs of both the common (G - 1) / G. A vote's score has three entries other than zero
+(its two checkpoints and log nu), so the sums are made by counting, a block of votes at a time
+that fits the processor's cache.
+
+References: Cameron, Gelbach and Miller (2011), JBES 29:238-249; Liang and Zeger (1986),
+Biometrika 73:13-22.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..inference.clustering import FloatArray, score_divisors
+from ..inference.degrees import one_way_df
+from ..votes.chunking import BLOCK, Codes, blocks, chunks, count_codes, without_gaps
+from ..votes.columns import IntColumn
+from ..votes.gallery import GalleryVotes
+from .davidson import Fit, chances, regular
+
+
+@dataclass(frozen=True, eq=False)
+class ClusteredCovariance:
+    """Covariances of (theta, log nu), q x q, and the clusters behind them.
+
+    Attributes:
+        two_way: Vp + Va - Vpa; it may have negative eigenvalues in small samples.
+        prompt, annotator: the one-way covariances, floors of every variance.
+        model: the inverse information, right if votes were independent and the model true.
+        df: the fewer degrees of freedom of the two clusterings, see `degrees`.
+    """
+
+    two_way: FloatArray
+    prompt: FloatArray
+    annotator: FloatArray
+    model: FloatArray
+    df: float
+
+    def floored(self, contrasts: FloatArray) -> FloatArray:
+        """Variance of each row of `contrasts` (n, q): max(two-way, prompt, annotator)."""
+        return _largest([((contrasts @ v) * contrasts).sum(axis=1) for v in self._terms])
+
+    def differences(self, n_checkpoints: int) -> FloatArray:
+        """Variance of theta_i - theta_j for all pairs (M, M), floored in the same way."""
+        m = n_checkpoints
+        return _largest([difference_variances(v[:m, :m]) for v in self._terms])
+
+    @property
+    def _terms(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        return self.two_way, self.prompt, self.annotator
+
+
+def clustered_covariance(votes: GalleryVotes, fitted: Fit) -> ClusteredCovariance:
+    """The two-way clustered covariance of a fit to these votes, in time linear in their number.
+
+    Needs two prompts and two annotators with votes.
+    """
+    scores = _Scores.of(votes, fitted)
+    m = votes.n_checkpoints
+    inverse: FloatArray = np.asarray(np.linalg.inv(regular(fitted.information, m)), np.float64)
+    inverse[:m, :m] -= inverse[:m, :m].mean()  # the part along theta + constant, added by regular
+    sizes = [
+        count_codes(codes, int(codes.max()) + 1).astype(np.float64)
+        for codes in (votes.prompt, votes.annotator)
+    ]
+    prompt, annotator = (
+        inverse @ _products(votes, scores, codes, size) @ inverse
+        for codes, size in zip((votes.prompt, votes.annotator), sizes, strict=True)
+    )
+    pair = inverse @ _products_of_pairs(votes, scores) @ inverse
+    return ClusteredCovariance(
+        two_way=prompt + annotator - pair,
+        prompt=prompt,
+        annotator=annotator,
+        model=inverse,
+        df=min(one_way_df(size) for size in sizes),
+    )
+
+
+def difference_variances(covariance: FloatArray) -> FloatArray:
+    """Variance of x_i - x_j for all i and j.
+
+    >>> difference_variances(np.array([[2.0, 0.5], [0.5, 1.0]])).tolist()
+    [[0.0, 2.0], [2.0, 0.0]]
+    """
+    variance = np.diag(covariance)
+    table: FloatArray = variance[:, None] + variance[None, :] - 2.0 * covariance
+    return table
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Derivatives of a vote's log likelihood by its cell, see `GalleryVotes.cells`."""
+
+    theta: FloatArray  # of model_a's strength; model_b's is its negative
+    log_nu: FloatArray | None
+    size: int
+
+    @classmethod
+    def of(cls, votes: GalleryVotes, fitted: Fit) -> _Scores:
+        theta = fitted.strengths
+        win, tie, lose = chances(theta[:, None] - theta[None, :], fitted.log_nu)
+        net = np.array([1.0, 0.0, -1.0])
+        by_theta = (net - (win - lose)[..., None]) / 2.0
+        by_log_nu = None
+        if fitted.log_nu is not None:
+            by_log_nu = (np.array([0.0, 1.0, 0.0]) - tie[..., None]).ravel()
+        size = votes.n_checkpoints + (fitted.log_nu is not None)
+        return cls(by_theta.ravel(), by_log_nu, size)
+
+    def sums(
+        self, votes: GalleryVotes, rows: slice | IntColumn, cluster: IntColumn, n: int
+    ) -> FloatArray:
+        """The sum of scores in each of n clusters: (n, size)."""
+        cells = votes.cells(rows)
+        start = cluster * self.size
+        by_theta = self.theta[cells]
+        sums = np.bincount(start + votes.model_a[rows], by_theta, n * self.size).astype(
+            np.float64, copy=False
+        )
+        sums -= np.bincount(start + votes.model_b[rows], by_theta, n * self.size)
+        table: FloatArray = sums.reshape(n, self.size)
+        if self.log_nu is not None:
+            table[:, -1] = np.bincount(cluster, self.log_nu[cells], n)
+        return table
+
+
+def _products(votes: GalleryVotes, scores: _Scores, codes: Codes, size: FloatArray) -> FloatArray:
+    """sum_g S_g S_g' / c_g over the clusters of one column, `size` votes each."""
+    root = np.ones(len(size))
+    root[size > 0.0] = np.sqrt(score_divisors(size[size > 0.0]))
+    if len(size) * scores.size <= len(votes):
+        return _products_of_few(votes, scores, codes, root)
+    products = np.zeros((scores.size, scores.size))
+    for rows in blocks(codes):
+        cluster, n = without_gaps(codes[rows].astype(np.int64) - int(codes[rows[0]]))
+        sums = scores.sums(votes, rows, cluster, n)
+        roots = np.empty(n)
+        roots[cluster] = root[codes[rows]]
+        sums /= roots[:, None]
+        products += sums.T @ sums
+    return products
+
+
+def _products_of_few(
+    votes: GalleryVotes, scores: _Scores, codes: Codes, root: FloatArray
+) -> FloatArray:
+    """The same for clusters whose sums fit beside the votes: no sorting is needed."""
+    n = len(root)
+    sums = np.zeros((n, scores.size))
+    for rows in chunks(len(votes), max(BLOCK, n * scores.size)):
+        sums += scores.sums(votes, rows, codes[rows].astype(np.int64), n)
+    sums /= root[:, None]
+    return sums.T @ sums
+
+
+def _products_of_pairs(votes: GalleryVotes, scores: _Scores) -> FloatArray:
+    """G / (G - 1) * sum_g S_g S_g' over the clusters of prompt and annotator."""
+    products, count = np.zeros((scores.size, scores.size)), 0
+    n_annotators = int(votes.annotator.max()) + 1
+    for rows in blocks(votes.prompt):
+        code = votes.prompt[rows].astype(np.int64)
+        code = (code - code[0]) * n_annotators + votes.annotator[rows]
+        cluster, n = without_gaps(code)
+        sums = scores.sums(votes, rows, cluster, n)
+        products += sums.T @ sums
+        count += n
+    return count / (count - 1.0) * products
+
+
+def _largest(terms: list[FloatArray]) -> FloatArray:
+    """Their elementwise maximum, and 0 where rounding leaves less."""
+    return np.maximum(np.maximum.reduce(terms), 0.0)

@@ -1,0 +1,255 @@
+"""Strengths of a gallery of checkpoints from votes on pairs of them.
+
+Naming: a strength is on the natural log scale and has sum 0 over the gallery; a checkpoint that is
+1 stronger wins e = 2.7 times as often as it loses. `nu` is the weight of a tie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, sqrt
+
+import numpy as np
+
+from ..inference.clustering import FloatArray
+from ..inference.estimates import State
+from ..inference.intervals import check_level, t_quantile
+from ..votes.columns import IntColumn
+from ..votes.errors import MixedCriteriaError
+from ..votes.gallery import GalleryVotes, Labels
+from .davidson import Fit, PairCounts, Ties, check_ties, fit, pair_counts
+from .existence import existence
+from .results import Ranking, Strength, TieWeight, t_interval
+from .sandwich import ClusteredCovariance, clustered_covariance, difference_variances
+
+_DECIMALS = 9  # of a strength; what differs less differs by the rounding of the fit
+_NO_VARIATION = 1e-12  # share of the model's variance below which a variance is rounding error
+
+
+def rank(votes: GalleryVotes, level: float = 0.95, *, ties: Ties = "davidson") -> Ranking:
+    """Estimate the strengths of all checkpoints, with two-way clustered intervals.
+
+    Formula. ties="davidson": for d = theta_i - theta_j, the chances of a win of i, a tie and a
+    win of j stand as exp(d / 2) : nu : exp(-d / 2), fitted by maximum likelihood.
+    ties="half": the model of Bradley and Terry, where nu = 0 and a tie is half a win of either,
+    as public arenas do; it takes no notice of how often people see no difference. Covariance
+    V = Vp + Va - Vpa (see `sandwich`), every variance at least that of either clustering alone,
+    t with the fewer degrees of freedom of the two clusterings (`degrees.one_way_df`): min(P, J) - 1
+    for P prompts and J annotators with as many votes each, and fewer where a few give most votes.
+
+    Units. Strengths in natural log units with sum 0; times 400 / ln 10 = 173.7 they are Elo
+    points.
+
+    How to read. "If other people judged other prompts of these kinds, the strength would lie in
+    the interval in 95 of 100 such studies." The votes need not follow the model exactly: the
+    strengths are then those of the model nearest to them. Overlap of two intervals says little:
+    read `difference` for a pair named beforehand and `rank_sets` for the order of all.
+
+    States. DISCONNECTED: groups of checkpoints that no vote links. SEPARATED: a group that never
+    loses to the rest, so that its lead is unbounded; more votes cure it. NO_DECIDED_VOTES: all
+    ties. ONE_PROMPT, ONE_ANNOTATOR, NO_VARIATION: strengths but no intervals. Nothing is refused
+    for these; `MixedCriteriaError` refuses votes on several criteria, `UnknownOptionError` an
+    unknown way with ties or a level outside (0, 1).
+
+    References. Davidson (1970), JASA 65:317-328; Bradley and Terry (1952), Biometrika
+    39:324-345; Cameron, Gelbach and Miller (2011), JBES 29:238-249; Ford (1957), American
+    Mathematical Monthly 64(8):28-33.
+
+    >>> votes = GalleryVotes.from_columns(
+    ...     model_a=["x", "y", "z"] * 4, model_b=["y", "z", "x"] * 4,
+    ...     outcome=["A", "A", "B", "A", "TIE", "TIE", "B", "A", "B", "A", "B", "A"],
+    ...     prompt=[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4], annotator=["ana", "ben"] * 6)
+    >>> ranking = rank(votes)
+    >>> [(one.checkpoint, round(one.value, 2)) for one in ranking.strengths]
+    [('x', 0.64), ('y', -0.21), ('z', -0.43)]
+    >>> ranking.difference("x", "z").p_value < 0.05, ranking.df
+    (False, 1.0)
+    """
+    check_level(level)
+    check_ties(ties)
+    if votes.criterion is not None and len(np.unique(votes.criterion)) > 1:
+        raise MixedCriteriaError(
+            f"The votes are on {len(votes.criteria)} criteria: {list(votes.criteria)}. "
+            "Rank each alone, by votes.of_criterion."
+        )
+    pairs = pair_counts(votes)
+    state, reason = existence(pairs, votes.checkpoints, ties)
+    basis = _Basis(votes, level, ties, votes.n_prompts, votes.n_annotators)
+    if state is not State.DEFINED:
+        return basis.undefined(state, reason)
+    fitted = fit(pairs.with_half_ties() if ties == "half" else pairs)
+    if not fitted.converged.all():
+        why = "The fit did not converge; some checkpoint almost always wins or loses."
+        return basis.undefined(State.NOT_CONVERGED, why)
+    return basis.ranking(pairs, fitted)
+
+
+@dataclass(frozen=True, eq=False)
+class _Basis:
+    """What a ranking rests on, whether or not it has values."""
+
+    votes: GalleryVotes
+    level: float
+    ties: Ties
+    n_prompts: int
+    n_annotators: int
+
+    def ranking(self, pairs: PairCounts, fitted: Fit) -> Ranking:
+        covariance, state, reason = self._covariance(fitted)
+        m = self.votes.n_checkpoints
+        df = covariance.df if covariance is not None else None
+        half = t_quantile(self.level, df) if df is not None else None
+        return self._made(
+            strengths=_strengths(self.votes.checkpoints, pairs, fitted, covariance, half),
+            nu=_tie_weight(self.ties, fitted, covariance, half),
+            values=_frozen(fitted.strengths.copy()),
+            covariance=_frozen(_clipped(covariance.two_way[:m, :m])) if covariance else None,
+            difference_se=_frozen(np.sqrt(covariance.differences(m))) if covariance else None,
+            df=df,
+            method=self._method(fitted, df),
+            interval_state=state,
+            interval_reason=reason,
+        )
+
+    def undefined(self, state: State, reason: str) -> Ranking:
+        return self._made(state=state, reason=reason, interval_state=state, interval_reason=reason)
+
+    def _covariance(self, fitted: Fit) -> tuple[ClusteredCovariance | None, State, str]:
+        if self.n_prompts < 2:
+            why = "All votes are on one prompt: nothing tells of other prompts."
+            return None, State.ONE_PROMPT, why
+        if self.n_annotators < 2:
+            why = "All votes are by one annotator: nothing tells of other people."
+            return None, State.ONE_ANNOTATOR, why
+        covariance = clustered_covariance(self.votes, fitted)
+        m = self.votes.n_checkpoints
+        pair = np.triu_indices(m, 1)
+        iid = difference_variances(covariance.model[:m, :m])
+        still = covariance.differences(m)[pair] <= _NO_VARIATION * iid[pair]
+        if still.any():
+            one = int(np.flatnonzero(still)[0])
+            a, b = (self.votes.checkpoints[side[one]] for side in pair)
+            why = f"The votes on {a!r} and {b!r} show no variation between prompts and annotators."
+            return None, State.NO_VARIATION, why
+        return covariance, State.DEFINED, ""
+
+    def _method(self, fitted: Fit, df: float | None) -> str:
+        model = "Bradley-Terry, a tie as half a win of either"
+        if self.ties == "davidson":
+            model = "Davidson's model with ties"
+            if fitted.log_nu is None:
+                model += "; no vote is a tie, so nu = 0 and the model is Bradley-Terry's"
+        if df is None:
+            return f"{model}; no intervals"
+        clusters = "two-way clustered by prompt and annotator"
+        return f"{model}; {clusters}; t with {df:.4g} df, the fewer of prompts and annotators"
+
+    def _made(
+        self,
+        *,
+        interval_state: State,
+        interval_reason: str,
+        strengths: tuple[Strength, ...] = (),
+        nu: TieWeight | None = None,
+        values: FloatArray | None = None,
+        covariance: FloatArray | None = None,
+        difference_se: FloatArray | None = None,
+        df: float | None = None,
+        method: str = "none",
+        state: State = State.DEFINED,
+        reason: str = "",
+    ) -> Ranking:
+        return Ranking(
+            strengths=strengths,
+            nu=nu,
+            checkpoints=self.votes.checkpoints,
+            values=values,
+            covariance=covariance,
+            difference_se=difference_se,
+            level=self.level,
+            df=df,
+            n_votes=len(self.votes),
+            n_prompts=self.n_prompts,
+            n_annotators=self.n_annotators,
+            ties=self.ties,
+            method=method,
+            state=state,
+            reason=reason,
+            interval_state=interval_state,
+            interval_reason=interval_reason,
+        )
+
+
+def ranks_of(strengths: FloatArray) -> IntColumn:
+    """Rank 1 for the largest of the last axis; equal ones share the better rank.
+
+    >>> ranks_of(np.array([0.3, -1.0, 0.3, 0.1])).tolist()
+    [1, 4, 1, 3]
+    """
+    if strengths.ndim > 1:
+        return np.stack([ranks_of(one) for one in strengths])
+    weakness = -np.round(strengths, _DECIMALS)
+    return np.asarray(1 + np.searchsorted(np.sort(weakness), weakness, side="left"), np.int64)
+
+
+def _strengths(
+    labels: Labels,
+    pairs: PairCounts,
+    fitted: Fit,
+    covariance: ClusteredCovariance | None,
+    quantile: float | None,
+) -> tuple[Strength, ...]:
+    m = len(labels)
+    n = pairs.counts.sum(axis=1)
+    n_votes = np.bincount(pairs.first, n, m) + np.bincount(pairs.second, n, m)
+    ranks = ranks_of(fitted.strengths)
+    se = None
+    if covariance is not None:
+        se = np.sqrt(covariance.floored(np.eye(m, len(covariance.two_way))))
+    made = []
+    for position in np.lexsort((np.arange(m), ranks)):
+        value = float(fitted.strengths[position])
+        error = float(se[position]) if se is not None else None
+        low, high = (None, None)
+        if error is not None and quantile is not None:
+            low, high = t_interval(value, error, quantile)
+        made.append(
+            Strength(
+                checkpoint=labels[position],
+                rank=int(ranks[position]),
+                value=value,
+                se=error,
+                low=low,
+                high=high,
+                n_votes=round(float(n_votes[position])),
+            )
+        )
+    return tuple(made)
+
+
+def _tie_weight(
+    ties: Ties, fitted: Fit, covariance: ClusteredCovariance | None, quantile: float | None
+) -> TieWeight | None:
+    if ties == "half":
+        return None
+    if fitted.log_nu is None:
+        return TieWeight(value=0.0, low=None, high=None)
+    log_nu = float(fitted.log_nu)
+    if covariance is None or quantile is None:
+        return TieWeight(value=exp(log_nu), low=None, high=None)
+    contrast = np.zeros((1, len(covariance.two_way)))
+    contrast[0, -1] = 1.0
+    low, high = t_interval(log_nu, sqrt(float(covariance.floored(contrast)[0])), quantile)
+    return TieWeight(value=exp(log_nu), low=exp(low), high=exp(high))
+
+
+def _clipped(covariance: FloatArray) -> FloatArray:
+    """The nearest covariance without negative eigenvalues."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
+    clipped: FloatArray = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return clipped
+
+
+def _frozen(array: FloatArray) -> FloatArray:
+    array.setflags(write=False)
+    return array
