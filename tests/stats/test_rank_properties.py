@@ -110,7 +110,7 @@ def test_strengths_add_up_to_nothing_and_no_number_is_nan(columns, ties):
         assert ranking.strengths == ()
         return
     assert sum(one.value for one in ranking.strengths) == pytest.approx(0.0, abs=1e-8)
-        values = [round(one.value, 9) for one in ranking.strengths]  # equal but for rounding
+    values = [round(one.value, 9) for one in ranking.strengths]  # equal but for rounding
     assert values == sorted(values, reverse=True)
     for one in ranking.strengths:
         assert math.isfinite(one.value)
