@@ -18,6 +18,7 @@ from evalplatform.campaigns.rules import Rules, parse_rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_seed
 from evalplatform.campaigns.services import create_campaign
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.stored_images import encode_image
 from evalplatform.generation.models import (
     GenerationRequest,
     Sample,
@@ -25,7 +26,6 @@ from evalplatform.generation.models import (
     WorkerHeartbeat,
 )
 from evalplatform.generation.services import (
-    encode_image,
     open_request,
     plan_samples,
     record_sample,

@@ -23,7 +23,7 @@ from django.core.files.storage import default_storage
 from evalplatform.campaigns.images import Size, open_stored
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.object_storage import ObjectStorageError
-from evalplatform.generation.services import encode_image
+from evalplatform.core.stored_images import encode_image
 
 Progress = Callable[[int, int], None]  # made, of how many
 T = TypeVar("T")

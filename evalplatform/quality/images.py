@@ -9,8 +9,8 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from evalplatform.campaigns.images import Size, shown_size
+from evalplatform.core.stored_images import encode_image
 from evalplatform.generation.models import Sample
-from evalplatform.generation.services import encode_image
 
 
 def usual_size(pairs: Sequence[tuple[Sample, Sample]]) -> Size:

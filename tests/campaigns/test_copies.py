@@ -18,8 +18,9 @@ from evalplatform.campaigns import copies
 from evalplatform.campaigns.copies import CopyStore, padded
 from evalplatform.campaigns.models import Campaign, GoldPair
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.stored_images import encode_image
 from evalplatform.generation.models import Sample
-from evalplatform.generation.services import encode_image, record_sample
+from evalplatform.generation.services import record_sample
 from evalplatform.quality.services import make_gold_pairs
 from tests import factories, safety
 

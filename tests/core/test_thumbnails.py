@@ -9,8 +9,8 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from evalplatform.core import thumbnails
+from evalplatform.core.stored_images import encode_image
 from evalplatform.core.thumbnails import SIDE, thumbnail
-from evalplatform.generation.services import encode_image
 from tests import factories
 
 

@@ -11,11 +11,11 @@ from django.utils import timezone
 from PIL import Image, PngImagePlugin
 
 from evalplatform.celery import app, queues
+from evalplatform.core import stored_images
 from evalplatform.generation import services
 from evalplatform.generation.heartbeat import makes_samples, seconds_between_beats
 from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings
 from evalplatform.generation.selectors import HEARTBEAT_SECONDS, live_workers, progress_of
-from evalplatform.generation.services import recording
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -381,7 +381,7 @@ def test_storage_that_is_away_for_a_moment_is_waited_for(planned, monkeypatch):
         return save(name, content)
 
     monkeypatch.setattr(default_storage, "save", away_twice)
-    monkeypatch.setattr(recording.time, "sleep", pauses.append)
+    monkeypatch.setattr(stored_images.time, "sleep", pauses.append)
     services.record_sample(
         sample=planned[0], image=factories.make_image(0, size=17), now=timezone.now()
     )
@@ -394,7 +394,7 @@ def test_where_one_image_cannot_be_stored_no_row_says_otherwise(planned, monkeyp
         raise OSError("no space left")
 
     monkeypatch.setattr(default_storage, "save", refuse)
-    monkeypatch.setattr(recording.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(stored_images.time, "sleep", lambda seconds: None)
     with pytest.raises(OSError, match="no space"):
         services.record_sample(
             sample=planned[0], image=factories.make_image(1, size=17), now=timezone.now()
@@ -409,7 +409,7 @@ def test_encoded_image_carries_no_metadata():
     factories.make_image(3).save(buffer, "PNG", pnginfo=info, dpi=(72, 72))
     image = Image.open(io.BytesIO(buffer.getvalue()))
     assert "model" in image.info
-    bare = Image.open(io.BytesIO(services.encode_image(image)))
+    bare = Image.open(io.BytesIO(stored_images.encode_image(image)))
     assert bare.info == {}
     assert bare.tobytes() == image.tobytes()
 

@@ -14,8 +14,8 @@ from evalplatform.annotation import examples
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.models import Campaign, GoldPair
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.stored_images import encode_image
 from evalplatform.generation.models import Sample
-from evalplatform.generation.services import encode_image
 from evalplatform.quality.damage import DAMAGES, spoil
 from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
 from evalplatform.quality.words import content_words

@@ -13,7 +13,6 @@ from evalplatform.generation.services.claiming import (
 from evalplatform.generation.services.planning import enqueue_samples, open_request, plan_samples
 from evalplatform.generation.services.recording import (
     PromptReading,
-    encode_image,
     record_sample,
     record_samples,
 )
@@ -30,7 +29,6 @@ __all__ = [
     "cancel_batch",
     "cancel_request",
     "claim_next",
-    "encode_image",
     "enqueue_samples",
     "extend_leases",
     "fail_batch",

@@ -1,39 +1,19 @@
 """Storing images and filling in their rows."""
 
-import hashlib
-import io
-import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
 from PIL import Image
 
-from evalplatform.core.object_storage import ObjectStorageError
+from evalplatform.core.stored_images import store_image
 from evalplatform.core.version import code_version
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, Sample
 from evalplatform.generation.statements import MadeSample, fill_in
-
-# Seconds between attempts to store an image; after the last it fails.
-_PAUSES = (1.0, 3.0, 9.0, None)
-
-
-@dataclass(frozen=True)
-class MadeImage:
-    """An image that lies in object storage."""
-
-    name: str
-    sha256: str
-    width: int
-    height: int
-    pixels_sha256: str
-    is_constant: bool
 
 
 class PromptReading(Protocol):
@@ -44,52 +24,6 @@ class PromptReading(Protocol):
 
     @property
     def read(self) -> int: ...
-
-
-def store_image(image: Image.Image) -> MadeImage:
-    """Put an image into object storage under the hash of its content.
-
-    It is encoded as PNG without metadata, so nothing in the file or its name tells which
-    checkpoint made it. A storage that is away for a moment is waited for.
-    """
-    image = image.convert("RGB")
-    content = encode_image(image)
-    digest = hashlib.sha256(content).hexdigest()
-    name = f"samples/{digest[:2]}/{digest}.png"
-    for pause in _PAUSES:
-        try:
-            _put(name, content)
-            break
-        except (OSError, ObjectStorageError):
-            if pause is None:
-                raise
-            time.sleep(pause)
-    return MadeImage(
-        name=name,
-        sha256=digest,
-        width=image.width,
-        height=image.height,
-        pixels_sha256=_pixels_sha256(image),
-        is_constant=all(low == high for low, high in image.getextrema()),  # type: ignore[misc]
-    )
-
-
-def _pixels_sha256(image: Image.Image) -> str:
-    """Hash what is seen: the same picture may be other bytes where another zlib packed it."""
-    return hashlib.sha256(b"%d x %d\n" % image.size + image.tobytes()).hexdigest()
-
-
-def _put(name: str, content: bytes) -> None:
-    if not default_storage.exists(name):
-        default_storage.save(name, ContentFile(content))
-
-
-def encode_image(image: Image.Image) -> bytes:
-    """Return `image` as 8-bit RGB PNG bytes with no metadata at all."""
-    bare = Image.frombytes("RGB", image.size, image.convert("RGB").tobytes())
-    buffer = io.BytesIO()
-    bare.save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def record_samples(
@@ -108,7 +42,8 @@ def record_samples(
     `seconds` of worker time are charged to `batch` and its request's budget. `pool` encodes and
     sends several images at once.
     """
-    stored = pool.map(store_image, images) if pool else map(store_image, images)
+    store = partial(store_image, folder="samples")
+    stored = pool.map(store, images) if pool else map(store, images)
     known = readings or [None] * len(samples)
     made = [
         MadeSample(
