@@ -28,8 +28,6 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models_backend import run_folder
-from models_backend.config import AutoencoderLossConfig, LoopConfig
 from models_backend.data.dataset import load_images, to_unit_range
 from models_backend.data.manifest import Record, manifest_sha256, read_records
 from models_backend.errors import InputError, run_cli
@@ -47,6 +45,8 @@ from models_backend.nn.architecture import AutoencoderConfig
 from models_backend.nn.autoencoder import Autoencoder
 from models_backend.recipes.autoencoder import train_autoencoder
 from models_backend.sample import contact_sheet
+from models_backend.training import run_folder
+from models_backend.training.config import AutoencoderLossConfig, LoopConfig
 
 FEATURES = "Gabor energies (36: 3 scales, 3 colours, 4 orientations; fixed, not FID's)"
 HELD_OUT_SHARE = 0.15

@@ -20,11 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models_backend.checkpoint import read_metadata
-from models_backend.config import QualityTuneConfig, read_config
 from models_backend.data.manifest import read_records
 from models_backend.data.tuning import pick
 from models_backend.errors import InputError, run_cli
 from models_backend.train import Job, is_main_process, train
+from models_backend.training.config import QualityTuneConfig, read_config
 
 PAPER_SIZES = (0, 100, 1000, 2000)
 """Emu, the ablation by data size: the last is the whole set."""

@@ -19,7 +19,7 @@ from PIL.Image import Image
 
 from models_backend.errors import InputError
 from models_backend.families.base import Denoised, Family, SamplerSettings
-from models_backend.memory import held_by_others, is_out_of_memory, release_memory, usable_bytes
+from models_backend.nn.memory import held_by_others, is_out_of_memory, release_memory, usable_bytes
 from models_backend.nn.reading import Reading
 from models_backend.sample import check_request, load_pipeline
 from models_backend.warm import PipelineCache

@@ -22,9 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models_backend import run_folder
 from models_backend.checkpoint import METADATA, read_metadata
-from models_backend.config import PretrainConfig, QualityTuneConfig, RunConfig, read_config
 from models_backend.data.manifest import MARK_NAME, Record, manifest_sha256, read_records
 from models_backend.data.opening import open_source
 from models_backend.data.shard_source import INDEX
@@ -32,6 +30,8 @@ from models_backend.data.source import Source
 from models_backend.data.tuning import images_sha256, pick, subset
 from models_backend.errors import InputError, ModelsError, run_cli
 from models_backend.files import read_json
+from models_backend.training import run_folder
+from models_backend.training.config import PretrainConfig, QualityTuneConfig, RunConfig, read_config
 
 if TYPE_CHECKING:
     from models_backend.families.latent_diffusion import LatentDiffusion
@@ -160,7 +160,7 @@ def _together(work: Callable[[], str]) -> str:
         return work()
     from accelerate.utils import broadcast_object_list
 
-    from models_backend.trainer import default_accelerator
+    from models_backend.training.trainer import default_accelerator
 
     default_accelerator()  # connects the processes
     result, error = "", None
@@ -261,7 +261,7 @@ def _provenance(job: Job, images: Images, started_at: str) -> dict[str, Any]:
     import diffusers
     import torch
 
-    from models_backend.monitor import read_changes
+    from models_backend.training.monitor import read_changes
 
     loops = {
         name.removesuffix("_training"): (loop["steps"], loop["batch_size"])
@@ -295,7 +295,7 @@ def _provenance(job: Job, images: Images, started_at: str) -> dict[str, Any]:
 def _device() -> str:
     import torch
 
-    from models_backend.trainer import default_accelerator
+    from models_backend.training.trainer import default_accelerator
 
     if default_accelerator().device.type == "cuda":
         return torch.cuda.get_device_name()

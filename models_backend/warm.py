@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models_backend.families.base import Family
-from models_backend.memory import is_out_of_memory, release_memory
+from models_backend.nn.memory import is_out_of_memory, release_memory
 
 
 class PipelineCache:

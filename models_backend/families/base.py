@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models_backend.errors import InputError
 from models_backend.families.denoised import DecodingSide, Denoised
 from models_backend.families.finite import refuse_not_finite
-from models_backend.memory import release_memory, tensor_bytes
+from models_backend.nn.memory import release_memory, tensor_bytes
 from models_backend.nn.reading import Reading
 
 SAMPLERS = ("ddim", "dpm++", "euler")

@@ -10,7 +10,6 @@ import torch
 from accelerate import PartialState
 from torch import Tensor
 
-from models_backend.config import AutoencoderLossConfig, LoopConfig
 from models_backend.data.dataset import to_unit_range
 from models_backend.errors import TrainingError
 from models_backend.nn.adversary import (
@@ -20,7 +19,9 @@ from models_backend.nn.adversary import (
     hinge_loss,
 )
 from models_backend.nn.autoencoder import Autoencoder
-from models_backend.trainer import Stateful, StepDraw, StepLoss, Trainer
+from models_backend.training.config import AutoencoderLossConfig, LoopConfig
+from models_backend.training.randomness import StepDraw
+from models_backend.training.trainer import Stateful, StepLoss, Trainer
 
 
 class _AtRate:

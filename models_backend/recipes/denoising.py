@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models_backend.config import LoopConfig
 from models_backend.data.captions import CaptionMix
 from models_backend.data.dataset import build_captions, to_unit_range
 from models_backend.data.manifest import Record
 from models_backend.families.latent_diffusion import LatentDiffusion
-from models_backend.trainer import StepDraw, StepLoss, Trainer, default_accelerator
+from models_backend.training.config import LoopConfig
+from models_backend.training.randomness import StepDraw
+from models_backend.training.trainer import StepLoss, Trainer, default_accelerator
 
 _PIXELS = 64 * 128 * 128
 """An autoencoder is given so many at once: 64 pictures of 128 pixels a side, or 4 of 512."""

@@ -22,11 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from models_backend.config import EarlyStoppingConfig, LoopConfig
 from models_backend.data.captions import CaptionMix
 from models_backend.data.dataset import build_captions, to_unit_range
 from models_backend.data.manifest import Record
-from models_backend.draws import StepDraw
 from models_backend.errors import InputError
 from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion import LatentDiffusion
@@ -39,7 +37,9 @@ from models_backend.files import (
 from models_backend.recipes.denoising import in_parts
 from models_backend.recipes.grids import grid, grid_png, refuse_sharded
 from models_backend.signals import Copying, Estimate, Faithfulness, RetrievalHead
-from models_backend.trainer import Trainer
+from models_backend.training.config import EarlyStoppingConfig, LoopConfig
+from models_backend.training.randomness import StepDraw
+from models_backend.training.trainer import Trainer
 
 FOLDER = "candidates"
 SIGNALS = "signals.json"

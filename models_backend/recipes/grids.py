@@ -14,7 +14,7 @@ from models_backend.errors import InputError
 from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.signals import to_pixels
-from models_backend.trainer import Trainer
+from models_backend.training.trainer import Trainer
 
 
 def grid(images: Sequence[Image.Image]) -> Tensor:

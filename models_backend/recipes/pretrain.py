@@ -8,13 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models_backend.config import PretrainConfig
 from models_backend.data.dataset import load_images, to_unit_range
 from models_backend.data.manifest import Record
 from models_backend.data.source import Source
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.measures.pixels import psnr
-from models_backend.memory import refuse_to_build
 from models_backend.nn.precision import refuse_without_bfloat16
 from models_backend.nn.text import TextEncoder
 from models_backend.nn.unet import build_unet
@@ -26,7 +24,9 @@ from models_backend.recipes.denoising import (
 )
 from models_backend.recipes.grids import SampleGrid
 from models_backend.recipes.streaming import sample_pictures, train_in_stages
-from models_backend.trainer import default_accelerator
+from models_backend.training.config import PretrainConfig
+from models_backend.training.memory import refuse_to_build
+from models_backend.training.trainer import default_accelerator
 
 
 def pretrain(

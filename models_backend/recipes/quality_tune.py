@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from models_backend.config import QualityTuneConfig
 from models_backend.data.dataset import load_images
 from models_backend.data.manifest import Record, read_records
 from models_backend.families.latent_diffusion import LatentDiffusion
@@ -27,7 +26,8 @@ from models_backend.recipes.early_stopping import (
     retrieval_head,
     table,
 )
-from models_backend.trainer import default_accelerator
+from models_backend.training.config import QualityTuneConfig
+from models_backend.training.trainer import default_accelerator
 
 
 def quality_tune(

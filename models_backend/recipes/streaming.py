@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from models_backend.config import PretrainConfig, StageConfig
 from models_backend.data.cache import TensorCache
 from models_backend.data.captions import CaptionMix, weighted_captions
 from models_backend.data.dataset import to_unit_range
@@ -31,7 +30,9 @@ from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.nn.text import TextEmbedding
 from models_backend.recipes.denoising import in_parts
 from models_backend.recipes.grids import SampleGrid
-from models_backend.trainer import StepDraw, StepLoss, Trainer, default_accelerator
+from models_backend.training.config import PretrainConfig, StageConfig
+from models_backend.training.randomness import StepDraw
+from models_backend.training.trainer import StepLoss, Trainer, default_accelerator
 
 _AHEAD = 4  # parts of batches read before they are needed
 _CHUNK = 8  # pictures one thread decodes at a time

@@ -24,7 +24,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from models_backend import run_folder
 from models_backend.checkpoint import read_metadata
 from models_backend.data.dataset import load_images
 from models_backend.data.manifest import manifest_sha256
@@ -36,6 +35,7 @@ from models_backend.study import report
 from models_backend.study.holdout import HeldOut, hold_out, write_training_set
 from models_backend.study.judge import train_judge
 from models_backend.study.training import ROLES, plan_steps, train_models
+from models_backend.training import run_folder
 
 _BATCH = 16
 

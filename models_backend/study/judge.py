@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models_backend.config import LoopConfig
 from models_backend.data.dataset import to_unit_range
 from models_backend.data.manifest import Record
-from models_backend.trainer import StepDraw, StepLoss, Trainer
+from models_backend.training.config import LoopConfig
+from models_backend.training.randomness import StepDraw
+from models_backend.training.trainer import StepLoss, Trainer
 
 _WIDTHS = (32, 64, 96)
 _BATCH = 64

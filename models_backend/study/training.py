@@ -8,13 +8,14 @@ from pathlib import Path
 
 import torch
 
-from models_backend.config import PretrainConfig, read_config
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.autoencoder import AutoencoderLoss
 from models_backend.study.judge import Judge
 from models_backend.train import Job, train
-from models_backend.trainer import StepDraw, default_accelerator
+from models_backend.training.config import PretrainConfig, read_config
+from models_backend.training.randomness import StepDraw
+from models_backend.training.trainer import default_accelerator
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ROLES = ("pretrained", "quality_tuned", "baseline")

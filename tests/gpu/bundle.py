@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from models_backend.run_folder import code_version
+from models_backend.training.run_folder import code_version
 from tests.gpu.check import ROOT
 
 SITE = "site.tar.xz"

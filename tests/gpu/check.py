@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from models_backend.files import write_bytes_atomically
-from models_backend.run_folder import code_version, now
+from models_backend.training.run_folder import code_version, now
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results"

@@ -17,7 +17,7 @@ import torch
 
 from models_backend.drawing import Drawer
 from models_backend.families.base import SamplerSettings
-from models_backend.memory import release_memory
+from models_backend.nn.memory import release_memory
 from tests.generation import bench_generate, tiny
 from tests.gpu.scale import Scale
 from tests.models_backend import bench_train

@@ -37,15 +37,15 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
-from models_backend.config import LoopConfig, PretrainConfig
 from models_backend.data import shards
 from models_backend.data.shard_source import ShardSource
-from models_backend.draws import StepDraw
 from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.nn.architecture import AutoencoderConfig, TextConfig, UNetConfig
 from models_backend.recipes.streaming import train_in_stages
-from models_backend.trainer import StepLoss, Trainer
+from models_backend.training.config import LoopConfig, PretrainConfig
+from models_backend.training.randomness import StepDraw
+from models_backend.training.trainer import StepLoss, Trainer
 from tests.models_backend import tiny
 
 SCHEDULE = {

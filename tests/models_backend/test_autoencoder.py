@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from models_backend.config import AutoencoderLossConfig, LoopConfig
 from models_backend.errors import InputError, TrainingError
 from models_backend.nn.adversary import (
     GaborFeatures,
@@ -20,7 +19,8 @@ from models_backend.nn.architecture import AutoencoderConfig
 from models_backend.nn.autoencoder import Autoencoder, FourierFeatures
 from models_backend.recipes import autoencoder as recipe
 from models_backend.recipes.autoencoder import AutoencoderLoss, train_autoencoder
-from models_backend.trainer import StepDraw
+from models_backend.training.config import AutoencoderLossConfig, LoopConfig
+from models_backend.training.randomness import StepDraw
 
 SMALL = AutoencoderConfig(4, outer_width=8, inner_width=8, blocks=1)
 ADVERSARIAL = AutoencoderLossConfig(

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import models_backend
-from models_backend.config import (
+from models_backend.errors import InputError
+from models_backend.training.config import (
     MAX_TUNING_STEPS,
     PretrainConfig,
     QualityTuneConfig,
     read_config,
 )
-from models_backend.errors import InputError
 from tests.models_backend import tiny
 
 PACKAGE = Path(models_backend.__file__).resolve().parent

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from models_backend import checkpoint, train
-from models_backend.config import LoopConfig
 from models_backend.data import shards
 from models_backend.drawing import Drawer
 from models_backend.errors import InputError
@@ -19,7 +18,8 @@ from models_backend.nn.precision import sampling_dtype
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.streaming import TextCache
 from models_backend.study import __main__ as study
-from models_backend.trainer import Trainer
+from models_backend.training.config import LoopConfig
+from models_backend.training.trainer import Trainer
 from tests.models_backend import tiny, tiny_encoders
 from tests.models_backend.pretend_gpu import CUDA, pretend_gpu
 

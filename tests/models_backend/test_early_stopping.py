@@ -11,7 +11,6 @@ from PIL import Image
 
 from models_backend import checkpoint, train
 from models_backend.checkpoint import read_metadata
-from models_backend.config import EarlyStoppingConfig, LoopConfig, QualityTuneConfig, read_config
 from models_backend.data import manifest
 from models_backend.data.tuning import subset
 from models_backend.errors import InputError
@@ -24,6 +23,12 @@ from models_backend.recipes.early_stopping import (
     table,
 )
 from models_backend.signals import Copying, Estimate, RetrievalHead, to_pixels
+from models_backend.training.config import (
+    EarlyStoppingConfig,
+    LoopConfig,
+    QualityTuneConfig,
+    read_config,
+)
 from tests.models_backend import tiny
 
 CONFIG = EarlyStoppingConfig(tolerance=1.0, copying_rise=0.2)

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from models_backend.config import QualityTuneConfig, read_config
 from models_backend.data import emoji, manifest, npm
 from models_backend.data.emoji import BuildRequest, Concept, build, is_complete
 from models_backend.data.sources import CAPTIONS_MEMBER, SOURCES, Package, Source
 from models_backend.errors import DataBuildError, InputError
 from models_backend.files import sha256_of_file
+from models_backend.training.config import QualityTuneConfig, read_config
 
 CONCEPTS = (
     Concept("1f98a", "a fox", "Animals"),

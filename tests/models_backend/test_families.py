@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models_backend import checkpoint, sample
-from models_backend.config import LoopConfig
 from models_backend.data.dataset import load_images, to_unit_range
 from models_backend.data.manifest import read_records
 from models_backend.families.base import FAMILIES, Family, SamplerSettings, register
@@ -19,7 +18,8 @@ from models_backend.families.denoised import Denoised
 from models_backend.files import read_json, write_json_atomically
 from models_backend.nn.text import TextEncoder
 from models_backend.sample import generate, load_pipeline
-from models_backend.trainer import StepLoss, Trainer
+from models_backend.training.config import LoopConfig
+from models_backend.training.trainer import StepLoss, Trainer
 
 SIZE = 16
 

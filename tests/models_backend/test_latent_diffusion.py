@@ -12,7 +12,6 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
 
 from models_backend import checkpoint
-from models_backend.config import PretrainConfig, read_config
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion import LatentDiffusion
@@ -26,6 +25,7 @@ from models_backend.nn.architecture import (
 from models_backend.nn.schedule import NoiseSchedule
 from models_backend.nn.unet import build_unet
 from models_backend.sample import generate, load_pipeline
+from models_backend.training.config import PretrainConfig, read_config
 from tests.models_backend import tiny_encoders
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -13,10 +13,10 @@ import torch
 
 from models_backend import train
 from models_backend.checkpoint import read_metadata
-from models_backend.config import LoopConfig
-from models_backend.draws import StepDraw
 from models_backend.errors import InputError
-from models_backend.trainer import rows_of
+from models_backend.training.config import LoopConfig
+from models_backend.training.randomness import StepDraw
+from models_backend.training.trainer import rows_of
 from tests import warm
 
 

@@ -152,7 +152,7 @@ def test_sample_grids_go_to_tensorboard(tmp_path, data, config):
 
 
 def test_a_second_trainer_of_a_folder_is_refused(tmp_path, data, config, capsys):
-    from models_backend import run_folder
+    from models_backend.training import run_folder
 
     with run_folder.locked(tmp_path):
         assert run_train(config, "--data", data, "--out", tmp_path) == 2

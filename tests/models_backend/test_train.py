@@ -16,8 +16,8 @@ from models_backend.data.tuning import images_sha256, pick
 from models_backend.errors import InputError
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.files import sha256_of_bytes
-from models_backend.monitor import read_changes
 from models_backend.recipes.autoencoder import AutoencoderLoss
+from models_backend.training.monitor import read_changes
 from tests import warm
 from tests.models_backend import tiny
 
@@ -374,7 +374,7 @@ def test_our_tuning_list_is_found_beside_the_data(data):
 def test_a_size_beyond_the_memory_is_refused_before_anything_is_made(
     tmp_path, data, config, monkeypatch, capsys
 ):
-    monkeypatch.setattr("models_backend.memory.available_bytes", lambda device: 100_000)
+    monkeypatch.setattr("models_backend.training.memory.available_bytes", lambda device: 100_000)
     out = tmp_path / "run"
     assert train.main([str(config), "--data", str(data), "--out", str(out)]) == 2
     assert "denoiser: 1 M parameters need at least" in capsys.readouterr().err

@@ -12,17 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from models_backend import memory
-from models_backend.config import LoopConfig
 from models_backend.errors import InputError, TrainingError
-from models_backend.trainer import (
-    Stateful,
-    StepDraw,
-    StepLoss,
-    Trainer,
-    learning_rate,
-    step_generator,
-)
+from models_backend.training import memory
+from models_backend.training.config import LoopConfig
+from models_backend.training.randomness import StepDraw, step_generator
+from models_backend.training.trainer import Stateful, StepLoss, Trainer, learning_rate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -319,8 +313,8 @@ import resource, signal, sys
 from pathlib import Path
 import torch
 from torch import nn
-from models_backend.config import LoopConfig
-from models_backend.trainer import StepLoss, Trainer
+from models_backend.training.config import LoopConfig
+from models_backend.training.trainer import StepLoss, Trainer
 run = Path(sys.argv[1])
 module = nn.Linear(200, 200)
 def step(draw):

@@ -25,17 +25,15 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from models_backend.average import Average
-from models_backend.config import LoopConfig
-from models_backend.draws import StepDraw, step_generator
 from models_backend.errors import InputError, TrainingError
 from models_backend.files import temporary_sibling
-from models_backend.memory import refuse_too_little_memory
-from models_backend.monitor import Monitor
 from models_backend.nn.precision import lay_out_for_convolutions, refuse_without_bfloat16
-from models_backend.sharding import like, make_whole, whole
-
-__all__ = ["Stateful", "StepDraw", "StepLoss", "Trainer", "learning_rate", "step_generator"]
+from models_backend.training.average import Average
+from models_backend.training.config import LoopConfig
+from models_backend.training.memory import refuse_too_little_memory
+from models_backend.training.monitor import Monitor
+from models_backend.training.randomness import StepDraw
+from models_backend.training.sharding import like, make_whole, whole
 
 _LOG_EVERY = 20
 

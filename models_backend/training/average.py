@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models_backend.sharding import like, own, whole
+from models_backend.training.sharding import like, own, whole
 
 
 class Average:

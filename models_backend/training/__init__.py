@@ -1,0 +1,1 @@
+"""The training loop every recipe runs on: configuration, randomness, memory, state and logs."""
