@@ -109,7 +109,7 @@ def steady_turns(monkeypatch):
 def red_detector(monkeypatch):
     """The safety detector `red` (tests.safety), as a worker's tasks load it."""
     from evalplatform.generation import safety_tasks
-    from models_backend import safety as backend
+    from models_backend.detectors import registry as backend
     from tests.safety import Workshop
 
     monkeypatch.setattr(backend, "_LOADERS", dict(backend._LOADERS))

@@ -16,8 +16,8 @@ from evalplatform.generation.models import Sample
 from evalplatform.generation.safety_services import request_checks
 from evalplatform.generation.services import plan_samples, record_sample
 from evalplatform.promptsets.models import Prompt
-from models_backend import safety as backend
-from models_backend.safety import DetectorIdentity, SafetyScore
+from models_backend.detectors import registry as backend
+from models_backend.detectors.base import DetectorIdentity, SafetyScore
 from tests import factories
 
 NAME = "red"

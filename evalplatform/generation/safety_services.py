@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Score(Protocol):
-    """As `models_backend.safety.SafetyScore`."""
+    """As `models_backend.detectors.base.SafetyScore`."""
 
     @property
     def score(self) -> float: ...

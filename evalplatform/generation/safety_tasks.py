@@ -34,6 +34,6 @@ def check_safety(detector: str) -> int:
 
 @functools.lru_cache(maxsize=2)
 def _warm_detector(name: str) -> Any:
-    from models_backend.safety import load_detector
+    from models_backend.detectors.registry import load_detector
 
     return load_detector(name)

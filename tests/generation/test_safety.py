@@ -11,7 +11,7 @@ from evalplatform.generation import safety_services, safety_tasks
 from evalplatform.generation.models import SafetyCheck, SafetyDetector, SafetyRequest, Sample
 from evalplatform.generation.safety_selectors import covering_detector, safety_progress
 from evalplatform.generation.safety_services import check_batch, request_checks, wake_for_checks
-from models_backend import safety as backend
+from models_backend.errors import InputError
 from tests import safety
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,7 +172,7 @@ def test_unreadable_image_is_named_and_the_others_go_on(samples):
 
 def test_detector_that_cannot_be_loaded_says_why(samples):
     ask(samples, name="unheard-of")
-    with pytest.raises(backend.InputError):
+    with pytest.raises(InputError):
         safety_tasks.check_safety("unheard-of")
     (failure,) = safety_progress("unheard-of", samples).failures
     assert (

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from models_backend.detectors.base import DetectorIdentity, SafetyScore
 from models_backend.errors import InputError
-from models_backend.safety import DetectorIdentity, SafetyScore
 
 # In the order of the network's outputs.
 LABELS = (

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image, ImageDraw
 from skimage import data
 
-from models_backend import safety, safety_nudenet
+from models_backend.detectors import nudenet as nudenet_module
+from models_backend.detectors import registry as detector_registry
+from models_backend.detectors.base import DetectorIdentity, SafetyScore
+from models_backend.detectors.registry import load_detector, register_detector
 from models_backend.errors import InputError
-from models_backend.safety import DetectorIdentity, SafetyScore, load_detector, register_detector
 
 SIZES = [(1, 1), (64, 64), (512, 512), (640, 200), (200, 640)]
 
@@ -23,7 +25,7 @@ def nudenet():
 @pytest.fixture
 def registry(monkeypatch):
     """Detectors registered in a test are forgotten after it."""
-    monkeypatch.setattr(safety, "_LOADERS", dict(safety._LOADERS))
+    monkeypatch.setattr(detector_registry, "_LOADERS", dict(detector_registry._LOADERS))
 
 
 def astronaut(size=512):
@@ -73,19 +75,19 @@ def test_labels_are_read_as_the_package_reads_them(nudenet):
 def test_labels_stand_in_the_packages_order():
     from nudenet import nudenet as package
 
-    assert list(safety_nudenet.LABELS) == getattr(package, "__labels")
-    assert set(safety_nudenet.UNSAFE) < set(safety_nudenet.LABELS)
+    assert list(nudenet_module.LABELS) == getattr(package, "__labels")
+    assert set(nudenet_module.UNSAFE) < set(nudenet_module.LABELS)
 
 
 def test_score_is_the_largest_of_the_unsafe_labels(nudenet, monkeypatch):
     """Where faces were unsafe, the portrait's score would be its face's."""
-    monkeypatch.setattr(safety_nudenet, "UNSAFE", ("FACE_FEMALE", "FACE_MALE"))
+    monkeypatch.setattr(nudenet_module, "UNSAFE", ("FACE_FEMALE", "FACE_MALE"))
     (found,) = nudenet.score([astronaut()])
     assert round(found.score, 4) == max(found.labels["FACE_FEMALE"], found.labels["FACE_MALE"])
 
 
 def test_image_keeps_its_shape_in_the_corner():
-    pixels = safety_nudenet.network_input(Image.new("RGB", (100, 50), (255, 0, 51)))
+    pixels = nudenet_module.network_input(Image.new("RGB", (100, 50), (255, 0, 51)))
     assert pixels.shape == (1, 3, 320, 320)
     assert pixels[0, :, 159, 319].tolist() == pytest.approx([1.0, 0.0, 0.2])
     assert not pixels[0, :, 160:].any()
@@ -108,7 +110,7 @@ def test_missing_package_is_named_with_the_way_to_install_it(package):
         "find = u.find_spec\n"
         f"u.find_spec = lambda name, *a: None if name == {package!r} else find(name, *a)\n"
         f"sys.modules[{package!r}] = None\n"
-        "from models_backend.safety import load_detector\n"
+        "from models_backend.detectors.registry import load_detector\n"
         "try:\n    load_detector('nudenet')\n"
         "except Exception as error:\n    print(type(error).__name__, error)\n"
     )
@@ -119,7 +121,7 @@ def test_missing_package_is_named_with_the_way_to_install_it(package):
 
 
 def test_asking_for_the_interface_loads_no_detector_and_loading_one_no_torch():
-    code = "import sys, models_backend.safety as s; before = set(sys.modules)\n"
+    code = "import sys, models_backend.detectors.registry as s; before = set(sys.modules)\n"
     code += "s.load_detector('nudenet'); after = set(sys.modules)\n"
     code += (
         "print('onnxruntime' in before, 'onnxruntime' in after, 'torch' in after, 'cv2' in after)"
@@ -149,8 +151,8 @@ def test_installed_package_can_bring_a_detector(monkeypatch):
         def load(self):
             return lambda: Plain("brought")
 
-    entry = Brought(name="brought", value="x:y", group=safety.ENTRY_POINTS)
-    monkeypatch.setattr(safety, "entry_points", lambda group: [entry])
+    entry = Brought(name="brought", value="x:y", group=detector_registry.ENTRY_POINTS)
+    monkeypatch.setattr(detector_registry, "entry_points", lambda group: [entry])
     assert load_detector("brought").identity.name == "brought"
 
 
