@@ -36,7 +36,7 @@ from models_backend.files import (
 )
 from models_backend.recipes.denoising import in_parts
 from models_backend.recipes.grids import grid, grid_png, refuse_sharded
-from models_backend.signals import Copying, Estimate, Faithfulness, RetrievalHead
+from models_backend.recipes.overfitting import Copying, Faithfulness, MeanWithError, RetrievalHead
 from models_backend.training.config import EarlyStoppingConfig, LoopConfig
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import Trainer
@@ -91,13 +91,15 @@ def cautions(held_out: int, images: int) -> list[str]:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutCaptions:
     """Records of one caption each, of concepts that tuning does not show."""
 
     records: list[Record]
 
     @classmethod
-    def of(cls, everything: Sequence[Record], tuning: Sequence[Record], count: int) -> HeldOut:
+    def of(
+        cls, everything: Sequence[Record], tuning: Sequence[Record], count: int
+    ) -> HeldOutCaptions:
         """Choose up to `count` concepts by the hash of their name; prefer the tuning styles.
 
         Raises:
@@ -135,7 +137,7 @@ class EarlyStopping:
         *,
         run: Path,
         seed: int,
-        held_out: HeldOut,
+        held_out: HeldOutCaptions,
         tuning: Sequence[Record],
         tuning_pixels: Tensor,
         held_out_pixels: Tensor,
@@ -191,7 +193,7 @@ class EarlyStopping:
     def _measure(self, step: int) -> dict[str, Any]:
         held_out = self._samples(self._held_out.captions, first_seed=1000)
         copies = self._samples([r.caption for r in self._tuning], first_seed=5000)
-        fit = Estimate.of(self._faithfulness.measure(held_out, self._held_out.captions))
+        fit = MeanWithError.of(self._faithfulness.measure(held_out, self._held_out.captions))
         distance, copied = self._copying.measure(copies)
         write_bytes_atomically(self.folder / f"samples-{step:06d}.png", grid_png(held_out[:16]))
         if self._trainer is not None:
@@ -271,7 +273,7 @@ def retrieval_head(
     model: LatentDiffusion,
     everything: Sequence[Record],
     pixels: Tensor,
-    held_out: HeldOut,
+    held_out: HeldOutCaptions,
     seed: int,
 ) -> RetrievalHead:
     """Return a head trained on all images but those of the held-out concepts."""

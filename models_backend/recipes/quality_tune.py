@@ -19,7 +19,7 @@ from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.recipes.denoising import encode_with_mirror_images, train_denoiser
 from models_backend.recipes.early_stopping import (
     EarlyStopping,
-    HeldOut,
+    HeldOutCaptions,
     cautions,
     load_candidate,
     read_outcome,
@@ -92,7 +92,7 @@ def _early_stopping(
 ) -> EarlyStopping:
     everything = read_records(data)
     wanted = config.early_stopping.images
-    held_out = HeldOut.of(everything, records, wanted)
+    held_out = HeldOutCaptions.of(everything, records, wanted)
     if default_accelerator().is_main_process:
         for caution in cautions(len(held_out.records), wanted):  # before the first step, too
             print(f"early stopping: {caution}", file=sys.stderr)

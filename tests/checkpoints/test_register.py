@@ -266,7 +266,7 @@ def test_ablation_by_data_size_registers_each_directory(tmp_path, monkeypatch, c
 
     monkeypatch.setattr(ablate_data_size, "run_backend", run_backend)
     call_command("ablate_data_size", "tune.toml", "--", "--sizes", "0", "100")
-    assert asked == [("models_backend.ablate_data_size", ["tune.toml", "--sizes", "0", "100"])]
+    assert asked == [("models_backend.studies.data_size", ["tune.toml", "--sizes", "0", "100"])]
     row = Checkpoint.objects.get(name="tuned-100")
     assert row.parent == Checkpoint.objects.get(name="pretrained")
     assert "registered tuned-100" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from models_backend.nn.architecture import AutoencoderConfig, TextConfig, UNetCo
 from models_backend.nn.precision import sampling_dtype
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.streaming import TextCache
-from models_backend.study import __main__ as study
+from models_backend.studies.quality_tuning import __main__ as study
 from models_backend.training.config import LoopConfig
 from models_backend.training.trainer import Trainer
 from tests.models_backend import tiny, tiny_encoders

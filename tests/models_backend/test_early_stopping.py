@@ -16,13 +16,13 @@ from models_backend.data.tuning import subset
 from models_backend.errors import InputError
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.recipes.early_stopping import (
-    HeldOut,
+    HeldOutCaptions,
     candidate_steps,
     cautions,
     pick_step,
     table,
 )
-from models_backend.signals import Copying, Estimate, RetrievalHead, to_pixels
+from models_backend.recipes.overfitting import Copying, MeanWithError, RetrievalHead, to_pixels
 from models_backend.training.config import (
     EarlyStoppingConfig,
     LoopConfig,
@@ -91,7 +91,7 @@ def test_the_table_says_that_no_candidate_fitted():
 
 
 def test_an_estimate_has_its_standard_error():
-    estimate = Estimate.of(torch.tensor([0.0, 1.0, 0.0, 1.0]))
+    estimate = MeanWithError.of(torch.tensor([0.0, 1.0, 0.0, 1.0]))
     assert estimate.mean == 0.5
     assert estimate.error == pytest.approx((1 / 3) ** 0.5 / 2)
 
@@ -141,13 +141,13 @@ def test_copies_are_told_from_new_pictures(model):
 def test_held_out_concepts_are_not_tuned_on(data):
     records = manifest.read_records(data)
     tuning = [r for r in records if r.style == "3d"][:3]
-    held_out = HeldOut.of(records, tuning, 64)
+    held_out = HeldOutCaptions.of(records, tuning, 64)
     assert {r.concept for r in held_out.records} == {r.concept for r in records} - {
         r.concept for r in tuning
     }
     assert {r.style for r in held_out.records} == {"3d"}
     with pytest.raises(InputError, match="at least two concepts outside the tuning list"):
-        HeldOut.of(records, records, 64)
+        HeldOutCaptions.of(records, records, 64)
 
 
 def test_subsets_are_nested_and_random(data):

@@ -14,7 +14,7 @@ class Command(PlatformCommand):
     help = (
         "Quality-tune on nested random subsets of the tuning list (by default 0, 1/20, 1/2 and all "
         "of it: 0, 100, 1000 and 2000 images in the paper) and register each checkpoint, ready for "
-        "one campaign. The same as `python -m models_backend.ablate_data_size` followed by "
+        "one campaign. The same as `python -m models_backend.studies.data_size` followed by "
         "`manage.py register_checkpoint` for each directory it prints."
     )
 
@@ -30,7 +30,7 @@ class Command(PlatformCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         arguments = [str(options["config"]), *options["trainer_options"]]
-        for line in run_backend("models_backend.ablate_data_size", arguments):
+        for line in run_backend("models_backend.studies.data_size", arguments):
             self.stdout.write(f"trained {line}")
             if not options["no_register"]:
                 checkpoint, _ = register_checkpoint(source=Path(line))

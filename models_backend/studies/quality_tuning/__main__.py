@@ -2,8 +2,8 @@
 
 Usage::
 
-    python -m models_backend.study [--data DIR] [--out DIR] [--minutes 25]
-    python -m models_backend.study --checkpoints PRETRAINED QUALITY_TUNED BASELINE
+    python -m models_backend.studies.quality_tuning [--data DIR] [--out DIR] [--minutes 25]
+    python -m models_backend.studies.quality_tuning --checkpoints PRETRAINED QUALITY_TUNED BASELINE
 
 With --minutes the steps are planned from a few timed ones and kept, so that the same command goes
 on after an interruption. With --checkpoints nothing but the judge is trained. `--out` gets
@@ -31,10 +31,14 @@ from models_backend.errors import InputError, run_cli
 from models_backend.families.base import SamplerSettings
 from models_backend.files import read_json, write_bytes_atomically, write_json_atomically
 from models_backend.sample import generate, load_pipeline
-from models_backend.study import report
-from models_backend.study.holdout import HeldOut, hold_out, write_training_set
-from models_backend.study.judge import train_judge
-from models_backend.study.training import ROLES, plan_steps, train_models
+from models_backend.studies.quality_tuning import report
+from models_backend.studies.quality_tuning.holdout import (
+    HeldOutDrawings,
+    hold_out,
+    write_training_set,
+)
+from models_backend.studies.quality_tuning.judge import train_judge
+from models_backend.studies.quality_tuning.training import ROLES, plan_steps, train_models
 from models_backend.training import run_folder
 
 _BATCH = 16
@@ -105,7 +109,7 @@ def _planned_steps(options: argparse.Namespace) -> dict[str, int]:
 
 
 def _checkpoints(
-    options: argparse.Namespace, held: HeldOut, steps: dict[str, int]
+    options: argparse.Namespace, held: HeldOutDrawings, steps: dict[str, int]
 ) -> dict[str, Path]:
     if options.checkpoints:
         return dict(zip(ROLES, options.checkpoints, strict=True))
@@ -121,7 +125,9 @@ def _budget(options: argparse.Namespace, steps: dict[str, int]) -> str:
     return f"planned for {options.minutes:g} minutes (steps: {parts})"
 
 
-def _samples(checkpoint: Path, role: str, held: HeldOut, options: argparse.Namespace) -> Tensor:
+def _samples(
+    checkpoint: Path, role: str, held: HeldOutDrawings, options: argparse.Namespace
+) -> Tensor:
     """Return the model's samples, (captions * samples, 3, H, W) bytes; drawn once, then kept."""
     path = options.out / "samples" / f"{role}.npy"
     if not path.exists():
@@ -144,7 +150,7 @@ def _samples(checkpoint: Path, role: str, held: HeldOut, options: argparse.Names
 
 def _write(
     results: dict[str, Any],
-    held: HeldOut,
+    held: HeldOutDrawings,
     references: Tensor,
     samples: dict[str, Tensor],
     out: Path,
@@ -160,7 +166,7 @@ def _write(
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line entry; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="models_backend.study",
+        prog="models_backend.studies.quality_tuning",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

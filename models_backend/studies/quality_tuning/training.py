@@ -11,13 +11,13 @@ import torch
 from models_backend.families.latent_diffusion import LatentDiffusion
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.autoencoder import AutoencoderLoss
-from models_backend.study.judge import Judge
+from models_backend.studies.quality_tuning.judge import DrawingJudge
 from models_backend.train import Job, train
 from models_backend.training.config import PretrainConfig, read_config
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import default_accelerator
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 ROLES = ("pretrained", "quality_tuned", "baseline")
 # Shares of the time; what is missing to 1 is for sampling, text embeddings and start-up.
 SHARES = {"judge": 0.08, "autoencoder": 0.12, "denoiser": 0.24, "tuning": 0.08}
@@ -71,7 +71,7 @@ def _time_denoiser(model: LatentDiffusion, config: PretrainConfig) -> float:
 
 
 def _time_judge(size: int, device: torch.device) -> float:
-    judge, images = Judge(["a"], ["b"]).to(device), torch.rand(64, 3, size, size)
+    judge, images = DrawingJudge(["a"], ["b"]).to(device), torch.rand(64, 3, size, size)
     return _seconds(lambda: judge(images).mean().backward(), device)
 
 

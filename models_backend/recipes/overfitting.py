@@ -29,14 +29,14 @@ _TEMPERATURE = 0.05
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeanWithError:
     """A mean with its standard error over samples."""
 
     mean: float
     error: float
 
     @classmethod
-    def of(cls, values: Tensor) -> Estimate:
+    def of(cls, values: Tensor) -> MeanWithError:
         """Return mean and standard error of (N,)."""
         spread = float(values.std(unbiased=True)) if len(values) > 1 else 0.0
         return cls(float(values.mean()), spread / len(values) ** 0.5)

@@ -2,7 +2,7 @@
 
 Usage::
 
-    python -m models_backend.ablate_autoencoder [--data DIR] [--out DIR] [--steps N]
+    python -m models_backend.studies.autoencoders [--data DIR] [--out DIR] [--steps N]
 
 Every one is trained on the same batches from the same seed and measured on images of held-out
 concepts. Interrupted, the same command goes on. `--out` gets results.json, table.md,
@@ -335,7 +335,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line entry; returns the exit status."""
     default = Ablation()
     parser = argparse.ArgumentParser(
-        prog="models_backend.ablate_autoencoder",
+        prog="models_backend.studies.autoencoders",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models_backend import ablate_autoencoder as ablation
-from models_backend.ablate_autoencoder import Measured, compare, conclusion, split
 from models_backend.data.manifest import read_records
 from models_backend.measures.bootstrap import mean_interval
+from models_backend.studies import autoencoders as ablation
+from models_backend.studies.autoencoders import Measured, compare, conclusion, split
 
 NAMES = ("AE-4", "AE-8", "AE-16", "Fourier-AE-16")
 

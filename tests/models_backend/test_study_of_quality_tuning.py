@@ -13,11 +13,11 @@ from models_backend.data import manifest
 from models_backend.data.captions import CaptionMix, weighted_captions
 from models_backend.errors import InputError
 from models_backend.files import sha256_of_file
-from models_backend.study import __main__ as study
-from models_backend.study import report
-from models_backend.study.holdout import hold_out, write_training_set
-from models_backend.study.judge import augment, retrieve, train_judge
-from models_backend.study.training import ROLES
+from models_backend.studies.quality_tuning import __main__ as study
+from models_backend.studies.quality_tuning import report
+from models_backend.studies.quality_tuning.holdout import hold_out, write_training_set
+from models_backend.studies.quality_tuning.judge import augment, retrieve, train_judge
+from models_backend.studies.quality_tuning.training import ROLES
 from tests.models_backend import tiny
 
 
@@ -217,7 +217,7 @@ def test_models_are_trained_on_what_is_not_held_out(
     tmp_path, data, tuning_list, config, monkeypatch
 ):
     """The recipes themselves, in a few steps on tiny networks."""
-    from models_backend.study import training
+    from models_backend.studies.quality_tuning import training
 
     configs = tmp_path / "configs"
     configs.mkdir()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from models_backend import ablate_data_size
-from models_backend.ablate_data_size import scaled_sizes
 from models_backend.checkpoint import read_metadata
+from models_backend.studies import data_size
+from models_backend.studies.data_size import scaled_sizes
 from tests.models_backend import tiny
 
 
@@ -25,7 +25,7 @@ def tune(tmp_path):
 def test_each_size_is_tuned_from_one_parent(tmp_path, data, checkpoint_dir, tune, capsys):
     arguments = [str(tune), "--data", str(data), "--parent", str(checkpoint_dir)]
     arguments += ["--out", str(tmp_path / "runs"), "--sizes", "4", "0", "2"]
-    assert ablate_data_size.main(arguments) == 0
+    assert data_size.main(arguments) == 0
     folders = capsys.readouterr().out.splitlines()
     runs = tmp_path / "runs"
     assert folders == [
@@ -42,11 +42,11 @@ def test_each_size_is_tuned_from_one_parent(tmp_path, data, checkpoint_dir, tune
 
 def test_more_images_than_the_list_names_are_refused(data, checkpoint_dir, tune, capsys):
     arguments = [str(tune), "--data", str(data), "--parent", str(checkpoint_dir)]
-    assert ablate_data_size.main([*arguments, "--sizes", "5"]) == 2
+    assert data_size.main([*arguments, "--sizes", "5"]) == 2
     assert "--sizes 5: the tuning list names 4 images" in capsys.readouterr().err
 
 
 def test_a_pretraining_configuration_is_refused(data, checkpoint_dir, config, capsys):
     arguments = [str(config), "--data", str(data), "--parent", str(checkpoint_dir)]
-    assert ablate_data_size.main(arguments) == 2
+    assert data_size.main(arguments) == 2
     assert "give a quality_tune one" in capsys.readouterr().err

@@ -5,7 +5,7 @@ Emu compares 0, 100, 1000 and 2000 images; the default sizes are the same shares
 
 Usage::
 
-    python -m models_backend.ablate_data_size TUNE.toml --data DIR --parent CHECKPOINT --out DIR
+    python -m models_backend.studies.data_size TUNE.toml --data DIR --parent CHECKPOINT --out DIR
 
 The last lines on stdout are the checkpoint directories, smallest set first, ready for
 `manage.py register_checkpoint`. Interrupted, the same command goes on where it stopped.
@@ -64,7 +64,7 @@ def ablate(
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line entry; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="models_backend.ablate_data_size",
+        prog="models_backend.studies.data_size",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

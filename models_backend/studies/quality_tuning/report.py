@@ -16,8 +16,8 @@ from models_backend.data.dataset import to_unit_range
 from models_backend.measures.bootstrap import mean_interval
 from models_backend.measures.pixels import background_dirt, sharpness
 from models_backend.sample import contact_sheet
-from models_backend.study.holdout import HeldOut
-from models_backend.study.judge import Judge, retrieve
+from models_backend.studies.quality_tuning.holdout import HeldOutDrawings
+from models_backend.studies.quality_tuning.judge import DrawingJudge, retrieve
 
 MEASURES = {
     "style": "probability of the tuning images' style, by the judge",
@@ -34,7 +34,9 @@ PAIRS = (
 _SHEET_ROWS = 10
 
 
-def measure(images: Tensor, judge: Judge, held: HeldOut, references: Tensor) -> dict[str, Any]:
+def measure(
+    images: Tensor, judge: DrawingJudge, held: HeldOutDrawings, references: Tensor
+) -> dict[str, Any]:
     """Return each measure of each image, for images (C S, 3, H, W) bytes: S a caption, in order."""
     x = to_unit_range(images)
     wanted = torch.arange(len(held.references)).repeat_interleave(
@@ -52,7 +54,7 @@ def measure(images: Tensor, judge: Judge, held: HeldOut, references: Tensor) -> 
 
 
 def judge_the_judge(
-    judge: Judge, held: HeldOut, references: Tensor, training: Tensor
+    judge: DrawingJudge, held: HeldOutDrawings, references: Tensor, training: Tensor
 ) -> dict[str, float]:
     """Return what the judge can tell of real drawings: the most a sample could reach."""
     x = to_unit_range(references)
@@ -150,7 +152,7 @@ def _cell(values: dict[str, Any]) -> str:
     return f"{values['mean']:.3f} [{values['low']:.3f}, {values['high']:.3f}]"
 
 
-def sheet(held: HeldOut, references: Tensor, samples: dict[str, Tensor]) -> bytes:
+def sheet(held: HeldOutDrawings, references: Tensor, samples: dict[str, Tensor]) -> bytes:
     """Return a PNG: held-out drawings beside each model's first sample of their captions."""
     step = max(1, len(held.references) // _SHEET_ROWS)
     rows = list(range(0, len(held.references), step))[:_SHEET_ROWS]
