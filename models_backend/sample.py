@@ -35,11 +35,11 @@ def load_pipeline(path: Path, device: str | None = None) -> Family:
     """
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if (path / "model_index.json").is_file() and not (path / checkpoint.METADATA).is_file():
-        from models_backend.families.diffusers_pipeline import DiffusersPipeline
+        from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 
         return DiffusersPipeline.load(path, chosen)
     if not (path / checkpoint.METADATA).is_file() and (path / "config/model_index.json").is_file():
-        from models_backend.families.single_file import SingleFilePipeline
+        from models_backend.families.diffusers_pipelines.single_file import SingleFilePipeline
 
         return SingleFilePipeline.load(path, chosen)
     return checkpoint.load(path, chosen)[0]

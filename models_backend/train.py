@@ -34,7 +34,7 @@ from models_backend.training import run_folder
 from models_backend.training.config import PretrainConfig, QualityTuneConfig, RunConfig, read_config
 
 if TYPE_CHECKING:
-    from models_backend.families.latent_diffusion import LatentDiffusion
+    from models_backend.families.latent_diffusion.model import LatentDiffusion
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def _run_and_save(job: Job, images: Images, started_at: str) -> None:
 
 def _parent(job: Job) -> tuple[LatentDiffusion, str]:
     from models_backend import checkpoint
-    from models_backend.families.latent_diffusion import LatentDiffusion
+    from models_backend.families.latent_diffusion.model import LatentDiffusion
 
     assert job.parent is not None
     parent, metadata = checkpoint.load(job.parent, "cpu")

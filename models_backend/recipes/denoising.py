@@ -11,7 +11,7 @@ from torch import Tensor
 from models_backend.data.captions import CaptionMix
 from models_backend.data.dataset import build_captions, to_unit_range
 from models_backend.data.manifest import Record
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.training.config import LoopConfig
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import StepLoss, Trainer, default_accelerator

@@ -27,7 +27,7 @@ from models_backend.data.dataset import build_captions, to_unit_range
 from models_backend.data.manifest import Record
 from models_backend.errors import InputError
 from models_backend.families.base import SamplerSettings
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.files import (
     read_json,
     sha256_of_bytes,

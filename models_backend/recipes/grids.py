@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models_backend.errors import InputError
 from models_backend.families.base import SamplerSettings
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.recipes.overfitting import to_pixels
 from models_backend.training.trainer import Trainer
 

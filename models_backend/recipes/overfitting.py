@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models_backend.data.dataset import to_unit_range
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 
 _GRID = 4  # latents are pooled to 4 x 4 before they are compared
 _HEAD_STEPS = 300

@@ -11,7 +11,7 @@ from torch import Tensor
 from models_backend.data.dataset import load_images, to_unit_range
 from models_backend.data.manifest import Record
 from models_backend.data.source import Source
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.measures.pixels import psnr
 from models_backend.nn.precision import refuse_without_bfloat16
 from models_backend.nn.text import TextEncoder

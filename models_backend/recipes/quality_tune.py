@@ -15,7 +15,7 @@ import torch
 
 from models_backend.data.dataset import load_images
 from models_backend.data.manifest import Record, read_records
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.recipes.denoising import encode_with_mirror_images, train_denoiser
 from models_backend.recipes.early_stopping import (
     EarlyStopping,

@@ -26,7 +26,7 @@ from models_backend.data.captions import CaptionMix, weighted_captions
 from models_backend.data.dataset import to_unit_range
 from models_backend.data.pictures import Bytes, bucket_sizes, decode, fit
 from models_backend.data.source import Order, Sample, Source, content_key
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.text import TextEmbedding
 from models_backend.recipes.denoising import in_parts
 from models_backend.recipes.grids import SampleGrid

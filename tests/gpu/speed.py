@@ -88,7 +88,7 @@ def sampling(scale: Scale) -> dict[str, Any]:
     def draw(images: int = count) -> list[Any]:
         return model.sample(prompts=prompts[:images], seeds=range(images), settings=settings)
 
-    single = "models_backend.families.latent_diffusion.sampling_autocast"
+    single = "models_backend.families.latent_diffusion.model.sampling_autocast"
     with mock.patch(single, return_value=nullcontext()):
         found = {"float32": _images_per_s(draw, count, scale)}
     found["while training"] = _images_per_s(draw, count, scale)

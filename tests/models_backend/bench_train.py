@@ -40,7 +40,7 @@ from tqdm import tqdm
 from models_backend.data import shards
 from models_backend.data.shard_source import ShardSource
 from models_backend.families.base import SamplerSettings
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.architecture import AutoencoderConfig, TextConfig, UNetConfig
 from models_backend.recipes.streaming import train_in_stages
 from models_backend.training.config import LoopConfig, PretrainConfig

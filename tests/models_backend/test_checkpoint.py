@@ -9,7 +9,7 @@ import pytest
 from models_backend import checkpoint
 from models_backend.errors import CheckpointError
 from models_backend.families.base import SamplerSettings
-from models_backend.families.latent_diffusion_files import WEIGHTS
+from models_backend.families.latent_diffusion.files import WEIGHTS
 from models_backend.sample import load_pipeline
 
 RECORDED = Path(checkpoint.__file__).resolve().parent / "recorded" / "pretrained"

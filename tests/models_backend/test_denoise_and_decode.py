@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models_backend.families.base import Family, SamplerSettings
-from models_backend.families.diffusers_pipeline import DiffusersPipeline
+from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.sample import generate, load_pipeline
 from tests.models_backend import tiny_pipelines
 

@@ -12,7 +12,7 @@ from models_backend.data import shards
 from models_backend.drawing import Drawer
 from models_backend.errors import InputError
 from models_backend.families.base import SamplerSettings
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.architecture import AutoencoderConfig, TextConfig, UNetConfig
 from models_backend.nn.precision import sampling_dtype
 from models_backend.nn.text import TextEncoder

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from evalplatform.checkpoints.layout import inspect
 from models_backend.errors import InputError
 from models_backend.families.base import SAMPLERS, Family, SamplerSettings
-from models_backend.families.diffusers_files import loading_precision
-from models_backend.families.diffusers_pipeline import DiffusersPipeline
+from models_backend.families.diffusers_pipelines.files import loading_precision
+from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.sample import generate, load_pipeline
 from tests.models_backend import tiny_on_disk, tiny_pipelines
 

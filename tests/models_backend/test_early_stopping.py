@@ -14,7 +14,7 @@ from models_backend.checkpoint import read_metadata
 from models_backend.data import manifest
 from models_backend.data.tuning import subset
 from models_backend.errors import InputError
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.recipes.early_stopping import (
     HeldOutCaptions,
     candidate_steps,

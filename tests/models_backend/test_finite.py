@@ -13,7 +13,7 @@ from models_backend.drawing import Drawer
 from models_backend.errors import ModelsError
 from models_backend.families.base import Family, SamplerSettings
 from models_backend.families.denoised import Denoised
-from models_backend.families.diffusers_pipeline import DiffusersPipeline
+from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.sample import generate, load_pipeline
 from tests.models_backend import tiny_pipelines
 

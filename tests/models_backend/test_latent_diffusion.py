@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DCon
 from models_backend import checkpoint
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.base import SamplerSettings
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.architecture import (
     UNET_SIZES,
     AutoencoderConfig,

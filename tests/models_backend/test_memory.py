@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models_backend.families.base import Family, SamplerSettings
-from models_backend.families.diffusers_pipeline import DiffusersPipeline
+from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.nn.memory import is_out_of_memory, release_memory, tensor_bytes
 from models_backend.sample import generate, load_pipeline
 from tests.models_backend import tiny_pipelines

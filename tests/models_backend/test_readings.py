@@ -8,7 +8,7 @@ import pytest
 
 from models_backend.drawing import Drawer
 from models_backend.families.base import SamplerSettings
-from models_backend.families.diffusers_pipeline import DiffusersPipeline
+from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.nn.architecture import TextConfig
 from models_backend.nn.reading import Reading, best_reader
 from models_backend.nn.text import TextEncoder

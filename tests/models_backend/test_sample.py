@@ -195,7 +195,7 @@ def test_diffusers_seeds_and_sizes_matter(pipeline):
 def test_sampler_of_another_kind_of_model_is_refused(pipeline_dir):
     from diffusers import FlowMatchEulerDiscreteScheduler
 
-    from models_backend.families.diffusers_pipeline import DiffusersPipeline
+    from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 
     loaded = DiffusersPipeline.load(pipeline_dir, "cpu").pipeline
     loaded.scheduler = FlowMatchEulerDiscreteScheduler()

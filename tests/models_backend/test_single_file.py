@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from evalplatform.checkpoints.layout import inspect
 from evalplatform.core.errors import BadInputError
 from models_backend.errors import CheckpointError
-from models_backend.families.diffusers_pipeline import DiffusersPipeline
+from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.sample import SamplerSettings, generate, load_pipeline
 from tests.generation.original_layout import save_configurations, save_single_file
 from tests.generation.tiny import save_tiny_pipeline

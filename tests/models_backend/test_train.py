@@ -14,7 +14,7 @@ from models_backend.checkpoint import file_hashes, read_metadata
 from models_backend.data import manifest
 from models_backend.data.tuning import images_sha256, pick
 from models_backend.errors import InputError
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.files import sha256_of_bytes
 from models_backend.recipes.autoencoder import AutoencoderLoss
 from models_backend.training.monitor import read_changes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from models_backend.families.latent_diffusion import LatentDiffusion
+from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.autoencoder import AutoencoderLoss
 from models_backend.studies.quality_tuning.judge import DrawingJudge

@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from models_backend.errors import CheckpointError
-from models_backend.families.diffusers_files import left_out, loading_precision
-from models_backend.families.diffusers_pipeline import DiffusersPipeline
+from models_backend.families.diffusers_pipelines.files import left_out, loading_precision
+from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.files import read_json
 
 WEIGHTS = "model.safetensors"

@@ -18,16 +18,16 @@ from torch import Tensor, nn
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.base import Family, SamplerSettings
 from models_backend.families.denoised import Denoised
-from models_backend.families.diffusers_arguments import call_arguments
-from models_backend.families.diffusers_decoders import (
+from models_backend.families.diffusers_pipelines.arguments import call_arguments
+from models_backend.families.diffusers_pipelines.decoders import (
     decoder_of,
     keep_decoder_exact,
     picture_size,
     pictures,
 )
-from models_backend.families.diffusers_files import load_directory
-from models_backend.families.diffusers_reading import readings
-from models_backend.families.diffusers_samplers import draw_from, fresh_scheduler
+from models_backend.families.diffusers_pipelines.files import load_directory
+from models_backend.families.diffusers_pipelines.reading import readings
+from models_backend.families.diffusers_pipelines.samplers import draw_from, fresh_scheduler
 from models_backend.families.finite import FiniteWatch, not_finite
 from models_backend.nn.reading import Reading
 

@@ -14,20 +14,19 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from models_backend.errors import InputError
-from models_backend.families import latent_diffusion_files
 from models_backend.families.base import Family, SamplerSettings, register
 from models_backend.families.denoised import Denoised
+from models_backend.families.latent_diffusion import files
+from models_backend.families.latent_diffusion.parts import NAME, ModelParts
 from models_backend.nn.architecture import (
     AutoencoderConfig,
     ScheduleConfig,
     TextConfig,
     UNetConfig,
 )
-from models_backend.nn.autoencoder import Autoencoder
 from models_backend.nn.precision import (
     lay_out_for_convolutions,
     sampling_autocast,
@@ -36,35 +35,24 @@ from models_backend.nn.precision import (
 from models_backend.nn.reading import Reading
 from models_backend.nn.schedule import NoiseSchedule
 from models_backend.nn.text import TextEmbedding, TextEncoder
-from models_backend.nn.unet import build_unet
 
 
 @register
 class LatentDiffusion(Family):
     """Autoencoder, text-conditioned U-Net and the statistics that normalise latents."""
 
-    name = "latent_diffusion"
+    name = NAME
 
-    def __init__(
-        self,
-        *,
-        autoencoder: Autoencoder,
-        unet: UNet2DConditionModel,
-        unet_config: UNetConfig,
-        image_size: tuple[int, int],
-        text_encoder: TextEncoder,
-        schedule: NoiseSchedule,
-    ) -> None:
-        channels = autoencoder.config.latent_channels
-        self.autoencoder = autoencoder
-        self.unet = unet
-        self.unet_config = unet_config
-        self.image_size = image_size
-        self.text_encoder = text_encoder
-        self.schedule = schedule
+    def __init__(self, parts: ModelParts) -> None:
+        self.autoencoder = parts.autoencoder
+        self.unet = parts.unet
+        self.unet_config = parts.unet_config
+        self.image_size = parts.image_size
+        self.text_encoder = parts.text_encoder
+        self.schedule = parts.schedule
+        self.latent_mean = parts.latent_mean
+        self.latent_std = parts.latent_std
         self.dtype = torch.float32
-        self.latent_mean = torch.zeros(channels)
-        self.latent_std = torch.ones(channels)
 
     @classmethod
     def create(
@@ -76,19 +64,20 @@ class LatentDiffusion(Family):
         schedule: NoiseSchedule | ScheduleConfig | None = None,
     ) -> Self:
         """Return a model with fresh weights."""
-        encoder = text if isinstance(text, TextEncoder) else TextEncoder(text)
-        return cls(
-            autoencoder=Autoencoder(autoencoder),
-            unet=build_unet(
-                unet,
-                latent_channels=autoencoder.latent_channels,
-                text_width=encoder.width,
-                encoders=len(encoder.parts),
-            ),
-            unet_config=unet,
-            image_size=image_size,
-            text_encoder=encoder,
-            schedule=schedule if isinstance(schedule, NoiseSchedule) else NoiseSchedule(schedule),
+        return cls(ModelParts.fresh(autoencoder, unet, image_size, text, schedule))
+
+    @property
+    def parts(self) -> ModelParts:
+        """What it is made of now."""
+        return ModelParts(
+            autoencoder=self.autoencoder,
+            unet=self.unet,
+            unet_config=self.unet_config,
+            image_size=self.image_size,
+            text_encoder=self.text_encoder,
+            schedule=self.schedule,
+            latent_mean=self.latent_mean,
+            latent_std=self.latent_std,
         )
 
     @property
@@ -241,16 +230,16 @@ class LatentDiffusion(Family):
     # -- files ------------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        return latent_diffusion_files.describe(self)
+        return files.describe(self.parts)
 
     def save(self, folder: Path) -> None:
         """Write half-precision weights; arithmetic at load is in single precision again."""
-        latent_diffusion_files.save(self, folder)
+        files.save(self.parts, folder)
 
     @classmethod
     def load(cls, folder: Path, device: str) -> Self:
         """Raises `CheckpointError` when configuration and weights do not fit each other."""
-        return latent_diffusion_files.load(cls, folder).to(device).for_sampling()
+        return cls(files.load(folder)).to(device).for_sampling()
 
 
 def _per_channel(statistic: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ Earlier versions wrote `unet/model.safetensors` and no `unet/config.json`; both 
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -23,22 +23,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models_backend.errors import CheckpointError, InputError
+from models_backend.families.latent_diffusion.parts import NAME, ModelParts
 from models_backend.files import read_json, write_json_atomically
 from models_backend.nn.architecture import AutoencoderConfig, UNetConfig
 from models_backend.nn.schedule import NoiseSchedule
 from models_backend.nn.text import TextEncoder
 from models_backend.nn.text_sources import PACKAGE
 
-if TYPE_CHECKING:
-    from models_backend.families.latent_diffusion import LatentDiffusion
-
-    Model = TypeVar("Model", bound=LatentDiffusion)
-
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 _EARLIER_WEIGHTS = "model.safetensors"
 
 
-def describe(model: LatentDiffusion) -> dict[str, Any]:
+def describe(model: ModelParts) -> dict[str, Any]:
     """Return the model's configuration as plain values."""
     return {
         "autoencoder": _plain(asdict(model.autoencoder.config)),
@@ -49,7 +45,7 @@ def describe(model: LatentDiffusion) -> dict[str, Any]:
     }
 
 
-def save(model: LatentDiffusion, folder: Path) -> None:
+def save(model: ModelParts, folder: Path) -> None:
     """Write the directory's files."""
     write_json_atomically(folder / "config.json", describe(model))
     model.unet.register_to_config(sample_size=_latent_size(model))
@@ -66,27 +62,28 @@ def save(model: LatentDiffusion, folder: Path) -> None:
         _save_pipeline(model, folder)
 
 
-def load(cls: type[Model], folder: Path) -> Model:
+def load(folder: Path) -> ModelParts:
     """Read a directory.
 
     Raises:
-        CheckpointError: configuration and weights do not fit each other, or a text encoder lacks.
+        CheckpointError: configuration and weights do not fit each other, or a text encoder is
+            missing.
     """
     try:
-        return _load(cls, folder)
+        return _load(folder)
     except (
         KeyError, TypeError, ValueError, OSError, RuntimeError, InputError, SafetensorError,
     ) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"{folder} is not a whole {cls.name} model ({type(error).__name__}: {reason})"
+            f"{folder} is not a whole {NAME} model ({type(error).__name__}: {reason})"
         ) from error
 
 
-def _load(cls: type[Model], folder: Path) -> Model:
+def _load(folder: Path) -> ModelParts:
     config = read_json(folder / "config.json")
     height, width = config["image_size"]
-    model = cls.create(
+    model = ModelParts.fresh(
         AutoencoderConfig(**_tuples(config["autoencoder"])),
         UNetConfig(**_tuples(config["unet"])),
         (height, width),
@@ -103,8 +100,9 @@ def _load(cls: type[Model], folder: Path) -> Model:
         weights = folder / "autoencoder" / _EARLIER_WEIGHTS
         model.autoencoder.load_state_dict(_load_float(weights))
         statistics = load_file(folder / "autoencoder" / "latents.safetensors")
-        model.latent_mean = statistics["latent_mean"]
-        model.latent_std = statistics["latent_std"]
+        model = replace(
+            model, latent_mean=statistics["latent_mean"], latent_std=statistics["latent_std"]
+        )
     model.autoencoder.eval()
     model.unet.eval()
     return model
@@ -121,7 +119,7 @@ def _text_encoder(config: dict[str, Any]) -> TextEncoder:
 # -- parts that diffusers reads -------------------------------------------------------------------
 
 
-def is_stable_diffusion(model: LatentDiffusion) -> bool:
+def is_stable_diffusion(model: ModelParts) -> bool:
     """Whether diffusers' StableDiffusionPipeline draws the same images from the same parts."""
     parts = model.text_encoder.parts
     return (
@@ -134,7 +132,7 @@ def is_stable_diffusion(model: LatentDiffusion) -> bool:
     )
 
 
-def _save_vae(model: LatentDiffusion, folder: Path) -> None:
+def _save_vae(model: ModelParts, folder: Path) -> None:
     """Write the AutoencoderKL with the latents' normalisation folded into its 1 x 1 convolutions.
 
     diffusers knows one scaling factor for all channels; folded in, the pipeline needs none, and
@@ -156,7 +154,7 @@ def _save_vae(model: LatentDiffusion, folder: Path) -> None:
     _save_half(state, folder / WEIGHTS)
 
 
-def _save_pipeline(model: LatentDiffusion, folder: Path) -> None:
+def _save_pipeline(model: ModelParts, folder: Path) -> None:
     """Add what makes the directory a StableDiffusionPipeline: its index and its text encoder."""
     part = model.text_encoder.parts[0]
     tokenizer, encoder = part.source.load(part.tokens)
@@ -177,7 +175,7 @@ def _save_pipeline(model: LatentDiffusion, folder: Path) -> None:
     write_json_atomically(folder / "model_index.json", index)
 
 
-def _latent_size(model: LatentDiffusion) -> int | tuple[int, int]:
+def _latent_size(model: ModelParts) -> int | tuple[int, int]:
     h, w = (side // model.autoencoder.config.factor for side in model.image_size)
     return h if h == w else (h, w)
 

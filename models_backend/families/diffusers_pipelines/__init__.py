@@ -1,0 +1,1 @@
+"""Pipelines that diffusers loads, sampled as they are."""
