@@ -26,7 +26,7 @@ from models_backend.checkpoint import METADATA, read_metadata
 from models_backend.data.manifest import MARK_NAME, Record, manifest_sha256, read_records
 from models_backend.data.opening import open_source
 from models_backend.data.shard_source import INDEX
-from models_backend.data.source import Source
+from models_backend.data.source import ImageSource
 from models_backend.data.tuning import images_sha256, pick, subset
 from models_backend.errors import InputError, ModelsError, run_cli
 from models_backend.files import read_json
@@ -74,7 +74,7 @@ class Images:
     licences: list[str]
     count: int
     records: list[Record]
-    source: Source | None
+    source: ImageSource | None
 
     @classmethod
     def of(cls, job: Job) -> Images:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from models_backend.errors import InputError
+from models_backend.files import sha256_of_bytes
 
 _KEY = 16
 _DTYPES: dict[torch.dtype, np.dtype[Any]] = {
@@ -106,3 +107,9 @@ def _cannot_write(folder: Path, error: OSError) -> InputError:
         f"the cache {folder} cannot be written ({error.strerror}); what it holds stays valid: free "
         "some space or name another cache_dir, then resume"
     )
+
+
+def content_key(*parts: bytes | str) -> bytes:
+    """Return a 16-byte key of some content, for a cache."""
+    joined = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
+    return bytes.fromhex(sha256_of_bytes(joined))[:16]

@@ -31,7 +31,7 @@ from models_backend.data.shard_source import (
     parquet_sample,
     tar_sample,
 )
-from models_backend.data.source import Sample
+from models_backend.data.source import CaptionedImage
 from models_backend.errors import InputError
 from models_backend.files import (
     read_json,
@@ -52,7 +52,7 @@ class _Entry:
 
     place: tuple[int, ...]
     name: str
-    read: Callable[[], tuple[tuple[int, ...], Sample]]
+    read: Callable[[], tuple[tuple[int, ...], CaptionedImage]]
     """Its place again, with the text that has the caption, and the sample; raises `InputError`."""
 
 
@@ -177,7 +177,7 @@ def _scan_parquet(path: Path, caption: str) -> Iterator[_Entry]:
         for row in range(count):
             place = (group, 0, row, 0)
 
-            def read(place: tuple[int, ...] = place) -> tuple[tuple[int, ...], Sample]:
+            def read(place: tuple[int, ...] = place) -> tuple[tuple[int, ...], CaptionedImage]:
                 return place, parquet_sample(path, place[0], place[2], caption)
 
             yield _Entry(place, f"{path}, row {row} of group {group}", read)
@@ -189,7 +189,7 @@ def _scan_tar(path: Path, caption: str) -> Iterator[_Entry]:
 
         def read(
             parts: dict[str, tuple[int, int]] = parts, name: str = name
-        ) -> tuple[tuple[int, ...], Sample]:
+        ) -> tuple[tuple[int, ...], CaptionedImage]:
             return _read_member(path, parts, name, caption)
 
         yield _Entry((), name, read)
@@ -214,7 +214,7 @@ def _members(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
 
 def _read_member(
     path: Path, parts: dict[str, tuple[int, int]], name: str, caption: str
-) -> tuple[tuple[int, ...], Sample]:
+) -> tuple[tuple[int, ...], CaptionedImage]:
     images, texts = _with_ending(parts, IMAGES), _with_ending(parts, _TEXTS)
     if not images:
         raise InputError(f"{name}: no image ({', '.join(IMAGES)})")

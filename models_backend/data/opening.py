@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from models_backend.data.manifest import MARK_NAME
+from models_backend.data.manifest_source import ManifestSource
 from models_backend.data.shard_source import INDEX, ShardSource
-from models_backend.data.source import ManifestSource, Source
+from models_backend.data.source import ImageSource
 
 
-def open_source(folder: Path) -> Source:
+def open_source(folder: Path) -> ImageSource:
     """Return the samples of a data directory or a folder of shards.
 
     Raises:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models_backend.data.source import Sample
+from models_backend.data.source import CaptionedImage
 from models_backend.errors import InputError
 from models_backend.files import read_json
 
@@ -55,7 +55,7 @@ class ShardSource:
         """Return (height, width) of every picture, an array (samples, 2) a shard."""
         return [np.stack([p["height"], p["width"]], axis=1) for p in self._places]
 
-    def read(self, shard: int, row: int) -> Sample:
+    def read(self, shard: int, row: int) -> CaptionedImage:
         """Return one sample."""
         path, place = self.files[shard], self._places[shard][row]
         if path.suffix == ".parquet":
@@ -66,16 +66,16 @@ class ShardSource:
         return tar_sample(data, text, f"{path}, sample {row}", self._caption)
 
 
-def tar_sample(data: bytes, text: bytes, name: str, caption: str) -> Sample:
+def tar_sample(data: bytes, text: bytes, name: str, caption: str) -> CaptionedImage:
     """Return a sample; its text is a JSON object, whose key `caption` counts, or a bare caption."""
     try:
         decoded = text.decode()
         if not decoded.lstrip().startswith("{"):
-            return Sample.of(data, {CAPTION: decoded}, name)
+            return CaptionedImage.of(data, {CAPTION: decoded}, name)
         fields = json.loads(decoded)
     except ValueError as error:
         raise InputError(f"{name}: its text is not UTF-8 or not JSON ({error})") from None
-    return Sample.of(data, fields, name, key=caption)
+    return CaptionedImage.of(data, fields, name, key=caption)
 
 
 @lru_cache(maxsize=64)
@@ -99,7 +99,7 @@ def parquet_rows(path: Path, group: int, caption: str) -> list[dict[str, Any]]:
     return rows
 
 
-def parquet_sample(path: Path, group: int, row: int, caption: str) -> Sample:
+def parquet_sample(path: Path, group: int, row: int, caption: str) -> CaptionedImage:
     """Return one row of a row group as a sample."""
     fields = dict(parquet_rows(path, group, caption)[row])
     name = f"{path}, row {row} of group {group}"
@@ -111,7 +111,7 @@ def parquet_sample(path: Path, group: int, row: int, caption: str) -> Sample:
             f"{name}: column image must hold the bytes of an image file, alone or in a struct of "
             "bytes and path"
         )
-    return Sample.of(data, fields, name, key=caption)
+    return CaptionedImage.of(data, fields, name, key=caption)
 
 
 def index_path(path: Path) -> Path:

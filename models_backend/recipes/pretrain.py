@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models_backend.data.dataset import load_images, to_unit_range
 from models_backend.data.manifest import Record
-from models_backend.data.source import Source
+from models_backend.data.source import ImageSource
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.measures.pixels import psnr
 from models_backend.nn.precision import refuse_without_bfloat16
@@ -35,7 +35,7 @@ def pretrain(
     data: Path,
     records: Sequence[Record],
     run: Path,
-    source: Source | None = None,
+    source: ImageSource | None = None,
     cache: Path | None = None,
 ) -> tuple[LatentDiffusion, dict[str, float]]:
     """Train from nothing; return the model and measured facts about it.

@@ -21,11 +21,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from models_backend.data.cache import TensorCache
+from models_backend.data.cache import TensorCache, content_key
 from models_backend.data.captions import CaptionMix, weighted_captions
 from models_backend.data.dataset import to_unit_range
+from models_backend.data.order import Order
 from models_backend.data.pictures import Bytes, bucket_sizes, decode, fit
-from models_backend.data.source import Order, Sample, Source, content_key
+from models_backend.data.source import CaptionedImage, ImageSource
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.text import TextEmbedding
 from models_backend.recipes.denoising import in_parts
@@ -39,7 +40,7 @@ _CHUNK = 8  # pictures one thread decodes at a time
 _TEXTS = 64
 
 
-def sample_pictures(source: Source, count: int, size: int, seed: int) -> Tensor:
+def sample_pictures(source: ImageSource, count: int, size: int, seed: int) -> Tensor:
     """Return up to `count` pictures, drawn evenly without replacement, as bytes (N, 3, size, size).
 
     The autoencoder is trained on them, and latents are normalised by them: a set larger than memory
@@ -61,7 +62,7 @@ def sample_pictures(source: Source, count: int, size: int, seed: int) -> Tensor:
 class _Read:
     """One sample of a batch, ready to be encoded; no picture where its latent is cached."""
 
-    sample: Sample
+    sample: CaptionedImage
     number: int
     size: tuple[int, int]
     key: bytes
@@ -72,7 +73,7 @@ class _Reader:
     """Reads the samples of the coming parts of batches in the background."""
 
     def __init__(
-        self, source: Source, order: Order, buckets: list[tuple[int, int]], trainer: Trainer
+        self, source: ImageSource, order: Order, buckets: list[tuple[int, int]], trainer: Trainer
     ) -> None:
         self._source, self._order, self.buckets = source, order, buckets
         self._trainer = trainer
@@ -151,7 +152,7 @@ class LatentCache:
             self._caches[size] = cache
         return self._caches[size]
 
-    def key(self, sample: Sample, size: tuple[int, int], flip: bool) -> bytes:
+    def key(self, sample: CaptionedImage, size: tuple[int, int], flip: bool) -> bytes:
         """Return the key of a sample's latent."""
         return content_key(sample.image, f"{size} {flip}")
 
@@ -191,7 +192,7 @@ class TextCache:
 
 def train_in_stages(
     model: LatentDiffusion,
-    source: Source,
+    source: ImageSource,
     config: PretrainConfig,
     *,
     run: Path,
@@ -218,7 +219,7 @@ def train_in_stages(
     model.to("cpu")
 
 
-def encode_captions(texts: TextCache, source: Source, mix: CaptionMix, share: slice) -> None:
+def encode_captions(texts: TextCache, source: ImageSource, mix: CaptionMix, share: slice) -> None:
     """Encode each caption that training may draw from a share of the samples, and the empty one."""
     places = [(s, row) for s, each in enumerate(source.sizes()) for row in range(len(each))][share]
     waiting = {"": None} if texts.lacks("") else {}
@@ -236,7 +237,7 @@ def encode_captions(texts: TextCache, source: Source, mix: CaptionMix, share: sl
 
 def _train_stage(
     model: LatentDiffusion,
-    source: Source,
+    source: ImageSource,
     config: PretrainConfig,
     stage: StageConfig,
     *,
@@ -335,7 +336,7 @@ class _StreamedStep:
         return torch.cat(parts)
 
 
-def choose(sample: Sample, mix: CaptionMix, u: float) -> str:
+def choose(sample: CaptionedImage, mix: CaptionMix, u: float) -> str:
     """Return one of a sample's captions, by `u` in [0, 1)."""
     captions = weighted_captions(sample.caption, sample.keywords, sample.style, mix)
     for text, weight in captions:

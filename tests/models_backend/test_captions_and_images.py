@@ -18,7 +18,7 @@ from models_backend.data.captions import (
     without_article,
 )
 from models_backend.data.dataset import CaptionTable, build_captions, load_images, to_unit_range
-from models_backend.data.sources import SOURCES
+from models_backend.data.emoji.packages import SOURCES
 from models_backend.errors import InputError
 from models_backend.nn.text import TextEmbedding, TextEncoder
 from tests.models_backend import tiny

@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 
 from models_backend.data import manifest, shard_source, shards
-from models_backend.data.cache import TensorCache
+from models_backend.data.cache import TensorCache, content_key
 from models_backend.data.indexing import index_folder
+from models_backend.data.manifest_source import ManifestSource
 from models_backend.data.opening import open_source
+from models_backend.data.order import Order
 from models_backend.data.pictures import bucket_sizes, decode, fit, nearest_buckets
-from models_backend.data.source import ManifestSource, Order, content_key
 from models_backend.errors import InputError
 from tests.models_backend import tiny
 

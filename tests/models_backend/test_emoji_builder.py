@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from models_backend.data import emoji, manifest, npm
-from models_backend.data.emoji import BuildRequest, Concept, build, is_complete
-from models_backend.data.sources import CAPTIONS_MEMBER, SOURCES, Package, Source
+from models_backend.data import manifest
+from models_backend.data.emoji import building as emoji
+from models_backend.data.emoji import npm
+from models_backend.data.emoji.building import BuildRequest, Concept, build, is_complete
+from models_backend.data.emoji.packages import CAPTIONS_MEMBER, SOURCES, EmojiSource, Package
 from models_backend.errors import DataBuildError, InputError
 from models_backend.files import sha256_of_file
 from models_backend.training.config import QualityTuneConfig, read_config
@@ -67,8 +69,8 @@ class Registry:
         return path
 
 
-def source(package: Package, key: str = "flatty", style: str = "flat") -> Source:
-    return Source(
+def source(package: Package, key: str = "flatty", style: str = "flat") -> EmojiSource:
+    return EmojiSource(
         key=key,
         package=package,
         style=style,
@@ -408,7 +410,7 @@ def test_the_wheel_named_in_the_message_is_the_one_make_installs(monkeypatch, tm
     with pytest.raises(DataBuildError) as caught:
         npm.npm_command()
     pin = str(caught.value).split()[-1]
-    makefile = Path(npm.__file__).resolve().parents[2] / "Makefile"
+    makefile = Path(npm.__file__).resolve().parents[3] / "Makefile"
     assert pin in makefile.read_text()
 
 
@@ -484,7 +486,7 @@ def test_our_concepts_are_distinct_and_labelled():
 
 def test_quality_tuning_list_only_names_our_concepts():
     known = {c.hexcode: c.label for c in emoji.read_concepts(emoji.CONCEPTS_FILE)}
-    lines = emoji.CONCEPTS_FILE.with_name("quality_tuning.tsv").read_text().splitlines()
+    lines = (emoji.CONCEPTS_FILE.parents[1] / "quality_tuning.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
     assert len(rows) > 100
     assert len({tuple(row) for row in rows}) == len(rows)
@@ -496,7 +498,7 @@ def test_quality_tuning_list_only_names_our_concepts():
 
 def test_quality_tuning_list_leaves_out_forty_concepts_to_measure_stopping_on():
     concepts = {c.hexcode for c in emoji.read_concepts(emoji.CONCEPTS_FILE)}
-    lines = emoji.CONCEPTS_FILE.with_name("quality_tuning.tsv").read_text().splitlines()
+    lines = (emoji.CONCEPTS_FILE.parents[1] / "quality_tuning.tsv").read_text().splitlines()
     listed = {line.split("\t")[1] for line in lines if line and not line.startswith("#")}
     config = read_config(Path("models_backend/configs/quality_tuned.toml"), [])
     assert isinstance(config, QualityTuneConfig)

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from models_backend.data.sources import Package
+from models_backend.data.emoji.packages import Package
 from models_backend.errors import DataBuildError
 from models_backend.files import sha512_of_file
 

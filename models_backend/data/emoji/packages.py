@@ -29,7 +29,7 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Source:
+class EmojiSource:
     """One drawing style: a package and where its images lie."""
 
     key: str
@@ -56,7 +56,7 @@ CAPTIONS_PACKAGE = Package(
 )
 CAPTIONS_MEMBER = "package/en/data.json"
 
-NOTO = Source(
+NOTO = EmojiSource(
     key="noto",
     package=Package(
         "emoji-datasource-google",
@@ -70,7 +70,7 @@ NOTO = Source(
     licence_url="https://github.com/googlefonts/noto-emoji/blob/main/LICENSE",
     attribution="Noto Emoji, Copyright Google LLC, Apache License 2.0",
 )
-TWEMOJI = Source(
+TWEMOJI = EmojiSource(
     key="twemoji",
     package=Package(
         "emoji-datasource-twitter",
@@ -84,7 +84,7 @@ TWEMOJI = Source(
     licence_url="https://github.com/jdecked/twemoji/blob/v15.0.2/LICENSE-GRAPHICS",
     attribution="Twemoji, Copyright Twitter, Inc and other contributors, CC-BY 4.0",
 )
-FLUENT = Source(
+FLUENT = EmojiSource(
     key="fluent",
     package=Package(
         "@lobehub/fluent-emoji-3d",
@@ -98,7 +98,7 @@ FLUENT = Source(
     licence_url="https://github.com/microsoft/fluentui-emoji/blob/main/LICENSE",
     attribution="Fluent Emoji, Copyright Microsoft Corporation, MIT; packaged by LobeHub",
 )
-NOTO_2017 = Source(
+NOTO_2017 = EmojiSource(
     key="noto-2017",
     package=Package(
         "emoji-datasource-google",
@@ -114,7 +114,7 @@ NOTO_2017 = Source(
     partial=True,
 )
 
-SOURCES: dict[str, Source] = {s.key: s for s in (NOTO, TWEMOJI, FLUENT, NOTO_2017)}
+SOURCES: dict[str, EmojiSource] = {s.key: s for s in (NOTO, TWEMOJI, FLUENT, NOTO_2017)}
 
 # The drawings of 2017, all redrawn since, are left out on purpose: no model is trained on them, so
 # that a simulated annotator can compare samples with a drawing nobody copied from.

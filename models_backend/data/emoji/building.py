@@ -24,14 +24,15 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from models_backend.data import manifest, npm
-from models_backend.data.sources import (
+from models_backend.data import manifest
+from models_backend.data.emoji import npm
+from models_backend.data.emoji.packages import (
     CAPTIONS_MEMBER,
     CAPTIONS_PACKAGE,
     DEFAULT_SOURCES,
     SOURCES,
+    EmojiSource,
     Package,
-    Source,
 )
 from models_backend.errors import DataBuildError, InputError, run_cli
 from models_backend.files import sha256_of_bytes, write_bytes_atomically, write_json_atomically
@@ -58,7 +59,7 @@ class Concept:
 class BuildRequest:
     """What a data set is to hold; equal requests give equal manifests."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[EmojiSource, ...]
     concepts: tuple[Concept, ...]
     size: int = 64
     """Side of the square images in pixels, 16..256."""
@@ -162,7 +163,11 @@ def _build(
 
 
 def _build_source(
-    out: Path, request: BuildRequest, source: Source, tarball: Path, keywords: dict[str, list[str]]
+    out: Path,
+    request: BuildRequest,
+    source: EmojiSource,
+    tarball: Path,
+    keywords: dict[str, list[str]],
 ) -> list[manifest.Record]:
     wanted = {
         path: concept for concept in request.concepts for path in _member_paths(source, concept)
@@ -191,7 +196,7 @@ def _build_source(
 
 
 def _record(
-    source: Source, concept: Concept, keywords: dict[str, list[str]], file: str, data: bytes
+    source: EmojiSource, concept: Concept, keywords: dict[str, list[str]], file: str, data: bytes
 ) -> manifest.Record:
     return manifest.Record(
         concept=concept.hexcode,
@@ -206,7 +211,7 @@ def _record(
     )
 
 
-def _member_paths(source: Source, concept: Concept) -> list[str]:
+def _member_paths(source: EmojiSource, concept: Concept) -> list[str]:
     # Packages disagree on whether the variation selector FE0F belongs in a file name.
     plain = concept.hexcode.replace("-fe0f", "")
     codes = dict.fromkeys([concept.hexcode, plain, f"{plain}-fe0f"])
@@ -267,7 +272,7 @@ def _check_disk(out: Path) -> None:
         )
 
 
-def _parse_sources(text: str) -> tuple[Source, ...]:
+def _parse_sources(text: str) -> tuple[EmojiSource, ...]:
     keys = [key.strip() for key in text.split(",") if key.strip()]
     for key in keys:
         if key not in SOURCES:
@@ -294,7 +299,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(options.out)
 
     return run_cli(run)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
