@@ -5,7 +5,7 @@ but the generator a caller gives or a seed written down. Votes share prompts and
 every interval here says in `method` which of the two it takes into account.
 
 `Votes` are about one pair of checkpoints and enter `win_rates`, `verdicts`, `sign_test`,
-`agreement`, `robustness`; `GalleryVotes` are about many and enter `rank`, `bootstrap`,
+`agreement`, `robustness`; `PairVotes` are about many and enter `rank`, `bootstrap`,
 `rank_robustness`.
 
 Naming: A and B are the two checkpoints compared, a win is a win of A, shares lie in [0, 1]. What
@@ -16,6 +16,7 @@ still describes its votes. What means nothing is refused with a `StatsError` tha
 from .inference.components import Components, stated_components, variance_components
 from .inference.estimates import Estimate, State
 from .inference.multiplicity import benjamini_hochberg, holm, max_t
+from .inference.plain import plain
 from .inference.power import StudyPlan, detectable_effect, plan_study, power_of
 from .pairs.difference import NetDifference, compare_nets
 from .pairs.groups import GroupTest, group_tests
@@ -54,6 +55,9 @@ from .people.profiles import (
     proportion,
 )
 from .people.reliability import Agreement, AgreementEstimate, agreement
+from .ranking.deciders import Decider, RankingRobustness
+from .ranking.gallery_report import rank_arms
+from .ranking.gallery_results import ArmPair, ArmRanking, Standing
 from .ranking.influence import RankRange, RankRobustness, rank_robustness
 from .ranking.rank_sets import RankSet, RankSets, rank_sets
 from .ranking.resampling import Bootstrap, bootstrap
@@ -66,25 +70,29 @@ from .votes.errors import (
     ItemAcrossPromptsError,
     LengthMismatchError,
     MissingIdError,
-    MixedCriteriaError,
     RowsError,
     SelfComparisonError,
     StatsError,
+    UnknownArmError,
     UnknownOptionError,
     UnknownOutcomeError,
 )
-from .votes.gallery import GalleryVotes
+from .votes.graded import GradedVotes, graded_votes
+from .votes.pairs import PairVotes
 
 __all__ = [
     "Agreement",
     "AgreementEstimate",
     "AnnotatorProfile",
     "Annotators",
+    "ArmPair",
+    "ArmRanking",
     "Bootstrap",
     "ColumnTypeError",
     "Components",
     "ConfidenceSequence",
     "DawidSkene",
+    "Decider",
     "Difference",
     "EarlyLook",
     "EmptyVotesError",
@@ -92,31 +100,34 @@ __all__ = [
     "ExactSignTest",
     "ExclusionEffect",
     "Flip",
-    "GalleryVotes",
+    "GradedVotes",
     "GroupTest",
     "ItemAcrossPromptsError",
     "LengthMismatchError",
     "MissingIdError",
-    "MixedCriteriaError",
     "NetDifference",
     "Outcome",
+    "PairVotes",
     "Proportion",
     "RankRange",
     "RankRobustness",
     "RankSet",
     "RankSets",
     "Ranking",
+    "RankingRobustness",
     "Robustness",
     "RowsError",
     "SelfComparisonError",
     "SideBias",
     "SignTest",
+    "Standing",
     "State",
     "StatsError",
     "Strength",
     "StudyPlan",
     "Tally",
     "TieWeight",
+    "UnknownArmError",
     "UnknownOptionError",
     "UnknownOutcomeError",
     "Verdict",
@@ -138,6 +149,7 @@ __all__ = [
     "exact_sign_test",
     "factorise",
     "fleiss_kappa",
+    "graded_votes",
     "group_tests",
     "gwet_ac1",
     "holm",
@@ -147,10 +159,12 @@ __all__ = [
     "nominal_alpha",
     "ordinal_alpha",
     "percent_agreement",
+    "plain",
     "plan_study",
     "power_of",
     "proportion",
     "rank",
+    "rank_arms",
     "rank_robustness",
     "rank_sets",
     "robustness",

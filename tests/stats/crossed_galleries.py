@@ -1,6 +1,6 @@
 """Votes on galleries for the tests: two published tables, and simulated votes of known truth.
 
-The simulated voter sees checkpoint c of prompt p at quality[c] + prompt effect[p, c] + annotator
+The simulated voter sees arm c of prompt p at quality[c] + prompt effect[p, c] + annotator
 effect[j, c], and compares two such values with noise of variance 1; a difference within -+ tie is
 a tie. Over new prompts and annotators the difference is normal, so the true shares of each pair
 are values of the normal distribution function, and the true strengths are those of the model
@@ -15,7 +15,7 @@ from math import sqrt
 
 import numpy as np
 
-from evalplatform.stats import GalleryVotes
+from evalplatform.stats import PairVotes
 from evalplatform.stats.ranking.davidson import Fit, PairCounts, fit
 
 from .crossed_votes import normal_cdf
@@ -48,7 +48,7 @@ ABILITIES = (1.5814, 1.4364, 1.2945, 1.2476, 1.1077, 0.6839)
 ABILITY_ERRORS = (0.3433, 0.3396, 0.3367, 0.3359, 0.3339, 0.3319)
 
 
-def games_of(*rows: tuple[object, object, int, int, int]) -> GalleryVotes:
+def games_of(*rows: tuple[object, object, int, int, int]) -> PairVotes:
     """Votes from rows (a, b, wins of a, wins of b, ties); each vote has its prompt and person."""
     votes = [
         (a, b, outcome)
@@ -57,12 +57,12 @@ def games_of(*rows: tuple[object, object, int, int, int]) -> GalleryVotes:
     ]
     a, b, outcome = zip(*votes, strict=True)
     number = np.arange(len(votes))
-    return GalleryVotes.from_columns(
-        model_a=a, model_b=b, outcome=outcome, prompt=number, annotator=number
+    return PairVotes.from_columns(
+        first=a, second=b, outcome=outcome, prompt=number, annotator=number
     )
 
 
-def baseball() -> GalleryVotes:
+def baseball() -> PairVotes:
     return games_of(
         *(
             (home, away, wins, losses, 0)
@@ -79,7 +79,7 @@ class GalleryDesign:
     prompts: int
     annotators: int
     votes_per_pair: int  # on each prompt, by as many people
-    prompt_sd: float  # of the difference of two checkpoints
+    prompt_sd: float  # of the difference of two arms
     annotator_sd: float
     quality: tuple[float, ...] = (0.45, 0.25, 0.2, 0.0)
     tie: float = 0.25
@@ -110,7 +110,7 @@ GALLERY_DESIGNS = {
 }
 
 
-def simulate_gallery(design: GalleryDesign, rng: np.random.Generator) -> GalleryVotes:
+def simulate_gallery(design: GalleryDesign, rng: np.random.Generator) -> PairVotes:
     """One study: every pair of every prompt is judged by people drawn from the pool."""
     m, k = len(design.quality), design.votes_per_pair
     first, second = np.array(design.pairs).T
@@ -126,15 +126,15 @@ def simulate_gallery(design: GalleryDesign, rng: np.random.Generator) -> Gallery
     x += by_prompt[prompt, a] - by_prompt[prompt, b]
     x += by_annotator[annotator, a] - by_annotator[annotator, b]
     outcome = np.where(x > design.tie, 0, np.where(x < -design.tie, 2, 1))
-    turned = rng.random(len(a)) < 0.5  # either checkpoint may come first
+    turned = rng.random(len(a)) < 0.5  # either arm may come first
     a, b = np.where(turned, b, a), np.where(turned, a, b)
     outcome = np.where(turned, 2 - outcome, outcome)
-    return GalleryVotes.from_columns(
-        model_a=a, model_b=b, outcome=outcome, prompt=prompt, annotator=annotator
+    return PairVotes.from_columns(
+        first=a, second=b, outcome=outcome, prompt=prompt, annotator=annotator
     )
 
 
-def uneven_gallery(seed: int = 3) -> GalleryVotes:
+def uneven_gallery(seed: int = 3) -> PairVotes:
     """Crossed votes with uneven numbers per prompt and repeated (prompt, annotator) pairs."""
     rng = np.random.default_rng(seed)
     design = GalleryDesign(25, 9, 2, prompt_sd=0.8, annotator_sd=0.6)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evalplatform.stats import GalleryVotes, State, UnknownOptionError, bootstrap, rank
+from evalplatform.stats import PairVotes, State, UnknownOptionError, bootstrap, rank
 from evalplatform.stats.ranking.davidson import fit, pair_counts
 from evalplatform.stats.ranking.sandwich import clustered_covariance
 
@@ -17,8 +17,8 @@ def base_votes(name="base"):
 def copied(votes, times):
     """Each vote repeated as often as it counts."""
     rows = np.repeat(np.arange(len(votes)), times)
-    names = ("model_a", "model_b", "outcome", "prompt", "annotator")
-    return GalleryVotes.from_columns(
+    names = ("first", "second", "outcome", "prompt", "annotator")
+    return PairVotes.from_columns(
         **{name: getattr(votes, name)[rows].astype(int) for name in names}
     )
 
@@ -65,7 +65,7 @@ def test_prompt_intervals_are_too_narrow_and_product_intervals_wider_than_two_wa
     ranking = rank(votes)
     width = np.empty(4)
     for one in ranking.strengths:
-        width[one.checkpoint] = one.high - one.low
+        width[one.arm] = one.high - one.low
     prompts, both = (
         bootstrap(votes, np.random.default_rng(1), replicates=400, resample=way)
         for way in ("prompts", "prompts_and_annotators")
@@ -120,9 +120,9 @@ def test_a_few_replicates_without_strengths_are_left_out():
         (games_of(("x", "y", 5, 0, 0)), "prompts", State.SEPARATED),
         (games_of(("x", "y", 0, 0, 5)), "prompts", State.NO_DECIDED_VOTES),
         (
-            GalleryVotes.from_columns(
-                model_a=["x"] * 3,
-                model_b=["y"] * 3,
+            PairVotes.from_columns(
+                first=["x"] * 3,
+                second=["y"] * 3,
                 outcome=["A", "B", "A"],
                 prompt=[1, 1, 1],
                 annotator=[1, 2, 3],
@@ -131,9 +131,9 @@ def test_a_few_replicates_without_strengths_are_left_out():
             State.ONE_PROMPT,
         ),
         (
-            GalleryVotes.from_columns(
-                model_a=["x"] * 3,
-                model_b=["y"] * 3,
+            PairVotes.from_columns(
+                first=["x"] * 3,
+                second=["y"] * 3,
                 outcome=["A", "B", "A"],
                 prompt=[1, 2, 3],
                 annotator=[1, 1, 1],

@@ -8,8 +8,8 @@ import pytest
 
 from evalplatform.stats import (
     ColumnTypeError,
-    GalleryVotes,
     MissingIdError,
+    PairVotes,
     RowsError,
     StatsError,
     Votes,
@@ -40,10 +40,10 @@ def test_missing_id_is_refused_whoever_wrote_it(column, missing):
 
 
 @pytest.mark.parametrize("missing", MISSING, ids=repr)
-def test_missing_checkpoint_of_a_gallery_is_refused(missing):
-    with pytest.raises(MissingIdError, match="model_b is missing"):
-        GalleryVotes.from_columns(
-            model_a=["x", "x"], model_b=["y", missing], outcome=[0, 1], prompt=[1, 2],
+def test_missing_arm_of_a_gallery_is_refused(missing):
+    with pytest.raises(MissingIdError, match="second is missing"):
+        PairVotes.from_columns(
+            first=["x", "x"], second=["y", missing], outcome=[0, 1], prompt=[1, 2],
             annotator=[1, 2],
         )  # fmt: skip
 
@@ -61,21 +61,21 @@ def test_masked_rows_are_refused_and_not_unmasked(build, column):
 def test_masked_rows_of_a_gallery_are_refused():
     masked = np.ma.masked_array([1, 2], mask=[False, True])
     with pytest.raises(MissingIdError, match="prompt is masked"):
-        GalleryVotes.from_columns(
-            model_a=[1, 1], model_b=[2, 2], outcome=[0, 1], prompt=masked, annotator=[1, 2]
+        PairVotes.from_columns(
+            first=[1, 1], second=[2, 2], outcome=[0, 1], prompt=masked, annotator=[1, 2]
         )
 
 
 def test_large_unsigned_ids_beside_signed_ones_stay_apart():
     big = 2**63
-    votes = GalleryVotes.from_columns(
-        model_a=np.array([big + 1, big + 2, big + 1], dtype=np.uint64),
-        model_b=np.array([1, 1, 2], dtype=np.int64),
+    votes = PairVotes.from_columns(
+        first=np.array([big + 1, big + 2, big + 1], dtype=np.uint64),
+        second=np.array([1, 1, 2], dtype=np.int64),
         outcome=[0, 2, 1],
         prompt=[1, 2, 3],
         annotator=[1, 2, 3],
     )
-    assert set(votes.checkpoints) == {big + 1, big + 2, 1, 2}
+    assert set(votes.arms) == {big + 1, big + 2, 1, 2}
 
 
 def test_side_of_a_decided_vote_must_be_left_or_right():

@@ -13,8 +13,7 @@ import statsmodels.api as sm
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
 from evalplatform.stats import (
-    GalleryVotes,
-    MixedCriteriaError,
+    PairVotes,
     State,
     UnknownOptionError,
     rank,
@@ -51,12 +50,12 @@ WINNER = [evalica.Winner.X, evalica.Winner.Draw, evalica.Winner.Y]
 
 
 def strengths_of(ranking):
-    return {one.checkpoint: one.value for one in ranking.strengths}
+    return {one.arm: one.value for one in ranking.strengths}
 
 
 def rows_of(votes):
     """Positions and outcomes as ordinary integers."""
-    columns = (votes.model_a, votes.model_b, votes.outcome, votes.prompt, votes.annotator)
+    columns = (votes.first, votes.second, votes.outcome, votes.prompt, votes.annotator)
     return [column.astype(int) for column in columns]
 
 
@@ -70,7 +69,7 @@ def test_davidsons_puddings_have_his_worths_and_ties():
     assert worth / worth.sum() == pytest.approx(PUDDING_WORTHS, abs=5e-5)
     assert ranking.nu.value == pytest.approx(PUDDING_NU, abs=5e-5)
     assert ranking.nu.low < PUDDING_NU < ranking.nu.high
-    assert [one.checkpoint for one in ranking.strengths] == [6, 2, 4, 3, 5, 1]
+    assert [one.arm for one in ranking.strengths] == [6, 2, 4, 3, 5, 1]
     assert [one.rank for one in ranking.strengths] == [1, 2, 3, 4, 5, 6]
     assert ranking.strengths[0].n_votes == 51 + 54 + 41 + 51 + 44
 
@@ -81,9 +80,9 @@ def test_baseball_has_agrestis_abilities_and_their_model_errors():
     gaps = [ranking.difference(team, "Baltimore").value for team in TEAMS[:-1]]
     assert gaps == pytest.approx(ABILITIES, abs=5e-5)
     covariance = clustered_covariance(votes, fit(pair_counts(votes)))
-    last = votes.checkpoints.index("Baltimore")
+    last = votes.arms.index("Baltimore")
     errors = np.sqrt(difference_variances(covariance.model)[last])
-    found = [errors[votes.checkpoints.index(team)] for team in TEAMS[:-1]]
+    found = [errors[votes.arms.index(team)] for team in TEAMS[:-1]]
     assert found == pytest.approx(ABILITY_ERRORS, abs=5e-5)
 
 
@@ -92,7 +91,7 @@ def test_without_ties_both_ways_equal_choix_and_evalica(ties):
     votes = decided(uneven_gallery())
     a, b, outcome, *_ = rows_of(votes)
     won = [(i, j) if y == 0 else (j, i) for i, j, y in zip(a, b, outcome, strict=True)]
-    theirs = choix.opt_pairwise(votes.n_checkpoints, won, alpha=0.0, tol=1e-12)
+    theirs = choix.opt_pairwise(votes.n_arms, won, alpha=0.0, tol=1e-12)
     ours = rank(votes, ties=ties)
     assert ours.values == pytest.approx(theirs - theirs.mean(), abs=1e-6)
     found = evalica.bradley_terry(
@@ -123,7 +122,7 @@ def davidson_loglik(params, a, b, outcome):
 def test_davidson_equals_a_general_optimiser_on_the_definition():
     votes = uneven_gallery()
     a, b, outcome, *_ = rows_of(votes)
-    start = np.zeros(votes.n_checkpoints + 1)
+    start = np.zeros(votes.n_arms + 1)
     found = scipy.optimize.minimize(
         lambda x: -davidson_loglik(x, a, b, outcome), start, method="BFGS", options={"gtol": 1e-7}
     )
@@ -137,7 +136,7 @@ def test_two_way_covariance_equals_statsmodels_where_all_clusters_are_of_one_siz
     design = GalleryDesign(12, 6, 6, prompt_sd=0.8, annotator_sd=0.6, tie=0.0)
     votes = simulate_gallery(design, np.random.default_rng(3))
     a, b, outcome, prompt, annotator = rows_of(votes)
-    design = np.zeros((len(votes), votes.n_checkpoints))
+    design = np.zeros((len(votes), votes.n_arms))
     design[np.arange(len(votes)), a] = 1.0
     design[np.arange(len(votes)), b] = -1.0
     logit = sm.GLM(outcome == 0, design[:, 1:], family=sm.families.Binomial())
@@ -203,7 +202,7 @@ def test_blocks_and_sorting_change_nothing(monkeypatch):
     whole = clustered_covariance(votes, fitted)
     monkeypatch.setattr("evalplatform.stats.votes.chunking.BLOCK", 50)
     monkeypatch.setattr("evalplatform.stats.ranking.sandwich._products_of_few", None)
-    monkeypatch.setattr(GalleryVotes, "__len__", lambda votes: 1)  # no table fits beside the votes
+    monkeypatch.setattr(PairVotes, "__len__", lambda votes: 1)  # no table fits beside the votes
     parts = clustered_covariance(votes, fitted)
     assert parts.two_way == pytest.approx(whole.two_way)
     assert parts.prompt == pytest.approx(whole.prompt)
@@ -230,7 +229,7 @@ def test_intervals_are_t_intervals_with_the_fewer_degrees_of_freedom():
     assert 7 < ranking.df < 8  # nine annotators, not quite evenly at work
     reach = scipy.stats.t.ppf(0.95, ranking.df)
     gap = ranking.difference(0, 3)
-    i, j = ranking.checkpoints.index(0), ranking.checkpoints.index(3)
+    i, j = ranking.arms.index(0), ranking.arms.index(3)
     assert gap.se == ranking.difference_se[i, j]
     assert (gap.low, gap.high) == pytest.approx(
         (gap.value - reach * gap.se, gap.value + reach * gap.se)
@@ -244,14 +243,14 @@ def test_intervals_are_t_intervals_with_the_fewer_degrees_of_freedom():
 def test_chances_are_those_of_the_model():
     ranking = rank(games_of(*PUDDINGS))
     win, tie, lose = ranking.chances(6, 1)
-    worth = dict(zip(ranking.checkpoints, np.exp(ranking.values), strict=True))
+    worth = dict(zip(ranking.arms, np.exp(ranking.values), strict=True))
     assert win / lose == pytest.approx(worth[6] / worth[1])
     assert tie / math.sqrt(win * lose) == pytest.approx(ranking.nu.value)
     assert win + tie + lose == pytest.approx(1.0)
     assert rank(games_of(*PUDDINGS), ties="half").chances(6, 1)[1] == 0.0
 
 
-def test_two_checkpoints_have_the_log_odds_of_their_decided_votes():
+def test_two_arms_have_the_log_odds_of_their_decided_votes():
     ranking = rank(games_of(("x", "y", 60, 20, 10)))
     assert ranking.difference("x", "y").value == pytest.approx(math.log(3))
     assert ranking.nu.value == pytest.approx(10 / math.sqrt(60 * 20))
@@ -297,9 +296,9 @@ def test_ties_alone_link_a_lead_where_they_count_half():
     assert ranking.difference("x", "y").value == pytest.approx(math.log(6.5 / 1.5))
 
 
-def test_a_checkpoint_without_votes_left_is_disconnected():
+def test_a_arm_without_votes_left_is_disconnected():
     votes = games_of(("x", "y", 3, 2, 1), ("y", "z", 4, 1, 0))
-    ranking = rank(votes.where(votes.model_b != votes.checkpoints.index("z")))
+    ranking = rank(votes.where(votes.second != votes.arms.index("z")))
     assert ranking.state is State.DISCONNECTED
 
 
@@ -324,9 +323,9 @@ def test_one_cluster_gives_strengths_but_no_intervals(column, state, words):
 
 def test_scores_that_cancel_in_every_cluster_do_not_pass_for_certainty():
     """Each person says A once and B once on each prompt: no cluster differs from any other."""
-    votes = GalleryVotes.from_columns(
-        model_a=["x"] * 8,
-        model_b=["y"] * 8,
+    votes = PairVotes.from_columns(
+        first=["x"] * 8,
+        second=["y"] * 8,
         outcome=["A", "B"] * 4,
         prompt=[1, 1, 1, 1, 2, 2, 2, 2],
         annotator=[1, 1, 2, 2, 1, 1, 2, 2],
@@ -335,16 +334,6 @@ def test_scores_that_cancel_in_every_cluster_do_not_pass_for_certainty():
     assert ranking.is_defined
     assert ranking.interval_state is State.NO_VARIATION
     assert "'x' and 'y'" in ranking.interval_reason
-
-
-def test_several_criteria_are_not_pooled():
-    columns = {"model_a": ["x"] * 4, "model_b": ["y"] * 4, "outcome": ["A", "B", "A", "TIE"]}
-    votes = GalleryVotes.from_columns(
-        **columns, prompt=[1, 1, 2, 2], annotator=[1, 2, 1, 2], criterion=["look", "text"] * 2
-    )
-    with pytest.raises(MixedCriteriaError, match=r"2 criteria: \['look', 'text'\]"):
-        rank(votes)
-    assert rank(votes.of_criterion("text")).n_votes == 2
 
 
 def test_options_outside_what_is_offered_are_refused():
@@ -395,9 +384,9 @@ def test_tables_of_any_imbalance_are_fitted_to_their_own_expectation():
         gaps = fitted.strengths[pairs.first] - fitted.strengths[pairs.second]
         win, tie, lose = chances(gaps, fitted.log_nu)
         surplus = n * (win - lose) - (pairs.counts[:, 0] - pairs.counts[:, 2])
-        net = np.bincount(pairs.first, surplus, pairs.n_checkpoints)
-        net -= np.bincount(pairs.second, surplus, pairs.n_checkpoints)
-        assert net == pytest.approx(np.zeros(pairs.n_checkpoints), abs=1e-5 * n.sum() ** 0.5)
+        net = np.bincount(pairs.first, surplus, pairs.n_arms)
+        net -= np.bincount(pairs.second, surplus, pairs.n_arms)
+        assert net == pytest.approx(np.zeros(pairs.n_arms), abs=1e-5 * n.sum() ** 0.5)
         ties = pairs.counts[:, 1].sum()
         assert (n * tie).sum() == pytest.approx(ties, abs=1e-5 * n.sum() ** 0.5)
 

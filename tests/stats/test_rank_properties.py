@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalplatform.stats import GalleryVotes, rank
+from evalplatform.stats import PairVotes, rank
 
 QUICK = settings(max_examples=80, deadline=None, derandomize=True)
-NAMES = ("model_a", "model_b", "outcome", "prompt", "annotator")
+NAMES = ("first", "second", "outcome", "prompt", "annotator")
 
 row = st.tuples(
     st.integers(0, 3), st.integers(1, 3), st.integers(0, 2), st.integers(0, 4), st.integers(0, 4)
@@ -23,19 +23,19 @@ ways = st.sampled_from(["davidson", "half"])
 
 
 def votes_of(columns):
-    return GalleryVotes.from_columns(**dict(zip(NAMES, columns, strict=True)))
+    return PairVotes.from_columns(**dict(zip(NAMES, columns, strict=True)))
 
 
 def same(one, other, names=None):
-    """Whether two rankings agree up to rounding, checkpoints matched by id (or by `names`)."""
+    """Whether two rankings agree up to rounding, arms matched by id (or by `names`)."""
     assert one.state is other.state
     assert one.interval_state is other.interval_state
     if one.values is None:
         return
-    names = names or (lambda checkpoint: checkpoint)
-    matched = {strength.checkpoint: strength for strength in other.strengths}
+    names = names or (lambda arm: arm)
+    matched = {strength.arm: strength for strength in other.strengths}
     for strength in one.strengths:
-        twin = matched[names(strength.checkpoint)]
+        twin = matched[names(strength.arm)]
         assert twin.rank == strength.rank or math.isclose(twin.value, strength.value, abs_tol=1e-6)
         for name in ("value", "se", "low", "high"):
             before, after = getattr(strength, name), getattr(twin, name)
@@ -55,12 +55,12 @@ def test_exchanging_the_sides_of_every_vote_changes_nothing(columns, ties):
 
 @QUICK
 @given(any_columns, st.permutations(range(4)), st.permutations(range(5)), ways)
-def test_names_of_checkpoints_prompts_and_annotators_change_nothing(columns, names, ids, ties):
+def test_names_of_arms_prompts_and_annotators_change_nothing(columns, names, ids, ties):
     names, ids = np.array(names), np.array(ids)
     a, b, outcome, prompt, annotator = columns
-    renamed = GalleryVotes.from_columns(
-        model_a=[f"m{one}" for one in names[a]],
-        model_b=[f"m{one}" for one in names[b]],
+    renamed = PairVotes.from_columns(
+        first=[f"m{one}" for one in names[a]],
+        second=[f"m{one}" for one in names[b]],
         outcome=outcome,
         prompt=[(int(one), "p") for one in ids[prompt]],
         annotator=ids[annotator] * 10**9,
@@ -68,7 +68,7 @@ def test_names_of_checkpoints_prompts_and_annotators_change_nothing(columns, nam
     same(
         rank(votes_of(columns), ties=ties),
         rank(renamed, ties=ties),
-        lambda checkpoint: f"m{names[checkpoint]}",
+        lambda arm: f"m{names[arm]}",
     )
 
 

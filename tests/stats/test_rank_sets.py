@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from evalplatform.stats import GalleryVotes, State, UnknownOptionError, rank, rank_sets
+from evalplatform.stats import PairVotes, State, UnknownOptionError, rank, rank_sets
 from evalplatform.stats.ranking.strengths import ranks_of
 
 from .crossed_galleries import (
@@ -23,8 +23,8 @@ def rng(seed=1):
     return np.random.default_rng(seed)
 
 
-def by_checkpoint(found):
-    return {one.checkpoint: one for one in found.sets}
+def by_arm(found):
+    return {one.arm: one for one in found.sets}
 
 
 def test_sets_are_counts_of_pairs_whose_joint_interval_leaves_zero():
@@ -34,9 +34,9 @@ def test_sets_are_counts_of_pairs_whose_joint_interval_leaves_zero():
         gaps = [ranking.difference(team, other) for other in TEAMS if other != team]
         above = sum(gap.value > found.quantile * gap.se for gap in gaps)
         below = sum(-gap.value > found.quantile * gap.se for gap in gaps)
-        one = by_checkpoint(found)[team]
+        one = by_arm(found)[team]
         assert (one.low, one.high) == (1 + below, len(TEAMS) - above)
-    assert by_checkpoint(found)["Baltimore"].low > 1, "the example tells nobody apart"
+    assert by_arm(found)["Baltimore"].low > 1, "the example tells nobody apart"
     assert any(one.high < len(TEAMS) for one in found.sets)
 
 
@@ -46,7 +46,7 @@ def test_critical_value_is_bonferronis_for_all_pairs():
     assert rank_sets(ranking, rng()).quantile == pytest.approx(expected)
 
 
-def test_two_checkpoints_need_no_adjustment():
+def test_two_arms_need_no_adjustment():
     ranking = rank(games_of(("x", "y", 60, 40, 10)))
     found = rank_sets(ranking, rng(), draws=200_000)
     assert found.quantile == pytest.approx(scipy.stats.t.ppf(0.975, ranking.df))
@@ -78,7 +78,7 @@ def test_another_generator_changes_the_chances_alone():
 
 def test_a_higher_level_never_narrows_a_set():
     ranking = rank(baseball())
-    narrow, wide = (by_checkpoint(rank_sets(ranking, rng(), level)) for level in (0.5, 0.999))
+    narrow, wide = (by_arm(rank_sets(ranking, rng(), level)) for level in (0.5, 0.999))
     for team in TEAMS:
         assert wide[team].low <= narrow[team].low <= narrow[team].high <= wide[team].high
 
@@ -86,7 +86,7 @@ def test_a_higher_level_never_narrows_a_set():
 def test_tiers_begin_where_the_head_is_clearly_better():
     rows = [("a", "b", 60, 55, 9), ("a", "c", 300, 20, 9), ("b", "c", 300, 20, 9)]
     rows += [("c", "d", 62, 60, 9), ("a", "d", 300, 20, 9), ("b", "d", 300, 20, 9)]
-    sets = by_checkpoint(rank_sets(rank(games_of(*rows)), rng()))
+    sets = by_arm(rank_sets(rank(games_of(*rows)), rng()))
     assert {name: one.tier for name, one in sets.items()} == {"a": 1, "b": 1, "c": 2, "d": 2}
     assert {name: (one.low, one.high) for name, one in sets.items()} == {
         "a": (1, 2),
@@ -105,9 +105,9 @@ def test_equal_strengths_share_the_better_rank():
     [
         (games_of(("x", "y", 5, 0, 0)), State.SEPARATED),
         (
-            GalleryVotes.from_columns(
-                model_a=["x"] * 4,
-                model_b=["y"] * 4,
+            PairVotes.from_columns(
+                first=["x"] * 4,
+                second=["y"] * 4,
                 outcome=["A", "B", "A", "A"],
                 prompt=[1] * 4,
                 annotator=[1, 2, 3, 4],
@@ -138,11 +138,11 @@ def test_all_true_ranks_lie_in_their_sets_in_almost_every_study():
     held = []
     for _ in range(150):
         found = rank_sets(rank(simulate_gallery(design, generator)), generator, draws=500)
-        held.append(all(one.low <= true_rank[one.checkpoint] <= one.high for one in found.sets))
+        held.append(all(one.low <= true_rank[one.arm] <= one.high for one in found.sets))
     assert np.mean(held) >= 0.92
 
 
-def test_equal_checkpoints_are_rarely_told_apart_by_few_people_of_strong_habits():
+def test_equal_arms_are_rarely_told_apart_by_few_people_of_strong_habits():
     """All are first. The covariance of six people is a poor guide to the largest of 45 gaps."""
     design = GalleryDesign(30, 6, 2, prompt_sd=0.45, annotator_sd=1.0, quality=(0.0,) * 10)
     generator = rng(3)

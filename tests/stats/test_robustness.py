@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from evalplatform.stats import (
     ColumnTypeError,
-    GalleryVotes,
     LengthMismatchError,
+    PairVotes,
     State,
     UnknownOptionError,
     Votes,
@@ -124,15 +124,15 @@ def test_rank_ranges_are_those_of_the_rankings_without_one_annotator(monkeypatch
     ranks = {}
     for at in range(len(votes.annotators)):
         for one in rank(votes.where(votes.annotator != at)).strengths:
-            ranks.setdefault(one.checkpoint, []).append((one.rank, one.value))
+            ranks.setdefault(one.arm, []).append((one.rank, one.value))
     assert found.undefined_without == ()
     for one, strength in zip(found.ranges, rank(votes).strengths, strict=True):
-        assert (one.checkpoint, one.rank) == (strength.checkpoint, strength.rank)
-        places, values = zip(*ranks[one.checkpoint], strict=True)
+        assert (one.arm, one.rank) == (strength.arm, strength.rank)
+        places, values = zip(*ranks[one.arm], strict=True)
         assert (one.low, one.high) == (min(one.rank, *places), max(one.rank, *places))
         assert (one.strength_low, one.strength_high) == pytest.approx((min(values), max(values)))
     first = found.ranges[0]
-    others = [places[0] for places in ranks[first.checkpoint]]
+    others = [places[0] for places in ranks[first.arm]]
     assert len(found.leader_changes) == sum(place > 1 for place in others)
 
 
@@ -142,13 +142,13 @@ def test_the_person_who_makes_the_leader_is_named():
 
     rows = votes_by("ana", 4, 5) + votes_by("ben", 9, 1) + votes_by("eva", 3, 5)
     a, b, outcome, annotator = zip(*rows, strict=True)
-    votes = GalleryVotes.from_columns(
-        model_a=a, model_b=b, outcome=outcome, prompt=range(len(a)), annotator=annotator
+    votes = PairVotes.from_columns(
+        first=a, second=b, outcome=outcome, prompt=range(len(a)), annotator=annotator
     )
     for ties in ("davidson", "half"):
         found = rank_robustness(votes, ties=ties)
         assert found.leader_changes == ("ben",)
-        assert [(one.checkpoint, one.low, one.high) for one in found.ranges] == [
+        assert [(one.arm, one.low, one.high) for one in found.ranges] == [
             ("x", 1, 2),
             ("y", 1, 2),
         ]
@@ -169,9 +169,9 @@ def test_a_ranking_that_needs_one_annotator_says_so():
     [
         (games_of(("x", "y", 3, 0, 0)), State.SEPARATED),
         (
-            GalleryVotes.from_columns(
-                model_a=["x"] * 2,
-                model_b=["y"] * 2,
+            PairVotes.from_columns(
+                first=["x"] * 2,
+                second=["y"] * 2,
                 outcome=["A", "B"],
                 prompt=[1, 2],
                 annotator=[1, 1],

@@ -1,6 +1,6 @@
 """Davidson's model of paired comparisons with ties, fitted to counts.
 
-For checkpoints i and j with strengths theta_i, theta_j (natural log scale) and d = theta_i -
+For arms i and j with strengths theta_i, theta_j (natural log scale) and d = theta_i -
 theta_j, the chances of a win of i, a tie and a win of j stand as
 
     exp(d / 2) : nu : exp(-d / 2).
@@ -23,7 +23,7 @@ from ..inference.clustering import FloatArray
 from ..votes.chunking import CHUNK, chunks
 from ..votes.columns import BoolColumn, IntColumn
 from ..votes.errors import UnknownOptionError
-from ..votes.gallery import GalleryVotes
+from ..votes.pairs import PairVotes
 
 Ties = Literal["davidson", "half"]
 
@@ -36,18 +36,18 @@ _TOLERANCE = 1e-6  # of the last step, on the log scale; what is left is about i
 
 @dataclass(frozen=True, eq=False)
 class PairCounts:
-    """Outcomes of every pair of checkpoints that was compared, i < j.
+    """Outcomes of every pair of arms that was compared, i < j.
 
     Attributes:
         first, second: positions i and j, one entry per pair (K).
         counts: wins of i, ties, wins of j: (K, 3), or (replicates, K, 3). May be fractions.
-        n_checkpoints: M.
+        n_arms: M.
     """
 
     first: IntColumn
     second: IntColumn
     counts: FloatArray
-    n_checkpoints: int
+    n_arms: int
 
     def has_ties(self) -> bool:
         return bool(self.counts[..., 1].any())
@@ -84,22 +84,22 @@ def check_ties(ties: str) -> None:
         raise UnknownOptionError(f"ties is {ties!r}; accepted are 'davidson' and 'half'.")
 
 
-def pair_counts(votes: GalleryVotes) -> PairCounts:
+def pair_counts(votes: PairVotes) -> PairCounts:
     """Count the outcomes of each pair in one pass over the votes."""
-    size = votes.n_checkpoints**2 * 3
+    size = votes.n_arms**2 * 3
     table = np.zeros(size, dtype=np.int64)
     for rows in chunks(len(votes), max(CHUNK, size)):
         table += np.bincount(votes.cells(rows), minlength=size)
-    return fold(table.astype(np.float64), votes.n_checkpoints)
+    return fold(table.astype(np.float64), votes.n_arms)
 
 
-def fold(table: FloatArray, n_checkpoints: int) -> PairCounts:
-    """Pair counts from counts by `GalleryVotes.cells`, (..., M * M * 3)."""
-    square = table.reshape(*table.shape[:-1], n_checkpoints, n_checkpoints, 3)
-    first, second = np.triu_indices(n_checkpoints, 1)
+def fold(table: FloatArray, n_arms: int) -> PairCounts:
+    """Pair counts from counts by `PairVotes.cells`, (..., M * M * 3)."""
+    square = table.reshape(*table.shape[:-1], n_arms, n_arms, 3)
+    first, second = np.triu_indices(n_arms, 1)
     counts = square[..., first, second, :] + square[..., second, first, ::-1]
     seen = counts.any(axis=(*range(counts.ndim - 2), -1))
-    return PairCounts(first[seen], second[seen], counts[..., seen, :], n_checkpoints)
+    return PairCounts(first[seen], second[seen], counts[..., seen, :], n_arms)
 
 
 def fit(pairs: PairCounts, *, start: Fit | None = None) -> Fit:
@@ -114,7 +114,7 @@ def fit(pairs: PairCounts, *, start: Fit | None = None) -> Fit:
         converged = np.abs(step).max(axis=-1) < _TOLERANCE
         if converged.all():
             break
-    theta = params[..., : pairs.n_checkpoints]
+    theta = params[..., : pairs.n_arms]
     return Fit(
         strengths=theta - theta.mean(axis=-1, keepdims=True),
         log_nu=params[..., -1] if model.with_ties else None,
@@ -168,7 +168,7 @@ class _Model:
 
     @classmethod
     def of(cls, pairs: PairCounts) -> _Model:
-        design = np.zeros((len(pairs.first), pairs.n_checkpoints))
+        design = np.zeros((len(pairs.first), pairs.n_arms))
         rows = np.arange(len(pairs.first))
         design[rows, pairs.first], design[rows, pairs.second] = 1.0, -1.0
         wins, ties, losses = (pairs.counts[..., outcome] for outcome in range(3))
@@ -182,10 +182,10 @@ class _Model:
         )
 
     def start(self, fitted: Fit | None) -> FloatArray:
-        shape = (*self.n.shape[:-1], self.pairs.n_checkpoints + self.with_ties)
+        shape = (*self.n.shape[:-1], self.pairs.n_arms + self.with_ties)
         params = np.zeros(shape)
         if fitted is not None:
-            params[..., : self.pairs.n_checkpoints] = fitted.strengths
+            params[..., : self.pairs.n_arms] = fitted.strengths
         if self.with_ties:
             share = np.clip(self.n_ties / self.n.sum(axis=-1), 1e-6, 1.0 - 1e-6)
             params[..., -1] = np.log(2.0 * share / (1.0 - share))  # where all are equally strong
@@ -194,7 +194,7 @@ class _Model:
         return params
 
     def at(self, params: FloatArray) -> _Point:
-        m = self.pairs.n_checkpoints
+        m = self.pairs.n_arms
         log_nu = params[..., m:] if self.with_ties else None
         d = params[..., :m] @ self.design.T
         win, tie, lose = chances(d, log_nu)
@@ -217,7 +217,7 @@ class _Model:
 
     def _information(self, weight: FloatArray, shape: tuple[int, ...]) -> FloatArray:
         """The theta block: a weighted graph Laplacian, filled in without a dense product."""
-        m = self.pairs.n_checkpoints
+        m = self.pairs.n_arms
         information = np.zeros((*shape, shape[-1]))
         information[..., self.pairs.first, self.pairs.second] = -weight
         information[..., self.pairs.second, self.pairs.first] = -weight
@@ -226,9 +226,9 @@ class _Model:
         return information
 
 
-def regular(information: FloatArray, n_checkpoints: int) -> FloatArray:
+def regular(information: FloatArray, n_arms: int) -> FloatArray:
     """`information` with curvature along theta + constant, which changes nothing across it."""
-    m = n_checkpoints
+    m = n_arms
     scale = np.trace(information[..., :m, :m], axis1=-2, axis2=-1) / m**2
     raised = information.copy()
     raised[..., :m, :m] += np.maximum(scale, 1e-300)[..., None, None]

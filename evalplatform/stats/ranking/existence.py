@@ -3,7 +3,7 @@
 The strengths are finite and unique if and only if the votes rule out every direction in which the
 likelihood never falls:
 
-- every split of the checkpoints into two groups is crossed by wins (or ties) both ways: the
+- every split of the arms into two groups is crossed by wins (or ties) both ways: the
   graph with an edge from winner to loser, and both ways for a tie, is strongly connected (Ford
   1957);
 - for Davidson's model with ties, also theta differences cannot grow together with nu: no theta
@@ -30,37 +30,50 @@ _SHOWN = 5
 
 
 def existence(pairs: PairCounts, labels: Sequence[Hashable], ties: Ties) -> tuple[State, str]:
-    """DEFINED, or why the votes leave the strengths of these checkpoints open.
+    """DEFINED, or why the votes leave the strengths of these arms open.
 
     >>> counts = np.array([[3.0, 0.0, 0.0]])
     >>> existence(PairCounts(np.array([0]), np.array([1]), counts, 2), ["x", "y"], "davidson")[1]
     "'x' never loses to the others (y), so its lead has no upper bound."
     """
-    m = pairs.n_checkpoints
+    m = pairs.n_arms
     wins = pairs.counts[:, 0] > 0
     tied = pairs.counts[:, 1] > 0
     losses = pairs.counts[:, 2] > 0
-    joined = _components(np.r_[pairs.first], np.r_[pairs.second], m, "weak")
+    joined = components(np.r_[pairs.first], np.r_[pairs.second], m, "weak")
     if len(np.unique(joined)) > 1:
         parts = "; ".join(_named(labels, joined == one) for one in np.unique(joined))
-        return State.DISCONNECTED, f"No votes link these groups of checkpoints: {parts}."
+        return State.DISCONNECTED, f"No votes link these groups of arms: {parts}."
     if not (wins | losses).any():
-        return State.NO_DECIDED_VOTES, "Every vote is a tie, so no checkpoint is ahead of another."
+        return State.NO_DECIDED_VOTES, "Every vote is a tie, so no arm is ahead of another."
     winner = np.r_[pairs.first[wins | tied], pairs.second[losses | tied]]
     loser = np.r_[pairs.second[wins | tied], pairs.first[losses | tied]]
-    strong = _components(winner, loser, m, "strong")
+    strong = components(winner, loser, m, "strong")
     if len(np.unique(strong)) > 1:
         return State.SEPARATED, _unbeaten(labels, strong, winner, loser)
     if ties == "davidson" and tied.any() and not _bounded_with_ties(pairs, wins, tied, losses):
         reason = (
-            "Every win is from a stronger to a weaker checkpoint with no win the other way round, "
+            "Every win is from a stronger to a weaker arm with no win the other way round, "
             "so strengths and ties grow together without bound. ties='half' has no such limit."
         )
         return State.SEPARATED, reason
     return State.DEFINED, ""
 
 
-def _components(tail: np.ndarray, head: np.ndarray, count: int, connection: str) -> np.ndarray:
+def usable_ties(pairs: PairCounts, labels: Sequence[Hashable]) -> tuple[Ties, State, str]:
+    """Davidson's model where it has a maximum, ties as half wins where that alone has one.
+
+    Returns the way with ties, and its `existence`.
+    """
+    state, reason = existence(pairs, labels, "davidson")
+    if state is State.SEPARATED:
+        half_state, half_reason = existence(pairs, labels, "half")
+        if half_state is State.DEFINED:
+            return "half", half_state, half_reason
+    return "davidson", state, reason
+
+
+def components(tail: np.ndarray, head: np.ndarray, count: int, connection: str) -> np.ndarray:
     graph = sparse.coo_array((np.ones(len(tail)), (tail, head)), shape=(count, count))
     labels: np.ndarray = csgraph.connected_components(graph.tocsr(), connection=connection)[1]
     return labels
@@ -91,8 +104,8 @@ def _bounded_with_ties(
     # theta_head <= theta_tail + bound along each edge
     tail, head = np.r_[up, a, b], np.r_[low, b, a]
     bound = np.r_[np.full(len(up), -1.0), np.ones(2 * len(a))]
-    theta = np.zeros(pairs.n_checkpoints)
-    for _ in range(pairs.n_checkpoints + 1):
+    theta = np.zeros(pairs.n_arms)
+    for _ in range(pairs.n_arms + 1):
         lower = theta.copy()
         np.minimum.at(lower, head, theta[tail] + bound)
         if np.array_equal(lower, theta):

@@ -12,8 +12,7 @@ from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..votes.chunking import chunks, count_codes
 from ..votes.columns import IntColumn
-from ..votes.errors import MixedCriteriaError
-from ..votes.gallery import GalleryVotes
+from ..votes.pairs import PairVotes
 from .davidson import PairCounts, Ties, check_ties, fit, pair_counts
 from .existence import existence
 from .pair_tables import TABLE, Fold, defined_among
@@ -24,9 +23,9 @@ _TOGETHER = 50  # rankings without one annotator that are fitted at once
 
 @dataclass(frozen=True, kw_only=True)
 class RankRange:
-    """Ranks and strengths of one checkpoint over all rankings without one annotator."""
+    """Ranks and strengths of one arm over all rankings without one annotator."""
 
-    checkpoint: Hashable
+    arm: Hashable
     rank: int
     low: int
     high: int
@@ -40,8 +39,8 @@ class RankRobustness:
     """How much a ranking hangs on single people, see `rank_robustness`.
 
     Attributes:
-        ranges: one per checkpoint, strongest first; empty where undefined.
-        leader_changes: ids of annotators without whom another checkpoint is first.
+        ranges: one per arm, strongest first; empty where undefined.
+        leader_changes: ids of annotators without whom another arm is first.
         undefined_without: ids of annotators without whom the votes leave the strengths open;
             they are not in the ranges.
         state, reason: as in `Ranking`.
@@ -54,7 +53,7 @@ class RankRobustness:
     reason: str
 
 
-def rank_robustness(votes: GalleryVotes, *, ties: Ties = "davidson") -> RankRobustness:
+def rank_robustness(votes: PairVotes, *, ties: Ties = "davidson") -> RankRobustness:
     """Rank the gallery once more without each annotator, and give the range of ranks.
 
     Formula. `rank`'s strengths, refitted to all votes but those of one annotator, for each.
@@ -64,17 +63,15 @@ def rank_robustness(votes: GalleryVotes, *, ties: Ties = "davidson") -> RankRobu
     How to read. As for `robustness`: this describes these votes. A range of 1 to 1 says that no
     single person decides who is first; `rank_sets` says what other people might.
 
-    >>> votes = GalleryVotes.from_columns(
-    ...     model_a=["x"] * 12, model_b=["y"] * 12, outcome=["A", "A", "B"] * 4,
+    >>> votes = PairVotes.from_columns(
+    ...     first=["x"] * 12, second=["y"] * 12, outcome=["A", "A", "B"] * 4,
     ...     prompt=range(12), annotator=["ana", "ben", "eva"] * 4)
-    >>> [(one.checkpoint, one.low, one.high) for one in rank_robustness(votes).ranges]
+    >>> [(one.arm, one.low, one.high) for one in rank_robustness(votes).ranges]
     [('x', 1, 1), ('y', 1, 2)]
     """
     check_ties(ties)
-    if votes.criterion is not None and len(np.unique(votes.criterion)) > 1:
-        raise MixedCriteriaError("Choose one criterion, by votes.of_criterion.")
     pairs = pair_counts(votes)
-    state, reason = existence(pairs, votes.checkpoints, ties)
+    state, reason = existence(pairs, votes.arms, ties)
     present = np.flatnonzero(count_codes(votes.annotator, len(votes.annotators)))
     if state is State.DEFINED and len(present) < 2:
         state = State.ONE_ANNOTATOR
@@ -109,7 +106,7 @@ def rank_robustness(votes: GalleryVotes, *, ties: Ties = "davidson") -> RankRobu
 
 
 def _without_each(
-    votes: GalleryVotes, pairs: PairCounts, present: IntColumn, ties: Ties
+    votes: PairVotes, pairs: PairCounts, present: IntColumn, ties: Ties
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Strengths without each annotator present, and which of these are defined."""
     whole = fit(pairs.with_half_ties() if ties == "half" else pairs)
@@ -128,17 +125,17 @@ def _without_each(
                 strengths.append(fitted.strengths[fitted.converged])
                 fits[fits] = fitted.converged
             defined.append(fits)
-    nothing = np.empty((0, votes.n_checkpoints))
+    nothing = np.empty((0, votes.n_arms))
     return np.concatenate([nothing, *strengths]), np.concatenate(defined)
 
 
 def _ranges_of(
-    votes: GalleryVotes, whole: FloatArray, strengths: FloatArray, ranks: IntColumn
+    votes: PairVotes, whole: FloatArray, strengths: FloatArray, ranks: IntColumn
 ) -> tuple[RankRange, ...]:
     place = ranks_of(whole)
     return tuple(
         RankRange(
-            checkpoint=votes.checkpoints[at],
+            arm=votes.arms[at],
             rank=int(place[at]),
             low=min(int(ranks[:, at].min()), int(place[at])),
             high=max(int(ranks[:, at].max()), int(place[at])),

@@ -11,7 +11,7 @@ from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..votes.chunking import CHUNK, Codes, blocks, chunks, without_gaps
 from ..votes.columns import BoolColumn, IntColumn
-from ..votes.gallery import GalleryVotes
+from ..votes.pairs import PairVotes
 from .davidson import PairCounts, Ties
 from .existence import existence
 
@@ -22,14 +22,14 @@ TABLE = 1 << 20  # entries of a table held at once
 class Fold:
     """Counts of votes by (pair, outcome): the columns are those of `PairCounts.counts`, flat."""
 
-    votes: GalleryVotes
-    folded: IntColumn  # (pair, outcome) of each of `GalleryVotes.cells`
+    votes: PairVotes
+    folded: IntColumn  # (pair, outcome) of each of `PairVotes.cells`
     size: int
     table: FloatArray | None  # prompt x (pair, outcome), where it is small
 
     @classmethod
-    def of(cls, votes: GalleryVotes, pairs: PairCounts) -> Fold:
-        m = votes.n_checkpoints
+    def of(cls, votes: PairVotes, pairs: PairCounts) -> Fold:
+        m = votes.n_arms
         folded = np.zeros((m, m, 3), dtype=np.int64)
         cells = np.arange(len(pairs.first) * 3).reshape(-1, 3)
         folded[pairs.first, pairs.second] = cells
@@ -75,9 +75,7 @@ class Fold:
         return table.reshape(high - low, self.size)
 
 
-def defined_among(
-    drawn: PairCounts, pairs: PairCounts, votes: GalleryVotes, ties: Ties
-) -> BoolColumn:
+def defined_among(drawn: PairCounts, pairs: PairCounts, votes: PairVotes, ties: Ties) -> BoolColumn:
     """Which of several counts, made of parts of the study's votes, have strengths.
 
     Only those that lack an outcome of a pair that the study has can lack strengths, and those
@@ -88,8 +86,8 @@ def defined_among(
     for row in np.flatnonzero(lacking):
         one = replace(drawn, counts=drawn.counts[row])
         seen = one.counts.any(axis=1)
-        one = PairCounts(one.first[seen], one.second[seen], one.counts[seen], one.n_checkpoints)
+        one = PairCounts(one.first[seen], one.second[seen], one.counts[seen], one.n_arms)
         fewer_parameters = ties == "davidson" and pairs.has_ties() and not one.has_ties()
-        state, _ = existence(one, votes.checkpoints, ties)
+        state, _ = existence(one, votes.arms, ties)
         defined[row] = state is State.DEFINED and not fewer_parameters
     return defined

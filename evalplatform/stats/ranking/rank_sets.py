@@ -13,18 +13,20 @@ from ..inference.estimates import State
 from ..inference.intervals import check_level, t_quantile
 from ..inference.multiplicity import joint_draws
 from ..votes.errors import UnknownOptionError
-from ..votes.gallery import Labels
+from ..votes.pairs import Labels
 from .results import Ranking
+
+DRAWS = 10_000  # of strengths, for chances of ranks
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankSet:
-    """The ranks one checkpoint may have: every rank from `low` (best) to `high`.
+    """The ranks one arm may have: every rank from `low` (best) to `high`.
 
     `tier` is explained in `rank_sets`.
     """
 
-    checkpoint: Hashable
+    arm: Hashable
     rank: int
     low: int
     high: int
@@ -36,9 +38,9 @@ class RankSets:
     """Confidence sets for the ranks of a gallery, see `rank_sets`.
 
     Attributes:
-        sets: one per checkpoint, strongest first; empty where undefined.
-        chances: (M, M); row i, column k - 1 holds P(rank = k) of `checkpoints[i]`; or None.
-        checkpoints: ids, in the order of the ranking.
+        sets: one per arm, strongest first; empty where undefined.
+        chances: (M, M); row i, column k - 1 holds P(rank = k) of `arms[i]`; or None.
+        arms: ids, in the order of the ranking.
         quantile: the critical value for all pairs at once; None where undefined.
         level, draws: as asked for.
         method, state, reason: as in `Ranking`.
@@ -46,7 +48,7 @@ class RankSets:
 
     sets: tuple[RankSet, ...]
     chances: FloatArray | None
-    checkpoints: Labels
+    arms: Labels
     quantile: float | None
     level: float
     draws: int
@@ -60,15 +62,15 @@ def rank_sets(
     rng: np.random.Generator,
     level: float = 0.95,
     *,
-    draws: int = 10_000,
+    draws: int = DRAWS,
 ) -> RankSets:
-    """Confidence sets that hold the true ranks of all checkpoints at once with chance `level`.
+    """Confidence sets that hold the true ranks of all arms at once with chance `level`.
 
     Formula. i is above j if theta_i - theta_j > q se_ij, with q the t quantile that all
     M (M - 1) / 2 pairs keep to at once by Bonferroni's inequality. The set of i runs from
     1 + (number above i) to M - (number below i). The quantile of the largest |t| under the
     ranking's own covariance would be smaller, but that covariance comes from the same few people
-    as the se_ij: with ten equal checkpoints and six annotators of strong habits it is 4.4, and
+    as the se_ij: with ten equal arms and six annotators of strong habits it is 4.4, and
     80 % of studies hold the true ranks; Bonferroni's is 6.7, with 96 to 99 %. Where people are
     many, Bonferroni's is 3 % larger than it need be.
 
@@ -76,14 +78,14 @@ def rank_sets(
     multivariate t of the ranking, in which i is k-th: a description of the uncertainty that takes
     the estimates as centre, not a coverage statement.
 
-    Tiers. The strongest checkpoint heads tier 1; a tier holds, in order of strength, all that are
+    Tiers. The strongest arm heads tier 1; a tier holds, in order of strength, all that are
     not below its head; the first that is below heads the next tier. Members of one tier are not
     shown to be equal, only not told apart from its head.
 
     Units. Ranks 1 (best) to M; chances in [0, 1], every row and every column with sum 1.
 
-    How to read. "Rank 2 to 4" claims that one checkpoint is better and that M - 4 are worse, for
-    all checkpoints together at the stated level. Overlap of single intervals would be both too
+    How to read. "Rank 2 to 4" claims that one arm is better and that M - 4 are worse, for
+    all arms together at the stated level. Overlap of single intervals would be both too
     strict for one pair and too lax for all.
 
     Needs a ranking with intervals; otherwise its state and reason are passed on.
@@ -91,25 +93,24 @@ def rank_sets(
     References. Mogstad, Romano, Shaikh and Wilhelm (2024), Review of Economic Studies 91:476-518,
     the single-step sets; Goldstein and Spiegelhalter (1996), JRSS A 159:385-443, for P(rank = k).
 
-    >>> from ..votes.gallery import GalleryVotes
+    >>> from ..votes.pairs import PairVotes
     >>> from .strengths import rank
     >>> wins = ["A"] * 9 + ["B"]
-    >>> votes = GalleryVotes.from_columns(
-    ...     model_a=["x"] * 100, model_b=["y"] * 100, outcome=wins * 10,
+    >>> votes = PairVotes.from_columns(
+    ...     first=["x"] * 100, second=["y"] * 100, outcome=wins * 10,
     ...     prompt=[row // 10 for row in range(100)], annotator=[row // 7 for row in range(100)])
     >>> found = rank_sets(rank(votes), np.random.default_rng(1))
-    >>> [(one.checkpoint, one.low, one.high, one.tier) for one in found.sets]
+    >>> [(one.arm, one.low, one.high, one.tier) for one in found.sets]
     [('x', 1, 1, 1), ('y', 2, 2, 2)]
     """
     check_level(level)
     if draws < 100:
         raise UnknownOptionError(f"draws is {draws}; give at least 100.")
-    values, covariance, se = ranking.values, ranking.covariance, ranking.difference_se
-    if values is None or covariance is None or se is None or ranking.df is None:
+    if ranking.values is None or ranking.df is None:
         return RankSets(
             sets=(),
             chances=None,
-            checkpoints=ranking.checkpoints,
+            arms=ranking.arms,
             quantile=None,
             level=level,
             draws=draws,
@@ -117,13 +118,11 @@ def rank_sets(
             state=ranking.interval_state,
             reason=ranking.interval_reason,
         )
-    pairs = max(len(values) * (len(values) - 1) // 2, 1)
-    quantile = t_quantile(1.0 - (1.0 - level) / pairs, ranking.df)
-    above = values[:, None] - values[None, :] > quantile * se
+    quantile = critical_value(len(ranking.arms), level, ranking.df)
     return RankSets(
-        sets=_sets(ranking, above),
-        chances=_chances(values + joint_draws(covariance, ranking.df, rng, draws)),
-        checkpoints=ranking.checkpoints,
+        sets=_sets(ranking, told_apart(ranking, quantile)),
+        chances=drawn_chances(ranking, rng, draws),
+        arms=ranking.arms,
         quantile=quantile,
         level=level,
         draws=draws,
@@ -135,16 +134,16 @@ def rank_sets(
 
 def _sets(ranking: Ranking, above: npt.NDArray[np.bool_]) -> tuple[RankSet, ...]:
     m = len(above)
-    position = {checkpoint: at for at, checkpoint in enumerate(ranking.checkpoints)}
+    position = {arm: at for at, arm in enumerate(ranking.arms)}
     made: list[RankSet] = []
-    head, tier = position[ranking.strengths[0].checkpoint], 1
+    head, tier = position[ranking.strengths[0].arm], 1
     for strength in ranking.strengths:
-        at = position[strength.checkpoint]
+        at = position[strength.arm]
         if above[head, at]:
             head, tier = at, tier + 1
         made.append(
             RankSet(
-                checkpoint=strength.checkpoint,
+                arm=strength.arm,
                 rank=strength.rank,
                 low=1 + int(above[:, at].sum()),
                 high=m - int(above[at].sum()),
@@ -154,8 +153,29 @@ def _sets(ranking: Ranking, above: npt.NDArray[np.bool_]) -> tuple[RankSet, ...]
     return tuple(made)
 
 
-def _chances(drawn: FloatArray) -> FloatArray:
-    draws, m = drawn.shape
+def critical_value(n_arms: int, level: float, df: float) -> float:
+    """The t quantile that all pairs of so many arms keep to at once, by Bonferroni."""
+    pairs = max(n_arms * (n_arms - 1) // 2, 1)
+    return t_quantile(1.0 - (1.0 - level) / pairs, df)
+
+
+def told_apart(ranking: Ranking, quantile: float) -> npt.NDArray[np.bool_]:
+    """(M, M): whether i is above j. The ranking has intervals."""
+    values, se = ranking.values, ranking.difference_se
+    assert values is not None
+    assert se is not None
+    above: npt.NDArray[np.bool_] = values[:, None] - values[None, :] > quantile * se
+    return above
+
+
+def drawn_chances(ranking: Ranking, rng: np.random.Generator, draws: int) -> FloatArray:
+    """(M, M): row i, column k - 1 holds P(rank = k). The ranking has intervals."""
+    values, covariance, df = ranking.values, ranking.covariance, ranking.df
+    assert values is not None
+    assert covariance is not None
+    assert df is not None
+    m = len(values)
+    drawn = values + joint_draws(covariance, df, rng, draws)
     order = np.argsort(-drawn, axis=1)  # column k: who is k-th
     counts = np.bincount((order * m + np.arange(m)).ravel(), minlength=m * m)
     chances: FloatArray = counts.reshape(m, m) / draws

@@ -16,8 +16,8 @@ from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..inference.intervals import check_level
 from ..votes.chunking import chunks
-from ..votes.errors import MixedCriteriaError, UnknownOptionError
-from ..votes.gallery import GalleryVotes, Labels
+from ..votes.errors import UnknownOptionError
+from ..votes.pairs import Labels, PairVotes
 from .davidson import PairCounts, Ties, check_ties, fit, pair_counts
 from .existence import existence
 from .pair_tables import Fold, defined_among
@@ -33,7 +33,7 @@ class Bootstrap:
     """Strengths of a gallery in replicates of the study, see `bootstrap`.
 
     Attributes:
-        checkpoints: ids, in the order of the columns.
+        arms: ids, in the order of the columns.
         strengths: (n_defined, M), the strengths of each replicate that has any; sum 0 by row.
         nu: (n_defined,), or None where there is no tie parameter.
         low, high: (M,) percentiles, an interval at `level`; None where undefined.
@@ -43,7 +43,7 @@ class Bootstrap:
             replicates are undefined.
     """
 
-    checkpoints: Labels
+    arms: Labels
     strengths: FloatArray
     nu: FloatArray | None
     low: FloatArray | None
@@ -57,7 +57,7 @@ class Bootstrap:
 
 
 def bootstrap(
-    votes: GalleryVotes,
+    votes: PairVotes,
     rng: np.random.Generator,
     level: float = 0.95,
     *,
@@ -85,8 +85,8 @@ def bootstrap(
     References. Efron (1979), Annals of Statistics 7:1-26; McCullagh (2000), Bernoulli 6:285-301;
     Owen and Eckles (2012), Annals of Applied Statistics 6:895-927.
 
-    >>> votes = GalleryVotes.from_columns(
-    ...     model_a=["x"] * 60, model_b=["y"] * 60, outcome=["A", "B", "A"] * 20,
+    >>> votes = PairVotes.from_columns(
+    ...     first=["x"] * 60, second=["y"] * 60, outcome=["A", "B", "A"] * 20,
     ...     prompt=[row // 4 for row in range(60)], annotator=[row % 7 for row in range(60)])
     >>> made = bootstrap(votes, np.random.default_rng(1), replicates=200)
     >>> made.strengths.shape, bool(made.low[0] < np.log(2) / 2 < made.high[0])
@@ -100,11 +100,9 @@ def bootstrap(
         )
     if replicates < 2:
         raise UnknownOptionError(f"replicates is {replicates}; give at least 2, better 1000.")
-    if votes.criterion is not None and len(np.unique(votes.criterion)) > 1:
-        raise MixedCriteriaError("Choose one criterion, by votes.of_criterion.")
     result = _Replicates(votes, rng, level, replicates, resample)
     pairs = pair_counts(votes)
-    state, reason = existence(pairs, votes.checkpoints, ties)
+    state, reason = existence(pairs, votes.arms, ties)
     if state is State.DEFINED and votes.n_prompts < 2:
         state, reason = State.ONE_PROMPT, "All votes are on one prompt: no other can be drawn."
     if state is State.DEFINED and resample != "prompts" and votes.n_annotators < 2:
@@ -117,14 +115,14 @@ def bootstrap(
 
 @dataclass(frozen=True, eq=False)
 class _Replicates:
-    votes: GalleryVotes
+    votes: PairVotes
     rng: np.random.Generator
     level: float
     count: int
     resample: Resample
 
     def undefined(self, state: State, reason: str) -> Bootstrap:
-        nothing = np.empty((0, self.votes.n_checkpoints))
+        nothing = np.empty((0, self.votes.n_arms))
         return self._made(nothing, None, state, reason)
 
     def summary(self, pairs: PairCounts, ties: Ties) -> Bootstrap:
@@ -146,7 +144,7 @@ class _Replicates:
             tail = (1.0 - self.level) / 2.0
             low, high = np.quantile(strengths, [tail, 1.0 - tail], axis=0)
         return Bootstrap(
-            checkpoints=self.votes.checkpoints,
+            arms=self.votes.arms,
             strengths=strengths,
             nu=nu,
             low=low,
@@ -164,7 +162,7 @@ class _Replicates:
         modelled = pairs.with_half_ties() if ties == "half" else pairs
         whole = fit(modelled)
         fold = Fold.of(self.votes, pairs)
-        strengths, nu = [np.empty((0, pairs.n_checkpoints))], [np.empty(0)]
+        strengths, nu = [np.empty((0, pairs.n_arms))], [np.empty(0)]
         for counts in self._counts(fold):
             drawn = replace(pairs, counts=counts.reshape(len(counts), -1, 3))
             defined = defined_among(drawn, pairs, self.votes, ties)

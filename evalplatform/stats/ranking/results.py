@@ -11,25 +11,25 @@ from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..inference.intervals import t_p_value, t_quantile
 from ..votes.errors import UnknownOptionError
-from ..votes.gallery import Labels
+from ..votes.pairs import Labels
 from .davidson import Ties, chances
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strength:
-    """One checkpoint's place in a gallery.
+    """One arm's place in a gallery.
 
     Attributes:
-        checkpoint: its id.
+        arm: its id.
         rank: 1 for the strongest; equal strengths share the better rank. A description: read
             `rank_sets` for what the votes can tell.
         value: strength, natural log scale, relative to the gallery's mean.
         se, low, high: standard error and interval at the ranking's level; None where the ranking
             has no intervals, see `Ranking.interval_state`.
-        n_votes: votes that compare this checkpoint.
+        n_votes: votes that compare this arm.
     """
 
-    checkpoint: Hashable
+    arm: Hashable
     rank: int
     value: float
     se: float | None
@@ -40,13 +40,13 @@ class Strength:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How much stronger one checkpoint is than another: log odds among decided votes.
+    """How much stronger one arm is than another: log odds among decided votes.
 
     `p_value` is the two-sided t test of 0, not adjusted for the number of pairs. se, low, high
     and p_value are None where the ranking has no intervals.
     """
 
-    checkpoint: Hashable
+    arm: Hashable
     other: Hashable
     value: float
     se: float | None
@@ -66,13 +66,13 @@ class TieWeight:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranking:
-    """Strengths of all checkpoints of a gallery, see `rank`.
+    """Strengths of all arms of a gallery, see `rank`.
 
     Attributes:
-        strengths: one per checkpoint, strongest first; empty where undefined.
+        strengths: one per arm, strongest first; empty where undefined.
         nu: the weight of ties; None for ties="half" and where undefined. Exactly 0 without
             interval where no vote is a tie.
-        checkpoints: ids, in the order of `values`, `covariance` and `difference_se`.
+        arms: ids, in the order of `values`, `covariance` and `difference_se`.
         values: strengths (M,), or None.
         covariance: (M, M), two-way clustered, negative eigenvalues set to 0; None without
             intervals. For simulation and joint tests.
@@ -88,7 +88,7 @@ class Ranking:
 
     strengths: tuple[Strength, ...]
     nu: TieWeight | None
-    checkpoints: Labels
+    arms: Labels
     values: FloatArray | None
     covariance: FloatArray | None
     difference_se: FloatArray | None
@@ -108,9 +108,9 @@ class Ranking:
     def is_defined(self) -> bool:
         return self.state is State.DEFINED
 
-    def difference(self, checkpoint: Hashable, other: Hashable) -> Difference | None:
-        """checkpoint - other, with its interval; None where the ranking is undefined."""
-        i, j = self._position(checkpoint), self._position(other)
+    def difference(self, arm: Hashable, other: Hashable) -> Difference | None:
+        """arm - other, with its interval; None where the ranking is undefined."""
+        i, j = self._position(arm), self._position(other)
         if self.values is None:
             return None
         value = float(self.values[i] - self.values[j])
@@ -120,7 +120,7 @@ class Ranking:
             low, high = t_interval(value, se, t_quantile(self.level, self.df))
             p_value = t_p_value(value / se, self.df)
         return Difference(
-            checkpoint=checkpoint,
+            arm=arm,
             other=other,
             value=value,
             se=se,
@@ -129,9 +129,9 @@ class Ranking:
             p_value=p_value,
         )
 
-    def chances(self, checkpoint: Hashable, other: Hashable) -> tuple[float, float, float] | None:
+    def chances(self, arm: Hashable, other: Hashable) -> tuple[float, float, float] | None:
         """What the model expects of their next vote: (win, tie, lose), with sum 1."""
-        i, j = self._position(checkpoint), self._position(other)
+        i, j = self._position(arm), self._position(other)
         if self.values is None:
             return None
         nu = self.nu.value if self.nu is not None else 0.0
@@ -139,12 +139,10 @@ class Ranking:
         win, tie, lose = chances(self.values[i] - self.values[j], log_nu)
         return float(win), float(tie), float(lose)
 
-    def _position(self, checkpoint: Hashable) -> int:
-        if checkpoint not in self.checkpoints:
-            raise UnknownOptionError(
-                f"checkpoint is {checkpoint!r}; ranked are {list(self.checkpoints)}."
-            )
-        return self.checkpoints.index(checkpoint)
+    def _position(self, arm: Hashable) -> int:
+        if arm not in self.arms:
+            raise UnknownOptionError(f"arm is {arm!r}; ranked are {list(self.arms)}.")
+        return self.arms.index(arm)
 
 
 def t_interval(value: float, se: float, quantile: float) -> tuple[float, float]:

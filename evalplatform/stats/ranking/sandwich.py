@@ -8,7 +8,7 @@ cluster g and A the inverse information, one clustering with G clusters gives
 and two crossed ones V = Vp + Va - Vpa. Prompts and annotators have the divisors c_g of
 `clustering` for the votes they hold, so that somebody who casts most votes does not pass for
 agreement; pairs of both the common (G - 1) / G. A vote's score has three entries other than zero
-(its two checkpoints and log nu), so the sums are made by counting, a block of votes at a time
+(its two arms and log nu), so the sums are made by counting, a block of votes at a time
 that fits the processor's cache.
 
 References: Cameron, Gelbach and Miller (2011), JBES 29:238-249; Liang and Zeger (1986),
@@ -25,7 +25,7 @@ from ..inference.clustering import FloatArray, score_divisors
 from ..inference.degrees import one_way_df
 from ..votes.chunking import BLOCK, Codes, blocks, chunks, count_codes, without_gaps
 from ..votes.columns import IntColumn
-from ..votes.gallery import GalleryVotes
+from ..votes.pairs import PairVotes
 from .davidson import Fit, chances, regular
 
 
@@ -50,9 +50,9 @@ class ClusteredCovariance:
         """Variance of each row of `contrasts` (n, q): max(two-way, prompt, annotator)."""
         return _largest([((contrasts @ v) * contrasts).sum(axis=1) for v in self._terms])
 
-    def differences(self, n_checkpoints: int) -> FloatArray:
+    def differences(self, n_arms: int) -> FloatArray:
         """Variance of theta_i - theta_j for all pairs (M, M), floored in the same way."""
-        m = n_checkpoints
+        m = n_arms
         return _largest([difference_variances(v[:m, :m]) for v in self._terms])
 
     @property
@@ -60,15 +60,14 @@ class ClusteredCovariance:
         return self.two_way, self.prompt, self.annotator
 
 
-def clustered_covariance(votes: GalleryVotes, fitted: Fit) -> ClusteredCovariance:
+def clustered_covariance(votes: PairVotes, fitted: Fit) -> ClusteredCovariance:
     """The two-way clustered covariance of a fit to these votes, in time linear in their number.
 
     Needs two prompts and two annotators with votes.
     """
-    scores = _Scores.of(votes, fitted)
-    m = votes.n_checkpoints
-    inverse: FloatArray = np.asarray(np.linalg.inv(regular(fitted.information, m)), np.float64)
-    inverse[:m, :m] -= inverse[:m, :m].mean()  # the part along theta + constant, added by regular
+    scores = Scores.of(votes, fitted)
+    m = votes.n_arms
+    inverse = inverse_information(fitted, m)
     sizes = [
         count_codes(codes, int(codes.max()) + 1).astype(np.float64)
         for codes in (votes.prompt, votes.annotator)
@@ -87,6 +86,14 @@ def clustered_covariance(votes: GalleryVotes, fitted: Fit) -> ClusteredCovarianc
     )
 
 
+def inverse_information(fitted: Fit, n_arms: int) -> FloatArray:
+    """The inverse information (q, q) of one fit, across theta + constant."""
+    m = n_arms
+    inverse: FloatArray = np.asarray(np.linalg.inv(regular(fitted.information, m)), np.float64)
+    inverse[:m, :m] -= inverse[:m, :m].mean()  # the part along theta + constant, added by regular
+    return inverse
+
+
 def difference_variances(covariance: FloatArray) -> FloatArray:
     """Variance of x_i - x_j for all i and j.
 
@@ -99,15 +106,15 @@ def difference_variances(covariance: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class _Scores:
-    """Derivatives of a vote's log likelihood by its cell, see `GalleryVotes.cells`."""
+class Scores:
+    """Derivatives of a vote's log likelihood by its cell, see `PairVotes.cells`."""
 
-    theta: FloatArray  # of model_a's strength; model_b's is its negative
+    theta: FloatArray  # of first's strength; second's is its negative
     log_nu: FloatArray | None
     size: int
 
     @classmethod
-    def of(cls, votes: GalleryVotes, fitted: Fit) -> _Scores:
+    def of(cls, votes: PairVotes, fitted: Fit) -> Scores:
         theta = fitted.strengths
         win, tie, lose = chances(theta[:, None] - theta[None, :], fitted.log_nu)
         net = np.array([1.0, 0.0, -1.0])
@@ -115,27 +122,27 @@ class _Scores:
         by_log_nu = None
         if fitted.log_nu is not None:
             by_log_nu = (np.array([0.0, 1.0, 0.0]) - tie[..., None]).ravel()
-        size = votes.n_checkpoints + (fitted.log_nu is not None)
+        size = votes.n_arms + (fitted.log_nu is not None)
         return cls(by_theta.ravel(), by_log_nu, size)
 
     def sums(
-        self, votes: GalleryVotes, rows: slice | IntColumn, cluster: IntColumn, n: int
+        self, votes: PairVotes, rows: slice | IntColumn, cluster: IntColumn, n: int
     ) -> FloatArray:
         """The sum of scores in each of n clusters: (n, size)."""
         cells = votes.cells(rows)
         start = cluster * self.size
         by_theta = self.theta[cells]
-        sums = np.bincount(start + votes.model_a[rows], by_theta, n * self.size).astype(
+        sums = np.bincount(start + votes.first[rows], by_theta, n * self.size).astype(
             np.float64, copy=False
         )
-        sums -= np.bincount(start + votes.model_b[rows], by_theta, n * self.size)
+        sums -= np.bincount(start + votes.second[rows], by_theta, n * self.size)
         table: FloatArray = sums.reshape(n, self.size)
         if self.log_nu is not None:
             table[:, -1] = np.bincount(cluster, self.log_nu[cells], n)
         return table
 
 
-def _products(votes: GalleryVotes, scores: _Scores, codes: Codes, size: FloatArray) -> FloatArray:
+def _products(votes: PairVotes, scores: Scores, codes: Codes, size: FloatArray) -> FloatArray:
     """sum_g S_g S_g' / c_g over the clusters of one column, `size` votes each."""
     root = np.ones(len(size))
     root[size > 0.0] = np.sqrt(score_divisors(size[size > 0.0]))
@@ -153,7 +160,7 @@ def _products(votes: GalleryVotes, scores: _Scores, codes: Codes, size: FloatArr
 
 
 def _products_of_few(
-    votes: GalleryVotes, scores: _Scores, codes: Codes, root: FloatArray
+    votes: PairVotes, scores: Scores, codes: Codes, root: FloatArray
 ) -> FloatArray:
     """The same for clusters whose sums fit beside the votes: no sorting is needed."""
     n = len(root)
@@ -164,7 +171,7 @@ def _products_of_few(
     return sums.T @ sums
 
 
-def _products_of_pairs(votes: GalleryVotes, scores: _Scores) -> FloatArray:
+def _products_of_pairs(votes: PairVotes, scores: Scores) -> FloatArray:
     """G / (G - 1) * sum_g S_g S_g' over the clusters of prompt and annotator."""
     products, count = np.zeros((scores.size, scores.size)), 0
     n_annotators = int(votes.annotator.max()) + 1

@@ -1,6 +1,6 @@
-"""Strengths of a gallery of checkpoints from votes on pairs of them.
+"""Strengths of a gallery of arms from votes on pairs of them.
 
-Naming: a strength is on the natural log scale and has sum 0 over the gallery; a checkpoint that is
+Naming: a strength is on the natural log scale and has sum 0 over the gallery; a arm that is
 1 stronger wins e = 2.7 times as often as it loses. `nu` is the weight of a tie.
 """
 
@@ -15,8 +15,7 @@ from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..inference.intervals import check_level, t_quantile
 from ..votes.columns import IntColumn
-from ..votes.errors import MixedCriteriaError
-from ..votes.gallery import GalleryVotes, Labels
+from ..votes.pairs import Labels, PairVotes
 from .davidson import Fit, PairCounts, Ties, check_ties, fit, pair_counts
 from .existence import existence
 from .results import Ranking, Strength, TieWeight, t_interval
@@ -26,8 +25,8 @@ _DECIMALS = 9  # of a strength; what differs less differs by the rounding of the
 _NO_VARIATION = 1e-12  # share of the model's variance below which a variance is rounding error
 
 
-def rank(votes: GalleryVotes, level: float = 0.95, *, ties: Ties = "davidson") -> Ranking:
-    """Estimate the strengths of all checkpoints, with two-way clustered intervals.
+def rank(votes: PairVotes, level: float = 0.95, *, ties: Ties = "davidson") -> Ranking:
+    """Estimate the strengths of all arms, with two-way clustered intervals.
 
     Formula. ties="davidson": for d = theta_i - theta_j, the chances of a win of i, a tie and a
     win of j stand as exp(d / 2) : nu : exp(-d / 2), fitted by maximum likelihood.
@@ -45,41 +44,35 @@ def rank(votes: GalleryVotes, level: float = 0.95, *, ties: Ties = "davidson") -
     strengths are then those of the model nearest to them. Overlap of two intervals says little:
     read `difference` for a pair named beforehand and `rank_sets` for the order of all.
 
-    States. DISCONNECTED: groups of checkpoints that no vote links. SEPARATED: a group that never
+    States. DISCONNECTED: groups of arms that no vote links. SEPARATED: a group that never
     loses to the rest, so that its lead is unbounded; more votes cure it. NO_DECIDED_VOTES: all
     ties. ONE_PROMPT, ONE_ANNOTATOR, NO_VARIATION: strengths but no intervals. Nothing is refused
-    for these; `MixedCriteriaError` refuses votes on several criteria, `UnknownOptionError` an
-    unknown way with ties or a level outside (0, 1).
+    for these; `UnknownOptionError` refuses an unknown way with ties or a level outside (0, 1).
 
     References. Davidson (1970), JASA 65:317-328; Bradley and Terry (1952), Biometrika
     39:324-345; Cameron, Gelbach and Miller (2011), JBES 29:238-249; Ford (1957), American
     Mathematical Monthly 64(8):28-33.
 
-    >>> votes = GalleryVotes.from_columns(
-    ...     model_a=["x", "y", "z"] * 4, model_b=["y", "z", "x"] * 4,
+    >>> votes = PairVotes.from_columns(
+    ...     first=["x", "y", "z"] * 4, second=["y", "z", "x"] * 4,
     ...     outcome=["A", "A", "B", "A", "TIE", "TIE", "B", "A", "B", "A", "B", "A"],
     ...     prompt=[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4], annotator=["ana", "ben"] * 6)
     >>> ranking = rank(votes)
-    >>> [(one.checkpoint, round(one.value, 2)) for one in ranking.strengths]
+    >>> [(one.arm, round(one.value, 2)) for one in ranking.strengths]
     [('x', 0.64), ('y', -0.21), ('z', -0.43)]
     >>> ranking.difference("x", "z").p_value < 0.05, ranking.df
     (False, 1.0)
     """
     check_level(level)
     check_ties(ties)
-    if votes.criterion is not None and len(np.unique(votes.criterion)) > 1:
-        raise MixedCriteriaError(
-            f"The votes are on {len(votes.criteria)} criteria: {list(votes.criteria)}. "
-            "Rank each alone, by votes.of_criterion."
-        )
     pairs = pair_counts(votes)
-    state, reason = existence(pairs, votes.checkpoints, ties)
+    state, reason = existence(pairs, votes.arms, ties)
     basis = _Basis(votes, level, ties, votes.n_prompts, votes.n_annotators)
     if state is not State.DEFINED:
         return basis.undefined(state, reason)
     fitted = fit(pairs.with_half_ties() if ties == "half" else pairs)
     if not fitted.converged.all():
-        why = "The fit did not converge; some checkpoint almost always wins or loses."
+        why = "The fit did not converge; some arm almost always wins or loses."
         return basis.undefined(State.NOT_CONVERGED, why)
     return basis.ranking(pairs, fitted)
 
@@ -88,7 +81,7 @@ def rank(votes: GalleryVotes, level: float = 0.95, *, ties: Ties = "davidson") -
 class _Basis:
     """What a ranking rests on, whether or not it has values."""
 
-    votes: GalleryVotes
+    votes: PairVotes
     level: float
     ties: Ties
     n_prompts: int
@@ -96,11 +89,11 @@ class _Basis:
 
     def ranking(self, pairs: PairCounts, fitted: Fit) -> Ranking:
         covariance, state, reason = self._covariance(fitted)
-        m = self.votes.n_checkpoints
+        m = self.votes.n_arms
         df = covariance.df if covariance is not None else None
         half = t_quantile(self.level, df) if df is not None else None
         return self._made(
-            strengths=_strengths(self.votes.checkpoints, pairs, fitted, covariance, half),
+            strengths=_strengths(self.votes.arms, pairs, fitted, covariance, half),
             nu=_tie_weight(self.ties, fitted, covariance, half),
             values=_frozen(fitted.strengths.copy()),
             covariance=_frozen(_clipped(covariance.two_way[:m, :m])) if covariance else None,
@@ -122,13 +115,13 @@ class _Basis:
             why = "All votes are by one annotator: nothing tells of other people."
             return None, State.ONE_ANNOTATOR, why
         covariance = clustered_covariance(self.votes, fitted)
-        m = self.votes.n_checkpoints
+        m = self.votes.n_arms
         pair = np.triu_indices(m, 1)
         iid = difference_variances(covariance.model[:m, :m])
         still = covariance.differences(m)[pair] <= _NO_VARIATION * iid[pair]
         if still.any():
             one = int(np.flatnonzero(still)[0])
-            a, b = (self.votes.checkpoints[side[one]] for side in pair)
+            a, b = (self.votes.arms[side[one]] for side in pair)
             why = f"The votes on {a!r} and {b!r} show no variation between prompts and annotators."
             return None, State.NO_VARIATION, why
         return covariance, State.DEFINED, ""
@@ -162,7 +155,7 @@ class _Basis:
         return Ranking(
             strengths=strengths,
             nu=nu,
-            checkpoints=self.votes.checkpoints,
+            arms=self.votes.arms,
             values=values,
             covariance=covariance,
             difference_se=difference_se,
@@ -215,7 +208,7 @@ def _strengths(
             low, high = t_interval(value, error, quantile)
         made.append(
             Strength(
-                checkpoint=labels[position],
+                arm=labels[position],
                 rank=int(ranks[position]),
                 value=value,
                 se=error,

@@ -92,7 +92,7 @@ class Votes:
             outcome=self.outcome, prompt=self.prompt, annotator=self.annotator, item=self.item
         )
         check_outcomes(self.outcome)
-        _check_one_prompt_per_item(positions(self.item)[0][0], self.prompt_codes.codes)
+        check_one_prompt_per_item(positions(self.item)[0][0], self.prompt_codes.codes)
 
     @classmethod
     def from_columns(
@@ -235,7 +235,7 @@ def check_outcomes(outcome: IntColumn) -> None:
         raise UnknownOutcomeError(f"Unknown outcome {outcome[wrong[0]]}", wrong, _ACCEPTED)
 
 
-def _check_one_prompt_per_item(items: Codes, prompts: Codes) -> None:
+def check_one_prompt_per_item(items: Codes, prompts: Codes) -> None:
     prompt_of = np.empty(int(items.max()) + 1, dtype=prompts.dtype)
     parts = list(chunks(len(items)))
     for rows in reversed(parts):  # the last write, the first row, stays

@@ -54,11 +54,11 @@ class ItemAcrossPromptsError(RowsError):
 
 
 class SelfComparisonError(RowsError):
-    """A vote compares a checkpoint with itself."""
+    """A vote compares an arm with itself."""
 
 
-class MixedCriteriaError(StatsError):
-    """Votes on more than one criterion would be pooled into one ranking."""
+class UnknownArmError(RowsError):
+    """A position lies beyond the list of arms, prompts or annotators that it points into."""
 
 
 class UnknownOptionError(StatsError):

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from evalplatform.stats import GalleryVotes, Votes
+from evalplatform.stats import PairVotes, Votes
 from evalplatform.stats.ranking.davidson import chances
 
 CHECKPOINTS, PROMPTS, ANNOTATORS = 30, 500, 1000
@@ -16,7 +16,7 @@ SEED = 7
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Votes as columns of integers: 30 checkpoints, 435 pairs, 500 prompts, 1000 annotators."""
+    """Votes as columns of integers: 30 arms, 435 pairs, 500 prompts, 1000 annotators."""
 
     a: np.ndarray
     b: np.ndarray
@@ -25,10 +25,10 @@ class Data:
     annotator: np.ndarray
 
     @cached_property
-    def gallery(self) -> GalleryVotes:
-        return GalleryVotes.from_columns(
-            model_a=self.a,
-            model_b=self.b,
+    def gallery(self) -> PairVotes:
+        return PairVotes.from_columns(
+            first=self.a,
+            second=self.b,
             outcome=self.outcome,
             prompt=self.prompt,
             annotator=self.annotator,
@@ -36,12 +36,12 @@ class Data:
 
     @cached_property
     def pair(self) -> Votes:
-        """The same votes as if all were on one pair of checkpoints."""
+        """The same votes as if all were on one pair of arms."""
         return Votes(self.outcome, self.prompt, self.annotator, self.prompt)
 
     @cached_property
     def items(self) -> Votes:
-        """The same votes by item, one for each pair of checkpoints on each prompt."""
+        """The same votes by item, one for each pair of arms on each prompt."""
         turned = self.a > self.b
         first, second = np.where(turned, (self.b, self.a), (self.a, self.b)).astype(np.int64)
         outcome = np.where(turned, 2 - self.outcome, self.outcome)

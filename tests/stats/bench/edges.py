@@ -37,12 +37,12 @@ NULLS = {
 }
 _GALLERIES = ((6, 5, 1.0), (6, 8, 1.0), (10, 6, 1.0), (10, 6, 0.5), (10, 12, 1.0), (10, 6, 0.1))
 GALLERIES = {
-    f"{checkpoints} checkpoints, {people} people, habits sd {habit}": GalleryDesign(
-        50, people, 2, prompt_sd=0.45, annotator_sd=habit, quality=(0.0,) * checkpoints
+    f"{arms} arms, {people} people, habits sd {habit}": GalleryDesign(
+        50, people, 2, prompt_sd=0.45, annotator_sd=habit, quality=(0.0,) * arms
     )
-    for checkpoints, people, habit in _GALLERIES
+    for arms, people, habit in _GALLERIES
 } | {
-    "30 checkpoints, 30 people, habits sd 1": GalleryDesign(
+    "30 arms, 30 people, habits sd 1": GalleryDesign(
         30, 30, 1, prompt_sd=0.45, annotator_sd=1.0, quality=(0.0,) * 30
     )
 }
@@ -78,7 +78,7 @@ def false_early_claim(design: Design, rng: np.random.Generator) -> bool:
 
 
 def all_ranks_held(design: GalleryDesign, rng: np.random.Generator) -> bool:
-    """Whether all sets hold rank 1, which all of these equal checkpoints have."""
+    """Whether all sets hold rank 1, which all of these equal arms have."""
     found = rank_sets(rank(simulate_gallery(design, rng)), rng, draws=100)
     return all(one.low == 1 for one in found.sets)
 

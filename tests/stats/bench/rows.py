@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evalplatform.stats import (
-    GalleryVotes,
+    PairVotes,
     Votes,
     agreement,
     bootstrap,
@@ -24,7 +24,7 @@ from evalplatform.stats.ranking.sandwich import clustered_covariance
 from . import peers
 from .data import Data, make
 
-STATSMODELS_VOTES = 50_000  # the GLM holds a dense votes x checkpoints matrix and copies of it
+STATSMODELS_VOTES = 50_000  # the GLM holds a dense votes x arms matrix and copies of it
 EVALICA_REPLICATES = 3  # seconds each; its time is scaled to 1000, as its replicates are a loop
 REPLICATES = 1000
 EM_ROUNDS = 20
@@ -93,7 +93,7 @@ class WithColumns:
     columns: tuple
 
     @property
-    def gallery(self) -> GalleryVotes:
+    def gallery(self) -> PairVotes:
         return self.data.gallery
 
 

@@ -1,4 +1,4 @@
-"""Votes on a gallery: many checkpoints, compared two at a time.
+"""Votes on a gallery: many arms, compared two at a time.
 
 Columns are codes without gaps in the smallest unsigned integers that hold them (7 to 8 bytes a
 vote in most studies), beside the ids they stand for. Functions read them in chunks, so they need
@@ -31,67 +31,61 @@ from .errors import (
     EmptyVotesError,
     MissingIdError,
     SelfComparisonError,
-    UnknownOptionError,
 )
 
 Labels = tuple[Hashable, ...]
 
-_COLUMNS = ("model_a", "model_b", "outcome", "prompt", "annotator", "criterion")
+_COLUMNS = ("first", "second", "outcome", "prompt", "annotator")
 
 
 @dataclass(frozen=True, eq=False)
-class GalleryVotes:
+class PairVotes:
     """Frozen, validated columns; entry i of each describes vote i. Build by `from_columns`.
 
     Attributes:
-        model_a, model_b: the two checkpoints compared, as positions in `checkpoints`.
-        outcome: 0 (model_a wins), 1 (tie) or 2 (model_b wins), see `Outcome`.
+        first, second: the two arms compared, as positions in `arms`.
+        outcome: 0 (first wins), 1 (tie) or 2 (second wins), see `Outcome`.
         prompt: position of the prompt in `prompts`.
         annotator: position of the person who voted in `annotators`.
-        criterion: position of the criterion in `criteria`, or None where there is but one.
-        checkpoints, prompts, annotators, criteria: the ids behind the positions.
+        arms, prompts, annotators: the ids behind the positions.
     """
 
-    model_a: Codes
-    model_b: Codes
+    first: Codes
+    second: Codes
     outcome: Codes
     prompt: Codes
     annotator: Codes
-    criterion: Codes | None
-    checkpoints: Labels
+    arms: Labels
     prompts: Labels
     annotators: Labels
-    criteria: Labels
 
     def __post_init__(self) -> None:
         columns = {name: getattr(self, name) for name in _COLUMNS}
-        columns = {name: column for name, column in columns.items() if column is not None}
         check_lengths(**columns)
         if len(self) == 0:
             raise EmptyVotesError("There is no vote. Give at least one.")
-        labels = (self.checkpoints, self.checkpoints, (0, 1, 2), self.prompts, self.annotators)
-        for (name, column), known in zip(columns.items(), (*labels, self.criteria), strict=False):
+        labels = (self.arms, self.arms, (0, 1, 2), self.prompts, self.annotators)
+        for (name, column), known in zip(columns.items(), labels, strict=True):
             if column.dtype.kind != "u" or int(column.max()) >= len(known):
-                raise ColumnTypeError(f"{name} holds no positions. Use GalleryVotes.from_columns.")
+                raise ColumnTypeError(f"{name} holds no positions. Use PairVotes.from_columns.")
             column.setflags(write=False)
-        same = np.flatnonzero(self.model_a == self.model_b)
+        same = np.flatnonzero(self.first == self.second)
         if len(same):
-            one = self.checkpoints[self.model_a[same[0]]]
+            one = self.arms[self.first[same[0]]]
             raise SelfComparisonError(
-                f"Checkpoint {one!r} is compared with itself", same, "Drop these votes."
+                f"Arm {one!r} is compared with itself", same, "Drop these votes."
             )
 
     @classmethod
     def from_columns(
         cls,
         *,
-        model_a: Iterable[Hashable],
-        model_b: Iterable[Hashable],
+        first: Iterable[Hashable],
+        second: Iterable[Hashable],
         outcome: Iterable[Any],
         prompt: Iterable[Hashable],
         annotator: Iterable[Hashable],
-        criterion: Iterable[Hashable] | None = None,
-    ) -> GalleryVotes:
+    ) -> PairVotes:
         """Build votes from columns of any hashable ids and of outcomes as numbers or names.
 
         Integer arrays are the fast way. Their ids are ordered by size, all others by first
@@ -100,42 +94,34 @@ class GalleryVotes:
         Raises `LengthMismatchError`, `EmptyVotesError`, `MissingIdError`, `UnknownOutcomeError`,
         `SelfComparisonError` (the last three name the rows) or `ColumnTypeError`.
 
-        >>> votes = GalleryVotes.from_columns(
-        ...     model_a=["base", "base", "tuned"], model_b=["tuned", "distilled", "distilled"],
+        >>> votes = PairVotes.from_columns(
+        ...     first=["base", "base", "tuned"], second=["tuned", "distilled", "distilled"],
         ...     outcome=["B", "TIE", "A"], prompt=["cat", "cat", "dog"], annotator=[7, 8, 7])
-        >>> votes.checkpoints, votes.outcome.tolist(), votes.n_prompts
+        >>> votes.arms, votes.outcome.tolist(), votes.n_prompts
         (('base', 'tuned', 'distilled'), [2, 1, 0], 2)
         """
-        first, second = (
-            _column(name, c) for name, c in [("model_a", model_a), ("model_b", model_b)]
-        )
-        models, checkpoints = _coded("model_a or model_b", first, second)
+        first, second = (_column(name, c) for name, c in [("first", first), ("second", second)])
+        models, arms = _coded("first or second", first, second)
         outcomes = _outcomes(outcome)
         prompt_codes, prompts = _coded("prompt", _column("prompt", prompt))
         annotator_codes, annotators = _coded("annotator", _column("annotator", annotator))
-        criterion_codes: Codes | None = None
-        criteria: Labels = ()
-        if criterion is not None:
-            (criterion_codes,), criteria = _coded("criterion", _column("criterion", criterion))
         return cls(
             models[0],
             models[1],
             outcomes,
             prompt_codes[0],
             annotator_codes[0],
-            criterion_codes,
-            checkpoints,
+            arms,
             prompts,
             annotators,
-            criteria,
         )
 
     def __len__(self) -> int:
         return len(self.outcome)
 
     @property
-    def n_checkpoints(self) -> int:
-        return len(self.checkpoints)
+    def n_arms(self) -> int:
+        return len(self.arms)
 
     @property
     def n_prompts(self) -> int:
@@ -150,36 +136,47 @@ class GalleryVotes:
     @property
     def nbytes(self) -> int:
         """Size of the columns in bytes."""
-        columns = (getattr(self, name) for name in _COLUMNS)
-        return sum(column.nbytes for column in columns if column is not None)
+        return sum(int(getattr(self, name).nbytes) for name in _COLUMNS)
 
-    def where(self, mask: npt.ArrayLike) -> GalleryVotes:
+    def where(self, mask: npt.ArrayLike) -> PairVotes:
         """The votes for which `mask` is true; ids and positions stay as they are."""
         kept: BoolColumn = np.asarray(mask)
         if kept.dtype != np.bool_ or kept.ndim != 1:
             raise ColumnTypeError("mask must be a one-dimensional column of True and False.")
         check_lengths(votes=self.outcome, mask=kept)
         columns = {name: getattr(self, name) for name in _COLUMNS}
-        return replace(self, **{name: c[kept] for name, c in columns.items() if c is not None})
+        return replace(self, **{name: column[kept] for name, column in columns.items()})
 
-    def of_criterion(self, criterion: Hashable) -> GalleryVotes:
-        """The votes on one criterion, without the criterion column."""
-        if self.criterion is None or criterion not in self.criteria:
-            raise UnknownOptionError(
-                f"criterion is {criterion!r}; these votes have {list(self.criteria)}."
-            )
-        votes = self.where(self.criterion == self.criteria.index(criterion))
-        return replace(votes, criterion=None, criteria=())
+    def among(self, arms: IntColumn) -> tuple[PairVotes, BoolColumn]:
+        """The votes on two of these positions, with no other arm listed; and which rows they are.
+
+        >>> votes = PairVotes.from_columns(first=[5, 5, 6], second=[6, 7, 7], outcome=[0, 1, 2],
+        ...                                prompt=[1, 1, 2], annotator=[3, 4, 3])
+        >>> kept, rows = votes.among(np.array([0, 2]))
+        >>> kept.arms, kept.second.tolist(), rows.tolist()
+        ((5, 7), [1], [False, True, False])
+        """
+        place = np.full(self.n_arms, len(arms), dtype=smallest_unsigned(len(arms) + 1))
+        place[arms] = np.arange(len(arms))
+        first, second = place[self.first], place[self.second]
+        rows: BoolColumn = (first < len(arms)) & (second < len(arms))
+        made = replace(
+            self.where(rows),
+            first=first[rows],
+            second=second[rows],
+            arms=tuple(self.arms[at] for at in arms),
+        )
+        return made, rows
 
     def cells(self, rows: slice | IntColumn) -> Codes:
-        """(model_a * M + model_b) * 3 + outcome of some votes, for M checkpoints.
+        """(first * M + second) * 3 + outcome of some votes, for M arms.
 
         In the smallest integers: arithmetic on these is several times as fast.
         """
-        small = smallest_unsigned(self.n_checkpoints**2 * 3)
-        cells = self.model_a[rows].astype(small)
-        cells *= small.type(self.n_checkpoints)
-        cells += self.model_b[rows]
+        small = smallest_unsigned(self.n_arms**2 * 3)
+        cells = self.first[rows].astype(small)
+        cells *= small.type(self.n_arms)
+        cells += self.second[rows]
         cells *= small.type(3)
         cells += self.outcome[rows]
         return cells

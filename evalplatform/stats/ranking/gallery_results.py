@@ -1,0 +1,134 @@
+"""The result of ranking the arms of a campaign from graded votes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from ..inference.estimates import State
+from ..inference.plain import plain
+from ..pairs.rates import Tally, WinRates
+from ..votes.errors import UnknownOptionError
+from .davidson import Ties
+from .deciders import RankingRobustness
+from .results import Difference, TieWeight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One arm's place among all, see `rank_arms`.
+
+    Attributes:
+        arm: its id.
+        rank: 1 for the best; arms without a difference share the better rank. None where the
+            votes give no order.
+        value: strength in natural log units with mean 0 over the arms that have one; times
+            173.7 it is in Elo points. None where there is none.
+        se, low, high: its standard error and interval at the result's level, or None.
+        rank_low, rank_high: the ranks it may have, best and worst, for all arms at once at the
+            result's level; None without intervals.
+        tier: 1 for the best; arms of one tier are not told apart from its best. None as above.
+        rank_chances: P(rank = 1), ..., P(rank = M), with sum 1; None where it has no interval.
+        unbounded: "" or why its strength has no bound: "won every comparison", "lost every
+            comparison" (with the arms that are not set aside before it).
+        n_votes: votes that grade it beside another arm. n_comparisons: pairs in them.
+        tally: its wins, ties and losses over all comparisons.
+    """
+
+    arm: Hashable
+    rank: int | None
+    value: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    rank_low: int | None
+    rank_high: int | None
+    tier: int | None
+    rank_chances: tuple[float, ...] | None
+    unbounded: str
+    n_votes: int
+    n_comparisons: int
+    tally: Tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmPair:
+    """Two arms that met, seen from `arm`.
+
+    Attributes:
+        arm, other: ids, in the order of the arms given.
+        rates: win, tie, lose, net, half and decided shares, as `win_rates` of these two alone.
+        net_p_holm: p of net = 0, adjusted for all pairs that met by Holm; None without a p.
+        difference: how much stronger `arm` is in the model of all arms; None where either has
+            no strength. Its p-value is not adjusted.
+    """
+
+    arm: Hashable
+    other: Hashable
+    rates: WinRates
+    net_p_holm: float | None
+    difference: Difference | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRanking:
+    """All arms of a campaign on one criterion, see `rank_arms`.
+
+    Attributes:
+        standings: one per arm, best first; arms without a rank come last in the order given.
+        pairs: one per two arms that met, in the order of the arms given.
+        robustness: what the first place depends on.
+        tie_weight: nu of Davidson's model; None where ties are taken as half wins or undefined.
+        groups: ids of arms linked by comparisons; one group where everything is linked.
+        never_compared: ids of the arms that no vote shows beside another.
+        n_votes: votes with two images or more; n_comparisons: the pairs in them.
+        n_items, n_prompts, n_annotators: among these votes.
+        images_per_vote: how many votes have so many images, by number of images.
+        ties: "davidson", or "half" where ties leave Davidson's model without a maximum.
+        level: of all intervals; df: degrees of freedom of the strengths' intervals.
+        method, rank_method: how strengths and rank sets were made, for a table's footnote.
+        state, reason: DEFINED, or why not all arms have a strength: DISCONNECTED (see `groups`),
+            SEPARATED, NO_DECIDED_VOTES, NOT_CONVERGED.
+        interval_state, interval_reason: DEFINED, or why strengths have no intervals.
+    """
+
+    standings: tuple[Standing, ...]
+    pairs: tuple[ArmPair, ...]
+    robustness: RankingRobustness
+    tie_weight: TieWeight | None
+    groups: tuple[tuple[Hashable, ...], ...]
+    never_compared: tuple[Hashable, ...]
+    n_votes: int
+    n_comparisons: int
+    n_items: int
+    n_prompts: int
+    n_annotators: int
+    images_per_vote: dict[int, int]
+    ties: Ties
+    level: float
+    df: float | None
+    method: str
+    rank_method: str
+    state: State
+    reason: str
+    interval_state: State
+    interval_reason: str
+
+    def standing(self, arm: Hashable) -> Standing:
+        """The standing of one arm."""
+        for one in self.standings:
+            if one.arm == arm:
+                return one
+        known = [one.arm for one in self.standings]
+        raise UnknownOptionError(f"arm is {arm!r}; these votes have {known}.")
+
+    def pair(self, arm: Hashable, other: Hashable) -> ArmPair | None:
+        """Two arms in the order in which `pairs` holds them; None where they never met."""
+        wanted = {self.standing(arm).arm, self.standing(other).arm}
+        return next((one for one in self.pairs if {one.arm, one.other} == wanted), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain dictionaries and lists for JSON, under the names of the fields."""
+        made: dict[str, Any] = plain(self)
+        return made

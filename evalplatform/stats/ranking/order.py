@@ -1,0 +1,133 @@
+"""Ranks, rank sets, tiers and chances of ranks of all arms, also of those without a strength."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..inference.clustering import FloatArray
+from ..inference.estimates import State
+from ..votes.columns import BoolColumn, IntColumn
+from .rank_sets import DRAWS, critical_value, drawn_chances, told_apart
+from .results import Ranking
+from .separation import Layers
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """One entry per compared arm, by position; None for what is unknown.
+
+    Attributes:
+        ranks: from 1; lows, highs: of the rank sets; tiers: from 1.
+        chances: rows P(rank = 1 ... M); NaN rows for arms without an interval.
+        method: how the rank sets were made, in words.
+    """
+
+    ranks: IntColumn | None
+    lows: IntColumn | None
+    highs: IntColumn | None
+    tiers: IntColumn | None
+    chances: FloatArray | None
+    method: str
+
+    def rank(self, at: int | None) -> int | None:
+        return _entry(self.ranks, at)
+
+    def low(self, at: int | None) -> int | None:
+        return _entry(self.lows, at)
+
+    def high(self, at: int | None) -> int | None:
+        return _entry(self.highs, at)
+
+    def tier(self, at: int | None) -> int | None:
+        return _entry(self.tiers, at)
+
+    def chances_of(self, at: int | None) -> tuple[float, ...] | None:
+        if at is None or self.chances is None or np.isnan(self.chances[at, 0]):
+            return None
+        return tuple(self.chances[at].tolist())
+
+
+def order_of(
+    ranking: Ranking | None,
+    found: Layers,
+    shown: BoolColumn,
+    rng: np.random.Generator,
+    level: float,
+) -> Order:
+    """The order of M compared arms.
+
+    `ranking` is of the core of `found`, or None; `shown` (M, M) says which arm is above which by
+    the votes on the two alone. What follows from both in a chain is added. Chances of ranks take
+    the places of arms without bound as certain.
+    """
+    ranks = _ranks(ranking, found, len(shown))
+    if ranks is None:
+        return Order(None, None, None, None, None, "none")
+    if ranking is not None and ranking.interval_state is not State.DEFINED:
+        return Order(ranks, None, None, None, None, "none")
+    m = len(shown)
+    above, chances = shown.copy(), None
+    method = "arms without bound by the net of their pairs"
+    if ranking is not None and ranking.df is not None:
+        quantile = critical_value(m, level, ranking.df)
+        above[np.ix_(found.core, found.core)] = told_apart(ranking, quantile)
+        chances = np.full((m, m), np.nan)
+        n_above = sum(len(one) for one in found.above)
+        among = drawn_chances(ranking, rng, DRAWS)
+        chances[found.core] = 0.0
+        chances[np.ix_(found.core, n_above + np.arange(len(found.core)))] = among
+        core = f"all pairs at once by Bonferroni, critical value {quantile:.2f}"
+        method = core if len(found.core) == m else f"{core}; {method}"
+    above = _chained(above)
+    return Order(
+        ranks=ranks,
+        lows=1 + above.sum(axis=0),
+        highs=m - above.sum(axis=1),
+        tiers=_tiers(ranks, above),
+        chances=chances,
+        method=method,
+    )
+
+
+def _ranks(ranking: Ranking | None, found: Layers, m: int) -> IntColumn | None:
+    if ranking is None and len(found.core) > 1:
+        return None
+    ranks, before = np.zeros(m, dtype=np.int64), 0
+    for layer in found.above:
+        ranks[layer] = before + 1
+        before += len(layer)
+    if ranking is not None:
+        by_arm = {one.arm: one.rank for one in ranking.strengths}
+        ranks[found.core] = before + np.array([by_arm[arm] for arm in ranking.arms])
+    else:
+        ranks[found.core] = before + 1
+    before += len(found.core)
+    for layer in found.below:
+        ranks[layer] = before + 1
+        before += len(layer)
+    return ranks
+
+
+def _chained(above: BoolColumn) -> BoolColumn:
+    """Who is above whom by a chain of comparisons."""
+    closed = above.copy()
+    for between in range(len(closed)):
+        closed |= closed[:, between, None] & closed[None, between]
+    return closed
+
+
+def _tiers(ranks: IntColumn, above: BoolColumn) -> IntColumn:
+    tiers = np.empty(len(ranks), dtype=np.int64)
+    order = np.lexsort((np.arange(len(ranks)), ranks))
+    head, tier = order[0], 1
+    for at in order:
+        if above[head, at]:
+            head, tier = at, tier + 1
+        tiers[at] = tier
+    return tiers
+
+
+def _entry(column: IntColumn | None, at: int | None) -> int | None:
+    return None if column is None or at is None else int(column[at])

@@ -1,0 +1,326 @@
+"""Graded votes: an annotator saw an ordered set of n images and graded each.
+
+One vote is (item, prompt, annotator, the arms of its n images, their n grades). A higher grade is
+better and equal grades tie. n = 1 is a rating (1 to 5) or keep / unsure / reject (2, 1, 0), n = 2
+a pair, n = 3 to 8 a ranking. Only the order of grades within a vote counts, but for n = 1.
+
+The n (n - 1) / 2 pairs of arms inside one vote are not independent of each other: all of them
+carry the vote's prompt and annotator, by which every variance here is clustered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .chunking import Codes, count_codes, positions, smallest_unsigned
+from .columns import (
+    BoolColumn,
+    IntColumn,
+    check_lengths,
+    check_one_prompt_per_item,
+    refuse_mask,
+)
+from .errors import (
+    ColumnTypeError,
+    EmptyVotesError,
+    LengthMismatchError,
+    SelfComparisonError,
+    UnknownArmError,
+)
+from .pairs import Labels, PairVotes
+
+MOST_IMAGES = 8  # of one set; a set of n has n (n - 1) / 2 pairs
+
+
+@dataclass(frozen=True, eq=False)
+class GradedPairs:
+    """Every pair of arms inside each vote.
+
+    Attributes:
+        votes: one row a pair, with the prompt and the annotator of its vote.
+        vote: (K,) position of the vote that each row comes from.
+    """
+
+    votes: PairVotes
+    vote: IntColumn
+
+
+@dataclass(frozen=True, eq=False)
+class GradedVotes:
+    """Frozen, validated columns. Build by `graded_votes`.
+
+    Attributes:
+        item: (V,) positions of the items, without gaps.
+        prompt, annotator: (V,) positions in `prompts` and `annotators`.
+        start: (V + 1,) vote v holds the entries start[v] to start[v + 1] - 1 of `arm`, `grade`.
+        arm: (E,) positions in `arms`; grade: (E,) the grades, higher is better.
+        arms, prompts, annotators: the ids behind the positions. An arm may have no entry.
+    """
+
+    item: Codes
+    prompt: Codes
+    annotator: Codes
+    start: IntColumn
+    arm: Codes
+    grade: IntColumn
+    arms: Labels
+    prompts: Labels
+    annotators: Labels
+
+    def __post_init__(self) -> None:
+        for name in ("item", "prompt", "annotator", "start", "arm", "grade"):
+            getattr(self, name).setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+    @property
+    def n_arms(self) -> int:
+        return len(self.arms)
+
+    @cached_property
+    def n_items(self) -> int:
+        return _n_present(self.item)
+
+    @cached_property
+    def n_prompts(self) -> int:
+        """Prompts with at least one vote."""
+        return _n_present(self.prompt)
+
+    @cached_property
+    def n_annotators(self) -> int:
+        """Annotators with at least one vote."""
+        return _n_present(self.annotator)
+
+    @cached_property
+    def sizes(self) -> IntColumn:
+        """(V,) the number of images in each vote."""
+        return np.diff(self.start)
+
+    @cached_property
+    def votes_by_arm(self) -> IntColumn:
+        """(M,) votes that grade an image of each arm; an arm is in a vote once at most."""
+        return count_codes(self.arm, self.n_arms)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the columns in bytes."""
+        names = ("item", "prompt", "annotator", "start", "arm", "grade")
+        return sum(int(getattr(self, name).nbytes) for name in names)
+
+    def where(self, mask: npt.ArrayLike) -> GradedVotes:
+        """The votes for which `mask` is true; ids and positions stay as they are."""
+        kept: BoolColumn = np.asarray(mask)
+        if kept.dtype != np.bool_ or kept.ndim != 1:
+            raise ColumnTypeError("mask must be a one-dimensional column of True and False.")
+        check_lengths(votes=self.prompt, mask=kept)
+        if not kept.any():
+            raise EmptyVotesError("mask leaves no vote. Keep at least one.")
+        entries = np.repeat(kept, self.sizes)
+        return replace(
+            self,
+            item=self.item[kept],
+            prompt=self.prompt[kept],
+            annotator=self.annotator[kept],
+            start=_starts(self.sizes[kept]),
+            arm=self.arm[entries],
+            grade=self.grade[entries],
+        )
+
+    def pairs(self) -> GradedPairs | None:
+        """All pairs of arms inside each vote; None where every vote has one image.
+
+        Votes keep their order where all have one size; votes of a smaller size come first.
+
+        >>> votes = graded_votes(item=[0], prompt=[0], annotator=[0], arm=[[0, 1, 2]],
+        ...                      grade=[[2, 1, 2]])
+        >>> made = votes.pairs().votes
+        >>> made.first.tolist(), made.second.tolist(), made.outcome.tolist()
+        ([0, 0, 1], [1, 2, 2], [0, 1, 2])
+        """
+        parts = [self._pairs_of_size(int(n)) for n in np.unique(self.sizes) if n > 1]
+        if not parts:
+            return None
+        first, second, outcome, vote = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return GradedPairs(
+            PairVotes(
+                first=first,
+                second=second,
+                outcome=outcome,
+                prompt=self.prompt[vote],
+                annotator=self.annotator[vote],
+                arms=self.arms,
+                prompts=self.prompts,
+                annotators=self.annotators,
+            ),
+            vote,
+        )
+
+    def _pairs_of_size(self, n: int) -> tuple[Codes, Codes, Codes, IntColumn]:
+        held = np.flatnonzero(self.sizes == n)
+        i, j = np.triu_indices(n, 1)
+        entry = self.start[held][:, None] + np.arange(n)
+        arm, grade = self.arm[entry], self.grade[entry]
+        a, b = grade[:, i], grade[:, j]
+        outcome = np.uint8(1) + (a < b).view(np.uint8) - (a > b).view(np.uint8)
+        return arm[:, i].ravel(), arm[:, j].ravel(), outcome.ravel(), np.repeat(held, len(i))
+
+
+def graded_votes(
+    *,
+    item: npt.ArrayLike,
+    prompt: npt.ArrayLike,
+    annotator: npt.ArrayLike,
+    arm: npt.ArrayLike,
+    grade: npt.ArrayLike,
+    sizes: npt.ArrayLike | None = None,
+    arms: Sequence[Hashable] | None = None,
+    prompts: Sequence[Hashable] | None = None,
+    annotators: Sequence[Hashable] | None = None,
+) -> GradedVotes:
+    """Build graded votes from integer columns.
+
+    `item`, `prompt`, `annotator` have one integer a vote. `arm` and `grade` are either tables
+    (votes x n), padded with arm -1 where a vote has fewer images, or flat columns of all images
+    of all votes with `sizes`, the number of images of each vote. Where `arms`, `prompts` or
+    `annotators` are given, the column holds positions in that list; else it holds ids, and the
+    list is made of them in ascending order. A set without a prompt clusters by itself: give it
+    a prompt of its own. Votes of several criteria do not belong in one table.
+
+    Units. Grades are integers, higher is better; 1 to 8 images a vote.
+
+    Raises `EmptyVotesError`, `LengthMismatchError`, `ColumnTypeError`, `UnknownArmError` (a
+    position beyond the list), `SelfComparisonError` (an arm twice in one vote) or
+    `ItemAcrossPromptsError`; the last three name the rows.
+
+    >>> votes = graded_votes(item=[0, 1], prompt=[7, 9], annotator=[4, 4],
+    ...                      arm=[0, 1, 0, 2, 1], grade=[1, 0, 2, 0, 1], sizes=[2, 3],
+    ...                      arms=["base", "tuned", "distilled"])
+    >>> len(votes), votes.sizes.tolist(), votes.votes_by_arm.tolist(), votes.prompts
+    (2, [2, 3], [2, 2, 1], (7, 9))
+    """
+    columns = {"item": item, "prompt": prompt, "annotator": annotator}
+    by_vote = {name: _integers(name, column) for name, column in columns.items()}
+    check_lengths(**by_vote)
+    if len(by_vote["item"]) == 0:
+        raise EmptyVotesError("There is no vote. Give at least one.")
+    start, flat_arm, flat_grade = _entries(arm, grade, sizes, len(by_vote["item"]))
+    (items,), _ = positions(by_vote["item"])
+    prompt_codes, prompt_labels = _labelled("prompt", by_vote["prompt"], prompts)
+    annotator_codes, annotator_labels = _labelled("annotator", by_vote["annotator"], annotators)
+    arm_codes, arm_labels = _labelled("arm", flat_arm, arms)
+    check_one_prompt_per_item(items, prompt_codes)
+    _refuse_arm_twice(start, arm_codes, arm_labels)
+    return GradedVotes(
+        item=items,
+        prompt=prompt_codes,
+        annotator=annotator_codes,
+        start=start,
+        arm=arm_codes,
+        grade=flat_grade,
+        arms=arm_labels,
+        prompts=prompt_labels,
+        annotators=annotator_labels,
+    )
+
+
+def _entries(
+    arm: npt.ArrayLike, grade: npt.ArrayLike, sizes: npt.ArrayLike | None, n_votes: int
+) -> tuple[IntColumn, npt.NDArray[Any], IntColumn]:
+    """Offsets, arms and grades of all images in one column each."""
+    dimensions = 1 if sizes is not None else 2
+    arms = _integers("arm", arm, dimensions)
+    grades = _integers("grade", grade, dimensions)
+    if arms.shape != grades.shape:
+        raise ColumnTypeError(
+            f"arm has shape {arms.shape} and grade {grades.shape}. Give one grade per image."
+        )
+    if sizes is None:
+        if len(arms) != n_votes:
+            raise LengthMismatchError({"item": n_votes, "arm": len(arms)})
+        shown = arms >= 0
+        n_images = shown.sum(axis=1)
+        arms, grades = arms[shown], grades[shown]
+    else:
+        n_images = _integers("sizes", sizes)
+        if len(n_images) != n_votes:
+            raise LengthMismatchError({"item": n_votes, "sizes": len(n_images)})
+    wrong = np.flatnonzero((n_images < 1) | (n_images > MOST_IMAGES))
+    if len(wrong):
+        raise ColumnTypeError(
+            f"Vote {wrong[0]} has {n_images[wrong[0]]} images; a set has 1 to {MOST_IMAGES}."
+        )
+    start = _starts(n_images)
+    if start[-1] != len(arms):
+        raise LengthMismatchError({"arm": len(arms), "sizes in sum": int(start[-1])})
+    return start, arms, grades.astype(np.int16 if _fits_int16(grades) else np.int64)
+
+
+def _integers(name: str, column: npt.ArrayLike, dimensions: int = 1) -> npt.NDArray[Any]:
+    refuse_mask(name, column)
+    array = np.asarray(column)
+    if array.size == 0 and array.ndim == dimensions:
+        return array.astype(np.int64)
+    if array.ndim != dimensions or array.dtype.kind not in "iu":
+        wanted = "one-dimensional column" if dimensions == 1 else "table (votes x images)"
+        raise ColumnTypeError(
+            f"{name} has {array.ndim} dimensions of {array.dtype}; give a {wanted} of integers."
+        )
+    return array
+
+
+def _labelled(
+    name: str, column: npt.NDArray[Any], labels: Sequence[Hashable] | None
+) -> tuple[Codes, Labels]:
+    """Positions in the labels, which are the column's own ids where none are given."""
+    if labels is None:
+        (codes,), ids = positions(column)
+        return codes, tuple(ids.tolist())
+    wrong = np.flatnonzero((column < 0) | (column >= len(labels)))
+    if len(wrong):
+        raise UnknownArmError(
+            f"{name} is {column[wrong[0]]}, beyond the {len(labels)} ids given",
+            wrong,
+            "Give positions in that list, counted from 0.",
+        )
+    return column.astype(smallest_unsigned(len(labels))), tuple(labels)
+
+
+def _refuse_arm_twice(start: IntColumn, arm: Codes, arms: Labels) -> None:
+    """Two images of one arm in a set say nothing of who is better."""
+    vote = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    code = vote * len(arms) + arm
+    if len(arms) * (len(start) - 1) <= 8 * len(code):
+        repeated = np.bincount(code) > 1
+        if not repeated.any():
+            return
+        at = np.flatnonzero(repeated)
+    else:
+        ids, times = np.unique(code, return_counts=True)
+        at = ids[times > 1]
+    if len(at):
+        one = arms[int(at[0]) % len(arms)]
+        raise SelfComparisonError(
+            f"Arm {one!r} has two images in one vote", np.unique(at // len(arms)), "Drop one."
+        )
+
+
+def _starts(sizes: IntColumn) -> IntColumn:
+    start = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=start[1:])
+    return start
+
+
+def _n_present(codes: Codes) -> int:
+    return int(np.count_nonzero(count_codes(codes, int(codes.max()) + 1)))
+
+
+def _fits_int16(grades: npt.NDArray[Any]) -> bool:
+    limit = np.iinfo(np.int16)
+    return bool(grades.min() >= limit.min and grades.max() <= limit.max)
