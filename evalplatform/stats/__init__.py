@@ -60,6 +60,7 @@ from .ranking.gallery_report import rank_arms
 from .ranking.gallery_results import ArmPair, ArmRanking, Standing
 from .ranking.influence import RankRange, RankRobustness, rank_robustness
 from .ranking.rank_sets import RankSet, RankSets, rank_sets
+from .ranking.ratings import ArmRating, ArmRatings, RatingDifference, pairs_from_ratings, rate_arms
 from .ranking.resampling import Bootstrap, bootstrap
 from .ranking.results import Difference, Ranking, Strength, TieWeight
 from .ranking.strengths import rank
@@ -87,6 +88,8 @@ __all__ = [
     "Annotators",
     "ArmPair",
     "ArmRanking",
+    "ArmRating",
+    "ArmRatings",
     "Bootstrap",
     "ColumnTypeError",
     "Components",
@@ -115,6 +118,7 @@ __all__ = [
     "RankSets",
     "Ranking",
     "RankingRobustness",
+    "RatingDifference",
     "Robustness",
     "RowsError",
     "SelfComparisonError",
@@ -158,6 +162,7 @@ __all__ = [
     "medians_by",
     "nominal_alpha",
     "ordinal_alpha",
+    "pairs_from_ratings",
     "percent_agreement",
     "plain",
     "plan_study",
@@ -167,6 +172,7 @@ __all__ = [
     "rank_arms",
     "rank_robustness",
     "rank_sets",
+    "rate_arms",
     "robustness",
     "side_bias",
     "sign_test",

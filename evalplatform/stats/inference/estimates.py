@@ -38,8 +38,8 @@ class Estimate:
     """A number with its uncertainty and with all that is needed to read it.
 
     Attributes:
-        value: the estimate; a share in [0, 1], or a difference of shares in [-1, 1]. None only
-            where nothing was counted.
+        value: the estimate; a share in [0, 1], a difference of shares in [-1, 1], or a mean
+            grade. None only where nothing was counted.
         se: standard error in the same unit. 0.0 means that no variation was seen, not certainty:
             read the interval.
         low, high: interval at `level`, inside the range of the value.

@@ -134,6 +134,11 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
     )
 
 
+def share_of(votes: Votes, level: float = 0.95) -> Estimate:
+    """The share of A alone, with the interval that `win_rates` gives it."""
+    return _estimate(WIN, _Tables.of(votes, "votes"), level)
+
+
 def breakdown(
     votes: Votes,
     group_labels: Iterable[Hashable],

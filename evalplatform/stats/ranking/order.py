@@ -80,12 +80,12 @@ def order_of(
         chances[np.ix_(found.core, n_above + np.arange(len(found.core)))] = among
         core = f"all pairs at once by Bonferroni, critical value {quantile:.2f}"
         method = core if len(found.core) == m else f"{core}; {method}"
-    above = _chained(above)
+    above = chained(above)
     return Order(
         ranks=ranks,
         lows=1 + above.sum(axis=0),
         highs=m - above.sum(axis=1),
-        tiers=_tiers(ranks, above),
+        tiers=tiers_of(ranks, above),
         chances=chances,
         method=method,
     )
@@ -110,7 +110,7 @@ def _ranks(ranking: Ranking | None, found: Layers, m: int) -> IntColumn | None:
     return ranks
 
 
-def _chained(above: BoolColumn) -> BoolColumn:
+def chained(above: BoolColumn) -> BoolColumn:
     """Who is above whom by a chain of comparisons."""
     closed = above.copy()
     for between in range(len(closed)):
@@ -118,7 +118,7 @@ def _chained(above: BoolColumn) -> BoolColumn:
     return closed
 
 
-def _tiers(ranks: IntColumn, above: BoolColumn) -> IntColumn:
+def tiers_of(ranks: IntColumn, above: BoolColumn) -> IntColumn:
     tiers = np.empty(len(ranks), dtype=np.int64)
     order = np.lexsort((np.arange(len(ranks)), ranks))
     head, tier = order[0], 1

@@ -174,8 +174,12 @@ def drawn_chances(ranking: Ranking, rng: np.random.Generator, draws: int) -> Flo
     assert values is not None
     assert covariance is not None
     assert df is not None
-    m = len(values)
-    drawn = values + joint_draws(covariance, df, rng, draws)
+    return chances_of_ranks(values + joint_draws(covariance, df, rng, draws))
+
+
+def chances_of_ranks(drawn: FloatArray) -> FloatArray:
+    """(M, M): the share of draws (draws, M) in which arm i is k-th at row i, column k - 1."""
+    draws, m = drawn.shape
     order = np.argsort(-drawn, axis=1)  # column k: who is k-th
     counts = np.bincount((order * m + np.arange(m)).ravel(), minlength=m * m)
     chances: FloatArray = counts.reshape(m, m) / draws

@@ -133,6 +133,23 @@ class GradedVotes:
             grade=self.grade[entries],
         )
 
+    def ratings(self) -> GradedVotes | None:
+        """The votes with one image, and the arms they rate; None where there is none.
+
+        >>> votes = graded_votes(item=[0, 1], prompt=[0, 0], annotator=[0, 0],
+        ...                      arm=[0, 1, 2], grade=[1, 0, 5], sizes=[2, 1])
+        >>> votes.ratings().arms, votes.ratings().grade.tolist()
+        ((2,), [5])
+        """
+        single = self.sizes == 1
+        if not single.any():
+            return None
+        kept = self if single.all() else self.where(single)
+        rated = np.flatnonzero(kept.votes_by_arm)
+        place = np.zeros(self.n_arms, dtype=smallest_unsigned(len(rated)))
+        place[rated] = np.arange(len(rated))
+        return replace(kept, arm=place[kept.arm], arms=tuple(self.arms[at] for at in rated))
+
     def pairs(self) -> GradedPairs | None:
         """All pairs of arms inside each vote; None where every vote has one image.
 

@@ -1,0 +1,156 @@
+"""Means of grades by arm, and contrasts of them, whose votes share prompts and annotators.
+
+A grade y of arm i has the score (y - mean_i) / n_i. A contrast c of means (one arm, or one arm
+less another) has in cluster g the score s_g = sum_i c_i * (scores of arm i in g), and
+
+    V = max(Vp + Va - Vpa, Vp, Va, Vpa, V0),  V_p = sum_g s_g^2 / c_g
+
+with the divisors of `clustering` for clusters that hold size_g = sum_i |c_i| n_gi / n_i, and the
+degrees of freedom of `degrees.two_way_df`. Two arms rated on the same prompts are so compared
+within prompts: what a prompt adds to both cancels in s_g. V0 = sum_i c_i^2 / (n_i + 4) / n_i is
+what one vote a grade away from all others would make of V, so that equal grades are not certain
+of their mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..votes.chunking import Codes, blocks, without_gaps
+from ..votes.columns import IntColumn
+from ..votes.graded import GradedVotes
+from .clustering import FloatArray, score_divisors
+from .degrees import one_way_df, two_way_df
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterScores:
+    """One clustering: n (G, M), grades of each arm in each cluster, and their summed scores."""
+
+    n: FloatArray
+    scores: FloatArray
+
+    def variance(self, contrast: FloatArray) -> tuple[float, float]:
+        """V of a contrast, and its degrees of freedom; two clusters or more hold its grades."""
+        size = self._size(contrast)
+        held = size > 0.0
+        scores = self.scores[held] @ contrast
+        v = float((scores**2 / score_divisors(size[held])).sum())
+        return v, one_way_df(size[held])
+
+    def n_held(self, contrast: FloatArray) -> int:
+        return int(np.count_nonzero(self._size(contrast)))
+
+    def _size(self, contrast: FloatArray) -> FloatArray:
+        total = np.maximum(self.n.sum(axis=0), 1.0)
+        size: FloatArray = self.n @ (np.abs(contrast) / total)
+        return size
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastVariance:
+    """Variance of a contrast of means, its degrees of freedom, and that of independent votes."""
+
+    variance: float
+    df: float
+    independent: float
+
+
+@dataclass(frozen=True, eq=False)
+class GradeMeans:
+    """Means of all arms with what their variances need; grades of one image a vote.
+
+    Attributes:
+        n: (M,) grades of each arm; means, spreads: (M,) their mean and variance; 0 without any.
+        prompt, annotator: the two clusterings.
+        pair_products: (M, M), products of scores summed over clusters of both.
+    """
+
+    n: FloatArray
+    means: FloatArray
+    spreads: FloatArray
+    prompt: ClusterScores
+    annotator: ClusterScores
+    pair_products: FloatArray
+
+    @classmethod
+    def of(cls, graded: GradedVotes) -> GradeMeans:
+        m, grade = graded.n_arms, graded.grade.astype(np.float64)
+        n = np.bincount(graded.arm, minlength=m).astype(np.float64)
+        some = np.maximum(n, 1.0)
+        means = np.bincount(graded.arm, grade, m) / some
+        score = (grade - means[graded.arm]) / some[graded.arm]
+        spreads = np.bincount(graded.arm, (grade - means[graded.arm]) ** 2, m) / some
+        tables = [
+            ClusterScores(
+                _table(codes, graded.arm, None, (count, m)),
+                _table(codes, graded.arm, score, (count, m)),
+            )
+            for codes, count in (
+                (graded.prompt, len(graded.prompts)),
+                (graded.annotator, len(graded.annotators)),
+            )
+        ]
+        return cls(n, means, spreads, tables[0], tables[1], _pair_products(graded, score))
+
+    def contrast(self, *arms: int) -> FloatArray:
+        """The mean of one arm, or the first less the second."""
+        made = np.zeros(len(self.n))
+        for arm, sign in zip(arms, (1.0, -1.0), strict=False):
+            made[arm] = sign
+        return made
+
+    def variance(self, contrast: FloatArray) -> ContrastVariance:
+        """V of the module's formula; two prompts and two annotators hold grades of it."""
+        by_prompt, prompt_df = self.prompt.variance(contrast)
+        by_annotator, annotator_df = self.annotator.variance(contrast)
+        by_pair = max(float(contrast @ self.pair_products @ contrast), 0.0)
+        least = 1.0 / (self.n + 4.0)
+        some = np.maximum(self.n, 1.0)
+        independent = float((contrast**2 * np.maximum(self.spreads, least) / some).sum())
+        floor = max(by_pair, float((contrast**2 * least / some).sum()))
+        whole = max(by_prompt + by_annotator - by_pair, by_prompt, by_annotator, floor)
+        df = two_way_df(
+            whole, (max(by_prompt, floor), prompt_df), (max(by_annotator, floor), annotator_df)
+        )
+        return ContrastVariance(variance=whole, df=df, independent=independent)
+
+    def covariance(self) -> FloatArray:
+        """Two-way clustered covariance of all means (M, M), for draws; variances as above."""
+        parts = []
+        for table in (self.prompt, self.annotator):
+            size = table.n.sum(axis=1)
+            held = size > 0.0
+            scores = table.scores[held] / np.sqrt(score_divisors(size[held]))[:, None]
+            parts.append(scores.T @ scores)
+        made: FloatArray = parts[0] + parts[1] - self.pair_products
+        seen = np.diag(made)
+        wanted = [self.variance(self.contrast(arm)).variance for arm in range(len(seen))]
+        if (seen <= 0.0).any():
+            return np.diag(wanted)
+        scale = np.sqrt(np.array(wanted) / seen)
+        return made * np.outer(scale, scale)
+
+
+def _table(
+    codes: Codes | IntColumn, arm: Codes, weight: FloatArray | None, shape: tuple[int, int]
+) -> FloatArray:
+    cell = codes.astype(np.int64) * shape[1] + arm
+    table = np.bincount(cell, weight, shape[0] * shape[1]).astype(np.float64, copy=False)
+    return table.reshape(shape)
+
+
+def _pair_products(graded: GradedVotes, score: FloatArray) -> FloatArray:
+    """G / (G - 1) * sum_g S_g S_g' over the G clusters of prompt and annotator."""
+    m, count = graded.n_arms, 0
+    products = np.zeros((m, m))
+    for rows in blocks(graded.prompt):
+        code = graded.prompt[rows].astype(np.int64)
+        code = (code - code[0]) * len(graded.annotators) + graded.annotator[rows]
+        cluster, n = without_gaps(code)
+        sums = _table(cluster, graded.arm[rows], score[rows], (n, m))
+        products += sums.T @ sums
+        count += n
+    return products * (count / max(count - 1.0, 1.0))

@@ -1,0 +1,410 @@
+"""Arms by the grades of single images: means, shares of each grade, differences, ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from ..inference.estimates import Basis, Estimate, State, without_interval
+from ..inference.intervals import check_level, t_p_value, t_quantile, wilson
+from ..inference.means import ContrastVariance, GradeMeans
+from ..inference.multiplicity import holm, joint_draws
+from ..inference.plain import plain
+from ..pairs.rates import share_of
+from ..votes.columns import Outcome, Votes
+from ..votes.errors import ColumnTypeError, EmptyVotesError, UnknownOptionError
+from ..votes.graded import GradedVotes
+from .order import chained, tiers_of
+from .rank_sets import DRAWS, chances_of_ranks
+from .strengths import ranks_of
+
+RATING_SEED = 20_251_129
+"""The seed of the draws for chances of ranks where a caller gives no generator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRating:
+    """What single images of one arm were graded, see `rate_arms`.
+
+    Attributes:
+        arm: its id.
+        mean: mean grade, in grades; its interval stays within the scale.
+        shares: by grade, the share of votes that give it, in [0, 1]; of keep / unsure / reject
+            those are the grades 2, 1 and 0.
+        rank: 1 for the largest mean; equal means share the better rank.
+        rank_low, rank_high, tier, rank_chances: as in `Standing`; None without intervals.
+    """
+
+    arm: Hashable
+    mean: Estimate
+    shares: dict[int, Estimate]
+    rank: int
+    rank_low: int | None
+    rank_high: int | None
+    tier: int | None
+    rank_chances: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingDifference:
+    """Mean grade of `arm` less that of `other`, in grades.
+
+    se, low, high, df and p_value are None where either is without an interval. `p_holm` is
+    adjusted for all pairs of arms by Holm.
+    """
+
+    arm: Hashable
+    other: Hashable
+    value: float
+    se: float | None
+    low: float | None
+    high: float | None
+    df: float | None
+    p_value: float | None
+    p_holm: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRatings:
+    """All arms by the grades of single images, see `rate_arms`.
+
+    Attributes:
+        ratings: one per rated arm, best first.
+        differences: one per two rated arms, in the order of the arms given.
+        never_rated: ids of the arms without a grade.
+        grades: the scale, from the worst grade up.
+        n_votes, n_items, n_prompts, n_annotators: among votes of one image.
+        level: of all intervals. method, rank_method: for a table's footnote.
+        state, reason: DEFINED, or ONE_PROMPT, ONE_ANNOTATOR or NO_VARIATION where an arm has no
+            interval, so that there are no rank sets.
+    """
+
+    ratings: tuple[ArmRating, ...]
+    differences: tuple[RatingDifference, ...]
+    never_rated: tuple[Hashable, ...]
+    grades: tuple[int, ...]
+    n_votes: int
+    n_items: int
+    n_prompts: int
+    n_annotators: int
+    level: float
+    method: str
+    rank_method: str
+    state: State
+    reason: str
+
+    def rating(self, arm: Hashable) -> ArmRating:
+        """The rating of one arm."""
+        for one in self.ratings:
+            if one.arm == arm:
+                return one
+        raise UnknownOptionError(f"arm is {arm!r}; rated are {[one.arm for one in self.ratings]}.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain dictionaries and lists for JSON, under the names of the fields."""
+        made: dict[str, Any] = plain(self)
+        return made
+
+
+def rate_arms(
+    graded: GradedVotes,
+    level: float = 0.95,
+    *,
+    grades: Sequence[int] | None = None,
+    rng: np.random.Generator | None = None,
+) -> ArmRatings:
+    """Compare arms by the grades that single images were given, as ratings or keep / reject.
+
+    Formula. Means and differences of means with two-way clustered variances and t quantiles, see
+    `inference.means`; arms rated on the same prompts, or by the same people, are compared within
+    these. The interval of a mean is Wilson's for the mean as a share of the scale, so that it
+    ends at the ends of the scale; that of a difference is value -+ t se. Shares are those of
+    `win_rates`. The rank set of an arm leaves out whoever is told apart from it, all pairs at once
+    by Bonferroni.
+
+    Units. Grades; `grades` is the scale, (1, 2, 3, 4, 5) or (0, 1, 2) for example, and by default
+    the grades seen.
+
+    How to read. A mean takes the steps between grades as equal. `pairs_from_ratings` and
+    `rank_arms` read only who got the better grade from one person on one prompt; where both
+    readings differ, say so.
+
+    Raises `EmptyVotesError` where no vote has one image, `ColumnTypeError` for a grade outside
+    the scale, `UnknownOptionError` for a level outside (0, 1).
+
+    References. ITU-T P.910 (2023) for grades 1 to 5; Cameron, Gelbach and Miller (2011), JBES
+    29:238-249.
+
+    >>> from ..votes.graded import graded_votes
+    >>> votes = graded_votes(item=[0, 1, 2, 3] * 3, prompt=[0, 0, 1, 1] * 3,
+    ...     annotator=[0] * 4 + [1] * 4 + [2] * 4, arm=[[0], [1]] * 6,
+    ...     grade=[[5], [3], [4], [3], [5], [2], [4], [4], [4], [3], [5], [4]], arms=["x", "y"])
+    >>> found = rate_arms(votes, grades=range(1, 6))
+    >>> [(one.arm, round(one.mean.value, 2), round(one.mean.low, 2)) for one in found.ratings]
+    [('x', 4.5, 1.55), ('y', 3.17, 1.11)]
+    >>> found.rating("x").shares[5].value, round(found.differences[0].value, 2)
+    (0.5, 1.33)
+    """
+    check_level(level)
+    votes = graded.ratings()
+    if votes is None:
+        raise EmptyVotesError("No vote has one image. Compare sets of images by rank_arms.")
+    scale = _scale(votes, grades)
+    return _Report(graded, votes, GradeMeans.of(votes), scale, level).made(
+        rng or np.random.default_rng(RATING_SEED)
+    )
+
+
+def _scale(votes: GradedVotes, grades: Sequence[int] | None) -> tuple[int, ...]:
+    seen = np.unique(votes.grade)
+    scale = tuple(sorted({int(one) for one in (seen if grades is None else grades)}))
+    wrong = np.setdiff1d(seen, scale)
+    if len(wrong):
+        raise ColumnTypeError(f"grade is {wrong[0]}; the scale given has {list(scale)}.")
+    return scale
+
+
+@dataclass(frozen=True, eq=False)
+class _Report:
+    graded: GradedVotes
+    votes: GradedVotes
+    means: GradeMeans
+    scale: tuple[int, ...]
+    level: float
+
+    def made(self, rng: np.random.Generator) -> ArmRatings:
+        m = self.votes.n_arms
+        states = [self._state(arm) for arm in range(m)]
+        state, reason = next((one for one in states if one[0] is not State.DEFINED), states[0])
+        differences = self._differences(states)
+        ranks = ranks_of(self.means.means)
+        sets = self._rank_sets(differences, ranks, rng) if state is State.DEFINED else None
+        ratings = [self._rating(arm, states[arm], int(ranks[arm]), sets) for arm in range(m)]
+        rated = set(self.votes.arms)
+        clusters = "two-way clustered by prompt and annotator, t with Satterthwaite's df"
+        return ArmRatings(
+            ratings=tuple(sorted(ratings, key=lambda one: one.rank)),
+            differences=tuple(differences.values()),
+            never_rated=tuple(arm for arm in self.graded.arms if arm not in rated),
+            grades=self.scale,
+            n_votes=len(self.votes),
+            n_items=self.votes.n_items,
+            n_prompts=self.votes.n_prompts,
+            n_annotators=self.votes.n_annotators,
+            level=self.level,
+            method=f"mean grade; {clusters}",
+            rank_method="all pairs at once by Bonferroni" if sets is not None else "none",
+            state=state,
+            reason=reason,
+        )
+
+    def _state(self, arm: int) -> tuple[State, str]:
+        one, label = self.means.contrast(arm), self.votes.arms[arm]
+        if self.means.prompt.n_held(one) < 2:
+            why = f"All grades of {label!r} are on one prompt: nothing tells of other prompts."
+            return State.ONE_PROMPT, why
+        if self.means.annotator.n_held(one) < 2:
+            why = f"All grades of {label!r} are by one annotator: nothing tells of other people."
+            return State.ONE_ANNOTATOR, why
+        if len(self.scale) < 2:
+            why = f"Every grade is {self.scale[0]} and no scale is given. Give the grades offered."
+            return State.NO_VARIATION, why
+        return State.DEFINED, ""
+
+    def _rating(
+        self, arm: int, state: tuple[State, str], rank: int, sets: _RankSets | None
+    ) -> ArmRating:
+        return ArmRating(
+            arm=self.votes.arms[arm],
+            mean=self._mean(arm, state),
+            shares=self._shares(arm),
+            rank=rank,
+            rank_low=int(sets.low[arm]) if sets else None,
+            rank_high=int(sets.high[arm]) if sets else None,
+            tier=int(sets.tier[arm]) if sets else None,
+            rank_chances=tuple(sets.chances[arm].tolist()) if sets else None,
+        )
+
+    def _mean(self, arm: int, state: tuple[State, str]) -> Estimate:
+        one, value = self.means.contrast(arm), float(self.means.means[arm])
+        n = int(self.means.n[arm])
+        basis = Basis(
+            n_votes=n,
+            n_prompts=self.means.prompt.n_held(one),
+            n_annotators=self.means.annotator.n_held(one),
+            estimand="votes",
+            level=self.level,
+        )
+        if state[0] is not State.DEFINED:
+            return without_interval(value, *state, basis)
+        found = self.means.variance(one)
+        low, high = self._within_scale(value, n, found)
+        effective = found.independent * n / found.variance
+        return Estimate(
+            value=value,
+            se=sqrt(found.variance),
+            low=low,
+            high=high,
+            df=found.df,
+            se_null=None,
+            n_effective=effective,
+            design_effect=n / effective,
+            method=(
+                "two-way clustered by prompt and annotator; Wilson interval on the scale; "
+                f"t with {found.df:.4g} df (Satterthwaite)"
+            ),
+            **vars(basis),
+        )
+
+    def _within_scale(self, value: float, n: int, found: ContrastVariance) -> tuple[float, float]:
+        """Wilson's interval of the mean as a share of the scale, worth y (1 - y) / V votes."""
+        worst, length = self.scale[0], self.scale[-1] - self.scale[0]
+        share, least = (value - worst) / length, 1.0 / (n + 4.0) / length
+        y = min(max(share, least), 1.0 - least)  # at an end: of one vote a grade from it
+        worth = y * (1.0 - y) / (found.variance / length**2)
+        low, high = wilson(share, worth, t_quantile(self.level, found.df))
+        return worst + length * low, worst + length * high
+
+    def _shares(self, arm: int) -> dict[int, Estimate]:
+        rows = np.flatnonzero(self.votes.arm == arm)
+        columns = {
+            "prompt": self.votes.prompt[rows].astype(np.int64),
+            "annotator": self.votes.annotator[rows].astype(np.int64),
+            "item": self.votes.item[rows].astype(np.int64),
+        }
+        grade = self.votes.grade[rows]
+        return {
+            one: share_of(
+                Votes(outcome=np.where(grade == one, Outcome.A, Outcome.B), **columns), self.level
+            )
+            for one in self.scale
+        }
+
+    def _differences(
+        self, states: list[tuple[State, str]]
+    ) -> dict[tuple[int, int], RatingDifference]:
+        made, values = {}, self.means.means
+        for i in range(len(values)):
+            for j in range(i + 1, len(values)):
+                defined = states[i][0] is states[j][0] is State.DEFINED
+                made[i, j] = self._difference(i, j, defined)
+        p_values = {pair: one.p_value for pair, one in made.items() if one.p_value is not None}
+        adjusted = dict(zip(p_values, holm(list(p_values.values())).tolist(), strict=True))
+        return {
+            pair: RatingDifference(**{**vars(one), "p_holm": adjusted.get(pair)})
+            for pair, one in made.items()
+        }
+
+    def _difference(self, i: int, j: int, defined: bool) -> RatingDifference:
+        value = float(self.means.means[i] - self.means.means[j])
+        se = low = high = df = p_value = None
+        if defined:
+            found = self.means.variance(self.means.contrast(i, j))
+            se, df = sqrt(found.variance), found.df
+            reach = t_quantile(self.level, df) * se
+            low, high = value - reach, value + reach
+            p_value = t_p_value(value / se, df)
+        return RatingDifference(
+            arm=self.votes.arms[i],
+            other=self.votes.arms[j],
+            value=value,
+            se=se,
+            low=low,
+            high=high,
+            df=df,
+            p_value=p_value,
+            p_holm=None,
+        )
+
+    def _rank_sets(
+        self,
+        differences: dict[tuple[int, int], RatingDifference],
+        ranks: np.ndarray,
+        rng: np.random.Generator,
+    ) -> _RankSets:
+        m = self.votes.n_arms
+        above = np.zeros((m, m), dtype=np.bool_)
+        limit = (1.0 - self.level) / max(len(differences), 1)
+        for (i, j), one in differences.items():
+            if one.p_value is not None and one.p_value < limit:
+                above[(i, j) if one.value > 0.0 else (j, i)] = True
+        above = chained(above)
+        means = self.means
+        dfs = [means.variance(means.contrast(arm)).df for arm in range(m)]
+        drawn = means.means + joint_draws(means.covariance(), min(dfs), rng, DRAWS)
+        return _RankSets(
+            low=1 + above.sum(axis=0),
+            high=m - above.sum(axis=1),
+            tier=tiers_of(ranks, above),
+            chances=chances_of_ranks(drawn),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _RankSets:
+    low: np.ndarray
+    high: np.ndarray
+    tier: np.ndarray
+    chances: np.ndarray
+
+
+def pairs_from_ratings(graded: GradedVotes) -> GradedVotes:
+    """Ratings as comparisons: all arms that one person rated on one prompt, as one graded vote.
+
+    Where a person rated several images of an arm on a prompt, the first ones of all arms (by
+    item) are compared with each other, then the second ones. Ratings without a partner are left
+    out, and so are votes of several images, which are comparisons already. The result enters
+    `rank_arms`; a set may have more than eight images.
+
+    Raises `EmptyVotesError` where no person rated two arms on one prompt.
+
+    >>> from ..votes.graded import graded_votes
+    >>> votes = graded_votes(item=[0, 1, 2, 0], prompt=[7, 7, 8, 7], annotator=[4, 4, 4, 5],
+    ...                      arm=[[0], [1], [1], [0]], grade=[[5], [3], [4], [1]])
+    >>> made = pairs_from_ratings(votes)
+    >>> made.arm.tolist(), made.grade.tolist(), made.prompts, made.annotators
+    ([0, 1], [5, 3], (7, 8), (4, 5))
+    """
+    votes = graded.ratings()
+    nothing = "No annotator rated two arms on one prompt, so the ratings compare nothing."
+    if votes is None:
+        raise EmptyVotesError(nothing)
+    order = np.lexsort((votes.item, votes.arm, votes.annotator, votes.prompt))
+    prompt, annotator, arm = votes.prompt[order], votes.annotator[order], votes.arm[order]
+    same_person = (np.diff(prompt.astype(int)) == 0) & (np.diff(annotator.astype(int)) == 0)
+    nth = _places_in_runs(np.r_[False, same_person & (np.diff(arm.astype(int)) == 0)])
+    again = np.lexsort((arm, nth, annotator, prompt))
+    order, nth = order[again], nth[again]
+    prompt, annotator = votes.prompt[order], votes.annotator[order]
+    code = (prompt.astype(np.int64) * len(votes.annotators) + annotator) * (nth.max() + 1) + nth
+    starts = np.flatnonzero(np.r_[True, np.diff(code) != 0])
+    sizes = np.diff(np.r_[starts, len(code)])
+    several = sizes > 1
+    if not several.any():
+        raise EmptyVotesError(nothing)
+    rows = order[np.repeat(several, sizes)]
+    first = starts[several]
+    item = prompt[first].astype(np.int64) * (nth.max() + 1) + nth[first]
+    start = np.zeros(len(first) + 1, dtype=np.int64)
+    np.cumsum(sizes[several], out=start[1:])
+    return GradedVotes(
+        item=np.unique(item, return_inverse=True)[1].astype(np.uint32),
+        prompt=prompt[first],
+        annotator=annotator[first],
+        start=start,
+        arm=votes.arm[rows],
+        grade=votes.grade[rows],
+        arms=votes.arms,
+        prompts=votes.prompts,
+        annotators=votes.annotators,
+    )
+
+
+def _places_in_runs(continues: np.ndarray) -> np.ndarray:
+    """0, 1, 2, ... from every entry that does not continue the one before."""
+    at = np.arange(len(continues))
+    return np.asarray(at - np.maximum.accumulate(np.where(continues, 0, at)), np.int64)
