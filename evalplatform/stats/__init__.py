@@ -46,6 +46,8 @@ from .people.chance_correction import (
     percent_agreement,
 )
 from .people.confusion import DawidSkene, dawid_skene
+from .people.graded_agreement import GradedAgreement, graded_agreement
+from .people.item_draws import AgreementEstimate
 from .people.leave_one_out import majority_of_others, medians_by
 from .people.profiles import (
     AnnotatorProfile,
@@ -54,7 +56,7 @@ from .people.profiles import (
     annotators,
     proportion,
 )
-from .people.reliability import Agreement, AgreementEstimate, agreement
+from .people.reliability import Agreement, agreement
 from .ranking.deciders import Decider, RankingRobustness
 from .ranking.gallery_report import rank_arms
 from .ranking.gallery_results import ArmPair, ArmRanking, Standing
@@ -103,6 +105,7 @@ __all__ = [
     "ExactSignTest",
     "ExclusionEffect",
     "Flip",
+    "GradedAgreement",
     "GradedVotes",
     "GroupTest",
     "ItemAcrossPromptsError",
@@ -153,6 +156,7 @@ __all__ = [
     "exact_sign_test",
     "factorise",
     "fleiss_kappa",
+    "graded_agreement",
     "graded_votes",
     "group_tests",
     "gwet_ac1",

@@ -198,6 +198,11 @@ def _ordinal_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray,
     return (total.sum(axis=1) - 1.0) * (distance * met).sum(axis=1), expected
 
 
+def _mean_parts(weights: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    means = _mean(weights, values, lambda rows: rows)[:, 0]
+    return 1.0 - means, np.ones_like(means)
+
+
 def _disagreement(counts: FloatArray) -> FloatArray:
     """The chance that two votes of an item disagree, per row; 0 where there are no two."""
     size = counts.sum(axis=1)
@@ -245,3 +250,5 @@ FLEISS = Coefficient(_fleiss_parts)
 ALPHA_NOMINAL = Coefficient(_nominal_parts)
 ALPHA_ORDINAL = Coefficient(_ordinal_parts)
 AC1 = Coefficient(_ac1_parts)
+MEAN = Coefficient(_mean_parts)
+"""Not a chance correction: the mean of one value per item, in [-1, 1], as of tau."""

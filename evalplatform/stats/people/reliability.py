@@ -7,51 +7,21 @@ does not matter here, and the table has three columns however many people voted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
-from ..inference.clustering import FloatArray, outcome_table
-from ..inference.estimates import State
+from ..inference.clustering import outcome_table
 from ..inference.intervals import check_level
-from ..votes.columns import Votes, group
-from ..votes.errors import UnknownOptionError
+from ..votes.columns import Votes
 from .chance_correction import (
     AC1,
     ALPHA_NOMINAL,
     ALPHA_ORDINAL,
     FLEISS,
     PERCENT,
-    Coefficient,
     shared_items,
 )
-
-BOOTSTRAP_SEED = 20_230_927
-"""The seed drawn from where a caller gives no generator: same votes, same interval."""
-
-_MAX_UNDEFINED = 0.05  # share of replicates without two categories beyond which no interval holds
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgreementEstimate:
-    """One coefficient of agreement with its bootstrap interval.
-
-    Attributes:
-        value: the coefficient, see `chance_correction`; None if undefined.
-        low, high: percentile interval at the level of the `Agreement`; None without one.
-        n_replicates: bootstrap replicates in which the coefficient is defined.
-        state, reason: why the coefficient has no value.
-        interval_state, interval_reason: why the interval has no values.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n_replicates: int
-    state: State
-    reason: str
-    interval_state: State
-    interval_reason: str
+from .item_draws import BOOTSTRAP_SEED, AgreementEstimate, Draws, check_replicates, estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,101 +91,18 @@ def agreement(
     'defined'
     """
     check_level(level)
-    if not isinstance(replicates, Integral) or replicates < 1:
-        raise UnknownOptionError(f"replicates is {replicates!r}; give a whole number, e.g. 1000.")
+    check_replicates(replicates)
     counts = shared_items(outcome_table(votes.by_item, votes.outcome))
     seed = "" if rng is not None else f", seed {BOOTSTRAP_SEED}"
-    draws = _Draws.of(counts, rng or np.random.default_rng(BOOTSTRAP_SEED), replicates)
+    draws = Draws.of(counts, rng or np.random.default_rng(BOOTSTRAP_SEED), replicates)
     return Agreement(
-        percent=_estimate(PERCENT, draws, level),
-        fleiss_kappa=_estimate(FLEISS, draws, level),
-        alpha=_estimate(ALPHA_NOMINAL, draws, level),
-        alpha_ordinal=_estimate(ALPHA_ORDINAL, draws, level),
-        gwet_ac1=_estimate(AC1, draws, level),
+        percent=estimate(PERCENT, draws, level),
+        fleiss_kappa=estimate(FLEISS, draws, level),
+        alpha=estimate(ALPHA_NOMINAL, draws, level),
+        alpha_ordinal=estimate(ALPHA_ORDINAL, draws, level),
+        gwet_ac1=estimate(AC1, draws, level),
         n_items=len(counts),
         n_votes=int(counts.sum()),
         level=level,
         method=f"percentile bootstrap of items, taken as independent; {replicates} draws{seed}",
     )
-
-
-@dataclass(frozen=True)
-class _Draws:
-    """The distinct rows of counts, how many items have each, and how often each is drawn."""
-
-    classes: FloatArray
-    members: FloatArray
-    drawn: FloatArray  # replicates x classes
-
-    @classmethod
-    def of(cls, counts: FloatArray, rng: np.random.Generator, replicates: int) -> _Draws:
-        if not len(counts):
-            return cls(counts, np.zeros(0), np.zeros((replicates, 0)))
-        classes, members = _classes(counts)
-        drawn = rng.multinomial(len(counts), members / len(counts), size=replicates)
-        return cls(classes, members, drawn.astype(np.float64))
-
-
-def _estimate(coefficient: Coefficient, draws: _Draws, level: float) -> AgreementEstimate:
-    if not len(draws.classes):
-        return _undefined(
-            State.NO_SHARED_ITEMS, "No item has two votes, so no two votes can agree."
-        )
-    values = coefficient.of_many(draws.members[None, :], draws.classes)
-    if not len(values):
-        return _undefined(
-            State.ONE_CATEGORY,
-            "All votes are one outcome, so agreement cannot be told from chance.",
-        )
-    replicates = coefficient.of_many(draws.drawn, draws.classes)
-    state, reason = _why_no_interval(replicates, draws)
-    low, high = None, None
-    if state is State.DEFINED:
-        bounds = np.quantile(replicates, [0.5 - level / 2.0, 0.5 + level / 2.0])
-        low, high = float(bounds[0]), float(bounds[1])
-    return AgreementEstimate(
-        value=float(values[0]),
-        low=low,
-        high=high,
-        n_replicates=len(replicates),
-        state=State.DEFINED,
-        reason="",
-        interval_state=state,
-        interval_reason=reason,
-    )
-
-
-def _undefined(state: State, reason: str) -> AgreementEstimate:
-    return AgreementEstimate(
-        value=None,
-        low=None,
-        high=None,
-        n_replicates=0,
-        state=state,
-        reason=reason,
-        interval_state=state,
-        interval_reason=reason,
-    )
-
-
-def _why_no_interval(replicates: FloatArray, draws: _Draws) -> tuple[State, str]:
-    if draws.members.sum() < 2:
-        return State.ONE_ITEM, "Only one item has two votes: nothing tells of other items."
-    if not len(replicates) or np.ptp(replicates) < 1e-12:
-        reason = "Every draw of the items shows the same agreement, so there is no spread to read."
-        return State.NO_VARIATION, reason
-    if len(replicates) < (1.0 - _MAX_UNDEFINED) * len(draws.drawn):
-        reason = f"Only {len(replicates)} of {len(draws.drawn)} replicates hold two outcomes."
-        return State.UNSTABLE, reason
-    return State.DEFINED, ""
-
-
-def _classes(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The distinct rows of `counts` and how many items have each, in linear time."""
-    columns = [group(column.astype(np.int64)) for column in counts.T]
-    rows = columns[0]
-    for column in columns[1:]:
-        rows = group(rows.codes * column.count + column.codes)
-    classes = np.empty((rows.count, counts.shape[1]))
-    classes[rows.codes] = counts
-    return classes, np.bincount(rows.codes).astype(np.float64)
