@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "evalplatform.accounts",
     "evalplatform.promptsets",
     "evalplatform.checkpoints",
+    "evalplatform.images",
     "evalplatform.generation",
     "evalplatform.campaigns",
     "evalplatform.annotation",

@@ -25,7 +25,7 @@ _UP = 2  # PNG's number of the filter that stores what differs from the pixel ab
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image that lies in object storage."""
+    """An image as it lies in object storage."""
 
     name: str
     sha256: str
@@ -35,24 +35,40 @@ class StoredImage:
     is_constant: bool
 
 
-def store_image(image: Image.Image, *, folder: str, storage: Storage | None = None) -> StoredImage:
-    """Put an image into object storage below `folder`, under the hash of its content.
+def store_image(image: Image.Image, *, folder: str) -> StoredImage:
+    """Put an image into object storage below `folder`, under the hash of its content."""
+    packed, content = pack_image(image, folder=folder)
+    put_image(packed.name, content)
+    return packed
 
-    `storage` is the default one unless given. One that is away for a moment is waited for.
-    """
+
+def pack_image(image: Image.Image, *, folder: str) -> tuple[StoredImage, bytes]:
+    """Return what an image will be in object storage, and the bytes to put there."""
     image = image.convert("RGB")
     content = encode_image(image)
     digest = hashlib.sha256(content).hexdigest()
-    name = f"{folder}/{digest[:2]}/{digest}.png"
-    _put(storage or default_storage, name, content)
-    return StoredImage(
-        name=name,
+    packed = StoredImage(
+        name=f"{folder}/{digest[:2]}/{digest}.png",
         sha256=digest,
         width=image.width,
         height=image.height,
         pixels_sha256=_pixels_sha256(image),
         is_constant=all(low == high for low, high in image.getextrema()),  # type: ignore[misc]
     )
+    return packed, content
+
+
+def put_image(name: str, content: bytes, *, storage: Storage = default_storage) -> None:
+    """Store an image unless it is there. A storage that is away for a moment is waited for."""
+    for pause in _PAUSES:
+        try:
+            if not storage.exists(name):
+                storage.save(name, ContentFile(content))
+            return
+        except (OSError, ObjectStorageError):
+            if pause is None:
+                raise
+            time.sleep(pause)
 
 
 def encode_image(image: Image.Image) -> bytes:
@@ -81,15 +97,3 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def _pixels_sha256(image: Image.Image) -> str:
     """Hash what is seen: the same picture may be other bytes where another zlib packed it."""
     return hashlib.sha256(b"%d x %d\n" % image.size + image.tobytes()).hexdigest()
-
-
-def _put(storage: Storage, name: str, content: bytes) -> None:
-    for pause in _PAUSES:
-        try:
-            if not storage.exists(name):
-                storage.save(name, ContentFile(content))
-            return
-        except (OSError, ObjectStorageError):
-            if pause is None:
-                raise
-            time.sleep(pause)

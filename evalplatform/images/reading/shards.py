@@ -1,0 +1,136 @@
+"""Parquet files: images as bytes, as a hub's struct of bytes and path, or as paths."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.images.faults import RowError
+from evalplatform.images.reading.rows import (
+    GivenImage,
+    file_of,
+    given_image,
+    our_columns,
+)
+
+_ROWS_AT_A_TIME = 1024
+_IMAGES_AT_A_TIME = 16
+_BUFFER_BYTES = 2**20
+
+
+class ParquetRows:
+    """One or more files of the same columns, read a few rows at a time."""
+
+    def __init__(
+        self, paths: Sequence[Path], columns: Mapping[str, str], *, needs_prompt: bool
+    ) -> None:
+        self._paths = paths
+        self._schemas = [self._schema(path) for path in paths]
+        names = self._schemas[0].names
+        for path, schema in zip(paths, self._schemas, strict=True):
+            if schema.names != names:
+                raise BadInputError(
+                    f"{path.name} has other columns than {paths[0].name}; import them apart."
+                )
+        self._found = our_columns(names, columns, paths[0].name, needs_prompt=needs_prompt)
+        self._kinds = [self._kind(schema.field(self._found["image"])) for schema in self._schemas]
+
+    def rows(self) -> Iterator[GivenImage | tuple[str, RowError]]:
+        for path, schema, kind in zip(self._paths, self._schemas, self._kinds, strict=True):
+            names = [field.name for field in schema if not _holds_bytes(field.type)]
+            columns = [name for name in names if name != self._found["image"] or kind == "path"]
+            shard = f"{path.name}, " if len(self._paths) > 1 else ""
+            number = 0
+            for batch in self._batches(path, columns, _ROWS_AT_A_TIME):
+                for values in batch:
+                    where = f"{shard}row {number}"
+                    number += 1
+                    try:
+                        yield self._row(where, dict(values), path, kind)
+                    except RowError as error:
+                        yield where, error
+
+    def embedded(self) -> Iterator[bytes | Path | None]:
+        image = self._found["image"]
+        for path in self._paths:
+            for batch in self._batches(path, [image], _IMAGES_AT_A_TIME):
+                for row in batch:
+                    yield _content(row[image], path.parent)
+
+    def _row(self, where: str, values: dict[str, Any], path: Path, kind: str) -> GivenImage:
+        ours = {name: values.pop(column, None) for name, column in self._found.items()}
+        if kind != "path":
+            return given_image(where, ours, values, None)
+        file = file_of(ours["image"], path.parent)
+        return given_image(f"{where} ({file.name})", ours, values, file)
+
+    def _kind(self, field: Any) -> str:
+        """Return what the image column holds: `bytes`, a `struct` of them, or a `path`."""
+        from pyarrow import types
+
+        if _is_binary(field.type):
+            return "bytes"
+        if types.is_struct(field.type) and {"bytes", "path"} & {each.name for each in field.type}:
+            return "struct"
+        if types.is_string(field.type) or types.is_large_string(field.type):
+            return "path"
+        raise BadInputError(
+            f"{self._paths[0].name}: column {field.name} holds {field.type}; an image is bytes of "
+            "a file, a struct of bytes and path, or a path."
+        )
+
+    @staticmethod
+    def _schema(path: Path) -> Any:
+        from pyarrow import ArrowException, parquet
+
+        try:
+            return parquet.read_schema(path)
+        except (ArrowException, OSError) as error:
+            raise _unreadable(path, error) from error
+
+    @staticmethod
+    def _batches(path: Path, columns: list[str], rows: int) -> Iterator[Sequence[dict[str, Any]]]:
+        """Yield rows as dictionaries; where no column is wanted, as many empty ones."""
+        from pyarrow import ArrowException, parquet
+
+        try:
+            with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
+                if not columns:
+                    yield [{}] * file.metadata.num_rows
+                    return
+                for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+                    yield batch.to_pylist()
+        except (ArrowException, OSError) as error:
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> BadInputError:
+    said = str(error).split("\n")[0][:160]
+    return BadInputError(f"{path} cannot be read as parquet ({said}); write the file again.")
+
+
+def _is_binary(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
+
+
+def _holds_bytes(kind: Any) -> bool:
+    """Return whether a column holds bytes somewhere: other images, which are not metadata."""
+    from pyarrow import types
+
+    if types.is_nested(kind):
+        return any(_holds_bytes(kind.field(each).type) for each in range(kind.num_fields))
+    return _is_binary(kind)
+
+
+def _content(value: Any, folder: Path) -> bytes | Path | None:
+    """Return what one row of the image column holds."""
+    if isinstance(value, dict):
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, str):
+        try:
+            return file_of(value, folder)
+        except RowError:
+            return None
+    return value if isinstance(value, bytes) else None

@@ -1,0 +1,157 @@
+"""CSV, TSV and JSONL: a row an image, which lies in a file or (JSONL) in the row itself."""
+
+import base64
+import binascii
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.images.faults import RowError
+from evalplatform.images.reading.rows import (
+    GivenImage,
+    fields_of,
+    file_of,
+    given_image,
+    our_columns,
+)
+
+_LONGEST_LINE = 256 * 2**20
+_FIRST_LINES = 100  # whose keys say which columns there are
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, their ends with them."""
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(_LONGEST_LINE + 1):
+            number += 1
+            if len(line) > _LONGEST_LINE:
+                raise BadInputError(
+                    f"{path.name}: line {number} is over {_LONGEST_LINE // 2**20} MiB; put one "
+                    "row on each line."
+                )
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise BadInputError(
+                    f"{path.name}: line {number} is not UTF-8; save the file as UTF-8."
+                ) from error
+
+
+class CsvRows:
+    """A table with a header; its images are files, relative to the table."""
+
+    def __init__(self, path: Path, columns: Mapping[str, str], *, needs_prompt: bool) -> None:
+        self._path = path
+        self._delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        header = next(self._parsed(), (0, []))[1]
+        self._header = [column.strip() for column in header]
+        self._found = our_columns(self._header, columns, path.name, needs_prompt=needs_prompt)
+        if len(set(self._header)) != len(self._header):
+            raise BadInputError(f"{path.name} has two columns of one name; rename one.")
+
+    def rows(self) -> Iterator[GivenImage | tuple[str, RowError]]:
+        parsed = self._parsed()
+        next(parsed)
+        for number, fields in parsed:
+            where = f"line {number}"
+            try:
+                yield self._row(where, fields)
+            except RowError as error:
+                yield where, error
+
+    def embedded(self) -> Iterator[bytes | Path | None]:
+        return iter(())
+
+    def _parsed(self) -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(_lines(self._path), delimiter=self._delimiter, strict=True)
+        try:
+            for fields in reader:
+                if fields:
+                    yield reader.line_num, fields
+        except csv.Error as error:
+            raise BadInputError(
+                f"{self._path.name}: line {reader.line_num} is not valid CSV ({error}); quote "
+                "fields that hold separators, quotes or line breaks."
+            ) from error
+
+    def _row(self, where: str, fields: list[str]) -> GivenImage:
+        if len(fields) != len(self._header):
+            raise RowError("row", f"{len(fields)} fields, the header has {len(self._header)}")
+        values = dict(zip(self._header, fields, strict=True))
+        ours = {name: values.pop(column) for name, column in self._found.items()}
+        file = file_of(ours["image"].strip(), self._path.parent)
+        return given_image(f"{where} ({file.name})", ours, values, file)
+
+
+class JsonRows:
+    """One object a line. An image is a path, or as a hub's library writes it: {bytes, path}."""
+
+    def __init__(self, path: Path, columns: Mapping[str, str], *, needs_prompt: bool) -> None:
+        self._path = path
+        self._chosen = columns
+        keys: dict[str, None] = {}  # in order
+        try:
+            for _, line in islice(self._numbered(), _FIRST_LINES):
+                keys |= dict.fromkeys(_object(line))
+        except RowError as error:
+            if not keys:
+                raise BadInputError(f"{path.name}: its first line {error}.") from error
+        our_columns([*keys], columns, path.name, needs_prompt=needs_prompt)
+
+    def rows(self) -> Iterator[GivenImage | tuple[str, RowError]]:
+        for where, line in self._numbered():
+            try:
+                yield self._row(where, line)
+            except RowError as error:
+                yield where, error
+
+    def embedded(self) -> Iterator[bytes | Path | None]:
+        for _, line in self._numbered():
+            try:
+                values = _object(line)
+                yield _bytes_of(values.get(fields_of(values, self._chosen)["image"]))
+            except (RowError, KeyError):
+                yield None
+
+    def _numbered(self) -> Iterator[tuple[str, str]]:
+        for number, line in enumerate(_lines(self._path), start=1):
+            if line.strip():
+                yield f"line {number}", line
+
+    def _row(self, where: str, line: str) -> GivenImage:
+        values = _object(line)
+        fields = fields_of(values, self._chosen)
+        ours = {name: values.pop(column, None) for name, column in fields.items()}
+        image = ours.get("image")
+        if _bytes_of(image) is not None:
+            return given_image(where, ours, values, None)
+        path = image.get("path") if isinstance(image, dict) else image
+        file = file_of(path, self._path.parent)
+        return given_image(f"{where} ({file.name})", ours, values, file)
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        said = getattr(error, "msg", "nested too deeply")
+        raise RowError("row", f"is not JSON ({said})") from None
+    if not isinstance(values, dict):
+        raise RowError("row", 'is no object such as {"image": "0.png", "prompt": "a red bicycle"}')
+    return values
+
+
+def _bytes_of(image: Any) -> bytes | None:
+    """Return the base64 bytes of an image struct, None where it has none."""
+    text = image.get("bytes") if isinstance(image, dict) else None
+    if text is None:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise RowError("row", "the bytes of its image are not base64 text") from None

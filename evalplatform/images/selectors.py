@@ -1,0 +1,66 @@
+"""Reading image collections."""
+
+from collections.abc import Collection, Iterable
+
+from django.db.models import QuerySet
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.images.models import CollectedImage, ImageCollection
+from evalplatform.promptsets.models import Prompt
+
+_PROMPTS_AT_A_TIME = 10_000  # a statement holds 65,535 values at most
+
+
+def collections() -> QuerySet[ImageCollection]:
+    """Return every collection, retired ones too, by name, with prompt set and people at hand."""
+    return ImageCollection.objects.select_related("prompt_set", "created_by", "retired_by")
+
+
+def collection_named(name: str) -> ImageCollection:
+    """Return the collection of this name. Raises `BadInputError` listing the usable ones."""
+    collection = collections().filter(name=name).first()
+    if collection is None:
+        raise BadInputError(
+            f"no image collection {name!r}; usable: {_usable_names() or 'none yet'}. Import one "
+            "with `manage.py import_images`."
+        )
+    return collection
+
+
+def refuse_retired(collection: ImageCollection) -> None:
+    """Raise `BadInputError` for a collection that no new campaign may take."""
+    if collection.status == ImageCollection.Status.RETIRED:
+        raise BadInputError(
+            f"image collection {collection.name!r} was retired on "
+            f"{collection.retired_at:%Y-%m-%d}, so no new campaign can take it; usable: "
+            f"{_usable_names() or 'none'}. "
+            f"Restore it with `manage.py retire_collection {collection.name} --restore`."
+        )
+
+
+def images_for(
+    collection: ImageCollection, prompts: Collection[Prompt]
+) -> dict[int, list[CollectedImage]]:
+    """Return the collection's images of each prompt, by the prompt's primary key.
+
+    Every prompt asked for has an entry, in the order asked; its images are in the order of their
+    `index` (by seed), and none where the collection has none of it.
+    """
+    found: dict[int, list[CollectedImage]] = {prompt.pk: [] for prompt in prompts}
+    keys = list(found)
+    for start in range(0, len(keys), _PROMPTS_AT_A_TIME):
+        some = keys[start : start + _PROMPTS_AT_A_TIME]
+        for image in collection.images.filter(prompt__in=some).order_by("position"):
+            found[image.prompt_id].append(image)  # type: ignore[index]  # filtered by it
+    return found
+
+
+def prompts_without_images(collection: ImageCollection, prompts: Iterable[Prompt]) -> list[Prompt]:
+    """Return those of the prompts that the collection has no image of, in their order."""
+    having = set(collection.images.order_by().values_list("prompt", flat=True).distinct())
+    return [prompt for prompt in prompts if prompt.pk not in having]
+
+
+def _usable_names() -> str:
+    usable = ImageCollection.objects.filter(status=ImageCollection.Status.READY)
+    return ", ".join(usable.values_list("name", flat=True))
