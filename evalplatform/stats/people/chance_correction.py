@@ -29,8 +29,9 @@ OfMany = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 class Coefficient:
     """A chance-corrected coefficient as disagreement seen over disagreement expected.
 
-    `parts(weights, counts)` takes weights (replicates x rows) and counts (rows x categories) and
-    returns both disagreements, one of each per replicate. Rows with fewer than two votes must have
+    `parts(weights, counts)` takes weights (replicates x items) and counts (rows x categories), each
+    item having the same number of rows, and returns both disagreements, one of each per
+    replicate. Items with fewer than two votes must have
     weight 0.
     """
 
@@ -226,18 +227,32 @@ def _sum(
 ) -> FloatArray:
     """The weighted sum over items of what `of_rows` makes of their counts, per replicate.
 
-    Made a part of the items at a time, so that nothing as long as the table is held beside it.
+    An item has as many rows, one after another, as there are more rows than weights. Made a part
+    of the items at a time, so that nothing as long as the table is held beside it.
     """
-    parts = (weights[:, rows] @ of_rows(counts[rows]) for rows in chunks(len(counts), BLOCK))
+    units = _units(weights, counts)
+
+    def of_items(items: slice) -> FloatArray:
+        made = of_rows(counts[items.start * units : items.stop * units])
+        n_items = items.stop - items.start
+        by_item: FloatArray = made.reshape(n_items, units, *made.shape[1:]).sum(axis=1)
+        return by_item
+
+    parts = (weights[:, items] @ of_items(items) for items in chunks(weights.shape[1], BLOCK))
     return reduce(np.add, parts)
 
 
 def _mean(
     weights: FloatArray, counts: FloatArray, of_rows: Callable[[FloatArray], FloatArray]
 ) -> FloatArray:
-    total, size = _sum(weights, counts, of_rows), weights.sum(axis=1)
+    total = _sum(weights, counts, of_rows)
+    size = weights.sum(axis=1) * _units(weights, counts)
     means: FloatArray = total / (size if total.ndim == 1 else size[:, None])
     return means
+
+
+def _units(weights: FloatArray, counts: FloatArray) -> int:
+    return len(counts) // weights.shape[1]
 
 
 def _positive(expected: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+import numpy.typing as npt
 
 from ..inference.clustering import FloatArray
 from ..inference.estimates import State
@@ -17,7 +18,9 @@ from .chance_correction import Coefficient
 BOOTSTRAP_SEED = 20_230_927
 """The seed drawn from where a caller gives no generator: same votes, same interval."""
 
-_HELD = 1 << 22  # weights of units held at once
+_HELD = 1 << 22  # weights of items held at once
+_DRAWN = 1 << 23  # numbers drawn in all
+_FEWEST = 200  # replicates, however many items there are
 _MAX_UNDEFINED = 0.05  # share of replicates without two categories beyond which no interval holds
 
 
@@ -58,38 +61,37 @@ class Draws:
 
     classes: FloatArray  # (classes * units, categories)
     members: FloatArray
-    drawn: FloatArray  # replicates x classes
-    units: int = 1
+    drawn: npt.NDArray[np.int32]  # replicates x classes
 
     @classmethod
     def of(
         cls, counts: FloatArray, rng: np.random.Generator, replicates: int, units: int = 1
     ) -> Draws:
-        """Draws of the items of `counts` (items * units, categories)."""
+        """Draws of the items of `counts` (items * units, categories).
+
+        Of very many different items fewer replicates are made: their intervals are narrow.
+        """
         if not len(counts):
-            return cls(counts, np.zeros(0), np.zeros((replicates, 0)), units)
+            return cls(counts, np.zeros(0), np.zeros((replicates, 0), np.int32))
         by_item = counts.reshape(len(counts) // units, -1)
         classes, members = _classes(by_item)
-        drawn = rng.multinomial(len(by_item), members / len(by_item), size=replicates)
-        rows = classes.reshape(-1, counts.shape[1])
-        return cls(rows, members, drawn.astype(np.float64), units)
+        made = min(replicates, max(_FEWEST, _DRAWN // len(members)))
+        drawn = rng.multinomial(len(by_item), members / len(by_item), size=made)
+        return cls(classes.reshape(-1, counts.shape[1]), members, drawn.astype(np.int32))
 
     def value(self, coefficient: Coefficient) -> FloatArray:
         """Of all items; empty where undefined."""
-        return coefficient.of_many(self._by_unit(self.members[None, :]), self.classes)
+        return coefficient.of_many(self.members[None, :], self.classes)
 
     def replicates(self, coefficient: Coefficient) -> FloatArray:
         """Of each draw that has one, a part of the draws at a time."""
-        together = max(1, _HELD // max(len(self.classes), 1))
+        parts = chunks(len(self.drawn), max(1, _HELD // len(self.members)))
         return np.concatenate(
             [
-                coefficient.of_many(self._by_unit(self.drawn[rows]), self.classes)
-                for rows in chunks(len(self.drawn), together)
+                coefficient.of_many(self.drawn[rows].astype(np.float64), self.classes)
+                for rows in parts
             ]
         )
-
-    def _by_unit(self, weights: FloatArray) -> FloatArray:
-        return weights if self.units == 1 else np.repeat(weights, self.units, axis=1)
 
 
 def estimate(coefficient: Coefficient, draws: Draws, level: float) -> AgreementEstimate:
