@@ -9,7 +9,7 @@ from .bench.rows import ROWS
 
 BY_NAME = {row.name: row for row in ROWS}
 QUICK = ("point_fit", "point_fit_evalica", "point_fit_davidson", "two_way_rates", "two_way_rank",
-         "alpha", "agreement")  # fmt: skip
+         "rank_arms", "alpha", "agreement")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ The wider table is printed by `make bench-stats`.
 import pytest
 
 from .bench.coverage import measure_ranks
+from .bench.rankings import RANKINGS, measure_rankings
 from .crossed_galleries import GALLERY_DESIGNS
 
 SIMULATIONS = 150  # with six pairs each; a cell then has a standard error of about 0.013
@@ -36,3 +37,8 @@ def test_intervals_of_independent_votes_do_not(coverage, design):
 @pytest.mark.parametrize("design", ["strong annotator habits", "five annotators"])
 def test_intervals_by_prompt_do_not_where_people_have_habits(coverage, design):
     assert coverage[design]["rank difference, by prompt"] < 0.75
+
+
+@pytest.mark.parametrize("design", list(RANKINGS)[:3])
+def test_intervals_of_differences_cover_in_rankings_of_four(design):
+    assert 0.91 <= measure_rankings(RANKINGS[design], 60) <= 0.99

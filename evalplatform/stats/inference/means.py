@@ -51,10 +51,15 @@ class ClusterScores:
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastVariance:
-    """Variance of a contrast of means, its degrees of freedom, and that of independent votes."""
+    """Variance of a contrast of means, its degrees of freedom, and that of independent votes.
+
+    `fewest_df` is the fewer of the two clusterings': for many contrasts at once, whose critical
+    values lie so far out that Satterthwaite's df is too many where people are few.
+    """
 
     variance: float
     df: float
+    fewest_df: float
     independent: float
 
 
@@ -115,7 +120,8 @@ class GradeMeans:
         df = two_way_df(
             whole, (max(by_prompt, floor), prompt_df), (max(by_annotator, floor), annotator_df)
         )
-        return ContrastVariance(variance=whole, df=df, independent=independent)
+        fewest = min(prompt_df, annotator_df)
+        return ContrastVariance(variance=whole, df=df, fewest_df=fewest, independent=independent)
 
     def covariance(self) -> FloatArray:
         """Two-way clustered covariance of all means (M, M), for draws; variances as above."""

@@ -19,7 +19,7 @@ from ..votes.columns import Outcome, Votes
 from ..votes.errors import ColumnTypeError, EmptyVotesError, UnknownOptionError
 from ..votes.graded import GradedVotes
 from .order import chained, tiers_of
-from .rank_sets import DRAWS, chances_of_ranks
+from .rank_sets import DRAWS, chances_of_ranks, critical_value
 from .strengths import ranks_of
 
 RATING_SEED = 20_251_129
@@ -124,7 +124,7 @@ def rate_arms(
     these. The interval of a mean is Wilson's for the mean as a share of the scale, so that it
     ends at the ends of the scale; that of a difference is value -+ t se. Shares are those of
     `win_rates`. The rank set of an arm leaves out whoever is told apart from it, all pairs at once
-    by Bonferroni.
+    by Bonferroni, by t with the fewer degrees of freedom of prompts and annotators.
 
     Units. Grades; `grades` is the scale, (1, 2, 3, 4, 5) or (0, 1, 2) for example, and by default
     the grades seen.
@@ -326,14 +326,15 @@ class _Report:
         ranks: np.ndarray,
         rng: np.random.Generator,
     ) -> _RankSets:
-        m = self.votes.n_arms
+        m, means = self.votes.n_arms, self.means
         above = np.zeros((m, m), dtype=np.bool_)
-        limit = (1.0 - self.level) / max(len(differences), 1)
         for (i, j), one in differences.items():
-            if one.p_value is not None and one.p_value < limit:
+            found = means.variance(means.contrast(i, j))
+            if abs(one.value) > critical_value(m, self.level, found.fewest_df) * sqrt(
+                found.variance
+            ):
                 above[(i, j) if one.value > 0.0 else (j, i)] = True
         above = chained(above)
-        means = self.means
         dfs = [means.variance(means.contrast(arm)).df for arm in range(m)]
         drawn = means.means + joint_draws(means.covariance(), min(dfs), rng, DRAWS)
         return _RankSets(

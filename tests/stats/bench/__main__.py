@@ -5,7 +5,8 @@
 The JSON has `ratio_<row>` (the peer's time over ours), `seconds_<row>` (ours), `peak_<row>`
 (votes and peak of memory beside them, over votes), `coverage` by design and interval with its
 smallest figure `min_coverage`, and of `edges` the worst figures `max_fwer`, `early_false_claims`,
-`rank_sets_coverage` and `difference_coverage`.
+`rank_sets_coverage` and `difference_coverage`; of rankings and ratings `ranking_coverage` (four
+images, twenty people) and the smallest figures `min_ranking_coverage`, `min_rating_coverage`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import json  # noqa: E402
 
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-from . import coverage, data, edges, speed  # noqa: E402
+from . import coverage, data, edges, rankings, speed  # noqa: E402
 from .rows import ROWS  # noqa: E402
 
 
@@ -43,6 +44,7 @@ def main() -> None:
             found["coverage"] = by_design = coverage.run(asked.simulations)
             found["min_coverage"] = coverage.smallest(by_design)
             found |= edges.run(asked.simulations)
+            found |= rankings.run(asked.simulations)
     print(json.dumps(found))
 
 

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from evalplatform.stats import (
+    GradedVotes,
     PairVotes,
     Votes,
     agreement,
     bootstrap,
     dawid_skene,
+    graded_votes,
     nominal_alpha,
+    rank_arms,
     win_rates,
 )
 from evalplatform.stats.inference.clustering import outcome_table
@@ -29,6 +32,7 @@ EVALICA_REPLICATES = 3  # seconds each; its time is scaled to 1000, as its repli
 REPLICATES = 1000
 EM_ROUNDS = 20
 MANY_VOTES = 10_000_000
+GALLERY_VOTES, GALLERY_ARMS = 500_000, 6
 # statsmodels knows G / (G - 1) alone, ours has a divisor for each cluster by its size: they are the
 # same where all are of one size (a test holds them to it), and nearly so where they hardly differ.
 UNEVEN = 2e-3
@@ -134,6 +138,21 @@ def resampled(data: Data) -> object:
     return bootstrap(data.gallery, np.random.default_rng(1), replicates=REPLICATES, ties="half")
 
 
+def of_six_arms(data: Data) -> GradedVotes:
+    """Up to half a million of the votes as if every sixth checkpoint were the same arm."""
+    kept = data.a % GALLERY_ARMS != data.b % GALLERY_ARMS
+    a, b, outcome, prompt, annotator = (
+        getattr(data, name)[kept][:GALLERY_VOTES] for name in data.__dataclass_fields__
+    )
+    return graded_votes(
+        item=prompt,
+        prompt=prompt,
+        annotator=annotator,
+        arm=np.stack([a, b], axis=1) % GALLERY_ARMS,
+        grade=np.array([(1, 0), (0, 0), (0, 1)])[outcome],
+    )
+
+
 def arena_rank_rows(name: str) -> list[Row]:
     """Its row of that name, or none where it is not installed."""
     if not peers.has_arena_rank():
@@ -221,6 +240,14 @@ ROWS: list[Row] = [
         peer_does="",
         prepare=with_gallery,
         ours=lambda data: clustered_covariance(data.gallery, fit(pair_counts(data.gallery))),
+    ),
+    Row(
+        name="rank_arms",
+        does=f"all of rank_arms, {GALLERY_ARMS} arms, up to {GALLERY_VOTES:,} pair votes",
+        peer_does="",
+        prepare=of_six_arms,
+        ours=rank_arms,
+        size=lambda votes: votes.nbytes,
     ),
     Row(
         name="two_way_rank_50k",
