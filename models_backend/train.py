@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models_backend.checkpoint import METADATA, read_metadata
+from models_backend.checkpoint_format import METADATA
+from models_backend.checkpoints import read_metadata
 from models_backend.data.manifest import MARK_NAME, Record, manifest_sha256, read_records
 from models_backend.data.opening import open_source
 from models_backend.data.shard_source import INDEX
@@ -194,11 +195,11 @@ def _run_and_save(job: Job, images: Images, started_at: str) -> None:
 
 
 def _parent(job: Job) -> tuple[LatentDiffusion, str]:
-    from models_backend import checkpoint
+    from models_backend import checkpoints
     from models_backend.families.latent_diffusion.model import LatentDiffusion
 
     assert job.parent is not None
-    parent, metadata = checkpoint.load(job.parent, "cpu")
+    parent, metadata = checkpoints.load(job.parent, "cpu")
     if not isinstance(parent, LatentDiffusion):
         raise InputError(f"{job.parent}: only latent diffusion models can be tuned so far")
     return parent, str(metadata["sha256"])
@@ -215,14 +216,14 @@ def _save(
     picked: int | None = None,
 ) -> Path:
     """Write the checkpoint on the main process; one a person picked has its step in its name."""
-    from models_backend import checkpoint
+    from models_backend import checkpoints
 
     suffix = "" if picked is None else f"-step-{picked}"
     folder = job.out / f"checkpoint{suffix}"
     if isinstance(job.config, QualityTuneConfig):
         facts = {"tuning_images_sha256": images_sha256(images.records)} | facts
     if is_main_process():
-        checkpoint.save(
+        checkpoints.save(
             model,
             folder,
             name=job.config.name + suffix,

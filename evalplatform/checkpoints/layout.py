@@ -7,7 +7,6 @@ pipeline's configurations (`config/`, see verification.single_file). Weights are
 rest JSON and text; a file that could run code (pickle, Python) is refused.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,10 +26,19 @@ from evalplatform.checkpoints.verification.configs import (
 from evalplatform.checkpoints.verification.names import check_name, is_left_out
 from evalplatform.checkpoints.verification.safetensors_header import read_header
 from evalplatform.core.errors import BadInputError
+from models_backend.checkpoint_format import (
+    FORMAT,
+    METADATA,
+    NOT_HASHED,
+    PIPELINE_INDEX,
+    Layout,
+    content_sha256,
+    differing_files,
+    file_sha256,
+    layout_of,
+    trained_families,
+)
 
-FORMAT = "t2i-checkpoint/1"
-# Written about the weights, not part of them: outside the content hash.
-_NOT_HASHED = {"metadata.json", "README.md"}
 _TEXTS = {".txt", ".md", ".toml", ".jsonl", ""}
 _MAX_FILES = 10_000
 
@@ -80,7 +88,7 @@ def inspect(directory: Path) -> CheckpointFiles:
     parameters = _check_contents(directory, files)
     if not parameters:
         raise BadInputError(f"{directory} holds no .safetensors weights; save it as safetensors.")
-    hashes = {path: _file_sha256(directory / path) for path in files if path not in _NOT_HASHED}
+    hashes = {path: file_sha256(directory / path) for path in files if path not in NOT_HASHED}
     family, metadata = _kind(directory, files, hashes)
     return CheckpointFiles(
         directory=directory,
@@ -91,12 +99,6 @@ def inspect(directory: Path) -> CheckpointFiles:
         parameters=parameters,
         metadata=metadata,
     )
-
-
-def content_sha256(hashes: dict[str, str]) -> str:
-    """Return the hash of a directory's content: sha256 over sorted lines "path sha256"."""
-    lines = "".join(f"{path} {digest}\n" for path, digest in sorted(hashes.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def checkpoint_files(directory: Path) -> Iterator[str]:
@@ -161,25 +163,21 @@ def _check_text(path: Path, name: str) -> None:
                 raise BadInputError(f"{name} is not text; leave it out or copy it again.")
 
 
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _kind(directory: Path, files: list[str], hashes: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """Return the family that loads the directory, and the trainer's metadata if it wrote it."""
-    if "metadata.json" in files:
+    layout = layout_of(files.__contains__)
+    if layout is Layout.TRAINED:
         metadata = _trainer_metadata(directory, hashes)
         return str(metadata["family"]), metadata
-    if "model_index.json" in files:
-        index = read_json(directory / "model_index.json", "model_index.json")
+    if layout is Layout.DIFFUSERS_PIPELINE:
+        index = read_json(directory / PIPELINE_INDEX, PIPELINE_INDEX)
         _check_components(index, files)
-        return "diffusers_pipeline", {"config": {"pipeline": index["_class_name"]}}
-    if single_file.INDEX in files and single_file.WEIGHTS in files:
+        return layout.value, {"config": {"pipeline": index["_class_name"]}}
+    if layout is Layout.SINGLE_FILE:
         index = read_json(directory / single_file.INDEX, single_file.INDEX)
         tensors = read_header(directory / single_file.WEIGHTS, single_file.WEIGHTS).names
         single_file.check_components(files, tensors, index)
-        return "single_file", {"config": {"pipeline": index["_class_name"]}}
+        return layout.value, {"config": {"pipeline": index["_class_name"]}}
     raise BadInputError(
         f"{directory} has neither metadata.json nor model_index.json; give a directory that the "
         "trainer or diffusers' save_pretrained wrote, or model.safetensors beside its config/."
@@ -201,7 +199,7 @@ def _check_components(index: dict[str, Any], files: list[str]) -> None:
 
 
 def _trainer_metadata(directory: Path, hashes: dict[str, str]) -> dict[str, Any]:
-    metadata = read_json(directory / "metadata.json", "metadata.json")
+    metadata = read_json(directory / METADATA, METADATA)
     if metadata.get("format") != FORMAT:
         raise BadInputError(
             f"{directory}/metadata.json has format {metadata.get('format')!r}; accepted: {FORMAT}."
@@ -215,10 +213,14 @@ def _trainer_metadata(directory: Path, hashes: dict[str, str]) -> dict[str, Any]
             f"metadata.json: {where[:80]}: {first['msg']}; copy the checkpoint again as the "
             "trainer wrote it."
         ) from error
+    if told.family not in trained_families():
+        raise BadInputError(
+            f"{directory}/metadata.json names the family {told.family!r}; accepted: "
+            f"{', '.join(sorted(trained_families()))}. Install the package that brings the family, "
+            "or save the model as a diffusers pipeline."
+        )
     recorded = {path: entry.sha256 for path, entry in told.files.items()}
-    changed = sorted(
-        path for path in recorded.keys() | hashes.keys() if recorded.get(path) != hashes.get(path)
-    )
+    changed = differing_files(recorded, hashes)
     if changed or metadata.get("sha256") != content_sha256(hashes):
         raise BadInputError(
             f"{directory} is not what the trainer wrote ({', '.join(changed) or 'metadata.json'} "

@@ -40,7 +40,7 @@ def generate() -> int:
     batches = 0
     STATE.is_busy = True
     try:
-        drawer = _drawer()
+        sampler = _sampler()
         while not STATE.stopping.is_set():
             if time.monotonic() > turn_ends:
                 send_wakes(1)
@@ -50,23 +50,23 @@ def generate() -> int:
                 worker=worker_name(),
                 now=timezone.now(),
                 loaded=STATE.loaded,
-                memory_bytes=drawer.device_bytes,
+                memory_bytes=sampler.device_bytes,
             )
             if batch is None:
                 break
-            _work_on(batch, drawer)
+            _work_on(batch, sampler)
             batches += 1
     finally:
         STATE.is_busy = False
     return batches
 
 
-def _work_on(batch: GenerationBatch, drawer: Any) -> None:
+def _work_on(batch: GenerationBatch, sampler: Any) -> None:
     """Make what is still planned of a batch; its last images are stored after this returns."""
     STATE.hold(batch)
     run = BatchRun(batch)
     try:
-        whole = _make_samples(run, drawer)
+        whole = _make_samples(run, sampler)
     except (OperationalError, InterfaceError) as error:
         # Nothing is wrong with the batch: its lease runs out, and somebody takes it up.
         logger.warning("%s is left: the database went away", batch, exc_info=True)
@@ -78,13 +78,13 @@ def _work_on(batch: GenerationBatch, drawer: Any) -> None:
         traceback.clear_frames(error.__traceback__)  # they hold what was being computed
         _writer().end(run, functools.partial(_fail, error))
     else:
-        finish = functools.partial(_finish, drawer.environment)
+        finish = functools.partial(_finish, sampler.environment)
         _writer().end(run, finish if whole else _release)
 
 
-def _make_samples(run: BatchRun, drawer: Any) -> bool:
+def _make_samples(run: BatchRun, sampler: Any) -> bool:
     """Hand part after part to the writer; return False where the batch is not to be finished."""
-    from models_backend.families.base import SamplerSettings
+    from models_backend.families.settings import SamplingSettings
 
     batch = run.batch
     planned = list(
@@ -93,11 +93,11 @@ def _make_samples(run: BatchRun, drawer: Any) -> bool:
     if not planned:
         return True
     _checkpoints[batch.checkpoint.directory] = batch.checkpoint_id
-    parts = drawer.parts(
+    parts = sampler.parts(
         batch.checkpoint.directory,
         prompts=[sample.prompt.text for sample in planned],
         seeds=[sample.seed for sample in planned],
-        settings=SamplerSettings(**batch.settings.as_dict()),
+        settings=SamplingSettings(**batch.settings.as_dict()),
         expected_bytes=batch.checkpoint.size_bytes,
     )
     begun = asked = time.monotonic()
@@ -105,7 +105,7 @@ def _make_samples(run: BatchRun, drawer: Any) -> bool:
         now = time.monotonic()
         samples = planned[part.start : part.start + part.count]
         _writer().write(run, samples, part, seconds=now - begun)
-        _note_warm(drawer)
+        _note_loaded(sampler)
         begun = now
         if run.error or STATE.stopping.is_set():
             return part.start + part.count == len(planned)
@@ -131,17 +131,17 @@ def _fail(error: Exception, run: BatchRun) -> None:
 
 
 @functools.cache
-def _drawer() -> Any:
-    """What this process draws with, made at its first task."""
-    from models_backend.drawing import Drawer
+def _sampler() -> Any:
+    """What this process samples with, made at its first task."""
+    from models_backend.sampling.image_sampler import ImageSampler
 
-    drawer = Drawer(
+    sampler = ImageSampler(
         memory_bytes=settings.GENERATION_MEMORY_BYTES,
         images_per_step=settings.GENERATION_IMAGES_PER_STEP,
     )
-    STATE.device, STATE.device_bytes = drawer.device_name, drawer.device_bytes
-    STATE.memory_bytes = drawer.warm.capacity_bytes
-    return drawer
+    STATE.device, STATE.device_bytes = sampler.device_name, sampler.device_bytes
+    STATE.memory_bytes = sampler.pipelines.capacity_bytes
+    return sampler
 
 
 @functools.cache
@@ -159,7 +159,7 @@ def _store_what_is_pending() -> None:
 _checkpoints: dict[Path, int] = {}
 
 
-def _note_warm(drawer: Any) -> None:
+def _note_loaded(sampler: Any) -> None:
     """Tell the heartbeat which checkpoints are loaded."""
-    STATE.loaded = [_checkpoints[each] for each in drawer.warm.directories]
-    STATE.loaded_bytes = drawer.warm.used_bytes
+    STATE.loaded = [_checkpoints[each] for each in sampler.pipelines.directories]
+    STATE.loaded_bytes = sampler.pipelines.used_bytes

@@ -4,73 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
-import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from models_backend.errors import InputError
+from models_backend.families.batch import TrainingBatch
 from models_backend.families.denoised import DecodingSide, Denoised
 from models_backend.families.finite import refuse_not_finite
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.memory import release_memory, tensor_bytes
 from models_backend.nn.reading import Reading
-
-SAMPLERS = ("ddim", "dpm++", "euler")
-MAX_SIDE = 8192
-
-
-@dataclass(frozen=True)
-class SamplerSettings:
-    """How images are drawn from a model."""
-
-    sampler: str = "ddim"
-    """One of :data:`SAMPLERS` that fits the model, or `default`: the model's own choice."""
-    steps: int = 30
-    """Denoising steps, 1 to 1000."""
-    guidance_scale: float = 3.0
-    """Classifier-free guidance, 1 is none, up to 100."""
-    negative_prompt: str = ""
-    """What guidance moves away from; empty is the unconditional embedding."""
-    height: int | None = None
-    """Pixels, a multiple of the model's downsampling factor; None is the model's own size."""
-    width: int | None = None
-    """As `height`."""
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        if self.sampler not in (*SAMPLERS, "default"):
-            accepted = ", ".join((*SAMPLERS, "default"))
-            raise InputError(f"sampler {self.sampler!r}: accepted are {accepted}")
-        if not 1 <= self.steps <= 1000:
-            raise InputError(f"steps {self.steps}: accepted are 1 to 1000")
-        if not 0 <= self.guidance_scale <= 100:
-            raise InputError(f"guidance_scale {self.guidance_scale}: accepted are 0 to 100")
-        for name in ("height", "width"):
-            side = getattr(self, name)
-            if side is not None and not 1 <= side <= MAX_SIDE:
-                raise InputError(f"{name} {side}: accepted are 1 to {MAX_SIDE}")
-
-
-FAMILIES: dict[str, type[Family]] = {}
-"""Every family that was registered, by the name its checkpoints carry."""
-
-F = TypeVar("F", bound="type[Family]")
-
-
-def register(family: F) -> F:
-    """Class decorator: let checkpoints of this family be loaded."""
-    FAMILIES[family.name] = family
-    return family
 
 
 class Family(ABC):
     """A text-to-image model: (caption, noise) to image.
 
     Trainer, sampler and checkpoints know a family by this alone: a new one (pixel diffusion, a
-    masked transformer) is a subclass with :func:`register`, and nothing else changes.
+    masked transformer) is a subclass in a file of its own and a line in
+    `checkpoint_format.families`.
     """
 
     name: ClassVar[str]
@@ -92,24 +45,17 @@ class Family(ABC):
         return encoded
 
     @abstractmethod
-    def loss(
-        self,
-        batch: dict[str, Tensor],
-        *,
-        noise_offset: float,
-        generator: torch.Generator,
-    ) -> Tensor:
-        """Return the training loss of each example of a prepared batch, shape (B,).
+    def loss(self, batch: TrainingBatch) -> Tensor:
+        """Return the training loss of each example, shape (B,).
 
-        `batch` has `z` (normalised), and of the captions `tokens`, `mask` and `pooled` (see
-        :class:`~models_backend.nn.text.TextEmbedding`). All randomness comes from `generator`.
+        It is a function of the weights and of the batch alone: the batch brings all randomness.
         """
 
     # -- sampling ---------------------------------------------------------------------------------
 
     @abstractmethod
     def denoise(
-        self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
+        self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingSettings
     ) -> Denoised:
         """Return the batch as the decoder takes it, one latent for each (prompt, seed).
 
@@ -152,7 +98,7 @@ class Family(ABC):
         return [None] * len(prompts)
 
     def sample(
-        self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
+        self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingSettings
     ) -> list[Image.Image]:
         """Return one image a prompt; an image depends on its own prompt and seed alone."""
         return self.decode(self.denoise(prompts=prompts, seeds=seeds, settings=settings))

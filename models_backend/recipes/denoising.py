@@ -11,6 +11,7 @@ from torch import Tensor
 from models_backend.data.captions import CaptionMix
 from models_backend.data.dataset import build_captions, to_unit_range
 from models_backend.data.manifest import Record
+from models_backend.families.batch import training_batch
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.training.config import LoopConfig
 from models_backend.training.randomness import StepDraw
@@ -68,15 +69,8 @@ def train_denoiser(
         text = captions.draw(images % len(records), dropout=caption_dropout, generator=draw)
         u = torch.rand(loop.batch_size, generator=draw)
         text, latents = text[draw.rows], z[images[draw.rows]]
-        batch = {
-            "z": latents,
-            "tokens": text.tokens,
-            "mask": text.mask,
-            "pooled": text.pooled,
-            "noise": draw.noise(latents.shape[1:], offset=noise_offset, device=latents.device),
-            "u": u[draw.rows].to(device),
-        }
-        losses = model.loss(batch, noise_offset=0.0, generator=draw)
+        noise = draw.noise(latents.shape[1:], offset=noise_offset, device=latents.device)
+        losses = model.loss(training_batch(latents, text, noise, u[draw.rows]))
         return StepLoss(losses, images[draw.rows], {})
 
     if prepare is not None:

@@ -26,8 +26,9 @@ from models_backend.data.captions import CaptionMix
 from models_backend.data.dataset import build_captions, to_unit_range
 from models_backend.data.manifest import Record
 from models_backend.errors import InputError
-from models_backend.families.base import SamplerSettings
+from models_backend.families.batch import training_batch
 from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.families.settings import SamplingSettings
 from models_backend.files import (
     read_json,
     sha256_of_bytes,
@@ -208,7 +209,7 @@ class EarlyStopping:
         }
 
     def _samples(self, captions: Sequence[str], first_seed: int) -> list[Any]:
-        settings = SamplerSettings(
+        settings = SamplingSettings(
             steps=self._config.sampler_steps, guidance_scale=self._config.guidance_scale
         )
         images: list[Any] = []
@@ -256,17 +257,14 @@ class _FixedLoss:
         parts = [model.encode(to_unit_range(part.to(device))) for part in in_parts(pixels)]
         latents = torch.cat(parts)
         z = model.normalise(latents)[images]
-        self._batch = {
-            "z": z, "tokens": text.tokens, "mask": text.mask, "pooled": text.pooled,
-            "noise": draw.noise(tuple(z.shape[1:]), offset=noise_offset, device=device),
-            "u": ((torch.arange(len(z)) + 0.5) / len(z)).to(device),
-        }  # fmt: skip
+        noise = draw.noise(tuple(z.shape[1:]), offset=noise_offset, device=device)
+        u = (torch.arange(len(z)) + 0.5) / len(z)
+        self._batch = training_batch(z, text, noise, u)
         self._model = model
 
     @torch.no_grad()
     def __call__(self) -> float:
-        unused = torch.Generator()
-        return float(self._model.loss(self._batch, noise_offset=0.0, generator=unused).mean())
+        return float(self._model.loss(self._batch).mean())
 
 
 def retrieval_head(

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from models_backend.errors import InputError
-from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.families.settings import SamplingSettings
 from models_backend.recipes.overfitting import to_pixels
 from models_backend.training.trainer import Trainer
 
@@ -51,7 +51,7 @@ class SampleGrid:
             with self._trainer.averaged_weights():
                 seeds = [self._seed + number for number in range(len(self.prompts))]
                 images = self._model.sample(
-                    prompts=self.prompts, seeds=seeds, settings=SamplerSettings(steps=20)
+                    prompts=self.prompts, seeds=seeds, settings=SamplingSettings(steps=20)
                 )
             self._trainer.monitor.pictures(step, "samples", grid(images))
         self._trainer.accelerator.wait_for_everyone()

@@ -27,6 +27,7 @@ from models_backend.data.dataset import to_unit_range
 from models_backend.data.order import Order
 from models_backend.data.pictures import Bytes, bucket_sizes, decode, fit
 from models_backend.data.source import CaptionedImage, ImageSource
+from models_backend.families.batch import training_batch
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.text import TextEmbedding
 from models_backend.recipes.denoising import in_parts
@@ -310,9 +311,7 @@ class _StreamedStep:
         ]
         text = self._text.encode(captions)
         noise = draw.noise(tuple(z.shape[1:]), offset=self._noise_offset, device=z.device)
-        batch = {"z": z, "tokens": text.tokens, "mask": text.mask, "pooled": text.pooled,
-                 "noise": noise, "u": u.to(z.device)}  # fmt: skip
-        losses = self._model.loss(batch, noise_offset=0.0, generator=draw)
+        losses = self._model.loss(training_batch(z, text, noise, u))
         numbers = torch.tensor([read.number for read in reads])
         return StepLoss(losses, numbers, {"data_wait_s": waited})
 

@@ -44,7 +44,7 @@ from models_backend.nn.adversary import GaborFeatures
 from models_backend.nn.architecture import AutoencoderConfig
 from models_backend.nn.autoencoder import Autoencoder
 from models_backend.recipes.autoencoder import train_autoencoder
-from models_backend.sample import contact_sheet
+from models_backend.sampling.contact_sheet import contact_sheet
 from models_backend.training import run_folder
 from models_backend.training.config import AutoencoderLossConfig, LoopConfig
 

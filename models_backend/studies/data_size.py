@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from models_backend.checkpoint import read_metadata
+from models_backend.checkpoints import read_metadata
 from models_backend.data.manifest import read_records
 from models_backend.data.tuning import pick
 from models_backend.errors import InputError, run_cli

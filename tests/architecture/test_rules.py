@@ -19,21 +19,30 @@ ROOT = Path(__file__).resolve().parents[2]
 SETUP = "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; "
 
 
-def modules_after(code: str) -> set[str]:
-    """Run `code` in a fresh interpreter and return the top-level modules it loaded."""
-    code += "; import sys; print(' '.join({name.split('.')[0] for name in sys.modules}))"
+def all_modules_after(code: str) -> set[str]:
+    """Run `code` in a fresh interpreter and return the modules it loaded."""
+    code += "; import sys; print(*sys.modules)"
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return set(out.stdout.split())
 
 
+def modules_after(code: str) -> set[str]:
+    """Run `code` in a fresh interpreter and return the top-level modules it loaded."""
+    return {name.split(".")[0] for name in all_modules_after(code)}
+
+
 def test_web_process_never_loads_torch():
     code = SETUP + "import django; django.setup(); import evalplatform.urls, evalplatform.wsgi"
     code += "; import evalplatform.generation.tasks"
-    loaded = modules_after(code)
+    modules = all_modules_after(code)
+    loaded = {name.split(".")[0] for name in modules}
     assert "django" in loaded
-    assert not {"torch", "diffusers", "transformers", "models_backend"} & loaded
+    assert not {"torch", "diffusers", "transformers"} & loaded
+    backend = {name for name in modules if name.startswith("models_backend.")}
+    assert backend
+    assert all(name.startswith("models_backend.checkpoint_format") for name in backend)
     # Only where OBJECT_STORAGE_URL asks for it.
     assert not {"boto3", "storages"} & loaded
 
@@ -42,6 +51,18 @@ def test_statistics_load_no_django_and_no_torch():
     loaded = modules_after("import evalplatform.stats")
     assert "numpy" in loaded
     assert not {"django", "torch", "celery"} & loaded
+
+
+def test_checkpoint_format_needs_the_standard_library_alone():
+    loaded = modules_after("import models_backend.checkpoint_format")
+    assert "models_backend" in loaded
+    assert not {"torch", "numpy", "safetensors", "django", "evalplatform"} & loaded
+
+
+def test_checking_a_checkpoint_directory_loads_no_torch():
+    loaded = modules_after("import evalplatform.checkpoints.layout")
+    assert "models_backend" in loaded
+    assert not {"torch", "diffusers", "transformers"} & loaded
 
 
 def test_models_backend_loads_no_django():

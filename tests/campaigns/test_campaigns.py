@@ -171,7 +171,7 @@ def test_samplers_offered_are_those_of_the_models_backend():
 
     from evalplatform.campaigns.management.run_eval_options import SAMPLERS
 
-    source = (Path(settings.BASE_DIR) / "models_backend/families/base.py").read_text()
+    source = (Path(settings.BASE_DIR) / "models_backend/families/settings.py").read_text()
     names = re.search(r"^SAMPLERS = \((.*)\)$", source, re.MULTILINE).group(1)
     assert [*re.findall(r'"(.+?)"', names), "default"] == list(SAMPLERS)
 

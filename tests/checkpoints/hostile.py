@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save, save_file
 
-from evalplatform.checkpoints.layout import FORMAT, content_sha256
+from models_backend.checkpoint_format import FORMAT, content_sha256
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 INDEX = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}

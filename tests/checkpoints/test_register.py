@@ -10,11 +10,12 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 from safetensors.numpy import save_file
 
-from evalplatform.checkpoints.layout import content_sha256, inspect
+from evalplatform.checkpoints.layout import inspect
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core.errors import BadInputError
+from models_backend.checkpoint_format import content_sha256
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -15,9 +15,9 @@ from unittest import mock
 import numpy as np
 import torch
 
-from models_backend.drawing import Drawer
-from models_backend.families.base import SamplerSettings
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.memory import release_memory
+from models_backend.sampling.image_sampler import ImageSampler
 from tests.generation import bench_generate, tiny
 from tests.gpu.scale import Scale
 from tests.models_backend import bench_train
@@ -81,7 +81,7 @@ def sampling(scale: Scale) -> dict[str, Any]:
     model.autoencoder.eval()
     model.unet.eval()
     count, settings = (
-        (2, SamplerSettings(steps=1)) if scale.cpu else (16, SamplerSettings(steps=20))
+        (2, SamplingSettings(steps=1)) if scale.cpu else (16, SamplingSettings(steps=20))
     )
     prompts = [f"thing {number}" for number in range(count)]
 
@@ -124,19 +124,19 @@ def _rung(gib: float | None, folder: Path, scale: Scale) -> dict[str, Any]:
         total = torch.cuda.get_device_properties(0).total_memory / 2**30
         torch.cuda.set_per_process_memory_fraction(min(1.0, gib / total))
     count = 2 if scale.cpu else 24
-    drawer = Drawer(images_per_step=2 if scale.cpu else 8)
+    sampler = ImageSampler(images_per_step=2 if scale.cpu else 8)
     try:
         begun = time.perf_counter()
-        parts = drawer.parts(
+        parts = sampler.parts(
             folder, prompts=[f"no {n}" for n in range(count)], seeds=list(range(count)),
-            settings=SamplerSettings(steps=1 if scale.cpu else 10),
+            settings=SamplingSettings(steps=1 if scale.cpu else 10),
         )  # fmt: skip
         sizes = [len(part.decode()) for part in parts]
         return {"parts": sizes, "images_per_s": round(count / (time.perf_counter() - begun), 2)}
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {str(error)[:300]}"}
     finally:
-        drawer.warm.keep_only(None)
+        sampler.pipelines.keep_only(None)
 
 
 def worker(scale: Scale) -> dict[str, Any]:

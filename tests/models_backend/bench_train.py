@@ -39,8 +39,8 @@ from tqdm import tqdm
 
 from models_backend.data import shards
 from models_backend.data.shard_source import ShardSource
-from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.architecture import AutoencoderConfig, TextConfig, UNetConfig
 from models_backend.recipes.streaming import train_in_stages
 from models_backend.training.config import LoopConfig, PretrainConfig
@@ -136,7 +136,7 @@ def ours(
         batch = {name: value[rows.to(device)] for name, value in values.items()}
         shape = tuple(batch["z"].shape[1:])
         batch |= {"noise": draw.noise(shape, offset=NOISE_OFFSET, device=device), "u": u}
-        return StepLoss(model.loss(batch, noise_offset=0.0, generator=draw), rows, {})
+        return StepLoss(model.loss(batch), rows, {})
 
     while True:
         taken = 0
@@ -246,7 +246,7 @@ def sampling(size: Size, device: torch.device, repeats: int) -> tuple[float, flo
     model.autoencoder.eval()
     model.unet.eval()
     prompts = [f"a picture of thing {number}" for number in range(8)]
-    settings = SamplerSettings(steps=10)
+    settings = SamplingSettings(steps=10)
     mine, theirs = alternate(
         lambda: model.sample(prompts=prompts, seeds=list(range(8)), settings=settings),
         lambda: bare_sampling(model, prompts, 10),
@@ -307,10 +307,9 @@ def operations_a_step(size: Size, device: torch.device) -> int:
     model, values = build(size, device), data(size, device)
     batch = {name: value[: size.batch] for name, value in values.items()}
     with FlopCounterMode(display=False) as counter:
-        generator = torch.Generator()
         noise, u = torch.randn_like(batch["z"]), torch.rand(size.batch, device=device)
         given = batch | {"noise": noise, "u": u}
-        model.loss(given, noise_offset=0.0, generator=generator).mean().backward()
+        model.loss(given).mean().backward()
     return int(counter.get_total_flops())
 
 

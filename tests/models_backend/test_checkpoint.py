@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from models_backend import checkpoint
+import models_backend
+from models_backend import checkpoints
+from models_backend.checkpoint_format import FORMAT, METADATA, content_sha256
+from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import CheckpointError
-from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion.files import WEIGHTS
-from models_backend.sample import load_pipeline
+from models_backend.families.settings import SamplingSettings
 
-RECORDED = Path(checkpoint.__file__).resolve().parent / "recorded" / "pretrained"
-FEW_STEPS = SamplerSettings(steps=2)
+RECORDED = Path(models_backend.__file__).resolve().parent / "recorded" / "pretrained"
+FEW_STEPS = SamplingSettings(steps=2)
 
 
 @pytest.fixture
@@ -23,17 +25,17 @@ def own(tmp_path: Path, checkpoint_dir: Path) -> Path:
 
 
 def rewrite(folder: Path, **changes: object) -> None:
-    path = folder / checkpoint.METADATA
+    path = folder / METADATA
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def test_metadata_has_the_documented_keys(checkpoint_dir):
-    metadata = checkpoint.read_metadata(checkpoint_dir)
+    metadata = checkpoints.read_metadata(checkpoint_dir)
     assert set(metadata) == {
         "format", "name", "role", "family", "sha256", "files", "parent_sha256", "image_size",
         "config", "training", "licences",
     }  # fmt: skip
-    assert metadata["format"] == checkpoint.FORMAT
+    assert metadata["format"] == FORMAT
     for name, entry in metadata["files"].items():
         assert entry["bytes"] == (checkpoint_dir / name).stat().st_size
         assert (checkpoint_dir / name).suffix in (".json", ".safetensors")
@@ -41,7 +43,7 @@ def test_metadata_has_the_documented_keys(checkpoint_dir):
 
 def test_card_tells_data_licences_settings_and_lineage(checkpoint_dir):
     card = (checkpoint_dir / "README.md").read_text()
-    metadata = checkpoint.read_metadata(checkpoint_dir)
+    metadata = checkpoints.read_metadata(checkpoint_dir)
     assert "16 x 16 pixels" in card
     assert "CC-BY-4.0, MIT" in card
     assert metadata["training"]["data_manifest_sha256"] in card
@@ -55,8 +57,8 @@ def test_card_tells_data_licences_settings_and_lineage(checkpoint_dir):
 
 
 def test_card_of_a_tuned_model_names_its_parent(tmp_path, checkpoint_dir):
-    model, metadata = checkpoint.load(checkpoint_dir, "cpu")
-    checkpoint.save(
+    model, metadata = checkpoints.load(checkpoint_dir, "cpu")
+    checkpoints.save(
         model, tmp_path / "tuned", name="tuned", role="quality_tuned",
         training=metadata["training"] | {"tuning_images_sha256": "a" * 64},
         licences=["MIT"], parent_sha256="b" * 64,
@@ -69,13 +71,13 @@ def test_card_of_a_tuned_model_names_its_parent(tmp_path, checkpoint_dir):
 def test_the_platform_computes_the_same_hash(checkpoint_dir):
     from evalplatform.checkpoints.layout import inspect
 
-    assert inspect(checkpoint_dir).sha256 == checkpoint.content_sha256(checkpoint_dir)
+    assert inspect(checkpoint_dir).sha256 == content_sha256(checkpoints.file_hashes(checkpoint_dir))
 
 
 def test_round_trip_gives_identical_samples(tmp_path, checkpoint_dir):
-    model, metadata = checkpoint.load(checkpoint_dir, "cpu")
+    model, metadata = checkpoints.load(checkpoint_dir, "cpu")
     again = tmp_path / "again"
-    sha256 = checkpoint.save(
+    sha256 = checkpoints.save(
         model, again, name="again", role="pretrained", training=metadata["training"],
         licences=metadata["licences"],
     )  # fmt: skip
@@ -89,9 +91,9 @@ def test_round_trip_gives_identical_samples(tmp_path, checkpoint_dir):
 
 
 def test_a_failed_save_leaves_nothing(tmp_path, checkpoint_dir):
-    model, _ = checkpoint.load(checkpoint_dir, "cpu")
+    model, _ = checkpoints.load(checkpoint_dir, "cpu")
     with pytest.raises(KeyError):
-        checkpoint.save(
+        checkpoints.save(
             model, tmp_path / "new", name="n", role="pretrained", training={}, licences=[]
         )
     assert list(tmp_path.iterdir()) == []
@@ -103,25 +105,25 @@ def test_a_changed_file_is_refused_by_name(own):
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match=rf"unet/{WEIGHTS}\); copy it again"):
-        checkpoint.read_metadata(own)
+        checkpoints.read_metadata(own)
 
 
 def test_an_extra_file_is_refused_by_name(own):
     (own / "unet" / "extra.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"unet/extra\.json"):
-        checkpoint.read_metadata(own)
+        checkpoints.read_metadata(own)
 
 
 def test_a_missing_file_is_refused_by_name(own):
     (own / "config.json").unlink()
     with pytest.raises(CheckpointError, match=r"config\.json"):
-        checkpoint.read_metadata(own)
+        checkpoints.read_metadata(own)
 
 
 def test_another_recorded_hash_is_refused(own):
     rewrite(own, sha256="0" * 64)
     with pytest.raises(CheckpointError, match=r"metadata\.json"):
-        checkpoint.read_metadata(own)
+        checkpoints.read_metadata(own)
 
 
 @pytest.mark.parametrize(
@@ -130,13 +132,13 @@ def test_another_recorded_hash_is_refused(own):
 def test_strange_metadata_is_refused(own, changes):
     rewrite(own, **changes)
     with pytest.raises(CheckpointError, match="own"):
-        checkpoint.read_metadata(own)
+        checkpoints.read_metadata(own)
 
 
 def test_unknown_family_lists_the_known(own):
     rewrite(own, family="oil_painting")
     with pytest.raises(CheckpointError, match="'oil_painting', accepted are latent_diffusion"):
-        checkpoint.load(own, "cpu")
+        checkpoints.load(own, "cpu")
 
 
 @pytest.mark.parametrize("spoil", ["key", "shape", "encoder"])
@@ -150,14 +152,14 @@ def test_configuration_that_does_not_fit_the_weights_is_refused(own, spoil):
     else:
         config["text"]["encoders"][0]["sha256"] = "0" * 64
     (own / "config.json").write_text(json.dumps(config))
-    hashes = checkpoint.file_hashes(own)
+    hashes = checkpoints.file_hashes(own)
     rewrite(
         own,
         files={name: {"sha256": digest} for name, digest in hashes.items()},
-        sha256=checkpoint.content_sha256(own),
+        sha256=content_sha256(checkpoints.file_hashes(own)),
     )
     with pytest.raises(CheckpointError) as caught:
-        checkpoint.load(own, "cpu")
+        checkpoints.load(own, "cpu")
     assert "\n" not in str(caught.value)
 
 
@@ -168,7 +170,7 @@ def test_a_folder_without_metadata_is_refused(tmp_path):
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded run in this checkout")
 def test_recorded_run_is_whole_and_samples():
-    metadata = checkpoint.read_metadata(RECORDED)
+    metadata = checkpoints.read_metadata(RECORDED)
     assert metadata["role"] == "pretrained"
     model = load_pipeline(RECORDED, "cpu")
     image = model.sample(prompts=["a fox"], seeds=[1], settings=FEW_STEPS)[0]

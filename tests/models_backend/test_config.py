@@ -173,7 +173,16 @@ def test_a_file_that_is_not_toml_is_named(tmp_path, content):
 
 @pytest.mark.parametrize(
     "module",
-    ["checkpoint", "train", "training.config", "data", "data.emoji.building", "data.manifest"],
+    [
+        "checkpoints",
+        "checkpoint_format",
+        "families.registry",
+        "train",
+        "training.config",
+        "data",
+        "data.emoji.building",
+        "data.manifest",
+    ],
 )
 def test_importing_does_not_load_torch(module):
     """Web processes and set-up read metadata and data; torch takes seconds and half a gigabyte."""

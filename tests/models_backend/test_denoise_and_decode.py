@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from models_backend.families.base import Family, SamplerSettings
+from models_backend.checkpoints.loading import load_pipeline
+from models_backend.families.base import Family
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
-from models_backend.sample import generate, load_pipeline
+from models_backend.families.settings import SamplingSettings
+from models_backend.sampling.generate import generate
 from tests.models_backend import tiny_pipelines
 
 # diffusers' solvers hand numpy a tensor in a way numpy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 PROMPTS, SEEDS = ["a cat", "an apple and a boat"], [3, 4]
-SETTINGS = SamplerSettings(sampler="default", steps=2, height=32, width=48)
+SETTINGS = SamplingSettings(sampler="default", steps=2, height=32, width=48)
 
 
 @pytest.fixture(scope="module", params=tiny_pipelines.PIPELINES)
@@ -74,7 +76,7 @@ def test_a_batch_is_decoded_while_the_next_is_denoised(folder, one_thread):
 
 def test_our_model_is_decoded_from_another_thread(checkpoint_dir, one_thread):
     model = load_pipeline(checkpoint_dir, "cpu")
-    settings = SamplerSettings(steps=2)
+    settings = SamplingSettings(steps=2)
     sampled = generate(model, prompts=PROMPTS, seeds=SEEDS, settings=settings)
     batch = model.denoise(prompts=PROMPTS, seeds=SEEDS, settings=settings)
     with ThreadPoolExecutor(1) as decoding:
@@ -159,7 +161,7 @@ def test_sdxl_latents_with_a_mean_of_their_own(tmp_path, one_thread):
 def test_pixart_cuts_the_size_asked_for_from_one_it_was_trained_for(name, tmp_path, one_thread):
     pipeline = tiny_pipelines.PIPELINES[name](tmp_path)
     pipeline.set_progress_bar_config(disable=True)
-    settings = SamplerSettings(sampler="default", steps=2, height=24, width=64)
+    settings = SamplingSettings(sampler="default", steps=2, height=24, width=64)
     batch = DiffusersPipeline(pipeline).denoise(prompts=PROMPTS, seeds=SEEDS, settings=settings)
     assert batch.latents is not None
     assert batch.latents.shape[-2:] != (6, 16)

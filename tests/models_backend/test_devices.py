@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from models_backend import checkpoint, train
+from models_backend import checkpoints, train
 from models_backend.data import shards
-from models_backend.drawing import Drawer
 from models_backend.errors import InputError
-from models_backend.families.base import SamplerSettings
 from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.architecture import AutoencoderConfig, TextConfig, UNetConfig
 from models_backend.nn.precision import sampling_dtype
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.streaming import TextCache
+from models_backend.sampling.image_sampler import ImageSampler
 from models_backend.studies.quality_tuning import __main__ as study
 from models_backend.training.config import LoopConfig
 from models_backend.training.trainer import Trainer
@@ -104,7 +104,7 @@ def test_networks_are_trained_where_they_were_moved():
 
 
 def test_a_model_is_pre_trained_on_a_gpu(on_gpu):
-    training = checkpoint.read_metadata(on_gpu / "checkpoint")["training"]
+    training = checkpoints.read_metadata(on_gpu / "checkpoint")["training"]
     assert training["device"] == "Pretended GPU"
     assert training["autoencoder_psnr_db"] > 0
 
@@ -229,10 +229,10 @@ def test_each_caption_is_encoded_once_and_kept_in_half_precision(tmp_path, clip,
 
 
 def test_own_checkpoints_are_sampled_in_bfloat16_on_a_gpu(checkpoint_dir):
-    ask = {"prompts": ["a cat", "a boat"], "seeds": [1, 2], "settings": SamplerSettings(steps=4)}
-    plain = checkpoint.load(checkpoint_dir, "cpu")[0].sample(**ask)
+    ask = {"prompts": ["a cat", "a boat"], "seeds": [1, 2], "settings": SamplingSettings(steps=4)}
+    plain = checkpoints.load(checkpoint_dir, "cpu")[0].sample(**ask)
     with pretend_gpu():
-        model, _ = checkpoint.load(checkpoint_dir, "cuda")
+        model, _ = checkpoints.load(checkpoint_dir, "cuda")
         assert {p.dtype for m in model.modules() for p in m.parameters()} == {torch.bfloat16}
         halves = model.sample(**ask)
     for one, other in zip(plain, halves, strict=True):
@@ -284,5 +284,5 @@ def test_a_denoiser_that_does_not_fit_is_refused_before_anything_is_trained(
 
 def test_a_worker_leaves_other_programs_what_they_hold():
     with pretend_gpu(free_gib=20, total_gib=80):
-        drawer = Drawer()
-    assert drawer.warm.capacity_bytes == pytest.approx(0.7 * 20 * 2**30)
+        sampler = ImageSampler()
+    assert sampler.pipelines.capacity_bytes == pytest.approx(0.7 * 20 * 2**30)

@@ -12,11 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from evalplatform.checkpoints.layout import inspect
+from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import InputError
-from models_backend.families.base import SAMPLERS, Family, SamplerSettings
+from models_backend.families.base import Family
 from models_backend.families.diffusers_pipelines.files import loading_precision
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
-from models_backend.sample import generate, load_pipeline
+from models_backend.families.settings import SAMPLERS, SamplingSettings
+from models_backend.sampling.generate import generate
 from tests.models_backend import tiny_on_disk, tiny_pipelines
 
 # diffusers' solvers hand numpy a tensor in a way numpy 2 warns about.
@@ -56,7 +58,7 @@ def models(folders: dict[str, Path]) -> dict[str, Family]:
 def draw(model: Family, prompts: list[str], seeds: list[int], **changes: object) -> np.ndarray:
     settings = {"sampler": "default", "steps": 2, "height": 32, "width": 32}
     images = generate(
-        model, prompts=prompts, seeds=seeds, settings=SamplerSettings(**(settings | changes))
+        model, prompts=prompts, seeds=seeds, settings=SamplingSettings(**(settings | changes))
     )
     return np.stack([np.asarray(image) for image in images]).astype(int)
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from models_backend import checkpoint, train
-from models_backend.checkpoint import read_metadata
+from models_backend import checkpoints, train
+from models_backend.checkpoints import read_metadata
 from models_backend.data import manifest
 from models_backend.data.tuning import subset
 from models_backend.errors import InputError
@@ -98,7 +98,7 @@ def test_an_estimate_has_its_standard_error():
 
 @pytest.fixture(scope="module")
 def model(checkpoint_dir: Path) -> LatentDiffusion:
-    loaded, _ = checkpoint.load(checkpoint_dir, "cpu")
+    loaded, _ = checkpoints.load(checkpoint_dir, "cpu")
     assert isinstance(loaded, LatentDiffusion)
     return loaded
 

@@ -9,18 +9,20 @@ import pytest
 import torch
 from torch import nn
 
-from models_backend.drawing import Drawer
+from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import ModelsError
-from models_backend.families.base import Family, SamplerSettings
+from models_backend.families.base import Family
 from models_backend.families.denoised import Denoised
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
-from models_backend.sample import generate, load_pipeline
+from models_backend.families.settings import SamplingSettings
+from models_backend.sampling.generate import generate
+from models_backend.sampling.image_sampler import ImageSampler
 from tests.models_backend import tiny_pipelines
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 PROMPTS, SEEDS = ["a cat", "an apple and a boat"], [3, 4]
-SETTINGS = SamplerSettings(sampler="default", steps=2, height=32, width=32)
+SETTINGS = SamplingSettings(sampler="default", steps=2, height=32, width=32)
 
 
 class Watched(diffusers.StableDiffusionPipeline):
@@ -39,7 +41,7 @@ def first_weight(module: nn.Module) -> torch.Tensor:
     return next(module.parameters()).data
 
 
-def draw(model: Family, settings: SamplerSettings = SETTINGS) -> list[Any]:
+def draw(model: Family, settings: SamplingSettings = SETTINGS) -> list[Any]:
     return generate(model, prompts=PROMPTS, seeds=SEEDS, settings=settings)
 
 
@@ -85,12 +87,12 @@ def test_our_own_model_says_it_too(checkpoint_dir, part):
     model = load_pipeline(checkpoint_dir, "cpu")
     first_weight(model.unet if part == "unet" else model.autoencoder.decoder).fill_(float("nan"))
     with pytest.raises(ModelsError, match=r"2 of 2 images .*not finite.*weights are broken"):
-        draw(model, SamplerSettings(steps=2))
+        draw(model, SamplingSettings(steps=2))
 
 
 def test_one_image_of_a_batch_is_enough(checkpoint_dir):
     model = load_pipeline(checkpoint_dir, "cpu")
-    batch = model.denoise(prompts=PROMPTS, seeds=SEEDS, settings=SamplerSettings(steps=2))
+    batch = model.denoise(prompts=PROMPTS, seeds=SEEDS, settings=SamplingSettings(steps=2))
     batch.latents[1, 0, 0, 0] = float("inf")
     with pytest.raises(ModelsError, match=r"1 of 2 images .*before decoding.*weights are finite"):
         model.decode(batch)
@@ -100,9 +102,9 @@ def test_one_image_of_a_batch_is_enough(checkpoint_dir):
 def test_a_broken_checkpoint_does_not_stop_the_next_in_one_process(tmp_path):
     """Its part is let go of, so that loading another pipeline waits for nothing."""
     folders = [tiny_pipelines.write("stable_diffusion", tmp_path / name) for name in "ab"]
-    drawer = Drawer(memory_bytes=1, images_per_step=2)
+    sampler = ImageSampler(memory_bytes=1, images_per_step=2)
     request = {"prompts": PROMPTS, "seeds": SEEDS, "settings": SETTINGS}
-    first_weight(drawer.warm.get(folders[0], 1).denoiser).fill_(float("nan"))
+    first_weight(sampler.pipelines.get(folders[0], 1).denoiser).fill_(float("nan"))
     with pytest.raises(ModelsError, match="not finite"):
-        [part.decode() for part in drawer.parts(folders[0], **request)]
-    assert [len(part.decode()) for part in drawer.parts(folders[1], **request)] == [2]
+        [part.decode() for part in sampler.parts(folders[0], **request)]
+    assert [len(part.decode()) for part in sampler.parts(folders[1], **request)] == [2]

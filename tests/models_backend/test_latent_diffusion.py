@@ -11,10 +11,14 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
 
-from models_backend import checkpoint
+import models_backend
+from models_backend import checkpoints
+from models_backend.checkpoint_format import content_sha256
+from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import CheckpointError, InputError
-from models_backend.families.base import SamplerSettings
+from models_backend.families.batch import training_batch
 from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.architecture import (
     UNET_SIZES,
     AutoencoderConfig,
@@ -24,7 +28,7 @@ from models_backend.nn.architecture import (
 )
 from models_backend.nn.schedule import NoiseSchedule
 from models_backend.nn.unet import build_unet
-from models_backend.sample import generate, load_pipeline
+from models_backend.sampling.generate import generate
 from models_backend.training.config import PretrainConfig, read_config
 from tests.models_backend import tiny_encoders
 
@@ -59,13 +63,13 @@ def model_of(target: str = "v", **changes: object) -> LatentDiffusion:
 
 
 def draw(model, prompts=PROMPTS, seeds=SEEDS, **changes) -> np.ndarray:
-    settings = SamplerSettings(**({"sampler": "default", "steps": 3} | changes))
+    settings = SamplingSettings(**({"sampler": "default", "steps": 3} | changes))
     images = generate(model, prompts=prompts, seeds=seeds, settings=settings)
     return np.stack([np.asarray(image) for image in images]).astype(int)
 
 
 def save(model: LatentDiffusion, folder: Path, **training: object) -> Path:
-    checkpoint.save(
+    checkpoints.save(
         model, folder, name="made", role="pretrained", training=TRAINING | training,
         licences=["MIT"],
     )  # fmt: skip
@@ -94,7 +98,7 @@ def test_each_size_is_several_times_the_one_before():
 
 
 def test_the_demos_models_are_tiny():
-    folder = Path(checkpoint.__file__).parent / "configs"
+    folder = Path(models_backend.__file__).parent / "configs"
     for name in ("pretrained", "baseline"):
         config = read_config(folder / f"{name}.toml", [])
         assert isinstance(config, PretrainConfig)
@@ -168,13 +172,13 @@ def test_training_lowers_the_loss_of_every_target(target):
     text = model.text_encoder.encode(["an apple", "a cat"])
     z = torch.randn(2, 4, 2, 2, generator=torch.Generator().manual_seed(0)).repeat(8, 1, 1, 1)
     row = torch.arange(2).repeat(8)
-    batch = {"z": z, "tokens": text.tokens[row], "mask": text.mask[row], "pooled": text.pooled[row]}
     optimizer = torch.optim.Adam(model.unet.parameters(), lr=2e-3)
     history = []
     for step in range(60):
-        loss = model.loss(
-            batch, noise_offset=0.1, generator=torch.Generator().manual_seed(step)
-        ).mean()
+        generator = torch.Generator().manual_seed(step)
+        noise = torch.randn(z.shape, generator=generator)
+        u = torch.rand(len(z), generator=generator)
+        loss = model.loss(training_batch(z, text[row], noise, u)).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -316,7 +320,7 @@ def test_the_platform_accepts_both_layouts(tmp_path):
         folder = save(model, tmp_path / str(index))
         files = inspect(folder)
         assert files.family == "latent_diffusion"
-        assert files.sha256 == checkpoint.content_sha256(folder)
+        assert files.sha256 == content_sha256(checkpoints.file_hashes(folder))
     assert (folder / "model_index.json").is_file()
 
 

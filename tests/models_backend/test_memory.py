@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from models_backend.families.base import Family, SamplerSettings
+from models_backend.checkpoints.loading import load_pipeline
+from models_backend.families.base import Family
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.memory import is_out_of_memory, release_memory, tensor_bytes
-from models_backend.sample import generate, load_pipeline
+from models_backend.sampling.generate import generate
 from tests.models_backend import tiny_pipelines
 
 CPU = torch.device("cpu")
@@ -113,7 +115,7 @@ def test_our_models_bytes_count_its_text_encoder_once_it_is_loaded(checkpoint_di
     before = model.memory_bytes()
     parameters = sum(p.numel() for p in model.unet.parameters())
     assert before > parameters * 4
-    generate(model, prompts=["a cat"], seeds=[1], settings=SamplerSettings(steps=1))
+    generate(model, prompts=["a cat"], seeds=[1], settings=SamplingSettings(steps=1))
     assert model.memory_bytes() > before + 80_000_000  # all-MiniLM-L6-v2 has 22 M parameters
     model.unload()
     assert model.memory_bytes() == 0

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from models_backend import train
-from models_backend.checkpoint import read_metadata
+from models_backend.checkpoints import read_metadata
 from models_backend.errors import InputError
 from models_backend.training.config import LoopConfig
 from models_backend.training.randomness import StepDraw

@@ -6,13 +6,13 @@ from typing import Any
 import diffusers
 import pytest
 
-from models_backend.drawing import Drawer
-from models_backend.families.base import SamplerSettings
+from models_backend.checkpoints.loading import load_pipeline
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.architecture import TextConfig
 from models_backend.nn.reading import Reading, best_reader
 from models_backend.nn.text import TextEncoder
-from models_backend.sample import load_pipeline
+from models_backend.sampling.image_sampler import ImageSampler
 from tests.models_backend import tiny_encoders, tiny_pipelines
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -48,7 +48,7 @@ def test_a_prompt_is_read_as_far_as_the_pipelines_own_call_reads(name, tmp_path)
     pipeline = tiny_pipelines.PIPELINES[name](tmp_path)
     pipeline.set_progress_bar_config(disable=True)
     model, seen = DiffusersPipeline(pipeline), Lengths(pipeline)
-    settings = SamplerSettings(sampler="default", steps=2, height=32, width=32)
+    settings = SamplingSettings(sampler="default", steps=2, height=32, width=32)
     model.denoise(prompts=[LONGER], seeds=[1], settings=settings)
     assert seen.longest == LIMITS[name]
     short, longer = model.readings([SHORT, LONGER])
@@ -106,9 +106,9 @@ def test_best_reader_is_the_one_of_the_largest_share():
 
 def test_parts_carry_the_readings_of_their_own_prompts(tmp_path):
     folder: Path = tiny_pipelines.write("stable_diffusion", tmp_path / "sd")
-    parts = Drawer(images_per_step=2).parts(
+    parts = ImageSampler(images_per_step=2).parts(
         folder, prompts=[SHORT, LONG, LONG], seeds=[1, 2, 3],
-        settings=SamplerSettings(sampler="default", steps=2),
+        settings=SamplingSettings(sampler="default", steps=2),
     )  # fmt: skip
     found = []
     for part in parts:

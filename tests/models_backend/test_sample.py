@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from models_backend import sample
+from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import CheckpointError, InputError
-from models_backend.families.base import Family, SamplerSettings
-from models_backend.sample import generate, load_pipeline, read_prompts
+from models_backend.families.base import Family
+from models_backend.families.settings import SamplingSettings
+from models_backend.sample import read_prompts
+from models_backend.sampling.generate import generate
 from tests.models_backend import tiny_encoders
 
 # diffusers' multistep solver hands numpy a tensor in a way numpy 2 warns about.
@@ -21,8 +24,8 @@ PROMPTS = ["an apple", "a cat on a very long red boat", "a drum"]
 SEEDS = [1, 2, 3]
 
 
-def settings(**changes: object) -> SamplerSettings:
-    return SamplerSettings(**({"steps": 3} | changes))
+def settings(**changes: object) -> SamplingSettings:
+    return SamplingSettings(**({"steps": 3} | changes))
 
 
 def draw(model: Family, prompts: list[str], seeds: list[int], **changes: object) -> np.ndarray:

@@ -11,14 +11,16 @@ from safetensors.numpy import load_file, save_file
 
 from evalplatform.checkpoints.layout import inspect
 from evalplatform.core.errors import BadInputError
+from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import CheckpointError
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
-from models_backend.sample import SamplerSettings, generate, load_pipeline
+from models_backend.families.settings import SamplingSettings
+from models_backend.sampling.generate import generate
 from tests.generation.original_layout import save_configurations, save_single_file
 from tests.generation.tiny import save_tiny_pipeline
 from tests.models_backend.tiny_encoders import clip_config, clip_tokenizer, unet, vae
 
-SETTINGS = SamplerSettings(steps=3, guidance_scale=4.0, height=32, width=32)
+SETTINGS = SamplingSettings(steps=3, guidance_scale=4.0, height=32, width=32)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,7 @@ def test_sd3_without_text_encoders_takes_them_from_its_configurations(sd3, tmp_p
     folder = tmp_path / "single"
     save_configurations(sd3, folder / "config", weights_of=("text_encoder", "text_encoder_2"))
     save_single_file(sd3, folder / "model.safetensors", parts=("transformer", "vae"))
-    settings = SamplerSettings(sampler="default", steps=3, height=32, width=32)
+    settings = SamplingSettings(sampler="default", steps=3, height=32, width=32)
     _, found = images(folder, settings)
     directory = diffusers.StableDiffusion3Pipeline.from_pretrained(
         sd3, text_encoder_3=None, tokenizer_3=None

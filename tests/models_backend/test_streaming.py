@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from models_backend import train
-from models_backend.checkpoint import file_hashes, read_metadata
+from models_backend.checkpoints import file_hashes, read_metadata
 from models_backend.data import manifest, shards
 from models_backend.files import sha256_of_file
 from tests import warm

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models_backend.checkpoint import read_metadata
+from models_backend.checkpoints import read_metadata
 from models_backend.studies import data_size
 from models_backend.studies.data_size import scaled_sizes
 from tests.models_backend import tiny

@@ -10,7 +10,7 @@ import pytest
 
 import models_backend
 from models_backend import train
-from models_backend.checkpoint import file_hashes, read_metadata
+from models_backend.checkpoints import file_hashes, read_metadata
 from models_backend.data import manifest
 from models_backend.data.tuning import images_sha256, pick
 from models_backend.errors import InputError

@@ -14,7 +14,7 @@ from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan
 from evalplatform.campaigns.rules import Rules, SampleRules, read_rules
 from evalplatform.core.errors import BadInputError
 
-# As models_backend.families.base names them; importing it would load torch here.
+# As models_backend.families.settings names them; only tasks call the backend.
 SAMPLERS = ("ddim", "dpm++", "euler", "default")
 DEFAULTS = {
     "preset": "default", "seed": 0, "sampler": "ddim", "steps": 25, "guidance": 4.0,

@@ -9,10 +9,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from evalplatform.core.errors import BadInputError
+from models_backend.checkpoint_format import (
+    SINGLE_FILE_CONFIG,
+    SINGLE_FILE_INDEX,
+    SINGLE_FILE_WEIGHTS,
+)
 
-WEIGHTS = "model.safetensors"
-CONFIG = "config"
-INDEX = f"{CONFIG}/model_index.json"
+WEIGHTS = SINGLE_FILE_WEIGHTS
+CONFIG = SINGLE_FILE_CONFIG
+INDEX = SINGLE_FILE_INDEX
 
 _Prefixes = dict[str, tuple[str, ...]]
 _LATENT: _Prefixes = {"vae": ("first_stage_model.", "vae.")}

@@ -15,7 +15,7 @@ import torch
 from diffusers import DPMSolverMultistepScheduler
 
 from models_backend.errors import CheckpointError, InputError
-from models_backend.families.base import SamplerSettings
+from models_backend.families.settings import SamplingSettings
 
 _LEAST_FACTOR = 8
 _PIXART = ("PixArtAlphaPipeline", "PixArtSigmaPipeline")
@@ -26,7 +26,7 @@ _PACKED = ("FluxPipeline", "QwenImagePipeline")
 
 
 def call_arguments(
-    pipeline: Any, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
+    pipeline: Any, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingSettings
 ) -> dict[str, Any]:
     """Return the arguments of the pipeline's call: one CPU generator a prompt, settings, sizes.
 
@@ -52,7 +52,7 @@ def call_arguments(
     return arguments
 
 
-def _steps(pipeline: Any, settings: SamplerSettings) -> int:
+def _steps(pipeline: Any, settings: SamplingSettings) -> int:
     multistep = isinstance(pipeline.scheduler, DPMSolverMultistepScheduler)
     if settings.steps == 1 and multistep and type(pipeline).__name__ == "PixArtAlphaPipeline":
         raise InputError("steps 1: PixArtAlphaPipeline needs 2 or more, or the sampler ddim")
@@ -63,7 +63,7 @@ def _steps(pipeline: Any, settings: SamplerSettings) -> int:
 
 
 def _guidance(
-    pipeline: Any, accepted: Any, count: int, settings: SamplerSettings
+    pipeline: Any, accepted: Any, count: int, settings: SamplingSettings
 ) -> dict[str, Any]:
     """Return guidance and negative prompt under the names this class has for them."""
     scale, negative = settings.guidance_scale, settings.negative_prompt
@@ -106,7 +106,7 @@ def is_guidance_embedded(pipeline: Any) -> bool:
     return bool(transformer is not None and getattr(transformer.config, "guidance_embeds", False))
 
 
-def _no_negative(pipeline: Any, settings: SamplerSettings, why: str) -> InputError:
+def _no_negative(pipeline: Any, settings: SamplingSettings, why: str) -> InputError:
     return InputError(
         f"negative_prompt {settings.negative_prompt[:40]!r}: {type(pipeline).__name__} would "
         f"ignore it ({why}); leave it empty"
@@ -116,7 +116,7 @@ def _no_negative(pipeline: Any, settings: SamplerSettings, why: str) -> InputErr
 # -- sizes ----------------------------------------------------------------------------------------
 
 
-def _size(pipeline: Any, accepted: Any, settings: SamplerSettings) -> dict[str, int]:
+def _size(pipeline: Any, accepted: Any, settings: SamplingSettings) -> dict[str, int]:
     """Return height and width, or nothing for the pipeline's own."""
     if (settings.height is None) != (settings.width is None):
         # diffusers replaces both by its own when one is missing, without a word.

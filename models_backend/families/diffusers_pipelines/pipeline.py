@@ -15,8 +15,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from models_backend.checkpoint_format import Layout
 from models_backend.errors import CheckpointError, InputError
-from models_backend.families.base import Family, SamplerSettings
+from models_backend.families.base import Family
+from models_backend.families.batch import TrainingBatch
 from models_backend.families.denoised import Denoised
 from models_backend.families.diffusers_pipelines.arguments import call_arguments
 from models_backend.families.diffusers_pipelines.decoders import (
@@ -29,13 +31,14 @@ from models_backend.families.diffusers_pipelines.files import load_directory
 from models_backend.families.diffusers_pipelines.reading import readings
 from models_backend.families.diffusers_pipelines.samplers import draw_from, fresh_scheduler
 from models_backend.families.finite import FiniteWatch, not_finite
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.reading import Reading
 
 
 class DiffusersPipeline(Family):
     """A pipeline that diffusers loads and calls."""
 
-    name = "diffusers_pipeline"
+    name = Layout.DIFFUSERS_PIPELINE.value
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
@@ -54,14 +57,12 @@ class DiffusersPipeline(Family):
                 return module
         raise CheckpointError(f"{type(self.pipeline).__name__} has no unet and no transformer")
 
-    def loss(
-        self, batch: dict[str, Tensor], *, noise_offset: float, generator: torch.Generator
-    ) -> Tensor:
+    def loss(self, batch: TrainingBatch) -> Tensor:
         raise CheckpointError("a diffusers pipeline is for sampling; our recipes do not train it")
 
     @torch.no_grad()
     def denoise(
-        self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
+        self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingSettings
     ) -> Denoised:
         """Run the pipeline, up to the latents where their decoding is known here.
 
@@ -74,7 +75,7 @@ class DiffusersPipeline(Family):
         return Denoised.of(latents, picture_size(self.pipeline, settings.height, settings.width))
 
     def _images(
-        self, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
+        self, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingSettings
     ) -> tuple[Image, ...]:
         """Raises `NotFiniteError` where a network gave NaN or infinity on the way to one."""
         images, bad = [], 0
@@ -87,7 +88,7 @@ class DiffusersPipeline(Family):
             raise not_finite(bad, len(images), self.modules(), "")
         return tuple(images)
 
-    def _whole(self, prompt: str, seed: int, settings: SamplerSettings) -> Image:
+    def _whole(self, prompt: str, seed: int, settings: SamplingSettings) -> Image:
         image: Image = self._call([prompt], [seed], settings)[0]
         size = settings.width, settings.height
         if None not in size and image.size != size:
@@ -98,7 +99,7 @@ class DiffusersPipeline(Family):
         return image
 
     def _call(
-        self, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings, **more: str
+        self, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingSettings, **more: str
     ) -> Any:
         """Return what the pipeline makes of a batch. Raises `InputError` with its own complaint."""
         scheduler = fresh_scheduler(self.pipeline, self._own_scheduler, settings.sampler)

@@ -17,12 +17,17 @@ from diffusers.loaders.single_file_utils import SingleFileComponentError
 from safetensors import SafetensorError
 from torch import nn
 
+from models_backend.checkpoint_format import (
+    SINGLE_FILE_CONFIG,
+    SINGLE_FILE_INDEX,
+    SINGLE_FILE_WEIGHTS,
+    Layout,
+)
 from models_backend.errors import CheckpointError
 from models_backend.families.diffusers_pipelines.files import left_out, loading_precision
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.files import read_json
 
-WEIGHTS = "model.safetensors"
 _LOAD_ERRORS = (
     OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
     SafetensorError, SingleFileComponentError,
@@ -33,13 +38,13 @@ _LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
 class SingleFilePipeline(DiffusersPipeline):
     """A pipeline read from one file; sampled as any other."""
 
-    name = "single_file"
+    name = Layout.SINGLE_FILE.value
 
     @classmethod
     def load(cls, folder: Path, device: str) -> Self:
         """Raises `CheckpointError` when diffusers cannot load it, or weights are missing."""
         try:
-            pipeline = _load(folder, loading_precision([folder / WEIGHTS], device))
+            pipeline = _load(folder, loading_precision([folder / SINGLE_FILE_WEIGHTS], device))
             _check_whole(pipeline)
         except _LOAD_ERRORS as error:
             if isinstance(error, torch.OutOfMemoryError):
@@ -53,17 +58,17 @@ class SingleFilePipeline(DiffusersPipeline):
 
 
 def _load(folder: Path, precision: torch.dtype) -> Any:
-    index = read_json(folder / "config/model_index.json")
+    index = read_json(folder / SINGLE_FILE_INDEX)
     kind: Any = getattr(diffusers, str(index.get("_class_name")), None)
     if not hasattr(kind, "from_single_file"):
         raise ValueError(f"{index.get('_class_name')} cannot be read from one file")
     options = left_out(index)
     for name in index:
-        if any((folder / "config" / name).glob("*.safetensors")):
-            options[name] = _component(folder / "config" / name, index[name], precision)
+        if any((folder / SINGLE_FILE_CONFIG / name).glob("*.safetensors")):
+            options[name] = _component(folder / SINGLE_FILE_CONFIG / name, index[name], precision)
     return kind.from_single_file(
-        str(folder / WEIGHTS), config=str(folder / "config"), local_files_only=True,
-        torch_dtype=precision, **options,
+        str(folder / SINGLE_FILE_WEIGHTS), config=str(folder / SINGLE_FILE_CONFIG),
+        local_files_only=True, torch_dtype=precision, **options,
     )  # fmt: skip
 
 

@@ -17,10 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from models_backend.errors import InputError
-from models_backend.families.base import Family, SamplerSettings, register
+from models_backend.families.base import Family
+from models_backend.families.batch import TrainingBatch
 from models_backend.families.denoised import Denoised
 from models_backend.families.latent_diffusion import files
 from models_backend.families.latent_diffusion.parts import NAME, ModelParts
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.architecture import (
     AutoencoderConfig,
     ScheduleConfig,
@@ -37,7 +39,6 @@ from models_backend.nn.schedule import NoiseSchedule
 from models_backend.nn.text import TextEmbedding, TextEncoder
 
 
-@register
 class LatentDiffusion(Family):
     """Autoencoder, text-conditioned U-Net and the statistics that normalise latents."""
 
@@ -124,23 +125,13 @@ class LatentDiffusion(Family):
     def denormalise(self, latents: Tensor) -> Tensor:
         return latents * _per_channel(self.latent_std) + _per_channel(self.latent_mean)
 
-    def loss(
-        self, batch: dict[str, Tensor], *, noise_offset: float, generator: torch.Generator
-    ) -> Tensor:
+    def loss(self, batch: TrainingBatch) -> Tensor:
         """Return the squared error, (B,), of what is predicted for normalised latents `z`.
 
-        `noise_offset` adds that much of one normal draw per sample and channel to the noise, which
-        lets a model make images that are very dark or bright as a whole (Emu uses it when tuning).
         Latents say on which device it is computed: what else the batch holds may lie anywhere.
         """
-        z = batch["z"]
+        z, u, noise = batch["z"], batch["u"], batch["noise"]
         text = TextEmbedding(batch["tokens"], batch["mask"], batch["pooled"]).to(z.device, z.dtype)
-        # By the trainer, row by row; with `u` uniform in [0, 1) for t.
-        drawn = "noise" in batch
-        noise = batch["noise"] if drawn else torch.randn(z.shape, generator=generator)
-        if noise_offset:
-            noise = noise + noise_offset * torch.randn((*z.shape[:2], 1, 1), generator=generator)
-        u = batch["u"] if drawn else torch.rand(len(z), generator=generator)
         t = self.schedule.times(u).to(z.device)
         noisy, target = self.schedule.noise_and_target(z, noise.to(z.device), t)
         if z.is_cuda:
@@ -151,7 +142,7 @@ class LatentDiffusion(Family):
 
     @torch.no_grad()
     def denoise(
-        self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplerSettings
+        self, *, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingSettings
     ) -> Denoised:
         """Return normalised latents; each one's noise comes from its own seed.
 
@@ -188,7 +179,7 @@ class LatentDiffusion(Family):
         self.text_encoder.unload()
         super().unload()
 
-    def _size(self, settings: SamplerSettings) -> tuple[int, int]:
+    def _size(self, settings: SamplingSettings) -> tuple[int, int]:
         height, width = settings.height or self.image_size[0], settings.width or self.image_size[1]
         factor = self.autoencoder.config.factor
         for name, side in (("height", height), ("width", width)):
@@ -204,7 +195,7 @@ class LatentDiffusion(Family):
         ]
         return torch.stack(draws).to(self.device)
 
-    def _texts(self, prompts: Sequence[str], settings: SamplerSettings) -> TextEmbedding:
+    def _texts(self, prompts: Sequence[str], settings: SamplingSettings) -> TextEmbedding:
         """Return embeddings of the prompts; before them, for guidance, of what it leaves."""
         blank = [settings.negative_prompt] * len(prompts)
         guided = settings.guidance_scale != 1.0

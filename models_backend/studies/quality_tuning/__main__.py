@@ -24,13 +24,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from models_backend.checkpoint import read_metadata
+from models_backend.checkpoints import read_metadata
+from models_backend.checkpoints.loading import load_pipeline
 from models_backend.data.dataset import load_images
 from models_backend.data.manifest import manifest_sha256
 from models_backend.errors import InputError, run_cli
-from models_backend.families.base import SamplerSettings
+from models_backend.families.settings import SamplingSettings
 from models_backend.files import read_json, write_bytes_atomically, write_json_atomically
-from models_backend.sample import generate, load_pipeline
+from models_backend.sampling.generate import generate
 from models_backend.studies.quality_tuning import report
 from models_backend.studies.quality_tuning.holdout import (
     HeldOutDrawings,
@@ -137,7 +138,7 @@ def _samples(
             for number, caption in enumerate(held.captions)
             for repeat in range(options.samples)
         ]
-        settings = SamplerSettings(sampler="default", steps=options.steps)
+        settings = SamplingSettings(sampler="default", steps=options.steps)
         images = []
         for start in tqdm(range(0, len(jobs), _BATCH), desc=f"{role:14}", unit="batch"):
             prompts, seeds = zip(*jobs[start : start + _BATCH], strict=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 from models_backend.data.dataset import to_unit_range
 from models_backend.measures.bootstrap import mean_interval
 from models_backend.measures.pixels import background_dirt, sharpness
-from models_backend.sample import contact_sheet
+from models_backend.sampling.contact_sheet import contact_sheet
 from models_backend.studies.quality_tuning.holdout import HeldOutDrawings
 from models_backend.studies.quality_tuning.judge import DrawingJudge, retrieve
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from models_backend.families.batch import training_batch
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.autoencoder import AutoencoderLoss
@@ -62,12 +63,8 @@ def _time_denoiser(model: LatentDiffusion, config: PretrainConfig) -> float:
     text = TextEncoder().encode([""] * batch)
     channels = model.autoencoder.config.latent_channels
     latents = torch.randn(batch, channels, side, side, device=model.device)
-    inputs = {"z": latents, "tokens": text.tokens, "mask": text.mask, "pooled": text.pooled}
-    generator = torch.Generator().manual_seed(0)
-    return _seconds(
-        lambda: model.loss(inputs, noise_offset=0.0, generator=generator).mean().backward(),
-        model.device,
-    )
+    inputs = training_batch(latents, text, torch.randn_like(latents), torch.rand(batch))
+    return _seconds(lambda: model.loss(inputs).mean().backward(), model.device)
 
 
 def _time_judge(size: int, device: torch.device) -> float:

@@ -74,7 +74,9 @@ def _flat(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _loading(metadata: dict[str, Any], folder: Path) -> list[str]:
-    parts = ["`models_backend.sample.load_pipeline` loads it whole. Weights are in half precision."]
+    parts = [
+        "`models_backend.checkpoints.load_pipeline` loads it whole. Weights are in half precision."
+    ]
     if (folder / "model_index.json").exists():
         parts.append(
             "`diffusers.DiffusionPipeline.from_pretrained` loads it too, as a "

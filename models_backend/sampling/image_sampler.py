@@ -1,10 +1,9 @@
-"""Drawing many images in one process: warm pipelines, and parts as large as memory allows."""
+"""Sampling many images in one process: loaded pipelines, parts as large as memory allows."""
 
 from __future__ import annotations
 
 import logging
 import platform
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,127 +14,35 @@ from typing import Any
 import diffusers
 import psutil
 import torch
-from PIL.Image import Image
 
+from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import InputError
-from models_backend.families.base import Denoised, Family, SamplerSettings
+from models_backend.families.settings import SamplingSettings
 from models_backend.nn.memory import held_by_others, is_out_of_memory, release_memory, usable_bytes
-from models_backend.nn.reading import Reading
-from models_backend.sample import check_request, load_pipeline
-from models_backend.warm import PipelineCache
+from models_backend.sampling.generate import check_request
+from models_backend.sampling.parts import DecodesAtOnce, DenoisedPart, Pending
+from models_backend.sampling.pipeline_cache import PipelineCache
 
 logger = logging.getLogger(__name__)
 
-# Of the device's memory; the rest is for what drawing itself takes.
-_WARM_SHARE = {"cuda": 0.7, "cpu": 0.5}
+# Of the device's memory; the rest is for what sampling itself takes.
+_PIPELINES_SHARE = {"cuda": 0.7, "cpu": 0.5}
 
 
-class _Pending:
-    """Counts parts that wait to be decoded: until then their pipeline's weights are needed."""
+class ImageSampler:
+    """What a worker process samples with.
 
-    def __init__(self) -> None:
-        self._none_left = threading.Condition()
-        self._count = 0
-
-    def add(self, change: int) -> None:
-        with self._none_left:
-            self._count += change
-            self._none_left.notify_all()
-
-    def wait(self) -> None:
-        with self._none_left:
-            self._none_left.wait_for(lambda: self._count == 0)
-
-    def __bool__(self) -> bool:
-        return self._count > 0
-
-
-class Part:
-    """Images that were denoised together; whoever takes it must decode or discard it.
-
-    `start` and `count` say which of what was asked for; `seconds` the time by stage so far: `load`
-    (0 where the pipeline was warm), `denoise`, and on a CPU `decode`. `readings`: how much of each
-    prompt was read, None where that is not known.
-    """
-
-    def __init__(
-        self, start: int, seconds: dict[str, float], family: Family, denoised: Denoised,
-        pending: _Pending, readings: list[Reading | None], fitting: DecodesAtOnce,
-    ) -> None:  # fmt: skip
-        self.start = start
-        self.readings = readings
-        self.count = len(denoised)
-        self.seconds = seconds
-        self._family = family
-        self._denoised: Denoised | None = denoised
-        self._images: list[Image] = []
-        self._pending = pending
-        self._fitting = fitting
-        pending.add(1)
-
-    def decode(self) -> list[Image]:
-        """Return the images; safe in another thread while the next part is being denoised."""
-        try:
-            self.decode_ahead()
-            return self._images
-        finally:
-            self.discard()
-
-    def decode_ahead(self) -> None:
-        """Decode now, so that :meth:`decode` only hands the images over.
-
-        For a CPU, whose cores denoising has taken already: two threads that compute there make each
-        other slower than one after the other.
-        """
-        if self._denoised is None:
-            raise ValueError("this part was decoded or discarded before")
-        if not self._images:
-            begun = time.perf_counter()
-            self._images = self._fitting.decode(self._family, self._denoised)
-            self.seconds["decode"] = time.perf_counter() - begun
-
-    def discard(self) -> None:
-        """Let go of what was denoised."""
-        if self._denoised is not None:
-            self._denoised = None
-            self._pending.add(-1)
-
-
-class DecodesAtOnce:
-    """How many images of one kind were seen to fit when they are decoded together."""
-
-    def __init__(self) -> None:
-        self._most: int | None = None
-
-    def decode(self, family: Family, denoised: Denoised) -> list[Image]:
-        """Return the images of what was denoised, in halves where memory runs out."""
-        images: list[Image] = []
-        while len(images) < len(denoised):
-            left = len(denoised) - len(images)
-            size = left if self._most is None else min(left, self._most)
-            try:
-                images += family.decode(denoised[len(images) : len(images) + size])
-            except Exception as error:
-                if not is_out_of_memory(error) or size < 2:
-                    raise
-                release_memory(error)
-                self._most = size // 2
-                logger.warning("out of memory: going on with %d images decoded at once", size // 2)
-        return images
-
-
-class Drawer:
-    """What a worker process draws with.
-
-    `memory_bytes` bounds the warm pipelines (0: a share of the device's memory), `images_per_step`
-    how many images are denoised together.
+    `memory_bytes` bounds the pipelines kept loaded (0: a share of the device's memory),
+    `images_per_step` how many images are denoised together.
     """
 
     def __init__(self, *, memory_bytes: int = 0, images_per_step: int = 8) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.device_bytes = _device_bytes(self.device)
-        share = int(usable_bytes(self.device, self.device_bytes) * _WARM_SHARE[self.device.type])
-        self.warm = PipelineCache(
+        share = int(
+            usable_bytes(self.device, self.device_bytes) * _PIPELINES_SHARE[self.device.type]
+        )
+        self.pipelines = PipelineCache(
             memory_bytes or share, partial(load_pipeline, device=str(self.device))
         )
         self.images_per_step = images_per_step
@@ -144,7 +51,7 @@ class Drawer:
         self._decoding: defaultdict[tuple[Any, ...], DecodesAtOnce] = defaultdict(DecodesAtOnce)
         # Where a part that is being decoded leaves too little for the next to be denoised.
         self._one_after_the_other: set[tuple[Any, ...]] = set()
-        self._pending = _Pending()
+        self._pending = Pending()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -167,9 +74,9 @@ class Drawer:
         *,
         prompts: Sequence[str],
         seeds: Sequence[int],
-        settings: SamplerSettings,
+        settings: SamplingSettings,
         expected_bytes: int = 0,
-    ) -> Iterator[Part]:
+    ) -> Iterator[DenoisedPart]:
         """Denoise every (prompt, seed) and yield part by part, in order.
 
         Where memory runs out, what is being decoded is waited for, then other pipelines are
@@ -181,9 +88,9 @@ class Drawer:
         """
         check_request(prompts, seeds)
         begun = time.perf_counter()
-        if directory not in self.warm.directories:
+        if directory not in self.pipelines.directories:
             self._pending.wait()  # loading may drop the pipeline that is still to decode them
-        family = self.warm.get(directory, expected_bytes)
+        family = self.pipelines.get(directory, expected_bytes)
         load_seconds = time.perf_counter() - begun
         key = (directory, settings.height, settings.width, settings.guidance_scale > 1)
         start = 0
@@ -206,7 +113,7 @@ class Drawer:
                 continue
             seconds = {"load": load_seconds, "denoise": time.perf_counter() - begun}
             readings = family.readings(prompts[start : start + len(denoised)])
-            part = Part(
+            part = DenoisedPart(
                 start, seconds, family, denoised, self._pending, readings, self._decoding[key]
             )
             if self.device.type == "cpu":
@@ -231,7 +138,7 @@ class Drawer:
             self._one_after_the_other.add(key)
             logger.warning("out of memory while decoding: going on one after the other")
             return
-        if self.warm.keep_only(key[0]):
+        if self.pipelines.keep_only(key[0]):
             return
         if size == 1:
             raise InputError(

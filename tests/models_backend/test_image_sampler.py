@@ -9,11 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from models_backend.drawing import DecodesAtOnce, Drawer
 from models_backend.errors import InputError
-from models_backend.families.base import SamplerSettings
 from models_backend.families.denoised import Denoised
-from models_backend.warm import PipelineCache
+from models_backend.families.settings import SamplingSettings
+from models_backend.sampling.image_sampler import ImageSampler
+from models_backend.sampling.parts import DecodesAtOnce
+from models_backend.sampling.pipeline_cache import PipelineCache
 
 ONE, TWO, THREE = Path("one"), Path("two"), Path("three")
 
@@ -56,24 +57,24 @@ class Pipeline:
         return [Image.new("RGB", (1, 1), (int(each), 0, 0)) for each in denoised.latents]
 
 
-def draw(drawer: Drawer, directory: Path, count: int) -> list[int]:
+def sample_all(sampler: ImageSampler, directory: Path, count: int) -> list[int]:
     """Return the seeds that the images made tell of, in the order they came."""
-    parts = drawer.parts(
+    parts = sampler.parts(
         directory,
         prompts=["a cat"] * count,
         seeds=list(range(count)),
-        settings=SamplerSettings(),
+        settings=SamplingSettings(),
     )
     return [image.getpixel((0, 0))[0] for part in parts for image in part.decode()]
 
 
-def make_drawer(monkeypatch, pipelines: dict[Path, Pipeline], memory: int = 10) -> Drawer:
-    drawer = Drawer(memory_bytes=memory, images_per_step=8)
-    drawer.warm = PipelineCache(memory, lambda directory: pipelines[directory])
-    return drawer
+def make_sampler(monkeypatch, pipelines: dict[Path, Pipeline], memory: int = 10) -> ImageSampler:
+    sampler = ImageSampler(memory_bytes=memory, images_per_step=8)
+    sampler.pipelines = PipelineCache(memory, lambda directory: pipelines[directory])
+    return sampler
 
 
-# ---- warm pipelines -----------------------------------------------------------------------------
+# ---- loaded pipelines ---------------------------------------------------------------------------
 
 
 def test_warm_pipeline_is_not_loaded_again():
@@ -140,42 +141,42 @@ def test_loading_that_fails_for_another_reason_drops_nothing():
 
 def test_images_come_in_parts_and_in_order(monkeypatch):
     pipeline = Pipeline()
-    assert draw(make_drawer(monkeypatch, {ONE: pipeline}), ONE, 20) == list(range(20))
+    assert sample_all(make_sampler(monkeypatch, {ONE: pipeline}), ONE, 20) == list(range(20))
     assert pipeline.asked == [8, 8, 4]
 
 
 def test_parts_are_halved_until_they_fit_and_the_size_is_remembered(monkeypatch, caplog):
     pipeline = Pipeline(room=3)
-    drawer = make_drawer(monkeypatch, {ONE: pipeline})
-    assert draw(drawer, ONE, 9) == list(range(9))
+    sampler = make_sampler(monkeypatch, {ONE: pipeline})
+    assert sample_all(sampler, ONE, 9) == list(range(9))
     assert pipeline.asked == [8, 4, 2, 2, 2, 2, 1]
     pipeline.asked.clear()
-    draw(drawer, ONE, 4)
+    sample_all(sampler, ONE, 4)
     assert pipeline.asked == [2, 2]
     assert "going on with 4" in caplog.text
 
 
 def test_other_pipelines_go_before_parts_are_halved(monkeypatch):
     pipelines = {ONE: Pipeline(), TWO: Pipeline(room=8)}
-    drawer = make_drawer(monkeypatch, pipelines)
-    draw(drawer, ONE, 1)
+    sampler = make_sampler(monkeypatch, pipelines)
+    sample_all(sampler, ONE, 1)
     pipelines[TWO].room = 4
-    draw(drawer, TWO, 8)
+    sample_all(sampler, TWO, 8)
     assert pipelines[ONE].unloaded
     assert pipelines[TWO].asked == [8, 8, 4, 4]
 
 
 def test_image_that_does_not_fit_alone_is_a_clear_error(monkeypatch):
-    drawer = make_drawer(monkeypatch, {ONE: Pipeline(room=0)})
+    sampler = make_sampler(monkeypatch, {ONE: Pipeline(room=0)})
     with pytest.raises(InputError, match=r"one image does not fit .* use a smaller size"):
-        draw(drawer, ONE, 4)
+        sample_all(sampler, ONE, 4)
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch):
     pipeline = Pipeline()
     pipeline.denoise = lambda **_: (_ for _ in ()).throw(RuntimeError("shapes differ"))
     with pytest.raises(RuntimeError, match="shapes differ"):
-        draw(make_drawer(monkeypatch, {ONE: pipeline}), ONE, 4)
+        sample_all(make_sampler(monkeypatch, {ONE: pipeline}), ONE, 4)
 
 
 def test_decoding_that_runs_out_of_memory_goes_on_in_halves():
@@ -186,9 +187,9 @@ def test_decoding_that_runs_out_of_memory_goes_on_in_halves():
 
 def test_what_fits_when_decoding_is_remembered_over_parts_and_requests(monkeypatch):
     pipeline = Pipeline(decoding_room=3)
-    drawer = make_drawer(monkeypatch, {ONE: pipeline})
-    assert draw(drawer, ONE, 20) == list(range(20))
-    assert draw(drawer, ONE, 4) == list(range(4))
+    sampler = make_sampler(monkeypatch, {ONE: pipeline})
+    assert sample_all(sampler, ONE, 20) == list(range(20))
+    assert sample_all(sampler, ONE, 4) == list(range(4))
     assert pipeline.decoded == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
     assert pipeline.asked == [8, 8, 4, 4]  # denoising fits, and is not cut down
 
@@ -196,9 +197,11 @@ def test_what_fits_when_decoding_is_remembered_over_parts_and_requests(monkeypat
 def test_memory_that_decoding_takes_does_not_halve_denoising_for_good(monkeypatch, caplog):
     """The second part does not fit beside the first, which is still to be decoded."""
     pipeline = Pipeline(shared=10)
-    drawer = make_drawer(monkeypatch, {ONE: pipeline})
-    drawer.device = torch.device("cuda")  # where parts are decoded by another thread
-    parts = drawer.parts(ONE, prompts=["a"] * 24, seeds=list(range(24)), settings=SamplerSettings())
+    sampler = make_sampler(monkeypatch, {ONE: pipeline})
+    sampler.device = torch.device("cuda")  # where parts are decoded by another thread
+    parts = sampler.parts(
+        ONE, prompts=["a"] * 24, seeds=list(range(24)), settings=SamplingSettings()
+    )
     waiting: queue.Queue = queue.Queue()
     sizes = []
 
@@ -222,14 +225,14 @@ def test_memory_that_decoding_takes_does_not_halve_denoising_for_good(monkeypatc
 def test_pipeline_is_not_dropped_before_its_last_part_is_decoded(monkeypatch):
     """The writer is slow; the next batch's checkpoint needs the room meanwhile."""
     pipelines = {ONE: Pipeline(9), TWO: Pipeline(9)}
-    drawer = make_drawer(monkeypatch, pipelines)
-    ask = {"prompts": ["a"], "seeds": [1], "settings": SamplerSettings()}
-    (part,) = drawer.parts(ONE, **ask)
+    sampler = make_sampler(monkeypatch, pipelines)
+    ask = {"prompts": ["a"], "seeds": [1], "settings": SamplingSettings()}
+    (part,) = sampler.parts(ONE, **ask)
     begun = threading.Event()
 
     def next_batch():
         begun.set()
-        for each in drawer.parts(TWO, **ask):
+        for each in sampler.parts(TWO, **ask):
             each.discard()
 
     thread = threading.Thread(target=next_batch)
@@ -244,8 +247,8 @@ def test_pipeline_is_not_dropped_before_its_last_part_is_decoded(monkeypatch):
 
 
 def test_part_is_decoded_once(monkeypatch):
-    (part,) = make_drawer(monkeypatch, {ONE: Pipeline()}).parts(
-        ONE, prompts=["a"], seeds=[1], settings=SamplerSettings()
+    (part,) = make_sampler(monkeypatch, {ONE: Pipeline()}).parts(
+        ONE, prompts=["a"], seeds=[1], settings=SamplingSettings()
     )
     part.decode()
     with pytest.raises(ValueError, match="decoded or discarded before"):
@@ -254,11 +257,11 @@ def test_part_is_decoded_once(monkeypatch):
 
 def test_failed_decoding_on_a_cpu_does_not_block_the_next_checkpoint(monkeypatch):
     pipelines = {ONE: Pipeline(9, decoding_room=0), TWO: Pipeline(9)}
-    drawer = make_drawer(monkeypatch, pipelines)
-    drawer.device = torch.device("cpu")
+    sampler = make_sampler(monkeypatch, pipelines)
+    sampler.device = torch.device("cpu")
     with pytest.raises(torch.OutOfMemoryError):
-        draw(drawer, ONE, 2)
-    thread = threading.Thread(target=draw, args=(drawer, TWO, 2), daemon=True)
+        sample_all(sampler, ONE, 2)
+    thread = threading.Thread(target=sample_all, args=(sampler, TWO, 2), daemon=True)
     thread.start()
     thread.join(20)
     assert not thread.is_alive()

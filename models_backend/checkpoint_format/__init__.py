@@ -1,0 +1,45 @@
+"""What a checkpoint directory is, said once for the trainer, the workers and the platform.
+
+Pure: the standard library alone, so that a web process can import it. It raises no errors of its
+own; whoever asks says in its own words what is wrong.
+"""
+
+from models_backend.checkpoint_format.families import (
+    ENTRY_POINTS,
+    FAMILIES,
+    LAYOUT_FAMILIES,
+    trained_families,
+)
+from models_backend.checkpoint_format.hashes import content_sha256, differing_files, file_sha256
+from models_backend.checkpoint_format.layout import (
+    CARD,
+    FORMAT,
+    METADATA,
+    NOT_HASHED,
+    PIPELINE_INDEX,
+    SINGLE_FILE_CONFIG,
+    SINGLE_FILE_INDEX,
+    SINGLE_FILE_WEIGHTS,
+    Layout,
+    layout_of,
+)
+
+__all__ = [
+    "CARD",
+    "ENTRY_POINTS",
+    "FAMILIES",
+    "FORMAT",
+    "LAYOUT_FAMILIES",
+    "METADATA",
+    "NOT_HASHED",
+    "PIPELINE_INDEX",
+    "SINGLE_FILE_CONFIG",
+    "SINGLE_FILE_INDEX",
+    "SINGLE_FILE_WEIGHTS",
+    "Layout",
+    "content_sha256",
+    "differing_files",
+    "file_sha256",
+    "layout_of",
+    "trained_families",
+]

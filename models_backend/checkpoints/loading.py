@@ -1,0 +1,49 @@
+"""Loading the model of a checkpoint directory, whichever layout and family it is of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models_backend.checkpoint_format import Layout, layout_of
+from models_backend.checkpoints.directory import read_metadata
+from models_backend.errors import CheckpointError
+from models_backend.families.registry import family_named, family_of_layout
+
+if TYPE_CHECKING:
+    from models_backend.families.base import Family
+
+
+def load(folder: Path, device: str) -> tuple[Family, dict[str, Any]]:
+    """Return the model of a directory that the trainer wrote, and its metadata.
+
+    Raises:
+        CheckpointError: see :func:`read_metadata`; or a family this version does not have.
+    """
+    metadata = read_metadata(folder)
+    try:
+        family = family_named(str(metadata.get("family")))
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
+    return family.load(folder, device), metadata
+
+
+def load_pipeline(folder: Path, device: str | None = None) -> Family:
+    """Return the model of a checkpoint directory: ours, a diffusers pipeline, or a single file.
+
+    `device` defaults to a GPU where there is one.
+
+    Raises:
+        CheckpointError: the directory is neither, or was changed.
+    """
+    chosen = device or _default_device()
+    layout = layout_of(lambda name: (folder / name).is_file())
+    if layout in (None, Layout.TRAINED):  # of a directory with no layout, reading says what lacks
+        return load(folder, chosen)[0]
+    return family_of_layout(layout).load(folder, chosen)
+
+
+def _default_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

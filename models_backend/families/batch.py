@@ -1,0 +1,42 @@
+"""What recipes hand a family to train on: the one place that names a batch's keys."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from torch import Tensor
+
+from models_backend.nn.text import TextEmbedding
+
+
+class TrainingBatch(TypedDict):
+    """B examples of a step, with all the randomness that their losses need.
+
+    A recipe makes the random numbers, row by row (`training.randomness`), so that neither the
+    number of processes nor the size of a micro-batch changes them. A family draws none of its own.
+    """
+
+    z: Tensor
+    """(B, ...): what `Family.normalise` gave; on the device where the loss is computed."""
+    tokens: Tensor
+    """(B, L, W): the captions' token embeddings. With `mask` and `pooled` on any device."""
+    mask: Tensor
+    """(B, L), bool: which tokens are read."""
+    pooled: Tensor
+    """(B, W): the captions' sentence vectors."""
+    noise: Tensor
+    """Shaped as `z`: standard normal, with the recipe's noise offset added already."""
+    u: Tensor
+    """(B,), uniform in [0, 1): where each example lies between image and noise."""
+
+
+def training_batch(z: Tensor, text: TextEmbedding, noise: Tensor, u: Tensor) -> TrainingBatch:
+    """Return the batch of latents (or pixels) `z` with their captions `text`, noise and times."""
+    return {
+        "z": z,
+        "tokens": text.tokens,
+        "mask": text.mask,
+        "pooled": text.pooled,
+        "noise": noise,
+        "u": u.to(z.device),
+    }
