@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from models_backend.data.dataset import to_unit_range
 from models_backend.errors import InputError, TrainingError
 from models_backend.nn.adversary import (
     GaborFeatures,
@@ -258,6 +259,13 @@ def test_a_killed_run_goes_on_with_the_same_adversary(tmp_path, monkeypatch, one
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+@torch.no_grad()
+def images_of(autoencoder: Autoencoder) -> Tensor:
+    """Return what it makes of the pictures when it encodes and decodes them."""
+    mean: Tensor = autoencoder.encode(to_unit_range(pictures()))[0]
+    return autoencoder.decode(mean)
+
+
 def test_micro_batches_train_the_same_autoencoder(tmp_path):
     trained = []
     for size in (0, 2):
@@ -266,9 +274,11 @@ def test_micro_batches_train_the_same_autoencoder(tmp_path):
         loop = LoopConfig(steps=5, batch_size=6, micro_batch_size=size, ema_decay=0.0)
         losses = AutoencoderLossConfig(perceptual_weight=0.1)
         train_autoencoder(autoencoder, pictures(), loop=loop, losses=losses, seed=3, run=run)
-        trained.append(autoencoder.state_dict())
-    for name, tensor in trained[0].items():
-        assert torch.allclose(tensor, trained[1][name], atol=1e-5), name
+        trained.append(images_of(autoencoder))
+    # Images, not weights: a bias before a normalisation has no gradient but rounding, which AdamW
+    # makes as large as any.
+    assert torch.allclose(trained[0], trained[1], atol=1e-5)
+    assert not torch.allclose(trained[0], images_of(small()), atol=1e-2)
 
 
 def test_non_finite_adversary_stops_the_run():
