@@ -80,7 +80,7 @@ def _loading(metadata: dict[str, Any], folder: Path) -> list[str]:
     if (folder / "model_index.json").exists():
         parts.append(
             "`diffusers.DiffusionPipeline.from_pretrained` loads it too, as a "
-            "StableDiffusionPipeline that draws the same images."
+            "StableDiffusionPipeline that makes the same images."
         )
     elif (folder / "unet" / "config.json").exists():
         readable = ["`unet` as UNet2DConditionModel", "`scheduler`"]

@@ -1,4 +1,4 @@
-"""That what a model draws is finite: NaN or infinity becomes a black picture without a word.
+"""That what a model makes is finite: NaN or infinity becomes a black picture without a word.
 
 Looked at once a batch, where its pictures leave the device anyway: no step waits for it.
 """

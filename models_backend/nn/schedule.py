@@ -35,7 +35,7 @@ _PREDICTION_TYPES = {"epsilon": "epsilon", "v": "v_prediction"}
 
 
 class NoiseSchedule:
-    """Noising for training and the samplers for drawing."""
+    """Noising for training and the samplers."""
 
     def __init__(self, config: ScheduleConfig | None = None) -> None:
         self.config = config or ScheduleConfig()
@@ -75,7 +75,7 @@ class NoiseSchedule:
         """Return a fresh diffusers scheduler; `default` is the target's first.
 
         Raises:
-            InputError: a sampler that does not fit the target: it would draw noise, not an image.
+            InputError: a sampler that does not fit the target: it would give noise, not an image.
         """
         accepted = SAMPLERS_OF[self.config.target]
         if name not in (*accepted, "default"):

@@ -46,7 +46,7 @@ def build_unet(
     if config.text_width:
         settings |= {"encoder_hid_dim": text_width, "encoder_hid_dim_type": "text_proj"}
     if config.sentence_vector:
-        # The sentence vector joins the time embedding: what to draw is known at every resolution.
+        # The sentence vector joins the time embedding: what to show is known at every resolution.
         settings |= {
             "class_embed_type": "projection",
             "projection_class_embeddings_input_dim": text_width,

@@ -45,13 +45,13 @@ def train_denoiser(
     run: Path,
     on_save: Callable[[int], None] | None = None,
     prepare: Callable[[Trainer], None] | None = None,
-    drawn: Sequence[str] = (),
+    sampled: Sequence[str] = (),
 ) -> None:
     """Train on normalised `latents` (2N, Z, h, w) of N `records` and their mirror images.
 
     `prepare` is handed the trainer before the first step, `on_save` called after each saved state.
-    `drawn` are the prompts it will draw. Text encoders read every caption before the first step,
-    on the trainer's device, and are let go.
+    `sampled` are the prompts it will sample. Text encoders read every caption before the first
+    step, on the trainer's device, and are let go.
     """
     model.to(default_accelerator().device)
     trainer = Trainer(
@@ -59,8 +59,8 @@ def train_denoiser(
     )
     device = trainer.accelerator.device
     captions = build_captions(records, mix, model.text_encoder)
-    if drawn:
-        model.text_encoder.rows(drawn)
+    if sampled:
+        model.text_encoder.rows(sampled)
     model.text_encoder.rest()
     z = model.normalise(latents.to(device))
 

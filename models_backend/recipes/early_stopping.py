@@ -163,7 +163,7 @@ class EarlyStopping:
         """Take the weights from this trainer.
 
         Raises:
-            InputError: it spreads them over processes, so that none can draw samples alone.
+            InputError: it spreads them over processes, so that none can sample alone.
         """
         refuse_sharded(trainer, "early_stopping", "set early_stopping.candidates = 0")
         self._trainer = trainer
@@ -182,7 +182,7 @@ class EarlyStopping:
 
     @property
     def prompts(self) -> list[str]:
-        """What is drawn at every candidate."""
+        """What is sampled at every candidate."""
         return [*self._held_out.captions, *(record.caption for record in self._tuning)]
 
     def _keep(self, step: int) -> None:

@@ -1,4 +1,4 @@
-"""Sample grids: what a run draws from the same prompts and seeds as it goes on."""
+"""Sample grids: what a run samples from the same prompts and seeds as it goes on."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SampleGrid:
         self._trainer = trainer
 
     def at(self, step: int) -> None:
-        """Draw the grid of a step."""
+        """Sample the grid of a step."""
         assert self._trainer is not None
         if step and self._trainer.accelerator.is_main_process:
             with self._trainer.averaged_weights():
@@ -58,9 +58,9 @@ class SampleGrid:
 
 
 def refuse_sharded(trainer: Trainer, setting: str, instead: str) -> None:
-    """Raise `InputError` where weights are spread over processes: one alone cannot draw samples."""
+    """Raise `InputError` where weights are spread over processes: one alone cannot sample."""
     if trainer.accelerator.distributed_type == DistributedType.FSDP:
         raise InputError(
-            f"{setting} draws samples in one process and does not work with FSDP; train without "
+            f"{setting} samples in one process and does not work with FSDP; train without "
             f"FSDP, or {instead}"
         )

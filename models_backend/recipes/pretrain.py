@@ -94,7 +94,7 @@ def pretrain(
         run=run,
         on_save=grid.at if grid else None,
         prepare=grid.watch if grid else None,
-        drawn=grid.prompts if grid else (),
+        sampled=grid.prompts if grid else (),
     )
     return model, {"autoencoder_psnr_db": round(_psnr(model, pictures), 3)}
 

@@ -56,7 +56,7 @@ def quality_tune(
         run=run,
         on_save=stopping.at if stopping else None,
         prepare=stopping.watch if stopping else None,
-        drawn=stopping.prompts if stopping else (),
+        sampled=stopping.prompts if stopping else (),
     )
     if stopping is None:
         return parent, {}

@@ -45,7 +45,7 @@ class Average:
 
     @contextmanager
     def in_module(self) -> Iterator[None]:
-        """Lend the module the averaged weights, to draw samples or to save them."""
+        """Lend the module the averaged weights, to sample or to save them."""
         kept = [p.detach().clone() for p in self._live] if self.decay else []
         self.copy_to_module()
         try:

@@ -164,7 +164,7 @@ class PretrainConfig:
     """Progressive resolution, as in Emu (its list of resolutions is not stated); the last is
     `image_size`. Without stages a data directory is held in memory and trained at one size."""
     sample_prompts: tuple[str, ...] = ()
-    """Drawn with fixed seeds at every saved state, for TensorBoard."""
+    """Sampled with fixed seeds at every saved state, for TensorBoard."""
     autoencoder_images: int = 20_000
     """With stages: pictures the autoencoder is trained on, drawn at random and held in memory."""
 

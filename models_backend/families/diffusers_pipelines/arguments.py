@@ -35,7 +35,7 @@ def call_arguments(
     """
     accepted = inspect.signature(pipeline.__call__).parameters
     if "prompt" not in accepted:
-        raise CheckpointError(f"{type(pipeline).__name__} draws nothing from a prompt")
+        raise CheckpointError(f"{type(pipeline).__name__} makes no image from a prompt")
     arguments: dict[str, Any] = {
         "prompt": list(prompts),
         "num_inference_steps": _steps(pipeline, settings),

@@ -93,7 +93,7 @@ class DiffusersPipeline(Family):
         size = settings.width, settings.height
         if None not in size and image.size != size:
             raise InputError(
-                f"height {size[1]}, width {size[0]}: {type(self.pipeline).__name__} draws "
+                f"height {size[1]}, width {size[0]}: {type(self.pipeline).__name__} makes "
                 f"{image.height} x {image.width} instead; give that size"
             )
         return image

@@ -6,7 +6,7 @@
     vae/                   AutoencoderKL.from_pretrained reads it (autoencoders of kind `kl`)
     autoencoder/           our own autoencoder and its latents' statistics (kind `folded`)
     model_index.json, text_encoder/, tokenizer/
-                           only where StableDiffusionPipeline draws the very same images
+                           only where StableDiffusionPipeline makes the very same images
 
 Earlier versions wrote `unet/model.safetensors` and no `unet/config.json`; both are read.
 """
@@ -120,7 +120,7 @@ def _text_encoder(config: dict[str, Any]) -> TextEncoder:
 
 
 def is_stable_diffusion(model: ModelParts) -> bool:
-    """Whether diffusers' StableDiffusionPipeline draws the same images from the same parts."""
+    """Whether diffusers' StableDiffusionPipeline makes the same images from the same parts."""
     parts = model.text_encoder.parts
     return (
         model.autoencoder.config.kind == "kl"

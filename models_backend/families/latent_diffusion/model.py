@@ -2,7 +2,7 @@
 
 Ours where the paper is silent: what is predicted and how noise is scheduled (`nn.schedule`; by
 default velocity, unweighted, on the squared-cosine schedule, which keeps the noisiest steps in the
-loss, where it is decided what to draw); latents normalised per channel.
+loss, where it is decided what an image shows); latents normalised per channel.
 
 Shapes: z (B, Z, h, w), text tokens (B, L, W) with mask (B, L) and sentence vector (B, W).
 """

@@ -34,7 +34,7 @@ from models_backend.files import read_json, write_bytes_atomically, write_json_a
 from models_backend.sampling.generate import generate
 from models_backend.studies.quality_tuning import report
 from models_backend.studies.quality_tuning.holdout import (
-    HeldOutDrawings,
+    HeldOutPictures,
     hold_out,
     write_training_set,
 )
@@ -110,7 +110,7 @@ def _planned_steps(options: argparse.Namespace) -> dict[str, int]:
 
 
 def _checkpoints(
-    options: argparse.Namespace, held: HeldOutDrawings, steps: dict[str, int]
+    options: argparse.Namespace, held: HeldOutPictures, steps: dict[str, int]
 ) -> dict[str, Path]:
     if options.checkpoints:
         return dict(zip(ROLES, options.checkpoints, strict=True))
@@ -127,9 +127,9 @@ def _budget(options: argparse.Namespace, steps: dict[str, int]) -> str:
 
 
 def _samples(
-    checkpoint: Path, role: str, held: HeldOutDrawings, options: argparse.Namespace
+    checkpoint: Path, role: str, held: HeldOutPictures, options: argparse.Namespace
 ) -> Tensor:
-    """Return the model's samples, (captions * samples, 3, H, W) bytes; drawn once, then kept."""
+    """Return the model's samples, (captions * samples, 3, H, W) bytes; made once, then kept."""
     path = options.out / "samples" / f"{role}.npy"
     if not path.exists():
         model = load_pipeline(checkpoint)
@@ -151,7 +151,7 @@ def _samples(
 
 def _write(
     results: dict[str, Any],
-    held: HeldOutDrawings,
+    held: HeldOutPictures,
     references: Tensor,
     samples: dict[str, Tensor],
     out: Path,

@@ -25,7 +25,7 @@ _EVERY = 3
 
 
 @dataclass(frozen=True)
-class HeldOutDrawings:
+class HeldOutPictures:
     """The drawings kept back, with the training set that remains."""
 
     references: list[manifest.Record]
@@ -44,7 +44,7 @@ class HeldOutDrawings:
         return max(sorted(set(styles)), key=styles.count)
 
 
-def hold_out(data: Path, tuning_list: str, seed: int) -> HeldOutDrawings:
+def hold_out(data: Path, tuning_list: str, seed: int) -> HeldOutPictures:
     """Return the division of a data set; equal seeds divide it alike.
 
     Raises:
@@ -69,10 +69,10 @@ def hold_out(data: Path, tuning_list: str, seed: int) -> HeldOutDrawings:
             "few; build the data set with more sources"
         )
     references.sort(key=lambda record: (record.category, record.caption))
-    return HeldOutDrawings(references, training, tuning)
+    return HeldOutPictures(references, training, tuning)
 
 
-def write_training_set(held: HeldOutDrawings, data: Path, out: Path) -> Path:
+def write_training_set(held: HeldOutPictures, data: Path, out: Path) -> Path:
     """Write the remaining records as a data set of its own; return the tuning list for it."""
     for record in held.training:
         target = out / record.file

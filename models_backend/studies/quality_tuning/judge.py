@@ -25,7 +25,7 @@ _WIDTHS = (32, 64, 96)
 _BATCH = 64
 
 
-class DrawingJudge(nn.Module):
+class PictureJudge(nn.Module):
     """Three strided convolutions, pooled by mean and maximum, under two linear heads."""
 
     def __init__(self, styles: Sequence[str], concepts: Sequence[str]) -> None:
@@ -63,10 +63,10 @@ class DrawingJudge(nn.Module):
 
 def train_judge(
     pictures: Tensor, records: Sequence[Record], *, steps: int, seed: int, run: Path
-) -> DrawingJudge:
+) -> PictureJudge:
     """Train on bytes (N, 3, H, W) of `records`; resumes from `run`."""
     torch.manual_seed(seed)
-    judge = DrawingJudge(sorted({r.style for r in records}), sorted({r.concept for r in records}))
+    judge = PictureJudge(sorted({r.style for r in records}), sorted({r.concept for r in records}))
     style = torch.tensor([judge.styles.index(r.style) for r in records])
     concept = torch.tensor([judge.concepts.index(r.concept) for r in records])
     loop = LoopConfig(

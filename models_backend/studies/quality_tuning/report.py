@@ -16,8 +16,8 @@ from models_backend.data.dataset import to_unit_range
 from models_backend.measures.bootstrap import mean_interval
 from models_backend.measures.pixels import background_dirt, sharpness
 from models_backend.sampling.contact_sheet import contact_sheet
-from models_backend.studies.quality_tuning.holdout import HeldOutDrawings
-from models_backend.studies.quality_tuning.judge import DrawingJudge, retrieve
+from models_backend.studies.quality_tuning.holdout import HeldOutPictures
+from models_backend.studies.quality_tuning.judge import PictureJudge, retrieve
 
 MEASURES = {
     "style": "probability of the tuning images' style, by the judge",
@@ -35,7 +35,7 @@ _SHEET_ROWS = 10
 
 
 def measure(
-    images: Tensor, judge: DrawingJudge, held: HeldOutDrawings, references: Tensor
+    images: Tensor, judge: PictureJudge, held: HeldOutPictures, references: Tensor
 ) -> dict[str, Any]:
     """Return each measure of each image, for images (C S, 3, H, W) bytes: S a caption, in order."""
     x = to_unit_range(images)
@@ -54,7 +54,7 @@ def measure(
 
 
 def judge_the_judge(
-    judge: DrawingJudge, held: HeldOutDrawings, references: Tensor, training: Tensor
+    judge: PictureJudge, held: HeldOutPictures, references: Tensor, training: Tensor
 ) -> dict[str, float]:
     """Return what the judge can tell of real drawings: the most a sample could reach."""
     x = to_unit_range(references)
@@ -152,7 +152,7 @@ def _cell(values: dict[str, Any]) -> str:
     return f"{values['mean']:.3f} [{values['low']:.3f}, {values['high']:.3f}]"
 
 
-def sheet(held: HeldOutDrawings, references: Tensor, samples: dict[str, Tensor]) -> bytes:
+def sheet(held: HeldOutPictures, references: Tensor, samples: dict[str, Tensor]) -> bytes:
     """Return a PNG: held-out drawings beside each model's first sample of their captions."""
     step = max(1, len(held.references) // _SHEET_ROWS)
     rows = list(range(0, len(held.references), step))[:_SHEET_ROWS]
@@ -160,11 +160,11 @@ def sheet(held: HeldOutDrawings, references: Tensor, samples: dict[str, Tensor])
     for column, images in enumerate(samples.values(), start=1):
         each = len(images) // len(held.references)
         pictures |= {(i, column): _picture(images[row * each]) for i, row in enumerate(rows)}
-    drawn = contact_sheet(
+    made = contact_sheet(
         [held.captions[row] for row in rows], ["held-out drawing", *samples], pictures
     )
     buffer = io.BytesIO()
-    drawn.save(buffer, "PNG")
+    made.save(buffer, "PNG")
     return buffer.getvalue()
 
 

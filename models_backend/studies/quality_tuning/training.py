@@ -12,7 +12,7 @@ from models_backend.families.batch import training_batch
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.autoencoder import AutoencoderLoss
-from models_backend.studies.quality_tuning.judge import DrawingJudge
+from models_backend.studies.quality_tuning.judge import PictureJudge
 from models_backend.train import Job, train
 from models_backend.training.config import PretrainConfig, read_config
 from models_backend.training.randomness import StepDraw
@@ -68,7 +68,7 @@ def _time_denoiser(model: LatentDiffusion, config: PretrainConfig) -> float:
 
 
 def _time_judge(size: int, device: torch.device) -> float:
-    judge, images = DrawingJudge(["a"], ["b"]).to(device), torch.rand(64, 3, size, size)
+    judge, images = PictureJudge(["a"], ["b"]).to(device), torch.rand(64, 3, size, size)
     return _seconds(lambda: judge(images).mean().backward(), device)
 
 
