@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate bench-train bench-generate gpu-check gpu-bundle label-studio arena-rank clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate bench-train bench-generate bench-import gpu-check gpu-bundle label-studio arena-rank clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,7 +46,7 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-votes-read bench-annotate bench-train bench-generate  ## Run every benchmark
+bench: bench-stats bench-votes-read bench-annotate bench-train bench-generate bench-import  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
@@ -62,6 +62,9 @@ bench-train: $(VENV)/.dev  ## Training and sampling beside diffusers' own loops
 
 bench-generate: $(VENV)/.dev  ## Images/s through a worker beside diffusers' bare loop
 	$(PY) -m tests.generation.bench_generate $(BENCH)
+
+bench-import: $(VENV)/.dev  ## Importing images beside a bare loop of decoding and encoding
+	$(PY) -m tests.images.bench_import $(BENCH)
 
 gpu-check: $(VENV)/.dev  ## Everything on one GPU in ten minutes; CPU=1 rehearses it without one
 	$(PY) -m tests.gpu.check $(if $(CPU),--cpu) $(CHECK)

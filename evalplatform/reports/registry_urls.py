@@ -1,12 +1,24 @@
 from django.urls import path
 
-from evalplatform.reports import registry_views
+from evalplatform.reports import collection_views, registry_views
 
 app_name = "registry"
 urlpatterns = [
     path("", registry_views.checkpoint_list, name="list"),
     path("samples/<int:identifier>/", registry_views.sample_image, name="sample"),
     path("samples/<int:identifier>/small/", registry_views.sample_thumbnail, name="thumbnail"),
+    path(
+        "collections/images/<int:identifier>/", collection_views.collected_image, name="collected"
+    ),
+    path(
+        "collections/images/<int:identifier>/small/",
+        collection_views.collected_thumbnail,
+        name="collected_thumbnail",
+    ),
+    path("collections/<slug:name>/", collection_views.collection, name="collection"),
+    path("collections/<slug:name>/all/", collection_views.images, name="collection_images"),
+    path("collections/<slug:name>/retire/", collection_views.retire, name="retire_collection"),
+    path("collections/<slug:name>/restore/", collection_views.restore, name="restore_collection"),
     path("<slug:name>/", registry_views.checkpoint, name="checkpoint"),
     path("<slug:name>/samples/", registry_views.samples, name="samples"),
     path("<slug:name>/retire/", registry_views.retire, name="retire"),

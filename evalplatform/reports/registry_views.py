@@ -15,6 +15,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.sending import send_stored
 from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
 from evalplatform.generation.models import Sample
+from evalplatform.reports.collections import collections_context
 from evalplatform.reports.registry import checkpoint_context, registry_context, samples_context
 
 logger = logging.getLogger(__name__)
@@ -24,8 +25,10 @@ logger = logging.getLogger(__name__)
 @login_required
 @ensure_csrf_cookie
 def checkpoint_list(request: HttpRequest) -> HttpResponse:
-    """Every checkpoint, and the way to upload one."""
-    return render(request, "reports/checkpoint_list.html", registry_context())
+    """Every checkpoint and image collection, and the way to upload a checkpoint."""
+    return render(
+        request, "reports/checkpoint_list.html", registry_context() | collections_context()
+    )
 
 
 @require_safe
