@@ -62,7 +62,9 @@ from .ranking.gallery_report import rank_arms
 from .ranking.gallery_results import ArmPair, ArmRanking, Standing
 from .ranking.influence import RankRange, RankRobustness, rank_robustness
 from .ranking.rank_sets import RankSet, RankSets, rank_sets
-from .ranking.ratings import ArmRating, ArmRatings, RatingDifference, pairs_from_ratings, rate_arms
+from .ranking.rating_pairs import pairs_from_ratings
+from .ranking.rating_results import ArmRating, ArmRatings, RatingDifference
+from .ranking.ratings import rate_arms
 from .ranking.resampling import Bootstrap, bootstrap
 from .ranking.results import Difference, Ranking, Strength, TieWeight
 from .ranking.strengths import rank

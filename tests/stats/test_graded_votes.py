@@ -91,6 +91,7 @@ def test_a_mask_keeps_whole_votes_and_all_ids():
         ({"arm": [[0, 1, -1], [-1, -1, -1], [2, 0, 1]]}, ColumnTypeError, "Vote 1 has 0 images"),
         ({"arm": [[0, 1], [1, 0], [2, 0]]}, ColumnTypeError, "one grade per image"),
         ({"arms": ["x", "y"]}, UnknownArmError, r"arm is 2, beyond the 2 ids.*row 4"),
+        ({"arms": ["x", "y", "x"]}, ColumnTypeError, "arms lists 'x' twice"),
         ({"annotators": ["ana"]}, UnknownArmError, "annotator is 8"),
         ({"sizes": [2, 2, 2], "arm": [0] * 6, "grade": [0] * 7}, ColumnTypeError, "grade"),
         ({"sizes": [2, 2], "arm": [0] * 4, "grade": [0] * 4}, LengthMismatchError, "sizes has 2"),

@@ -292,3 +292,15 @@ def test_order_of_votes_and_of_images_changes_nothing(study, ranking):
         assert (one.rank_low, one.rank_high) == (other.rank_low, other.rank_high)
     assert again.robustness.votes == ranking.robustness.votes
     assert [pair.rates.win for pair in again.pairs] == [pair.rates.win for pair in ranking.pairs]
+
+
+def test_share_of_studies_with_other_prompts_that_keep_the_leader(study, ranking):
+    clear, close = (
+        ranking.robustness.first_with_other_prompts,
+        RankingDesign(20, 8, 2, prompt_sd=1.0, annotator_sd=0.3, quality=(0.1, 0.05, 0.0, -0.1)),
+    )
+    assert clear == 1.0
+    found = rank_arms(close.simulate(np.random.default_rng(6))).robustness
+    assert 0.3 < found.first_with_other_prompts < 0.95
+    one_prompt = made([(0, 1)] * 3, [(1, 0), (0, 1), (1, 0)], [0] * 3, [0, 1, 2], "xy")
+    assert rank_arms(one_prompt).robustness.first_with_other_prompts is None

@@ -66,6 +66,8 @@ class RankingRobustness:
         without_each_annotator: ranks and strengths over all fits without one annotator.
         leader_changes_without: ids of annotators without whom another arm is first.
         undefined_without: ids of annotators without whom strengths are left open.
+        first_with_other_prompts: share, in [0, 1], of 200 studies with prompts drawn again, with
+            replacement, in which the same arm is first; None with one prompt.
         state, reason: DEFINED, or why there is none of it.
     """
 
@@ -75,6 +77,7 @@ class RankingRobustness:
     without_each_annotator: tuple[RankRange, ...] = ()
     leader_changes_without: tuple[Hashable, ...] = ()
     undefined_without: tuple[Hashable, ...] = ()
+    first_with_other_prompts: float | None = None
     state: State
     reason: str
 

@@ -17,12 +17,13 @@ from ..votes.columns import IntColumn, Votes
 from ..votes.errors import EmptyVotesError
 from ..votes.graded import GradedPairs, GradedVotes
 from ..votes.pairs import PairVotes
-from .davidson import PairCounts, fit, pair_counts
+from .davidson import Fit, PairCounts, Ties, fit, pair_counts
 from .deciders import RankingRobustness, deciders
 from .existence import usable_ties
 from .gallery_results import ArmPair, ArmRanking, Standing
 from .influence import rank_robustness
 from .order import Order, order_of
+from .resampling import bootstrap
 from .results import Difference, Ranking
 from .separation import Layers, groups, layers
 from .strengths import rank
@@ -30,6 +31,7 @@ from .strengths import rank
 RANK_SEED = 20_251_128
 """The seed of the draws for chances of ranks where a caller gives no generator."""
 
+_REDRAWN = 200  # studies with other prompts
 WON, LOST = "won every comparison", "lost every comparison"
 
 
@@ -200,9 +202,15 @@ class _Report:
             without_each_annotator=ranges.ranges,
             leader_changes_without=ranges.leader_changes,
             undefined_without=ranges.undefined_without,
+            first_with_other_prompts=self._share_first(votes, fitted, ranking.ties),
             state=ranges.state,
             reason=ranges.reason,
         )
+
+    def _share_first(self, votes: PairVotes, fitted: Fit, ties: Ties) -> float | None:
+        redrawn = bootstrap(votes, self.rng, replicates=_REDRAWN, ties=ties).strengths
+        leader = int(np.argmax(fitted.strengths))
+        return float(np.mean(redrawn.argmax(axis=1) == leader)) if len(redrawn) else None
 
     def _rates(self, counts: PairCounts) -> dict[tuple[int, int], WinRates]:
         """The shares of each two arms that met, by their positions i < j, seen from i."""

@@ -9,7 +9,7 @@ import numpy as np
 from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..votes.columns import BoolColumn, IntColumn
-from .rank_sets import DRAWS, critical_value, drawn_chances, told_apart
+from .rank_sets import DRAWS, critical_value, drawn_chances, tiers_of, told_apart
 from .results import Ranking
 from .separation import Layers
 
@@ -116,17 +116,6 @@ def chained(above: BoolColumn) -> BoolColumn:
     for between in range(len(closed)):
         closed |= closed[:, between, None] & closed[None, between]
     return closed
-
-
-def tiers_of(ranks: IntColumn, above: BoolColumn) -> IntColumn:
-    tiers = np.empty(len(ranks), dtype=np.int64)
-    order = np.lexsort((np.arange(len(ranks)), ranks))
-    head, tier = order[0], 1
-    for at in order:
-        if above[head, at]:
-            head, tier = at, tier + 1
-        tiers[at] = tier
-    return tiers
 
 
 def _entry(column: IntColumn | None, at: int | None) -> int | None:

@@ -6,12 +6,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..inference.intervals import check_level, t_quantile
 from ..inference.multiplicity import joint_draws
+from ..votes.columns import BoolColumn, IntColumn
 from ..votes.errors import UnknownOptionError
 from ..votes.pairs import Labels
 from .results import Ranking
@@ -132,25 +132,33 @@ def rank_sets(
     )
 
 
-def _sets(ranking: Ranking, above: npt.NDArray[np.bool_]) -> tuple[RankSet, ...]:
-    m = len(above)
+def _sets(ranking: Ranking, above: BoolColumn) -> tuple[RankSet, ...]:
     position = {arm: at for at, arm in enumerate(ranking.arms)}
-    made: list[RankSet] = []
-    head, tier = position[ranking.strengths[0].arm], 1
-    for strength in ranking.strengths:
-        at = position[strength.arm]
+    by_arm = {one.arm: one.rank for one in ranking.strengths}
+    tiers = tiers_of(np.array([by_arm[arm] for arm in ranking.arms]), above)
+    return tuple(
+        RankSet(
+            arm=one.arm,
+            rank=one.rank,
+            low=1 + int(above[:, at].sum()),
+            high=len(above) - int(above[at].sum()),
+            tier=int(tiers[at]),
+        )
+        for one in ranking.strengths
+        for at in [position[one.arm]]
+    )
+
+
+def tiers_of(ranks: IntColumn, above: BoolColumn) -> IntColumn:
+    """The tier of each arm, see `rank_sets`; `above` (M, M) says who is told apart from whom."""
+    tiers = np.empty(len(ranks), dtype=np.int64)
+    order = np.lexsort((np.arange(len(ranks)), ranks))
+    head, tier = order[0], 1
+    for at in order:
         if above[head, at]:
             head, tier = at, tier + 1
-        made.append(
-            RankSet(
-                arm=strength.arm,
-                rank=strength.rank,
-                low=1 + int(above[:, at].sum()),
-                high=m - int(above[at].sum()),
-                tier=tier,
-            )
-        )
-    return tuple(made)
+        tiers[at] = tier
+    return tiers
 
 
 def critical_value(n_arms: int, level: float, df: float) -> float:
@@ -159,12 +167,12 @@ def critical_value(n_arms: int, level: float, df: float) -> float:
     return t_quantile(1.0 - (1.0 - level) / pairs, df)
 
 
-def told_apart(ranking: Ranking, quantile: float) -> npt.NDArray[np.bool_]:
+def told_apart(ranking: Ranking, quantile: float) -> BoolColumn:
     """(M, M): whether i is above j. The ranking has intervals."""
     values, se = ranking.values, ranking.difference_se
     assert values is not None
     assert se is not None
-    above: npt.NDArray[np.bool_] = values[:, None] - values[None, :] > quantile * se
+    above: BoolColumn = values[:, None] - values[None, :] > quantile * se
     return above
 
 

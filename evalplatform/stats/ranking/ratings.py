@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
 
 import numpy as np
 
@@ -13,101 +12,17 @@ from ..inference.estimates import Basis, Estimate, State, without_interval
 from ..inference.intervals import check_level, t_p_value, t_quantile, wilson
 from ..inference.means import ContrastVariance, GradeMeans
 from ..inference.multiplicity import holm, joint_draws
-from ..inference.plain import plain
 from ..pairs.rates import share_of
 from ..votes.columns import Outcome, Votes
-from ..votes.errors import ColumnTypeError, EmptyVotesError, UnknownOptionError
+from ..votes.errors import ColumnTypeError, EmptyVotesError
 from ..votes.graded import GradedVotes
-from .order import chained, tiers_of
-from .rank_sets import DRAWS, chances_of_ranks, critical_value
+from .order import chained
+from .rank_sets import DRAWS, chances_of_ranks, critical_value, tiers_of
+from .rating_results import ArmRating, ArmRatings, RatingDifference
 from .strengths import ranks_of
 
 RATING_SEED = 20_251_129
 """The seed of the draws for chances of ranks where a caller gives no generator."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArmRating:
-    """What single images of one arm were graded, see `rate_arms`.
-
-    Attributes:
-        arm: its id.
-        mean: mean grade, in grades; its interval stays within the scale.
-        shares: by grade, the share of votes that give it, in [0, 1]; of keep / unsure / reject
-            those are the grades 2, 1 and 0.
-        rank: 1 for the largest mean; equal means share the better rank.
-        rank_low, rank_high, tier, rank_chances: as in `Standing`; None without intervals.
-    """
-
-    arm: Hashable
-    mean: Estimate
-    shares: dict[int, Estimate]
-    rank: int
-    rank_low: int | None
-    rank_high: int | None
-    tier: int | None
-    rank_chances: tuple[float, ...] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RatingDifference:
-    """Mean grade of `arm` less that of `other`, in grades.
-
-    se, low, high, df and p_value are None where either is without an interval. `p_holm` is
-    adjusted for all pairs of arms by Holm.
-    """
-
-    arm: Hashable
-    other: Hashable
-    value: float
-    se: float | None
-    low: float | None
-    high: float | None
-    df: float | None
-    p_value: float | None
-    p_holm: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArmRatings:
-    """All arms by the grades of single images, see `rate_arms`.
-
-    Attributes:
-        ratings: one per rated arm, best first.
-        differences: one per two rated arms, in the order of the arms given.
-        never_rated: ids of the arms without a grade.
-        grades: the scale, from the worst grade up.
-        n_votes, n_items, n_prompts, n_annotators: among votes of one image.
-        level: of all intervals. method, rank_method: for a table's footnote.
-        state, reason: DEFINED, or ONE_PROMPT, ONE_ANNOTATOR or NO_VARIATION where an arm has no
-            interval, so that there are no rank sets.
-    """
-
-    ratings: tuple[ArmRating, ...]
-    differences: tuple[RatingDifference, ...]
-    never_rated: tuple[Hashable, ...]
-    grades: tuple[int, ...]
-    n_votes: int
-    n_items: int
-    n_prompts: int
-    n_annotators: int
-    level: float
-    method: str
-    rank_method: str
-    state: State
-    reason: str
-
-    def rating(self, arm: Hashable) -> ArmRating:
-        """The rating of one arm."""
-        for one in self.ratings:
-            if one.arm == arm:
-                return one
-        raise UnknownOptionError(f"arm is {arm!r}; rated are {[one.arm for one in self.ratings]}.")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as plain dictionaries and lists for JSON, under the names of the fields."""
-        made: dict[str, Any] = plain(self)
-        return made
 
 
 def rate_arms(
@@ -351,61 +266,3 @@ class _RankSets:
     high: np.ndarray
     tier: np.ndarray
     chances: np.ndarray
-
-
-def pairs_from_ratings(graded: GradedVotes) -> GradedVotes:
-    """Ratings as comparisons: all arms that one person rated on one prompt, as one graded vote.
-
-    Where a person rated several images of an arm on a prompt, the first ones of all arms (by
-    item) are compared with each other, then the second ones. Ratings without a partner are left
-    out, and so are votes of several images, which are comparisons already. The result enters
-    `rank_arms`; a set may have more than eight images.
-
-    Raises `EmptyVotesError` where no person rated two arms on one prompt.
-
-    >>> from ..votes.graded import graded_votes
-    >>> votes = graded_votes(item=[0, 1, 2, 0], prompt=[7, 7, 8, 7], annotator=[4, 4, 4, 5],
-    ...                      arm=[[0], [1], [1], [0]], grade=[[5], [3], [4], [1]])
-    >>> made = pairs_from_ratings(votes)
-    >>> made.arm.tolist(), made.grade.tolist(), made.prompts, made.annotators
-    ([0, 1], [5, 3], (7, 8), (4, 5))
-    """
-    votes = graded.ratings()
-    nothing = "No annotator rated two arms on one prompt, so the ratings compare nothing."
-    if votes is None:
-        raise EmptyVotesError(nothing)
-    order = np.lexsort((votes.item, votes.arm, votes.annotator, votes.prompt))
-    prompt, annotator, arm = votes.prompt[order], votes.annotator[order], votes.arm[order]
-    same_person = (np.diff(prompt.astype(int)) == 0) & (np.diff(annotator.astype(int)) == 0)
-    nth = _places_in_runs(np.r_[False, same_person & (np.diff(arm.astype(int)) == 0)])
-    again = np.lexsort((arm, nth, annotator, prompt))
-    order, nth = order[again], nth[again]
-    prompt, annotator = votes.prompt[order], votes.annotator[order]
-    code = (prompt.astype(np.int64) * len(votes.annotators) + annotator) * (nth.max() + 1) + nth
-    starts = np.flatnonzero(np.r_[True, np.diff(code) != 0])
-    sizes = np.diff(np.r_[starts, len(code)])
-    several = sizes > 1
-    if not several.any():
-        raise EmptyVotesError(nothing)
-    rows = order[np.repeat(several, sizes)]
-    first = starts[several]
-    item = prompt[first].astype(np.int64) * (nth.max() + 1) + nth[first]
-    start = np.zeros(len(first) + 1, dtype=np.int64)
-    np.cumsum(sizes[several], out=start[1:])
-    return GradedVotes(
-        item=np.unique(item, return_inverse=True)[1].astype(np.uint32),
-        prompt=prompt[first],
-        annotator=annotator[first],
-        start=start,
-        arm=votes.arm[rows],
-        grade=votes.grade[rows],
-        arms=votes.arms,
-        prompts=votes.prompts,
-        annotators=votes.annotators,
-    )
-
-
-def _places_in_runs(continues: np.ndarray) -> np.ndarray:
-    """0, 1, 2, ... from every entry that does not continue the one before."""
-    at = np.arange(len(continues))
-    return np.asarray(at - np.maximum.accumulate(np.where(continues, 0, at)), np.int64)

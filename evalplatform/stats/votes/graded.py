@@ -299,6 +299,9 @@ def _labelled(
     if labels is None:
         (codes,), ids = positions(column)
         return codes, tuple(ids.tolist())
+    if len(set(labels)) < len(labels):
+        twice = next(one for at, one in enumerate(labels) if one in labels[:at])
+        raise ColumnTypeError(f"{name}s lists {twice!r} twice. Give each id once.")
     wrong = np.flatnonzero((column < 0) | (column >= len(labels)))
     if len(wrong):
         raise UnknownArmError(
