@@ -193,6 +193,7 @@ def test_a_newcomer_that_links_two_groups_leaves_them_apart():
     )  # fmt: skip
     found = rank_arms(votes)
     assert found.state is State.DISCONNECTED
+    assert found.groups == (("a", "b"), ("c", "d"))
     assert "a, b; c, d" in found.reason
 
 

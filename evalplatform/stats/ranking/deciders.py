@@ -209,7 +209,7 @@ class _Search:
         if state is not State.DEFINED:
             return None
         half = "half" in (ties, self.ties)
-        found = fit(pairs.with_half_ties() if half else pairs)
+        found = fit(pairs.with_half_ties() if half else pairs, start=self.fitted)
         leads = int(np.argmax(found.strengths))
         ahead = found.strengths[leads] > found.strengths[self.leader] + _SAME
         return leads if ahead and found.converged.all() else None

@@ -20,10 +20,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from ..inference.estimates import State
+from ..votes.columns import BoolColumn, IntColumn
 from .davidson import PairCounts, Ties
 
 _SHOWN = 5
@@ -73,10 +72,22 @@ def usable_ties(pairs: PairCounts, labels: Sequence[Hashable]) -> tuple[Ties, St
     return "davidson", state, reason
 
 
-def components(tail: np.ndarray, head: np.ndarray, count: int, connection: str) -> np.ndarray:
-    graph = sparse.coo_array((np.ones(len(tail)), (tail, head)), shape=(count, count))
-    labels: np.ndarray = csgraph.connected_components(graph.tocsr(), connection=connection)[1]
-    return labels
+def components(tail: IntColumn, head: IntColumn, count: int, connection: str) -> IntColumn:
+    """The smallest member of each node's component, "weak" or "strong", of edges tail -> head."""
+    linked = np.eye(count, dtype=np.bool_)
+    linked[tail, head] = True
+    if connection == "weak":
+        linked |= linked.T
+    linked = chained(linked)
+    return np.asarray((linked & linked.T).argmax(axis=1), np.int64)
+
+
+def chained(linked: BoolColumn) -> BoolColumn:
+    """(M, M): whether a chain of links leads from i to j (Warshall 1962)."""
+    closed = linked.copy()
+    for between in range(len(closed)):
+        closed |= closed[:, between, None] & closed[None, between]
+    return closed
 
 
 def _unbeaten(

@@ -166,6 +166,8 @@ class _Report:
         votes, rows = self.pairs.votes.among(compared[found.core])
         core_counts = pair_counts(votes)
         ties, state, reason = usable_ties(core_counts, votes.arms)
+        if state is State.DISCONNECTED and len(linked) == 1:  # arms set aside were the only link
+            linked = tuple(found.core[one] for one in groups(core_counts))
         if state is not State.DEFINED:
             return self._without_strengths(found, linked, compared, state, reason)
         ranking = rank(votes, self.level, ties=ties)

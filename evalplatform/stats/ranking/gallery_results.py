@@ -80,7 +80,8 @@ class ArmRanking:
         pairs: one per two arms that met, in the order of the arms given.
         robustness: what the first place depends on.
         tie_weight: nu of Davidson's model; None where ties are taken as half wins or undefined.
-        groups: ids of arms linked by comparisons; one group where everything is linked.
+        groups: ids of arms linked by comparisons; one group where everything is linked. Where
+            only arms without bound link the others, the groups are those without them.
         never_compared: ids of the arms that no vote shows beside another.
         n_votes: votes with two images or more; n_comparisons: the pairs in them.
         n_items, n_prompts, n_annotators: among these votes.

@@ -9,6 +9,7 @@ import numpy as np
 from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..votes.columns import BoolColumn, IntColumn
+from .existence import chained
 from .rank_sets import DRAWS, critical_value, drawn_chances, tiers_of, told_apart
 from .results import Ranking
 from .separation import Layers
@@ -108,14 +109,6 @@ def _ranks(ranking: Ranking | None, found: Layers, m: int) -> IntColumn | None:
         ranks[layer] = before + 1
         before += len(layer)
     return ranks
-
-
-def chained(above: BoolColumn) -> BoolColumn:
-    """Who is above whom by a chain of comparisons."""
-    closed = above.copy()
-    for between in range(len(closed)):
-        closed |= closed[:, between, None] & closed[None, between]
-    return closed
 
 
 def _entry(column: IntColumn | None, at: int | None) -> int | None:

@@ -16,7 +16,7 @@ from ..pairs.rates import share_of
 from ..votes.columns import Outcome, Votes
 from ..votes.errors import ColumnTypeError, EmptyVotesError
 from ..votes.graded import GradedVotes
-from .order import chained
+from .existence import chained
 from .rank_sets import DRAWS, chances_of_ranks, critical_value, tiers_of
 from .rating_results import ArmRating, ArmRatings, RatingDifference
 from .strengths import ranks_of
