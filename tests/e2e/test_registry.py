@@ -7,9 +7,11 @@ import pytest
 from django.utils import timezone
 
 from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.images.services import import_collection
 from tests import factories, live
 from tests.checkpoints import hostile
 from tests.e2e.accessibility import assert_page_is_accessible
+from tests.images import given
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -179,6 +181,21 @@ def test_every_state_is_legible_in_light_and_dark_on_a_desk_and_a_phone(registry
     for name in (long, "retired"):
         registry.goto(f"{site}/checkpoints/{name}/")
         assert_page_is_accessible(registry, name)
+
+
+def test_pages_of_image_collections_are_accessible(registry, tmp_path):
+    """With a name, a source and a caption too long for a phone's line."""
+    given.folder(tmp_path, {f"{n}.png": given.png(n, 16 + n) for n in range(26)} | {"x.png": b""})
+    import_collection(
+        path=tmp_path, name="l" * 80, model="M" * 200, prompt_set=None, skip_bad=True,
+        source="https://example.org/" + "x" * 300,
+    )  # fmt: skip
+    site = registry.url.removesuffix("/checkpoints/")
+    for page in ("/checkpoints/", f"/checkpoints/collections/{'l' * 80}/"):
+        registry.goto(site + page)
+        assert_page_is_accessible(registry, page)
+    registry.click("text=See all 26")
+    assert_page_is_accessible(registry, "all")
 
 
 def test_token_is_made_shown_once_and_revoked(registry):
