@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-annotate bench-train bench-generate bench-import gpu-check gpu-bundle label-studio arena-rank clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import gpu-check gpu-bundle label-studio arena-rank clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,13 +46,19 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-votes-read bench-annotate bench-train bench-generate bench-import  ## Run every benchmark
+bench: bench-stats bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
 
 bench-votes-read: $(VENV)/.dev  ## Reading a million votes from PostgreSQL into arrays
 	$(PY) -m tests.reports.bench_votes_read $(BENCH)
+
+bench-open: $(VENV)/.dev  ## Opening 100,000 items beside a bare COPY of the same rows
+	$(PY) -m tests.campaigns.bench_open $(BENCH)
+
+bench-report: $(VENV)/.dev  ## The report of half a million votes: cold, kept, memory
+	$(PY) -m tests.reports.bench_report $(BENCH)
 
 bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio's where it is installed
 	$(PY) -m tests.annotation.bench $(BENCH)

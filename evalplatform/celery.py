@@ -87,7 +87,6 @@ def make_app() -> Celery:
         database=settings.DATABASES["default"],
     )
     celery_app.autodiscover_tasks()
-    celery_app.autodiscover_tasks(related_name="safety_tasks")
     return celery_app
 
 

@@ -56,11 +56,13 @@ INSTALLED_APPS = [
     "evalplatform.checkpoints",
     "evalplatform.images",
     "evalplatform.generation",
+    "evalplatform.safety",
     "evalplatform.campaigns",
     "evalplatform.annotation",
     "evalplatform.quality",
     "evalplatform.reports",
     "evalplatform.simulation",
+    "evalplatform.runs",
     "evalplatform.demo",
 ]
 MIDDLEWARE = [

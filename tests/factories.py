@@ -11,11 +11,11 @@ from django.utils import timezone
 from PIL import Image
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.services import Answer, enrol, hold_pairs, record_vote
-from evalplatform.campaigns.criteria import CriterionPlan
-from evalplatform.campaigns.models import Campaign, GoldPair
-from evalplatform.campaigns.rules import Rules, parse_rules
-from evalplatform.campaigns.selectors import planned_prompts, sample_seed
+from evalplatform.annotation.services import Answer, enrol, lease_items, record_vote
+from evalplatform.campaigns.criteria import plan_criterion
+from evalplatform.campaigns.models import Campaign, ImageSet, Item, ShownImage
+from evalplatform.campaigns.rules import parse_rules
+from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.services import create_campaign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.stored_images import encode_image
@@ -103,9 +103,11 @@ def make_image(seed: int, size: int = 16) -> Image.Image:
 def make_samples(campaign: Campaign) -> list[Sample]:
     """Make every sample the campaign needs, as a worker would record it."""
     made = []
-    for checkpoint in (campaign.checkpoint_a, campaign.checkpoint_b):
-        wanted = [(p, sample_seed(campaign.seed, p)) for p in planned_prompts(campaign)]
-        rows = plan_samples(checkpoint=checkpoint, settings=campaign.settings, wanted=wanted)
+    wanted = wanted_seeds(campaign, planned_prompts(campaign))
+    for arm in campaign.contenders:
+        if arm.collection:
+            continue
+        rows = plan_samples(checkpoint=arm.checkpoint, settings=campaign.settings, wanted=wanted)
         for row in rows:
             record_sample(sample=row, image=make_image(next(_serial)), now=timezone.now())
         made += rows
@@ -116,16 +118,22 @@ def make_draft(
     *, prompts: int = 4, k: int = 5, slug: str = "tuned-vs-plain", rules=None, sampled=True,
     **options,
 ) -> Campaign:  # fmt: skip
-    """Return a draft with all its samples. `criteria`: kinds or plans; `rules`: as in the TOML."""
+    """Return a draft with all its samples.
+
+    `criteria`: slugs or plans; `rules`: as in the TOML; `arms`: how many, or checkpoints;
+    `form`: of criteria given by slug.
+    """
     number = next(_serial)
+    form = options.pop("form", "pair")
     criteria = options.pop("criteria", ["visual_appeal", "text_faithfulness"])
     campaign, _ = create_campaign(
         slug=slug,
-        checkpoint_a=make_checkpoint(f"tuned-{number}", "quality_tuned"),
-        checkpoint_b=make_checkpoint(f"plain-{number}"),
+        arms=_arms(options.pop("arms", 2), number),
         prompt_sets=[make_prompt_set(f"things-{number}", prompts)],
-        criteria=[CriterionPlan(each, k) if isinstance(each, str) else each for each in criteria],
-        rules=parse_rules(rules) if rules else Rules(),
+        criteria=[
+            plan_criterion(each, k, form) if isinstance(each, str) else each for each in criteria
+        ],
+        rules=parse_rules(rules or {}),
         settings=SETTINGS,
         seed=options.pop("seed", 7),
         **options,
@@ -133,6 +141,16 @@ def make_draft(
     if sampled:
         make_samples(campaign)
     return campaign
+
+
+def _arms(given, number: int) -> list[Checkpoint]:
+    if not isinstance(given, int):
+        return list(given)
+    names = ["tuned", "plain", *(f"other-{place}" for place in range(2, given))][:given]
+    roles = ["quality_tuned"] + ["pretrained"] * (given - 1)
+    return [
+        make_checkpoint(f"{name}-{number}", role) for name, role in zip(names, roles, strict=True)
+    ]
 
 
 def make_bulk_draft(*, prompts: int, **options) -> Campaign:
@@ -143,31 +161,35 @@ def make_bulk_draft(*, prompts: int, **options) -> Campaign:
         Prompt(prompt_set=prompt_set, position=index, text=f"a bulk prompt {index}")
         for index in range(prompts)
     )
-    rows = list(prompt_set.prompts.all())
-    for checkpoint in (campaign.checkpoint_a, campaign.checkpoint_b):
+    wanted = wanted_seeds(campaign, list(prompt_set.prompts.all()))
+    for arm in campaign.contenders:
         name = _stored_image()
         Sample.objects.bulk_create(
             Sample(
-                checkpoint=checkpoint, prompt=prompt, settings=campaign.settings,
-                seed=sample_seed(campaign.seed, prompt), status=Sample.Status.READY,
+                checkpoint=arm.checkpoint, prompt=prompt, settings=campaign.settings,
+                seed=seed, status=Sample.Status.READY,
                 image=name, image_sha256=digest(name), pixels_sha256=digest(name), width=16,
                 height=16,
             )
-            for prompt in rows
+            for prompt, seed in wanted
         )  # fmt: skip
     return campaign
 
 
 def add_gold(campaign: Campaign, purpose: str, count: int) -> None:
-    """Give every criterion of a draft `count` gold pairs."""
+    """Give every criterion of a draft so much gold."""
     for criterion in campaign.criteria.all():
         for position in range(count):
-            GoldPair.objects.create(
+            expected = [1, 0] if criterion.shape.most > 1 else [criterion.shape.worst]
+            expected += [0] * (criterion.shape.least - len(expected))
+            gold = ImageSet.objects.create(
                 campaign=campaign, criterion=criterion, purpose=purpose, position=position,
-                prompt_text=f"a checking-prompt {purpose} {position}",
-                better_image=_stored_image(), worse_image=_stored_image(),
+                prompt_text=f"a checking-prompt {purpose} {position}", expected=expected,
                 why="One of them is noise.", origin={"made": "for a test"},
             )  # fmt: skip
+            for place in range(len(expected)):
+                ShownImage.objects.create(image_set=gold, place=place, copies=[_stored_image()])
+            Item.objects.create(campaign=campaign, criterion=criterion, image_set=gold)
 
 
 def _stored_image() -> str:
@@ -183,19 +205,19 @@ def stored_size(name: str) -> tuple[int, int]:
 
 
 def lease(enrolment, now=None):
-    """Return the pair this annotator should judge now, or None."""
-    pairs = hold_pairs(enrolment=enrolment, want=1, now=now or timezone.now())
-    return pairs[0] if pairs else None
+    """Return what this annotator should judge now, or None."""
+    held = lease_items(enrolment=enrolment, want=1, now=now or timezone.now())
+    return held[0] if held else None
 
 
-def vote(enrolment, assignment, choice: str = "left", now=None, **fields):
+def vote(enrolment, assignment, said: str = "left", now=None, **fields):
     """Answer an assignment and return the receipt."""
-    answer = make_answer(assignment, choice, **fields)
+    answer = make_answer(assignment, said, **fields)
     return record_vote(enrolment=enrolment, answer=answer, now=now or timezone.now())
 
 
 def judge_everything(campaign: Campaign, annotators: list[Annotator], choose) -> int:
-    """Let annotators take turns until nothing is left; `choose(assignment)` gives the choice."""
+    """Let annotators take turns until nothing is left; `choose(assignment)` gives the answer."""
     count = 0
     enrolments = [enrol(campaign=campaign, annotator=each) for each in annotators]
     busy = True
@@ -210,12 +232,17 @@ def judge_everything(campaign: Campaign, annotators: list[Annotator], choose) ->
     return count
 
 
-def make_answer(assignment, choice: str = "left", **fields) -> Answer:
+def pick(assignment, place: int) -> str:
+    """Return the answer to a pair that prefers the image of this place."""
+    return "left" if assignment.order[0] == place else "right"
+
+
+def make_answer(assignment, said: str = "left", **fields) -> Answer:
     return Answer(
         **(
             {
                 "public_id": assignment.public_id,
-                "choice": choice,
+                "answer": said,
                 "idempotency_key": uuid.uuid4(),
                 "response_time_ms": 1200,
             }

@@ -10,12 +10,12 @@ from django.utils import timezone
 from PIL import Image
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.selectors import planned_prompts, sample_seed
-from evalplatform.generation import safety_tasks
+from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.generation.models import Sample
-from evalplatform.generation.safety_services import request_checks
 from evalplatform.generation.services import plan_samples, record_sample
 from evalplatform.promptsets.models import Prompt
+from evalplatform.safety import tasks as safety_tasks
+from evalplatform.safety.services import request_checks
 from models_backend.detectors import registry as backend
 from models_backend.detectors.base import DetectorIdentity, SafetyScore
 from tests import factories
@@ -84,27 +84,22 @@ def make_draft(red=None, *, threshold: float | None = 0.5, prompts: int = 8, **o
 
 
 def make_samples(campaign: Campaign, red) -> None:
-    for side, checkpoint in (("a", campaign.checkpoint_a), ("b", campaign.checkpoint_b)):
-        prompts = planned_prompts(campaign)
-        rows = plan_samples(
-            checkpoint=checkpoint,
-            settings=campaign.settings,
-            wanted=[(prompt, sample_seed(campaign.seed, prompt)) for prompt in prompts],
-        )
+    wanted = wanted_seeds(campaign, planned_prompts(campaign))
+    for arm in campaign.contenders:
+        side = arm.letter.lower()
+        rows = plan_samples(checkpoint=arm.checkpoint, settings=campaign.settings, wanted=wanted)
         for index, row in enumerate(rows):
             image = picture(row.pk, red.get((index, side), 0.0))
             record_sample(sample=row, image=image, now=timezone.now())
 
 
 def samples_of(campaign: Campaign) -> list[Sample]:
-    return list(
-        Sample.objects.filter(checkpoint__in=[campaign.checkpoint_a, campaign.checkpoint_b])
-    )
+    return list(Sample.objects.filter(checkpoint__arms__campaign=campaign))
 
 
 def check(campaign: Campaign, name: str = NAME) -> None:
     """Have every sample of a campaign checked, as its worker would."""
-    request_checks(samples=samples_of(campaign), detector=name, now=timezone.now())
+    request_checks(pictures=samples_of(campaign), detector=name, now=timezone.now())
     while safety_tasks.check_safety(name):
         pass
 

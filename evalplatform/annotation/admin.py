@@ -8,9 +8,10 @@ from evalplatform.core.admin import AuditAdmin
 class VoteAdmin(AuditAdmin):
     """Every stored answer, those taken back, excluded or given to checks among them."""
 
-    list_display = ["pk", "campaign", "purpose", "annotator", "choice", "outcome", "voted_at",
-                    "response_time_ms", "is_simulated", "retracted_at", "excluded_by"]  # fmt: skip
-    list_filter = ["is_simulated", "outcome", "assignment__purpose", "assignment__campaign"]
+    list_display = ["pk", "campaign", "purpose", "annotator", "form", "answer", "grades",
+                    "voted_at", "response_time_ms", "is_simulated", "retracted_at",
+                    "excluded_by"]  # fmt: skip
+    list_filter = ["is_simulated", "form", "assignment__purpose", "assignment__campaign"]
     list_select_related = ["assignment__campaign", "annotator", "exclusion"]
     raw_id_fields = ["assignment", "annotator", "exclusion"]
     search_fields = ["annotator__pseudonym", "assignment__campaign__slug"]

@@ -3,44 +3,60 @@
 import uuid
 from typing import Any
 
+import numpy as np
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from evalplatform.campaigns.models import Campaign, GoldPair
+from evalplatform.campaigns.models import Campaign, ImageSet
 
 
 def examples_for(campaign: Campaign) -> list[dict[str, Any]]:
-    """Return the campaign's example pairs, criterion by criterion, as a page shows them.
+    """Return the campaign's examples, criterion by criterion, as a page shows them.
 
-    Keys: `criterion_label`, `question`, `prompt` (None where it is hidden), `left` and `right`
-    (image addresses), `better` ("left" or "right") and `why`.
+    Keys: `criterion_label`, `question`, `prompt` (None where it is hidden), `images` (of each its
+    `url` and whether it `is_best`, in the order shown), `expected` (the one grade of a single
+    image, otherwise None) and `why`.
     """
-    examples = campaign.gold_pairs.filter(purpose=GoldPair.Purpose.EXAMPLE)
-    return [
-        {
-            "criterion_label": pair.criterion.get_kind_display(),
-            "question": gettext(pair.criterion.question),
-            "prompt": pair.prompt_text if pair.criterion.shows_prompt else None,
-            "left": reverse("annotation:example", args=[pair.public_id, "left"]),
-            "right": reverse("annotation:example", args=[pair.public_id, "right"]),
-            "better": better_side(pair),
-            "why": gettext(pair.why),
-        }
-        for pair in examples.select_related("criterion").order_by("criterion__position", "position")
-    ]
+    examples = campaign.image_sets.filter(purpose=ImageSet.Purpose.EXAMPLE)
+    found = []
+    for each in examples.select_related("criterion").order_by("criterion__position", "position"):
+        criterion, expected = each.criterion, each.expected
+        assert criterion  # image_set_is_gold_or_not
+        assert expected
+        found.append(
+            {
+                "criterion_label": criterion.label,
+                "question": gettext(criterion.question),
+                "prompt": each.prompt_text if criterion.shows_prompt else None,
+                "images": [
+                    {
+                        "url": reverse("annotation:example", args=[each.public_id, position]),
+                        "is_best": len(expected) > 1 and expected[place] == max(expected),
+                    }
+                    for position, place in enumerate(example_order(each))
+                ],
+                "expected": expected[0] if len(expected) == 1 else None,
+                "why": gettext(each.why),
+            }
+        )
+    return found
 
 
-def better_side(pair: GoldPair) -> str:
-    """Return the side on which a page shows the better image: as its random id falls."""
-    return "left" if pair.public_id.int % 2 == 0 else "right"
+def example_order(example: ImageSet) -> list[int]:
+    """Return which place stands at each position of an example: as its random id falls."""
+    count = len(example.expected or ())
+    return [int(place) for place in np.random.default_rng(example.public_id.int).permutation(count)]
 
 
-def example_image(public_id: uuid.UUID, side: str) -> str | None:
-    """Return the storage name of an example's `left` or `right` image.
+def example_image(public_id: uuid.UUID, position: int) -> str | None:
+    """Return the storage name of an example's image at a position.
 
-    None for every other side and for gold pairs that are no examples: those stay unseen.
+    None where there is none, and for gold that is no example: that stays unseen.
     """
-    pair = GoldPair.objects.filter(public_id=public_id, purpose=GoldPair.Purpose.EXAMPLE).first()
-    if pair is None or side not in ("left", "right"):
+    example = ImageSet.objects.filter(public_id=public_id, purpose=ImageSet.Purpose.EXAMPLE).first()
+    if example is None:
         return None
-    return pair.better_image if side == better_side(pair) else pair.worse_image
+    order = example_order(example)
+    if position >= len(order):
+        return None
+    return str(example.images.get(place=order[position]).copies[0])

@@ -1,31 +1,15 @@
-"""Exactly k slots per comparison, and the votes that fill them."""
+"""Exactly k slots an item, and the votes that fill them."""
 
 import secrets
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Q
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity
-from evalplatform.campaigns.models import Campaign, Comparison, Criterion, GoldPair
-
-
-class Outcome(models.TextChoices):
-    """A vote by identity: which checkpoint's sample was preferred."""
-
-    A = "A", "A"
-    TIE = "TIE", "Tie"
-    B = "B", "B"
-
-
-class Choice(models.TextChoices):
-    """A vote as it was pressed: left and right are presentation only."""
-
-    LEFT = "left", "Left"
-    TIE = "tie", "Tie"
-    RIGHT = "right", "Right"
-    BOTH = "both", "Both"
-    NEITHER = "neither", "Neither"
+from evalplatform.campaigns.models import Campaign, Criterion, Item
 
 
 def new_check_seed() -> int:
@@ -50,15 +34,15 @@ class Enrolment(models.Model):
 
     # Where this annotator stands, kept as they go so that no request has to count.
     cursor = models.IntegerField(
-        default=-1, help_text="Serve order of the furthest comparison taken so far."
+        default=-1, help_text="Serve order of the furthest item taken so far."
     )
     criterion = models.ForeignKey(Criterion, null=True, blank=True, on_delete=models.SET_NULL)
-    served = models.PositiveIntegerField(default=0, help_text="Comparisons taken so far.")
+    served = models.PositiveIntegerField(default=0, help_text="Items taken so far.")
     taken_here = models.PositiveIntegerField(
-        default=0, help_text="Comparisons taken of the criterion they are at."
+        default=0, help_text="Items taken of the criterion they are at."
     )
     gold_here = models.PositiveIntegerField(
-        default=0, help_text="Hidden gold pairs taken at that criterion."
+        default=0, help_text="Hidden gold taken at that criterion."
     )
     check_seed = models.PositiveBigIntegerField(default=new_check_seed, editable=False)
     turn = models.PositiveIntegerField(
@@ -104,7 +88,7 @@ class CrowdVisit(models.Model):
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def main(self) -> "AssignmentQuerySet":
-        """Only the k slots of comparisons, no checks."""
+        """Only the k slots of items, no checks."""
         return self.filter(purpose=Assignment.Purpose.MAIN)
 
     def pending(self) -> "AssignmentQuerySet":
@@ -118,44 +102,42 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
 
 
 class Assignment(models.Model):
-    """One of the k slots of a comparison: free, leased to one annotator, or completed.
+    """One of the k slots of an item: free, leased to one annotator, or completed.
 
-    The database refuses a slot beyond k (a trigger in the second migration), a second use of a
-    slot, and the same annotator twice on a comparison.
+    The database refuses a slot beyond k, an order that is no permutation (`annotation/sql`), a
+    second use of a slot, and the same annotator twice on an item.
 
     Checks are assignments too, made when they are served, so that an annotator cannot tell them
-    apart: a gold pair, or a comparison this annotator judged before with its sides swapped. They
-    take no slot and their votes are never counted among a comparison's k.
+    apart: gold, or an item this annotator judged before with its images turned round. They take
+    no slot and their votes are never counted among an item's k.
     """
 
     class Purpose(models.TextChoices):
         MAIN = "main", "One of the k"
-        REPEAT = "repeat", "Repeated with sides swapped"
-        GOLD = "gold", "Gold pair"
-        QUALIFICATION = "qualification", "Gold pair before the first comparison"
+        REPEAT = "repeat", "Repeated with its images turned round"
+        GOLD = "gold", "Gold"
+        QUALIFICATION = "qualification", "Gold before the first item"
 
-    # Denormalised from the comparison so that leasing reads one index.
+    # Denormalised from the item so that leasing reads one index.
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="assignments")
     purpose = models.CharField(max_length=16, choices=Purpose.choices, default=Purpose.MAIN)
-    comparison = models.ForeignKey(
-        Comparison,
-        null=True,
-        blank=True,
+    item = models.ForeignKey(
+        Item,
         on_delete=models.CASCADE,
         related_name="assignments",
         db_index=False,  # assignment_met begins with it
     )
-    gold = models.ForeignKey(
-        GoldPair, null=True, blank=True, on_delete=models.PROTECT, related_name="assignments"
-    )
     slot = models.PositiveIntegerField(null=True, blank=True, help_text="1 to the criterion's k.")
-    a_on_left = models.BooleanField(
-        help_text="Side order, planned and balanced at opening; of a gold pair: the better one."
+    order = ArrayField(
+        models.SmallIntegerField(),
+        help_text="Which place of the set is shown at each position; planned and balanced.",
     )
-    serve_order = models.PositiveIntegerField(help_text="The comparison's; lowest is leased first.")
+    serve_order = models.PositiveIntegerField(help_text="The item's; lowest is leased first.")
 
-    # What a browser may know of a slot: it says nothing of comparison, sample or checkpoint.
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # What a browser may know of a slot: it says nothing of item, sample or arm.
+    public_id = models.UUIDField(
+        default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False
+    )
     annotator = models.ForeignKey(
         Annotator,
         null=True,
@@ -172,13 +154,14 @@ class Assignment(models.Model):
     )
 
     objects = AssignmentQuerySet.as_manager()
-    answers: str  # its criterion's, where a query reads them along
+    form: str  # its criterion's, where a query reads them along
+    heads: list[str]
 
     class Meta:
         # One for each way leasing looks for a slot, one for whom it may go to, one for what
         # somebody holds.
         indexes = [
-            models.Index(fields=["comparison", "annotator"], name="assignment_met"),
+            models.Index(fields=["item", "annotator"], name="assignment_met"),
             models.Index(
                 fields=["campaign", "serve_order", "slot"],
                 name="assignment_free",
@@ -197,39 +180,21 @@ class Assignment(models.Model):
             models.Index(fields=["annotator", "campaign", "completed_at"], name="assignment_held"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["comparison", "slot"], name="assignment_one_per_slot"),
+            models.UniqueConstraint(fields=["item", "slot"], name="assignment_one_per_slot"),
             models.UniqueConstraint(
-                fields=["comparison", "annotator"],
-                condition=Q(purpose="main"),
-                name="assignment_once_per_annotator",
-            ),
-            models.UniqueConstraint(
-                fields=["comparison", "annotator"],
+                fields=["item", "annotator"],
                 condition=Q(purpose="repeat"),
                 name="assignment_one_repeat",
             ),
             models.UniqueConstraint(
-                fields=["gold", "annotator"], name="assignment_gold_once_per_annotator"
+                fields=["item", "annotator"],
+                condition=~Q(purpose="repeat"),
+                name="assignment_once_per_annotator",
             ),
             models.CheckConstraint(
-                name="assignment_purpose_is_whole",
-                condition=Q(
-                    purpose="main", comparison__isnull=False, slot__isnull=False, gold__isnull=True
-                )
-                | Q(
-                    purpose="repeat",
-                    comparison__isnull=False,
-                    slot__isnull=True,
-                    gold__isnull=True,
-                    annotator__isnull=False,
-                )
-                | Q(
-                    purpose__in=["gold", "qualification"],
-                    comparison__isnull=True,
-                    slot__isnull=True,
-                    gold__isnull=False,
-                    annotator__isnull=False,
-                ),
+                name="assignment_slot_or_check",
+                condition=Q(purpose="main", slot__isnull=False)
+                | (~Q(purpose="main") & Q(slot__isnull=True, annotator__isnull=False)),
             ),
             models.CheckConstraint(condition=Q(slot__gte=1), name="assignment_slot_from_one"),
             models.CheckConstraint(
@@ -250,37 +215,13 @@ class Assignment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.comparison or self.gold} {self.purpose} {self.slot or ''}".rstrip()
-
-    @property
-    def criterion(self) -> Criterion:
-        """The criterion it is judged on, be it a comparison's or a gold pair's."""
-        subject = self.comparison or self.gold
-        assert subject is not None  # assignment_purpose_is_whole
-        return subject.criterion
-
-    @property
-    def prompt_text(self) -> str:
-        if self.comparison:
-            return self.comparison.prompt.text
-        return self.gold.prompt_text if self.gold else ""
-
-    def image_on(self, side: str) -> str:
-        """Return the storage name of the image on the `left` or `right`."""
-        first = (side == "left") == self.a_on_left
-        if self.comparison and self.purpose == self.Purpose.REPEAT:
-            again = self.comparison
-            return again.repeat_image_a if first else again.repeat_image_b
-        if self.comparison:
-            return self.comparison.image_a if first else self.comparison.image_b
-        assert self.gold is not None
-        return self.gold.better_image if first else self.gold.worse_image
+        return f"{self.item} {self.purpose} {self.slot or ''}".rstrip()
 
 
 class Release(models.Model):
-    """An assignment that left an annotator for good: they are never offered the comparison again.
+    """An assignment that left an annotator for good: they are never offered the item again.
 
-    A lease that merely ran out leaves none: the pair may come back to whoever left it unanswered.
+    A lease that merely ran out leaves none: the item may come back to whoever left it unanswered.
     """
 
     class Reason(models.TextChoices):
@@ -291,17 +232,15 @@ class Release(models.Model):
         EXCLUDED = "excluded", "The vote was excluded"
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="releases")
-    comparison = models.ForeignKey(
-        Comparison, null=True, blank=True, on_delete=models.PROTECT, related_name="releases"
+    item = models.ForeignKey(
+        Item, null=True, blank=True, on_delete=models.PROTECT, related_name="releases"
     )
     annotator = models.ForeignKey(Annotator, on_delete=models.PROTECT, related_name="releases")
     reason = models.CharField(max_length=16, choices=Reason.choices)
     released_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["comparison", "annotator"], name="release_unique")
-        ]
+        constraints = [models.UniqueConstraint(fields=["item", "annotator"], name="release_unique")]
 
     def __str__(self) -> str:
         return f"{self.assignment} left by {self.annotator}: {self.reason}"
@@ -330,19 +269,26 @@ class Exclusion(models.Model):
 
 
 class Vote(models.Model):
-    """The answer to one assignment, by identity (`outcome`) and by side (`choice`).
+    """The answer to one assignment: as it was given, and as grades of the set's images by place.
 
     Rows are never deleted, and of a stored row only `retracted_at` (undone) and `exclusion` may
-    change: a trigger refuses the rest. One assignment has at most one vote that counts.
+    change: a trigger refuses the rest. One assignment has at most one vote that counts. The
+    database computes the grades itself and refuses others (`annotation/sql/grades.sql`).
     """
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="votes")
     annotator = models.ForeignKey(Annotator, on_delete=models.PROTECT, related_name="votes")
-    choice = models.CharField(max_length=8, choices=Choice.choices)
-    outcome = models.CharField(max_length=4, choices=Outcome.choices)
-    a_on_left = models.BooleanField()
+    form = models.CharField(max_length=20)
+    answer = models.CharField(max_length=40, help_text="By position; see campaigns.forms.")
+    marks = ArrayField(
+        models.CharField(max_length=40), default=list, blank=True, help_text="Heads marked."
+    )
+    order = ArrayField(models.SmallIntegerField())
+    grades = ArrayField(
+        models.SmallIntegerField(), help_text="By place; higher is better, equal is a tie."
+    )
     response_time_ms = models.PositiveIntegerField(
-        null=True, blank=True, help_text="From both images decoded to the answer; null without JS."
+        null=True, blank=True, help_text="From all images decoded to the answer; null without JS."
     )
     idempotency_key = models.UUIDField(unique=True)
     viewport_width = models.PositiveIntegerField(null=True, blank=True, help_text="CSS pixels.")
@@ -365,18 +311,10 @@ class Vote(models.Model):
                 condition=Q(retracted_at__isnull=True, exclusion__isnull=True),
                 name="vote_one_per_assignment",
             ),
-            models.CheckConstraint(
-                name="vote_outcome_matches_side",
-                condition=Q(choice__in=["tie", "both", "neither"], outcome="TIE")
-                | Q(choice="left", a_on_left=True, outcome="A")
-                | Q(choice="left", a_on_left=False, outcome="B")
-                | Q(choice="right", a_on_left=True, outcome="B")
-                | Q(choice="right", a_on_left=False, outcome="A"),
-            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.outcome} on {self.assignment}"
+        return f"{self.answer} on {self.assignment}"
 
 
 class SurplusVote(models.Model):
@@ -384,18 +322,18 @@ class SurplusVote(models.Model):
 
     class Reason(models.TextChoices):
         SLOT_REASSIGNED = "slot_reassigned", "The lease ran out and somebody else has the slot"
-        ALREADY_ANSWERED = "already_answered", "This annotator had answered this pair before"
+        ALREADY_ANSWERED = "already_answered", "This annotator had answered this before"
         CAMPAIGN_CLOSED = "campaign_closed", "The campaign was closed"
         ANNOTATOR_EXCLUDED = "annotator_excluded", "The annotator had been excluded"
-        WAS_SKIPPED = "was_skipped", "This annotator had skipped this pair before"
+        WAS_SKIPPED = "was_skipped", "This annotator had skipped this before"
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="surplus")
     annotator = models.ForeignKey(Annotator, on_delete=models.PROTECT, related_name="surplus")
-    choice = models.CharField(max_length=8, choices=Choice.choices)
+    answer = models.CharField(max_length=40)
     response_time_ms = models.PositiveIntegerField(null=True, blank=True)
     reason = models.CharField(max_length=20, choices=Reason.choices)
     idempotency_key = models.UUIDField(unique=True)
     received_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"late {self.choice} on {self.assignment}"
+        return f"late {self.answer} on {self.assignment}"

@@ -11,24 +11,23 @@ from django.utils.translation import gettext
 from evalplatform.annotation.crowd import exit_of
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.selectors import others_hold_the_rest
-from evalplatform.annotation.services.voting import CHOICES, undo_seconds_left
+from evalplatform.annotation.services.voting import undo_seconds_left
 from evalplatform.annotation.turns import MAX_HELD
-from evalplatform.campaigns.criteria import CRITERIA
 from evalplatform.campaigns.models import Campaign
 
 MAX_WANT = MAX_HELD
 
 
 def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) -> dict[str, Any]:
-    """Return all the page may know: the pairs held, or why there are none.
+    """Return all the page may know: the sets of images held, or why there are none.
 
-    The enrolment must be as fresh as `held`, as `hold_pairs` leaves it.
+    The enrolment must be as fresh as `held`, as `lease_items` leaves it.
     """
-    state = "pair" if held else _why_none(enrolment)
+    state = "judge" if held else _why_none(enrolment)
     told: dict[str, Any] = {
         "state": state,
         "progress": {"done": enrolment.judged, "total": _total(enrolment, state)},
-        "pairs": [pair_shown(assignment) for assignment in _blind(held)],
+        "sets": [set_shown(assignment) for assignment in _blind(held)],
         "undo": _undo(enrolment, now),
         "break_every": enrolment.campaign.checked_rules.annotation.break_every,
     }
@@ -41,8 +40,8 @@ def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) 
 
 
 def _total(enrolment: Enrolment, state: str) -> int:
-    """Return the total as `hold_pairs` left it; at an end nothing more comes: the bar is full."""
-    if state in ("pair", "paused") and enrolment.total is not None:
+    """Return the total as `lease_items` left it; at an end nothing more comes: the bar is full."""
+    if state in ("judge", "paused") and enrolment.total is not None:
         return enrolment.total
     return enrolment.judged
 
@@ -66,34 +65,41 @@ def _why_none(enrolment: Enrolment) -> str:
 
 
 def _blind(held: Sequence[Assignment]) -> Sequence[Assignment]:
-    """Leave out later pairs that show their prompt while the first hides its own."""
+    """Leave out later sets that show their prompt while the first hides its own."""
     for index, assignment in enumerate(held):
-        if assignment.criterion.shows_prompt and not held[0].criterion.shows_prompt:
+        if assignment.item.criterion.shows_prompt and not held[0].item.criterion.shows_prompt:
             return held[:index]
     return held
 
 
-def pair_shown(assignment: Assignment) -> dict[str, Any]:
-    """Return what the page may know of one pair."""
-    criterion = assignment.criterion
-    pair: dict[str, Any] = {
+def set_shown(assignment: Assignment) -> dict[str, Any]:
+    """Return what the page may know of one set of images."""
+    criterion = assignment.item.criterion
+    shown: dict[str, Any] = {
         "assignment": str(assignment.public_id),
         # Made here because browsers offer crypto.randomUUID on secure origins only.
         "idempotency_key": str(uuid.uuid4()),
-        "criterion": criterion.kind,
+        "criterion": criterion.slug,
+        "form": criterion.form,
+        "page": criterion.shape.page,
         "question": gettext(criterion.question),
-        "instructions": str(CRITERIA[criterion.kind].instructions[criterion.answers]),
-        "answers": list(CHOICES[criterion.answers]),
-        "left": _image_url(assignment, "left"),
-        "right": _image_url(assignment, "right"),
+        "instructions": gettext(criterion.instructions) if criterion.instructions else "",
+        "answers": list(criterion.shape.buttons),
+        "images": [
+            reverse("annotation:image", args=[assignment.public_id, position])
+            for position in range(len(assignment.order))
+        ],
     }
+    if criterion.heads:
+        shown["heads"] = list(criterion.heads)
     if criterion.shows_prompt:
-        pair["prompt"] = assignment.prompt_text
-    return pair
+        shown["prompt"] = assignment.item.image_set.prompt_text
+    return shown
 
 
-def _image_url(assignment: Assignment, side: str) -> str:
-    return reverse("annotation:image", args=[assignment.public_id, side])
+def pages_of(campaign: Campaign) -> list[str]:
+    """Return the pages of the forms (`Form.page`) that this campaign's sets may come in."""
+    return sorted({criterion.shape.page for criterion in campaign.criteria.all()})
 
 
 def _undo(enrolment: Enrolment, now: datetime) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """Reading what an annotator's browser sent: every value is checked before anything is done."""
 
+import re
 import uuid
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,7 +17,7 @@ _QUOTED = 40  # characters of a wrong value that are repeated
 
 
 def want_of(form: QueryDict, *, least: int) -> int:
-    """Return how many pairs a request wants to hold, within bounds."""
+    """Return how many sets a request wants to hold, within bounds."""
     given = form.get("want", "1")
     if not given.isascii() or not given.isdigit() or len(given) > _MOST_DIGITS:
         raise BadInputError(f"want={given[:_QUOTED]!r}; send a number from {least} to {MAX_WANT}.")
@@ -41,18 +42,39 @@ def key_of(given: str) -> str:
     return given
 
 
+def _said(form: QueryDict) -> str:
+    """Return the answer; a ranking from a plain form is put together from a place for each image.
+
+    Fields `rank-0`, `rank-1`, ...: equal places tie, and places may be left out.
+    """
+    said = form.get("answer", "")
+    if said or "rank-0" not in form:
+        return said
+    places: dict[int, list[str]] = {}
+    for position in range(len([name for name in form if name.startswith("rank-")])):
+        given = form.get(f"rank-{position}", "")
+        if not re.fullmatch("[1-9]", given):
+            raise BadInputError(
+                f"image {position + 1} has no place ({given[:_QUOTED]!r}); go back and give each "
+                "image a place from 1, the best; equal images may have the same."
+            )
+        places.setdefault(int(given), []).append(str(position))
+    return ">".join("=".join(places[place]) for place in sorted(places))
+
+
 def answer_of(form: QueryDict) -> Answer:
     """Return the answer that a vote's form holds."""
     zoomed = form.get("zoomed", "")
     return Answer(
         public_id=uuid_of(form, "assignment"),
-        choice=form.get("choice", ""),
+        answer=_said(form),
         idempotency_key=uuid_of(form, "idempotency_key"),
         response_time_ms=_number(form, "response_time_ms", int),
         viewport_width=_number(form, "viewport_width", int),
         viewport_height=_number(form, "viewport_height", int),
         pixel_ratio=_number(form, "pixel_ratio", float),
         zoomed=None if zoomed == "" else zoomed == "1",
+        marks=tuple(form.getlist("marks")),
     )
 
 

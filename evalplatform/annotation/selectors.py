@@ -15,7 +15,7 @@ from evalplatform.campaigns.models import Campaign
 
 @dataclass(frozen=True)
 class AnnotatorProgress:
-    """Pairs this annotator has judged, and how many they will have judged, at most."""
+    """Items this annotator has judged, and how many they will have judged, at most."""
 
     done: int
     total: int
@@ -58,12 +58,12 @@ def enrolment_at_visit(campaign: Campaign, arrival: Arrival) -> Enrolment | None
 
 
 def annotator_progress(enrolment: Enrolment, *, held: int) -> AnnotatorProgress:
-    """Return the annotator's own progress, without counting a row; `held` pairs are theirs.
+    """Return the annotator's own progress, without counting a row; `held` items are theirs.
 
-    What remains is an upper bound: the pairs held, what is left of the qualification, the
-    comparisons beyond the cursor and the checks that are planned among them. Checks are counted
-    from the start, so that the total does not move when one is served; others' votes, and a
-    pair passed over, lower it. It never rises above what was shown before, unless the annotator
+    What remains is an upper bound: the items held, what is left of the qualification, the
+    items beyond the cursor and the checks that are planned among them. Checks are counted
+    from the start, so that the total does not move when one is served; others' votes, and an
+    item passed over, lower it. It never rises above what was shown before, unless the annotator
     is beyond that already; so the bar never goes back, and it is full at the end.
     """
     total = enrolment.judged + _remaining(enrolment, held)
@@ -74,7 +74,7 @@ def annotator_progress(enrolment: Enrolment, *, held: int) -> AnnotatorProgress:
 
 def _remaining(enrolment: Enrolment, held: int) -> int:
     rules = enrolment.campaign.checked_rules
-    beyond = max(0, enrolment.campaign.comparison_count - (enrolment.cursor + 1))
+    beyond = max(0, enrolment.campaign.item_count - (enrolment.cursor + 1))
     remaining = held + beyond
     if enrolment.qualified_at is None:
         remaining += max(0, rules.quality.qualification_pairs - enrolment.judged - held)
@@ -92,8 +92,8 @@ def others_hold_the_rest(enrolment: Enrolment) -> bool:
     leased = Assignment.objects.main().pending().filter(campaign=enrolment.campaign_id)
     return (
         leased.filter(annotator__isnull=False)
-        .exclude(comparison__assignments__annotator=enrolment.annotator_id)
-        .exclude(comparison__releases__annotator=enrolment.annotator_id)
+        .exclude(item__assignments__annotator=enrolment.annotator_id)
+        .exclude(item__releases__annotator=enrolment.annotator_id)
         .exists()
     )
 
@@ -137,7 +137,7 @@ def enrolment_known_as(campaign: Campaign, name: str) -> Enrolment | None:
 
 
 def roster(campaign: Campaign) -> list[tuple[str, str, str, int, str]]:
-    """Return (platform, id there, pseudonym, pairs judged, status) of everybody enrolled."""
+    """Return (platform, id there, pseudonym, items judged, status) of everybody enrolled."""
     rows = Enrolment.objects.filter(campaign=campaign).order_by("pk")
     return [
         (platform or "", external_id or "", pseudonym, judged, status)

@@ -13,9 +13,8 @@ from django.db import connection
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, Enrolment, Vote
-from evalplatform.campaigns.models import Campaign, Comparison, Criterion, GoldPair
+from evalplatform.campaigns.models import Campaign, Criterion, ImageSet, Item
 from evalplatform.core.rows import Columns
-from evalplatform.promptsets.models import Prompt
 
 # ---- the enrolment ------------------------------------------------------------------------------
 
@@ -26,12 +25,12 @@ _MINE = Columns(
     "check_seed", "turn", "total",
 )  # fmt: skip
 _CAMPAIGN = Columns(
-    Campaign, "campaign", "status", "rules", "lease_seconds", "seed", "comparison_count",
+    Campaign, "campaign", "status", "rules", "lease_seconds", "seed", "item_count",
     "slug", "outline",
 )  # fmt: skip
 _ANNOTATOR = Columns(Annotator, "person", "is_simulated")
 _LAST_VOTE = Columns(Vote, "last", "assignment", "idempotency_key", "voted_at", "retracted_at")
-_LAST_PAIR = Columns(Assignment, "judged", "public_id", "purpose")
+_LAST_ASSIGNMENT = Columns(Assignment, "judged", "public_id", "purpose")
 
 _FIND_ENROLMENT = f"""
 SELECT {_KNOWN.sql}
@@ -39,7 +38,7 @@ FROM annotation_enrolment mine JOIN campaigns_campaign campaign ON campaign.id =
 WHERE mine.annotator_id = %s AND campaign.invitation = %s
 """
 _LOCK_ENROLMENT = f"""
-SELECT {_MINE.sql}, {_CAMPAIGN.sql}, {_ANNOTATOR.sql}, {_LAST_VOTE.sql}, {_LAST_PAIR.sql}
+SELECT {_MINE.sql}, {_CAMPAIGN.sql}, {_ANNOTATOR.sql}, {_LAST_VOTE.sql}, {_LAST_ASSIGNMENT.sql}
 FROM annotation_enrolment mine
 JOIN campaigns_campaign campaign ON campaign.id = mine.campaign_id
 JOIN accounts_annotator person ON person.id = mine.annotator_id
@@ -74,7 +73,7 @@ def lock_enrolment(enrolment: Enrolment) -> Enrolment:
     campaign, end = _CAMPAIGN.read(row, end)
     annotator, end = _ANNOTATOR.read(row, end)
     vote, end = _LAST_VOTE.read(row, end)
-    judged, end = _LAST_PAIR.read(row, end)
+    judged, end = _LAST_ASSIGNMENT.read(row, end)
     assert mine
     assert campaign
     assert annotator
@@ -87,7 +86,7 @@ def lock_enrolment(enrolment: Enrolment) -> Enrolment:
     return mine
 
 
-# ---- pairs --------------------------------------------------------------------------------------
+# ---- items --------------------------------------------------------------------------------------
 
 _HELD = """
 SELECT held.id, held.lease_expires_at FROM annotation_assignment held
@@ -96,20 +95,20 @@ WHERE held.annotator_id = %s AND held.campaign_id = %s AND held.completed_at IS 
 """
 
 _SHOWN = Columns(
-    Assignment, "shown", "public_id", "purpose", "slot", "a_on_left", "leased_at",
-    "lease_expires_at", "annotator", "campaign", "comparison", "gold",
+    Assignment, "shown", "public_id", "purpose", "slot", "order", "leased_at", "lease_expires_at",
+    "annotator", "campaign", "item",
 )  # fmt: skip
-_COMPARISON = Columns(Comparison, "comparison", "prompt", "criterion")
-_PROMPT = Columns(Prompt, "prompt", "text")
-_GOLD = Columns(GoldPair, "gold", "prompt_text", "criterion")
-_CRITERION = Columns(Criterion, "asked", "kind", "question", "answers", "shows_prompt")
+_ITEM = Columns(Item, "item", "criterion", "image_set")
+_IMAGE_SET = Columns(ImageSet, "images", "prompt_text")
+_CRITERION = Columns(
+    Criterion, "asked", "slug", "question", "instructions", "form", "heads", "shows_prompt"
+)
 _SHOW = f"""
-SELECT {_SHOWN.sql}, {_COMPARISON.sql}, {_PROMPT.sql}, {_GOLD.sql}, {_CRITERION.sql}
+SELECT {_SHOWN.sql}, {_ITEM.sql}, {_IMAGE_SET.sql}, {_CRITERION.sql}
 FROM annotation_assignment shown
-LEFT JOIN campaigns_comparison comparison ON comparison.id = shown.comparison_id
-LEFT JOIN promptsets_prompt prompt ON prompt.id = comparison.prompt_id
-LEFT JOIN campaigns_goldpair gold ON gold.id = shown.gold_id
-JOIN campaigns_criterion asked ON asked.id = coalesce(comparison.criterion_id, gold.criterion_id)
+JOIN campaigns_item item ON item.id = shown.item_id
+JOIN campaigns_imageset images ON images.id = item.image_set_id
+JOIN campaigns_criterion asked ON asked.id = item.criterion_id
 WHERE shown.id = ANY(%s)
 ORDER BY shown.leased_at, shown.id
 """
@@ -118,43 +117,39 @@ ORDER BY shown.leased_at, shown.id
 def held_leases(enrolment: Enrolment, now: datetime) -> list[tuple[int, datetime]]:
     """Return (id, end of the lease) of what the annotator holds in the campaign, unanswered.
 
-    A check whose lease ran out is not offered again. Others may have taken every other pair by
+    A check whose lease ran out is not offered again. Others may have taken every other item by
     then; the one that stayed would be known as a check.
     """
     return _all(_HELD, [enrolment.annotator_id, enrolment.campaign_id, now])
 
 
-def pairs_to_show(identifiers: Sequence[int]) -> list[Assignment]:
+def assignments_to_show(identifiers: Sequence[int]) -> list[Assignment]:
     """Return the assignments with what a page shows of them, first leased first."""
     return [_shown(row) for row in _all(_SHOW, [list(identifiers)])]
 
 
 def _shown(row: Sequence[Any]) -> Assignment:
     shown, end = _SHOWN.read(row, 0)
-    comparison, end = _COMPARISON.read(row, end)
-    prompt, end = _PROMPT.read(row, end)
-    gold, end = _GOLD.read(row, end)
+    item, end = _ITEM.read(row, end)
+    image_set, end = _IMAGE_SET.read(row, end)
     criterion, end = _CRITERION.read(row, end)
     assert shown
+    assert item
+    assert image_set
     assert criterion
-    if comparison and prompt:
-        comparison.prompt, comparison.criterion = prompt, criterion
-    if gold:
-        gold.criterion = criterion
-    shown.comparison, shown.gold = comparison, gold
+    item.image_set, item.criterion = image_set, criterion
+    shown.item = item
     return shown
 
 
-_HOLDING = Columns(Assignment, "held", "purpose", "a_on_left", "comparison", "gold")
-_TWO_IMAGES = Columns(
-    Comparison, "comparison", "image_a", "image_b", "repeat_image_a", "repeat_image_b"
-)
-_TWO_GOLD_IMAGES = Columns(GoldPair, "gold", "better_image", "worse_image")
-_IMAGES = f"""
-SELECT {_HOLDING.sql}, {_TWO_IMAGES.sql}, {_TWO_GOLD_IMAGES.sql}
+# The file that is shown at one position: the one of its item, or where the item comes a second
+# time the next one. Arrays of the database begin at 1.
+_FILE = """
+SELECT image.copies[item.copy + 1 + (held.purpose = 'repeat')::int]
 FROM annotation_assignment held
-LEFT JOIN campaigns_comparison comparison ON comparison.id = held.comparison_id
-LEFT JOIN campaigns_goldpair gold ON gold.id = held.gold_id
+JOIN campaigns_item item ON item.id = held.item_id
+JOIN campaigns_shownimage image
+    ON image.image_set_id = item.image_set_id AND image.place = held."order"[%s]
 WHERE held.public_id = %s AND held.annotator_id = %s
   AND (held.slot IS NOT NULL OR held.completed_at IS NULL OR EXISTS (
       SELECT 1 FROM annotation_vote vote
@@ -164,36 +159,26 @@ WHERE held.public_id = %s AND held.annotator_id = %s
 """
 
 
-def images_held(annotator_id: int, public_id: uuid.UUID) -> Assignment | None:
-    """Return the assignment of this id with its images' names, if it is the annotator's.
+def file_held(annotator_id: int, public_id: uuid.UUID, position: int) -> str | None:
+    """Return the name of the file at a position of an assignment, if it is the annotator's.
 
     A slot that was skipped, given back or excluded is nobody's. A check stays the annotator's row
     then, and is kept from them here: it must not be known by its images still being there.
     """
-    row = _one(_IMAGES, [public_id, annotator_id])
-    if row is None:
-        return None
-    held, end = _HOLDING.read(row, 0)
-    comparison, end = _TWO_IMAGES.read(row, end)
-    gold, end = _TWO_GOLD_IMAGES.read(row, end)
-    assert held
-    held.comparison, held.gold = comparison, gold
-    return held
+    row = _one(_FILE, [position + 1, public_id, annotator_id])
+    return None if row is None else str(row[0])
 
 
 # ---- votes --------------------------------------------------------------------------------------
 
 _ASKED = Columns(
-    Assignment, "asked", "purpose", "comparison", "a_on_left", "annotator", "completed_at",
-    "public_id",
+    Assignment, "asked", "purpose", "item", "order", "annotator", "completed_at", "public_id",
 )  # fmt: skip
 _LOCK_ASSIGNMENT = f"""
-SELECT {_ASKED.sql}, criterion.answers, known.annotator_id, known.assignment_id
+SELECT {_ASKED.sql}, criterion.form, criterion.heads, known.annotator_id, known.assignment_id
 FROM annotation_assignment asked
-LEFT JOIN campaigns_comparison comparison ON comparison.id = asked.comparison_id
-LEFT JOIN campaigns_goldpair gold ON gold.id = asked.gold_id
-JOIN campaigns_criterion criterion
-    ON criterion.id = coalesce(comparison.criterion_id, gold.criterion_id)
+JOIN campaigns_item item ON item.id = asked.item_id
+JOIN campaigns_criterion criterion ON criterion.id = item.criterion_id
 LEFT JOIN annotation_vote known ON known.idempotency_key = %s
 WHERE asked.public_id = %s AND asked.campaign_id = %s
 FOR UPDATE OF asked
@@ -202,10 +187,10 @@ FOR UPDATE OF asked
 _STORE_VOTE = """
 WITH stored AS (
     INSERT INTO annotation_vote (
-        assignment_id, annotator_id, choice, outcome, a_on_left, response_time_ms,
+        assignment_id, annotator_id, form, answer, marks, "order", grades, response_time_ms,
         idempotency_key, viewport_width, viewport_height, pixel_ratio, zoomed, is_simulated,
         voted_at
-    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     RETURNING id, assignment_id, annotator_id, voted_at
 ), answered AS (
     UPDATE annotation_assignment slot
@@ -226,16 +211,17 @@ def lock_assignment(
 ) -> tuple[Assignment, tuple[int, int] | None] | None:
     """Lock an assignment's row; return it, and whose the vote with this idempotency key is.
 
-    The latter as (annotator, assignment), None where the key is new. The assignment's criterion's
-    `answers` come with it as an attribute. None where the campaign has no such assignment.
+    The latter as (annotator, assignment), None where the key is new. The `form` and `heads` of the
+    assignment's criterion come with it as attributes. None where the campaign has no such
+    assignment.
     """
     row = _one(_LOCK_ASSIGNMENT, [key, public_id, enrolment.campaign_id])
     if row is None:
         return None
     assignment, end = _ASKED.read(row, 0)
     assert assignment
-    assignment.answers = row[end]
-    known = (row[end + 1], row[end + 2])
+    assignment.form, assignment.heads = row[end], row[end + 1]
+    known = (row[end + 2], row[end + 3])
     return assignment, None if known[0] is None else known
 
 
@@ -247,8 +233,8 @@ def store_vote(enrolment: Enrolment, vote: Vote) -> None:
     row = _one(
         _STORE_VOTE,
         [
-            vote.assignment_id, vote.annotator_id, vote.choice, vote.outcome, vote.a_on_left,
-            vote.response_time_ms, vote.idempotency_key, vote.viewport_width,
+            vote.assignment_id, vote.annotator_id, vote.form, vote.answer, vote.marks, vote.order,
+            vote.grades, vote.response_time_ms, vote.idempotency_key, vote.viewport_width,
             vote.viewport_height, vote.pixel_ratio, vote.zoomed, vote.is_simulated,
             vote.voted_at, enrolment.pk,
         ],

@@ -1,12 +1,13 @@
-"""Which of an annotator's turns are checks: settled before their first pair, by chance alone.
+"""Which of an annotator's turns are checks: settled before their first item, by chance alone.
 
 Every turn is a check with the campaign's rates, whatever came before, so neither a place in the
-work nor the pair before tells anything. The draws hang on the enrolment's own secret seed, so they
-cannot be worked out from what the protocol publishes, and how many checks lie ahead is known from
-the start: the total that an annotator sees counts them in and does not move when one is served.
+work nor the item before tells anything. The draws depend on the enrolment's own secret seed, so
+they cannot be worked out from what the protocol publishes, and how many checks lie ahead is known
+from the start: the total that an annotator sees counts them in and does not move when one is
+served.
 
-A planned check that cannot be given is passed over (`annotation/sql/lease.sql`): a repeat becomes a
-gold pair until enough was judged, a gold pair nothing once all were seen.
+A planned check that cannot be given is passed over (`annotation/sql/lease.sql`): a repeat becomes
+gold until enough was judged, gold becomes nothing once all was seen.
 """
 
 from collections.abc import Iterator
@@ -16,28 +17,40 @@ from enum import IntEnum
 import numpy as np
 
 from evalplatform.annotation.models import Enrolment
+from evalplatform.campaigns.rules import Start
 from evalplatform.campaigns.showing import repeatable_every
 
-# The most pairs one annotator holds unanswered. More would be lent out for too long.
+# The most items one annotator holds unanswered. More would be lent out for too long.
 MAX_HELD = 8
 _HELD_AT_THE_END = 2  # one on the screen, one to preload
 _LEFT_FOR_ONE_MORE = 4
+_ROTATIONS = 1_000_003  # places to begin at; a prime, so that no order of ours divides it
 
 
 class Turn(IntEnum):
-    PAIR = 0
+    ITEM = 0
     GOLD = 1
     REPEAT = 2
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """One criterion's part of the walk: comparisons up to `end`, and its hidden gold pairs."""
+    """One criterion's part of the walk: items up to `end`, and its hidden gold."""
 
     criterion_id: int
     start: int
     end: int
     gold: int
+
+
+def rotation_of(enrolment: Enrolment) -> float:
+    """Return where the annotator begins in each criterion's order: a share of it, in [0, 1).
+
+    Their own, by their secret seed; 0 for everybody where the rules say so.
+    """
+    if enrolment.campaign.checked_rules.annotation.start is Start.FIRST:
+        return 0.0
+    return enrolment.check_seed % _ROTATIONS / _ROTATIONS
 
 
 def has_checks(enrolment: Enrolment) -> bool:
@@ -49,38 +62,38 @@ def has_checks(enrolment: Enrolment) -> bool:
 def turn_at(enrolment: Enrolment, number: int) -> Turn:
     """Return what the annotator's turn of this number is planned to be."""
     if not has_checks(enrolment):
-        return Turn.PAIR
+        return Turn.ITEM
     return Turn(int(_turns(enrolment, number + 1)[-1]))
 
 
 def first_repeat(enrolment: Enrolment) -> int:
-    """Return how many comparisons of a criterion are taken before a repeat can come.
+    """Return how many items of a criterion are taken before a repeat can come.
 
     By then one that has a second copy lies the gap back.
     """
     quality = enrolment.campaign.checked_rules.quality
-    every = repeatable_every(quality, enrolment.campaign.comparison_count)
+    every = repeatable_every(quality, enrolment.campaign.item_count)
     return quality.repeat_gap + 2 * every - 1
 
 
 def most_held(left: int) -> int:
-    """Return how many pairs an annotator may hold when so many comparisons lie before them.
+    """Return how many items an annotator may hold when so many lie before them.
 
-    At the end of a campaign nobody then waits for pairs that lie in reserve with somebody else.
+    At the end of a campaign nobody then waits for items that lie in reserve with somebody else.
     """
     return min(MAX_HELD, _HELD_AT_THE_END + max(0, left) // _LEFT_FOR_ONE_MORE)
 
 
 def checks_ahead(enrolment: Enrolment) -> int:
-    """Return how many checks will be served before the last comparison beyond the cursor.
+    """Return how many checks will be served before the last item beyond the cursor.
 
-    That is if nobody else fills a comparison meanwhile: others can only lower it.
+    That is if nobody else fills an item meanwhile: others can only lower it.
     """
-    beyond = enrolment.campaign.comparison_count - enrolment.cursor - 1
+    beyond = enrolment.campaign.item_count - enrolment.cursor - 1
     if beyond <= 0 or not has_checks(enrolment):
         return 0
     turns = _turns_until(enrolment, beyond)
-    is_check = turns != Turn.PAIR
+    is_check = turns != Turn.ITEM
     next_pair = enrolment.cursor + 1 + np.cumsum(~is_check) - ~is_check
     kinds, places = turns[is_check], next_pair[is_check]
     return sum(
@@ -112,7 +125,7 @@ def _turns_until(enrolment: Enrolment, pairs: int) -> np.ndarray:
     count = 2 * pairs + 64
     while True:
         ahead = _turns(enrolment, enrolment.turn + count)[enrolment.turn :]
-        (places,) = np.nonzero(ahead == Turn.PAIR)
+        (places,) = np.nonzero(ahead == Turn.ITEM)
         if len(places) >= pairs:
             return ahead[: places[pairs - 1] + 1]
         count *= 2
@@ -122,7 +135,7 @@ def _turns(enrolment: Enrolment, count: int) -> np.ndarray:
     """Return the annotator's first `count` turns."""
     quality = enrolment.campaign.checked_rules.quality
     draws = np.random.default_rng(enrolment.check_seed).random(count)
-    turns = np.full(count, Turn.PAIR, dtype=np.int8)
+    turns = np.full(count, Turn.ITEM, dtype=np.int8)
     turns[draws < quality.gold_rate + quality.repeat_rate] = Turn.REPEAT
     turns[draws < quality.gold_rate] = Turn.GOLD
     return turns

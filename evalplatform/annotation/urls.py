@@ -4,11 +4,11 @@ from evalplatform.annotation import views
 
 app_name = "annotation"
 urlpatterns = [
-    path("images/<uuid:public_id>/<str:side>/", views.image, name="image"),
-    path("examples/<uuid:public_id>/<str:side>/", views.example, name="example"),
+    path("images/<uuid:public_id>/<int:position>/", views.image, name="image"),
+    path("examples/<uuid:public_id>/<int:position>/", views.example, name="example"),
     path("<str:invitation>/", views.work, name="work"),
     path("<str:invitation>/begin/", views.begin, name="begin"),
-    path("<str:invitation>/next/", views.next_pair, name="next"),
+    path("<str:invitation>/next/", views.next_sets, name="next"),
     path("<str:invitation>/vote/", views.vote, name="vote"),
     path("<str:invitation>/undo/", views.undo, name="undo"),
     path("<str:invitation>/skip/", views.skip, name="skip"),

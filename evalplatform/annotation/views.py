@@ -1,6 +1,6 @@
 """The annotator's pages. Nothing sent from here names a checkpoint or a campaign.
 
-Every action works as a plain form; `annotate.js` asks for JSON instead and stays on the page.
+Every action works as a plain form; its script asks for JSON instead and stays on the page.
 """
 
 import random
@@ -25,7 +25,7 @@ from evalplatform.annotation import crowd, selectors, services, statements
 from evalplatform.annotation.examples import example_image
 from evalplatform.annotation.identity import annotator_id, sign_in
 from evalplatform.annotation.models import Enrolment
-from evalplatform.annotation.presentation import page_state
+from evalplatform.annotation.presentation import page_state, pages_of
 from evalplatform.annotation.requests import answer_of, key_of, uuid_of, want_of
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
@@ -36,8 +36,8 @@ ARRIVAL_KEY = "arrival"
 # For a page with a way back to a crowd platform: its form goes there.
 LEADS_BACK: Any = {"form-action": [crowd.PROLIFIC_HOST, *crowd.MTURK_HOSTS]}
 KEEP_SECONDS = 3600  # an image, in the browser of an annotator, whose device may not be theirs
-# What every answer about pairs waits on average. To make a check takes 0.2 ms longer than to lease
-# a pair, and nobody may read that from the times.
+# What every answer about items waits on average. To make a check takes 0.2 ms longer than to lease
+# an item, and nobody may read that from the times.
 BLUR_SECONDS = 0.002
 VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 
@@ -46,7 +46,7 @@ VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 @never_cache
 @csp_update(LEADS_BACK)  # type: ignore[arg-type]
 def work(request: HttpRequest, invitation: str) -> HttpResponse:
-    """The pair to judge; before consent, the welcome page or why not now; at the end, thanks."""
+    """What to judge; before consent, the welcome page or why not now; at the end, thanks."""
     campaign = _campaign(invitation)
     if request.GET:
         entered = _enter(request, campaign)
@@ -56,8 +56,13 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
     if enrolment is None:
         return _not_now(request, campaign, _arrival_kept(request)) or _welcome(request, campaign)
     state = _state(enrolment, want=1)
-    pair = state["pairs"][0] if state["pairs"] else None
-    context = {"campaign": campaign, "state": state, "pair": pair, "me": _opaque(enrolment)}
+    context = {
+        "campaign": campaign,
+        "state": state,
+        "shown": state["sets"][0] if state["sets"] else None,
+        "pages": pages_of(campaign),
+        "me": _opaque(enrolment),
+    }
     return render(request, "annotation/work.html", context)
 
 
@@ -164,9 +169,9 @@ def _welcome(request: HttpRequest, campaign: Campaign, *, preview: bool = False)
 
 
 @require_GET
-def example(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpResponseBase:
-    """One side of an example pair; its answer is no secret."""
-    name = example_image(public_id, side)
+def example(request: HttpRequest, public_id: uuid.UUID, position: int) -> HttpResponseBase:
+    """One image of an example; its answer is no secret."""
+    name = example_image(public_id, position)
     if name is None:
         raise Http404
     return send_stored(name, "image/png", keep_seconds=KEEP_SECONDS)
@@ -193,8 +198,8 @@ def begin(request: HttpRequest, invitation: str) -> HttpResponse:
 
 @require_GET
 @never_cache
-def next_pair(request: HttpRequest, invitation: str) -> JsonResponse:
-    """The state of the page as JSON: the pairs held, or why there are none."""
+def next_sets(request: HttpRequest, invitation: str) -> JsonResponse:
+    """The state of the page as JSON: the sets held, or why there are none."""
     try:
         want = want_of(request.GET, least=1)
         return JsonResponse(_state(_enrolment(request, invitation), want=want))
@@ -206,7 +211,7 @@ def next_pair(request: HttpRequest, invitation: str) -> JsonResponse:
 
 @require_POST
 def vote(request: HttpRequest, invitation: str) -> HttpResponse:
-    """Record a vote; answers with the receipt and the next pairs."""
+    """Record a vote; answers with the receipt and the next sets."""
     return _act(
         request,
         invitation,
@@ -229,7 +234,7 @@ def undo(request: HttpRequest, invitation: str) -> HttpResponse:
 
 @require_POST
 def skip(request: HttpRequest, invitation: str) -> HttpResponse:
-    """Pass a pair over, with a reason."""
+    """Pass a set over, with a reason."""
     return _act(
         request,
         invitation,
@@ -287,15 +292,13 @@ def _problem(request: HttpRequest, invitation: str | None, message: str) -> Http
 
 
 @require_GET
-def image(request: HttpRequest, public_id: uuid.UUID, side: str) -> HttpResponseBase:
-    """One side of a pair the annotator holds: an address that is good for this pair alone."""
+def image(request: HttpRequest, public_id: uuid.UUID, position: int) -> HttpResponseBase:
+    """One image of a set the annotator holds: an address that is good for this set alone."""
     asking = annotator_id(request)
-    if asking is None or side not in ("left", "right"):
+    name = None if asking is None else statements.file_held(asking, public_id, position)
+    if not name:
         raise Http404
-    assignment = statements.images_held(asking, public_id)
-    if assignment is None:
-        raise Http404
-    return send_stored(assignment.image_on(side), "image/png", keep_seconds=KEEP_SECONDS)
+    return send_stored(name, "image/png", keep_seconds=KEEP_SECONDS)
 
 
 def _campaign(invitation: str) -> Campaign:
@@ -314,7 +317,7 @@ def _enrolment(request: HttpRequest, invitation: str) -> Enrolment:
 
 def _state(enrolment: Enrolment, *, want: int) -> dict[str, Any]:
     now = timezone.now()
-    held = services.hold_pairs(enrolment=enrolment, want=want, now=now)
+    held = services.lease_items(enrolment=enrolment, want=want, now=now)
     _blur_the_time()
     return page_state(enrolment, held, now)
 

@@ -5,7 +5,6 @@ from typing import Any
 from django.utils.translation import gettext
 
 from evalplatform.annotation.examples import examples_for
-from evalplatform.campaigns.criteria import CRITERIA
 from evalplatform.campaigns.models import Campaign
 
 
@@ -16,10 +15,12 @@ def welcome_context(campaign: Campaign) -> dict[str, Any]:
         "campaign": campaign,
         "criteria": [
             {
-                "label": criterion.get_kind_display(),
+                "label": criterion.label,
                 "question": gettext(criterion.question),
-                "instructions": CRITERIA[criterion.kind].instructions[criterion.answers],
+                "instructions": gettext(criterion.instructions) if criterion.instructions else "",
                 "shows_prompt": criterion.shows_prompt,
+                "answers": criterion.shape.buttons,
+                "page": criterion.shape.page,
             }
             for criterion in campaign.criteria.all()
         ],

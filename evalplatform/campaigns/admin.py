@@ -6,8 +6,11 @@ from evalplatform.core.admin import AuditAdmin
 
 @admin.register(Campaign)
 class CampaignAdmin(AuditAdmin):
-    list_display = ["slug", "status", "checkpoint_a", "checkpoint_b", "comparison_count",
+    list_display = ["slug", "status", "arm_names", "design", "item_count",
                     "created_at", "opened_at", "closed_at", "protocol_sha256"]  # fmt: skip
     list_filter = ["status"]
-    list_select_related = ["checkpoint_a", "checkpoint_b"]
-    search_fields = ["slug", "checkpoint_a__name", "checkpoint_b__name", "protocol_sha256"]
+    search_fields = ["slug", "arms__checkpoint__name", "protocol_sha256"]
+
+    @admin.display(description="arms")
+    def arm_names(self, campaign: Campaign) -> str:
+        return ", ".join(arm.name for arm in campaign.arms.select_related("checkpoint"))

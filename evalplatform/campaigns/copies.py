@@ -44,21 +44,30 @@ class Source(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """One way in which an image is shown. Copies of different numbers differ in their bytes."""
+    """One way in which an image is shown; no two have the same bytes.
+
+    `number`: which copy of its set it is; `context`: which set, where sets do not share copies.
+    """
 
     source: Source
     number: int
+    context: int = 0
 
 
 class CopyStore:
     """Stores a campaign's copies: all of them, or after `discard` none.
 
-    `key` is known to the campaign alone. A copy's name hangs on it, so an opening that was killed
+    `key` is known to the campaign alone. A copy's name depends on it, so an opening that was killed
     goes on with the files it left, and no other campaign uses them.
     """
 
-    def __init__(self, key: str, on_progress: Progress = lambda made, total: None) -> None:
+    def __init__(
+        self, key: str, on_progress: Progress = lambda made, total: None, at_least: int = 0
+    ) -> None:
+        """`at_least`: the length in bytes of what the campaign shows already."""
         self._key = key
+        self._at_least = at_least
+        self.length = at_least  # of the files stored last
         self._on_progress = on_progress
         self._stored: list[str] = []
 
@@ -67,14 +76,30 @@ class CopyStore:
 
         Takes about the time of reading every source and writing every copy once.
         """
-        by_source: dict[Source, set[int]] = {}
+        by_source: dict[Source, list[Copy]] = {}
         for copy in copies:
-            by_source.setdefault(copy.source, set()).add(copy.number)
+            by_source.setdefault(copy.source, []).append(copy)
         with tempfile.TemporaryDirectory() as folder:
             opened = [_Opened(source, Path(folder)) for source in by_source]
             lengths = list(_all(_Opened.prepare, opened))
-            length = max(lengths, default=0) + _CHUNK_FRAME + _LEAST_PADDING
-            return self._write(opened, by_source, length)
+            needed = max(lengths, default=0) + _CHUNK_FRAME + _LEAST_PADDING
+            self.length = max(needed, self._at_least)
+            return self._write(opened, by_source, self.length)
+
+    def lengthen(self, names: Iterable[str]) -> dict[str, str]:
+        """Store files that are shown already once more, at the present length; return new names."""
+
+        def store(name: str) -> tuple[str, str]:
+            seed = hashlib.sha256(f"{self._key}\n{name}\n{self.length}".encode()).digest()
+            longer = f"shown/{seed.hex()[:2]}/{seed.hex()}.png"
+            if not default_storage.exists(longer):
+                with default_storage.open(name) as file:
+                    content = padded(unpadded(bytes(file.read())), self.length, seed)
+                self._stored.append(longer)
+                default_storage.save(longer, ContentFile(content))
+            return name, longer
+
+        return dict(_all(store, names))
 
     def discard(self) -> None:
         """Remove what was stored, since the campaign did not open; what cannot be stays."""
@@ -83,16 +108,13 @@ class CopyStore:
                 default_storage.delete(self._stored.pop())
 
     def _write(
-        self, opened: Collection["_Opened"], by_source: dict[Source, set[int]], length: int
+        self, opened: Collection["_Opened"], by_source: dict[Source, list[Copy]], length: int
     ) -> dict[Copy, str]:
-        total = sum(len(numbers) for numbers in by_source.values())
+        total = sum(len(each) for each in by_source.values())
         names: dict[Copy, str] = {}
 
         def write(each: _Opened) -> dict[Copy, str]:
-            return {
-                copy: self._save(copy, each, length)
-                for copy in (Copy(each.source, number) for number in by_source[each.source])
-            }
+            return {copy: self._save(copy, each, length) for copy in by_source[each.source]}
 
         for made in _all(write, opened):
             names |= made
@@ -120,6 +142,17 @@ def padded(png: bytes, length: int, seed: bytes) -> bytes:
     body = _CHUNK + generator.bytes(count)
     chunk = struct.pack(">I", count) + body + struct.pack(">I", zlib.crc32(body))
     return png[: -len(_END)] + chunk + _END
+
+
+def unpadded(png: bytes) -> bytes:
+    """Return the PNG without the chunk that `padded` put in; one without it as it is."""
+    place = 8  # behind the signature
+    while place + _CHUNK_FRAME <= len(png):
+        length = int.from_bytes(png[place : place + 4], "big") + _CHUNK_FRAME
+        if png[place + 4 : place + 8] == _CHUNK:
+            return png[:place] + png[place + length :]
+        place += length
+    return png
 
 
 class _Opened:

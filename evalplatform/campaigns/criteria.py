@@ -1,108 +1,318 @@
-"""The criteria we ship: the question annotators read, and whether they see the prompt."""
+"""The criteria we ship: what annotators are asked, in every form it can be asked.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+A criterion is one definition here: adding one touches this file alone. A researcher's own stand in
+the campaign's rules file (`[[criteria]]`, docs/campaign-rules.md) and need no code at all.
+"""
 
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
 from django.utils.translation import gettext_noop
 
+from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Criterion
 from evalplatform.core.errors import BadInputError
 
 
 @dataclass(frozen=True)
+class Wording:
+    """What annotators read; stored in English, translated when shown."""
+
+    question: str
+    instructions: str = ""
+
+
+@dataclass(frozen=True)
 class CriterionDefinition:
-    """A criterion before it belongs to a campaign."""
+    """A criterion before it belongs to a campaign.
 
-    kind: str
-    question: str  # stored in English; translated when shown
-    instructions: dict[str, Promise]  # by the answers offered
+    Attributes:
+        wording: by form; the criterion can be asked in these forms.
+        gold: how sets of known grades are made for it (`Criterion.Gold`), or "" where none can.
+    """
+
+    slug: str
+    label: str
+    wording: Mapping[str, Wording]
     shows_prompt: bool
-
-
-_APPEAL = _(
-    "Judge how each image looks as a whole: its colours, shapes, textures and composition. "
-    "Choose a tie only when you truly like both the same."
-)
-_APPEAL_FOUR = _(
-    "Judge how each image looks as a whole: its colours, shapes, textures and composition. "
-    "Choose both or neither only when you truly like them the same."
-)
-_FAITHFULNESS = _(
-    "Leave beauty aside and judge only how well each image shows what the description says. "
-    "Choose a tie when both match equally well, or equally badly."
-)
-_FAITHFULNESS_FOUR = _(
-    "Leave beauty aside and judge only how well each image shows what the description says. "
-    "Choose both when both match it equally well, neither when neither does."
-)
-
-CRITERIA = {
-    definition.kind: definition
-    for definition in (
-        CriterionDefinition(
-            kind=Criterion.Kind.VISUAL_APPEAL,
-            question=gettext_noop("Which image is more visually appealing?"),
-            instructions={
-                Criterion.Answers.A_B_TIE: _APPEAL,
-                Criterion.Answers.A_B_BOTH_NEITHER: _APPEAL_FOUR,
-            },
-            shows_prompt=False,
-        ),
-        CriterionDefinition(
-            kind=Criterion.Kind.TEXT_FAITHFULNESS,
-            question=gettext_noop("Which image matches the description better?"),
-            instructions={
-                Criterion.Answers.A_B_TIE: _FAITHFULNESS,
-                Criterion.Answers.A_B_BOTH_NEITHER: _FAITHFULNESS_FOUR,
-            },
-            shows_prompt=True,
-        ),
-    )
-}
+    gold: str
 
 
 @dataclass(frozen=True)
 class CriterionPlan:
-    """What a campaign asks under one criterion: of how many annotators, with which answers."""
+    """One criterion as a campaign asks it: in which words and form, and of how many annotators."""
 
-    kind: str
+    slug: str
+    label: str
+    question: str
+    instructions: str
+    shows_prompt: bool
+    form: str = "pair"
     k: int = 5
-    answers: str = Criterion.Answers.A_B_TIE
+    heads: tuple[str, ...] = ()
+    gold: str = Criterion.Gold.NONE
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise BadInputError(f"k = {self.k} annotators per item; give at least 1 (usual: 5).")
+
+
+_APPEAL_PAIR = gettext_noop("Which image is more visually appealing?")
+_FAITHFUL_PAIR = gettext_noop("Which image matches the description better?")
+
+_SHIPPED = (
+    CriterionDefinition(
+        slug="visual_appeal",
+        label="Visual appeal",
+        shows_prompt=False,
+        gold=Criterion.Gold.DAMAGED_COPY,
+        wording={
+            "pair": Wording(
+                _APPEAL_PAIR,
+                gettext_noop(
+                    "Judge how each image looks as a whole: its colours, shapes, textures and "
+                    "composition. Choose a tie only when you truly like both the same."
+                ),
+            ),
+            "pair_both_neither": Wording(
+                _APPEAL_PAIR,
+                gettext_noop(
+                    "Judge how each image looks as a whole: its colours, shapes, textures and "
+                    "composition. Choose both or neither only when you truly like them the same."
+                ),
+            ),
+            "ranking": Wording(
+                gettext_noop("Rank the images by visual appeal, the most appealing first."),
+                gettext_noop(
+                    "Judge how each image looks as a whole: its colours, shapes, textures and "
+                    "composition. Give two the same place only when you truly like them the same."
+                ),
+            ),
+            "rating": Wording(
+                gettext_noop("How visually appealing is this image?"),
+                gettext_noop(
+                    "Judge how it looks as a whole: its colours, shapes, textures and composition. "
+                    "5 is excellent, 1 is bad."
+                ),
+            ),
+            "keep_reject": Wording(
+                gettext_noop("Is this image exceptionally appealing?"),
+                gettext_noop(
+                    "Keep it only if it looks excellent as a whole: colours, light, composition, "
+                    "focus. Choose unsure when you cannot decide."
+                ),
+            ),
+        },
+    ),
+    CriterionDefinition(
+        slug="text_faithfulness",
+        label="Text faithfulness",
+        shows_prompt=True,
+        gold=Criterion.Gold.OTHER_PROMPT,
+        wording={
+            "pair": Wording(
+                _FAITHFUL_PAIR,
+                gettext_noop(
+                    "Leave beauty aside and judge only how well each image shows what the "
+                    "description says. Choose a tie when both match equally well, or equally badly."
+                ),
+            ),
+            "pair_both_neither": Wording(
+                _FAITHFUL_PAIR,
+                gettext_noop(
+                    "Leave beauty aside and judge only how well each image shows what the "
+                    "description says. Choose both when both match it equally well, neither when "
+                    "neither does."
+                ),
+            ),
+            "ranking": Wording(
+                gettext_noop("Rank the images by how well they match the description, best first."),
+                gettext_noop(
+                    "Leave beauty aside and judge only how well each image shows what the "
+                    "description says. Give the same place to images that match equally well."
+                ),
+            ),
+            "rating": Wording(
+                gettext_noop("How well does this image match the description?"),
+                gettext_noop(
+                    "Leave beauty aside. 5: it shows everything that the description says. "
+                    "1: it shows something else."
+                ),
+            ),
+            "keep_reject": Wording(
+                gettext_noop("Does this image show what the description says?"),
+                gettext_noop("Leave beauty aside. Choose unsure when you cannot decide."),
+            ),
+        },
+    ),
+    CriterionDefinition(
+        slug="overall_preference",
+        label="Overall preference",
+        shows_prompt=True,
+        gold=Criterion.Gold.OTHER_PROMPT,
+        wording={
+            "pair": Wording(
+                gettext_noop("Which image do you prefer for this description?"),
+                gettext_noop(
+                    "Weigh everything: how it looks and how well it shows what the description "
+                    "says. Choose a tie only when you truly cannot choose."
+                ),
+            ),
+            "ranking": Wording(
+                gettext_noop("Rank the images by how much you prefer them, best first."),
+                gettext_noop(
+                    "Weigh everything: how it looks and how well it shows what the description "
+                    "says."
+                ),
+            ),
+        },
+    ),
+    CriterionDefinition(
+        slug="attribute_binding",
+        label="Attribute binding",
+        shows_prompt=True,
+        gold=Criterion.Gold.OTHER_PROMPT,
+        wording={
+            "pair": Wording(
+                gettext_noop("In which image do the things have the described properties?"),
+                gettext_noop(
+                    "Judge only whether each thing has the colour, shape and texture that the "
+                    "description gives it. Choose a tie when both are equally right or wrong."
+                ),
+            ),
+            "ranking": Wording(
+                gettext_noop("Rank the images by whether things have the described properties."),
+                gettext_noop(
+                    "Judge only whether each thing has the colour, shape and texture that the "
+                    "description gives it."
+                ),
+            ),
+        },
+    ),
+    CriterionDefinition(
+        slug="spatial_relationship",
+        label="Spatial relationship",
+        shows_prompt=True,
+        gold=Criterion.Gold.OTHER_PROMPT,
+        wording={
+            "pair": Wording(
+                gettext_noop("In which image do the things stand as described?"),
+                gettext_noop(
+                    "Judge only where things are: left or right of, above, below, on, next to each "
+                    "other. Choose a tie when both are equally right or wrong."
+                ),
+            ),
+            "ranking": Wording(
+                gettext_noop("Rank the images by whether things stand as described, best first."),
+                gettext_noop(
+                    "Judge only where things are: left or right of, above, below, on, next to each "
+                    "other."
+                ),
+            ),
+        },
+    ),
+    CriterionDefinition(
+        slug="non_spatial_relationship",
+        label="Non-spatial relationship",
+        shows_prompt=True,
+        gold=Criterion.Gold.OTHER_PROMPT,
+        wording={
+            "pair": Wording(
+                gettext_noop("In which image do the things do what is described?"),
+                gettext_noop(
+                    "Judge only what things do with each other: hold, wear, watch, speak to. "
+                    "Choose a tie when both are equally right or wrong."
+                ),
+            ),
+            "ranking": Wording(
+                gettext_noop("Rank the images by whether things do what is described, best first."),
+                gettext_noop(
+                    "Judge only what things do with each other: hold, wear, watch, speak to."
+                ),
+            ),
+        },
+    ),
+)
+CRITERIA = {definition.slug: definition for definition in _SHIPPED}
+
+
+def plan_criterion(slug: str, k: int = 5, form: str = "pair") -> CriterionPlan:
+    """Return the plan of a shipped criterion.
+
+    Raises `BadInputError` for an unknown criterion or form, and for one that has no words in it.
+    """
+    form_named(form)
+    definition = CRITERIA.get(slug)
+    if definition is None:
+        raise BadInputError(
+            f"no criterion {slug!r}; shipped are {', '.join(CRITERIA)}; your own stand under "
+            "[[criteria]] in the rules file."
+        )
+    if form not in definition.wording:
+        raise BadInputError(
+            f"{slug!r} cannot be asked as {form!r}; it can as {', '.join(definition.wording)}. "
+            "Write it under [[criteria]] in the rules file to ask it in your own words."
+        )
+    words = definition.wording[form]
+    return CriterionPlan(
+        slug=slug,
+        label=definition.label,
+        question=words.question,
+        instructions=words.instructions,
+        shows_prompt=definition.shows_prompt,
+        form=form,
+        k=k,
+        gold=definition.gold,
+    )
+
+
+def plan_criteria(slugs: Sequence[str], k: int, form: str = "pair") -> list[CriterionPlan]:
+    """Return plans of these criteria, in this order, with k annotators each."""
+    return [plan_criterion(slug, k, form) for slug in slugs]
 
 
 # `emu` is how Emu was evaluated (Dai et al. 2023, section 4.1); `default` asks five annotators
-# under both criteria.
+# under both criteria; `diffusion-dpo` asks three questions, as Wallace et al. 2023 (section 5.1);
+# `composition` the aspects of T2I-CompBench (Huang et al. 2023) beside appeal, as IterComp does.
 PRESETS: dict[str, tuple[CriterionPlan, ...]] = {
-    "default": (
-        CriterionPlan(Criterion.Kind.VISUAL_APPEAL),
-        CriterionPlan(Criterion.Kind.TEXT_FAITHFULNESS),
-    ),
+    "default": (plan_criterion("visual_appeal"), plan_criterion("text_faithfulness")),
     "emu": (
-        CriterionPlan(Criterion.Kind.VISUAL_APPEAL),
-        CriterionPlan(
-            Criterion.Kind.TEXT_FAITHFULNESS, k=3, answers=Criterion.Answers.A_B_BOTH_NEITHER
-        ),
+        plan_criterion("visual_appeal"),
+        plan_criterion("text_faithfulness", k=3, form="pair_both_neither"),
+    ),
+    "diffusion-dpo": (
+        plan_criterion("visual_appeal"),
+        plan_criterion("overall_preference"),
+        plan_criterion("text_faithfulness"),
+    ),
+    "composition": (
+        plan_criterion("visual_appeal"),
+        plan_criterion("attribute_binding"),
+        plan_criterion("spatial_relationship"),
+        plan_criterion("non_spatial_relationship"),
     ),
 }
 
 
-def plan_criteria(kinds: Sequence[str], k: int) -> list[CriterionPlan]:
-    """Return plans of these kinds, in this order, with k annotators and three answers each."""
-    return [CriterionPlan(kind, k) for kind in kinds]
-
-
 def check_plans(plans: Sequence[CriterionPlan]) -> None:
-    """Raise `BadInputError` for unknown or repeated criteria, none at all, or k below 1."""
-    kinds = [plan.kind for plan in plans]
-    if not kinds or len(set(kinds)) != len(kinds) or not set(kinds) <= set(CRITERIA):
-        raise BadInputError(
-            f"criteria {', '.join(kinds) or 'missing'}; give each of {', '.join(CRITERIA)} at "
-            "most once."
-        )
-    for plan in plans:
-        if plan.k < 1:
-            raise BadInputError(
-                f"k = {plan.k} annotators per comparison; give at least 1 (usual: 5)."
-            )
+    """Raise `BadInputError` for repeated criteria, or none at all."""
+    slugs = [plan.slug for plan in plans]
+    if not slugs:
+        raise BadInputError(f"no criterion; give some of {', '.join(CRITERIA)}.")
+    twice = sorted({slug for slug in slugs if slugs.count(slug) > 1})
+    if twice:
+        raise BadInputError(f"criterion {twice[0]!r} is taken twice; give each of its slugs once.")
+
+
+def in_form(plans: Sequence[CriterionPlan], form: str) -> list[CriterionPlan]:
+    """Return the same criteria, each in the words of another form.
+
+    A researcher's own keeps its words. Raises `BadInputError` where a shipped one has none in it.
+    """
+    form_named(form)
+    return [
+        plan_criterion(plan.slug, plan.k, form)
+        if plan.slug in CRITERIA
+        else replace(plan, form=form)
+        for plan in plans
+    ]

@@ -1,28 +1,30 @@
-"""The size at which a comparison is shown: one for both images, whatever made them.
+"""The size at which a set is shown: one for all its images, whatever made them.
 
-Where their sizes differ, the size would tell which checkpoint made which: the larger in area is
-then shown as a copy of the smaller one's size. What is stored for annotators: copies.py.
+Where their sizes differ, the size would tell which arm made which: what is larger in area is then
+shown as a copy of the smallest one's size. What is stored for annotators: copies.py.
 """
+
+from collections.abc import Sequence
 
 from django.core.files.storage import default_storage
 from PIL import Image, ImageOps
 
-from evalplatform.generation.models import Sample
+from evalplatform.campaigns.models import Picture
 
 GREY = (128, 128, 128)
 Size = tuple[int, int]
 
 
-def shown_size(sample_a: Sample, sample_b: Sample) -> Size:
-    """Return the (width, height) at which a pair of samples is shown: the smaller one's."""
-    return min((size_of(sample_a), size_of(sample_b)), key=lambda size: size[0] * size[1])
+def shown_size(samples: Sequence[Picture]) -> Size:
+    """Return the (width, height) at which these are shown together: the smallest one's."""
+    return min((size_of(each) for each in samples), key=lambda size: size[0] * size[1])
 
 
-def size_of(sample: Sample) -> Size:
+def size_of(sample: Picture) -> Size:
     return int(sample.width or 1), int(sample.height or 1)
 
 
-def open_sample(sample: Sample, size: Size) -> Image.Image:
+def open_sample(sample: Picture, size: Size) -> Image.Image:
     """Return a sample's image as it is shown at this size."""
     return open_stored(sample.image, size)
 

@@ -1,18 +1,28 @@
-"""Campaigns: a frozen protocol, its criteria and its comparisons."""
+"""Campaigns: a frozen protocol, its arms and criteria, and the sets of images to be judged."""
 
 import secrets
 import uuid
+from string import ascii_uppercase
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.functional import cached_property
 
 from evalplatform.accounts.models import User
+from evalplatform.campaigns.forms import FORMS, Form, form_named
 from evalplatform.campaigns.rules import Rules, parse_rules
 from evalplatform.checkpoints.models import Checkpoint
-from evalplatform.generation.models import SafetyDetector, Sample, SamplerSettings
+from evalplatform.generation.models import Sample, SamplerSettings
+from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.promptsets.models import Prompt, PromptSet
+from evalplatform.safety.models import SafetyDetector
+
+# An image of an arm: both kinds bear prompt, seed, image, image_sha256, pixels_sha256, width,
+# height and is_constant.
+Picture = Sample | CollectedImage
 
 
 def new_invitation() -> str:
@@ -21,7 +31,7 @@ def new_invitation() -> str:
 
 
 class Campaign(models.Model):
-    """Which of two checkpoints do people prefer? Frozen when it opens."""
+    """Which of its arms do people prefer, and by how much? Frozen when it opens."""
 
     class Status(models.TextChoices):
         DRAFT = "draft", "Draft"
@@ -36,13 +46,17 @@ class Campaign(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     # The protocol.
-    checkpoint_a = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="as_a")
-    checkpoint_b = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="as_b")
+    design = models.CharField(
+        max_length=120, default="all-pairs", help_text="Who meets whom; see campaigns.designs."
+    )
     prompt_sets = models.ManyToManyField(PromptSet, related_name="campaigns")
     settings = models.ForeignKey(SamplerSettings, on_delete=models.PROTECT)
     seed = models.PositiveBigIntegerField()
     prompts_per_set = models.PositiveIntegerField(
         null=True, blank=True, help_text="Size of a seeded random subset; null takes every prompt."
+    )
+    images_per_prompt = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1)], help_text="Seeds of each arm and prompt."
     )
     lease_seconds = models.PositiveIntegerField()
     rules = models.JSONField(default=dict, blank=True, help_text="See campaigns.rules.")
@@ -52,14 +66,17 @@ class Campaign(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="+",
-        help_text="Whose scores decided which pairs were filtered; set at opening.",
+        help_text="Whose scores decided which images were withheld; set at opening.",
+    )
+    sets_left_out = models.PositiveIntegerField(
+        default=0, help_text="Sets that hold an image that was withheld."
     )
     protocol = models.JSONField(null=True, blank=True, help_text="As frozen at opening.")
     protocol_sha256 = models.CharField(max_length=64, blank=True)
 
     # How run_eval goes on; no part of the protocol.
     gold_file = models.CharField(
-        max_length=1000, blank=True, help_text="Whose gold pairs are taken before it opens."
+        max_length=1000, blank=True, help_text="Whose gold is taken before it opens."
     )
     opens_when_ready = models.BooleanField(
         default=True, help_text="Whether run_eval opens it once all samples are there."
@@ -70,20 +87,21 @@ class Campaign(models.Model):
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     # Counted once at opening, so that an annotator's progress needs no counting.
-    comparison_count = models.PositiveIntegerField(default=0)
+    item_count = models.PositiveIntegerField(default=0)
+    imported_from = models.JSONField(
+        null=True, blank=True, help_text="Of votes cast elsewhere: file, hash, rows; null: ours."
+    )
     outline = models.JSONField(
         default=list,
         blank=True,
-        help_text="The walk, criterion by criterion: [its id, where it ends, hidden gold pairs].",
+        help_text="The walk, criterion by criterion: [its id, where it ends, hidden gold].",
     )
 
     class Meta:
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(
-                condition=~Q(checkpoint_a=F("checkpoint_b")),
-                name="campaign_two_checkpoints",
-                violation_error_message="A checkpoint cannot be compared with itself.",
+                condition=Q(images_per_prompt__gte=1), name="campaign_images_per_prompt"
             ),
             models.CheckConstraint(
                 name="campaign_open_is_frozen",
@@ -112,25 +130,118 @@ class Campaign(models.Model):
         """The rules as typed values."""
         return parse_rules(self.rules)
 
+    @cached_property
+    def contenders(self) -> list["Arm"]:
+        """The arms by place, read once."""
+        return list(self.arms.select_related("checkpoint", "collection"))
+
+    @property
+    def is_duel(self) -> bool:
+        """Whether exactly two arms meet: then results are win, tie and lose of the first."""
+        return len(self.contenders) == 2
+
+
+class Arm(models.Model):
+    """One contender of a campaign: whoever or whatever made a part of its images."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="arms")
+    place = models.PositiveSmallIntegerField(help_text="0 is A, 1 is B, and so on.")
+    checkpoint = models.ForeignKey(
+        Checkpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="arms"
+    )
+    collection = models.ForeignKey(
+        ImageCollection, null=True, blank=True, on_delete=models.PROTECT, related_name="arms"
+    )
+    model = models.CharField(
+        max_length=200, blank=True, help_text="Where votes were imported: what made its images."
+    )
+    joined_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it joined a campaign that was open already."
+    )
+
+    class Meta:
+        ordering = ["campaign", "place"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "place"], name="arm_unique_place"),
+            models.UniqueConstraint(
+                fields=["campaign", "checkpoint"],
+                name="arm_once",
+                violation_error_message="A checkpoint cannot be compared with itself.",
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "collection"],
+                name="arm_collection_once",
+                violation_error_message="A collection cannot be compared with itself.",
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "model"], condition=~Q(model=""), name="arm_model_once"
+            ),
+            models.CheckConstraint(
+                name="arm_is_one_thing",
+                condition=Q(checkpoint__isnull=False, collection__isnull=True, model="")
+                | Q(checkpoint__isnull=True, collection__isnull=False, model="")
+                | (Q(checkpoint__isnull=True, collection__isnull=True) & ~Q(model="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.maker.name if self.maker else self.model
+
+    @property
+    def maker(self) -> Checkpoint | ImageCollection | None:
+        """Where its images come from; None where only votes on them are known."""
+        return self.checkpoint or self.collection
+
+    @property
+    def letter(self) -> str:
+        """A for the first arm, Z for the 26th, then AA."""
+        return arm_letter(self.place)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what made its images, or of the images that were brought; else empty."""
+        return self.maker.sha256 if self.maker else ""
+
+
+def arm_letter(place: int) -> str:
+    """Return A for place 0, Z for 25, AA for 26."""
+    more, last = divmod(place, len(ascii_uppercase))
+    return (arm_letter(more - 1) if more else "") + ascii_uppercase[last]
+
 
 class Criterion(models.Model):
-    """What annotators judge, and how many of them judge each comparison."""
+    """What annotators judge, in which form, and how many of them judge each item."""
 
-    class Kind(models.TextChoices):
-        VISUAL_APPEAL = "visual_appeal", "Visual appeal"
-        TEXT_FAITHFULNESS = "text_faithfulness", "Text faithfulness"
+    class Gold(models.TextChoices):
+        """How a set of known grades is made for it from the campaign's own images."""
 
-    class Answers(models.TextChoices):
-        A_B_TIE = "a_b_tie", "A, B or tie"
-        A_B_BOTH_NEITHER = "a_b_both_neither", "A, B, both or neither; the last two are ties"
+        DAMAGED_COPY = "damaged_copy", "An image against a spoilt copy of itself"
+        OTHER_PROMPT = "other_prompt", "An image against that of another prompt"
+        NONE = "", "None can be made"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="criteria")
-    kind = models.CharField(max_length=40, choices=Kind.choices)
+    slug = models.SlugField(max_length=40)
+    label = models.CharField(max_length=80)
     question = models.TextField()
+    instructions = models.TextField(blank=True)
     shows_prompt = models.BooleanField()
-    answers = models.CharField(max_length=20, choices=Answers.choices, default=Answers.A_B_TIE)
+    form = models.CharField(
+        max_length=20, choices=[(form.name, form.label) for form in FORMS.values()]
+    )
+    heads = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        blank=True,
+        help_text="What may be marked beside an answer: the guideline's heads.",
+    )
+    gold = models.CharField(max_length=20, choices=Gold.choices, default=Gold.NONE, blank=True)
     k = models.PositiveIntegerField(
-        help_text="Annotators per comparison.", validators=[MinValueValidator(1)]
+        help_text="Annotators per item.", validators=[MinValueValidator(1)]
     )
     position = models.PositiveIntegerField(help_text="Order in which annotators meet it.")
 
@@ -138,147 +249,236 @@ class Criterion(models.Model):
         verbose_name_plural = "criteria"
         ordering = ["campaign", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["campaign", "kind"], name="criterion_unique_kind"),
+            models.UniqueConstraint(fields=["campaign", "slug"], name="criterion_unique_slug"),
             models.UniqueConstraint(fields=["campaign", "position"], name="criterion_unique_place"),
             models.CheckConstraint(condition=Q(k__gte=1), name="criterion_k_at_least_one"),
             models.CheckConstraint(
-                condition=~Q(kind="visual_appeal", shows_prompt=True),
+                condition=Q(form__in=list(FORMS)), name="criterion_form_is_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(slug="visual_appeal", shows_prompt=True),
                 name="criterion_appeal_hides_prompt",
             ),
         ]
 
     def __str__(self) -> str:
-        return self.get_kind_display()
+        return self.label
+
+    @property
+    def shape(self) -> Form:
+        """Its form."""
+        return form_named(self.form)
 
 
-class Comparison(models.Model):
-    """Two samples of one prompt, to be judged on one criterion."""
+class ImageSetQuerySet(models.QuerySet["ImageSet"]):
+    def main(self) -> "ImageSetQuerySet":
+        """Only what the campaign asks, no gold."""
+        return self.filter(purpose=ImageSet.Purpose.MAIN)
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="comparisons")
-    criterion = models.ForeignKey(Criterion, on_delete=models.CASCADE, related_name="comparisons")
-    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT)
-    sample_a = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
-    sample_b = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
-    # What annotators are shown: copies of the samples, all of one size and one length
-    # (campaigns/images.py).
-    image_a = models.CharField(max_length=200, help_text="Name in object storage.")
-    image_b = models.CharField(max_length=200, help_text="Name in object storage.")
-    # What is shown where the comparison comes a second time: the same pixels in other bytes.
-    repeat_image_a = models.CharField(max_length=200, blank=True, help_text="None: never again.")
-    repeat_image_b = models.CharField(max_length=200, blank=True)
-    position = models.PositiveIntegerField(help_text="Seeded random order in the campaign.")
-
-    class Meta:
-        ordering = ["campaign", "position"]
-        constraints = [
-            models.CheckConstraint(
-                condition=~Q(sample_a=F("sample_b")), name="comparison_two_samples"
-            ),
-            models.UniqueConstraint(
-                fields=["campaign", "criterion", "sample_a", "sample_b"],
-                name="comparison_unique_pair",
-            ),
-            models.UniqueConstraint(
-                fields=["campaign", "position"], name="comparison_unique_position"
-            ),
-            models.CheckConstraint(
-                name="comparison_repeats_both_images_or_none",
-                condition=Q(repeat_image_a="", repeat_image_b="")
-                | (~Q(repeat_image_a="") & ~Q(repeat_image_b="")),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.campaign} #{self.position}"
+    def gold(self) -> "ImageSetQuerySet":
+        """Only sets whose grades are known."""
+        return self.exclude(purpose=ImageSet.Purpose.MAIN)
 
 
-class FilteredPair(models.Model):
-    """Two samples of one prompt that no annotator sees, since one or both score as unsafe.
+class ImageSet(models.Model):
+    """Images that are judged together; stored once, for every criterion that asks about them.
 
-    The database refuses a comparison of a filtered prompt, and to change one (migration 0003).
+    A set whose grades are known is gold: it teaches, qualifies and checks annotators.
     """
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="filtered_pairs")
-    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT)
-    sample_a = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
-    sample_b = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="+")
-    detector = models.ForeignKey(SafetyDetector, on_delete=models.PROTECT, related_name="+")
-    score_a = models.FloatField(help_text="0 to 1.")
-    score_b = models.FloatField(help_text="0 to 1.")
-    threshold = models.FloatField(help_text="From this score on an image is unsafe.")
-
-    class Meta:
-        ordering = ["campaign", "pk"]
-        constraints = [
-            models.UniqueConstraint(fields=["campaign", "prompt"], name="filtered_pair_unique"),
-            models.CheckConstraint(
-                condition=~Q(sample_a=F("sample_b")), name="filtered_pair_two_samples"
-            ),
-            models.CheckConstraint(
-                name="filtered_pair_shares",
-                condition=Q(score_a__range=(0, 1), score_b__range=(0, 1))
-                & Q(threshold__gt=0, threshold__lte=1),
-            ),
-            models.CheckConstraint(
-                name="filtered_pair_has_a_reason",
-                condition=Q(score_a__gte=F("threshold")) | Q(score_b__gte=F("threshold")),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.campaign}: {self.prompt} filtered ({self.sides})"
-
-    @property
-    def unsafe_a(self) -> bool:
-        return self.score_a >= self.threshold
-
-    @property
-    def unsafe_b(self) -> bool:
-        return self.score_b >= self.threshold
-
-    @property
-    def sides(self) -> str:
-        """Whose image is unsafe: "A", "B" or "both"."""
-        if self.unsafe_a and self.unsafe_b:
-            return "both"
-        return "A" if self.unsafe_a else "B"
-
-    @property
-    def unsafe_samples(self) -> list[Sample]:
-        judged = ((self.sample_a, self.unsafe_a), (self.sample_b, self.unsafe_b))
-        return [sample for sample, is_unsafe in judged if is_unsafe]
-
-
-class GoldPair(models.Model):
-    """Two images of which one is clearly better: to teach, to qualify and to check annotators."""
-
     class Purpose(models.TextChoices):
+        MAIN = "main", "What the campaign asks"
         EXAMPLE = "example", "Shown with its answer before consent"
-        QUALIFICATION = "qualification", "Judged before the first pair"
+        QUALIFICATION = "qualification", "Judged before the first item"
         CHECK = "check", "Mixed in unseen"
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="gold_pairs")
-    criterion = models.ForeignKey(Criterion, on_delete=models.CASCADE, related_name="gold_pairs")
-    purpose = models.CharField(max_length=16, choices=Purpose.choices)
-    position = models.PositiveIntegerField()
-    prompt_text = models.TextField(blank=True)
-    better_image = models.CharField(max_length=200, help_text="Name in object storage.")
-    worse_image = models.CharField(max_length=200, help_text="Name in object storage.")
-    why = models.TextField(help_text="Why the better one is better, as an example says it.")
-    origin = models.JSONField(help_text="How the pair came about.")
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="image_sets")
+    purpose = models.CharField(max_length=16, choices=Purpose.choices, default=Purpose.MAIN)
+    criterion = models.ForeignKey(
+        Criterion,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="gold_sets",
+        help_text="Of gold: the one criterion under which its grades are known.",
+    )
+    position = models.PositiveIntegerField(help_text="Among those of its purpose and criterion.")
+    prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.PROTECT)
+    prompt_text = models.TextField(blank=True, help_text="As it is shown, where it is.")
+    expected = ArrayField(
+        models.SmallIntegerField(),
+        null=True,
+        blank=True,
+        help_text="Of gold: its grades, by place.",
+    )
+    why = models.TextField(blank=True, help_text="Why these are its grades, as an example says it.")
+    origin = models.JSONField(default=dict, blank=True, help_text="How gold came about.")
+    public_id = models.UUIDField(
+        default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False
+    )
+
+    objects = ImageSetQuerySet.as_manager()
 
     class Meta:
         ordering = ["campaign", "criterion", "purpose", "position"]
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign", "criterion", "purpose", "position"],
-                name="gold_pair_unique_place",
+                name="image_set_unique_place",
+                nulls_distinct=False,
             ),
             models.CheckConstraint(
-                condition=~Q(better_image=F("worse_image")), name="gold_pair_two_images"
+                name="image_set_is_gold_or_not",
+                condition=Q(
+                    purpose="main", criterion__isnull=True, expected__isnull=True,
+                    prompt__isnull=False,
+                )
+                | (~Q(purpose="main") & Q(criterion__isnull=False, expected__isnull=False)),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.campaign} {self.purpose} #{self.position}"
+
+    @property
+    def files(self) -> list[str]:
+        """The stored images by place, as they are shown first."""
+        return [image.copies[0] for image in self.images.all()]
+
+
+class ShownImage(models.Model):
+    """One image of a set, and the files by which annotators are shown it.
+
+    Files of one campaign are all of one length, and each is shown in one context: under one
+    criterion, or where an item comes a second time (`Item.copy`). The same file twice would tell a
+    browser's owner what came before.
+    """
+
+    image_set = models.ForeignKey(ImageSet, on_delete=models.CASCADE, related_name="images")
+    place = models.PositiveSmallIntegerField()
+    arm = models.ForeignKey(
+        Arm, null=True, blank=True, on_delete=models.PROTECT, related_name="images"
+    )
+    sample = models.ForeignKey(
+        Sample, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    collected = models.ForeignKey(
+        CollectedImage, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    copies = ArrayField(
+        models.CharField(max_length=200, blank=True), help_text="Names in object storage."
+    )
+
+    class Meta:
+        ordering = ["image_set", "place"]
+        constraints = [
+            models.UniqueConstraint(fields=["image_set", "place"], name="shown_image_unique_place"),
+            models.UniqueConstraint(fields=["image_set", "arm"], name="shown_image_arm_once"),
+            models.CheckConstraint(condition=Q(copies__len__gte=1), name="shown_image_has_a_file"),
+            models.CheckConstraint(
+                name="shown_image_is_its_arms",
+                condition=Q(arm__isnull=True, sample__isnull=True, collected__isnull=True)
+                | Q(arm__isnull=False, sample__isnull=False, collected__isnull=True)
+                | Q(arm__isnull=False, sample__isnull=True, collected__isnull=False)
+                # Votes that were imported speak of images that are not here.
+                | Q(arm__isnull=False, sample__isnull=True, collected__isnull=True, copies=[""]),
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.campaign} {self.purpose} #{self.position}"
+        return f"{self.image_set} {self.place}"
+
+    @property
+    def picture(self) -> Picture | None:
+        """The image of its arm, as it was made or brought; None for gold."""
+        return self.sample or self.collected
+
+
+class ItemQuerySet(models.QuerySet["Item"]):
+    def main(self) -> "ItemQuerySet":
+        """Only what the campaign asks, no gold."""
+        return self.filter(position__isnull=False)
+
+
+class Item(models.Model):
+    """A set of images under one criterion: what annotators are given and statistics count."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="items")
+    criterion = models.ForeignKey(Criterion, on_delete=models.CASCADE, related_name="items")
+    image_set = models.ForeignKey(ImageSet, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seeded random order in the campaign; null: gold."
+    )
+    copy = models.PositiveSmallIntegerField(
+        default=0, help_text="Which of its images' files are shown."
+    )
+    repeatable = models.BooleanField(
+        default=False, help_text="Whether there are files (copy + 1) to show it a second time."
+    )
+
+    objects = ItemQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["campaign", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["image_set", "criterion"], name="item_unique"),
+            models.UniqueConstraint(fields=["campaign", "position"], name="item_unique_position"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} #{self.position}"
+
+
+class Withheld(models.Model):
+    """An image that no annotator of a campaign sees, since it scores as unsafe.
+
+    The database refuses to show one, and to change a row (`campaigns/sql/withheld.sql`).
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="withheld")
+    arm = models.ForeignKey(Arm, on_delete=models.PROTECT, related_name="withheld")
+    sample = models.ForeignKey(
+        Sample, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    collected = models.ForeignKey(
+        CollectedImage, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    number = models.PositiveSmallIntegerField(
+        default=0, help_text="Which of its arm's images of the prompt, from 0."
+    )
+    detector = models.ForeignKey(SafetyDetector, on_delete=models.PROTECT, related_name="+")
+    score = models.FloatField(help_text="0 to 1.")
+    threshold = models.FloatField(help_text="From this score on an image is unsafe.")
+
+    class Meta:
+        ordering = ["campaign", "pk"]
+        verbose_name_plural = "withheld images"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "sample", "collected"],
+                name="withheld_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                name="withheld_is_one_image",
+                condition=Q(sample__isnull=False, collected__isnull=True)
+                | Q(sample__isnull=True, collected__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="withheld_shares",
+                condition=Q(score__range=(0, 1)) & Q(threshold__gt=0, threshold__lte=1),
+            ),
+            models.CheckConstraint(
+                name="withheld_has_a_reason", condition=Q(score__gte=F("threshold"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign}: {self.picture} withheld"
+
+    @property
+    def picture(self) -> Picture:
+        """The image."""
+        picture = self.sample or self.collected
+        assert picture  # withheld_is_one_image
+        return picture

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from evalplatform.campaigns.forms import FORMS
 from evalplatform.core.errors import BadInputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -26,6 +27,13 @@ class SamePair(StrEnum):
     UNRESTRICTED = "unrestricted"
 
 
+class Start(StrEnum):
+    """Where an annotator begins in the order of a criterion's items."""
+
+    OWN = "own"  # a seeded place of their own, from which they walk round
+    FIRST = "first"  # everybody at the first: items are finished one after another
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +42,7 @@ class AnnotationRules(_Section):
     """What an annotator meets."""
 
     same_pair: SamePair = SamePair.CRITERIA_IN_ORDER
+    start: Start = Start.OWN
     undo_seconds: Count = Field(default=300, description="how long the last vote can be taken back")
     session_cap: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="most pairs one annotator judges"
@@ -115,6 +124,30 @@ class Question(_Section):
         return self
 
 
+class CriterionRules(_Section):
+    """A criterion of the researcher's own, or a shipped one in other words."""
+
+    slug: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    label: str = Field(default="", max_length=80, description="for reports; from the slug if empty")
+    question: str = Field(min_length=1, max_length=1000)
+    instructions: str = Field(default="", max_length=4000)
+    shows_prompt: bool
+    form: str = Field(default="pair", json_schema_extra={"accepted": list(FORMS)})
+    k: Annotated[int, Field(ge=1, le=1000)] = 5
+    heads: list[Annotated[str, Field(min_length=1, max_length=40)]] = []
+    gold: Literal["damaged_copy", "other_prompt", ""] = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "CriterionRules":
+        if self.form not in FORMS:
+            raise ValueError(f"no form {self.form!r}; accepted are {', '.join(FORMS)}")
+        if self.slug == "visual_appeal" and self.shows_prompt:
+            raise ValueError("visual_appeal hides the prompt; choose another slug to show it")
+        if len(set(self.heads)) != len(self.heads):
+            raise ValueError("two heads have the same name")
+        return self
+
+
 class CrowdRules(_Section):
     """Where a crowd platform's people are sent when they have finished."""
 
@@ -131,17 +164,21 @@ class Rules(_Section):
     safety: SafetyRules = SafetyRules()
     samples: SampleRules = SampleRules()
     questionnaire: list[Question] = []
+    criteria: list[CriterionRules] = []
 
     @model_validator(mode="after")
     def _consistent(self) -> "Rules":
+        slugs = [criterion.slug for criterion in self.criteria]
+        if len(set(slugs)) != len(slugs):
+            raise ValueError("two criteria have the same slug; give each its own")
         names = [question.name for question in self.questionnaire]
         if len(set(names)) != len(names):
             raise ValueError("two questions of the questionnaire have the same name")
         return self
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all rules; `safety` only where it is on, as before there was a filter."""
-        off = {"safety"} if self.safety.threshold is None else None
+        """Return what a campaign keeps: `safety` only where it is on; criteria are its own rows."""
+        off = {"criteria"} | ({"safety"} if self.safety.threshold is None else set())
         return self.model_dump(mode="json", exclude=off)
 
     def with_safety(self, threshold: float) -> "Rules":
@@ -150,7 +187,8 @@ class Rules(_Section):
             raise BadInputError(
                 "the rules file has a [safety] section and --safety was given too; keep one."
             )
-        return parse_rules(self.as_dict() | {"safety": {"threshold": threshold}}, "--safety")
+        safety = parse_rules({"safety": {"threshold": threshold}}, "--safety").safety
+        return self.model_copy(update={"safety": safety})
 
     def with_samples(self, **given: float | None) -> "Rules":
         """Return these rules with what is given (and not None) in their section `samples`."""

@@ -1,53 +1,77 @@
-"""The safety filter of a campaign: which sample pairs annotators may see, and which they never do.
+"""The safety filter of a campaign: which sets annotators may see, and which images they never do.
 
-A detector's scores are facts of samples (`generation.safety_models`); the decision is the
-campaign's: its rules name the detector and the threshold, both frozen with the protocol.
+A detector's scores are facts of samples (`safety.models`); the decision is the campaign's: its
+rules name the detector and the threshold, both frozen with the protocol.
 """
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.core.files.storage import default_storage
 
-from evalplatform.campaigns.models import Campaign, FilteredPair, GoldPair
+from evalplatform.campaigns.models import Arm, Campaign, ImageSet, Withheld
+from evalplatform.campaigns.selectors import (
+    ReadySet,
+    all_pictures,
+    planned_prompts,
+    whole_prompts,
+    whole_sets,
+)
 from evalplatform.core.errors import BadInputError
-from evalplatform.generation.models import SafetyDetector, Sample
-from evalplatform.generation.safety_selectors import covering_detector, scores_of, unchecked
+from evalplatform.generation.models import Sample
+from evalplatform.images.models import CollectedImage
+from evalplatform.safety.models import SafetyDetector
+from evalplatform.safety.selectors import covering_detector, scores_of, unchecked
 
-SamplePair = tuple[Sample, Sample]  # of checkpoint A and B, of one prompt
+Pattern = tuple[int, ...]  # places of the arms whose image of one prompt is withheld
 
 
 @dataclass(frozen=True)
 class Screened:
-    """A campaign's pairs after the filter; without one, all pass and there is no detector."""
+    """A campaign's sets after the filter; without one, all pass and there is no detector."""
 
-    passed: list[SamplePair]
-    filtered: list[FilteredPair]  # as they will be stored
+    passed: list[ReadySet]
+    dropped: list[ReadySet]  # with an image that is withheld
+    withheld: list[Withheld]  # as they will be stored
     detector: SafetyDetector | None
 
 
 @dataclass(frozen=True)
 class FilterCounts:
-    """How many prompts of a campaign were filtered, and for whose image."""
+    """What the filter took out of a campaign.
+
+    Attributes:
+        prompts: how many there are, filtered ones among them; each of several images counts.
+        patterns: how many of them lost the images of exactly these arms.
+        sets: of how many planned sets `dropped` hold a withheld image.
+        letters: of the arms, by place.
+    """
 
     prompts: int
-    only_a: int
-    only_b: int
-    both: int
+    patterns: dict[Pattern, int]
+    sets: int
+    dropped: int
+    letters: tuple[str, ...]
 
     @property
     def filtered(self) -> int:
-        return self.only_a + self.only_b + self.both
+        """Prompts of which an image was withheld."""
+        return sum(self.patterns.values())
+
+    def unsafe(self, place: int) -> int:
+        """Prompts of which this arm's image was withheld."""
+        return sum(count for pattern, count in self.patterns.items() if place in pattern)
+
+    def only(self, place: int) -> int:
+        """Prompts of which this arm's image alone was withheld."""
+        return self.patterns.get((place,), 0)
 
     @property
-    def unsafe_a(self) -> int:
-        return self.only_a + self.both
-
-    @property
-    def unsafe_b(self) -> int:
-        return self.only_b + self.both
+    def both(self) -> int:
+        """Prompts that lost both images of two arms."""
+        return self.patterns.get((0, 1), 0)
 
     @property
     def sentence(self) -> str:
@@ -55,100 +79,162 @@ class FilterCounts:
         said = f"{self.filtered:,} of {self.prompts:,} prompts filtered"
         if not self.filtered:
             return said
-        return f"{said}: {self.only_a:,} for A, {self.only_b:,} for B, {self.both:,} for both"
+        if len(self.letters) == 2:
+            return f"{said}: {self.only(0):,} for A, {self.only(1):,} for B, {self.both:,} for both"
+        images = ", ".join(f"{self.unsafe(at):,} of {name}" for at, name in enumerate(self.letters))
+        return (
+            f"{said} (images withheld: {images}): {self.dropped:,} of {self.sets:,} sets left out"
+        )
 
 
 def filter_counts(campaign: Campaign) -> FilterCounts:
     """Count what the filter of a campaign that has opened took out."""
-    first = campaign.criteria.first()
-    compared = campaign.comparisons.filter(criterion=first).count()
-    return counts_of(campaign.filtered_pairs.all(), compared)
-
-
-def counts_of(filtered: Iterable[FilteredPair], passed: int) -> FilterCounts:
-    """Count filtered pairs beside `passed` prompts that were not."""
-    sides = Counter(pair.sides for pair in filtered)
+    withheld = campaign.withheld.select_related("arm", "sample", "collected")
+    shown, dropped = campaign.image_sets.main().count(), campaign.sets_left_out
     return FilterCounts(
-        prompts=passed + sides.total(),
-        only_a=sides["A"],
-        only_b=sides["B"],
-        both=sides["both"],
+        prompts=len(planned_prompts(campaign)) * campaign.images_per_prompt,
+        patterns=_patterns(withheld),
+        sets=shown + dropped,
+        dropped=dropped,
+        letters=_letters(campaign.contenders),
     )
 
 
-def screen(campaign: Campaign, pairs: Sequence[SamplePair]) -> Screened:
-    """Part the pairs annotators may see from those with an unsafe sample.
+def counts_of(campaign: Campaign, screened: Screened) -> FilterCounts:
+    """Count what the filter is going to take out."""
+    sets = [*screened.passed, *screened.dropped]
+    return FilterCounts(
+        prompts=len({(each.prompt.pk, each.number) for each in sets}),
+        patterns=_patterns(screened.withheld),
+        sets=len(sets),
+        dropped=len(screened.dropped),
+        letters=_letters(campaign.contenders),
+    )
+
+
+def _letters(arms: Sequence[Arm]) -> tuple[str, ...]:
+    return tuple(arm.letter for arm in arms)
+
+
+def _patterns(withheld: Iterable[Withheld]) -> dict[Pattern, int]:
+    places: dict[tuple[int | None, int], set[int]] = defaultdict(set)
+    for each in withheld:
+        places[each.picture.prompt_id, each.number].add(each.arm.place)
+    return dict(Counter(tuple(sorted(each)) for each in places.values()))
+
+
+def screen(campaign: Campaign, sets: Sequence[ReadySet]) -> Screened:
+    """Part the sets annotators may see from those with an unsafe image.
 
     Raises `BadInputError` while a score is missing, so that nothing is shown unchecked, and where
-    no pair is left.
+    no set is left.
     """
     rules = campaign.checked_rules.safety
     if rules.threshold is None:
-        return Screened(list(pairs), [], None)
-    samples = [sample for pair in pairs for sample in pair]
-    detector = covering_detector(rules.detector, samples)
-    if detector is None:
-        missing = len(unchecked(rules.detector, samples))
-        raise BadInputError(
-            f"campaign {campaign.slug!r}: {missing:,} of {len(samples):,} samples have no safety "
-            f"score by {rules.detector!r} yet; `manage.py run_eval --resume {campaign.slug}` has "
-            "them checked and waits."
-        )
-    scores = scores_of(detector, samples)
-    passed, filtered = [], []
-    for sample_a, sample_b in pairs:
-        score_a, score_b = scores[sample_a.pk], scores[sample_b.pk]
-        if max(score_a, score_b) < rules.threshold:
-            passed.append((sample_a, sample_b))
-            continue
-        filtered.append(
-            FilteredPair(
-                campaign=campaign, prompt_id=sample_a.prompt_id, detector=detector,
-                sample_a=sample_a, sample_b=sample_b, score_a=score_a, score_b=score_b,
-                threshold=rules.threshold,
-            )
-        )  # fmt: skip
+        return Screened(list(sets), [], [], None)
+    detector, scores = _scores(campaign, sets)
+    unsafe = {key for key, score in scores.items() if score >= rules.threshold}
+    passed: list[ReadySet] = []
+    dropped: list[ReadySet] = []
+    withheld: dict[tuple[int, int, int], Withheld] = {}
+    for each in sets:
+        hit = [
+            (arm, picture)
+            for arm, picture in zip(each.arms, each.pictures, strict=True)
+            if picture.image_sha256 in unsafe
+        ]
+        (dropped if hit else passed).append(each)
+        for arm, picture in hit:
+            withheld[arm.place, each.prompt.pk, each.number] = Withheld(
+                campaign=campaign, arm=arm, number=each.number, detector=detector,
+                sample=picture if isinstance(picture, Sample) else None,
+                collected=picture if isinstance(picture, CollectedImage) else None,
+                score=scores[picture.image_sha256], threshold=rules.threshold,
+            )  # fmt: skip
     if not passed:
         raise BadInputError(
             f"campaign {campaign.slug!r}: the safety filter ({detector} at {rules.threshold:g}) "
-            f"leaves none of {len(pairs):,} prompts, so there is nothing to judge; use other "
+            f"leaves none of {len(sets):,} sets, so there is nothing to judge; use other "
             "checkpoints or prompts, or a higher threshold under another --name."
         )
-    return Screened(passed, filtered, detector)
+    return Screened(passed, dropped, list(withheld.values()), detector)
+
+
+def visible_prompts(campaign: Campaign) -> list[ReadySet]:
+    """Return the images of all arms, by prompt, where annotators may see every one.
+
+    Whatever the design: arms that do not meet on a prompt are there too. Raises `BadInputError` as
+    `screen` does.
+    """
+    screen(campaign, whole_sets(campaign))
+    together = whole_prompts(campaign)
+    threshold = campaign.checked_rules.safety.threshold
+    if threshold is None:
+        return together
+    _, scores = _scores(campaign, together)
+    unsafe = {key for key, score in scores.items() if score >= threshold}
+    return [
+        each
+        for each in together
+        if not any(picture.image_sha256 in unsafe for picture in each.pictures)
+    ]
+
+
+def _scores(
+    campaign: Campaign, sets: Sequence[ReadySet]
+) -> tuple[SafetyDetector, dict[str, float]]:
+    """Return whose scores decide, and each image's by its hash.
+
+    Raises `BadInputError` while one is missing.
+    """
+    name, pictures = campaign.checked_rules.safety.detector, all_pictures(sets)
+    detector = covering_detector(name, pictures)
+    if detector is None:
+        missing = len(unchecked(name, pictures))
+        raise BadInputError(
+            f"campaign {campaign.slug!r}: {missing:,} of {len(pictures):,} samples have no safety "
+            f"score by {name!r} yet; `manage.py run_eval --resume {campaign.slug}` has them "
+            "checked and waits."
+        )
+    return detector, scores_of(detector, pictures)
 
 
 def store_screening(*, campaign: Campaign, screened: Screened) -> None:
-    """Store what was filtered and by whose scores; in the transaction of the comparisons."""
+    """Store what was withheld and by whose scores; in the transaction of the items."""
     if screened.detector is None:
         return
-    FilteredPair.objects.bulk_create(screened.filtered, batch_size=1000)
+    Withheld.objects.bulk_create(screened.withheld, batch_size=1000)
     campaign.safety_detector = screened.detector
-    campaign.save(update_fields=["safety_detector"])
+    campaign.sets_left_out += len(screened.dropped)
+    campaign.save(update_fields=["safety_detector", "sets_left_out"])
 
 
-def refuse_unsafe_gold(campaign: Campaign, filtered: Sequence[FilteredPair]) -> None:
-    """Refuse gold pairs that hold an unsafe sample, or a copy of one.
+def refuse_unsafe_gold(campaign: Campaign, withheld: Sequence[Withheld]) -> None:
+    """Refuse gold that holds an unsafe sample, or a copy of one.
 
-    Making gold leaves filtered pairs out; this catches gold made before another version of the
+    Making gold leaves filtered sets out; this catches gold made before another version of the
     detector checked the samples, and a file that brings such an image.
     """
-    unsafe = {sample.image_sha256 for pair in filtered for sample in pair.unsafe_samples}
+    unsafe = {each.picture.image_sha256 for each in withheld}
     if not unsafe:
         return
-    found = [gold for gold in campaign.gold_pairs.all() if unsafe & _hashes(gold)]
+    gold = campaign.image_sets.gold().prefetch_related("images")
+    found = [each for each in gold if unsafe & _hashes(each)]
     if found:
         raise BadInputError(
-            f"campaign {campaign.slug!r}: {len(found)} gold pairs show images that the safety "
+            f"campaign {campaign.slug!r}: {len(found)} gold sets show images that the safety "
             f"filter keeps from annotators; remove all with `manage.py make_gold {campaign.slug} "
             "--clear`, take such images out of a file of your own, and run `manage.py run_eval` "
             "again."
         )
 
 
-def _hashes(gold: GoldPair) -> set[str]:
-    """The samples a gold pair was made of, and what its images are."""
-    made_of = {str(gold.origin.get(key)) for key in ("sample_sha256", "other_sample_sha256")}
-    return made_of | {_sha256(gold.better_image), _sha256(gold.worse_image)}
+def _hashes(gold: ImageSet) -> set[str]:
+    """The samples that gold was made of, and what its images are."""
+    made_of = [gold.origin, *gold.origin.get("others", [])]
+    return {str(each.get("sample_sha256")) for each in made_of} | {
+        _sha256(name) for name in gold.files
+    }
 
 
 def _sha256(name: str) -> str:

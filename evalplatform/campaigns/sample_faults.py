@@ -1,8 +1,8 @@
 """What is wrong with a campaign's samples, counted before anybody is asked to judge them.
 
-Images of one colour, pairs of the same image, and prompts that a text encoder cut. They are facts
-of samples; how large a share is let through is the campaign's: `[samples]` of its rules, frozen
-with the protocol beside the counts.
+Images of one colour, sets with the same image twice, and prompts that a text encoder cut. They are
+facts of samples; how large a share is let through is the campaign's: `[samples]` of its rules,
+frozen with the protocol beside the counts.
 """
 
 import math
@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.safety import SamplePair
+from evalplatform.campaigns.models import Campaign, Picture, arm_letter
+from evalplatform.campaigns.selectors import ReadySet
 from evalplatform.core.errors import BadInputError
-from evalplatform.generation.models import Sample
 
 _EXAMPLES = 3
 _EXAMPLE_LETTERS = (40, 20)  # of the beginning, of the end
@@ -24,8 +23,8 @@ READ_RULE = (
 
 
 @dataclass(frozen=True)
-class CheckpointFaults:
-    """One checkpoint's samples. Tokens are those of the prompts it cut, its marks among them."""
+class ArmFaults:
+    """One arm's samples. Tokens are those of the prompts it cut, its marks among them."""
 
     images: int
     of_one_colour: int
@@ -65,57 +64,68 @@ class CheckpointFaults:
 
 @dataclass(frozen=True)
 class SampleFaults:
-    """A campaign's pairs."""
+    """A campaign's sets; `arms` by place."""
 
-    pairs: int
+    sets: int
     identical: int
-    read_in_full_by_both: int
-    a: CheckpointFaults
-    b: CheckpointFaults
+    read_in_full_by_all: int
+    arms: tuple[ArmFaults, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts as the protocol keeps them."""
-        return asdict(self)
+        return asdict(self) | {"arms": [each.as_dict() for each in self.arms]}
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> Self:
         """Read what a protocol keeps."""
-        sides = {side: CheckpointFaults(**kept[side]) for side in ("a", "b")}
-        return cls(**(kept | sides))
+        return cls(**(kept | {"arms": tuple(ArmFaults(**each) for each in kept["arms"])}))
 
     @property
-    def sides(self) -> list[tuple[str, CheckpointFaults]]:
-        return [("A", self.a), ("B", self.b)]
+    def by_letter(self) -> list[tuple[str, ArmFaults]]:
+        """Each arm's with its letter."""
+        return [(arm_letter(place), each) for place, each in enumerate(self.arms)]
 
     @property
     def some_are_cut(self) -> bool:
-        return self.a.prompts_cut + self.b.prompts_cut > 0
+        """Whether any text encoder cut a prompt."""
+        return any(each.prompts_cut for each in self.arms)
 
-    def lines(self, name_a: str, name_b: str) -> list[str]:
-        """Return what a person should know before people judge, a line a checkpoint."""
-        names = {"A": name_a, "B": name_b}
+    def lines(self, names: Sequence[str]) -> list[str]:
+        """Return what a person should know before people judge, a line an arm."""
         said = [
-            f"{side} = {names[side]}: {each.reading_in_words}; "
+            f"{letter} = {name}: {each.reading_in_words}; "
             f"{each.of_one_colour:,} of {each.images:,} images of one colour"
-            for side, each in self.sides
+            for (letter, each), name in zip(self.by_letter, names, strict=True)
         ]
-        return [*said, f"the same image on both sides: {self.identical:,} of {self.pairs:,} pairs"]
+        if self.sets:
+            said.append(f"the same image twice: {self.identical:,} of {self.sets:,} sets")
+        return said
 
 
-def count_faults(pairs: Sequence[SamplePair]) -> SampleFaults:
-    """Count what is wrong with these pairs."""
+def count_faults(campaign: Campaign, sets: Sequence[ReadySet]) -> SampleFaults:
+    """Count what is wrong with these sets; those of one image count among an arm's images alone."""
+    by_arm = _samples_by_arm(campaign, sets)
+    several = [each for each in sets if len(each.pictures) > 1]
     return SampleFaults(
-        pairs=len(pairs),
-        identical=sum(is_identical(pair) for pair in pairs),
-        read_in_full_by_both=sum(all(each.reads_in_full for each in pair) for pair in pairs),
-        a=_of_checkpoint([pair[0] for pair in pairs]),
-        b=_of_checkpoint([pair[1] for pair in pairs]),
+        sets=len(several),
+        identical=sum(is_identical(each) for each in several),
+        read_in_full_by_all=sum(all(s.reads_in_full for s in each.pictures) for each in several),
+        arms=tuple(_of_arm(samples) for samples in by_arm),
     )
 
 
-def _of_checkpoint(samples: Sequence[Sample]) -> CheckpointFaults:
+def _samples_by_arm(campaign: Campaign, sets: Sequence[ReadySet]) -> list[list[Picture]]:
+    """Return each arm's samples by place, each once however many sets it stands in."""
+    found: list[dict[int, Picture]] = [{} for _ in campaign.contenders]
+    for each in sets:
+        for arm, sample in zip(each.arms, each.pictures, strict=True):
+            found[arm.place][sample.pk] = sample
+    return [list(samples.values()) for samples in found]
+
+
+def _of_arm(samples: Sequence[Picture]) -> ArmFaults:
     cut = [sample for sample in samples if sample.reads_in_full is False]
-    return CheckpointFaults(
+    return ArmFaults(
         images=len(samples),
         of_one_colour=sum(sample.is_constant for sample in samples),
         prompts_read_in_full=sum(sample.reads_in_full is True for sample in samples),
@@ -126,14 +136,14 @@ def _of_checkpoint(samples: Sequence[Sample]) -> CheckpointFaults:
     )
 
 
-def is_identical(pair: SamplePair) -> bool:
-    """Whether both sides of a pair show the same pixels."""
-    return pair[0].pixels_sha256 == pair[1].pixels_sha256
+def is_identical(ready: ReadySet) -> bool:
+    """Whether two images of a set have the same pixels."""
+    return len({sample.pixels_sha256 for sample in ready.pictures}) < len(ready.pictures)
 
 
-def is_sound(pair: SamplePair) -> bool:
-    """Whether a pair shows two different images, neither of one colour."""
-    return not (is_identical(pair) or any(sample.is_constant for sample in pair))
+def is_sound(ready: ReadySet) -> bool:
+    """Whether a set shows different images, none of one colour."""
+    return not (is_identical(ready) or any(sample.is_constant for sample in ready.pictures))
 
 
 def frozen_faults(campaign: Campaign) -> SampleFaults | None:
@@ -151,7 +161,7 @@ class _Limit:
 
     option: str
     what: str  # follows "12 of 300"
-    faulty: list[Sample]
+    faulty: list[Picture]
     of: int
     allowed: float
     otherwise: str
@@ -162,7 +172,8 @@ class _Limit:
 
     def __str__(self) -> str:
         share = len(self.faulty) / self.of
-        prompts = ", ".join(_quoted(sample.prompt.text) for sample in self.faulty[:_EXAMPLES])
+        named = [each.prompt.text for each in self.faulty[:_EXAMPLES] if each.prompt]
+        prompts = ", ".join(_quoted(text) for text in named)
         more = "" if len(self.faulty) <= _EXAMPLES else " and others"
         needed = math.ceil(100 * share) / 100
         return (
@@ -172,12 +183,12 @@ class _Limit:
         )
 
 
-def refuse_faults(campaign: Campaign, pairs: Sequence[SamplePair]) -> None:
+def refuse_faults(campaign: Campaign, sets: Sequence[ReadySet]) -> None:
     """Raise `BadInputError` where more samples are faulty than the campaign's rules let through.
 
     Prompts that were cut count where a criterion shows annotators the prompt.
     """
-    exceeded = [str(limit) for limit in _limits(campaign, pairs) if limit.is_exceeded]
+    exceeded = [str(limit) for limit in _limits(campaign, sets) if limit.is_exceeded]
     if exceeded:
         raise BadInputError(
             f"campaign {campaign.slug!r} does not open. {'. Also: '.join(exceeded)}. "
@@ -185,12 +196,11 @@ def refuse_faults(campaign: Campaign, pairs: Sequence[SamplePair]) -> None:
         )
 
 
-def _limits(campaign: Campaign, pairs: Sequence[SamplePair]) -> Iterator[_Limit]:
+def _limits(campaign: Campaign, sets: Sequence[ReadySet]) -> Iterator[_Limit]:
     rules = campaign.checked_rules.samples
     shows_prompt = campaign.criteria.filter(shows_prompt=True).exists()
-    for side, checkpoint in enumerate((campaign.checkpoint_a, campaign.checkpoint_b)):
-        samples = [pair[side] for pair in pairs]
-        name = f"{checkpoint.name!r} ({'AB'[side]})"
+    for arm, samples in zip(campaign.contenders, _samples_by_arm(campaign, sets), strict=True):
+        name = f"{arm.name!r} ({arm.letter})"
         yield _Limit(
             option="allow-constant",
             what=f"images of checkpoint {name} are of one colour",
@@ -209,11 +219,12 @@ def _limits(campaign: Campaign, pairs: Sequence[SamplePair]) -> Iterator[_Limit]
                 allowed=rules.allow_cut,
                 otherwise="use shorter prompts",
             )
+    several = [each for each in sets if len(each.pictures) > 1]
     yield _Limit(
         option="allow-identical",
-        what="pairs show the same image on both sides",
-        faulty=[pair[0] for pair in pairs if is_identical(pair)],
-        of=len(pairs),
+        what="sets show the same image twice",
+        faulty=[each.pictures[0] for each in several if is_identical(each)],
+        of=len(several),
         allowed=rules.allow_identical,
         otherwise="compare checkpoints that differ",
     )

@@ -1,15 +1,37 @@
-"""Reading campaigns."""
+"""Reading campaigns: which prompts, which images, which sets of them."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from django.db.models import Q
 
-from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.designs import Design, Places
+from evalplatform.campaigns.models import Arm, Campaign, Picture
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
+from evalplatform.images.selectors import images_for
 from evalplatform.promptsets.models import Prompt
+
+
+@dataclass(frozen=True)
+class PlannedSet:
+    """Arms that meet on one prompt. `number` counts the images of an arm and prompt, from 0."""
+
+    prompt: Prompt
+    number: int
+    places: Places
+
+
+@dataclass(frozen=True)
+class ReadySet:
+    """A planned set whose images are all there; `pictures` by place in the set."""
+
+    prompt: Prompt
+    number: int
+    arms: tuple[Arm, ...]
+    pictures: tuple[Picture, ...]
 
 
 def campaign_named(slug: str) -> Campaign:
@@ -25,7 +47,7 @@ def campaign_named(slug: str) -> Campaign:
 
 def campaigns_running_on(checkpoint: Checkpoint) -> list[Campaign]:
     """Return the campaigns that take this checkpoint and are not closed, by name."""
-    taking = Campaign.objects.filter(Q(checkpoint_a=checkpoint) | Q(checkpoint_b=checkpoint))
+    taking = Campaign.objects.filter(arms__checkpoint=checkpoint)
     return list(taking.exclude(status=Campaign.Status.CLOSED).order_by("slug"))
 
 
@@ -44,48 +66,203 @@ def planned_prompts(campaign: Campaign) -> list[Prompt]:
     return chosen
 
 
-def sample_seed(campaign_seed: int, prompt: Prompt) -> int:
-    """Return the seed (32 bits) of a prompt's samples, the same for both checkpoints.
+def sample_seed(campaign_seed: int, prompt: Prompt, number: int = 0) -> int:
+    """Return the seed (32 bits) of a prompt's samples, the same for every arm.
 
-    It hangs on the prompt's text, not its row, so another installation draws the same noise.
+    It depends on the prompt's text, not its row, so another installation starts from the same
+    noise. `number` tells several images of one prompt apart.
     """
-    digest = hashlib.sha256(f"{campaign_seed}\n{prompt.text}".encode()).digest()
-    return int.from_bytes(digest[:4], "big")
+    key = f"{campaign_seed}\n{prompt.text}" + (f"\n{number}" if number else "")
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
 
 
-def ready_samples(campaign: Campaign, prompts: list[Prompt]) -> dict[tuple[int, int], Sample]:
-    """Return those of the campaign's samples that are made, by checkpoint and prompt."""
-    seeds = {prompt.pk: sample_seed(campaign.seed, prompt) for prompt in prompts}
+def wanted_seeds(campaign: Campaign, prompts: Sequence[Prompt]) -> list[tuple[Prompt, int]]:
+    """Return (prompt, seed) of every image that each arm needs."""
+    return [
+        (prompt, sample_seed(campaign.seed, prompt, number))
+        for prompt in prompts
+        for number in range(campaign.images_per_prompt)
+    ]
+
+
+def planned_sets(campaign: Campaign, prompts: Sequence[Prompt]) -> list[PlannedSet]:
+    """Return which arms meet on which prompts, by design; single images where a form asks so."""
+    places = [(prompt, n) for prompt in prompts for n in range(campaign.images_per_prompt)]
+    names = [arm.name for arm in campaign.contenders]
+    sizes = [criterion.shape.most for criterion in campaign.criteria.all()]
+    found: list[PlannedSet] = []
+    if any(size > 1 for size in sizes):
+        rng = np.random.default_rng([campaign.seed, 3])  # not the streams of order and sides
+        plan = Design.parse(campaign.design).plan(names, len(places), rng)
+        found += [
+            PlannedSet(prompt, number, each)
+            for (prompt, number), sets in zip(places, plan, strict=True)
+            for each in sets
+        ]
+    if 1 in sizes:
+        found += [
+            PlannedSet(prompt, number, (place,))
+            for prompt, number in places
+            for place in range(len(names))
+        ]
+    return found
+
+
+def joining_sets(campaign: Campaign, newcomer: Arm, prompts: Sequence[Prompt]) -> list[PlannedSet]:
+    """Return the sets in which a newcomer, the last of the contenders, meets the others.
+
+    Raises `BadInputError` where the design lets none join.
+    """
+    places = [(prompt, n) for prompt in prompts for n in range(campaign.images_per_prompt)]
+    sizes = [criterion.shape.most for criterion in campaign.criteria.all()]
+    design = Design.parse(campaign.design)
+    found: list[PlannedSet] = []
+    if any(size > 1 for size in sizes):
+        names = [arm.name for arm in campaign.contenders]
+        rng = np.random.default_rng([campaign.seed, 3, newcomer.place])
+        plan = design.joining(names, len(places), rng)
+        found += [
+            PlannedSet(prompt, number, each)
+            for (prompt, number), sets in zip(places, plan, strict=True)
+            for each in sets
+        ]
+    if 1 in sizes:
+        found += [PlannedSet(prompt, number, (newcomer.place,)) for prompt, number in places]
+    return found
+
+
+def ready_pictures(
+    campaign: Campaign, prompts: Sequence[Prompt]
+) -> dict[tuple[int, int, int], Picture]:
+    """Return the campaign's images that are there, by (arm's place, prompt, number)."""
+    found: dict[tuple[int, int, int], Picture] = dict(ready_samples(campaign, prompts))
+    for arm in campaign.contenders:
+        if arm.collection:
+            for prompt, images in images_for(arm.collection, prompts).items():
+                for number, image in enumerate(images[: campaign.images_per_prompt]):
+                    found[arm.place, prompt, number] = image
+    return found
+
+
+def ready_samples(
+    campaign: Campaign, prompts: Sequence[Prompt]
+) -> dict[tuple[int, int, int], Sample]:
+    """Return the campaign's samples that are made, by (arm's place, prompt, number)."""
+    numbers = {
+        (prompt.pk, sample_seed(campaign.seed, prompt, number)): number
+        for prompt in prompts
+        for number in range(campaign.images_per_prompt)
+    }
+    places = {arm.checkpoint_id: arm.place for arm in campaign.contenders if arm.checkpoint_id}
     ready = Sample.objects.filter(
         settings=campaign.settings,
         prompt__in=prompts,
-        checkpoint__in=[campaign.checkpoint_a_id, campaign.checkpoint_b_id],
+        checkpoint__in=places,
         status=Sample.Status.READY,
-    ).select_related("prompt")
-    return {
-        (row.checkpoint_id, row.prompt_id): row for row in ready if seeds[row.prompt_id] == row.seed
-    }
+    )
+    by_key = {prompt.pk: prompt for prompt in prompts}
+    found: dict[tuple[int, int, int], Sample] = {}
+    for row in ready.iterator(chunk_size=5000):
+        number = numbers.get((row.prompt_id, row.seed))
+        if number is not None:
+            row.prompt = by_key[row.prompt_id]  # at hand: read no second time
+            found[places[row.checkpoint_id], row.prompt_id, number] = row
+    return found
 
 
-def sample_pairs(campaign: Campaign) -> list[tuple[Sample, Sample]]:
-    """Return (sample of A, sample of B) for each planned prompt where both are ready."""
+def ready_sets(campaign: Campaign) -> list[ReadySet]:
+    """Return the planned sets of which every image is made, in the order of the prompts."""
     prompts = planned_prompts(campaign)
-    by_key = ready_samples(campaign, prompts)
-    return [
-        (
-            by_key[campaign.checkpoint_a_id, prompt.pk],
-            by_key[campaign.checkpoint_b_id, prompt.pk],
+    return _with_samples(campaign, prompts, planned_sets(campaign, prompts))[0]
+
+
+def whole_sets(campaign: Campaign) -> list[ReadySet]:
+    """Return every planned set. Raises `BadInputError` while an image is missing."""
+    prompts = planned_prompts(campaign)
+    sets, missing = _with_samples(campaign, prompts, planned_sets(campaign, prompts))
+    if missing or not sets:
+        raise BadInputError(
+            f"campaign {campaign.slug!r}: {missing:,} of its images are not made yet; "
+            f"`manage.py run_eval --resume {campaign.slug}` finishes generation."
         )
-        for prompt in prompts
-        if (campaign.checkpoint_a_id, prompt.pk) in by_key
-        and (campaign.checkpoint_b_id, prompt.pk) in by_key
-    ]
+    return sets
 
 
-def compared_pairs(campaign: Campaign) -> list[tuple[Sample, Sample]]:
-    """Return (sample of A, sample of B) of every prompt that a campaign shows, once each."""
-    comparisons = campaign.comparisons.filter(criterion=campaign.criteria.first())
-    return [
-        (each.sample_a, each.sample_b)
-        for each in comparisons.select_related("sample_a", "sample_b")
-    ]
+def whole_prompts(campaign: Campaign) -> list[ReadySet]:
+    """Return each prompt's images of every arm, whether they meet or not, where all are made."""
+    prompts, arms = planned_prompts(campaign), campaign.contenders
+    pictures = ready_pictures(campaign, prompts)
+    found = []
+    for prompt in prompts:
+        for number in range(campaign.images_per_prompt):
+            keys = [(arm.place, prompt.pk, number) for arm in arms]
+            if all(key in pictures for key in keys):
+                found.append(
+                    ReadySet(prompt, number, tuple(arms), tuple(pictures[key] for key in keys))
+                )
+    return found
+
+
+def newcomers_sets(campaign: Campaign, newcomer: Arm) -> list[ReadySet]:
+    """Return the sets in which a newcomer meets the others.
+
+    Raises `BadInputError` while one of its images is missing, or where the design lets none join.
+    """
+    prompts = planned_prompts(campaign)
+    sets, missing = _with_samples(campaign, prompts, joining_sets(campaign, newcomer, prompts))
+    if missing:
+        raise BadInputError(
+            f"{newcomer.name!r} cannot join {campaign.slug!r}: {missing:,} of its "
+            f"{len(prompts) * campaign.images_per_prompt:,} images are not made; `manage.py "
+            f"add_arm {campaign.slug} {newcomer.name}` has them made first."
+        )
+    return sets
+
+
+def _with_samples(
+    campaign: Campaign, prompts: list[Prompt], sets: Sequence[PlannedSet]
+) -> tuple[list[ReadySet], int]:
+    pictures = ready_pictures(campaign, prompts)
+    arms = campaign.contenders
+    wanted = len(arms) * len(prompts) * campaign.images_per_prompt
+    ready = []
+    for planned in sets:
+        keys = [(place, planned.prompt.pk, planned.number) for place in planned.places]
+        if all(key in pictures for key in keys):
+            ready.append(
+                ReadySet(
+                    planned.prompt,
+                    planned.number,
+                    tuple(arms[place] for place in planned.places),
+                    tuple(pictures[key] for key in keys),
+                )
+            )
+    return ready, wanted - len(pictures)
+
+
+def all_pictures(sets: Sequence[ReadySet]) -> list[Picture]:
+    """Return the images of these sets, each once."""
+    found = {(type(each), each.pk): each for ready in sets for each in ready.pictures}
+    return list(found.values())
+
+
+def shown_sets(campaign: Campaign) -> list[ReadySet]:
+    """Return the sets that a campaign that has opened shows, once each, in their order."""
+    sets = campaign.image_sets.main().select_related("prompt")
+    found = []
+    for each in sets.prefetch_related(
+        "images__arm__checkpoint",
+        "images__arm__collection",
+        "images__sample",
+        "images__collected",
+    ).order_by("position"):
+        images = list(each.images.all())
+        assert each.prompt  # image_set_is_gold_or_not
+        found.append(
+            ReadySet(
+                each.prompt, 0,
+                tuple(image.arm for image in images if image.arm),
+                tuple(image.picture for image in images if image.picture),
+            )
+        )  # fmt: skip
+    return found

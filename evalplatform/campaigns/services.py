@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +13,36 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from evalplatform.accounts.models import User
-from evalplatform.campaigns.criteria import CRITERIA, CriterionPlan, check_plans
-from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.criteria import CriterionPlan, check_plans
+from evalplatform.campaigns.designs import Design
+from evalplatform.campaigns.forms import form_named
+from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.campaigns.rules import Rules
-from evalplatform.campaigns.sample_faults import count_faults
-from evalplatform.campaigns.selectors import (
-    compared_pairs,
-    planned_prompts,
-    sample_seed,
-)
+from evalplatform.campaigns.sample_faults import SampleFaults, count_faults
+from evalplatform.campaigns.selectors import planned_prompts, planned_sets, shown_sets, wanted_seeds
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import refuse_retired
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.version import code_version
 from evalplatform.generation.models import Sample, SamplerSettings
 from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
-from evalplatform.promptsets.models import PromptSet
+from evalplatform.images.models import ImageCollection
+from evalplatform.images.selectors import images_for
+from evalplatform.images.selectors import refuse_retired as refuse_retired_collection
+from evalplatform.promptsets.models import Prompt, PromptSet
 
 # Part of the protocol: what is not a setting but a rule of this code, in words.
 RULES = {
-    "side_order": (
-        "planned per slot; of k slots, A is left in k//2 or k-k//2, each in one of two comparisons "
-        "in a row, which one at random"
+    "image_order": (
+        "planned per slot; of the k slots of a pair, each image is left in k//2 or k-k//2, each in "
+        "one of two pairs in a row, which one at random; of a ranking, by rows of a Latin square"
     ),
     "serve_order": (
         "what came back (skipped, lease run out, vote excluded) first, then criterion by "
-        "criterion; within one, comparisons in seeded random order, the same for everybody"
+        "criterion; within one, items in seeded random order, in which each annotator begins at a "
+        "seeded place of their own and wraps round (or at the first: rules.annotation.start)"
     ),
-    "shown_size": "both images of a comparison are shown at the smaller one's size",
+    "shown_size": "all images of a set are shown at the smallest one's size",
     "shown_files": "copies padded to one length; where checks are mixed in, none is shown again",
     "verdict": "what more than half of the k votes say; otherwise no majority",
 }
@@ -47,33 +51,37 @@ RULES = {
 def create_campaign(
     *,
     slug: str,
-    checkpoint_a: Checkpoint,
-    checkpoint_b: Checkpoint,
+    arms: Sequence[Checkpoint | ImageCollection],
     prompt_sets: Sequence[PromptSet],
     criteria: Sequence[CriterionPlan],
     settings: dict[str, Any],
     seed: int,
+    design: str = "all-pairs",
     prompts_per_set: int | None = None,
+    images_per_prompt: int = 1,
     rules: Rules = Rules(),  # noqa: B008 (frozen)
     created_by: User | None = None,
 ) -> tuple[Campaign, bool]:
     """Create a draft campaign, or return the existing one of that slug if it asks the same.
 
-    Until it opens, shares that its rules let through (`samples`) may be given anew.
-    Raises `BadInputError` for k < 1, a checkpoint against itself, one that is retired (an existing
-    campaign goes on with it), or a slug already used for another protocol.
+    `arms` by place; `design` says who meets whom (`campaigns.designs`). Until it opens, shares
+    that its rules let through (`samples`) may be given anew.
+
+    Raises `BadInputError` for k < 1, an arm given twice, one that is retired (an existing campaign
+    goes on with it), a design or form that does not fit so many arms, or a slug already used for
+    another protocol.
     """
-    _check(checkpoint_a, checkpoint_b, prompt_sets)
     check_plans(criteria)
+    _check(arms, prompt_sets, criteria, Design.parse(design))
     with transaction.atomic():
         sampler_settings, _ = SamplerSettings.objects.get_or_create(**settings)
         existing = Campaign.objects.select_for_update().filter(slug=slug).first()
         wanted: dict[str, Any] = {
-            "checkpoint_a": checkpoint_a,
-            "checkpoint_b": checkpoint_b,
             "settings": sampler_settings,
             "seed": seed,
+            "design": design,
             "prompts_per_set": prompts_per_set,
+            "images_per_prompt": images_per_prompt,
             "rules": rules.as_dict(),
         }
         if existing:
@@ -84,13 +92,10 @@ def create_campaign(
             ).as_dict()
             if not existing.is_frozen:
                 _let_through(existing, wanted["rules"]["samples"])
-            _refuse_difference(existing, wanted, prompt_sets, criteria)
+            _refuse_difference(existing, wanted, arms, prompt_sets, criteria)
             return existing, False
-        # Locked, so that none is retired between the look and the campaign.
-        for checkpoint in Checkpoint.objects.select_for_update().filter(
-            pk__in=[checkpoint_a.pk, checkpoint_b.pk]
-        ):
-            refuse_retired(checkpoint)
+        for maker in arms:
+            _refuse_retired(maker)
         try:
             campaign = Campaign.objects.create(
                 slug=slug,
@@ -101,18 +106,55 @@ def create_campaign(
         except IntegrityError as error:
             raise BadInputError(f"campaign {slug!r} is being created elsewhere; retry.") from error
         campaign.prompt_sets.set(prompt_sets)
-        for position, plan in enumerate(criteria):
-            definition = CRITERIA[plan.kind]
-            Criterion.objects.create(
-                campaign=campaign,
-                kind=plan.kind,
-                question=definition.question,
-                shows_prompt=definition.shows_prompt,
-                answers=plan.answers,
-                k=plan.k,
-                position=position,
-            )
+        Arm.objects.bulk_create(_new_arm(campaign, place, each) for place, each in enumerate(arms))
+        Criterion.objects.bulk_create(
+            Criterion(campaign=campaign, position=position, **_asked(plan))
+            for position, plan in enumerate(criteria)
+        )
+        prompts = planned_prompts(campaign)
+        planned_sets(campaign, prompts)  # refuses arms that never meet
+        for arm in campaign.contenders:
+            _refuse_gaps(campaign, arm, prompts)
     return campaign, True
+
+
+def _new_arm(
+    campaign: Campaign, place: int, maker: Checkpoint | ImageCollection, **fields: Any
+) -> Arm:
+    kind = "checkpoint" if isinstance(maker, Checkpoint) else "collection"
+    return Arm(campaign=campaign, place=place, **{kind: maker}, **fields)
+
+
+def _refuse_retired(maker: Checkpoint | ImageCollection) -> None:
+    """Look once its row is locked, so that it is not retired between the look and the campaign."""
+    if isinstance(maker, Checkpoint):
+        refuse_retired(Checkpoint.objects.select_for_update().get(pk=maker.pk))
+    else:
+        refuse_retired_collection(ImageCollection.objects.select_for_update().get(pk=maker.pk))
+
+
+def _refuse_gaps(campaign: Campaign, arm: Arm, prompts: Sequence[Prompt]) -> None:
+    """Refuse a collection that lacks images of the campaign's prompts: nobody can make them."""
+    if arm.collection is None:
+        return
+    wanted = campaign.images_per_prompt
+    there = images_for(arm.collection, prompts)
+    lacking = [prompt for prompt in prompts if len(there[prompt.pk]) < wanted]
+    if not lacking:
+        return
+    named = ", ".join(f"“{' '.join(prompt.text.split())[:60]}”" for prompt in lacking[:3])
+    sets = {str(each) for each in campaign.prompt_sets.all()}
+    elsewhere = str(arm.collection.prompt_set) not in sets
+    answers = f" (its images answer {arm.collection.prompt_set})" if elsewhere else ""
+    raise BadInputError(
+        f"image collection {arm.name!r} has fewer than {wanted} images of {len(lacking):,} of "
+        f"{len(prompts):,} prompts{answers}: {named}; import it whole, or use prompts of which it "
+        "has them."
+    )
+
+
+def _asked(plan: CriterionPlan) -> dict[str, Any]:
+    return asdict(plan) | {"heads": list(plan.heads)}
 
 
 def plan_opening(*, campaign: Campaign, gold_file: Path | None, opens_when_ready: bool) -> None:
@@ -148,27 +190,54 @@ def _let_through(campaign: Campaign, shares: dict[str, float]) -> None:
     campaign.__dict__.pop("checked_rules", None)  # cached
 
 
-def _check(a: Checkpoint, b: Checkpoint, prompt_sets: Sequence[PromptSet]) -> None:
-    if a.pk == b.pk:
-        raise BadInputError(
-            f"checkpoint {a.name!r} cannot be compared with itself; name two different ones."
-        )
+def _check(
+    arms: Sequence[Checkpoint | ImageCollection],
+    prompt_sets: Sequence[PromptSet],
+    criteria: Sequence[CriterionPlan],
+    design: Design,
+) -> None:
+    names = [each.name for each in arms]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInputError(f"{twice!r} cannot be compared with itself; name each arm once.")
     if not prompt_sets:
         raise BadInputError("no prompt set; give at least one with --prompts NAME.")
+    several = [plan for plan in criteria if form_named(plan.form).most > 1]
+    if not several:
+        return
+    if len(arms) < 2:
+        raise BadInputError(
+            f"{several[0].slug!r} is asked as {several[0].form!r}, which compares images of two or "
+            f"more arms; {len(arms)} given."
+        )
+    design.check(names)
+    size = design.size or len(arms)
+    for plan in several:
+        if not form_named(plan.form).takes(size):
+            raise BadInputError(
+                f"design {design} shows sets of {size} images, and {plan.slug!r} is asked as "
+                f"{plan.form!r}; pairs go with all-pairs, against=NAME or random=M, a ranking with "
+                "together (3 to 8 arms)."
+            )
 
 
 def _refuse_difference(
     campaign: Campaign,
     wanted: dict[str, Any],
+    arms: Sequence[Checkpoint | ImageCollection],
     prompt_sets: Sequence[PromptSet],
     criteria: Sequence[CriterionPlan],
 ) -> None:
     changed = [name for name, value in wanted.items() if getattr(campaign, name) != value]
+    if [arm.maker for arm in campaign.contenders] != list(arms):
+        changed.append("arms")
     if set(campaign.prompt_sets.all()) != set(prompt_sets):
         changed.append("prompt sets")
-    existing = [CriterionPlan(row.kind, row.k, row.answers) for row in campaign.criteria.all()]
-    if existing != list(criteria):
-        changed.append("criteria, k or answers")
+    asked = [_asked(plan) for plan in criteria]
+    if [
+        {name: getattr(row, name) for name in asked[0]} for row in campaign.criteria.all()
+    ] != asked:
+        changed.append("criteria, k or forms")
     if changed:
         raise BadInputError(
             f"campaign {campaign.slug!r} exists with a different protocol "
@@ -179,16 +248,18 @@ def _refuse_difference(
 def start_generation(
     *, campaign: Campaign, priority: int | None = None, budget_seconds: int | None = None
 ) -> list[Sample]:
-    """Plan both checkpoints' samples for every prompt, queue what is missing, return them all.
+    """Plan every arm's samples for every prompt, queue what is missing, return them all.
 
     Priority and budget (seconds of worker time) replace what the campaign's request had.
     """
-    prompts = planned_prompts(campaign)
-    wanted = [(prompt, sample_seed(campaign.seed, prompt)) for prompt in prompts]
+    wanted = wanted_seeds(campaign, planned_prompts(campaign))
     samples = [
         sample
-        for checkpoint in (campaign.checkpoint_a, campaign.checkpoint_b)
-        for sample in plan_samples(checkpoint=checkpoint, settings=campaign.settings, wanted=wanted)
+        for arm in campaign.contenders
+        if arm.checkpoint
+        for sample in plan_samples(
+            checkpoint=arm.checkpoint, settings=campaign.settings, wanted=wanted
+        )
     ]
     request = open_request(name=campaign.slug, priority=priority, budget_seconds=budget_seconds)
     enqueue_samples(samples=samples, request=request)
@@ -199,59 +270,120 @@ def start_generation(
     return samples
 
 
-def freeze_protocol(*, campaign: Campaign) -> None:
-    """Write the protocol and its hash, and mark the campaign open, in one update."""
-    protocol = _protocol(campaign)
-    canonical = json.dumps(protocol, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    campaign.protocol = protocol
-    campaign.protocol_sha256 = hashlib.sha256(canonical.encode()).hexdigest()
+def freeze_protocol(*, campaign: Campaign, faults: SampleFaults) -> None:
+    """Write the protocol and its hash, and mark the campaign open, in one update.
+
+    `faults`: what is wrong with the images it shows.
+    """
+    campaign.protocol = _protocol(campaign) | {"samples": faults.as_dict()}
+    campaign.protocol_sha256 = _hash_of(campaign.protocol)
     campaign.status = Campaign.Status.OPEN
     campaign.opened_at = timezone.now()
     campaign.save(update_fields=["protocol", "protocol_sha256", "status", "opened_at"])
 
 
-def _protocol(campaign: Campaign) -> dict[str, Any]:
-    def checkpoint(row: Checkpoint) -> dict[str, str | None]:
-        return {
-            "name": row.name,
-            "role": row.role,
-            "family": row.family,
-            "sha256": row.sha256,
-            "parent_sha256": row.parent_sha256,
-        }
+def _hash_of(protocol: dict[str, Any]) -> str:
+    canonical = json.dumps(protocol, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
+
+def check_newcomer(campaign: Campaign, maker: Checkpoint | ImageCollection) -> None:
+    """Raise `BadInputError` where an arm cannot join a campaign, whatever images it has.
+
+    It is an arm already or retired, the campaign is not open, or shows all its arms together.
+    """
+    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+        raise BadInputError(
+            f"campaign {campaign.slug!r} is {campaign.status}; an arm joins one that is open."
+        )
+    _refuse_retired(maker)
+    if maker in [arm.maker for arm in campaign.contenders]:
+        raise BadInputError(f"{maker.name!r} is an arm of {campaign.slug!r} already.")
+    if any(criterion.shape.most > 1 for criterion in campaign.criteria.all()):
+        Design.parse(campaign.design).refuse_newcomer()
+
+
+def create_newcomer(
+    *, campaign: Campaign, maker: Checkpoint | ImageCollection, now: datetime
+) -> Arm:
+    """Add an arm to a campaign that is open or paused; its items follow in the same transaction.
+
+    The caller holds the campaign's row lock. Raises `BadInputError` as `check_newcomer` does.
+    """
+    check_newcomer(campaign, maker)
+    arm = _new_arm(campaign, len(campaign.contenders), maker, joined_at=now)
+    arm.save()
+    _refuse_gaps(campaign, arm, planned_prompts(campaign))
+    campaign.__dict__.pop("contenders", None)  # cached
+    return arm
+
+
+def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: datetime) -> None:
+    """Record in the protocol that an arm joined, and under which hash it was frozen before."""
+    protocol = dict(campaign.protocol or {})
+    amendment = {
+        "at": now.isoformat(),
+        "what": "arm joined",
+        "arm": _arm_in_protocol(newcomer),
+        "items": items,
+        "protocol_sha256_before": campaign.protocol_sha256,
+        "code_version": code_version(),
+    }
+    protocol["amendments"] = [*protocol.get("amendments", []), amendment]
+    protocol["arms"] = [*protocol["arms"], _arm_in_protocol(newcomer)]
+    protocol["samples"] = count_faults(campaign, shown_sets(campaign)).as_dict()
+    campaign.protocol, campaign.protocol_sha256 = protocol, _hash_of(protocol)
+    campaign.save(update_fields=["protocol", "protocol_sha256"])
+
+
+_OF_A_CHECKPOINT = ("role", "family", "parent_sha256")
+_OF_A_COLLECTION = ("model", "licence", "source", "image_count")
+
+
+def _arm_in_protocol(arm: Arm) -> dict[str, Any]:
+    facts: dict[str, Any] = {"place": arm.place, "name": arm.name, "sha256": arm.sha256}
+    if arm.checkpoint:
+        return facts | {"kind": "checkpoint"} | _facts(arm.checkpoint, _OF_A_CHECKPOINT)
+    return facts | {"kind": "collection"} | _facts(arm.collection, _OF_A_COLLECTION)
+
+
+def _facts(row: object, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _protocol(campaign: Campaign) -> dict[str, Any]:
+    criteria = campaign.criteria.all()
     return {
-        "checkpoints": {
-            "a": checkpoint(campaign.checkpoint_a),
-            "b": checkpoint(campaign.checkpoint_b),
-        },
+        "arms": [_arm_in_protocol(arm) for arm in campaign.contenders],
+        "design": campaign.design,
         "prompt_sets": [
             {"name": each.name, "version": each.version, "sha256": each.sha256}
             for each in campaign.prompt_sets.order_by("name", "version")
         ],
         "prompts_per_set": campaign.prompts_per_set,
+        "images_per_prompt": campaign.images_per_prompt,
         "criteria": [
             {
-                "kind": each.kind,
-                "question": each.question,
-                "shows_prompt": each.shows_prompt,
-                "answers": each.answers,
-                "k": each.k,
+                name: getattr(each, name)
+                for name in (
+                    "slug", "label", "question", "instructions", "shows_prompt", "form", "heads",
+                    "gold", "k",
+                )
             }
-            for each in campaign.criteria.all()
+            for each in criteria
         ],
         "sampler_settings": campaign.settings.as_dict(),
         "seed": campaign.seed,
         "lease_seconds": campaign.lease_seconds,
         "rules": RULES | campaign.checked_rules.as_dict(),
         **_safety(campaign),
-        "samples": count_faults(compared_pairs(campaign)).as_dict(),
-        "gold_pairs": [
-            {"criterion": each.criterion.kind, "purpose": each.purpose, "origin": each.origin}
-            for each in campaign.gold_pairs.select_related("criterion")
+        "gold": [
+            {"criterion": each.criterion.slug, "purpose": each.purpose, "origin": each.origin}
+            for each in campaign.image_sets.gold().select_related("criterion")
+            if each.criterion
         ],
         "code_version": code_version(),
-    }
+    }  # fmt: skip
 
 
 def _safety(campaign: Campaign) -> dict[str, Any]:
@@ -260,7 +392,8 @@ def _safety(campaign: Campaign) -> dict[str, Any]:
         return {}
     did = {
         "threshold": campaign.checked_rules.safety.threshold,
-        "filtered_prompts": campaign.filtered_pairs.count(),
+        "withheld_images": campaign.withheld.count(),
+        "sets_left_out": campaign.sets_left_out,
     }
     return {"safety_filter": campaign.safety_detector.as_dict() | did}
 
@@ -274,7 +407,7 @@ def close_campaign(*, campaign: Campaign) -> bool:
 
 
 def pause_campaign(*, campaign: Campaign) -> bool:
-    """Lease no more pairs; answers to pairs already shown still count. False if it was not open."""
+    """Lease no more items; answers to what is shown still count. False if it was not open."""
     paused = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.OPEN)
     return bool(paused.update(status=Campaign.Status.PAUSED))
 

@@ -1,66 +1,121 @@
 """Which copies of which images a campaign shows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import QuerySet
 
 from evalplatform.campaigns.copies import Copy, CopyStore, Source
-from evalplatform.campaigns.images import Size, shown_size, size_of
-from evalplatform.campaigns.models import Campaign, Comparison, GoldPair
+from evalplatform.campaigns.images import shown_size, size_of
+from evalplatform.campaigns.models import Campaign, ImageSet, Item, ShownImage
 from evalplatform.campaigns.rules import QualityRules
+from evalplatform.campaigns.selectors import ReadySet
 from evalplatform.generation.models import Sample
+from evalplatform.images.models import CollectedImage
 
-_LEAST_REPEATABLE = 5  # of so many comparisons one
-_SMALL = 100  # comparisons; from twice as many on fewer than all are repeatable
+_LEAST_REPEATABLE = 5  # of so many items one
+_SMALL = 100  # items; from twice as many on fewer than all are repeatable
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A set that will be shown: what it is made of, and its row."""
+
+    source: ReadySet
+    image_set: ImageSet
 
 
 def store_shown_images(
-    *, campaign: Campaign, comparisons: Sequence[Comparison], copies: CopyStore
-) -> None:
-    """Store what is shown of comparisons and gold pairs, and put its names into them.
+    *, campaign: Campaign, shown: Sequence[Shown], items: Sequence[Item], copies: CopyStore
+) -> list[ShownImage]:
+    """Store what is shown of every item and of gold; return the images of the sets, unsaved.
 
-    Comparisons are not saved by this. Gold pairs are, and their unpadded images go with the
-    commit; examples are left as they are, since their answer is told.
+    Items learn which copy they show; they are not saved by this. Gold is, and its unpadded images
+    go with the commit; examples are left as they are, since their answer is told.
     """
-    first = [_pair(each, number) for each, number in _numbered(campaign, comparisons)]
-    again = {
-        index: _pair(comparisons[index], _repeat_number(first[index]))
-        for index in _repeatable(campaign, len(comparisons))
+    numbers = _numbers(campaign, items)
+    own = _mixes_checks(campaign)
+    wanted = {
+        id(each.image_set): _copies(each, numbers[id(each.image_set)], own=own) for each in shown
     }
-    gold = list(campaign.gold_pairs.exclude(purpose=GoldPair.Purpose.EXAMPLE))
-    wanted = {copy for pair in [*first, *again.values()] for copy in pair}
-    wanted |= {_only(name) for pair in gold for name in _images(pair)}
-    names = copies.store(wanted)
-    for comparison, pair in zip(comparisons, first, strict=True):
-        comparison.image_a, comparison.image_b = (names[copy] for copy in pair)
-    for index, pair in again.items():
-        comparison = comparisons[index]
-        comparison.repeat_image_a, comparison.repeat_image_b = (names[copy] for copy in pair)
-    _replace(gold, names)
+    # What is shown already, where an arm joins, is padded already.
+    gold = [] if campaign.is_frozen else list(_hidden_gold(campaign))
+    every = {copy for rows in wanted.values() for row in rows for copy in row if copy}
+    names = copies.store(every | {_only(image.copies[0]) for image in gold})
+    if campaign.is_frozen:
+        _lengthen(campaign, copies)
+    else:
+        _replace(gold, names)
+    return [
+        ShownImage(
+            image_set=each.image_set, place=place, arm=arm,
+            sample=picture if isinstance(picture, Sample) else None,
+            collected=picture if isinstance(picture, CollectedImage) else None,
+            copies=[names[copy] if copy else "" for copy in row],
+        )
+        for each in shown
+        for place, (arm, picture, row) in enumerate(
+            zip(each.source.arms, each.source.pictures, wanted[id(each.image_set)], strict=True)
+        )
+    ]  # fmt: skip
 
 
-def _numbered(
-    campaign: Campaign, comparisons: Sequence[Comparison]
-) -> list[tuple[Comparison, int]]:
-    """Return every comparison with the number of the copies that show it.
+def _hidden_gold(campaign: Campaign) -> QuerySet[ShownImage]:
+    gold = ShownImage.objects.filter(image_set__campaign=campaign, arm__isnull=True)
+    return gold.exclude(image_set__purpose=ImageSet.Purpose.EXAMPLE)
 
-    Where checks are mixed in, a file that came under an earlier criterion would tell itself from
-    a gold pair or a repeat, which are always new: then every criterion has copies of its own.
+
+def length_shown(campaign: Campaign) -> int:
+    """Return the length in bytes of every file that an open campaign shows."""
+    image = ShownImage.objects.filter(image_set__campaign=campaign, arm__isnull=False).first()
+    return 0 if image is None else default_storage.size(next(filter(None, image.copies)))
+
+
+def _lengthen(campaign: Campaign, copies: CopyStore) -> None:
+    """Bring what is shown already to the length of what an arm that joins needs.
+
+    Otherwise a file's length would tell what was there before, and so tell a check.
     """
+    if copies.length == length_shown(campaign):
+        return
+    main = ShownImage.objects.filter(image_set__campaign=campaign, arm__isnull=False)
+    rows = [*main, *_hidden_gold(campaign)]
+    old = {name for row in rows for name in row.copies if name}
+    names = copies.lengthen(sorted(old))
+    for row in rows:
+        row.copies = [names[name] if name else "" for name in row.copies]
+    ShownImage.objects.bulk_update(rows, ["copies"], batch_size=1000)
+    _remove_on_commit(old)
+
+
+def _numbers(campaign: Campaign, items: Sequence[Item]) -> dict[int, set[int]]:
+    """Decide which copies each item shows, and return the numbers needed of each set.
+
+    Where checks are mixed in, a file that came before would tell itself from gold or a repeat,
+    which are always new: then every item has copies of its own, and what comes again a second one.
+    """
+    has_checks = _mixes_checks(campaign)
+    places = {each.pk: place for place, each in enumerate(campaign.criteria.all())}
+    again = set(_repeatable(campaign, len(items)))
+    numbers: dict[int, set[int]] = {}
+    for index, item in enumerate(items):
+        item.copy = 2 * places[item.criterion_id] if has_checks else 0
+        item.repeatable = index in again
+        needed = numbers.setdefault(id(item.image_set), set())
+        needed |= {item.copy, item.copy + 1} if item.repeatable else {item.copy}
+    return numbers
+
+
+def _mixes_checks(campaign: Campaign) -> bool:
     quality = campaign.checked_rules.quality
-    has_checks = quality.gold_rate or quality.repeat_rate or quality.qualification_pairs
-    numbers = {each.pk: 2 * place for place, each in enumerate(campaign.criteria.all())}
-    return [(each, numbers[each.criterion_id] if has_checks else 0) for each in comparisons]
+    return bool(quality.gold_rate or quality.repeat_rate or quality.qualification_pairs)
 
 
-def _repeat_number(first: tuple[Copy, Copy]) -> int:
-    return first[0].number + 1
-
-
-def repeatable_every(quality: QualityRules, comparisons: int) -> int:
-    """Return of how many comparisons in a row one can come again: it has a second copy.
+def repeatable_every(quality: QualityRules, items: int) -> int:
+    """Return of how many items in a row one can come again: it has a second copy.
 
     So that a second copy of everything is not stored, only four times as many have one as come
     again on average, at least a fifth; all of them in a small campaign. 0: none comes again.
@@ -69,11 +124,11 @@ def repeatable_every(quality: QualityRules, comparisons: int) -> int:
         return 0
     pairs = 1 - quality.gold_rate - quality.repeat_rate  # share of turns that are no check
     needed = int(pairs / (4 * quality.repeat_rate))
-    return max(1, min(needed, _LEAST_REPEATABLE, comparisons // _SMALL))
+    return max(1, min(needed, _LEAST_REPEATABLE, items // _SMALL))
 
 
 def _repeatable(campaign: Campaign, count: int) -> list[int]:
-    """Return which comparisons can come again: of every few in a row, one at random."""
+    """Return which items can come again: of every few in a row, one at random."""
     every = repeatable_every(campaign.checked_rules.quality, count)
     if not every:
         return []
@@ -83,33 +138,41 @@ def _repeatable(campaign: Campaign, count: int) -> list[int]:
     return [int(index) for index in chosen if index < count]
 
 
-def _pair(comparison: Comparison, number: int) -> tuple[Copy, Copy]:
-    size = shown_size(comparison.sample_a, comparison.sample_b)
-    a, b = (_source(each, size) for each in (comparison.sample_a, comparison.sample_b))
-    return Copy(a, number), Copy(b, number)
+def _copies(shown: Shown, numbers: set[int], *, own: bool) -> list[list[Copy | None]]:
+    """Return for each image of a set its copies by number; None where a number is not shown.
 
-
-def _source(sample: Sample, size: Size) -> Source:
-    return Source(sample.image, None if size_of(sample) == size else size)
-
-
-def _images(pair: GoldPair) -> tuple[str, str]:
-    return pair.better_image, pair.worse_image
+    `own`: an image that stands in several sets has copies of its own in each.
+    """
+    size = shown_size(shown.source.pictures)
+    context = shown.image_set.position + 1 if own else 0
+    rows = []
+    for picture in shown.source.pictures:
+        source = Source(picture.image, None if size_of(picture) == size else size)
+        rows.append(
+            [
+                Copy(source, number, context) if number in numbers else None
+                for number in range(max(numbers, default=0) + 1)
+            ]
+        )
+    return rows
 
 
 def _only(name: str) -> Copy:
-    return Copy(Source(name), 0)
+    return Copy(Source(name), 0, 0)
 
 
-def _replace(gold: Sequence[GoldPair], names: dict[Copy, str]) -> None:
-    """Let gold pairs show their padded copies, and remove what these were made of."""
-    unpadded = [name for pair in gold for name in _images(pair)]
-    for pair in gold:
-        pair.better_image, pair.worse_image = (names[_only(name)] for name in _images(pair))
-    GoldPair.objects.bulk_update(gold, ["better_image", "worse_image"], batch_size=1000)
+def _replace(gold: Sequence[ShownImage], names: dict[Copy, str]) -> None:
+    """Let gold show its padded copies, and remove what these were made of."""
+    unpadded = [image.copies[0] for image in gold]
+    for image in gold:
+        image.copies = [names[_only(image.copies[0])]]
+    ShownImage.objects.bulk_update(gold, ["copies"], batch_size=1000)
+    _remove_on_commit(unpadded)
 
+
+def _remove_on_commit(names: Iterable[str]) -> None:
     def remove() -> None:
-        for name in unpadded:
+        for name in names:
             default_storage.delete(name)
 
     transaction.on_commit(remove)

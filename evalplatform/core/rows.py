@@ -31,7 +31,7 @@ class Columns(Generic[M]):
 
     @property
     def sql(self) -> str:
-        return ", ".join(f"{self._alias}.{field.column}" for field in self._fields)
+        return ", ".join(f'{self._alias}."{field.column}"' for field in self._fields)
 
     def read(self, row: Sequence[Any], start: int) -> tuple[M | None, int]:
         """Return the model of the values from `start` on, and where the next one's begin.

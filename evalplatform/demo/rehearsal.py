@@ -1,8 +1,8 @@
 """What the demo says of its simulated annotators: beside their ceiling, and beside people."""
 
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.reports.cells import percent
 from evalplatform.reports.results import CampaignResults, GroupResult
-from evalplatform.reports.table import percent
 from evalplatform.simulation import people
 from evalplatform.simulation.group import Ceiling, Group
 from evalplatform.simulation.tastes import CURATORS

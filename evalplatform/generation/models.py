@@ -9,13 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from evalplatform.checkpoints.models import Checkpoint
-from evalplatform.generation.safety_models import SafetyCheck, SafetyDetector, SafetyRequest
 from evalplatform.promptsets.models import Prompt
-
-__all__ = [
-    "Batch", "GenerationBatch", "SafetyCheck", "SafetyDetector", "SafetyRequest", "Sample",
-    "SamplerSettings", "WorkerHeartbeat",
-]  # fmt: skip
 
 
 class SamplerSettings(models.Model):

@@ -134,3 +134,18 @@ class CollectedImage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.collection} {self.position}"
+
+    @property
+    def reads_in_full(self) -> bool | None:
+        """Whether the prompt reached the model uncut: not known of an image that was brought."""
+        return None
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Not known either."""
+        return None
+
+    @property
+    def tokens_read(self) -> int | None:
+        """Not known either."""
+        return None

@@ -28,6 +28,7 @@ class Damage:
 
     name: str
     why: str  # stored in English; translated when shown
+    why_alone: str  # the same of an image that stands alone
     apply: Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -73,9 +74,24 @@ def smear(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 DAMAGES = (
-    Damage("shuffled", gettext_noop("The other image has its parts mixed up."), shuffle_tiles),
-    Damage("noise", gettext_noop("The other image is covered in noise."), cover_in_noise),
-    Damage("smeared", gettext_noop("The other image is blurred into grey blotches."), smear),
+    Damage(
+        "shuffled",
+        gettext_noop("The other image has its parts mixed up."),
+        gettext_noop("The image has its parts mixed up."),
+        shuffle_tiles,
+    ),
+    Damage(
+        "noise",
+        gettext_noop("The other image is covered in noise."),
+        gettext_noop("The image is covered in noise."),
+        cover_in_noise,
+    ),
+    Damage(
+        "smeared",
+        gettext_noop("The other image is blurred into grey blotches."),
+        gettext_noop("The image is blurred into grey blotches."),
+        smear,
+    ),
 )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from evalplatform.campaigns.images import Size, fit_on_grey
-from evalplatform.campaigns.models import Criterion, GoldPair
+from evalplatform.campaigns.models import Criterion, ImageSet
 from evalplatform.core.errors import BadInputError
 
 COLUMNS = ("criterion", "purpose", "prompt", "better", "worse", "why")
 _MOST_PIXELS = 64_000_000
+_PURPOSES = [each for each in ImageSet.Purpose.values if each != ImageSet.Purpose.MAIN]
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,15 @@ def read_gold_file(path: Path, criteria: Collection[Criterion]) -> list[GoldRow]
             f"{path.name}: line 1: the columns are {', '.join(columns)}; accepted are "
             f"{', '.join(COLUMNS)}, tab-separated, each once."
         )
-    by_kind = {criterion.kind: criterion for criterion in criteria}
+    by_slug = {criterion.slug: criterion for criterion in criteria}
     rows = [
-        _Line(path, number, columns, line).row(by_kind)
+        _Line(path, number, columns, line).row(by_slug)
         for number, line in enumerate(lines[1:], start=2)
         if line.strip()
     ]
     _refuse_repeated(path.name, rows)
     if not rows:
-        raise BadInputError(f"{path.name} holds no gold pair; put one on each line.")
+        raise BadInputError(f"{path.name} holds no gold; put a pair on each line.")
     return rows
 
 
@@ -96,10 +97,14 @@ class _Line:
 
     def row(self, criteria: dict[str, Criterion]) -> GoldRow:
         kind = self._one_of("criterion", criteria)
-        purpose = self._one_of("purpose", GoldPair.Purpose.values)
+        if criteria[kind].shape.most != 2:
+            raise self._error(
+                "criterion", f"{kind} is asked as {criteria[kind].form}; a file gives pairs alone"
+            )
+        purpose = self._one_of("purpose", _PURPOSES)
         if criteria[kind].shows_prompt and not self._values["prompt"]:
             raise self._error("prompt", f"is empty, but {kind} shows it; fill it in")
-        if purpose == GoldPair.Purpose.EXAMPLE and not self._values["why"]:
+        if purpose == ImageSet.Purpose.EXAMPLE and not self._values["why"]:
             raise self._error("why", "is empty, but an example shows it; say why it is better")
         (better, better_sha256), (worse, worse_sha256) = self._image("better"), self._image("worse")
         if better_sha256 == worse_sha256:

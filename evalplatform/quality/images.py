@@ -9,13 +9,13 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from evalplatform.campaigns.images import Size, shown_size
+from evalplatform.campaigns.selectors import ReadySet
 from evalplatform.core.stored_images import encode_image
-from evalplatform.generation.models import Sample
 
 
-def usual_size(pairs: Sequence[tuple[Sample, Sample]]) -> Size:
-    """Return the size at which most pairs of a campaign are shown."""
-    return Counter(shown_size(*pair) for pair in pairs).most_common(1)[0][0]
+def usual_size(sets: Sequence[ReadySet]) -> Size:
+    """Return the size at which most of a campaign's sets are shown; there is at least one."""
+    return Counter(shown_size(each.pictures) for each in sets).most_common(1)[0][0]
 
 
 def store_gold_image(image: Image.Image) -> str:

@@ -1,20 +1,33 @@
 """What each annotator's answers look like: columns in, one frozen record per annotator out.
 
-Pure arithmetic; `selectors` reads the columns. An *answer* is a stored vote that was not taken
-back, checks included, and whether or not it was excluded: an exclusion does not change what
-somebody did. A *vote* is an answer to one of a comparison's k slots.
+Arithmetic alone; `annotation.answer_columns` reads the columns. An *answer* is a stored vote that
+was not taken back, checks included, and whether or not it was excluded: an exclusion does not
+change what somebody did. A *vote* is an answer to one of an item's k slots.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from evalplatform.annotation.answer_columns import (
+    GOLD,
+    LEFT,
+    MAIN,
+    NO_SIDE,
+    QUALIFICATION,
+    REPEAT,
+    TIE,
+    UNKNOWN_MS,
+    AnswerColumns,
+)
 from evalplatform.stats import factorise, majority_of_others, medians_by
 
-OUTCOMES = ("A", "TIE", "B")
+Mask = npt.NDArray[np.bool_]
 Column = npt.NDArray[np.int64]
+IsRight = Callable[[int, int], bool]
+"""Whether what was said of the gold item with this id (first) is right."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class AnnotatorMeasures:
     answers: int
     gold: Share  # right; a tie is wrong
     qualification: Share  # right
-    repeats: Share  # the same image preferred as the first time
+    repeats: Share  # answered as the first time
     too_fast: Share  # of answers whose time is known
     left: Share  # of left and right answers
     ties: Share  # of answers
@@ -67,56 +80,60 @@ class AnnotatorMeasures:
         return Share(max(self.left.hits, self.left.total - self.left.hits), self.left.total)
 
 
-@dataclass(frozen=True)
-class Answers:
-    """The answers of a campaign as columns of equal length."""
-
-    annotator: Column  # database id
-    purpose: npt.NDArray[np.str_]
-    comparison: Column  # database id; 0 for gold pairs
-    outcome: Column  # index in OUTCOMES
-    choice: npt.NDArray[np.str_]
-    response_ms: npt.NDArray[np.float64]  # nan where unknown
-    counts: npt.NDArray[np.bool_]  # whether nobody excluded it
-
-    def __len__(self) -> int:
-        return len(self.annotator)
-
-
 Counts = dict[int, Share]
 
 
-def shares_of(answers: Answers, *, min_response_ms: int) -> dict[str, Counts]:
-    """Return each share of `AnnotatorMeasures` by name, then by annotator id."""
-    main = answers.purpose == "main"
-    decided = np.isin(answers.choice, ("left", "right"))
-    timed = ~np.isnan(answers.response_ms)
-    first, seen_before = _first_outcome(answers)
+def shares_of(
+    answers: AnswerColumns, *, min_response_ms: int, is_right: IsRight, pairs: Mask
+) -> dict[str, Counts]:
+    """Return each share of `AnnotatorMeasures` by name, then by annotator id.
+
+    `pairs` marks the answers to two images: sides, ties and majorities are theirs alone.
+    """
+    main = answers.purpose == MAIN
+    decided = pairs & (answers.side != NO_SIDE)
+    timed = answers.response_ms != UNKNOWN_MS
+    first, seen_before = _first_said(answers)
+    outcomes = np.where(pairs, answers.said, TIE)  # what is no pair is not counted below
     others, has_majority = majority_of_others(
-        answers.comparison, answers.outcome, main & answers.counts
+        answers.item, outcomes, main & (answers.exclusion == 0) & pairs
     )
-    better = answers.outcome == OUTCOMES.index("A")
+    right = _right(answers, is_right)
     everything = np.ones(len(answers), dtype=np.bool_)
     return {
         "votes": _share(answers, main, main),
         "answers": _share(answers, everything, everything),
-        "gold": _share(answers, answers.purpose == "gold", better),
-        "qualification": _share(answers, answers.purpose == "qualification", better),
-        "repeats": _share(answers, seen_before, answers.outcome == first),
+        "gold": _share(answers, answers.purpose == GOLD, right),
+        "qualification": _share(answers, answers.purpose == QUALIFICATION, right),
+        "repeats": _share(answers, seen_before, answers.said == first),
         "too_fast": _share(answers, timed, answers.response_ms < min_response_ms),
-        "left": _share(answers, decided, answers.choice == "left"),
-        "ties": _share(answers, everything, ~decided),
-        "majority": _share(answers, main & has_majority, answers.outcome == others),
+        "left": _share(answers, decided, answers.side == LEFT),
+        "ties": _share(answers, pairs, ~decided),
+        "majority": _share(answers, main & pairs & has_majority, answers.said == others),
     }
 
 
-def medians_of(answers: Answers) -> dict[int, float]:
+def medians_of(answers: AnswerColumns) -> dict[int, float]:
     """Return the median response time (ms) by annotator id; nobody without a known time."""
-    people, medians = medians_by(answers.annotator, answers.response_ms)
+    times = np.where(answers.response_ms == UNKNOWN_MS, np.nan, answers.response_ms)
+    people, medians = medians_by(answers.annotator, times)
     return {int(person): float(each) for person, each in zip(people, medians, strict=True)}
 
 
-def _share(answers: Answers, total: npt.NDArray[np.bool_], hit: npt.NDArray[np.bool_]) -> Counts:
+def _right(answers: AnswerColumns, is_right: IsRight) -> Mask:
+    """Return which answers to gold are right; False for all others."""
+    (places,) = np.nonzero((answers.purpose == GOLD) | (answers.purpose == QUALIFICATION))
+    found = np.zeros(len(answers), dtype=np.bool_)
+    known: dict[tuple[int, int], bool] = {}
+    for place in places.tolist():
+        key = int(answers.item[place]), int(answers.said[place])
+        if key not in known:
+            known[key] = is_right(*key)
+        found[place] = known[key]
+    return found
+
+
+def _share(answers: AnswerColumns, total: Mask, hit: Mask) -> Counts:
     people, codes = np.unique(answers.annotator, return_inverse=True)
     totals = np.bincount(codes[total], minlength=len(people))
     hits = np.bincount(codes[total & hit], minlength=len(people))
@@ -126,30 +143,11 @@ def _share(answers: Answers, total: npt.NDArray[np.bool_], hit: npt.NDArray[np.b
     }
 
 
-def _first_outcome(answers: Answers) -> tuple[Column, npt.NDArray[np.bool_]]:
-    """Return for each repeat what its annotator answered first, and which rows these are."""
-    pair, _ = factorise(zip(answers.annotator.tolist(), answers.comparison.tolist(), strict=True))
-    outcome = np.full(int(pair.max(initial=-1)) + 1, -1, dtype=np.int64)
-    main = answers.purpose == "main"
-    outcome[pair[main]] = answers.outcome[main]
-    first = outcome[pair]
-    return first, (answers.purpose == "repeat") & (first >= 0)
-
-
-def columns_of(rows: Sequence[tuple[object, ...]]) -> Answers:
-    """Return answers given as rows; their fields are those `selectors` reads, in that order."""
-    annotator, purpose, comparison, outcome, choice, response_ms, exclusion = (
-        zip(*rows, strict=True) if rows else ((),) * 7
-    )
-    code = {name: index for index, name in enumerate(OUTCOMES)}
-    return Answers(
-        annotator=np.array(annotator, dtype=np.int64),
-        purpose=np.array(purpose, dtype=np.str_),
-        comparison=np.array([each or 0 for each in comparison], dtype=np.int64),
-        outcome=np.array([code[str(each)] for each in outcome], dtype=np.int64),
-        choice=np.array(choice, dtype=np.str_),
-        response_ms=np.array(
-            [np.nan if each is None else each for each in response_ms], dtype=np.float64
-        ),
-        counts=np.array([each is None for each in exclusion], dtype=np.bool_),
-    )
+def _first_said(answers: AnswerColumns) -> tuple[Column, Mask]:
+    """Return for each repeat what its annotator said first, and which rows these are."""
+    pair, _ = factorise(zip(answers.annotator.tolist(), answers.item.tolist(), strict=True))
+    said = np.full(int(pair.max(initial=-1)) + 1, -1, dtype=np.int64)
+    main = answers.purpose == MAIN
+    said[pair[main]] = answers.said[main]
+    first = said[pair]
+    return first, (answers.purpose == REPEAT) & (first >= 0)

@@ -34,9 +34,9 @@ def verdict_on(measures: AnnotatorMeasures, rules: QualityRules) -> list[BrokenR
     """
     low = [
         ("gold", measures.gold, rules.exclude_gold_below, rules.exclude_gold_after,
-         "gold pairs right"),
+         "gold sets right"),
         ("repeats", measures.repeats, rules.exclude_repeats_below, rules.exclude_repeats_after,
-         "repeated pairs answered as before"),
+         "repeats answered as before"),
     ]  # fmt: skip
     high = [
         ("too_fast", measures.too_fast, rules.exclude_too_fast_above,

@@ -1,4 +1,4 @@
-"""Making gold pairs, and deciding whose votes stop counting."""
+"""Making gold, and deciding whose votes stop counting."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -10,12 +10,11 @@ from django.db.models import prefetch_related_objects
 
 from evalplatform.annotation.models import Enrolment, Exclusion
 from evalplatform.annotation.services import exclude
-from evalplatform.campaigns.models import Campaign, Criterion, GoldPair
-from evalplatform.campaigns.safety import screen
-from evalplatform.campaigns.sample_faults import is_sound
-from evalplatform.campaigns.selectors import planned_prompts, sample_pairs
+from evalplatform.campaigns.models import Campaign, Criterion, ImageSet, Item, ShownImage
+from evalplatform.campaigns.safety import screen, visible_prompts
+from evalplatform.campaigns.selectors import whole_sets
 from evalplatform.core.errors import BadInputError
-from evalplatform.quality.gold import GoldImages, SamplePair, gold_images
+from evalplatform.quality.gold import ArmSamples, GoldImages, gold_images
 from evalplatform.quality.gold_file import GoldRow, open_gold_image, read_gold_file
 from evalplatform.quality.images import store_gold_image, usual_size
 from evalplatform.quality.rules import verdict_on
@@ -25,24 +24,31 @@ BY_HAND = "manual"
 _AUTOMATIC = ("damaged_copy", "other_prompt")
 
 
-def make_gold_pairs(
-    *, campaign: Campaign, counts: Mapping[str, int], on_made: Callable[[], None] = lambda: None
+def make_gold(
+    *,
+    campaign: Campaign,
+    counts: Mapping[str, int],
+    criteria: Sequence[Criterion] | None = None,
+    on_made: Callable[[], None] = lambda: None,
 ) -> int:
-    """Make automatic gold pairs until each criterion has `counts` of each purpose.
+    """Make gold of the campaign's own samples until each criterion has `counts` of each purpose.
+
+    Of `criteria`, or of all for which gold can be made.
 
     What is there, by file too, stays and is counted, so the same counts change nothing and larger
-    ones add. Each pair is stored at once: interrupted, it resumes. Returns how many were made.
+    ones add. Each set is stored at once: interrupted, it resumes. Returns how many were made.
 
-    Raises `BadInputError` for a campaign that has opened, while samples are missing, and where
-    the campaign's prompts do not give so many pairs.
+    Raises `BadInputError` for a campaign that has opened, while samples are missing, for a
+    criterion of which no gold can be made, and where the campaign's prompts do not give so much.
     """
-    # A black image is no example of the better one.
-    pairs = [pair for pair in _all_pairs(campaign) if is_sound(pair)]
+    samples = _sound(_visible(campaign))
     made = 0
-    for criterion in campaign.criteria.all():
-        there = campaign.gold_pairs.filter(criterion=criterion)
+    if criteria is None:
+        criteria = criteria_with_gold(campaign) or list(campaign.criteria.all())
+    for criterion in criteria:
+        there = campaign.image_sets.filter(criterion=criterion)
         origins = there.filter(origin__kind__in=_AUTOMATIC).values_list("origin", flat=True)
-        source = gold_images(campaign, criterion, pairs, list(origins))
+        source = gold_images(campaign, criterion, samples, list(origins))
         for purpose, wanted in counts.items():
             for _ in range(there.filter(purpose=purpose).count(), wanted):
                 _store(campaign, criterion, purpose, _next(source, criterion))
@@ -51,38 +57,44 @@ def make_gold_pairs(
     return made
 
 
-def import_gold_pairs(*, campaign: Campaign, path: Path) -> int:
+def criteria_with_gold(campaign: Campaign) -> list[Criterion]:
+    """Return the criteria that say how gold is made for them."""
+    return list(campaign.criteria.exclude(gold=Criterion.Gold.NONE))
+
+
+def import_gold(*, campaign: Campaign, path: Path) -> int:
     """Add the gold pairs of a file (docs/quality.md) that are not there yet.
 
-    Returns how many were added. Raises `BadInputError` as `make_gold_pairs` does, and for what is
-    wrong in the file, naming line and column, before anything is stored.
+    Returns how many were added. Raises `BadInputError` as `make_gold` does, and for what is wrong
+    in the file, naming line and column, before anything is stored.
     """
-    size = usual_size(_all_pairs(campaign))
-    criteria = {criterion.kind: criterion for criterion in campaign.criteria.all()}
+    _refuse_open(campaign)
+    size = usual_size(screen(campaign, whole_sets(campaign)).passed)
+    criteria = {criterion.slug: criterion for criterion in campaign.criteria.all()}
     new = _not_there(campaign, path.name, read_gold_file(path, criteria.values()))
     for row in new:
         _store(campaign, criteria[row.criterion], row.purpose, _from_file(row, size))
     return len(new)
 
 
-def clear_gold_pairs(*, campaign: Campaign) -> int:
-    """Remove a campaign's gold pairs and their images, before it opens; return how many."""
+def clear_gold(*, campaign: Campaign) -> int:
+    """Remove a campaign's gold and its images, before it opens; return how many sets."""
     with transaction.atomic():
         _refuse_open(Campaign.objects.select_for_update().get(pk=campaign.pk))
-        pairs = list(campaign.gold_pairs.all())
-        campaign.gold_pairs.all().delete()
-    for pair in pairs:
-        default_storage.delete(pair.better_image)
-        default_storage.delete(pair.worse_image)
-    return len(pairs)
+        gold = list(campaign.image_sets.gold().prefetch_related("images"))
+        files = [name for each in gold for name in each.files]
+        campaign.image_sets.gold().delete()
+    for name in files:
+        default_storage.delete(name)
+    return len(gold)
 
 
 def _not_there(campaign: Campaign, name: str, rows: Sequence[GoldRow]) -> list[GoldRow]:
     """Return the rows to store. Raises `BadInputError` for a pair there with another purpose."""
-    stored = campaign.gold_pairs.filter(origin__kind="file").values_list(
-        "criterion__kind", "purpose", "origin"
+    stored = campaign.image_sets.filter(origin__kind="file").values_list(
+        "criterion__slug", "purpose", "origin"
     )
-    purposes = {(kind, *sorted(origin.items())): purpose for kind, purpose, origin in stored}
+    purposes = {(slug, *sorted(origin.items())): purpose for slug, purpose, origin in stored}
     new = []
     for row in rows:
         purpose = purposes.get(row.content)
@@ -96,30 +108,31 @@ def _not_there(campaign: Campaign, name: str, rows: Sequence[GoldRow]) -> list[G
     return new
 
 
-def _all_pairs(campaign: Campaign) -> Sequence[SamplePair]:
-    """Return the campaign's sample pairs that annotators may see.
+def _visible(campaign: Campaign) -> list[ArmSamples]:
+    """Return the samples of every arm, by prompt, that annotators may all see.
 
     Raises `BadInputError` while one is missing, or the safety score of one.
     """
     _refuse_open(campaign)
-    pairs = sample_pairs(campaign)
-    missing = len(planned_prompts(campaign)) - len(pairs)
-    if missing or not pairs:
-        raise BadInputError(
-            f"campaign {campaign.slug!r}: {missing} prompts still lack a sample; run "
-            f"`manage.py run_eval --resume {campaign.slug}` to finish generation, then make gold "
-            "pairs."
-        )
-    pairs = screen(campaign, pairs).passed
-    samples = [sample for pair in pairs for sample in pair]
-    prefetch_related_objects(samples, "prompt__prompt_set")
-    return pairs
+    visible = [each.pictures for each in visible_prompts(campaign)]
+    prefetch_related_objects([s for each in visible for s in each], "prompt__prompt_set")
+    return visible
+
+
+def _sound(samples: Sequence[ArmSamples]) -> list[ArmSamples]:
+    """Leave out prompts with a black image, which is no example of the better one, or a twin."""
+    return [
+        each
+        for each in samples
+        if not any(sample.is_constant for sample in each)
+        and len({sample.pixels_sha256 for sample in each}) == len(each)
+    ]
 
 
 def _refuse_open(campaign: Campaign) -> None:
     if campaign.is_frozen:
         raise BadInputError(
-            f"campaign {campaign.slug!r} is {campaign.status}: its gold pairs are frozen with its "
+            f"campaign {campaign.slug!r} is {campaign.status}: its gold is frozen with its "
             "protocol; make them before it opens."
         )
 
@@ -128,9 +141,9 @@ def _next(source: Iterator[GoldImages], criterion: Criterion) -> GoldImages:
     images = next(source, None)
     if images is None:
         raise BadInputError(
-            f"the campaign's prompts give no more gold pairs for {criterion.kind}; ask for fewer, "
-            "use more prompts (for text_faithfulness: prompts without a word in common), or give "
-            "pairs of your own with --from."
+            f"the campaign's prompts give no more gold for {criterion.slug}; ask for less, use "
+            "more prompts (for text_faithfulness: prompts without a word in common), or give pairs "
+            "of your own with --from."
         )
     return images
 
@@ -138,30 +151,35 @@ def _next(source: Iterator[GoldImages], criterion: Criterion) -> GoldImages:
 def _from_file(row: GoldRow, size: tuple[int, int]) -> GoldImages:
     return GoldImages(
         prompt_text=row.prompt,
-        better=open_gold_image(row.better, size),
-        worse=open_gold_image(row.worse, size),
+        images=(open_gold_image(row.better, size), open_gold_image(row.worse, size)),
+        expected=(1, 0),
         why=row.why,
         origin=row.origin,
     )
 
 
-def _store(campaign: Campaign, criterion: Criterion, purpose: str, images: GoldImages) -> GoldPair:
-    """Store a pair in the next free place, unless the campaign has opened meanwhile."""
+def _store(campaign: Campaign, criterion: Criterion, purpose: str, images: GoldImages) -> ImageSet:
+    """Store gold in the next free place, unless the campaign has opened meanwhile."""
     with transaction.atomic():
         _refuse_open(Campaign.objects.select_for_update().get(pk=campaign.pk))
-        same = GoldPair.objects.filter(campaign=campaign, criterion=criterion, purpose=purpose)
+        same = ImageSet.objects.filter(campaign=campaign, criterion=criterion, purpose=purpose)
         last = same.order_by("-position").values_list("position", flat=True).first()
-        return GoldPair.objects.create(
+        gold = ImageSet.objects.create(
             campaign=campaign,
             criterion=criterion,
             purpose=purpose,
             position=0 if last is None else last + 1,
             prompt_text=images.prompt_text,
-            better_image=store_gold_image(images.better),
-            worse_image=store_gold_image(images.worse),
+            expected=list(images.expected),
             why=images.why,
             origin=images.origin,
         )
+        ShownImage.objects.bulk_create(
+            ShownImage(image_set=gold, place=place, copies=[store_gold_image(image)])
+            for place, image in enumerate(images.images)
+        )
+        Item.objects.create(campaign=campaign, criterion=criterion, image_set=gold)
+        return gold
 
 
 def review(*, enrolment: Enrolment, now: datetime) -> Exclusion | None:

@@ -1,4 +1,4 @@
-"""All gold pairs of a campaign on one page, for a person to look at before it opens."""
+"""All gold of a campaign on one page, for a person to look at before it opens."""
 
 import base64
 import io
@@ -13,24 +13,25 @@ _SIDE = 256  # pixels at most: to look at, not to judge
 
 
 def gold_sheet(campaign: Campaign) -> str:
-    """Return one HTML file with every gold pair inside it, the better image on the left."""
-    pairs = campaign.gold_pairs.select_related("criterion").order_by(
-        "criterion__position", "purpose", "position"
-    )
+    """Return one HTML file with all gold inside it, the best image of each first."""
+    gold = campaign.image_sets.gold().select_related("criterion").prefetch_related("images")
     return render_to_string(
         "quality/gold_sheet.html",
         {
             "campaign": campaign,
-            "pairs": [
+            "sets": [
                 {
-                    "criterion": pair.criterion.get_kind_display(),
-                    "purpose": pair.purpose,
-                    "position": pair.position,
-                    "prompt": pair.prompt_text if pair.criterion.shows_prompt else "",
-                    "better": _thumbnail(pair.better_image),
-                    "worse": _thumbnail(pair.worse_image),
+                    "criterion": each.criterion.label,
+                    "purpose": each.purpose,
+                    "position": each.position,
+                    "prompt": each.prompt_text if each.criterion.shows_prompt else "",
+                    "images": [
+                        (_thumbnail(name), grade)
+                        for name, grade in zip(each.files, each.expected or (), strict=True)
+                    ],
                 }
-                for pair in pairs
+                for each in gold.order_by("criterion__position", "purpose", "position")
+                if each.criterion
             ],
         },
     )

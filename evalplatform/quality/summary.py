@@ -9,13 +9,14 @@ from typing import Any
 
 from django.db.models import Count, F, Q
 
-from evalplatform.annotation.models import Assignment, Choice, Exclusion, Release, SurplusVote, Vote
-from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.annotation.answer_columns import AnswerColumns
+from evalplatform.annotation.models import Assignment, Exclusion, Release, SurplusVote, Vote
+from evalplatform.campaigns.models import Campaign
 from evalplatform.quality.measures import AnnotatorMeasures, Share
 from evalplatform.quality.selectors import annotator_measures
 
 NARROW = 600  # CSS pixels: below, two images hardly fit side by side
-OFTEN = 2  # skips of one comparison for a reason that lies with its images
+OFTEN = 2  # skips of one item for a reason that lies with its images
 _IMAGE_REASONS = (Release.Reason.BROKEN_IMAGE, Release.Reason.UNSAFE)
 _MAIN = Q(assignment__purpose=Assignment.Purpose.MAIN)
 _COUNTS = _MAIN & Q(retracted_at__isnull=True, exclusion__isnull=True)
@@ -31,7 +32,7 @@ class ExclusionLine:
     detail: str
     decided_at: datetime
     revoked_at: datetime | None
-    votes: int  # votes on comparisons that do not count by it
+    votes: int  # votes on items that do not count by it
     replaced: int  # of them: somebody else has judged in the same slot
 
     @property
@@ -40,8 +41,8 @@ class ExclusionLine:
 
 
 @dataclass(frozen=True)
-class SkippedComparison:
-    """A comparison whose images several annotators would not judge."""
+class SkippedItem:
+    """An item whose images several annotators would not judge."""
 
     position: int
     criterion: str
@@ -52,7 +53,7 @@ class SkippedComparison:
 
 @dataclass(frozen=True)
 class RawTies:
-    """What stands behind the ties of a criterion with four answers."""
+    """What stands behind the ties of a criterion with both and neither."""
 
     criterion: str
     both: int
@@ -64,13 +65,13 @@ class QualitySummary:
     """The quality of a campaign's votes; vote shares are of votes that count."""
 
     annotators: list[AnnotatorMeasures]
-    comparisons_complete: int  # those with exactly k votes that count
-    comparisons_short: int
+    items_complete: int  # those with exactly k votes that count
+    items_short: int
     excluded_votes: int
     exclusions: list[ExclusionLine]
     surplus: dict[str, int]  # by reason
     skips: dict[str, int]  # by reason
-    skipped_often: list[SkippedComparison]
+    skipped_often: list[SkippedItem]
     undone: int
     too_fast: Share  # of votes whose time is known
     min_response_ms: int
@@ -80,7 +81,7 @@ class QualitySummary:
 
     @cached_property
     def gold(self) -> Share:
-        """Gold pairs right, of annotators whose votes count."""
+        """Gold right, of annotators whose votes count."""
         return _sum(each.gold for each in self._counting)
 
     @cached_property
@@ -102,7 +103,7 @@ class QualitySummary:
 
     @property
     def has_checks(self) -> bool:
-        """Whether anybody answered a gold pair or a repeat, before the first pair or later."""
+        """Whether anybody answered gold or a repeat, before the first item or later."""
         return any(
             each.gold.total or each.repeats.total or each.qualification.total
             for each in self.annotators
@@ -114,13 +115,13 @@ class QualitySummary:
         return sum(each.answers for each in self.annotators if each.is_simulated)
 
 
-def quality_summary(campaign: Campaign) -> QualitySummary:
-    """Return the quality of a campaign's votes as it stands."""
+def quality_summary(campaign: Campaign, answers: AnswerColumns | None = None) -> QualitySummary:
+    """Return the quality of a campaign's votes as it stands; `answers` where they are read."""
     complete, short = _completeness(campaign)
     return QualitySummary(
-        annotators=annotator_measures(campaign),
-        comparisons_complete=complete,
-        comparisons_short=short,
+        annotators=annotator_measures(campaign, answers),
+        items_complete=complete,
+        items_short=short,
         exclusions=_exclusions(campaign),
         surplus=_by_reason(SurplusVote.objects.filter(assignment__campaign=campaign)),
         skips=_by_reason(
@@ -136,7 +137,7 @@ def quality_summary(campaign: Campaign) -> QualitySummary:
 
 
 def _completeness(campaign: Campaign) -> tuple[int, int]:
-    """Return how many comparisons have their k votes that count, and how many have fewer."""
+    """Return how many items have their k votes that count, and how many have fewer."""
     votes = Count(
         "assignments__votes",
         filter=Q(
@@ -145,8 +146,10 @@ def _completeness(campaign: Campaign) -> tuple[int, int]:
             assignments__votes__exclusion__isnull=True,
         ),
     )
-    counted = campaign.comparisons.annotate(votes=votes).aggregate(
-        all=Count("pk"), complete=Count("pk", filter=Q(votes=F("criterion__k")))
+    counted = (
+        campaign.items.main()
+        .annotate(votes=votes)
+        .aggregate(all=Count("pk"), complete=Count("pk", filter=Q(votes=F("criterion__k"))))
     )
     return counted["complete"], counted["all"] - counted["complete"]
 
@@ -202,22 +205,22 @@ def _by_reason(rows: Any) -> dict[str, int]:
     return dict(rows.order_by("reason").values_list("reason").annotate(count=Count("pk")))
 
 
-def _skipped_often(campaign: Campaign) -> list[SkippedComparison]:
+def _skipped_often(campaign: Campaign) -> list[SkippedItem]:
     counts = {reason: Count("releases", filter=Q(releases__reason=reason))
               for reason in _IMAGE_REASONS}  # fmt: skip
     often = (
-        campaign.comparisons.filter(releases__reason__in=_IMAGE_REASONS)
+        campaign.items.filter(releases__reason__in=_IMAGE_REASONS)
         .annotate(broken=counts[Release.Reason.BROKEN_IMAGE], unsafe=counts[Release.Reason.UNSAFE])
         .annotate(skips=F("broken") + F("unsafe"))
         .filter(skips__gte=OFTEN)
-        .select_related("criterion", "prompt")
+        .select_related("criterion", "image_set")
         .order_by("position")
     )
     return [
-        SkippedComparison(
-            position=each.position,
-            criterion=each.criterion.get_kind_display(),
-            prompt=each.prompt.text,
+        SkippedItem(
+            position=each.position or 0,
+            criterion=each.criterion.label,
+            prompt=each.image_set.prompt_text,
             broken_image=each.broken,
             unsafe=each.unsafe,
         )
@@ -228,17 +231,17 @@ def _skipped_often(campaign: Campaign) -> list[SkippedComparison]:
 def _raw_ties(campaign: Campaign) -> list[RawTies]:
     counted = (
         Vote.objects.filter(_COUNTS, assignment__campaign=campaign)
-        .values_list("assignment__comparison__criterion", "choice")
+        .values_list("assignment__item__criterion", "answer")
         .annotate(count=Count("pk"))
     )
-    by_choice = Counter({(criterion, choice): count for criterion, choice, count in counted})
+    by_answer = Counter({(criterion, answer): count for criterion, answer, count in counted})
     return [
         RawTies(
-            criterion=criterion.get_kind_display(),
-            both=by_choice[criterion.pk, Choice.BOTH],
-            neither=by_choice[criterion.pk, Choice.NEITHER],
+            criterion=criterion.label,
+            both=by_answer[criterion.pk, "both"],
+            neither=by_answer[criterion.pk, "neither"],
         )
-        for criterion in campaign.criteria.filter(answers=Criterion.Answers.A_B_BOTH_NEITHER)
+        for criterion in campaign.criteria.filter(form="pair_both_neither")
     ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.reports.gallery import GalleryResult, GradeResult
+from evalplatform.reports.orders import order_said
 from evalplatform.reports.results import CampaignResults, EarlyLook, GroupResult
 from evalplatform.stats import Estimate, State
 
@@ -13,7 +15,7 @@ from evalplatform.stats import Estimate, State
 class Answer:
     """What one criterion's votes on all its prompts say.
 
-    `leader` is "A" or "B" where a preference is shown, otherwise empty.
+    `leader` is the letter of the arm that is preferred to all others, otherwise empty.
     """
 
     criterion: str
@@ -35,7 +37,13 @@ def answers(results: CampaignResults) -> list[Answer]:
             _early(results, look) if look and speaks_for_others else _final(results, group)
         )
         found.append(Answer(group.criterion, group.criterion_label, leader, sentence))
-    return found
+    ordered: list[GalleryResult | GradeResult] = [*results.galleries, *results.gradings]
+    for each in ordered:
+        if not each.depth:
+            leader, sentence = order_in_words(results, each)
+            found.append(Answer(each.criterion, each.criterion_label, leader, sentence))
+    places = {each.slug: each.position for each in results.campaign.criteria.all()}
+    return sorted(found, key=lambda answer: places[answer.criterion])
 
 
 def _final(results: CampaignResults, group: GroupResult) -> tuple[str, str]:
@@ -75,6 +83,20 @@ def _early(results: CampaignResults, look: EarlyLook) -> tuple[str, str]:
         f"{_people(results)} prefer {bounds.order}: {Bounds.of(early.net)} at "
         f"{100 * early.net.level:g} %, which may be said although {why}."
     )
+
+
+def order_in_words(results: CampaignResults, found: GalleryResult | GradeResult) -> tuple[str, str]:
+    """Return the letter of the one arm at the top, or "", and the order of all in a sentence."""
+    leader, said = order_said(found)
+    who = _people(results)
+    if not results.completeness.is_complete:
+        why = (
+            "voting was stopped before all votes were in"
+            if results.campaign.status == Campaign.Status.CLOSED
+            else "voting is not finished"
+        )
+        return "", f"Not decided yet: {why}; so far {who[0].lower()}{who[1:]} {said}."
+    return leader, f"{who} {said}."
 
 
 FEW_ANNOTATORS = 3

@@ -25,9 +25,7 @@ def results_of(campaign: Campaign) -> CampaignResults:
     if kept and kept[0] == state:
         found: CampaignResults = pickle.loads(kept[1])
         return found
-    results = campaign_results(
-        Campaign.objects.select_related("checkpoint_a", "checkpoint_b").get(pk=campaign.pk)
-    )
+    results = campaign_results(Campaign.objects.get(pk=campaign.pk))
     _keep(campaign, state, results)
     return results
 

@@ -10,15 +10,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.annotation.answer_columns import vote_columns
+from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
-from evalplatform.reports.exports import plain
+from evalplatform.reports.cells import p_value, percent, percent_interval
 from evalplatform.reports.selectors import simulated_as
-from evalplatform.reports.table import WIDTH, p_value, percent, percent_interval
-from evalplatform.reports.vote_columns import VoteColumns, vote_columns
-from evalplatform.stats import NetDifference, compare_nets
+from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes
+from evalplatform.reports.table import WIDTH
+from evalplatform.stats import NetDifference, compare_nets, plain
 
-FORMAT = "evalplatform-comparison/1"
+FORMAT = "evalplatform-comparison/2"
 _NOTE = (
     "Net: share of votes for A less share for B, in per cent, A and B being each campaign's own. "
     "Difference: first less second, in percentage points, with its 95 % interval; prompts and "
@@ -58,18 +59,20 @@ def compare_campaigns(first: Campaign, second: Campaign) -> Comparison:
     """Compare the votes that count. Raises `BadInputError` where there is nothing to compare."""
     if first.pk == second.pk:
         raise BadInputError(f"{first.slug!r} was given twice; name two different campaigns.")
+    for each in (first, second):
+        _refuse_gallery(each)
     tables = {each.pk: vote_columns(each) for each in (first, second)}
+    counting = {key: table.counting() for key, table in tables.items()}
     found = []
     for criterion in first.criteria.all():
-        other = second.criteria.filter(kind=criterion.kind).first()
-        if other is None:
+        other = second.criteria.filter(slug=criterion.slug).first()
+        if other is None or not (is_duel(first, criterion) and is_duel(second, other)):
             continue
-        one = _votes(tables[first.pk], criterion)
-        two = _votes(tables[second.pk], other)
+        one = of_criterion(counting[first.pk], criterion)
+        two = of_criterion(counting[second.pk], other)
         if len(one) and len(two):
-            difference = compare_nets(one.as_stats(), two.as_stats())
-            label = criterion.get_kind_display()
-            found.append(CriterionComparison(criterion.kind, label, difference))
+            difference = compare_nets(pair_votes(one), pair_votes(two))
+            found.append(CriterionComparison(criterion.slug, criterion.label, difference))
     if not found:
         raise BadInputError(
             f"{first.slug!r} and {second.slug!r} have no criterion on which both have votes that "
@@ -81,8 +84,12 @@ def compare_campaigns(first: Campaign, second: Campaign) -> Comparison:
     )
 
 
-def _votes(table: VoteColumns, criterion: Criterion) -> VoteColumns:
-    return table.where((table.criterion == criterion.pk) & (table.exclusion == 0))
+def _refuse_gallery(campaign: Campaign) -> None:
+    if not campaign.is_duel:
+        raise BadInputError(
+            f"{campaign.slug!r} has {len(campaign.contenders)} arms; a net preference is of two. "
+            "Name two campaigns of two arms each."
+        )
 
 
 def comparison_table(comparison: Comparison) -> str:
@@ -91,9 +98,8 @@ def comparison_table(comparison: Comparison) -> str:
     if comparison.simulated_stamp:
         console.print(comparison.simulated_stamp)
     for name, one in (("first", comparison.first), ("second", comparison.second)):
-        console.print(
-            f"{name}: {one.slug}   A = {one.checkpoint_a.name}   B = {one.checkpoint_b.name}"
-        )
+        arms = "   ".join(f"{arm.letter} = {arm.name}" for arm in one.contenders)
+        console.print(f"{name}: {one.slug}   {arms}")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("criterion", no_wrap=True)
     for heading in ("net %, first", "net %, second", "difference", "p", "shared prompts, people"):
@@ -125,8 +131,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "campaigns": [
             {
                 "campaign": each.slug,
-                "a": each.checkpoint_a.name,
-                "b": each.checkpoint_b.name,
+                "arms": [arm.name for arm in each.contenders],
                 "protocol_sha256": each.protocol_sha256,
             }
             for each in (comparison.first, comparison.second)

@@ -9,40 +9,42 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.storage import default_storage
+from django.db.models import Prefetch
 from django.template.loader import render_to_string
 from django.urls import reverse
 
 from evalplatform.annotation.models import Release, SurplusVote
-from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.forms import Form, form_named
+from evalplatform.campaigns.models import Campaign, Picture, ShownImage, arm_letter
 from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
 from evalplatform.generation.models import Sample
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers, few_annotators
-from evalplatform.reports.figures import all_figures
-from evalplatform.reports.results import CampaignResults
-from evalplatform.reports.safety import NOTE, TEST, share_in_words
-from evalplatform.reports.samples import samples_context
-from evalplatform.reports.table import (
-    UNTESTED,
+from evalplatform.reports.cells import (
     coefficient,
-    complete,
     early_net,
     p_value,
     percent,
     percent_of,
 )
+from evalplatform.reports.figures import all_figures
+from evalplatform.reports.gallery_page import gallery_context, grading_context
+from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.safety import NOTE, TEST, prompt_of, share_in_words
+from evalplatform.reports.samples import samples_context
+from evalplatform.reports.table import UNTESTED, complete
 from evalplatform.stats import EarlyLook, Estimate, Verdicts
 from evalplatform.stats.pairs.sequential import ASSUMES
 
-# Pairs shown are the first of the campaign's seeded random order: never picked by hand.
-SHOWN_PAIRS = 12
+# Sets shown are the first of the campaign's seeded random order: never picked by hand.
+SHOWN_SETS = 12
 
 
 @dataclass(frozen=True)
-class ShownImage:
-    """One image of a pair, for readers of the dashboard (never for annotators)."""
+class Thumbnail:
+    """One image of a set, for readers of the dashboard (never for annotators)."""
 
-    side: str  # A or B
+    arm: str  # its letter
     small: str  # address of its thumbnail, or the thumbnail itself in a file that opens offline
     full: str  # address of the image; empty offline
     width: int
@@ -50,11 +52,11 @@ class ShownImage:
 
 
 @dataclass(frozen=True)
-class ShownPair:
-    """One comparison's images and prompt."""
+class SetOnPage:
+    """The images of one set and their prompt."""
 
     prompt: str
-    images: list[ShownImage]
+    images: list[Thumbnail]
 
 
 def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dict[str, Any]:
@@ -65,8 +67,16 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
         "campaign": results.campaign,
         "completeness": results.completeness,
         "stamp": results.simulated_stamp,
+        "imported": results.imported_stamp,
         "answers": answers(results),
+        "asked": _asked(results.campaign),
+        "frozen_arms": [
+            arm | {"letter": arm_letter(arm["place"])}
+            for arm in (results.campaign.protocol or {}).get("arms", [])
+        ],
         "rows": [_row(group) for group in results.groups],
+        "galleries": gallery_context(results, figures),
+        "gradings": grading_context(results),
         "exploratory": [
             {
                 "criterion": each.criterion_label,
@@ -111,39 +121,48 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
             }
             for each in results.with_excluded
         ],
-        "pairs": shown_pairs(results.campaign, offline=offline),
+        "sets": shown_sets(results.campaign, offline=offline),
         "figures": figures,
         "drawn": {name.removeprefix("figure-"): True for name in figures},
         "why_no_interval": results.groups[0].rates.net.reason if results.groups else "",
     }
 
 
+def _asked(campaign: Campaign) -> list[dict[str, Any]]:
+    """The criteria as the protocol froze them, with the answers that each offers in words."""
+    asked = (campaign.protocol or {}).get("criteria", [])
+    return [each | {"answers": _offered(form_named(each["form"]))} for each in asked]
+
+
+def _offered(form: Form) -> str:
+    return f"answers {', '.join(form.buttons)}" if form.buttons else form.label
+
+
 def _safety(results: CampaignResults) -> dict[str, Any] | None:
-    """Return what the safety section shows; no image of a filtered pair is in it."""
+    """Return what the safety section shows; no image that was withheld is in it."""
     safety, campaign = results.safety, results.campaign
     if safety is None:
         return None
-    names = {"A": campaign.checkpoint_a.name, "B": campaign.checkpoint_b.name}
     return {
         "detector": safety.detector,
         "threshold": f"{safety.threshold:g}",
         "sentence": safety.counts.sentence,
         "counts": safety.counts,
-        "sides": [
-            (f"{side}: {names[side]}", share.hits, share_in_words(share))
-            for side, share in safety.sides
+        "arms": [
+            (arm, share.hits, share_in_words(share))
+            for arm, (_, share) in zip(campaign.contenders, safety.unsafe, strict=True)
         ],
-        "p": p_value(safety.p_value),
-        "test": TEST,
+        "test": f"Difference between the two: p {p_value(safety.p_value)}, {TEST}."
+        if campaign.is_duel
+        else "",
         "note": NOTE,
-        "pairs": [
+        "withheld": [
             {
-                "prompt": pair.prompt.text,
-                "side": pair.sides,
-                "score_a": f"{pair.score_a:.3f}",
-                "score_b": f"{pair.score_b:.3f}",
+                "prompt": prompt_of(each).text,
+                "arm": each.arm.letter,
+                "score": f"{each.score:.3f}",
             }
-            for pair in safety.pairs
+            for each in safety.withheld
         ],
     }
 
@@ -200,10 +219,10 @@ def _row(group: Any) -> dict[str, Any]:
 
 def _quality_facts(quality: QualitySummary) -> list[tuple[str, str]]:
     """Return the figures of the data-quality section that were measured, as (name, value)."""
-    every = quality.comparisons_complete + quality.comparisons_short
-    facts = [("Comparisons with all their votes", f"{quality.comparisons_complete:,} of {every:,}")]
+    every = quality.items_complete + quality.items_short
+    facts = [("Items with all their votes", f"{quality.items_complete:,} of {every:,}")]
     shares = [
-        ("Gold pairs right", quality.gold),
+        ("Gold right", quality.gold),
         ("Repeats answered as before", quality.repeats),
         (f"On windows under {NARROW} px wide", quality.narrow),
         ("With zoom", quality.zoomed),
@@ -224,41 +243,48 @@ def _quality_facts(quality: QualitySummary) -> list[tuple[str, str]]:
 
 
 def _set_aside(quality: QualitySummary) -> list[tuple[str, str, int]]:
-    """Return (what, why, how many) of late answers and skipped pairs."""
+    """Return (what, why, how many) of late answers and skipped items."""
     late = [
         ("Answer not counted", str(SurplusVote.Reason(reason).label), count)
         for reason, count in quality.surplus.items()
     ]
     skipped = [
-        ("Pair passed over", str(Release.Reason(reason).label).removeprefix("Skipped: "), count)
+        ("Passed over", str(Release.Reason(reason).label).removeprefix("Skipped: "), count)
         for reason, count in quality.skips.items()
     ]
     return late + skipped
 
 
-def shown_pairs(campaign: Campaign, *, offline: bool) -> list[ShownPair]:
-    """Return the first pairs of the campaign's random order."""
-    comparisons = campaign.comparisons.select_related("prompt", "sample_a", "sample_b")
-    first = campaign.criteria.first()
+def shown_sets(campaign: Campaign, *, offline: bool) -> list[SetOnPage]:
+    """Return the first sets of the campaign's random order."""
+    items = campaign.items.main().filter(criterion=campaign.criteria.first())
+    first = items.select_related("image_set").prefetch_related(
+        Prefetch(
+            "image_set__images", ShownImage.objects.select_related("arm", "sample", "collected")
+        )
+    )
     return [
-        ShownPair(
-            prompt=comparison.prompt.text,
+        SetOnPage(
+            prompt=item.image_set.prompt_text,
             images=[
-                _shown("A", comparison.sample_a, offline),
-                _shown("B", comparison.sample_b, offline),
+                _thumbnail(image.arm.letter, image.picture, offline)
+                for image in item.image_set.images.all()
+                if image.arm and image.picture
             ],
         )
-        for comparison in comparisons.filter(criterion=first).order_by("position")[:SHOWN_PAIRS]
+        for item in first.order_by("position")[:SHOWN_SETS]
+        if any(image.picture for image in item.image_set.images.all())
     ]
 
 
-def _shown(side: str, sample: Sample, offline: bool) -> ShownImage:
+def _thumbnail(letter: str, picture: Picture, offline: bool) -> Thumbnail:
     if offline:
-        small, full = _inline(sample.image), ""
+        small, full = _inline(picture.image), ""
     else:
-        small = reverse("registry:thumbnail", args=[sample.pk])
-        full = reverse("registry:sample", args=[sample.pk])
-    return ShownImage(side, small, full, sample.width or 0, sample.height or 0)
+        kind = "sample" if isinstance(picture, Sample) else "collected"
+        small = reverse(f"registry:{kind}_thumbnail", args=[picture.pk])
+        full = reverse(f"registry:{kind}", args=[picture.pk])
+    return Thumbnail(letter, small, full, picture.width or 0, picture.height or 0)
 
 
 def _inline(name: str) -> str:

@@ -1,19 +1,18 @@
 """results.json: the same facts as the dashboard, for other programs."""
 
-import dataclasses
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any
 
 from evalplatform import stats
 from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers
+from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.results import CampaignResults, EarlyLook
 from evalplatform.reports.samples import samples_json
 
 VERDICT_MEASURES = ("win", "tie", "no_majority", "lose", "net")
-FORMAT = "evalplatform-results/3"
+FORMAT = "evalplatform-results/4"
 
 
 def results_json(results: CampaignResults) -> dict[str, Any]:
@@ -23,15 +22,19 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "format": FORMAT,
         "simulated": results.is_simulated,
         "simulated_note": results.simulated_stamp,
+        "imported_from": campaign.imported_from,
         "campaign": campaign.slug,
         "status": campaign.status,
         "code_version": results.code_version,
         "made_at": results.made_at.isoformat(),
         "protocol_sha256": campaign.protocol_sha256,
         "protocol": campaign.protocol,
-        "a": campaign.checkpoint_a.name,
-        "b": campaign.checkpoint_b.name,
-        "comparisons": results.completeness.comparisons,
+        "design": campaign.design,
+        "arms": [
+            {"arm": arm.letter, "name": arm.name, "sha256": arm.sha256}
+            for arm in campaign.contenders
+        ],
+        "items": results.completeness.items,
         "votes": results.completeness.votes,
         "votes_wanted": results.completeness.votes_wanted,
         "surplus_votes": results.completeness.surplus_votes,
@@ -39,8 +42,8 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "annotators": results.n_annotators,
         "simulated_votes": results.n_simulated_votes,
         "median_response_ms": results.median_response_ms,
-        "side_bias": plain(results.side_bias),
-        "answers": [plain(each) for each in answers(results)],
+        "side_bias": stats.plain(results.side_bias),
+        "answers": [stats.plain(each) for each in answers(results)],
         "groups": [
             {
                 "criterion": group.criterion,
@@ -50,10 +53,27 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
                 "votes": _rates(group.rates),
                 "prompt_means": _rates(group.prompt_means),
                 "verdicts": _verdicts(group.verdicts),
-                "test": plain(group.test),
-                "agreement": plain(group.agreement),
+                "test": stats.plain(group.test),
+                "agreement": stats.plain(group.agreement),
             }
             for group in results.groups
+        ],
+        "galleries": [
+            _place(each)
+            | {
+                "ranking": each.ranking.as_dict(),
+                "agreement": [one.as_dict() for one in each.agreement],
+            }
+            for each in results.galleries
+        ],
+        "gradings": [
+            _place(each)
+            | {
+                "ratings": each.ratings.as_dict(),
+                "as_pairs": each.as_pairs.as_dict() if each.as_pairs else None,
+                "agreement": [one.as_dict() for one in each.agreement],
+            }
+            for each in results.gradings
         ],
         "early_looks": [_early_look(each) for each in results.early_looks],
         "with_excluded_votes": [
@@ -61,8 +81,8 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
                 "criterion": each.criterion,
                 "prompts": each.prompts,
                 "votes_excluded": each.votes_excluded,
-                "net_without": plain(each.without),
-                "net_with": plain(each.with_excluded),
+                "net_without": stats.plain(each.without),
+                "net_with": stats.plain(each.with_excluded),
             }
             for each in results.with_excluded
         ],
@@ -86,6 +106,17 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
     }
 
 
+def _place(found: GalleryResult | GradeResult) -> dict[str, Any]:
+    """Of what these results are; arms in them have their letters."""
+    return {
+        "criterion": found.criterion,
+        "form": found.form,
+        "prompts": found.prompts,
+        "depth": found.depth,
+        "k": found.k,
+    }
+
+
 def _early_look(early: EarlyLook) -> dict[str, Any]:
     """The bounds speak of these annotators; `claim` is of others, at the level of `net`."""
     sequence = early.look.sequence
@@ -95,11 +126,11 @@ def _early_look(early: EarlyLook) -> dict[str, Any]:
     )  # fmt: skip
     return (
         {"criterion": early.criterion}
-        | {name: plain(getattr(sequence, name)) for name in names}
+        | {name: stats.plain(getattr(sequence, name)) for name in names}
         | {
             "claim": early.look.is_claim,
             "why_no_claim": early.look.reason,
-            "net_for_others": plain(early.look.net),
+            "net_for_others": stats.plain(early.look.net),
         }
     )
 
@@ -126,8 +157,8 @@ def _quality(
 ) -> dict[str, Any]:
     """Shares are of votes that count unless their name says otherwise."""
     return {
-        "comparisons_with_k_votes": quality.comparisons_complete,
-        "comparisons_with_fewer": quality.comparisons_short,
+        "items_with_k_votes": quality.items_complete,
+        "items_with_fewer": quality.items_short,
         "gold_right": _share(quality.gold),
         "gold_right_with_excluded": _share(quality.gold_of_all),
         "repeats_as_before": _share(quality.repeats),
@@ -138,8 +169,8 @@ def _quality(
         "undone": quality.undone,
         "surplus_by_reason": quality.surplus,
         "skips_by_reason": quality.skips,
-        "skipped_often": [plain(each) for each in quality.skipped_often],
-        "ties": [plain(each) for each in quality.raw_ties],
+        "skipped_often": [stats.plain(each) for each in quality.skipped_often],
+        "ties": [stats.plain(each) for each in quality.raw_ties],
         "annotators": [
             {
                 "annotator": each.pseudonym,
@@ -156,7 +187,7 @@ def _quality(
                 "median_response_ms": each.median_response_ms,
                 "skips_by_reason": each.skips,
                 "surplus_votes": each.surplus,
-                "beside_others": plain(profiles.get(each.pseudonym)),
+                "beside_others": stats.plain(profiles.get(each.pseudonym)),
             }
             for each in quality.annotators
         ],
@@ -176,11 +207,11 @@ def _share(share: Share) -> dict[str, Any]:
 
 def _rates(rates: stats.WinRates) -> dict[str, Any]:
     return {
-        "counts": plain(rates.tally),
+        "counts": stats.plain(rates.tally),
         "estimand": rates.estimand,
         "level": rates.level,
         **{
-            name: plain(getattr(rates, name))
+            name: stats.plain(getattr(rates, name))
             for name in ("win", "tie", "lose", "net", "half", "decided")
         },
     }
@@ -189,18 +220,7 @@ def _rates(rates: stats.WinRates) -> dict[str, Any]:
 def _verdicts(verdicts: stats.Verdicts) -> dict[str, Any]:
     return {
         "rule": verdicts.rule,
-        "counts": plain(verdicts.tally),
+        "counts": stats.plain(verdicts.tally),
         "incomplete": verdicts.n_incomplete,
-        **{name: plain(getattr(verdicts, name)) for name in VERDICT_MEASURES},
+        **{name: stats.plain(getattr(verdicts, name)) for name in VERDICT_MEASURES},
     }
-
-
-def plain(value: Any) -> Any:
-    """Return a frozen result as dictionaries, lists and JSON scalars."""
-    if isinstance(value, Enum):
-        return value.value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
-    return value

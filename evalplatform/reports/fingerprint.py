@@ -36,9 +36,17 @@ _ITS_SETS = (
 _PARTS = (
     "hashtextextended(c::text, 0)",
     _rows("campaigns_criterion", "t.campaign_id = %(key)s"),
-    _rows("campaigns_filteredpair", "t.campaign_id = %(key)s"),
-    _rows("checkpoints_checkpoint", "t.id IN (c.checkpoint_a_id, c.checkpoint_b_id)"),
-    _rows("generation_safetydetector", "t.id = c.safety_detector_id"),
+    _rows("campaigns_arm", "t.campaign_id = %(key)s"),
+    _rows("campaigns_withheld", "t.campaign_id = %(key)s"),
+    _rows(
+        "checkpoints_checkpoint",
+        "t.id IN (SELECT checkpoint_id FROM campaigns_arm WHERE campaign_id = %(key)s)",
+    ),
+    _rows(
+        "images_imagecollection",
+        "t.id IN (SELECT collection_id FROM campaigns_arm WHERE campaign_id = %(key)s)",
+    ),
+    _rows("safety_safetydetector", "t.id = c.safety_detector_id"),
     _rows("promptsets_promptset", f"t.id {_ITS_SETS}"),
     _rows("promptsets_prompt", f"t.prompt_set_id {_ITS_SETS}"),
     _rows("annotation_release", _OF_ITS_SLOTS),
@@ -47,14 +55,20 @@ _PARTS = (
         "annotation_exclusion",
         "t.enrolment_id IN (SELECT id FROM annotation_enrolment WHERE campaign_id = %(key)s)",
     ),
-    # Where an enrolment stands changes with every pair; who takes part, and in what state, is read.
+    # Where an enrolment stands changes with every item; who takes part, and in what state, is read.
     "(SELECT coalesce(bit_xor(hashtextextended(concat_ws(' ', e.status, p.pseudonym,"
     " p.is_simulated, p.simulated_behaviour ->> 'says'), e.id)), 0) FROM annotation_enrolment e"
     " JOIN accounts_annotator p ON p.id = e.annotator_id WHERE e.campaign_id = %(key)s)",
-    "(SELECT coalesce(bit_xor(hashtextextended(concat_ws(' ', m.prompt_id, m.criterion_id,"
-    " a::text, b::text), m.id)), 0) FROM campaigns_comparison m"
-    " JOIN generation_sample a ON a.id = m.sample_a_id"
-    " JOIN generation_sample b ON b.id = m.sample_b_id WHERE m.campaign_id = %(key)s)",
+    _rows("campaigns_imageset", "t.campaign_id = %(key)s"),
+    # An item is its set of images under a criterion, for good.
+    "(SELECT coalesce(bit_xor(hashint8extended(i.image_set_id, i.criterion_id)), 0)"
+    " FROM campaigns_item i WHERE i.campaign_id = %(key)s)",
+    # Of a sample all that a later event may change: the rest of it is fixed once it is shown.
+    "(SELECT coalesce(bit_xor(hashtextextended(concat_ws(' ', m.arm_id, m.place, s.id,"
+    " s.prompt_tokens, s.tokens_read, s.is_constant, s.image_sha256, d.id), m.image_set_id)), 0)"
+    " FROM campaigns_imageset i JOIN campaigns_shownimage m ON m.image_set_id = i.id"
+    " LEFT JOIN generation_sample s ON s.id = m.sample_id"
+    " LEFT JOIN images_collectedimage d ON d.id = m.collected_id WHERE i.campaign_id = %(key)s)",
     # A slot's lease is renewed all the time and no number hangs on it; whether it is done does.
     "(SELECT concat_ws(' ', count(*), bit_xor(hashint8extended(s.id,"
     " 2 * coalesce(v.id, 0) + (s.completed_at IS NOT NULL)::int)),"

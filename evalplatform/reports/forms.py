@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
+from evalplatform.campaigns.criteria import CRITERIA
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.errors import BadInputError
 from evalplatform.reports.planning import (
@@ -38,6 +39,12 @@ def _percent(label: str, initial: float, most: float = 100.0, **options: Any) ->
     )
 
 
+def _criteria() -> list[tuple[str, str]]:
+    """The criteria shipped, and those that campaigns ask besides, as (slug, label)."""
+    asked = Criterion.objects.order_by("slug").values_list("slug", "label").distinct("slug")
+    return list((dict(asked) | {each.slug: each.label for each in CRITERIA.values()}).items())
+
+
 class PlanForm(forms.Form):
     """What to find, what bounds the study, and how much votes differ."""
 
@@ -62,9 +69,7 @@ class PlanForm(forms.Form):
         empty_label="None: as stated below",
     )
     criterion = forms.ChoiceField(
-        label="Criterion of the pilot",
-        choices=Criterion.Kind.choices,
-        initial=Criterion.Kind.VISUAL_APPEAL,
+        label="Criterion of the pilot", choices=_criteria, initial="visual_appeal"
     )
     ties = _percent("Ties, %", EXPECTED_TIES)
     prompt_share = _percent("Variance between prompts, %", EXPECTED_PROMPT_SHARE)

@@ -9,10 +9,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from evalplatform.annotation.answer_columns import vote_columns
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
+from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes
 from evalplatform.reports.table import WIDTH
-from evalplatform.reports.vote_columns import vote_columns
 from evalplatform.stats import (
     Components,
     State,
@@ -86,15 +87,19 @@ class Answer:
 
 def pilot_components(campaign: Campaign, criterion: str) -> Components:
     """Estimate the components from the votes that count. Raises `BadInputError` without enough."""
-    asked = campaign.criteria.filter(kind=criterion).first()
+    asked = campaign.criteria.filter(slug=criterion).first()
     if asked is None:
-        kinds = ", ".join(campaign.criteria.values_list("kind", flat=True)) or "none"
-        raise BadInputError(f"{campaign.slug!r} does not ask {criterion!r}; it asks: {kinds}.")
-    votes = vote_columns(campaign).counting()
-    votes = votes.where(votes.criterion == asked.pk)
+        slugs = ", ".join(campaign.criteria.values_list("slug", flat=True)) or "none"
+        raise BadInputError(f"{campaign.slug!r} does not ask {criterion!r}; it asks: {slugs}.")
+    if not is_duel(campaign, asked):
+        raise BadInputError(
+            f"{campaign.slug!r} cannot serve as a pilot on {criterion!r}: plans are for pairs of "
+            "two arms; name a campaign of two arms that are compared side by side."
+        )
+    votes = of_criterion(vote_columns(campaign).counting(), asked)
     if not len(votes):
         raise BadInputError(f"{campaign.slug!r} has no votes on {criterion!r} that count.")
-    components = variance_components(votes.as_stats())
+    components = variance_components(pair_votes(votes))
     if components.state is not State.DEFINED:
         raise BadInputError(f"{campaign.slug!r} cannot serve as a pilot: {components.reason}")
     if components.total == 0.0:

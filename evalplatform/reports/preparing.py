@@ -7,24 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.selectors import planned_prompts, ready_samples
-from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.campaigns.models import Arm, Campaign
+from evalplatform.campaigns.selectors import planned_prompts, planned_sets, ready_samples
 from evalplatform.generation.models import GenerationRequest, Sample
 from evalplatform.generation.overview import RequestRow, request_row
-from evalplatform.generation.safety_selectors import SafetyProgress, safety_progress
 from evalplatform.generation.selectors import live_workers, too_large_for_all
+from evalplatform.promptsets.models import Prompt
+from evalplatform.safety.selectors import SafetyProgress, safety_progress
 
 PREPARING = (Campaign.Status.DRAFT, Campaign.Status.GENERATING)
 _SAMPLES = 6  # made last, shown small
 
 
 @dataclass(frozen=True)
-class Side:
-    """One checkpoint's samples."""
+class ArmProgress:
+    """One arm's samples."""
 
-    letter: str
-    checkpoint: Checkpoint
+    arm: Arm
     ready: int
     total: int
 
@@ -41,21 +40,19 @@ def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
     """Return what `reports/_preparing.html` shows."""
     prompts = planned_prompts(campaign)
     made = ready_samples(campaign, prompts)
-    counts = Counter(checkpoint for checkpoint, _ in made)
-    sides = [
-        Side(letter, checkpoint, counts[checkpoint.pk], len(prompts))
-        for letter, checkpoint in (("A", campaign.checkpoint_a), ("B", campaign.checkpoint_b))
-    ]
+    counts = Counter(place for place, *_ in made)
+    each = len(prompts) * campaign.images_per_prompt
+    arms = [ArmProgress(arm, counts[arm.place], each) for arm in campaign.contenders]
     samples = list(made.values())
-    is_made = len(samples) == 2 * len(prompts)
+    is_made = len(samples) == each * len(arms)
     row = request_row(campaign.slug, now)
     safety = _safety(campaign, samples) if is_made else None
     hindrance = _hindrance(row, is_made, now)
     return {
         "campaign": campaign,
-        "sides": sides,
+        "arms": arms,
         "prompts": len(prompts),
-        "votes": sum(each.k for each in campaign.criteria.all()) * len(prompts),
+        "votes": _votes_wanted(campaign, prompts),
         "row": row,
         "rate": _rate(row, now),
         "hindrance": hindrance,
@@ -64,6 +61,14 @@ def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
         "steps": _steps(campaign, is_made, safety),
         "latest": _latest(samples),
     }
+
+
+def _votes_wanted(campaign: Campaign, prompts: list[Prompt]) -> int:
+    sizes = Counter(len(planned.places) for planned in planned_sets(campaign, prompts))
+    return sum(
+        each.k * sum(count for size, count in sizes.items() if each.shape.takes(size))
+        for each in campaign.criteria.all()
+    )
 
 
 def _safety(campaign: Campaign, samples: list[Sample]) -> SafetyProgress | None:
@@ -106,7 +111,7 @@ def _steps(campaign: Campaign, is_made: bool, safety: SafetyProgress | None) -> 
     steps = [("Samples", is_made)]
     if campaign.checked_rules.safety.threshold is not None:
         steps.append(("Safety check", safety is not None and safety.is_complete))
-    steps += [("Gold pairs, protocol frozen, open", False), ("Voting", False)]
+    steps += [("Gold, protocol frozen, open", False), ("Voting", False)]
     states = ["done" if done else "next" for _, done in steps]
     states[states.index("next")] = "now"
     return [Step(name, state) for (name, _), state in zip(steps, states, strict=True)]

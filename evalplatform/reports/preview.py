@@ -7,49 +7,60 @@ from typing import Any
 from django.urls import reverse
 
 from evalplatform.annotation.models import Assignment
-from evalplatform.annotation.presentation import pair_shown
-from evalplatform.campaigns.models import Campaign
-
-SIDES = ("left", "right")
+from evalplatform.annotation.presentation import set_shown
+from evalplatform.campaigns.models import Campaign, ShownImage
 
 
 def slot_at(campaign: Campaign, position: int) -> Assignment | None:
-    """Return the first slot of the comparison at this place of the campaign's order."""
+    """Return the first slot of the item at this place of the campaign's order."""
     slots = Assignment.objects.main().filter(campaign=campaign, serve_order=position)
-    return slots.select_related(
-        "comparison__criterion", "comparison__prompt", "comparison__sample_a"
-    ).first()
+    return slots.select_related("item__criterion", "item__image_set").first()
 
 
-def pair_context(campaign: Campaign, slot: Assignment) -> dict[str, Any]:
-    """Return what `reports/preview_pair.html` shows: a page of the annotator's with this pair."""
-    position, total = slot.serve_order, campaign.comparison_count
-    pair = pair_shown(slot)
-    for side in SIDES:
-        pair[side] = reverse("reports:preview_image", args=[campaign.slug, position, side])
+def image_at(slot: Assignment, at: int) -> str | None:
+    """Return the file that stands at this position of a slot; None where nothing does."""
+    if at >= len(slot.order):
+        return None
+    image = slot.item.image_set.images.get(place=slot.order[at])
+    return image.copies[slot.item.copy]
+
+
+def set_context(campaign: Campaign, slot: Assignment) -> dict[str, Any]:
+    """Return what `reports/preview_set.html` shows: a page of the annotator's with this set."""
+    position, total = slot.serve_order, campaign.item_count
+    shown = set_shown(slot)
+    shown["images"] = [
+        reverse("reports:preview_image", args=[campaign.slug, position, at])
+        for at in range(len(slot.order))
+    ]
     return {
         "campaign": campaign,
-        "pair": pair,
+        "shown": shown,
         "state": {
-            "state": "pair",
+            "state": "judge",
             "progress": {"done": position, "total": total},
-            "pairs": [pair],
+            "sets": [shown],
             "undo": None,
             "break_every": None,
         },
         "me": "",
-        "shown_px": min(max(512, slot.comparison.sample_a.width or 0), 1024) // 256 * 256,  # type: ignore[union-attr]  # a main slot has one
+        "shown_px": min(max(512, _width(slot)), 1024) // 256 * 256,
         "number": position + 1,
         "next": (position + 1) % total,
         "firsts": _first_of_each_criterion(campaign),
-        "criterion": slot.criterion,
+        "criterion": slot.item.criterion,
     }
 
 
+def _width(slot: Assignment) -> int:
+    first = ShownImage.objects.filter(image_set=slot.item.image_set_id, sample__isnull=False)
+    return first.values_list("sample__width", flat=True).first() or 0
+
+
 def _first_of_each_criterion(campaign: Campaign) -> list[tuple[str, int]]:
-    """Return (criterion, position of its first comparison), in the campaign's order."""
+    """Return (criterion, position of its first item), in the campaign's order."""
     return [
-        (criterion.get_kind_display(), first)
+        (criterion.label, first)
         for criterion in campaign.criteria.all()
-        if (first := criterion.comparisons.values_list("position", flat=True).first()) is not None
+        if (first := criterion.items.main().values_list("position", flat=True).first()) is not None
     ]

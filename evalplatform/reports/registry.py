@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
 from evalplatform.campaigns.models import Campaign
@@ -48,9 +48,7 @@ def checkpoint_context(checkpoint: Checkpoint) -> dict[str, Any]:
         "card": _card(checkpoint),
         "samples": _latest(checkpoint)[:_SAMPLES],
         "sample_count": _latest(checkpoint).count(),
-        "campaigns": Campaign.objects.filter(
-            Q(checkpoint_a=checkpoint) | Q(checkpoint_b=checkpoint)
-        ),
+        "campaigns": Campaign.objects.filter(arms__checkpoint=checkpoint),
         "running": campaigns_running_on(checkpoint),
     }
 

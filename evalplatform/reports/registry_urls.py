@@ -6,7 +6,9 @@ app_name = "registry"
 urlpatterns = [
     path("", registry_views.checkpoint_list, name="list"),
     path("samples/<int:identifier>/", registry_views.sample_image, name="sample"),
-    path("samples/<int:identifier>/small/", registry_views.sample_thumbnail, name="thumbnail"),
+    path(
+        "samples/<int:identifier>/small/", registry_views.sample_thumbnail, name="sample_thumbnail"
+    ),
     path(
         "collections/images/<int:identifier>/", collection_views.collected_image, name="collected"
     ),

@@ -69,21 +69,28 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 def sample_image(request: HttpRequest, identifier: int) -> HttpResponseBase:
     """One sample's image, for researchers: annotators have addresses of their own."""
-    try:
-        return send_stored(_made(identifier).image, "image/png")
-    except FileNotFoundError as error:
-        raise Http404 from error
+    return _whole(_made(identifier))
 
 
 @require_safe
 @login_required
 def sample_thumbnail(request: HttpRequest, identifier: int) -> HttpResponseBase:
     """The same, small: for pages that show many."""
-    name = _made(identifier).image
+    return _small(_made(identifier))
+
+
+def _whole(picture: Sample) -> HttpResponseBase:
     try:
-        return send_stored(thumbnail(name), CONTENT_TYPE)
+        return send_stored(picture.image, "image/png")
+    except FileNotFoundError as error:
+        raise Http404 from error
+
+
+def _small(picture: Sample) -> HttpResponseBase:
+    try:
+        return send_stored(thumbnail(picture.image), CONTENT_TYPE)
     except OSError as error:
-        logger.warning("no thumbnail of %s: %s", name, error)
+        logger.warning("no thumbnail of %s: %s", picture.image, error)
         raise Http404 from error
 
 

@@ -8,22 +8,23 @@ import numpy as np
 from django.utils import timezone
 
 from evalplatform import stats
+from evalplatform.annotation.answer_columns import (
+    LEFT,
+    MAIN,
+    NO_SIDE,
+    UNKNOWN_MS,
+    AnswerColumns,
+    answer_columns,
+)
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.version import code_version
 from evalplatform.quality.summary import QualitySummary, quality_summary
+from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
+from evalplatform.reports.prompts import PromptFacts, Prompts
 from evalplatform.reports.safety import SafetySummary, safety_summary
-from evalplatform.reports.samples import IN_FULL
+from evalplatform.reports.samples import in_full
 from evalplatform.reports.selectors import Completeness, completeness_of, simulated_as
-from evalplatform.reports.vote_columns import (
-    LEFT,
-    NO_SIDE,
-    UNKNOWN_MS,
-    PromptFacts,
-    Prompts,
-    VoteColumns,
-    pseudonyms,
-    vote_columns,
-)
+from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes, pseudonyms
 
 STYLIZED = "stylized"
 ALL_PROMPTS = "all prompts"
@@ -91,7 +92,7 @@ class CampaignResults:
     """Everything a report says; groups are empty until there is a vote that counts."""
 
     campaign: Campaign
-    n_stored: int  # votes on comparisons, excluded ones among them
+    n_stored: int  # votes on items, excluded ones among them
     n_stored_simulated: int
     simulated_as: list[str]  # what the simulated annotators say of themselves
     completeness: Completeness
@@ -99,7 +100,9 @@ class CampaignResults:
     safety: SafetySummary | None  # None without a safety filter
     n_annotators: int
     n_simulated_votes: int
-    groups: list[GroupResult]
+    groups: list[GroupResult]  # of pairs of just two arms
+    galleries: list[GalleryResult]  # of pairs and rankings of more
+    gradings: list[GradeResult]  # of single images
     with_excluded: list[WithExcluded]  # empty while no vote is excluded
     categories: list[CategoryResult]
     early_looks: list[EarlyLook]  # empty once every vote is in
@@ -128,6 +131,14 @@ class CampaignResults:
         return f"SIMULATED: {who} {what} were cast by simulated annotators, not by people{whose}."
 
     @property
+    def imported_stamp(self) -> str:
+        """What must stand where votes were cast elsewhere; empty for those cast here."""
+        came = self.campaign.imported_from
+        if not came:
+            return ""
+        return f"IMPORTED: votes were cast elsewhere and read from {came.get('file', 'a file')}."
+
+    @property
     def short_stamp(self) -> str:
         """The same in few words, for inside a figure."""
         if not self.is_simulated:
@@ -140,11 +151,14 @@ class CampaignResults:
 
 def campaign_results(campaign: Campaign) -> CampaignResults:
     """Compute a campaign's results from the votes that count now."""
-    stored = vote_columns(campaign)
+    answers = answer_columns(campaign)
+    stored = answers.where(answers.purpose == MAIN)
     prompts = Prompts(campaign)
     table = stored.counting()
+    duels = _on_duels(campaign, table)
     times = table.response_ms[table.response_ms != UNKNOWN_MS]
-    groups = list(_groups(campaign, table, prompts))
+    groups = list(_groups(campaign, duels, prompts))
+    others = list(_others(campaign, table, prompts))
     completeness = completeness_of(campaign)
     return CampaignResults(
         campaign=campaign,
@@ -152,17 +166,21 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
         n_stored_simulated=int(stored.is_simulated.sum()),
         simulated_as=simulated_as([campaign]),
         completeness=completeness,
-        quality=quality_summary(campaign),
+        quality=quality_summary(campaign, answers),
         safety=safety_summary(campaign),
         n_annotators=len(np.unique(table.annotator)),
         n_simulated_votes=int(table.is_simulated.sum()),
         groups=groups,
+        galleries=[each for each in others if isinstance(each, GalleryResult)],
+        gradings=[each for each in others if isinstance(each, GradeResult)],
         with_excluded=(
-            _with_excluded(campaign, stored, prompts, groups) if len(table) < len(stored) else []
+            _with_excluded(campaign, _on_duels(campaign, stored), prompts, groups)
+            if len(table) < len(stored)
+            else []
         ),
-        categories=list(_categories(campaign, table, prompts)),
-        early_looks=[] if completeness.is_complete else list(_early_looks(campaign, table)),
-        profiles=_profiles(campaign, table),
+        categories=list(_categories(campaign, duels, prompts)),
+        early_looks=[] if completeness.is_complete else list(_early_looks(campaign, duels)),
+        profiles=_profiles(campaign, duels),
         side_bias=_side_bias(table),
         median_response_ms=float(np.median(times)) if len(times) else None,
         code_version=code_version(),
@@ -170,7 +188,13 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
     )
 
 
-def _side_bias(table: VoteColumns) -> stats.SideBias | None:
+def _on_duels(campaign: Campaign, votes: AnswerColumns) -> AnswerColumns:
+    """The votes on criteria that ask for a pair of just two arms."""
+    asked = [each.pk for each in campaign.criteria.all() if is_duel(campaign, each)]
+    return votes.where(np.isin(votes.criterion, asked))
+
+
+def _side_bias(table: AnswerColumns) -> stats.SideBias | None:
     decided = table.where(table.side != NO_SIDE)
     if not len(decided):
         return None
@@ -178,14 +202,14 @@ def _side_bias(table: VoteColumns) -> stats.SideBias | None:
 
 
 def _parts(
-    campaign: Campaign, table: VoteColumns, prompts: Prompts
-) -> Iterator[tuple[Criterion, Part, VoteColumns]]:
+    campaign: Campaign, table: AnswerColumns, prompts: Prompts
+) -> Iterator[tuple[Criterion, Part, AnswerColumns]]:
     """Each criterion on all its prompts, then on each of several sets and its stylized part.
 
-    Where annotators see the prompt and some was cut: on those that both models read in full, too.
+    Where annotators see the prompt and some was cut: on those that every arm read in full, too.
     """
     for criterion in campaign.criteria.all():
-        votes = table.where(table.criterion == criterion.pk)
+        votes = of_criterion(table, criterion)
         names = prompts.values(votes, _set_of)
         depth = 0
         if len(names) > 1:
@@ -199,7 +223,7 @@ def _parts(
                 yield criterion, Part(f"{name} ({STYLIZED})", depth + 1), stylized
         whole = votes.where(prompts.mask(votes, _is_read_in_full, True))
         if criterion.shows_prompt and 0 < len(whole) < len(votes):
-            yield criterion, Part(IN_FULL, 1), whole
+            yield criterion, Part(in_full(campaign), 1), whole
 
 
 def _set_of(facts: PromptFacts) -> str:
@@ -214,32 +238,45 @@ def _is_stylized(facts: PromptFacts) -> bool:
     return STYLIZED in facts.tags
 
 
-def _groups(campaign: Campaign, table: VoteColumns, prompts: Prompts) -> Iterator[GroupResult]:
+def _groups(campaign: Campaign, table: AnswerColumns, prompts: Prompts) -> Iterator[GroupResult]:
     for criterion, part, votes in _parts(campaign, table, prompts):
         yield _group(criterion, part, votes)
 
 
+def _others(
+    campaign: Campaign, table: AnswerColumns, prompts: Prompts
+) -> Iterator[GalleryResult | GradeResult]:
+    """The criteria that are no pair of two arms."""
+    asked = [each.pk for each in campaign.criteria.all() if not is_duel(campaign, each)]
+    table = table.where(np.isin(table.criterion, asked))
+    if not len(table):
+        return
+    gallery = Gallery(campaign, prompts, pseudonyms(campaign))
+    for criterion, part, votes in _parts(campaign, table, prompts):
+        yield gallery.result(criterion, part.name, part.depth, votes)
+
+
 def _with_excluded(
-    campaign: Campaign, stored: VoteColumns, prompts: Prompts, groups: list[GroupResult]
+    campaign: Campaign, stored: AnswerColumns, prompts: Prompts, groups: list[GroupResult]
 ) -> list[WithExcluded]:
     nets = {(group.criterion, group.prompts): group.rates.net for group in groups}
     return [
         WithExcluded(
-            criterion=criterion.kind,
-            criterion_label=criterion.get_kind_display(),
+            criterion=criterion.slug,
+            criterion_label=criterion.label,
             prompts=part.name,
-            without=nets.get((criterion.kind, part.name)),
-            with_excluded=stats.win_rates(votes.as_stats()).net,
+            without=nets.get((criterion.slug, part.name)),
+            with_excluded=stats.win_rates(pair_votes(votes)).net,
         )
         for criterion, part, votes in _parts(campaign, stored, prompts)
     ]
 
 
-def _group(criterion: Criterion, part: Part, table: VoteColumns) -> GroupResult:
-    votes = table.as_stats()
+def _group(criterion: Criterion, part: Part, table: AnswerColumns) -> GroupResult:
+    votes = pair_votes(table)
     return GroupResult(
-        criterion=criterion.kind,
-        criterion_label=criterion.get_kind_display(),
+        criterion=criterion.slug,
+        criterion_label=criterion.label,
         prompts=part.name,
         depth=part.depth,
         k=criterion.k,
@@ -263,30 +300,30 @@ _KINDS = {"category": _category_of, "challenge": _challenge_of}
 
 
 def _categories(
-    campaign: Campaign, table: VoteColumns, prompts: Prompts
+    campaign: Campaign, table: AnswerColumns, prompts: Prompts
 ) -> Iterator[CategoryResult]:
     for criterion in campaign.criteria.all():
-        votes = table.where(table.criterion == criterion.pk)
+        votes = of_criterion(table, criterion)
         if not len(votes):
             continue
         labels = {kind: prompts.labels(votes, of) for kind, of in _KINDS.items()}
-        for test in stats.group_tests(votes.as_stats(), labels):
-            yield CategoryResult(criterion.kind, criterion.get_kind_display(), test)
+        for test in stats.group_tests(pair_votes(votes), labels):
+            yield CategoryResult(criterion.slug, criterion.label, test)
 
 
-def _early_looks(campaign: Campaign, table: VoteColumns) -> Iterator[EarlyLook]:
+def _early_looks(campaign: Campaign, table: AnswerColumns) -> Iterator[EarlyLook]:
     for criterion in campaign.criteria.all():
-        votes = table.where(table.criterion == criterion.pk)
+        votes = of_criterion(table, criterion)
         if not len(votes):
             continue
-        look = stats.early_look(votes.as_stats(), criterion.k)
-        yield EarlyLook(criterion.kind, criterion.get_kind_display(), look)
+        look = stats.early_look(pair_votes(votes), criterion.k)
+        yield EarlyLook(criterion.slug, criterion.label, look)
 
 
-def _profiles(campaign: Campaign, table: VoteColumns) -> dict[str, stats.AnnotatorProfile]:
+def _profiles(campaign: Campaign, table: AnswerColumns) -> dict[str, stats.AnnotatorProfile]:
     if not len(table):
         return {}
     times = np.where(table.response_ms == UNKNOWN_MS, np.nan, table.response_ms)
-    found = stats.annotators(table.as_stats(), chosen_left=table.side == LEFT, response_ms=times)
+    found = stats.annotators(pair_votes(table), chosen_left=table.side == LEFT, response_ms=times)
     names = pseudonyms(campaign)
     return {names[each.annotator]: each for each in found.profiles}

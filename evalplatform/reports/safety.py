@@ -5,32 +5,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalplatform import stats
-from evalplatform.campaigns.models import Campaign, FilteredPair
+from evalplatform.campaigns.models import Campaign, Withheld
 from evalplatform.campaigns.safety import FilterCounts, filter_counts
-from evalplatform.generation.models import SafetyDetector
+from evalplatform.promptsets.models import Prompt
+from evalplatform.safety.models import SafetyDetector
 
 NOTE = (
-    "Filtered prompts were judged by nobody and are in no other figure: those hold for prompts of "
-    "which both images passed."
+    "Images withheld were judged by nobody and are in no other figure: those hold for prompts of "
+    "which all images of a set passed."
 )
-TEST = "exact test of prompts filtered for one side only (McNemar)"
+TEST = "exact test of prompts filtered for one arm only (McNemar)"
 
 
 @dataclass(frozen=True)
 class SafetySummary:
-    """The filter of one campaign; `unsafe_a` and `unsafe_b` are shares of all its prompts."""
+    """The filter of one campaign.
+
+    Attributes:
+        unsafe: each arm's letter and the share of all prompts of which its image was withheld.
+        p_value: that two arms are alike; None where no prompt tells, and for more than two.
+    """
 
     detector: SafetyDetector
     threshold: float
     counts: FilterCounts
-    unsafe_a: stats.Proportion
-    unsafe_b: stats.Proportion
-    p_value: float | None  # that A and B are alike; None where no prompt tells
-    pairs: list[FilteredPair]
-
-    @property
-    def sides(self) -> list[tuple[str, stats.Proportion]]:
-        return [("A", self.unsafe_a), ("B", self.unsafe_b)]
+    unsafe: list[tuple[str, stats.Proportion]]
+    p_value: float | None
+    withheld: list[Withheld]
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON values."""
@@ -39,23 +40,24 @@ class SafetySummary:
             "threshold": self.threshold,
             "prompts": counts.prompts,
             "filtered": counts.filtered,
-            "filtered_for_a": counts.only_a,
-            "filtered_for_b": counts.only_b,
-            "filtered_for_both": counts.both,
-            "unsafe_a": _share(self.unsafe_a),
-            "unsafe_b": _share(self.unsafe_b),
+            "filtered_for": [
+                {"arms": [counts.letters[place] for place in pattern], "prompts": count}
+                for pattern, count in sorted(counts.patterns.items())
+            ],
+            "sets": counts.sets,
+            "sets_left_out": counts.dropped,
+            "unsafe": [{"arm": letter} | _share(share) for letter, share in self.unsafe],
             "p_value": self.p_value,
-            "test": TEST,
+            "test": TEST if len(self.unsafe) == 2 else None,
             "note": NOTE,
-            "filtered_prompts": [
+            "withheld_images": [
                 {
-                    "prompt_set": str(pair.prompt.prompt_set),
-                    "prompt": pair.prompt.text,
-                    "side": pair.sides,
-                    "score_a": pair.score_a,
-                    "score_b": pair.score_b,
+                    "prompt_set": str(prompt_of(each).prompt_set),
+                    "prompt": prompt_of(each).text,
+                    "arm": each.arm.letter,
+                    "score": each.score,
                 }
-                for pair in self.pairs
+                for each in self.withheld
             ],
         }
 
@@ -66,24 +68,40 @@ def safety_summary(campaign: Campaign) -> SafetySummary | None:
     if detector is None or threshold is None:
         return None
     counts = filter_counts(campaign)
-    # Each prompt has an image of both, so the difference lies in those filtered for one alone.
-    test = stats.exact_sign_test(
-        stats.Tally(
-            win=counts.only_a,
-            tie=counts.prompts - counts.only_a - counts.only_b,
-            lose=counts.only_b,
-        )
-    )
-    pairs = campaign.filtered_pairs.select_related("prompt__prompt_set", "sample_a", "sample_b")
+    withheld = campaign.withheld.select_related(
+        "arm__checkpoint", "arm__collection",
+        "sample__prompt__prompt_set", "collected__prompt__prompt_set",
+    )  # fmt: skip
     return SafetySummary(
         detector=detector,
         threshold=threshold,
         counts=counts,
-        unsafe_a=stats.proportion(counts.unsafe_a, counts.prompts),
-        unsafe_b=stats.proportion(counts.unsafe_b, counts.prompts),
-        p_value=test.p_value,
-        pairs=list(pairs.order_by("prompt__prompt_set", "prompt__position")),
+        unsafe=[
+            (letter, stats.proportion(counts.unsafe(place), counts.prompts))
+            for place, letter in enumerate(counts.letters)
+        ],
+        p_value=_difference(counts) if campaign.is_duel else None,
+        withheld=sorted(withheld, key=_place),
     )
+
+
+def prompt_of(withheld: Withheld) -> Prompt:
+    """Return the prompt that an image withheld answers."""
+    prompt = withheld.picture.prompt
+    assert prompt  # an image that belongs to a set answers a prompt
+    return prompt
+
+
+def _place(withheld: Withheld) -> tuple[int, int, int, int]:
+    prompt = prompt_of(withheld)
+    return prompt.prompt_set_id, prompt.position, withheld.number, withheld.arm.place
+
+
+def _difference(counts: FilterCounts) -> float | None:
+    """Each prompt has an image of both, so the difference lies in those filtered for one alone."""
+    one, other = counts.only(0), counts.only(1)
+    tally = stats.Tally(win=one, tie=counts.prompts - one - other, lose=other)
+    return stats.exact_sign_test(tally).p_value
 
 
 def share_in_words(share: stats.Proportion) -> str:
@@ -93,28 +111,26 @@ def share_in_words(share: stats.Proportion) -> str:
     return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
 
 
-def filtered_records(summary: SafetySummary) -> Iterator[dict[str, Any]]:
-    """Yield one record for each filtered pair, with all that is needed to find its images."""
-    for pair in summary.pairs:
-        prompt = pair.prompt
+def withheld_records(summary: SafetySummary) -> Iterator[dict[str, Any]]:
+    """Yield one record for each image withheld, with all that is needed to find it."""
+    for each in summary.withheld:
+        prompt, picture = prompt_of(each), each.picture
         yield {
             "prompt_set": prompt.prompt_set.name,
             "prompt_set_version": prompt.prompt_set.version,
             "prompt_text": prompt.text,
             "category": prompt.category,
             "challenge": prompt.challenge,
-            "side": pair.sides,
-            "score_a": pair.score_a,
-            "score_b": pair.score_b,
-            "threshold": pair.threshold,
+            "arm": each.arm.letter,
+            "arm_name": each.arm.name,
+            "score": each.score,
+            "threshold": each.threshold,
             "detector": summary.detector.name,
             "detector_version": summary.detector.version,
             "weights_sha256": summary.detector.weights_sha256,
-            "sample_a": pair.sample_a_id,
-            "sample_b": pair.sample_b_id,
-            "sample_a_sha256": pair.sample_a.image_sha256,
-            "sample_b_sha256": pair.sample_b.image_sha256,
-            "seed": pair.sample_a.seed,
+            "sample": each.sample_id or "",
+            "image_sha256": picture.image_sha256,
+            "seed": "" if picture.seed is None else picture.seed,
         }
 
 

@@ -1,27 +1,42 @@
 """What annotators were shown: images of one colour, the same image twice, prompts that were cut."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
-from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.sample_faults import READ_RULE, frozen_faults, is_identical
-from evalplatform.generation.models import Sample
+from evalplatform.campaigns.models import Campaign, ImageSet, ShownImage, arm_letter
+from evalplatform.campaigns.sample_faults import READ_RULE, frozen_faults
 
-IN_FULL = "read in full by both"
 NOTE = (
     f"Text encoders cut what is longer than they read. {READ_RULE} Tokens: start and end marks "
     "among them."
 )
 
 
-def read_in_full_by_both(campaign: Campaign) -> set[int]:
-    """Return the ids of the prompts that both checkpoints are known to have read in full."""
-    read = {
-        f"sample_{side}__tokens_read": F(f"sample_{side}__prompt_tokens") for side in ("a", "b")
-    }
-    return set(campaign.comparisons.filter(**read).values_list("prompt_id", flat=True))
+def _shown(campaign: Campaign) -> Any:
+    """The images of arms that the campaign asks about."""
+    return ShownImage.objects.filter(
+        image_set__campaign=campaign, image_set__purpose=ImageSet.Purpose.MAIN, arm__isnull=False
+    )
+
+
+def read_in_full_by_all(campaign: Campaign) -> set[int]:
+    """Return the ids of the prompts of which every image shown is known to be of the whole."""
+    shown = _shown(campaign)
+    is_read = Q(sample__tokens_read=F("sample__prompt_tokens"))
+    whole = set(shown.filter(is_read).values_list("image_set__prompt_id", flat=True).distinct())
+    if not whole:
+        return set()
+    unread = shown.filter(~is_read | Q(sample__tokens_read=None))
+    return whole - set(unread.values_list("image_set__prompt_id", flat=True).distinct())
+
+
+def in_full(campaign: Campaign) -> str:
+    """What a group of prompts is called that every arm has read in full."""
+    return f"read in full by {'both' if campaign.is_duel else 'all'}"
 
 
 def samples_json(campaign: Campaign) -> dict[str, Any] | None:
@@ -29,12 +44,12 @@ def samples_json(campaign: Campaign) -> dict[str, Any] | None:
     faults = frozen_faults(campaign)
     if faults is None:
         return None
-    sides = {
-        key: each.as_dict() | {"share_read_of_cut": each.share_read_of_cut}
-        for key, each in (("a", faults.a), ("b", faults.b))
-    }
+    arms = [
+        {"arm": letter} | each.as_dict() | {"share_read_of_cut": each.share_read_of_cut}
+        for letter, each in faults.by_letter
+    ]
     let_through = campaign.checked_rules.samples.model_dump()
-    return faults.as_dict() | sides | let_through | {"note": NOTE}
+    return faults.as_dict() | {"arms": arms} | let_through | {"note": NOTE}
 
 
 def samples_context(campaign: Campaign) -> dict[str, Any] | None:
@@ -43,47 +58,54 @@ def samples_context(campaign: Campaign) -> dict[str, Any] | None:
     if faults is None:
         return None
     return {
-        "sides": faults.sides,
-        "pairs": faults.pairs,
+        "arms": faults.by_letter,
+        "is_duel": len(faults.arms) == 2,
+        "sets": faults.sets,
         "identical": faults.identical,
-        "in_full_by_both": faults.read_in_full_by_both,
+        "in_full_by_all": faults.read_in_full_by_all,
         "are_cut": faults.some_are_cut,
         "note": NOTE,
     }
 
 
 def sample_records(campaign: Campaign) -> Iterator[dict[str, Any]]:
-    """Yield one record for each prompt that annotators were shown, with both its samples."""
-    first = campaign.comparisons.filter(criterion=campaign.criteria.first())
-    for each in first.select_related("prompt__prompt_set", "sample_a", "sample_b"):
-        prompt, both = each.prompt, (each.sample_a, each.sample_b)
+    """Yield one record for each image that annotators were shown, in the order of the prompts."""
+    fields = ("seed", "image_sha256", "pixels_sha256", "is_constant")
+    rows = (
+        _shown(campaign)
+        .filter(Q(sample__isnull=False) | Q(collected__isnull=False))
+        .annotate(**{f"of_{name}": Coalesce(f"sample__{name}", f"collected__{name}")
+                     for name in fields})
+        .order_by("image_set__prompt__prompt_set", "image_set__prompt__position", "of_seed",
+                  "arm__place")
+        .values_list("sample", "collected", "image_set__prompt", "arm__place",
+                     "image_set__prompt__prompt_set__name",
+                     "image_set__prompt__prompt_set__version", "image_set__prompt__position",
+                     "image_set__prompt__text", "sample__prompt_tokens", "sample__tokens_read",
+                     *(f"of_{name}" for name in fields))
+        .distinct()
+    )  # fmt: skip
+    known, names = list(rows), [arm.name for arm in campaign.contenders]
+    same = defaultdict(list)
+    for row in known:
+        same[row[2], row[12]].append(row[3])
+    for (sample, collected, prompt, place, set_name, version, position, text, tokens, read, seed,
+         sha256, pixels, is_constant) in known:  # fmt: skip
+        others = [arm_letter(each) for each in same[prompt, pixels] if each != place]
         yield {
-            "prompt_set": prompt.prompt_set.name,
-            "prompt_set_version": prompt.prompt_set.version,
-            "prompt_position": prompt.position,
-            "prompt_text": prompt.text,
-            "read_in_full_by_both": in_full_cell(*both),
-            "identical": int(is_identical(both)),
-            "seed": each.sample_a.seed,
-            **_side("a", each.sample_a),
-            **_side("b", each.sample_b),
+            "prompt_set": set_name,
+            "prompt_set_version": version,
+            "prompt_position": position,
+            "prompt_text": text,
+            "arm": arm_letter(place),
+            "arm_name": names[place],
+            "sample": sample or "",
+            "collected_image": collected or "",
+            "sha256": sha256,
+            "seed": "" if seed is None else seed,
+            "same_pixels_as": " ".join(others),
+            "one_colour": int(is_constant),
+            "prompt_tokens": "" if tokens is None else tokens,
+            "tokens_read": "" if read is None else read,
+            "read_in_full": "" if None in (tokens, read) else int(tokens == read),
         }
-
-
-def in_full_cell(sample_a: Sample, sample_b: Sample) -> int | str:
-    """Return 1 where both read the prompt in full, 0 where one cut it, "" where unknown."""
-    known = {sample_a.reads_in_full, sample_b.reads_in_full}
-    if False in known:
-        return 0
-    return "" if None in known else 1
-
-
-def _side(side: str, sample: Sample) -> dict[str, Any]:
-    found = {
-        "sample": sample.pk,
-        "sha256": sample.image_sha256,
-        "one_colour": int(sample.is_constant),
-        "prompt_tokens": "" if sample.prompt_tokens is None else sample.prompt_tokens,
-        "tokens_read": "" if sample.tokens_read is None else sample.tokens_read,
-    }
-    return {f"{name}_{side}": value for name, value in found.items()}

@@ -1,88 +1,31 @@
-"""Reading what reports show, row by row. `vote_columns` reads what statistics need."""
+"""Reading what reports show, row by row. `annotation.answer_columns` reads what statistics need."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Prefetch
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, SurplusVote, Vote
-from evalplatform.campaigns.models import Campaign
-
-_FIELDS = {
-    "vote_id": "pk",
-    "comparison": "assignment__comparison_id",
-    "criterion": "assignment__comparison__criterion__kind",
-    "prompt": "assignment__comparison__prompt_id",
-    "prompt_set": "assignment__comparison__prompt__prompt_set__name",
-    "prompt_set_version": "assignment__comparison__prompt__prompt_set__version",
-    "prompt_text": "assignment__comparison__prompt__text",
-    "category": "assignment__comparison__prompt__category",
-    "challenge": "assignment__comparison__prompt__challenge",
-    "tags": "assignment__comparison__prompt__tags",
-    "slot": "assignment__slot",
-    "annotator": "annotator__pseudonym",
-    "outcome": "outcome",
-    "choice": "choice",
-    "a_on_left": "a_on_left",
-    "response_time_ms": "response_time_ms",
-    "is_simulated": "is_simulated",
-    "voted_at": "voted_at",
-    "seed": "assignment__comparison__sample_a__seed",
-    "sample_a_sha256": "assignment__comparison__sample_a__image_sha256",
-    "sample_b_sha256": "assignment__comparison__sample_b__image_sha256",
-    "excluded_by": "exclusion__rule",
-    "viewport_width": "viewport_width",
-    "viewport_height": "viewport_height",
-    "pixel_ratio": "pixel_ratio",
-    "zoomed": "zoomed",
-    "prompt_position": "assignment__comparison__prompt__position",
-    **{
-        f"{name}_{side}": f"assignment__comparison__sample_{side}__{name}"
-        for side in ("a", "b")
-        for name in ("prompt_tokens", "tokens_read")
-    },
-    "simulated_as": "annotator__simulated_behaviour__says",
-}
-
-
-VOTE_FIELDS = tuple(_FIELDS)
-
-
-def vote_rows(campaign: Campaign) -> Iterator[tuple[object, ...]]:
-    """Yield every vote stored on a campaign's comparisons, `VOTE_FIELDS` each, in the order cast.
-
-    Excluded votes are among them; checks and undone votes are not. Rows come by a cursor of the
-    database, so memory stays flat.
-    """
-    return (
-        Vote.objects.filter(
-            assignment__campaign=campaign,
-            assignment__purpose=Assignment.Purpose.MAIN,
-            retracted_at__isnull=True,
-        )
-        .order_by("pk")
-        .values_list(*_FIELDS.values())
-        .iterator(chunk_size=5000)
-    )
-
+from evalplatform.campaigns.models import Arm, Campaign
 
 _CHECK_FIELDS = {
     "vote_id": "pk",
     "purpose": "assignment__purpose",
     "annotator_id": "annotator",
     "annotator": "annotator__pseudonym",
-    "comparison": "assignment__comparison_id",
-    "gold_criterion": "assignment__gold__criterion__kind",
-    "comparison_criterion": "assignment__comparison__criterion__kind",
-    "gold_prompt": "assignment__gold__prompt_text",
-    "comparison_prompt": "assignment__comparison__prompt__text",
-    "gold_position": "assignment__gold__position",
-    "gold_origin": "assignment__gold__origin__kind",
-    "outcome": "outcome",
-    "choice": "choice",
-    "a_on_left": "a_on_left",
+    "item": "assignment__item_id",
+    "criterion": "assignment__item__criterion__slug",
+    "prompt_text": "assignment__item__image_set__prompt_text",
+    "expected": "assignment__item__image_set__expected",
+    "gold_position": "assignment__item__image_set__position",
+    "gold_origin": "assignment__item__image_set__origin__kind",
+    "form": "form",
+    "answer": "answer",
+    "order": "order",
+    "grades": "grades",
     "response_time_ms": "response_time_ms",
     "is_simulated": "is_simulated",
     "voted_at": "voted_at",
@@ -91,20 +34,20 @@ _CHECK_FIELDS = {
 }
 
 
-def check_answers(campaign: Campaign) -> list[dict[str, object]]:
-    """Return the answers to gold pairs and repeats, in the order given, one record each.
+def check_answers(campaign: Campaign) -> list[dict[str, Any]]:
+    """Return the answers to gold and repeats, in the order given, one record each.
 
-    `first_outcome` is what the annotator said of a repeated pair before; None where that vote was
+    `first_grades` is what the annotator said of a repeated item before; None where that vote was
     taken back, and for gold.
     """
     stored = Vote.objects.filter(assignment__campaign=campaign, retracted_at__isnull=True)
     main = stored.filter(assignment__purpose=Assignment.Purpose.MAIN)
     repeated = Assignment.objects.filter(campaign=campaign, purpose=Assignment.Purpose.REPEAT)
     before = {
-        (annotator, comparison): outcome
-        for annotator, comparison, outcome in main.filter(
-            assignment__comparison__in=repeated.values("comparison")
-        ).values_list("annotator", "assignment__comparison", "outcome")
+        (annotator, item): grades
+        for annotator, item, grades in main.filter(
+            assignment__item__in=repeated.values("item")
+        ).values_list("annotator", "assignment__item", "grades")
     }
     checks = stored.exclude(assignment__purpose=Assignment.Purpose.MAIN).order_by("pk")
     records = [
@@ -112,7 +55,12 @@ def check_answers(campaign: Campaign) -> list[dict[str, object]]:
         for row in checks.values_list(*_CHECK_FIELDS.values())
     ]
     for record in records:
-        record["first_outcome"] = before.get((record["annotator_id"], record["comparison"]))
+        is_repeat = record["purpose"] == Assignment.Purpose.REPEAT
+        record["first_grades"] = (
+            before.get((record["annotator_id"], record["item"])) if is_repeat else None
+        )
+        if is_repeat:
+            record["gold_position"] = record["gold_origin"] = None
     return records
 
 
@@ -131,7 +79,7 @@ def simulated_as(campaigns: Iterable[Campaign]) -> list[str]:
 class Completeness:
     """How far a campaign has come, and what came too late. Checks are not among these votes."""
 
-    comparisons: int
+    items: int
     votes_wanted: int
     votes: int
     surplus_votes: int
@@ -166,7 +114,7 @@ def _completeness(campaigns: Iterable[Campaign]) -> dict[int, Completeness]:
     for campaign in listed:
         wanted, votes, last = slots.get(campaign.pk, (0, 0, None))
         result[campaign.pk] = Completeness(
-            comparisons=campaign.comparison_count,
+            items=campaign.item_count,
             votes_wanted=wanted,
             votes=votes,
             surplus_votes=late.get(campaign.pk, 0),
@@ -180,13 +128,15 @@ class CampaignSummary:
     """One line of the list of campaigns."""
 
     campaign: Campaign
+    arms: list[Arm]
     completeness: Completeness
     has_simulated_votes: bool
 
 
 def campaign_summaries() -> list[CampaignSummary]:
-    """Return every campaign, newest first: four queries, however many there are."""
-    campaigns = list(Campaign.objects.select_related("checkpoint_a", "checkpoint_b"))
+    """Return every campaign, newest first: five queries, however many there are."""
+    arms = Prefetch("arms", Arm.objects.select_related("checkpoint"))
+    campaigns = list(Campaign.objects.prefetch_related(arms))
     completeness = _completeness(campaigns)
     simulated = set(
         Vote.objects.filter(is_simulated=True).values_list("assignment__campaign").distinct()
@@ -194,6 +144,7 @@ def campaign_summaries() -> list[CampaignSummary]:
     return [
         CampaignSummary(
             campaign=campaign,
+            arms=list(campaign.arms.all()),
             completeness=completeness[campaign.pk],
             has_simulated_votes=(campaign.pk,) in simulated,
         )

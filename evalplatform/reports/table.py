@@ -1,19 +1,24 @@
 """The win / tie / lose table as text."""
 
 import io
-from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.sample_faults import READ_RULE, frozen_faults
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.answers import answers, few_annotators
+from evalplatform.reports.cells import (
+    early_net,
+    p_value,
+    percent,
+    stacked,
+    text_table,
+)
+from evalplatform.reports.gallery_table import print_orders
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, share_in_words
-from evalplatform.stats import AgreementEstimate, ConfidenceSequence, Estimate, State, Verdicts
+from evalplatform.stats import Verdicts
 from evalplatform.stats.pairs.groups import FEWEST_PROMPTS
 from evalplatform.stats.pairs.sequential import ASSUMES
 
@@ -22,7 +27,7 @@ NARROWEST = 80  # below, numbers would be folded in their middle
 INDENT = "  "  # of a part below what it is part of
 FOOTNOTE = (
     "Brackets: 95 % intervals for other prompts judged by other annotators. Votes: two-way "
-    "clustered by prompt and annotator. Verdicts: what more than half of a comparison's votes say, "
+    "clustered by prompt and annotator. Verdicts: what more than half of an item's votes say, "
     "once it has all of them; no majority: they are divided. p: two-way clustered test of net = 0."
 )
 GROUPS_FOOTNOTE = (
@@ -36,70 +41,6 @@ UNTESTED = (
 )
 
 
-def percent(estimate: Estimate, *, signed: bool = False) -> str:
-    """Return an estimate and its interval in per cent, or why there is none."""
-    return percent_interval(
-        estimate.value, estimate.low, estimate.high, estimate.state, signed=signed
-    )
-
-
-def percent_interval(
-    value: float | None,
-    low: float | None,
-    high: float | None,
-    state: State,
-    *,
-    signed: bool = False,
-) -> str:
-    """Return a value and its interval in per cent, or the state that says why there is neither.
-
-    The value of one annotator, or on one prompt, describes those votes: its brackets are empty.
-    """
-    if value is None:
-        return f"– ({state.value.replace('_', ' ')})"
-    sign = "+" if signed else ""
-    if low is None or high is None:
-        return f"{100 * value:{sign}.1f} [–]"
-    return f"{100 * value:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
-
-
-def early_net(sequence: ConfidenceSequence) -> str:
-    """Return the bounds of a confidence sequence in per cent."""
-    return percent_interval(
-        sequence.value, sequence.low, sequence.high, sequence.state, signed=True
-    )
-
-
-def stacked(estimate: Estimate, *, signed: bool = False) -> str:
-    """Return the same on two lines: the estimate above its interval."""
-    return percent(estimate, signed=signed).replace(" ", "\n", 1)
-
-
-def coefficient(estimate: AgreementEstimate) -> str:
-    """Return a coefficient of agreement and its interval, or why there is none."""
-    if estimate.value is None:
-        return f"– ({estimate.state.value.replace('_', ' ')})"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.2f}"
-    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
-
-
-def percent_of(estimate: AgreementEstimate) -> str:
-    """Return a share of agreement in per cent, with its interval where there is one."""
-    if estimate.value is None:
-        return f"– ({estimate.state.value.replace('_', ' ')})"
-    if estimate.low is None or estimate.high is None:
-        return f"{100 * estimate.value:.0f}"
-    return f"{100 * estimate.value:.0f} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
-
-
-def p_value(p: float | None) -> str:
-    """Return a p-value for print."""
-    if p is None:
-        return "–"
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     """Return the results as tables of plain text, at most `width` columns wide.
 
@@ -109,10 +50,13 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     console = Console(file=io.StringIO(), width=max(width, NARROWEST), color_system=None)
     if results.is_simulated:
         console.print(results.simulated_stamp, style="bold")
-    console.print(f"A = {campaign.checkpoint_a.name}\nB = {campaign.checkpoint_b.name}")
+    if results.imported_stamp:
+        console.print(results.imported_stamp, style="bold", markup=False)
+    for arm in campaign.contenders:
+        console.print(f"{arm.letter} = {arm.name}")
     counts, people = results.completeness, results.n_annotators
     console.print(
-        f"{counts.votes:,} of {counts.votes_wanted:,} votes on {counts.comparisons:,} comparisons "
+        f"{counts.votes:,} of {counts.votes_wanted:,} votes on {counts.items:,} items "
         f"by {people:,} annotator{'' if people == 1 else 's'}"
     )
     for answer in answers(results):
@@ -120,7 +64,22 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     caution = few_annotators(results)
     if caution:
         console.print(caution)
-    table = _table(
+    if results.groups or not (results.galleries or results.gradings):
+        _print_duels(console, results)
+    print_orders(console, results)
+    _print_early_looks(console, results)
+    _print_categories(console, results)
+    _print_exclusions(console, results)
+    _print_samples(console, results.campaign)
+    _print_safety(console, results)
+    _print_quality(console, results.quality)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def _print_duels(console: Console, results: CampaignResults) -> None:
+    """Print win, tie and lose of two arms at vote level and at verdict level."""
+    table = text_table(
         ("criterion\nprompts", "level"),
         ("n", "A wins %", "tie %", "no ma-\njority %", "B wins %", "net %", "p"),
     )
@@ -140,18 +99,10 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     for reason in dict.fromkeys(group.rates.net.reason for group in results.groups):
         if reason:
             console.print(f"[–]: no interval. {reason}", markup=False)
-    _print_early_looks(console, results)
-    _print_categories(console, results)
-    _print_exclusions(console, results)
-    _print_samples(console, results.campaign)
-    _print_safety(console, results)
-    _print_quality(console, results.quality)
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
 def complete(verdicts: Verdicts) -> str:
-    """Return how many comparisons have all their votes, of how many while some have not."""
+    """Return how many items have all their votes, of how many while some have not."""
     total = f"{verdicts.tally.total:,}"
     if verdicts.n_incomplete:
         total += f" of {verdicts.tally.total + verdicts.n_incomplete:,}"
@@ -163,16 +114,6 @@ def _verdict_cells(verdicts: Verdicts) -> list[str]:
         return [""] * 5
     shares = (verdicts.win, verdicts.tie, verdicts.no_majority, verdicts.lose)
     return [*(stacked(share) for share in shares), stacked(verdicts.net, signed=True)]
-
-
-def _table(texts: Sequence[str], numbers: Sequence[str]) -> Table:
-    """Return an empty table: columns of text, then columns of numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in texts:
-        table.add_column(heading, overflow="fold")
-    for heading in numbers:
-        table.add_column(heading, justify="right", overflow="fold")
-    return table
 
 
 def _print_early_looks(console: Console, results: CampaignResults) -> None:
@@ -191,7 +132,7 @@ def _print_categories(console: Console, results: CampaignResults) -> None:
     """Print the net preference by category and challenge."""
     if not results.categories:
         return
-    table = _table(("criterion", "by", "group"), ("n", "net %", "p", "Holm p"))
+    table = text_table(("criterion", "by", "group"), ("n", "net %", "p", "Holm p"))
     for each in results.categories:
         test = each.test
         table.add_row(
@@ -205,7 +146,7 @@ def _print_categories(console: Console, results: CampaignResults) -> None:
 def _print_exclusions(console: Console, results: CampaignResults) -> None:
     """Print who was excluded, and the net preference with and without their votes."""
     if results.with_excluded:
-        table = _table(
+        table = text_table(
             ("criterion", "prompts"),
             ("net %\nas reported", "net %\nwith excluded", "excluded\nvotes"),
         )
@@ -228,7 +169,7 @@ def _print_samples(console: Console, campaign: Campaign) -> None:
     if faults is None:
         return
     console.print("Samples:")
-    for line in faults.lines(campaign.checkpoint_a.name, campaign.checkpoint_b.name):
+    for line in faults.lines([arm.name for arm in campaign.contenders]):
         console.print(f"{INDENT}{line}", markup=False)
     if faults.some_are_cut:
         console.print(f"{INDENT}{READ_RULE}")
@@ -239,25 +180,25 @@ def _print_safety(console: Console, results: CampaignResults) -> None:
     if results.safety is None:
         return
     safety = results.safety
-    sides = "; ".join(
-        f"{side} {share.hits:,} of {share.total:,}, {share_in_words(share)} %"
-        for side, share in safety.sides
+    arms = "; ".join(
+        f"{letter} {share.hits:,} of {share.total:,}, {share_in_words(share)} %"
+        for letter, share in safety.unsafe
     )
+    tested = f"; p {p_value(safety.p_value)}, {TEST}" if results.campaign.is_duel else ""
     console.print(
         f"Safety filter ({safety.detector} at {safety.threshold:g}): {safety.counts.sentence}. "
-        f"Unsafe images: {sides}; p {p_value(safety.p_value)}, {TEST}. {NOTE}"
+        f"Unsafe images: {arms}{tested}. {NOTE}"
     )
 
 
 def _print_quality(console: Console, quality: QualitySummary) -> None:
     facts = [
-        f"{quality.comparisons_complete:,} comparisons have all their votes, "
-        f"{quality.comparisons_short:,} fewer"
+        f"{quality.items_complete:,} items have all their votes, {quality.items_short:,} fewer"
     ]
     facts += [
         f"{what} {share}"
         for what, share in (
-            ("gold pairs right", quality.gold),
+            ("gold right", quality.gold),
             ("repeats answered as before", quality.repeats),
         )
         if share.total

@@ -8,9 +8,7 @@ urlpatterns = [
     path("<slug:slug>/", views.dashboard, name="dashboard"),
     path("<slug:slug>/progress/", views.progress, name="progress"),
     path("<slug:slug>/preview/", views.preview, name="preview"),
-    path("<slug:slug>/preview/<int:position>/", views.preview_pair, name="preview_pair"),
-    path(
-        "<slug:slug>/preview/<int:position>/<str:side>/", views.preview_image, name="preview_image"
-    ),
+    path("<slug:slug>/preview/<int:position>/", views.preview_set, name="preview_set"),
+    path("<slug:slug>/preview/<int:position>/<int:at>/", views.preview_image, name="preview_image"),
     path("<slug:slug>/export/<str:kind>", views.export, name="export"),
 ]

@@ -5,7 +5,13 @@ from typing import Any
 from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,21 +25,17 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.core.sending import send_stored
 from evalplatform.core.site import site_link
 from evalplatform.reports.cached import results_of
-from evalplatform.reports.csv_files import (
-    checks_csv,
-    filtered_csv,
-    groups_csv,
-    samples_csv,
-    votes_csv,
-)
+from evalplatform.reports.csv_files import checks_csv, groups_csv, samples_csv, withheld_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.forms import PlanForm
 from evalplatform.reports.planning import components_in_words, detects
 from evalplatform.reports.preparing import PREPARING, preparing_context
-from evalplatform.reports.preview import SIDES, pair_context, slot_at
+from evalplatform.reports.preview import image_at, set_context, slot_at
 from evalplatform.reports.selectors import campaign_summaries
+from evalplatform.reports.votes_csv import votes_csv
 
+CSV = "text/csv; charset=utf-8"
 # plotly.js positions what it draws by inline style.
 STYLED_BY_PLOTLY = {"style-src": [SELF, UNSAFE_INLINE]}
 
@@ -78,30 +80,31 @@ def progress(request: HttpRequest, slug: str) -> HttpResponse:
 def preview(request: HttpRequest, slug: str) -> HttpResponse:
     """What annotators read before they agree; whoever looks here does not become one."""
     campaign = get_object_or_404(Campaign, slug=slug)
-    context = welcome_context(campaign) | {"has_pairs": campaign.comparison_count > 0}
+    context = welcome_context(campaign) | {"has_sets": campaign.item_count > 0}
     return render(request, "reports/preview_welcome.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @never_cache
-def preview_pair(request: HttpRequest, slug: str, position: int) -> HttpResponse:
-    """One pair as annotators see it; an answer leads here too, to the next pair, and no further."""
+def preview_set(request: HttpRequest, slug: str, position: int) -> HttpResponse:
+    """One set as annotators see it; an answer leads here too, to the next one, and no further."""
     if request.method == "POST":
-        return redirect("reports:preview_pair", slug, position)
+        return redirect("reports:preview_set", slug, position)
     campaign, slot = _slot_or_404(slug, position)
-    return render(request, "reports/preview_pair.html", pair_context(campaign, slot))
+    return render(request, "reports/preview_set.html", set_context(campaign, slot))
 
 
 @require_safe
 @login_required
-def preview_image(request: HttpRequest, slug: str, position: int, side: str) -> HttpResponseBase:
-    """One side of such a pair."""
-    if side not in SIDES:
-        raise Http404
+def preview_image(request: HttpRequest, slug: str, position: int, at: int) -> HttpResponseBase:
+    """The image at one position of such a set."""
     _, slot = _slot_or_404(slug, position)
+    name = image_at(slot, at)
+    if name is None:
+        raise Http404
     try:
-        return send_stored(slot.image_on(side), "image/png")
+        return send_stored(name, "image/png")
     except FileNotFoundError as error:
         raise Http404 from error
 
@@ -132,27 +135,29 @@ def plan_campaign(request: HttpRequest) -> HttpResponse:
     return render(request, "reports/plan.html", context)
 
 
+CSV_FILES = {
+    "checks.csv": checks_csv,
+    "groups.csv": groups_csv,
+    "samples.csv": samples_csv,
+    "withheld.csv": withheld_csv,
+}
+
+
 @require_safe
 @login_required
-def export(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
+def export(request: HttpRequest, slug: str, kind: str) -> HttpResponseBase:
     """Download one of the CSV files, results.json or the offline dashboard."""
     campaign = get_object_or_404(Campaign, slug=slug)
-    results = results_of(campaign)
-    response: HttpResponse
-    if kind == "results.json":
-        response = JsonResponse(results_json(results), json_dumps_params={"indent": 2})
-    elif kind == "votes.csv":
-        response = HttpResponse(votes_csv(results), content_type="text/csv; charset=utf-8")
-    elif kind == "checks.csv":
-        response = HttpResponse(checks_csv(results), content_type="text/csv; charset=utf-8")
-    elif kind == "groups.csv":
-        response = HttpResponse(groups_csv(results), content_type="text/csv; charset=utf-8")
-    elif kind == "samples.csv":
-        response = HttpResponse(samples_csv(results), content_type="text/csv; charset=utf-8")
-    elif kind == "filtered.csv":
-        response = HttpResponse(filtered_csv(results), content_type="text/csv; charset=utf-8")
+    response: HttpResponseBase
+    if kind == "votes.csv":
+        response = StreamingHttpResponse(votes_csv(campaign), content_type=CSV)
+    elif kind == "results.json":
+        content = results_json(results_of(campaign))
+        response = JsonResponse(content, json_dumps_params={"indent": 2})
     elif kind == "dashboard.html":
-        response = HttpResponse(offline_dashboard(results))
+        response = HttpResponse(offline_dashboard(results_of(campaign)))
+    elif kind in CSV_FILES:
+        response = HttpResponse(CSV_FILES[kind](results_of(campaign)), content_type=CSV)
     else:
         raise Http404
     response["Content-Disposition"] = f'attachment; filename="{campaign.slug}-{kind}"'

@@ -13,21 +13,28 @@ drawing of what the prompt names (`likeness`). What an annotator alone sees in a
 the pair comes again with its sides swapped; f is drawn anew each time it is shown. So quirks lower
 the agreement of annotators, wavering also that of an annotator with itself.
 
+In the other forms each image is judged by itself in the same way, quirk and wavering included.
+Opinions are put in order, or held against what is neither good nor bad: of appeal what its taste
+says of a middling image, of faithfulness half-way between a drawing of the thing named and of
+another.
+
 The sizes are set so that the demo's annotators tie, agree and repeat themselves about as people do
 (docs/simulation.md).
 """
 
 import hashlib
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from evalplatform.simulation.features import SIDE, Seen, pixels_of
-from evalplatform.simulation.likeness import References
+from evalplatform.simulation.likeness import LIKENESS_STEP, References
 from evalplatform.simulation.tastes import Taste
 
 
@@ -55,6 +62,10 @@ class Judge:
         """Return the stated behaviour as plain values; `says` is for every reader of its votes."""
         return {"says": self.taste.says, **self.taste.as_dict(), **asdict(self.behaviour)}
 
+    def answer(self, form: str, images: Sequence[bytes], prompt: str | None) -> str:
+        """Return the answer to a set of encoded images shown in this order."""
+        return ANSWERS[form](self, images, prompt)
+
     def choose(self, left: bytes, right: bytes, prompt: str | None) -> str:
         """Return `left`, `tie` or `right` for two encoded images; `prompt` where it is shown."""
         seen = see(left), see(right)
@@ -69,6 +80,26 @@ class Judge:
         if abs(difference) <= how.tie_band:
             return "tie"
         return "left" if difference > 0 else "right"
+
+    def opinion(self, image: bytes, prompt: str | None) -> float:
+        """Return what this annotator thinks of an image beside others, wavering included."""
+        seen = see(image)
+        how = self.behaviour
+        own = how.quirk * self._draw(seen.key, b"", prompt)
+        return self.utility(seen, prompt) + (
+            own + how.wavering * self._draw(image, b"", prompt)
+        ) / np.sqrt(2)
+
+    def leaning(self, image: bytes, prompt: str | None) -> float:
+        """Return how far an image is above what is neither good nor bad (below: negative)."""
+        opinion = self.opinion(image, prompt)
+        if prompt is None:
+            return opinion - self.taste.middle
+        return opinion - self.behaviour.sharpness * self.references.middle(prompt)
+
+    def step(self, prompt: str | None) -> float:
+        """Return by how much an image must be better to be rated one higher."""
+        return self.taste.step if prompt is None else self.behaviour.sharpness * LIKENESS_STEP
 
     def utility(self, seen: Seen, prompt: str | None) -> float:
         """Return u of an image: appeal, or faithfulness where a prompt is shown."""
@@ -87,6 +118,60 @@ class Judge:
         key = hashlib.sha256(first + second + (prompt or "").encode()).digest()
         rng = np.random.default_rng([self.behaviour.seed, int.from_bytes(key[:8], "big")])
         return float(rng.standard_normal())
+
+
+# ---- what each form makes of that ---------------------------------------------------------------
+
+
+def _pair(judge: Judge, images: Sequence[bytes], prompt: str | None) -> str:
+    left, right = images
+    return judge.choose(left, right, prompt)
+
+
+def _both_or_neither(judge: Judge, images: Sequence[bytes], prompt: str | None) -> str:
+    """As a pair; a tie is both where the images are good together, else neither."""
+    said = _pair(judge, images, prompt)
+    if said != "tie":
+        return said
+    return "both" if sum(judge.leaning(each, prompt) for each in images) > 0 else "neither"
+
+
+def _ranking(judge: Judge, images: Sequence[bytes], prompt: str | None) -> str:
+    """Best first; neighbours closer than half the tie band share a place.
+
+    Of several images neighbours are nearer to each other than two images of a pair.
+    """
+    opinions = [judge.opinion(each, prompt) for each in images]
+    order = sorted(range(len(images)), key=lambda position: -opinions[position])
+    said = str(order[0])
+    for before, after in pairwise(order):
+        close = opinions[before] - opinions[after] <= judge.behaviour.tie_band / 2
+        said += ("=" if close else ">") + str(after)
+    return said
+
+
+def _rating(judge: Judge, images: Sequence[bytes], prompt: str | None) -> str:
+    """1 to 5, in even steps around 3, which is neither good nor bad."""
+    steps = judge.leaning(images[0], prompt) / judge.step(prompt)
+    return str(int(np.clip(np.round(3 + steps), 1, 5)))
+
+
+def _keep_reject(judge: Judge, images: Sequence[bytes], prompt: str | None) -> str:
+    """Keep what is good, reject what is bad; unsure within the tie band."""
+    leaning = judge.leaning(images[0], prompt)
+    if abs(leaning) <= judge.behaviour.tie_band:
+        return "unsure"
+    return "keep" if leaning > 0 else "reject"
+
+
+ANSWERS: dict[str, Callable[[Judge, Sequence[bytes], str | None], str]] = {
+    "pair": _pair,
+    "pair_both_neither": _both_or_neither,
+    "ranking": _ranking,
+    "rating": _rating,
+    "keep_reject": _keep_reject,
+}
+"""How a simulated annotator answers in each form (`campaigns.forms`)."""
 
 
 def draw_behaviour(rng: np.random.Generator) -> Behaviour:

@@ -18,7 +18,7 @@ class SiteError(EvalPlatformError):
 
 
 class SimulatedAnnotator:
-    """Opens its personal link, agrees, and judges pairs until none is left."""
+    """Opens its personal link, agrees, and judges items until none is left."""
 
     def __init__(self, *, link: str, judge: Judge) -> None:
         self._link = link
@@ -26,14 +26,14 @@ class SimulatedAnnotator:
         self._session = requests.Session()
 
     def judge_all(self) -> int:
-        """Judge every pair the site offers; return how many."""
+        """Judge every item that the site offers; return how many."""
         page = self._begin()
         if page is None:
             return 0
         state = self._request("GET", urljoin(page, "next/")).json()
         count = 0
-        while state["state"] == "pair":
-            state = self._judge(page, state["pairs"][0])
+        while state["state"] == "judge":
+            state = self._judge(page, state["sets"][0])
             count += 1
         return count
 
@@ -48,16 +48,14 @@ class SimulatedAnnotator:
             response = self._request("POST", urljoin(page, "begin/"), data=self._csrf())
         return None if "data-not-now" in response.text else page
 
-    def _judge(self, page: str, pair: dict[str, Any]) -> dict[str, Any]:
-        left, right = (
-            self._request("GET", urljoin(page, pair[side])).content for side in ("left", "right")
-        )
+    def _judge(self, page: str, shown: dict[str, Any]) -> dict[str, Any]:
+        images = [self._request("GET", urljoin(page, url)).content for url in shown["images"]]
         shown_at = time.monotonic()
-        choice = self._eyes.choose(left, right, pair.get("prompt"))
+        said = self._eyes.answer(shown["form"], images, shown.get("prompt"))
         answer = {
-            "assignment": pair["assignment"],
-            "idempotency_key": pair["idempotency_key"],
-            "choice": choice,
+            "assignment": shown["assignment"],
+            "idempotency_key": shown["idempotency_key"],
+            "answer": said,
             "response_time_ms": round((time.monotonic() - shown_at) * 1000),
         }
         response = self._request("POST", urljoin(page, "vote/"), data=answer | self._csrf())

@@ -21,6 +21,10 @@ from evalplatform.simulation.features import Seen
 
 _COMPONENTS = 40
 _SHRINKAGE = 0.5  # of the covariance within things towards an even one
+# Of drawings that were not learned from, those of the same thing come to 0.9, of another to 0.05.
+_MIDDLE = 0.5
+LIKENESS_STEP = 0.2
+"""How much more alike an image is that is rated one higher."""
 _TAUGHT = 0.5  # of the things; each annotator learns from others
 _STOP_WORDS = frozenset({"a", "an", "the", "of", "with", "on", "in", "at", "and", "or", "to", "is"})
 
@@ -35,11 +39,18 @@ class References(Protocol):
         """
         ...
 
+    def middle(self, prompt: str) -> float:
+        """Return the likeness that is neither like nor unlike."""
+        ...
+
 
 class NoReferences:
     """Nothing to compare with: every image is equally faithful."""
 
     def likeness(self, seen: Seen, prompt: str) -> float:
+        return 0.0
+
+    def middle(self, prompt: str) -> float:
         return 0.0
 
 
@@ -92,13 +103,20 @@ class HeldOutDrawings:
 
     def likeness(self, seen: Seen, prompt: str) -> float:
         """Return the cosine with the most alike of the prompt's drawings; 0 without any."""
-        if prompt not in self._found:
-            self._found[prompt] = matching([each.caption for each in self.drawings], prompt)
-        places = self._found[prompt]
+        places = self._places(prompt)
         if not places:
             return 0.0
         view = self.eye(seen)
         return float(max(view @ self._view(place) for place in places))
+
+    def _places(self, prompt: str) -> list[int]:
+        if prompt not in self._found:
+            self._found[prompt] = matching([each.caption for each in self.drawings], prompt)
+        return self._found[prompt]
+
+    def middle(self, prompt: str) -> float:
+        """Return the cosine that is neither like nor unlike; 0 without a drawing of the prompt."""
+        return _MIDDLE if self._places(prompt) else 0.0
 
     def _view(self, place: int) -> np.ndarray:
         if place not in self._views:

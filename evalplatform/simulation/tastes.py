@@ -27,6 +27,8 @@ ARITHMETIC = "annotators whose taste is arithmetic on pixels: a rehearsal, no ev
 _TAUGHT = 40  # things an annotator learns from; at most half of all, so that as many test it
 _RIDGE = 3.0  # of the weights; chosen by the accuracy on things held out
 _ROUNDS = 50
+# Colourfulness, contrast and clarity of a middling drawing, between those of flat and shaded ones.
+_MIDDLING = (0.35, 0.27, 8.0)
 
 
 class Taste(Protocol):
@@ -35,6 +37,16 @@ class Taste(Protocol):
     @property
     def says(self) -> str:
         """Whose taste this is; stands wherever its votes show."""
+        ...
+
+    @property
+    def middle(self) -> float:
+        """The appeal of what is neither good nor bad."""
+        ...
+
+    @property
+    def step(self) -> float:
+        """How much more appealing an image is that is rated one higher."""
         ...
 
     def appeal(self, seen: Seen) -> float:
@@ -54,13 +66,22 @@ class PixelTaste:
     contrast: float
     clarity: float
     says: str = ARITHMETIC
+    step: float = 0.5  # about the spread among drawings of several styles
+
+    @property
+    def middle(self) -> float:
+        return self._weighed(*_MIDDLING)
 
     def appeal(self, seen: Seen) -> float:
-        floor, pixels = 0.01, seen.pixels
+        pixels = seen.pixels
+        return self._weighed(colourfulness(pixels), contrast(pixels), clarity(pixels))
+
+    def _weighed(self, colours: float, contrasts: float, clear: float) -> float:
+        floor = 0.01
         return float(
-            self.colourfulness * np.log(colourfulness(pixels) + floor)
-            + self.contrast * np.log(contrast(pixels) + floor)
-            + self.clarity * np.log(clarity(pixels))
+            self.colourfulness * np.log(colours + floor)
+            + self.contrast * np.log(contrasts + floor)
+            + self.clarity * np.log(clear)
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,6 +98,8 @@ class CuratorTaste:
     weights: np.ndarray  # (41,), of looks as they are
     taught: tuple[str, ...]
     right_on_held_out: float
+    middle: float  # mean of the appeal of all drawings of the curation
+    step: float  # its standard deviation
     says: str = CURATORS
 
     def appeal(self, seen: Seen) -> float:
@@ -88,6 +111,8 @@ class CuratorTaste:
             "weights": [round(float(weight), 5) for weight in self.weights],
             "taught": len(self.taught),
             "right_on_held_out": round(self.right_on_held_out, 3),
+            "middle": round(self.middle, 3),
+            "step": round(self.step, 3),
         }
 
 
@@ -116,7 +141,11 @@ def learn_taste(curation: Curation, rng: np.random.Generator) -> CuratorTaste:
     lessons = np.concatenate([picks, _from_spoilt(curation, taught)])
     weights = fit_preferences(lessons / scale, ridge=_RIDGE) / scale
     held_out = _from_others(curation, order[len(taught) :]) @ weights
-    return CuratorTaste(weights, tuple(taught), float((held_out > 0).mean()))
+    appeal = curation.looks @ weights
+    return CuratorTaste(
+        weights, tuple(taught), float((held_out > 0).mean()),
+        middle=float(appeal.mean()), step=float(appeal.std()),
+    )  # fmt: skip
 
 
 def _from_others(curation: Curation, concepts: Sequence[str]) -> np.ndarray:

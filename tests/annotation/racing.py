@@ -50,13 +50,13 @@ def race(enrolment, rng: random.Random, log: int) -> None:
     from django.utils import timezone
 
     from evalplatform.annotation.selectors import others_hold_the_rest
-    from evalplatform.annotation.services import Answer, hold_pairs, record_vote, undo_vote
+    from evalplatform.annotation.services import Answer, lease_items, record_vote, undo_vote
     from evalplatform.annotation.services.skipping import skip_assignment
 
     lease = enrolment.campaign.lease_seconds
     while True:
         now = timezone.now()
-        held = hold_pairs(enrolment=enrolment, want=rng.randint(1, 3), now=now)
+        held = lease_items(enrolment=enrolment, want=rng.randint(1, 3), now=now)
         if not held:
             if not others_hold_the_rest(enrolment):
                 return
@@ -73,7 +73,7 @@ def race(enrolment, rng: random.Random, log: int) -> None:
             continue
         answer = Answer(
             public_id=assignment.public_id,
-            choice=rng.choice(["left", "tie", "right"]),
+            answer=rng.choice(["left", "tie", "right"]),
             idempotency_key=uuid.uuid4(),
         )
         receipt = record_vote(enrolment=enrolment, answer=answer, now=timezone.now())

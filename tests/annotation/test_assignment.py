@@ -11,22 +11,17 @@ from django.utils import timezone
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.selectors import annotator_progress
-from evalplatform.annotation.services import (
-    enrol,
-    open_campaign,
-    plan_sides,
-    surplus_sides,
-)
+from evalplatform.annotation.services import enrol, open_campaign
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 
-def test_opening_lays_out_k_slots_for_every_comparison(campaign):
-    comparisons = list(campaign.comparisons.all())
-    assert len(comparisons) == 4 * 2
-    for comparison in comparisons:
-        assert sorted(comparison.assignments.values_list("slot", flat=True)) == [1, 2, 3, 4, 5]
+def test_opening_lays_out_k_slots_for_every_item(campaign):
+    items = list(campaign.items.main())
+    assert len(items) == 4 * 2
+    for item in items:
+        assert sorted(item.assignments.values_list("slot", flat=True)) == [1, 2, 3, 4, 5]
 
 
 def test_opening_twice_changes_nothing(campaign):
@@ -42,8 +37,8 @@ def test_opening_tells_how_far_it_is():
     slots = campaign.assignments.count()
     assert told[-1] == (slots, slots)
     assert 0 < told[0][0] < slots
-    by_slot = campaign.assignments.values_list("comparison", "slot")
-    assert len(set(by_slot)) == slots == 5 * campaign.comparison_count
+    by_slot = campaign.assignments.values_list("item", "slot")
+    assert len(set(by_slot)) == slots == 5 * campaign.item_count
 
 
 def test_opening_without_all_samples_is_refused_and_leaves_no_slot(draft):
@@ -51,31 +46,31 @@ def test_opening_without_all_samples_is_refused_and_leaves_no_slot(draft):
     from evalplatform.generation.models import Sample
 
     Sample.objects.filter(pk=Sample.objects.first().pk).update(status="planned")
-    with pytest.raises(BadInputError, match="1 prompts still lack a sample"):
+    with pytest.raises(BadInputError, match="1 of its images are not made yet"):
         open_campaign(campaign=draft)
     draft.refresh_from_db()
-    assert (draft.status, draft.comparisons.count(), Assignment.objects.count()) == ("draft", 0, 0)
+    assert (draft.status, draft.items.main().count(), Assignment.objects.count()) == ("draft", 0, 0)
 
 
 def test_slot_beyond_k_cannot_be_stored(campaign):
-    comparison = campaign.comparisons.first()
+    item = campaign.items.main().first()
     with pytest.raises(IntegrityError, match="slot 6 exceeds the 5 annotators"):
         Assignment.objects.create(
-            campaign=campaign, comparison=comparison, slot=6, a_on_left=True, serve_order=999
+            campaign=campaign, item=item, slot=6, order=[0, 1], serve_order=999
         )
 
 
 def test_same_slot_twice_cannot_be_stored(campaign):
-    comparison = campaign.comparisons.first()
+    item = campaign.items.main().first()
     with pytest.raises(IntegrityError, match="assignment_one_per_slot"):
         Assignment.objects.create(
-            campaign=campaign, comparison=comparison, slot=5, a_on_left=True, serve_order=999
+            campaign=campaign, item=item, slot=5, order=[0, 1], serve_order=999
         )
 
 
-def test_same_annotator_twice_on_a_comparison_cannot_be_stored(campaign, ana):
+def test_same_annotator_twice_on_an_item_cannot_be_stored(campaign, ana):
     now = timezone.now()
-    slots = campaign.comparisons.first().assignments.all()
+    slots = campaign.items.main().first().assignments.all()
     lease = {"annotator": ana, "leased_at": now, "lease_expires_at": now + timedelta(minutes=1)}
     Assignment.objects.filter(pk=slots[0].pk).update(**lease)
     with pytest.raises(IntegrityError, match="assignment_once_per_annotator"):
@@ -104,7 +99,7 @@ def test_expired_slot_goes_to_somebody_else(campaign, ana, ben):
     assert factories.lease(bens, later).pk == left.pk
 
 
-def test_nothing_is_left_for_an_annotator_who_judged_every_comparison(campaign, ana):
+def test_nothing_is_left_for_an_annotator_who_judged_every_item(campaign, ana):
     assert factories.judge_everything(campaign, [ana], lambda assignment: "tie") == 8
     progress = annotator_progress(ana.enrolments.get(), held=0)
     assert (progress.done, progress.remaining) == (8, 0)
@@ -116,28 +111,17 @@ def test_visual_appeal_comes_before_any_prompt_is_shown(campaign, ana):
     seen = []
 
     def choose(assignment):
-        seen.append(assignment.comparison.criterion.kind)
+        seen.append(assignment.item.criterion.slug)
         return "tie"
 
     factories.judge_everything(campaign, [ana], choose)
     assert seen == ["visual_appeal"] * 4 + ["text_faithfulness"] * 4
 
 
-@pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
-def test_sides_are_balanced_over_two_comparisons(k):
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    first, second = (plan_sides(k=k, surplus=each, rng=rng) for each in surplus_sides(2, rng))
-    assert len(first) == len(second) == k
-    assert sum(first) + sum(second) == k
-    assert abs(sum(first) - k / 2) <= 0.5
-
-
-def test_which_slot_shows_a_on_the_left_is_random(campaign):
+def test_which_slot_shows_the_first_arm_on_the_left_is_random(campaign):
     patterns = {
-        tuple(each.assignments.order_by("slot").values_list("a_on_left", flat=True))
-        for each in campaign.comparisons.all()
+        tuple(slot.order[0] for slot in each.assignments.order_by("slot"))
+        for each in campaign.items.main()
     }
     assert len(patterns) > 2
 
@@ -167,8 +151,8 @@ def test_twelve_simultaneous_annotators_leave_exactly_k_votes_each():
     for thread in threads:
         thread.join()
     assert not failures
-    for comparison in campaign.comparisons.all():
-        votes = [a.votes.get() for a in comparison.assignments.all()]
+    for item in campaign.items.main():
+        votes = [a.votes.get() for a in item.assignments.all()]
         assert len(votes) == 5
         assert len({vote.annotator_id for vote in votes}) == 5
 

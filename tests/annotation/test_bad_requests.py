@@ -56,7 +56,7 @@ def test_body_in_another_encoding_is_refused(browser, work):
         for route in ROUTES:
             for accept in ("application/json", "text/html"):
                 response = browser.generic(
-                    "POST", work + route, f"csrfmiddlewaretoken={token}&choice=left",
+                    "POST", work + route, f"csrfmiddlewaretoken={token}&answer=left",
                     content_type=f"{FORM}; charset={charset}", headers={"accept": accept},
                 )  # fmt: skip
                 assert response.status_code == 400, (charset, route, accept)
@@ -78,11 +78,11 @@ NOT_NUMBERS = ["9" * 5000, "0" * 5000, "-" + "9" * 5000, "\0", "1\0", "1e999", "
 
 
 def test_numbers_that_are_none_are_refused(browser, work):
-    pair = browser.get(f"{work}next/", headers={"accept": "application/json"}).json()["pairs"][0]
+    pair = browser.get(f"{work}next/", headers={"accept": "application/json"}).json()["sets"][0]
     fields = {name: pair[name] for name in ("assignment", "idempotency_key")}
     for name in ("want", "response_time_ms", "viewport_width", "pixel_ratio"):
         for value in NOT_NUMBERS:
-            given = fields | {"choice": "left", name: value}
+            given = fields | {"answer": "left", name: value}
             response = ask(browser, f"{work}vote/", given)
             assert response.status_code == 400, (name, value[:10])
             assert len(response.json()["error"]) < 200
@@ -113,7 +113,7 @@ def test_text_that_cannot_be_stored_is_refused(browser, work):
 
 
 FIELDS = {
-    "assignment": [UUID], "idempotency_key": [UUID], "choice": ["left", "both"],
+    "assignment": [UUID], "idempotency_key": [UUID], "answer": ["left", "both"],
     "reason": ["unsafe"], "want": ["3"], "response_time_ms": ["900"], "pixel_ratio": ["2"],
     "zoomed": ["1"], "remarks": ["fine"], "eyes": ["yes"], "key": [UUID], "tab": ["1"],
     "PROLIFIC_PID": ["5f1e0a"], "STUDY_ID": ["s"], "SESSION_ID": ["v"], "workerId": ["A1"],

@@ -1,6 +1,5 @@
 """What a check may not be told by: everything an annotator can do with it is as with any pair."""
 
-from collections import Counter
 from datetime import timedelta
 
 import numpy as np
@@ -11,13 +10,8 @@ from django.utils import timezone
 
 from evalplatform.annotation import views
 from evalplatform.annotation.models import Assignment, Enrolment
-from evalplatform.annotation.services import (
-    exclude,
-    give_back,
-    open_campaign,
-    reinstate,
-    surplus_sides,
-)
+from evalplatform.annotation.services import exclude, give_back, open_campaign, reinstate
+from evalplatform.campaigns.forms import form_named
 from tests import factories
 
 pytestmark = [
@@ -29,11 +23,20 @@ RULES = {"quality": {"gold_rate": 0.3, "repeat_rate": 0.2, "repeat_gap": 1}}
 KINDS = {"main", "gold", "repeat"}
 
 
-@pytest.fixture
-def browser():
+SHAPES = {
+    "pair": {"prompts": 60},
+    "gallery": {"prompts": 12, "arms": 3},
+    "ranking": {"prompts": 36, "arms": 3, "design": "together", "form": "ranking"},
+}
+
+
+@pytest.fixture(params=SHAPES)
+def browser(request):
     """An annotator at work in a campaign half of whose turns are checks."""
-    campaign = factories.make_bulk_draft(prompts=60, criteria=["visual_appeal"], rules=RULES)
-    factories.add_gold(campaign, "check", 60)
+    campaign = factories.make_bulk_draft(
+        criteria=["visual_appeal"], rules=RULES, **SHAPES[request.param]
+    )
+    factories.add_gold(campaign, "check", 36)
     open_campaign(campaign=campaign)
     return Browser(campaign)
 
@@ -42,9 +45,9 @@ def test_every_answer_about_pairs_waits_for_a_time_of_its_own(browser, monkeypat
     """How long a check takes to make is then not to be read from one answer."""
     waits = []
     monkeypatch.setattr(views.time, "sleep", waits.append)
-    (pair,) = browser.state()["pairs"]
+    (pair,) = browser.state()["sets"]
     browser.vote(pair, want=1)
-    (pair,) = browser.state()["pairs"]
+    (pair,) = browser.state()["sets"]
     browser.vote(pair, want=0)
     browser.client.get(browser.url)
     assert len(waits) == len(set(waits)) == 5
@@ -66,15 +69,20 @@ class Browser:
 
     def vote(self, pair, **fields):
         keys = {name: pair[name] for name in ("assignment", "idempotency_key")}
-        answer = self.client.post(f"{self.url}vote/", keys | {"choice": "left"} | fields, **JSON)
-        return answer.json()
+        said = {"answer": pair["answers"][0] if pair["answers"] else "1>0=2"}
+        return self.client.post(f"{self.url}vote/", keys | said | fields, **JSON).json()
 
     def skip(self, pair):
         fields = {"assignment": pair["assignment"], "reason": "unsafe"}
         return self.client.post(f"{self.url}skip/", fields, **JSON).json()
 
     def image(self, pair):
-        response = self.client.get(pair["left"])
+        """Return the status that all images of a set are answered with."""
+        (status,) = {self._status(url) for url in pair["images"]}
+        return status
+
+    def _status(self, url):
+        response = self.client.get(url)
         response.close()
         return response.status_code
 
@@ -82,12 +90,12 @@ class Browser:
         """Walk on, answering, until a pair of every kind was held; yield each as it is held."""
         missing = set(KINDS)
         while missing:
-            pair = self.state()["pairs"][0]
+            pair = self.state()["sets"][0]
             kind = Assignment.objects.get(public_id=pair["assignment"]).purpose
             if kind in missing:
                 missing.remove(kind)
                 yield kind, pair
-            if self.state()["pairs"][0]["assignment"] == pair["assignment"]:
+            if self.state()["sets"][0]["assignment"] == pair["assignment"]:
                 self.vote(pair)
 
 
@@ -114,7 +122,7 @@ def test_answered_check_can_be_undone_and_seen_as_an_answered_pair(browser):
         voted = browser.vote(pair)
         seen = browser.image(pair)
         undone = browser.client.post(f"{browser.url}undo/", {}, **JSON).json()
-        back = undone["next"]["pairs"][0]
+        back = undone["next"]["sets"][0]
         told[kind] = (
             voted["receipt"], voted["next"]["undo"]["assignment"] == pair["assignment"], seen,
             undone["receipt"], back["assignment"] == pair["assignment"], browser.image(back),
@@ -127,7 +135,7 @@ def test_answered_check_can_be_undone_and_seen_as_an_answered_pair(browser):
 @pytest.mark.parametrize("how", ["returned", "excluded"])
 def test_images_of_checks_go_with_those_of_pairs_when_the_work_ends(browser, how):
     answered = dict(browser.one_of_each())
-    held = browser.state(8)["pairs"]
+    held = browser.state(8)["sets"]
     assert {browser.image(pair) for pair in [*answered.values(), *held]} == {200}
     now = timezone.now()
     if how == "returned":
@@ -150,14 +158,26 @@ def test_check_does_not_stay_when_others_have_taken_all_other_pairs(browser):
         Assignment.objects.filter(public_id=pair["assignment"]).update(
             leased_at=past, lease_expires_at=past + timedelta(hours=1)
         )
-        assert browser.state()["pairs"][0]["assignment"] != pair["assignment"]
+        assert browser.state()["sets"][0]["assignment"] != pair["assignment"]
         assert browser.vote(pair)["receipt"] == "recorded"  # what was answered offline counts
 
 
-def test_comparisons_place_does_not_tell_where_a_stands():
-    """With five slots A has two or three left ones; which of two neighbours has three is chance."""
-    drawn = np.array([surplus_sides(10, np.random.default_rng(seed)) for seed in range(400)])
-    assert (drawn[:, ::2] != drawn[:, 1::2]).all()  # balanced over every two
-    assert (abs(drawn.mean(axis=0) - 0.5) < 0.1).all()
-    assert Counter(map(len, drawn)) == {10: 400}
-    assert len(surplus_sides(7, np.random.default_rng(0))) == 7
+@pytest.mark.parametrize("form", ["pair", "ranking"])
+def test_place_of_an_item_does_not_tell_where_an_arm_stands(form):
+    """Which arm stands first is as likely at every slot of every item; of a pair with five slots
+    either arm has three left ones, and of two neighbours each has them once."""
+    n = {"pair": 2, "ranking": 3}[form]
+    first = np.array(
+        [
+            [[order[0] for order in each] for each in form_named(form).orders(
+                k=5, sizes=[n] * 10, rng=np.random.default_rng(seed)
+            )]
+            for seed in range(400)
+        ]
+    )  # fmt: skip
+    for place in range(n):
+        assert (abs((first == place).mean(axis=0) - 1 / n) < 0.1).all()
+    if form == "pair":
+        more = (first == 0).sum(axis=2) == 3
+        assert (more[:, ::2] != more[:, 1::2]).all()
+        assert (abs(more.mean(axis=0) - 0.5) < 0.1).all()

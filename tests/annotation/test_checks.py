@@ -1,4 +1,4 @@
-"""Gold pairs and repeats: served like any other pair, never counted among a comparison's k."""
+"""Gold pairs and repeats: served like any other pair, never counted among a item's k."""
 
 import json
 from collections import Counter
@@ -42,12 +42,22 @@ def judge_all(enrolment, choose=lambda assignment: "left"):
     return served
 
 
+TOGETHER = {"arms": 3, "design": "together", "form": "ranking"}
+
+
 def good(assignment):
-    return "left" if assignment.a_on_left else "right"
+    """The answer that is right of gold: the image of place 0 is the best."""
+    first, *rest = sorted(range(len(assignment.order)), key=lambda at: assignment.order[at])
+    if len(rest) == 1:
+        return factories.pick(assignment, 0)
+    return f"{first}>{'='.join(map(str, rest))}"
 
 
 def bad(assignment):
-    return "right" if assignment.a_on_left else "left"
+    last, *rest = sorted(range(len(assignment.order)), key=lambda at: assignment.order[at])
+    if len(rest) == 1:
+        return factories.pick(assignment, 1)
+    return f"{'='.join(map(str, rest))}>{last}"
 
 
 def test_gold_and_repeats_are_mixed_in_at_their_rates():
@@ -68,19 +78,20 @@ def test_campaign_without_rates_serves_no_check(campaign, ana):
     assert {each.purpose for each in judge_all(mine)} == {"main"}
 
 
-def test_repeat_shows_a_judged_pair_with_its_sides_swapped_after_the_gap():
+@pytest.mark.parametrize("shape", [{}, TOGETHER], ids=["pair", "ranking"])
+def test_repeat_shows_a_judged_set_turned_round_after_the_gap(shape):
     rules = {"quality": {"repeat_rate": 0.5, "repeat_gap": 4}}
-    campaign = opened(rules, prompts=20, criteria=["visual_appeal"])
+    campaign = opened(rules, prompts=20, criteria=["visual_appeal"], **shape)
     mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
-    served = judge_all(mine)
+    served = judge_all(mine, good)
     repeats = [each for each in served if each.purpose == "repeat"]
     assert repeats
     for repeat in repeats:
-        first = next(e for e in served if e.comparison == repeat.comparison and e.slot)
-        assert repeat.a_on_left is not first.a_on_left
+        first = next(e for e in served if e.item_id == repeat.item_id and e.slot)
+        assert repeat.order == first.order[::-1]
         between = served[served.index(first) + 1 : served.index(repeat)]
         assert len([each for each in between if each.purpose == "main"]) >= 4
-    assert len({each.comparison_id for each in repeats}) == len(repeats)
+    assert len({each.item_id for each in repeats}) == len(repeats)
 
 
 def test_checks_take_no_slot_and_leave_exactly_k_main_votes():
@@ -88,10 +99,8 @@ def test_checks_take_no_slot_and_leave_exactly_k_main_votes():
     campaign = opened(rules, [("check", 10)], prompts=4)
     people = [Annotator.objects.create() for _ in range(6)]
     factories.judge_everything(campaign, people, lambda assignment: "tie")
-    for comparison in campaign.comparisons.all():
-        assert Vote.objects.filter(
-            assignment__comparison=comparison, assignment__purpose="main"
-        ).count() == 5  # fmt: skip
+    for item in campaign.items.main():
+        assert Vote.objects.filter(assignment__item=item, assignment__purpose="main").count() == 5
     assert Vote.objects.exclude(assignment__purpose="main").exists()
 
 
@@ -104,17 +113,33 @@ def test_check_looks_like_any_other_pair_on_the_wire():
     for _ in range(60):
         url = reverse("annotation:next", args=[campaign.invitation])
         state = client.get(url, {"want": 3}, headers={"accept": "application/json"}).json()
-        if state["state"] != "pair" or len(purposes) == 3:
+        if state["state"] != "judge" or len(purposes) == 3:
             break
-        pair = state["pairs"][0]
+        pair = state["sets"][0]
         assignment = Assignment.objects.get(public_id=pair["assignment"])
         purposes.add(assignment.purpose)
-        image = client.get(pair["left"])
+        image = client.get(pair["images"][0])
         image.close()
         shapes.add((tuple(pair), json.dumps(sorted(image.headers)), image["Content-Type"]))
         factories.vote(Enrolment.objects.get(), assignment, "left")
     assert purposes == {"main", "gold", "repeat"}
     assert len(shapes) == 1
+
+
+def test_gold_of_a_ranking_stands_in_another_order_for_each_annotator():
+    """The best image is place 0 of all gold: a fixed order would give it away."""
+    rules = {"quality": {"gold_rate": 0.5}}
+    campaign = opened(rules, [("check", 8)], prompts=8, criteria=["visual_appeal"], **TOGETHER)
+    gold = []
+    for seed in range(5):
+        served = judge_all(join(campaign, seed), good)
+        gold += [each for each in served if each.purpose == "gold"]
+    assert len(gold) >= 20
+    first = Counter(each.order[0] for each in gold)
+    assert set(first) == {0, 1, 2}
+    assert max(first.values()) < 0.7 * len(gold)
+    one = [each.order for each in gold if each.item_id == gold[0].item_id]
+    assert len({tuple(order) for order in one}) > 1
 
 
 def test_campaign_that_needs_gold_does_not_open_without_it():
@@ -126,8 +151,9 @@ def test_campaign_that_needs_gold_does_not_open_without_it():
 QUALIFY = {"quality": {"qualification_pairs": 3, "qualification_pass": 2}}
 
 
-def test_qualification_comes_first_and_lets_who_passes_in():
-    campaign = opened(QUALIFY, [("qualification", 2)])
+@pytest.mark.parametrize("shape", [{}, TOGETHER], ids=["pair", "ranking"])
+def test_qualification_comes_first_and_lets_who_passes_in(shape):
+    campaign = opened(QUALIFY, [("qualification", 2)], **shape)
     mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
     answers = iter([good, bad, good])
     for _ in range(3):
@@ -137,8 +163,9 @@ def test_qualification_comes_first_and_lets_who_passes_in():
     assert factories.lease(mine).purpose == "main"
 
 
-def test_who_fails_the_qualification_gets_no_pair_and_is_told():
-    campaign = opened(QUALIFY, [("qualification", 2)])
+@pytest.mark.parametrize("shape", [{}, TOGETHER], ids=["pair", "ranking"])
+def test_who_fails_the_qualification_gets_no_pair_and_is_told(shape):
+    campaign = opened(QUALIFY, [("qualification", 2)], **shape)
     mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
     for _ in range(3):
         pair = factories.lease(mine)
@@ -158,11 +185,12 @@ def test_four_answers_are_kept_raw_and_count_as_ties():
     people = [Annotator.objects.create() for _ in range(6)]
 
     def choose(assignment):
-        return "neither" if assignment.criterion.kind == "text_faithfulness" else "tie"
+        return "neither" if assignment.item.criterion.slug == "text_faithfulness" else "tie"
 
     factories.judge_everything(campaign, people, choose)
-    counts = Counter(Vote.objects.values_list("choice", "outcome"))
-    assert counts == {("tie", "TIE"): 2 * 5, ("neither", "TIE"): 2 * 3}
+    counts = Counter(Vote.objects.values_list("answer"))
+    assert counts == {("tie",): 2 * 5, ("neither",): 2 * 3}
+    assert all(grades == [0, 0] for grades in Vote.objects.values_list("grades", flat=True))
 
 
 def test_answer_the_criterion_does_not_offer_is_refused(campaign, ana):

@@ -30,14 +30,14 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.services import open_campaign
-from evalplatform.campaigns.criteria import CriterionPlan
-from evalplatform.campaigns.models import GoldPair
+from evalplatform.campaigns.criteria import plan_criterion
+from evalplatform.campaigns.models import ImageSet
 from evalplatform.campaigns.rules import parse_rules
 from evalplatform.campaigns.services import create_campaign
 from evalplatform.generation.models import Sample
 from evalplatform.generation.services import plan_samples, record_samples
 from evalplatform.promptsets.models import Prompt, PromptSet
-from evalplatform.quality.services import make_gold_pairs
+from evalplatform.quality.services import make_gold
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,18 +65,18 @@ def campaign():
         checkpoint_a=factories.make_checkpoint("grainy", "quality_tuned"),
         checkpoint_b=factories.make_checkpoint("smooth"),
         prompt_sets=[prompt_set],
-        criteria=[CriterionPlan("visual_appeal", K), CriterionPlan("text_faithfulness", K)],
+        criteria=[plan_criterion("visual_appeal", K), plan_criterion("text_faithfulness", K)],
         rules=parse_rules(RULES),
         settings=factories.SETTINGS,
         seed=7,
     )
-    draw = {campaign.checkpoint_a: grainy, campaign.checkpoint_b: smooth}
+    draw = {campaign.contenders[0].checkpoint: grainy, campaign.contenders[1].checkpoint: smooth}
     for checkpoint, image in draw.items():
         wanted = [(prompt, factories.sample_seed(7, prompt)) for prompt in prompt_set.prompts.all()]
         rows = plan_samples(checkpoint=checkpoint, settings=campaign.settings, wanted=wanted)
         images = [image(row.pk) for row in rows]
         record_samples(samples=rows, images=images, now=timezone.now())
-    make_gold_pairs(campaign=campaign, counts={GoldPair.Purpose.CHECK: 40})
+    make_gold(campaign=campaign, counts={ImageSet.Purpose.CHECK: 40})
     open_campaign(campaign=campaign)
     return campaign
 
@@ -108,14 +108,14 @@ class Watcher:
 
     def step(self) -> None:
         """Judge the pair on the screen, as a person would who sometimes does something else."""
-        pair = self.state["pairs"][0]
+        pair = self.state["sets"][0]
         keys = {name: pair[name] for name in ("assignment", "idempotency_key")}
         act = self.rng.random()
         if act < 0.02:
             fields = {"assignment": pair["assignment"], "reason": "cannot_judge", "want": WANT}
             answer = self._answered("POST", f"{self.url}skip/", fields)
         else:
-            fields = {"choice": "left", "response_time_ms": 900, "want": WANT}
+            fields = {"answer": "left", "response_time_ms": 900, "want": WANT}
             answer = self._answered("POST", f"{self.url}vote/", keys | fields)
         self.rows[pair["assignment"]] |= {f"acted_{name}": each for name, each in answer.items()}
         if 0.02 <= act < 0.05:
@@ -131,7 +131,7 @@ class Watcher:
         took = time.perf_counter() - started
         body = response.json()
         self.state = body.get("next", body)
-        now, pairs = self.state["progress"], self.state["pairs"]
+        now, pairs = self.state["progress"], self.state["sets"]
         words = sum(len(pair.get("prompt", "")) for pair in pairs)
         undo = self.state["undo"] or {}
         answer = {
@@ -267,6 +267,6 @@ def test_nothing_but_the_content_tells_a_check_or_a_checkpoint(served, capsys):
 
 
 def left_length(assignment, names) -> int:
-    comparison = assignment.comparison
+    comparison = assignment.item
     first = comparison.sample_a_id if assignment.a_on_left else comparison.sample_b_id
     return default_storage.size(names[first])

@@ -32,10 +32,10 @@ def test_fifty_racing_annotators_leave_exactly_five_votes_a_comparison(tmp_path,
     kills, logs = run_with_kills(campaign, tmp_path)
 
     counting = Vote.objects.filter(retracted_at=None, exclusion=None)
-    per_comparison = counting.values("assignment__comparison").annotate(n=Count("pk"))
+    per_comparison = counting.values("assignment__item").annotate(n=Count("pk"))
     assert Counter(row["n"] for row in per_comparison) == {K: COMPARISONS}
     assert counting.count() == COMPARISONS * K
-    twice = counting.values("assignment__comparison", "annotator").annotate(n=Count("pk"))
+    twice = counting.values("assignment__item", "annotator").annotate(n=Count("pk"))
     assert not twice.filter(n__gt=1).exists()
     assert Assignment.objects.completed().count() == COMPARISONS * K
 

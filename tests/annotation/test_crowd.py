@@ -47,10 +47,10 @@ def state_of(client, url):
 
 
 def finish(client, url):
-    while (state := state_of(client, url))["state"] == "pair":
-        pair = state["pairs"][0]
+    while (state := state_of(client, url))["state"] == "judge":
+        pair = state["sets"][0]
         body = {name: pair[name] for name in ("assignment", "idempotency_key")}
-        client.post(url + "vote/", body | {"choice": "left"}, **JSON)
+        client.post(url + "vote/", body | {"answer": "left"}, **JSON)
     return state
 
 
@@ -65,10 +65,10 @@ def test_prolific_ids_leave_the_address_bar_and_are_kept_with_the_enrolment(clie
 
 def test_same_person_on_another_device_goes_on_with_their_work(url):
     first = come(url, PROLIFIC)
-    pair = state_of(first, url)["pairs"][0]["assignment"]
+    pair = state_of(first, url)["sets"][0]["assignment"]
     second = Client()
     second.get(url, PROLIFIC)
-    assert state_of(second, url)["pairs"][0]["assignment"] == pair
+    assert state_of(second, url)["sets"][0]["assignment"] == pair
     assert Annotator.objects.count() == 1
 
 
@@ -152,7 +152,7 @@ def test_mturk_submits_to_mturk_only(client, url, address):
 def test_returned_and_timed_out_work_is_released(campaign, url, tmp_path, capsys):
     come_and_hold = [come(url, PROLIFIC | {"PROLIFIC_PID": pid}) for pid in ("p1", "p2", "p3")]
     for client in come_and_hold:
-        assert state_of(client, url)["state"] == "pair"
+        assert state_of(client, url)["state"] == "judge"
     table = tmp_path / "prolific.csv"
     table.write_text(
         "Submission id,Participant id,Status\ns1,p1,RETURNED\ns2,p2,TIMED-OUT\ns3,p3,ACTIVE\n"
@@ -168,7 +168,7 @@ def test_who_returned_and_comes_for_a_new_session_goes_on(campaign, url, capsys)
     come(url, PROLIFIC)
     call_command("release_work", campaign.slug, "--annotator=5f1e0a")
     again = come(url, PROLIFIC | {"SESSION_ID": "session2"})
-    assert state_of(again, url)["state"] == "pair"
+    assert state_of(again, url)["state"] == "judge"
 
 
 def test_release_work_refuses_a_table_of_another_kind(campaign, tmp_path):

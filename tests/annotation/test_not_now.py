@@ -173,7 +173,7 @@ def test_who_has_begun_keeps_their_own_page(client, url, bring_to, ana, state):
     assert "data-not-now" not in client.get(url).content.decode()
     assert client.post(url + "begin/")["Location"] == url
     told = client.get(url + "next/", **JSON).json()["state"]
-    assert told == ("pair" if state == "waiting" else state)  # Ana is the one who holds it
+    assert told == ("judge" if state == "waiting" else state)  # Ana is the one who holds it
 
 
 def test_who_began_from_a_platform_keeps_their_page_on_another_device(client, url, campaign):
@@ -198,7 +198,7 @@ def test_newcomer_can_begin_when_a_pair_comes_free(client, url, bring_to, campai
     )
     assert "I agree, start" in client.get(url).content.decode()
     assert client.post(url + "begin/")["Location"] == url
-    assert client.get(url + "next/", **JSON).json()["state"] == "pair"
+    assert client.get(url + "next/", **JSON).json()["state"] == "judge"
 
 
 def test_paused_study_lets_newcomers_in_when_it_goes_on(client, url, bring_to, campaign):

@@ -13,7 +13,7 @@ from evalplatform.annotation.services import (
     Receipt,
     enrol,
     give_back,
-    hold_pairs,
+    lease_items,
     open_campaign,
     skip_assignment,
 )
@@ -42,27 +42,27 @@ def skip(enrolment, assignment, reason="cannot_judge"):
 
 
 def hold(enrolment, want=3, now=None):
-    return hold_pairs(enrolment=enrolment, want=want, now=now or timezone.now())
+    return lease_items(enrolment=enrolment, want=want, now=now or timezone.now())
 
 
 def test_three_pairs_are_held_and_keep_their_order(campaign):
     (mine,) = enrolled(campaign)
     first = hold(mine)
     assert [each.pk for each in hold(mine)] == [each.pk for each in first]
-    assert len({each.comparison_id for each in first}) == 3
+    assert len({each.item_id for each in first}) == 3
     factories.vote(mine, first[0])
     assert [each.pk for each in hold(mine)][:2] == [first[1].pk, first[2].pk]
 
 
-def test_comparison_nearest_to_completion_is_served_first():
+def test_item_nearest_to_completion_is_served_first():
     campaign = opened(prompts=5, criteria=["visual_appeal"])
     people = enrolled(campaign, 7)
     for person in people[:5]:
         for _ in range(2):
             factories.vote(person, factories.lease(person))
-    # Two comparisons have their five votes: a newcomer starts with the third.
-    assert factories.lease(people[5]).comparison.position == 2
-    assert factories.lease(people[6]).comparison.position == 2
+    # Two items have their five votes: a newcomer starts with the third.
+    assert factories.lease(people[5]).item.position == 2
+    assert factories.lease(people[6]).item.position == 2
 
 
 def test_what_came_back_is_served_before_anything_new():
@@ -70,13 +70,13 @@ def test_what_came_back_is_served_before_anything_new():
     quitter, other = enrolled(campaign, 2)
     for _ in range(3):
         factories.vote(other, factories.lease(other))
-    # The other four annotators take the remaining slots of comparison 0.
+    # The other four annotators take the remaining slots of item 0.
     skipped = factories.lease(quitter)
-    assert skipped.comparison.position == 0
+    assert skipped.item.position == 0
     third, fourth, fifth, newcomer = enrolled(campaign, 4)
     for person in (third, fourth, fifth):
-        assert factories.lease(person).comparison.position == 0
-    assert factories.lease(newcomer).comparison.position == 1
+        assert factories.lease(person).item.position == 0
+    assert factories.lease(newcomer).item.position == 1
     skip(quitter, skipped)
     factories.vote(newcomer, factories.lease(newcomer))
     assert factories.lease(newcomer).pk == skipped.pk
@@ -91,9 +91,9 @@ def test_skipped_pair_is_free_for_others_and_never_offered_again(campaign):
     assert factories.lease(other).pk == pair.pk
     seen = []
     while (next_pair := factories.lease(mine)) is not None:
-        seen.append(next_pair.comparison_id)
+        seen.append(next_pair.item_id)
         factories.vote(mine, next_pair)
-    assert pair.comparison_id not in seen
+    assert pair.item_id not in seen
     assert len(seen) == 7
 
 
@@ -155,8 +155,8 @@ def test_rule_one_criterion_shows_a_pair_to_an_annotator_once():
     (mine,) = enrolled(campaign)
     while (pair := factories.lease(mine)) is not None:
         factories.vote(mine, pair)
-    judged = mine.annotator.assignments.select_related("comparison")
-    assert len({each.comparison.sample_a_id for each in judged}) == len(judged) == 3
+    judged = mine.annotator.assignments.select_related("item")
+    assert len({each.item.image_set_id for each in judged}) == len(judged) == 3
 
 
 def test_unrestricted_rule_serves_an_earlier_criterion_after_a_later_one():
@@ -166,11 +166,9 @@ def test_unrestricted_rule_serves_an_earlier_criterion_after_a_later_one():
     factories.vote(second, factories.lease(second))
     factories.vote(second, factories.lease(second))
     skip(first, appeal)
-    # Second judged this comparison already; a newcomer who read the prompt elsewhere may take it.
+    # Second judged this item already; a newcomer who read the prompt elsewhere may take it.
     third = enrolled(campaign)[0]
-    faithful = Assignment.objects.get(
-        comparison__criterion__kind="text_faithfulness", annotator=None
-    )
+    faithful = Assignment.objects.get(item__criterion__slug="text_faithfulness", annotator=None)
     now = timezone.now()
     Assignment.objects.filter(pk=faithful.pk).update(
         annotator=third.annotator, leased_at=now, lease_expires_at=now + timedelta(minutes=1)
@@ -216,7 +214,7 @@ def test_leasing_reads_no_more_when_much_has_been_judged():
         factories.vote(mine, factories.lease(mine))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE annotation_assignment")  # as autovacuum does
-    # At most the four other slots of the comparison at the cursor come on top.
+    # At most the four other slots of the item at the cursor come on top.
     assert rows_read(mine) <= first + 4 * 2
 
 
@@ -248,17 +246,14 @@ def test_next_and_vote_take_a_fixed_number_of_queries(campaign):
 
 
 def test_check_without_annotator_cannot_be_stored(campaign):
-    comparison = campaign.comparisons.first()
-    with pytest.raises(IntegrityError, match="assignment_purpose_is_whole"):
+    item = campaign.items.main().first()
+    with pytest.raises(IntegrityError, match="assignment_slot_or_check"):
         Assignment.objects.create(
-            campaign=campaign, comparison=comparison, purpose="repeat", a_on_left=True,
-            serve_order=0,
-        )  # fmt: skip
+            campaign=campaign, item=item, purpose="repeat", order=[0, 1], serve_order=0
+        )
 
 
 def test_main_assignment_without_a_slot_cannot_be_stored(campaign):
-    comparison = campaign.comparisons.first()
-    with pytest.raises(IntegrityError, match="assignment_purpose_is_whole"):
-        Assignment.objects.create(
-            campaign=campaign, comparison=comparison, a_on_left=True, serve_order=0
-        )
+    item = campaign.items.main().first()
+    with pytest.raises(IntegrityError, match="assignment_slot_or_check"):
+        Assignment.objects.create(campaign=campaign, item=item, order=[0, 1], serve_order=0)

@@ -6,11 +6,9 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from evalplatform.annotation import sql
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.services import open_campaign
 from evalplatform.annotation.turns import MAX_HELD, Turn, turn_at
@@ -54,18 +52,18 @@ class Person:
         return self._keep(answer["next"], want) if want else self.told[-1]
 
     def vote(self, want):
-        pair = self.told[-1]["pairs"][0]
+        pair = self.told[-1]["sets"][0]
         self.judged.append(pair["assignment"])
         keys = {name: pair[name] for name in ("assignment", "idempotency_key")}
-        return self.send("vote", want, choice="left", **keys)
+        return self.send("vote", want, answer="left", **keys)
 
     def skip(self, want):
-        pair = self.told[-1]["pairs"][0]
+        pair = self.told[-1]["sets"][0]
         return self.send("skip", want, assignment=pair["assignment"], reason="cannot_judge")
 
     def work_through(self, want):
         self.ask(want)
-        while self.told[-1]["state"] == "pair":
+        while self.told[-1]["state"] == "judge":
             self.vote(want)
 
     @property
@@ -78,7 +76,7 @@ class Person:
         return Counter(known[each] for each in map(uuid.UUID, self.judged))
 
     def _keep(self, state, want):
-        assert len(state["pairs"]) <= want
+        assert len(state["sets"]) <= want
         self.told.append(state)
         return state
 
@@ -143,7 +141,7 @@ def test_others_only_lower_the_total_and_the_bar_never_goes_back():
     working = list(people)
     while working:
         person = rng.choice(working)
-        if person.told[-1]["state"] != "pair":
+        if person.told[-1]["state"] != "judge":
             working.remove(person)
         elif rng.random() < 0.05:
             person.skip(3)
@@ -175,7 +173,7 @@ def test_checks_are_as_likely_first_as_later_and_whatever_came_before():
     first, after = [], []
     for seed in range(200):
         enrolment = Enrolment(campaign=campaign, check_seed=seed)
-        turns = [turn_at(enrolment, number) is not Turn.PAIR for number in range(20)]
+        turns = [turn_at(enrolment, number) is not Turn.ITEM for number in range(20)]
         first += turns[:3]
         after += [now for before, now in pairwise(turns) if before]
     for share in (sum(first) / len(first), sum(after) / len(after)):
@@ -195,8 +193,8 @@ def test_pairs_taken_together_are_shown_in_the_order_of_their_turns():
     for seed in range(6):
         person = Person(campaign)
         Enrolment.objects.filter(pk=person.enrolment.pk).update(check_seed=seed)
-        first = person.ask(1)["pairs"]
-        together = [pair["assignment"] for pair in person.ask(MAX_HELD)["pairs"]]
+        first = person.ask(1)["sets"]
+        together = [pair["assignment"] for pair in person.ask(MAX_HELD)["sets"]]
         assert together[0] == first[0]["assignment"]
         person.enrolment.refresh_from_db()
         purposes = [Assignment.objects.get(public_id=each).purpose for each in together]
@@ -213,22 +211,9 @@ def test_fewer_are_held_when_little_is_left():
     person = Person(campaign)
     held = []
     person.ask(MAX_HELD)
-    while person.told[-1]["state"] == "pair":
-        held.append(len(person.told[-1]["pairs"]))
+    while person.told[-1]["state"] == "judge":
+        held.append(len(person.told[-1]["sets"]))
         person.vote(MAX_HELD)
     assert held[0] == 4
     assert held[-3:] == [2, 2, 1]
     assert held == sorted(held, reverse=True)
-
-
-def test_functions_in_the_database_are_those_of_the_file():
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT proname, prosrc FROM pg_proc WHERE proname LIKE 'annotation\\_%%' ORDER BY 1"
-        )
-        stored = dict(cursor.fetchall())
-    written = sql.text("lease")
-    assert sorted(stored) == [
-        "annotation_has_met", "annotation_lease", "annotation_lease_check", "annotation_may_judge"
-    ]  # fmt: skip
-    assert all(body in written for body in stored.values())

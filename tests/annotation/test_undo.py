@@ -35,7 +35,7 @@ def test_undone_vote_stays_stored_and_its_pair_comes_first_again(mine):
     assert undo(mine) is Receipt.UNDONE
     assert factories.lease(mine).pk == pair.pk
     assert factories.vote(mine, pair, "right") is Receipt.RECORDED
-    history = [(vote.choice, vote.retracted_at is not None) for vote in Vote.objects.order_by("pk")]
+    history = [(vote.answer, vote.retracted_at is not None) for vote in Vote.objects.order_by("pk")]
     assert history == [("left", True), ("right", False)]
 
 
@@ -47,8 +47,8 @@ def test_undo_that_waited_for_a_vote_in_another_tab_takes_that_vote_back(mine):
             receipt = other_tab.submit(undo_in_own_connection, mine.pk)
             wait_until_somebody_waits_for_a_lock()
             stored = Vote(
-                assignment=pair, annotator=mine.annotator, choice="tie", outcome="TIE",
-                a_on_left=pair.a_on_left, idempotency_key=uuid.uuid4(), is_simulated=False,
+                assignment=pair, annotator=mine.annotator, form="pair", answer="tie",
+                order=pair.order, grades=[0, 0], idempotency_key=uuid.uuid4(), is_simulated=False,
                 voted_at=timezone.now(),
             )  # fmt: skip
             store_vote(mine, stored)
@@ -132,7 +132,13 @@ def test_nothing_is_undone_after_closing(mine, campaign):
 
 
 @pytest.mark.parametrize(
-    "change", [{"choice": "tie", "outcome": "TIE"}, {"response_time_ms": 1}, {"zoomed": True}]
+    "change",
+    [
+        {"answer": "tie", "grades": [0, 0]},
+        {"marks": ["hands"]},
+        {"response_time_ms": 1},
+        {"zoomed": True},
+    ],
 )
 def test_stored_vote_cannot_be_changed(mine, change):
     factories.vote(mine, factories.lease(mine), "left")

@@ -5,13 +5,14 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from evalplatform.annotation.services import open_campaign
-from evalplatform.campaigns.criteria import PRESETS, CriterionPlan, plan_criteria
-from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.criteria import PRESETS, plan_criteria, plan_criterion
+from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.campaigns.rules import parse_rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_seed
 from evalplatform.campaigns.services import close_campaign, create_campaign
 from evalplatform.core.errors import BadInputError
 from tests import factories
+from tests.running import AS_USUAL, run_eval
 
 pytestmark = pytest.mark.django_db
 
@@ -21,8 +22,7 @@ def asked():
     """What a researcher asks for."""
     return {
         "slug": "a-vs-b",
-        "checkpoint_a": factories.make_checkpoint("a"),
-        "checkpoint_b": factories.make_checkpoint("b"),
+        "arms": [factories.make_checkpoint("a"), factories.make_checkpoint("b")],
         "prompt_sets": [factories.make_prompt_set("things", 10)],
         "criteria": plan_criteria(["visual_appeal"], 5),
         "settings": factories.SETTINGS,
@@ -41,7 +41,8 @@ def test_creating_again_resumes(asked):
     "change",
     [{"criteria": plan_criteria(["visual_appeal"], 3)}, {"seed": 2}, {"prompts_per_set": 3},
      {"criteria": plan_criteria(["text_faithfulness"], 5)},
-     {"criteria": [CriterionPlan("visual_appeal", 5, "a_b_both_neither")]},
+     {"criteria": [plan_criterion("visual_appeal", 5, "pair_both_neither")]},
+     {"design": "random=1"}, {"images_per_prompt": 2},
      {"rules": parse_rules({"annotation": {"session_cap": 9}})},
      {"settings": factories.SETTINGS | {"steps": 5}}],
 )  # fmt: skip
@@ -54,12 +55,10 @@ def test_same_name_with_another_protocol_is_refused(asked, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"criteria": plan_criteria(["visual_appeal"], 0)}, "give at least 1"),
-        ({"criteria": plan_criteria(["visual_appeal"], -2)}, "give at least 1"),
-        ({"criteria": []}, "criteria missing"),
-        ({"criteria": plan_criteria(["beauty"], 5)}, "criteria beauty"),
-        ({"criteria": plan_criteria(["visual_appeal", "visual_appeal"], 5)}, "at most once"),
+        ({"criteria": []}, "no criterion; give some of visual_appeal"),
+        ({"criteria": plan_criteria(["visual_appeal", "visual_appeal"], 5)}, "is taken twice"),
         ({"prompt_sets": []}, "no prompt set"),
+        ({"arms": []}, "'visual_appeal' is asked as 'pair'.*; 0 given"),
     ],
 )
 def test_bad_request_is_refused_and_nothing_is_stored(asked, change, message):
@@ -68,15 +67,26 @@ def test_bad_request_is_refused_and_nothing_is_stored(asked, change, message):
     assert Campaign.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("slug", "k", "message"),
+    [("visual_appeal", 0, "give at least 1"), ("visual_appeal", -2, "give at least 1"),
+     ("beauty", 5, "no criterion 'beauty'; shipped are visual_appeal, ")],
+)  # fmt: skip
+def test_criterion_that_makes_no_sense_is_refused(slug, k, message):
+    with pytest.raises(BadInputError, match=message):
+        plan_criteria([slug], k)
+
+
 def test_checkpoint_against_itself_is_refused(asked):
     with pytest.raises(BadInputError, match="cannot be compared with itself"):
-        create_campaign(**asked | {"checkpoint_b": asked["checkpoint_a"]})
+        create_campaign(**asked | {"arms": [*asked["arms"], asked["arms"][0]]})
+    assert Campaign.objects.count() == 0
 
 
 def test_checkpoint_against_itself_cannot_be_stored(asked):
     campaign, _ = create_campaign(**asked)
-    with pytest.raises(IntegrityError, match="campaign_two_checkpoints"):
-        Campaign.objects.filter(pk=campaign.pk).update(checkpoint_b=campaign.checkpoint_a)
+    with pytest.raises(IntegrityError, match="arm_once"):
+        Arm.objects.create(campaign=campaign, place=2, checkpoint=asked["arms"][0])
 
 
 def test_appeal_that_shows_the_prompt_cannot_be_stored(asked):
@@ -102,8 +112,9 @@ def test_opening_freezes_the_protocol(draft):
     protocol = draft.protocol
     assert draft.status == "open"
     assert len(draft.protocol_sha256) == 64
-    assert protocol["checkpoints"]["a"]["sha256"] == draft.checkpoint_a.sha256
-    assert protocol["checkpoints"]["a"]["parent_sha256"] is None
+    assert [arm["sha256"] for arm in protocol["arms"]] == [arm.sha256 for arm in draft.contenders]
+    assert [arm["place"] for arm in protocol["arms"]] == [0, 1]
+    assert protocol["arms"][0]["parent_sha256"] is None
     assert protocol["prompt_sets"][0]["sha256"] == draft.prompt_sets.get().sha256
     assert [criterion["k"] for criterion in protocol["criteria"]] == [5, 5]
     assert protocol["seed"] == 7
@@ -147,9 +158,20 @@ def test_closing_happens_once(campaign, capsys):
         (["a", "b", "--steps", "0"], "--steps 0 is out of range"),
         (["a", "b", "--limit", "0"], "--limit 0 leaves no prompt to judge; give 1 or more"),
         (["a", "b", "--allow-cut", "1.5"], "--allow-cut 1.5 is out of range; accepted: 0 to 1"),
-        (["a"], "two checkpoints are compared; name both, or give --resume NAME"),
-        (["a", "b", "--resume", "x"], "leave out --prompts, A, B"),
-        (["a", "b", "--criteria", "beauty"], "criteria beauty"),
+        ([], "name the checkpoints to compare, two or more, or give --resume NAME"),
+        (["a"], "which compares images of two or more arms; 1 given"),
+        (["a", "b", "--design", "both"], "no design 'both'; accepted are all-pairs"),
+        (["a", "b", "--design", "together"], "shows all 2 at once; it takes 3 to 8"),
+        (["a", "b", "--design", "against=c"], "that is none of the arms (a, b)"),
+        (["a", "b", "--design", "random=2"], "2 arms make only 1 pairs"),
+        (["a", "b", "--form", "ranking"], "shows sets of 2 images"),
+        (["a", "b", "--images-per-prompt", "0"], "--images-per-prompt 0 is out of range"),
+        (
+            ["a", "b", "--criteria", "attribute_binding", "--form", "rating"],
+            "'attribute_binding' cannot be asked as 'rating'; it can as pair",
+        ),
+        (["a", "b", "--resume", "x"], "leave out --prompts, CHECKPOINT"),
+        (["a", "b", "--criteria", "beauty"], "no criterion 'beauty'"),
         (["a", "b", "--name", "no spaces"], "cannot name a campaign"),
         (["a", "b", "--prompts", "unknown"], "no prompt set 'unknown'"),
     ],
@@ -169,42 +191,32 @@ def test_samplers_offered_are_those_of_the_models_backend():
 
     from django.conf import settings
 
-    from evalplatform.campaigns.management.run_eval_options import SAMPLERS
+    from evalplatform.runs.management.run_eval_options import SAMPLERS
 
     source = (Path(settings.BASE_DIR) / "models_backend/families/settings.py").read_text()
     names = re.search(r"^SAMPLERS = \((.*)\)$", source, re.MULTILINE).group(1)
     assert [*re.findall(r'"(.+?)"', names), "default"] == list(SAMPLERS)
 
 
-def run_eval(campaign, *options):
-    """Run the command on a campaign whose samples are all there, so that no worker is needed."""
-    call_command(
-        "run_eval", campaign.checkpoint_a.name, campaign.checkpoint_b.name,
-        f"--prompts={campaign.prompt_sets.get().name}", f"--name={campaign.slug}",
-        f"--seed={campaign.seed}", "--steps=4", "--guidance=2", *options,
-    )  # fmt: skip
-    campaign.refresh_from_db()
-
-
 def test_emu_preset_asks_as_emu_did():
-    campaign = factories.make_draft(criteria=PRESETS["emu"])
+    campaign = factories.make_draft(criteria=PRESETS["emu"], rules=AS_USUAL)
     run_eval(campaign, "--preset=emu")
-    asked = [(each.kind, each.k, each.answers) for each in campaign.criteria.all()]
+    asked = [(each.slug, each.k, each.form) for each in campaign.criteria.all()]
     assert asked == [
-        ("visual_appeal", 5, "a_b_tie"), ("text_faithfulness", 3, "a_b_both_neither"),
+        ("visual_appeal", 5, "pair"), ("text_faithfulness", 3, "pair_both_neither"),
     ]  # fmt: skip
     assert campaign.status == "open"
 
 
 def test_rules_file_is_read_and_frozen_with_the_protocol(tmp_path):
-    rules = {"annotation": {"session_cap": 7}, "quality": {"gold_rate": 0.1}}
+    rules = {"annotation": {"session_cap": 7, "start": "own"}, "quality": {"gold_rate": 0.1}}
     campaign = factories.make_draft(criteria=["visual_appeal"], rules=rules)
     file = tmp_path / "rules.toml"
     file.write_text("[annotation]\nsession_cap = 7\n[quality]\ngold_rate = 0.1\n")
     run_eval(campaign, "--criteria=visual_appeal", f"--rules={file}")
     assert campaign.status == "open"
     assert campaign.protocol["rules"]["annotation"]["session_cap"] == 7
-    assert len([p for p in campaign.protocol["gold_pairs"] if p["purpose"] == "check"]) == 20
+    assert len([g for g in campaign.protocol["gold"] if g["purpose"] == "check"]) == 20
 
 
 @pytest.mark.parametrize(
@@ -227,11 +239,11 @@ def test_rules_that_make_no_sense_are_refused(tmp_path, content, message):
 
 
 def test_campaign_can_be_looked_at_before_it_opens(capsys):
-    campaign = factories.make_draft(criteria=["visual_appeal"])
+    campaign = factories.make_draft(criteria=["visual_appeal"], rules=AS_USUAL)
     run_eval(campaign, "--criteria=visual_appeal", "--no-open")
     assert campaign.status == "generating"
     assert "make_gold" in capsys.readouterr().out
-    assert campaign.gold_pairs.filter(purpose="example").count() == 1
+    assert campaign.image_sets.gold().filter(purpose="example").count() == 1
     run_eval(campaign, "--criteria=visual_appeal")
     assert campaign.status == "open"
 
@@ -244,9 +256,9 @@ def test_gold_pairs_of_ones_own_come_from_a_file(tmp_path):
         "criterion\tpurpose\tprompt\tbetter\tworse\twhy\n"
         "visual_appeal\texample\t\tgood.png\tbad.png\tThe other is noise.\n"
     )
-    campaign = factories.make_draft(criteria=["visual_appeal"])
+    campaign = factories.make_draft(criteria=["visual_appeal"], rules=AS_USUAL)
     run_eval(campaign, "--criteria=visual_appeal", f"--gold={table}")
-    assert [pair.origin["kind"] for pair in campaign.gold_pairs.all()] == ["file"]
+    assert [gold.origin["kind"] for gold in campaign.image_sets.gold()] == ["file"]
 
 
 def test_pausing_and_resuming_say_what_cannot_be_done(campaign):

@@ -16,17 +16,18 @@ from PIL import Image
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns import copies
 from evalplatform.campaigns.copies import CopyStore, padded
-from evalplatform.campaigns.models import Campaign, GoldPair
+from evalplatform.campaigns.models import Campaign, ImageSet
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.stored_images import encode_image
 from evalplatform.generation.models import Sample
 from evalplatform.generation.services import record_sample
-from evalplatform.quality.services import make_gold_pairs
+from evalplatform.quality.services import make_gold
 from tests import factories, safety
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHECKS = {"quality": {"gold_rate": 0.2, "repeat_rate": 0.2, "qualification_pairs": 1}}
 SEED = bytes(range(32))
+GOLD_PURPOSES = [each for each in ImageSet.Purpose.values if each != "main"]
 
 
 def read(name):
@@ -41,14 +42,17 @@ def pixels(content):
 def shown(campaign):
     """Return every file that annotators can be sent, as (name, name of its sample or None)."""
     found = []
-    for each in campaign.comparisons.select_related("sample_a", "sample_b"):
-        found += [(each.image_a, each.sample_a.image), (each.image_b, each.sample_b.image)]
-        if each.repeat_image_a:
-            found += [(each.repeat_image_a, each.sample_a.image)]
-            found += [(each.repeat_image_b, each.sample_b.image)]
-    for pair in campaign.gold_pairs.exclude(purpose="example"):
-        found += [(pair.better_image, None), (pair.worse_image, None)]
+    for item in campaign.items.main():
+        numbers = [item.copy, item.copy + 1] if item.repeatable else [item.copy]
+        for image in item.image_set.images.select_related("sample"):
+            found += [(image.copies[number], image.sample.image) for number in numbers]
+    for each in hidden_gold(campaign):
+        found += [(name, None) for name in each.files]
     return found
+
+
+def hidden_gold(campaign):
+    return campaign.image_sets.gold().exclude(purpose="example")
 
 
 def stored():
@@ -72,8 +76,8 @@ def redraw(campaign, checkpoint, draw):
 def with_checks():
     """A draft with gold pairs, in which one checkpoint's files are half as long as the other's."""
     campaign = safety.make_draft(prompts=12, threshold=None, rules=CHECKS)
-    redraw(campaign, campaign.checkpoint_b, smooth)
-    make_gold_pairs(campaign=campaign, counts=dict.fromkeys(GoldPair.Purpose.values, 3))
+    redraw(campaign, campaign.contenders[1].checkpoint, smooth)
+    make_gold(campaign=campaign, counts=dict.fromkeys(GOLD_PURPOSES, 3))
     return campaign
 
 
@@ -115,18 +119,19 @@ def test_copy_has_the_pixels_of_its_sample_and_is_a_strict_png(with_checks):
 
 
 def test_gold_is_padded_and_its_unpadded_images_are_gone(with_checks):
-    before = {pair.pk: (pixels(read(pair.better_image)), pixels(read(pair.worse_image)))
-              for pair in with_checks.gold_pairs.all()}  # fmt: skip
+    before = {each.pk: each.files for each in with_checks.image_sets.gold()}
+    looked = {name: pixels(read(name)) for files in before.values() for name in files}
     open_campaign(campaign=with_checks)
-    for pair in with_checks.gold_pairs.all():
-        better, worse = before[pair.pk]
-        assert (pixels(read(pair.better_image)) == better).all()
-        assert (pixels(read(pair.worse_image)) == worse).all()
+    for each in with_checks.image_sets.gold():
+        assert len(each.files) == 2
+        for old, new in zip(before[each.pk], each.files, strict=True):
+            assert (pixels(read(new)) == looked[old]).all()
     left = {name for name in stored() if name.startswith("gold/")}
-    examples = with_checks.gold_pairs.filter(purpose="example")
-    assert {each.better_image for each in examples} <= left
-    hidden = with_checks.gold_pairs.exclude(purpose="example")
-    assert not {each.worse_image for each in hidden} & left
+    examples = with_checks.image_sets.filter(purpose="example")
+    assert {name for each in examples for name in each.files} <= left
+    hidden = hidden_gold(with_checks)
+    assert len(hidden) == 2 * 2 * 3
+    assert not {name for each in hidden for name in before[each.pk] + each.files} & left
 
 
 def test_without_checks_both_criteria_show_the_same_copies():
@@ -137,7 +142,7 @@ def test_without_checks_both_criteria_show_the_same_copies():
 
 
 def test_copies_of_a_smaller_size_are_of_the_common_length_too(draft):
-    redraw(draft, draft.checkpoint_a, lambda seed: factories.make_image(seed, 24))
+    redraw(draft, draft.contenders[0].checkpoint, lambda seed: factories.make_image(seed, 24))
     open_campaign(campaign=draft)
     contents = [read(name) for name, _ in shown(draft)]
     assert {pixels(each).shape for each in contents} == {(16, 16, 3)}
@@ -150,9 +155,9 @@ def test_no_file_is_shared_with_another_campaign_of_the_same_samples(draft):
     twin.pk, twin.slug, twin.status, twin.invitation = None, "twin", "draft", "other"
     twin.save()
     twin.prompt_sets.set(draft.prompt_sets.all())
-    for criterion in draft.criteria.all():
-        criterion.pk, criterion.campaign = None, twin
-        criterion.save()
+    for row in [*draft.criteria.all(), *draft.arms.all()]:
+        row.pk, row.campaign = None, twin
+        row.save()
     open_campaign(campaign=twin)
     first, second = ({name for name, _ in shown(each)} for each in (draft, twin))
     assert first.isdisjoint(second)

@@ -3,14 +3,11 @@
 import pytest
 from django.utils import timezone
 
-from evalplatform.campaigns.management import generation_wait
-from evalplatform.campaigns.management.generation_wait import (
-    GenerationStoppedError,
-    wait_for_samples,
-)
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationRequest, SamplerSettings
+from evalplatform.runs.generation import GenerationStoppedError, note_on
+from evalplatform.runs.management.generation_wait import wait_for_samples
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +27,7 @@ def asked(db, monkeypatch):
 
 
 def note() -> str:
-    return generation_wait._note(GenerationRequest.objects.get(), patient=False)
+    return note_on(GenerationRequest.objects.get().name, timezone.now(), patient=False)
 
 
 def make(samples, **charged):

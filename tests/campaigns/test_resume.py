@@ -7,6 +7,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.services import close_campaign, pause_campaign
 from evalplatform.generation.models import GenerationRequest
 from tests import factories
+from tests.running import AS_USUAL
 
 pytestmark = pytest.mark.django_db
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def asked_in_full(tmp_path, monkeypatch):
     """A campaign asked with every option there is, and interrupted before its samples were made."""
-    from evalplatform.campaigns.management.commands import run_eval
+    from evalplatform.runs.management.commands import run_eval
 
     for name in ("one", "two"):
         factories.make_checkpoint(name)
@@ -54,15 +55,15 @@ def test_everything_is_as_it_was_asked(asked_in_full, capsys):
     assert "run_eval --resume run --open` opens it" in capsys.readouterr().out
     request = GenerationRequest.objects.get()
     assert (request.priority, request.budget_seconds) == (9, 480)
-    assert [pair.origin["kind"] for pair in campaign.gold_pairs.all()] == ["file"]
+    assert [gold.origin["kind"] for gold in campaign.image_sets.gold()] == ["file"]
 
     call_command("run_eval", "--resume=run", "--open")
     campaign.refresh_from_db()
     protocol = campaign.protocol
     assert campaign.status == "open"
-    assert protocol["prompts_per_set"] == campaign.comparisons.count() == 4
+    assert protocol["prompts_per_set"] == campaign.items.main().count() == 4
     assert protocol["seed"] == 5
-    assert [(each["kind"], each["k"]) for each in protocol["criteria"]] == [("visual_appeal", 3)]
+    assert [(each["slug"], each["k"]) for each in protocol["criteria"]] == [("visual_appeal", 3)]
     assert protocol["rules"]["annotation"]["session_cap"] == 7
     assert protocol["rules"]["samples"]["allow_cut"] == 0.5
     assert protocol["sampler_settings"] == {
@@ -81,14 +82,14 @@ def test_the_same_command_again_resumes_as_before(asked_in_full):
     )  # fmt: skip
     asked_in_full.refresh_from_db()
     assert asked_in_full.status == "open"
-    assert asked_in_full.gold_pairs.filter(origin__kind="file").exists()
+    assert asked_in_full.image_sets.gold().filter(origin__kind="file").exists()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--resume=run", "--steps=9"], "leave out --steps."),
-        (["one", "--resume=run", "--k=2", "--prompts=x"], "leave out --k, --prompts, A."),
+        (["one", "--resume=run", "--k=2", "--prompts=x"], "leave out --k, --prompts, CHECKPOINT."),
         (["--resume=none"], "no campaign 'none'; known: run"),
         (["--resume=run", "--allow-cut=2"], "--allow-cut 2.0 is out of range"),
     ],
@@ -126,9 +127,9 @@ def test_a_campaign_that_has_opened_says_its_state_and_where_to_go_on(campaign, 
 
 
 def test_the_command_that_made_a_closed_campaign_prints_no_link_either(capsys):
-    draft = factories.make_draft(criteria=["visual_appeal"])
+    draft = factories.make_draft(criteria=["visual_appeal"], rules=AS_USUAL)
     command = [
-        "run_eval", draft.checkpoint_a.name, draft.checkpoint_b.name, "--seed=7", "--steps=4",
+        "run_eval", *(arm.name for arm in draft.contenders), "--seed=7", "--steps=4",
         f"--prompts={draft.prompt_sets.get().name}", f"--name={draft.slug}", "--guidance=2",
         "--criteria=visual_appeal",
     ]  # fmt: skip

@@ -16,18 +16,22 @@ from PIL import Image
 
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.services import open_campaign
-from evalplatform.campaigns.management import safety_wait
-from evalplatform.campaigns.models import Campaign, Comparison, FilteredPair, GoldPair
+from evalplatform.campaigns.models import Campaign, ImageSet, ShownImage, Withheld
 from evalplatform.campaigns.rules import Rules, parse_rules
+from evalplatform.campaigns.safety import filter_counts
 from evalplatform.core.errors import BadInputError
-from evalplatform.generation import safety_services, safety_tasks
-from evalplatform.generation.models import SafetyCheck
-from evalplatform.generation.safety_services import request_checks
-from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
+from evalplatform.quality.services import import_gold, make_gold
+from evalplatform.runs.management import safety_wait
+from evalplatform.safety import services as safety_services
+from evalplatform.safety import tasks as safety_tasks
+from evalplatform.safety.models import SafetyCheck
+from evalplatform.safety.services import request_checks
 from tests import factories, safety
+from tests.running import AS_USUAL, run_eval
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RED = safety.HALF_FILTERED
+GOLD_PURPOSES = [each for each in ImageSet.Purpose.values if each != "main"]
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +44,8 @@ def sent(monkeypatch):
     return messages
 
 
-def texts(rows):
-    return sorted(row.prompt.text for row in rows)
+def texts(items):
+    return sorted(item.image_set.prompt.text for item in items)
 
 
 # ---- rules
@@ -73,21 +77,18 @@ def test_section_that_makes_no_sense_is_refused(section, message):
 # ---- opening
 
 
-def test_filtered_prompts_get_a_record_instead_of_comparisons(filtered):
-    pairs = filtered.filtered_pairs.order_by("prompt__position")
-    assert [(pair.prompt.text, pair.sides) for pair in pairs] == [
-        ("apple", "A"), ("cats", "B"), ("lighthouse", "B"), ("train", "both"),
+def test_unsafe_images_are_withheld_and_their_prompts_make_no_items(filtered):
+    rows = filtered.withheld.order_by("sample__prompt__position", "arm__place")
+    assert [(row.sample.prompt.text, row.arm.letter) for row in rows] == [
+        ("apple", "A"), ("cats", "B"), ("lighthouse", "B"), ("train", "A"), ("train", "B"),
     ]  # fmt: skip
-    assert (pairs[0].score_a, pairs[0].score_b, pairs[0].threshold) == (
-        pytest.approx(0.9, abs=0.01), 0.0, 0.5,
-    )  # fmt: skip
-    assert str(pairs[0].detector) == "red 1"
+    assert (rows[0].score, rows[0].threshold) == (pytest.approx(0.9, abs=0.01), 0.5)
+    assert str(rows[0].detector) == "red 1"
     for criterion in filtered.criteria.all():
-        left = filtered.comparisons.filter(criterion=criterion)
-        assert texts(left) == ["balloon", "mountains", "puppies", "violin"]
+        assert texts(criterion.items.main()) == ["balloon", "mountains", "puppies", "violin"]
     filtered.refresh_from_db()
-    assert filtered.comparison_count == 8
-    positions = filtered.comparisons.values_list("position", flat=True)
+    assert filtered.item_count == 8
+    positions = filtered.items.main().values_list("position", flat=True)
     assert list(positions) == list(range(8))
 
 
@@ -95,7 +96,8 @@ def test_filter_is_frozen_with_the_protocol(filtered):
     assert filtered.protocol["rules"]["safety"] == {"detector": "red", "threshold": 0.5}
     assert filtered.protocol["safety_filter"] == {
         "detector": "red", "version": "1", "weights_sha256": factories.digest("red"),
-        "unsafe_labels": ["RED"], "threshold": 0.5, "filtered_prompts": 4,
+        "unsafe_labels": ["RED"], "threshold": 0.5, "withheld_images": 5,
+        "sets_left_out": 4,
     }  # fmt: skip
 
 
@@ -104,23 +106,23 @@ def test_campaign_does_not_open_while_a_score_is_missing(red_detector):
     samples = safety.samples_of(draft)
     with pytest.raises(BadInputError, match="16 of 16 samples have no safety score by 'red'"):
         open_campaign(campaign=draft)
-    request_checks(samples=samples[1:], detector=safety.NAME, now=timezone.now())
+    request_checks(pictures=samples[1:], detector=safety.NAME, now=timezone.now())
     safety_tasks.check_safety(safety.NAME)
     with pytest.raises(BadInputError, match="1 of 16 samples have no safety score"):
         open_campaign(campaign=draft)
     draft.refresh_from_db()
     assert draft.status == "draft"
-    assert not Comparison.objects.exists()
-    assert not FilteredPair.objects.exists()
+    assert not ImageSet.objects.exists()
+    assert not Withheld.objects.exists()
 
 
 def test_scores_of_two_versions_are_not_mixed(red_detector):
     draft = safety.make_draft(RED)
     samples = safety.samples_of(draft)
-    request_checks(samples=samples[:8], detector=safety.NAME, now=timezone.now())
+    request_checks(pictures=samples[:8], detector=safety.NAME, now=timezone.now())
     safety_tasks.check_safety(safety.NAME)
     red_detector.use("2")
-    request_checks(samples=samples[8:], detector=safety.NAME, now=timezone.now())
+    request_checks(pictures=samples[8:], detector=safety.NAME, now=timezone.now())
     safety_tasks.check_safety(safety.NAME)
     with pytest.raises(BadInputError, match="8 of 16 samples have no safety score"):
         open_campaign(campaign=draft)
@@ -131,18 +133,18 @@ def test_campaign_of_which_nothing_is_left_does_not_open(red_detector):
     safety.check(draft)
     for act in (
         lambda: open_campaign(campaign=draft),
-        lambda: make_gold_pairs(campaign=draft, counts={GoldPair.Purpose.EXAMPLE: 1}),
+        lambda: make_gold(campaign=draft, counts={ImageSet.Purpose.EXAMPLE: 1}),
     ):
-        with pytest.raises(BadInputError, match="leaves none of 8 prompts"):
+        with pytest.raises(BadInputError, match="leaves none of 8 sets"):
             act()
-    assert not FilteredPair.objects.exists()
+    assert not Withheld.objects.exists()
 
 
 def test_campaign_without_the_rule_shows_everything_and_asks_no_detector(red_detector):
     rules = {"samples": {"allow_constant": 1}}
     draft = safety.make_draft(RED, threshold=None, rules=rules)
     open_campaign(campaign=draft)
-    assert draft.comparisons.count() == 16
+    assert draft.items.main().count() == 16
     assert draft.safety_detector is None
     assert "safety_filter" not in draft.protocol
     assert not SafetyCheck.objects.exists()
@@ -150,58 +152,65 @@ def test_campaign_without_the_rule_shows_everything_and_asks_no_detector(red_det
 
 def test_another_threshold_needs_no_other_check(filtered, red_detector):
     looked_at = red_detector.loaded.images
-    call_command(
-        "run_eval", filtered.checkpoint_a.name, filtered.checkpoint_b.name, "--name=stricter",
-        f"--prompts={filtered.prompt_sets.get().name}", "--seed=7", "--steps=4", "--guidance=2",
-        rules_option("red", 0.3),
-    )  # fmt: skip
+    run_eval(filtered, "--name=stricter", rules_option("red", 0.3))
     stricter = Campaign.objects.get(slug="stricter")
-    assert stricter.filtered_pairs.count() == 5
+    assert filter_counts(stricter).filtered == 5
+    assert stricter.withheld.count() == 6
     assert red_detector.loaded.images == looked_at
 
 
 # ---- what the database refuses
 
 
-def test_comparison_of_a_filtered_prompt_cannot_be_stored(filtered):
-    pair = filtered.filtered_pairs.first()
-    with pytest.raises(IntegrityError, match="the safety filter took out cannot be compared"):
-        Comparison.objects.create(
-            campaign=filtered, criterion=filtered.criteria.first(), prompt=pair.prompt,
-            sample_a=pair.sample_a, sample_b=pair.sample_b, image_a="a", image_b="b", position=99,
-        )  # fmt: skip
+def test_withheld_image_cannot_be_shown(filtered):
+    withheld, image_set = filtered.withheld.first(), another_set(filtered)
+    with pytest.raises(IntegrityError, match="the safety filter keeps back cannot be shown"):
+        ShownImage.objects.create(
+            image_set=image_set, place=0, arm=withheld.arm, sample=withheld.sample, copies=["a"]
+        )
 
 
-def test_compared_prompt_cannot_be_recorded_as_filtered(filtered):
-    compared, pair = filtered.comparisons.first(), filtered.filtered_pairs.first()
-    with pytest.raises(IntegrityError, match="the safety filter took out cannot be compared"):
-        FilteredPair.objects.create(
-            campaign=filtered, prompt=compared.prompt, sample_a=compared.sample_a,
-            sample_b=compared.sample_b, detector=pair.detector, score_a=1, score_b=1, threshold=0.5,
+def a_set(campaign):
+    return campaign.image_sets.main().first()
+
+
+def another_set(campaign):
+    prompt = campaign.withheld.first().sample.prompt
+    return ImageSet.objects.create(campaign=campaign, prompt=prompt, position=99)
+
+
+def test_image_that_is_shown_cannot_be_withheld(filtered):
+    shown, withheld = a_set(filtered).images.first(), filtered.withheld.first()
+    with pytest.raises(IntegrityError, match="the safety filter keeps back cannot be shown"):
+        Withheld.objects.create(
+            campaign=filtered, arm=shown.arm, sample=shown.sample, detector=withheld.detector,
+            score=1, threshold=0.5,
         )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
-        ({"score_a": 0.1, "score_b": 0.2}, "filtered_pair_has_a_reason"),
-        ({"score_a": 1.2}, "filtered_pair_shares"),
-        ({"threshold": 0.0}, "filtered_pair_shares"),
-        ({}, "filtered_pair_unique"),
+        ({"score": 0.1}, "withheld_has_a_reason"),
+        ({"score": 1.2}, "withheld_shares"),
+        ({"threshold": 0.0}, "withheld_shares"),
+        ({}, "withheld_once"),
     ],
 )
-def test_filtered_pair_that_makes_no_sense_cannot_be_stored(filtered, change, constraint):
-    pair = filtered.filtered_pairs.first()
-    pair.pk = None
+def test_record_of_a_withheld_image_that_makes_no_sense_cannot_be_stored(
+    filtered, change, constraint
+):
+    row = filtered.withheld.first()
+    row.pk = None
     for name, value in change.items():
-        setattr(pair, name, value)
+        setattr(row, name, value)
     with pytest.raises(IntegrityError, match=constraint):
-        pair.save(force_insert=True)
+        row.save(force_insert=True)
 
 
-def test_filtered_pair_is_never_changed(filtered):
+def test_record_of_a_withheld_image_is_never_changed(filtered):
     with pytest.raises(IntegrityError, match="never changed"):
-        filtered.filtered_pairs.update(threshold=0.1)
+        filtered.withheld.update(threshold=0.1)
 
 
 def test_open_campaign_whose_filter_was_not_applied_cannot_be_stored(filtered):
@@ -209,31 +218,33 @@ def test_open_campaign_whose_filter_was_not_applied_cannot_be_stored(filtered):
         Campaign.objects.filter(pk=filtered.pk).update(safety_detector=None)
 
 
-# ---- gold pairs
+# ---- gold
 
 
-def test_gold_is_made_of_pairs_that_passed_only(red_detector):
+def test_gold_is_made_of_prompts_that_passed_only(red_detector):
     draft = safety.make_draft(RED)
-    counts = dict.fromkeys(GoldPair.Purpose.values, 4)
+    counts = dict.fromkeys(GOLD_PURPOSES, 4)
     with pytest.raises(BadInputError, match="no safety score"):
-        make_gold_pairs(campaign=draft, counts=counts)
+        make_gold(campaign=draft, counts=counts)
     safety.check(draft)
-    make_gold_pairs(campaign=draft, counts=counts)
+    make_gold(campaign=draft, counts=counts)
     passed = {"balloon", "mountains", "puppies", "violin"}
-    origins = list(draft.gold_pairs.values_list("origin", flat=True))
+    origins = list(draft.image_sets.gold().values_list("origin", flat=True))
     assert {each["prompt"] for each in origins} == passed
-    assert {each["other_prompt"] for each in origins if "other_prompt" in each} <= passed
+    others = {other["prompt"] for each in origins for other in each.get("others", [])}
+    assert others
+    assert others <= passed
 
 
 def test_gold_made_before_another_detector_decided_keeps_the_campaign_shut(red_detector):
     """Version 1 let an image pass that version 2 does not, and gold was made of it meanwhile."""
     draft = safety.make_draft({(index, "a"): 0.6 for index in range(7)}, threshold=0.7)
     safety.check(draft)
-    make_gold_pairs(campaign=draft, counts={GoldPair.Purpose.CHECK: 4})
+    make_gold(campaign=draft, counts={ImageSet.Purpose.CHECK: 4})
     Campaign.objects.filter(pk=draft.pk).update(
         rules={"safety": {"detector": safety.NAME, "threshold": 0.5}}
     )
-    with pytest.raises(BadInputError, match=r"gold pairs show images .* make_gold .* --clear"):
+    with pytest.raises(BadInputError, match=r"gold sets show images .* make_gold .* --clear"):
         open_campaign(campaign=Campaign.objects.get(pk=draft.pk))
 
 
@@ -248,8 +259,8 @@ def test_file_of_gold_that_brings_a_filtered_image_keeps_the_campaign_shut(red_d
         "criterion\tpurpose\tprompt\tbetter\tworse\twhy\n"
         "visual_appeal\tcheck\t\tother.png\tunsafe.png\tx\n"
     )
-    import_gold_pairs(campaign=draft, path=tmp_path / "gold.tsv")
-    with pytest.raises(BadInputError, match="1 gold pairs show images"):
+    import_gold(campaign=draft, path=tmp_path / "gold.tsv")
+    with pytest.raises(BadInputError, match="1 gold sets show images"):
         open_campaign(campaign=draft)
 
 
@@ -265,16 +276,16 @@ def test_no_response_to_an_annotator_carries_a_filtered_image(red_detector, stea
     rules = {"quality": quality, "annotation": {"same_pair": "unrestricted"}}
     draft = safety.make_draft(RED, k=5, prompts=12, rules=rules)
     safety.check(draft)
-    counts = dict.fromkeys(GoldPair.Purpose.values, 6)
-    make_gold_pairs(campaign=draft, counts=counts)
+    counts = dict.fromkeys(GOLD_PURPOSES, 6)
+    make_gold(campaign=draft, counts=counts)
     open_campaign(campaign=draft)
     seen = [image for _ in range(5) for image in walk(draft)]
     purposes = set(Assignment.objects.completed().values_list("purpose", flat=True))
     assert purposes == {"main", "gold", "repeat", "qualification"}
     assert len(seen) > 60
     assert max(safety.red_share_of(image) for image in seen) < 0.5
-    unsafe = {sample.image for pair in draft.filtered_pairs.all()
-              for sample in (pair.sample_a, pair.sample_b)}  # fmt: skip
+    unsafe = [row.sample.image for row in draft.withheld.all()]
+    assert len(unsafe) == 5
     hidden = {pixels(default_storage.open(name)) for name in unsafe}
     assert hidden.isdisjoint({pixels(io.BytesIO(image)) for image in seen})
 
@@ -289,17 +300,18 @@ def walk(campaign):
     client = Client()
     page = reverse("annotation:work", args=[campaign.invitation])
     welcome = client.get(page).content.decode()
-    examples = sorted(set(re.findall(r"/annotate/examples/[0-9a-f-]+/(?:left|right)/", welcome)))
+    examples = sorted(set(re.findall(r"/annotate/examples/[0-9a-f-]+/[01]/", welcome)))
     assert len(examples) == 24
     client.post(f"{page}begin/", {"consent": "yes"})
     state = client.get(f"{page}next/", headers={"accept": "application/json"}).json()
     yield from (b"".join(client.get(each).streaming_content) for each in examples)
-    while state["state"] == "pair":
-        pair = state["pairs"][0]
-        for side in ("left", "right"):
-            yield b"".join(client.get(pair[side]).streaming_content)
-        answer = {"assignment": pair["assignment"], "choice": "left", "response_time_ms": 900}
-        answer["idempotency_key"] = pair["idempotency_key"]
+    while state["state"] == "judge":
+        shown = state["sets"][0]
+        assert len(shown["images"]) == 2
+        for address in shown["images"]:
+            yield b"".join(client.get(address).streaming_content)
+        answer = {"assignment": shown["assignment"], "answer": "left", "response_time_ms": 900}
+        answer["idempotency_key"] = shown["idempotency_key"]
         voted = client.post(f"{page}vote/", answer, headers={"accept": "application/json"})
         state = voted.json()["next"]
 
@@ -313,19 +325,10 @@ def rules_option(detector, threshold):
     return f"--rules={default_storage.path(name)}"
 
 
-def run_eval(draft, *options):
-    call_command(
-        "run_eval", draft.checkpoint_a.name, draft.checkpoint_b.name, f"--name={draft.slug}",
-        f"--prompts={draft.prompt_sets.get().name}", "--seed=7", "--steps=4", "--guidance=2",
-        *options,
-    )  # fmt: skip
-    draft.refresh_from_db()
-
-
 def test_run_eval_has_the_samples_checked_waits_and_says_what_was_filtered(
     red_detector, monkeypatch, capsys
 ):
-    draft = safety.make_draft(RED)
+    draft = safety.make_draft(RED, rules=AS_USUAL)
     monkeypatch.setattr(safety_services, "BATCH", 5)
     monkeypatch.setattr(
         safety_wait.time, "sleep", lambda seconds: safety_tasks.check_safety(safety.NAME)
@@ -339,12 +342,12 @@ def test_run_eval_has_the_samples_checked_waits_and_says_what_was_filtered(
 
 
 def test_campaign_that_is_not_opened_yet_says_what_would_be_filtered(red_detector, capsys):
-    draft = safety.make_draft(safety.HALF_FILTERED, criteria=["visual_appeal"])
+    draft = safety.make_draft(safety.HALF_FILTERED, criteria=["visual_appeal"], rules=AS_USUAL)
     safety.check(draft)
     run_eval(draft, rules_option("red", 0.5), "--no-open", "--criteria=visual_appeal")
     assert draft.status == "generating"
     assert "at 0.5: 4 of 8 prompts filtered" in capsys.readouterr().out
-    assert not draft.filtered_pairs.exists()
+    assert not draft.withheld.exists()
 
 
 def test_scores_are_listed_surest_first_to_choose_a_threshold_by(red_detector, tmp_path):
@@ -357,11 +360,11 @@ def test_scores_are_listed_surest_first_to_choose_a_threshold_by(red_detector, t
     call_command("safety_scores", draft.slug, f"--output={file}")
     rows = list(csv.DictReader(file.read_text().splitlines()))
     assert len(rows) == 16
-    assert [(row["prompt_text"], row["side"]) for row in rows[:3]] == [
+    assert [(row["prompt_text"], row["arm"]) for row in rows[:3]] == [
         ("lighthouse", "B"), ("apple", "A"), ("train", "B"),
     ]  # fmt: skip
     assert (rows[0]["score"], rows[0]["labels"], rows[0]["detector"]) == ("1.0", "RED 1.0", "red 1")
-    assert rows[0]["checkpoint"] == draft.checkpoint_b.name
+    assert rows[0]["name"] == draft.contenders[1].checkpoint.name
 
 
 def test_scores_of_a_campaign_without_the_rule_are_refused():
@@ -371,7 +374,7 @@ def test_scores_of_a_campaign_without_the_rule_are_refused():
 
 
 def test_run_eval_names_why_a_worker_could_not_check(monkeypatch):
-    draft = safety.make_draft()
+    draft = safety.make_draft(rules=AS_USUAL)
     Campaign.objects.filter(pk=draft.pk).update(
         rules=parse_rules({"safety": {"detector": "unheard-of", "threshold": 0.5}}).as_dict()
     )
@@ -387,7 +390,7 @@ def test_run_eval_names_why_a_worker_could_not_check(monkeypatch):
 
 
 def test_shorthand_is_the_rule_with_the_usual_detector(monkeypatch, capsys):
-    draft = safety.make_draft(threshold=None)
+    draft = safety.make_draft(threshold=None, rules=AS_USUAL)
     Campaign.objects.filter(pk=draft.pk).update(
         rules=parse_rules({"safety": {"threshold": 0.999}}).as_dict()
     )
@@ -408,26 +411,33 @@ def test_shorthand_is_the_rule_with_the_usual_detector(monkeypatch, capsys):
     ],
 )
 def test_shorthand_refuses_what_makes_no_sense(options, message):
-    draft = safety.make_draft(threshold=None)
+    draft = safety.make_draft(threshold=None, rules=AS_USUAL)
     if options[-1] == "--rules":
         options = [options[0], rules_option("nudenet", 0.5)]
     with pytest.raises(CommandError, match=message):
         run_eval(draft, *options)
 
 
-def test_filter_cannot_be_changed_by_resuming(filtered):
+def test_filter_cannot_be_changed_by_resuming(red_detector):
+    filtered = safety.make_draft(RED, rules=AS_USUAL)
+    safety.check(filtered)
+    open_campaign(campaign=filtered)
+    run_eval(filtered, rules_option("red", 0.5))
     with pytest.raises(CommandError, match="exists with a different protocol"):
         run_eval(filtered, "--safety=0.5")
 
 
 def test_bulk_insert_is_refused_as_a_whole(filtered):
-    pair = filtered.filtered_pairs.first()
-    criterion = filtered.criteria.first()
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Comparison.objects.bulk_create(
-            Comparison(
-                campaign=filtered, criterion=criterion, prompt=pair.prompt, sample_a=pair.sample_a,
-                sample_b=pair.sample_b, image_a="a", image_b="b", position=position,
+    withheld, image_set = filtered.withheld.first(), another_set(filtered)
+    shown = a_set(filtered).images.exclude(arm=withheld.arm).get()
+    with (
+        pytest.raises(IntegrityError, match="the safety filter keeps back cannot be shown"),
+        transaction.atomic(),
+    ):
+        ShownImage.objects.bulk_create(
+            ShownImage(
+                image_set=image_set, place=place, arm=each.arm, sample=each.sample, copies=["a"]
             )
-            for position in range(100, 102)
-        )  # fmt: skip
+            for place, each in enumerate((shown, withheld))
+        )
+    assert not image_set.images.exists()

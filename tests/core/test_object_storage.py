@@ -24,8 +24,8 @@ from evalplatform.core import files
 from evalplatform.core.object_storage import ObjectStorageError, storage_setting
 from evalplatform.generation.models import Sample
 from evalplatform.generation.services import record_sample
-from evalplatform.quality.services import clear_gold_pairs, make_gold_pairs
-from evalplatform.reports.dashboard import shown_pairs
+from evalplatform.quality.services import clear_gold, make_gold
+from evalplatform.reports.dashboard import shown_sets
 from tests import factories, live, object_store
 
 CHECKS_ONLY = ("--examples=0", "--qualification=0", "--checks=2")
@@ -242,7 +242,7 @@ def test_command_says_in_one_line_that_the_store_is_away(settings):
 
 def unequal(campaign):
     """Draw checkpoint A's samples larger, so that copies of one size have to be stored."""
-    for row in Sample.objects.filter(checkpoint=campaign.checkpoint_a):
+    for row in Sample.objects.filter(checkpoint=campaign.contenders[0].checkpoint):
         Sample.objects.filter(pk=row.pk).update(status="planned", image="", image_sha256="")
         record_sample(sample=row, image=factories.make_image(row.pk, 24), now=timezone.now())
 
@@ -251,20 +251,20 @@ def unequal(campaign):
 def test_campaign_keeps_all_its_images_in_the_bucket(images_in_s3, tmp_path):
     draft = factories.make_draft(criteria=["visual_appeal"])
     unequal(draft)
-    assert make_gold_pairs(campaign=draft, counts={"check": 2}) == 2
+    assert make_gold(campaign=draft, counts={"check": 2}) == 2
     before = images_in_s3.keys()
-    assert make_gold_pairs(campaign=draft, counts={"check": 2}) == 0
+    assert make_gold(campaign=draft, counts={"check": 2}) == 0
     sheet = tmp_path / "gold.html"
     call_command("make_gold", draft.slug, "--sheet", str(sheet), *CHECKS_ONLY)
     assert sheet.read_text().count("data:image/png;base64,") == 4
-    assert clear_gold_pairs(campaign=draft) == 2
+    assert clear_gold(campaign=draft) == 2
     assert [key for key in before if "/gold/" in key]
     assert not [key for key in images_in_s3.keys() if "/gold/" in key]  # noqa: SIM118
     open_campaign(campaign=draft)
-    kept = {comparison.image_a for comparison in draft.comparisons.all()}
+    kept = {comparison.image_a for comparison in draft.items.main().all()}
     assert {f"images/{name}" for name in kept} < set(images_in_s3.keys())
     assert [key for key in images_in_s3.keys() if "/shown/" in key]  # noqa: SIM118
-    inlined = shown_pairs(draft, offline=True)[0].images[1].small
+    inlined = shown_sets(draft, offline=True)[0].images[1].small
     assert inlined.startswith("data:image/webp;base64,UklGR")
 
 
@@ -303,7 +303,7 @@ def test_annotators_browser_learns_nothing_of_the_bucket(bucket, images_in_s3, d
     assert image.headers["Cache-Control"] == "private, max-age=3600, immutable"
     headers = str(dict(image.headers)).lower()
     assert not re.search("etag|last-modified|x-amz|location|disposition|s3|samples|shown", headers)
-    names = [each.image_a for each in draft.comparisons.all()]
+    names = [each.image_a for each in draft.items.main().all()]
     assert not any(Path(name).stem in headers for name in [*names, bucket.name])
 
 
@@ -327,4 +327,4 @@ def first_pair(site, campaign):
     annotator.get(work)
     token = {"csrfmiddlewaretoken": annotator.cookies["csrftoken"]}
     annotator.post(work + "begin/", data=token, headers={"Referer": work})
-    return annotator, annotator.get(work + "next/").json()["pairs"][0]
+    return annotator, annotator.get(work + "next/").json()["sets"][0]

@@ -43,7 +43,7 @@ def text(campaign, tmp_path):
         picked=drawings.write_picks(tmp_path / "picks.tsv"),
         references=drawings.write(tmp_path / "held-out", styles=("flat",), hand=1),
     )
-    tuned = campaign.checkpoint_a
+    tuned = campaign.contenders[0].checkpoint
     tuned.training = {"early_stopping": STOPPED}
     results = campaign_results(campaign)
     return "\n".join(rehearsal_lines(results, group, measure_ceiling(group, seed=1), tuned))

@@ -91,7 +91,7 @@ class AnnotatorPage:
         return AnnotatorPage(self.context, self.url, self.errors)
 
     def resume(self) -> "AnnotatorPage":
-        """Load the page (again) and wait for a pair."""
+        """Load the page (again) and wait for a set of images."""
         self.open()
         self.wait_until_ready()
         return self
@@ -101,15 +101,15 @@ class AnnotatorPage:
     def wait_until_ready(self) -> None:
         self.tab.wait_for_selector("main[data-ready]")
 
-    def wait_until_preloaded(self, pairs: int = 3) -> None:
-        """Wait until the images of so many pairs have come since the page was loaded."""
+    def wait_until_preloaded(self, pairs: int = 3, images: int | None = None) -> None:
+        """Wait until so many images have come since the page was loaded: of pairs, two each."""
         self.tab.wait_for_function(
-            """pairs => {
+            """wanted => {
               const names = performance.getEntriesByType("resource").map(each => each.name);
               const images = new Set(names.filter(name => name.includes("/annotate/images/")));
-              return images.size >= 2 * pairs;
+              return images.size >= wanted;
             }""",
-            arg=pairs,
+            arg=2 * pairs if images is None else images,
         )
 
     def wait_until_saved(self) -> None:
@@ -167,7 +167,7 @@ class AnnotatorPage:
               const main = document.querySelector("main");
               const now = document.querySelector("[data-work] input[name=assignment]").value;
               const isPair = now !== before && main.hasAttribute("data-ready");
-              return isPair || main.dataset.state !== "pair";
+              return isPair || main.dataset.state !== "judge";
             }""",
             arg=before,
         )

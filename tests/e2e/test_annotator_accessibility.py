@@ -1,13 +1,14 @@
 """WCAG 2.2 AA as far as a machine can tell, in every state of the annotator's page."""
 
+from dataclasses import replace
+
 import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment
-from evalplatform.campaigns.criteria import CriterionPlan
-from evalplatform.campaigns.models import Criterion
+from evalplatform.campaigns.criteria import plan_criterion
 from tests.e2e.accessibility import assert_page_is_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
@@ -39,7 +40,7 @@ def test_page_of_who_cannot_begin(open_page, make_campaign):
     annotator = open_page(campaign)
     annotator.tab.goto(f"{annotator.url}?PROLIFIC_PID=5f1e0a")
     heading = annotator.tab.get_by_role("heading", level=1)
-    expect(heading).to_have_text("No pair is free right now")
+    expect(heading).to_have_text("Nothing is free right now")
     assert_accessible(annotator, "not now")
     annotator.tab.get_by_role("link", name="Look again").click()
     expect(annotator.tab.get_by_role("button", name="Return to Prolific")).to_be_visible()
@@ -47,18 +48,51 @@ def test_page_of_who_cannot_begin(open_page, make_campaign):
 
 def test_pair_and_what_opens_over_it(open_page, make_campaign):
     rules = {"annotation": {"break_every": 1}}
-    plan = CriterionPlan("text_faithfulness", answers=Criterion.Answers.A_B_BOTH_NEITHER)
+    plan = plan_criterion("text_faithfulness", form="pair_both_neither")
     annotator = open_page(make_campaign(criteria=[plan], rules=rules)).begin()
     assert_accessible(annotator, "pair")
     annotator.press("z")
     assert_accessible(annotator, "zoomed")
     annotator.press("z", "s")
     assert_accessible(annotator, "skip menu")
-    annotator.press("Escape", "?")
+    annotator.press("Escape", "h")
     assert_accessible(annotator, "help")
     annotator.press("Escape", "ArrowLeft")
     expect(annotator.tab.get_by_role("dialog", name="Take a short break?")).to_be_visible()
     assert_accessible(annotator, "break")
+
+
+@pytest.mark.parametrize("form", ["ranking", "rating", "keep_reject"])
+def test_other_forms_at_their_start_and_half_answered(open_page, make_campaign, form):
+    plan = replace(
+        plan_criterion("text_faithfulness", form=form),
+        heads=("focus", "anatomy", "text or watermark") if form == "keep_reject" else (),
+    )
+    together = {"arms": 4, "design": "together"} if form == "ranking" else {}
+    campaign = make_campaign(criteria=[plan], **together)
+    annotator = open_page(campaign).open()
+    assert_accessible(annotator, f"welcome to {form}")
+    annotator.begin()
+    assert_accessible(annotator, form)
+    if form != "rating":
+        annotator.press("2", "Shift+1")
+        assert_accessible(annotator, f"{form}, begun")
+    annotator.press("h")
+    assert_accessible(annotator, f"{form}, help")
+
+
+@pytest.mark.parametrize("form", ["ranking", "rating", "keep_reject"])
+def test_other_forms_at_200_percent_stay_usable(open_page, make_campaign, form):
+    together = {"arms": 3, "design": "together"} if form == "ranking" else {}
+    campaign = make_campaign(form=form, criteria=["visual_appeal"], **together)
+    annotator = open_page(campaign).begin()
+    for width in (1280, 390):
+        annotator.tab.set_viewport_size({"width": width, "height": 720})
+        annotator.tab.evaluate("document.documentElement.style.fontSize = '200%'")
+        if form == "ranking":
+            annotator.press("1")
+        assert sideways(annotator) <= 0
+        assert annotator.tab.eval_on_selector_all(".answers button, .tools .button", CUT) == []
 
 
 def test_troubles(annotator):
@@ -76,7 +110,7 @@ def test_troubles(annotator):
           const box = document.querySelector("[data-trouble]");
           box.hidden = false;
           box.querySelector("p").textContent = "An image does not load.";
-          document.querySelector(".pair").classList.add("loading");
+          document.querySelector(".stage").classList.add("loading");
           document.querySelector("[data-status]").className = "problem";
         }"""
     )
@@ -89,7 +123,7 @@ def test_end_states(annotator):
     for state in ENDS:
         annotator.tab.unroute_all()
         annotator.serve_state(
-            lambda told, state=state: told | {"state": state, "pairs": [], "exit": way_out}
+            lambda told, state=state: told | {"state": state, "sets": [], "exit": way_out}
         )
         annotator.open()
         expect(annotator.tab.locator(f"[data-end={state}]")).to_be_visible()
@@ -111,17 +145,20 @@ def test_questionnaire(open_page, make_campaign):
     assert_accessible(annotator, "questionnaire")
 
 
+CUT = """buttons => buttons.filter(button => button.scrollWidth > button.clientWidth + 1)
+                           .map(button => button.textContent)"""
+
+
+def sideways(annotator) -> int:
+    return annotator.tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
 def test_text_at_200_percent_stays_usable(annotator):
-    cut = """buttons => buttons.filter(button => button.scrollWidth > button.clientWidth + 1)
-                               .map(button => button.textContent)"""
     for width, name in ((1280, "Left"), (375, "Right")):
         annotator.tab.set_viewport_size({"width": width, "height": 720})
         annotator.tab.evaluate("document.documentElement.style.fontSize = '200%'")
-        overflow = annotator.tab.evaluate(
-            "document.documentElement.scrollWidth - window.innerWidth"
-        )
-        assert overflow <= 0
-        assert annotator.tab.eval_on_selector_all(".answers button, .tools .button", cut) == []
+        assert sideways(annotator) <= 0
+        assert annotator.tab.eval_on_selector_all(".answers button, .tools .button", CUT) == []
         annotator.answer(annotator.answers.get_by_role("button", name=name).click)
 
 
@@ -151,5 +188,5 @@ def test_focus_is_seen_and_goes_in_the_order_of_the_page(annotator):
     assert [is_seen for _, is_seen in seen] == [True] * len(seen)
     assert [name for name, _ in seen] == [
         "Left image is better", "Right image is better", "← Left", "↓ Tie", "Right →", "Zoom Z",
-        "Skip S", "Help ?",
+        "Skip S", "Help H",
     ]  # fmt: skip

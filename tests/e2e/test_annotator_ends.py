@@ -61,7 +61,7 @@ def test_waiting_looks_again_by_itself(open_page, make_campaign, ana):
     annotator.tab.clock.install()
     annotator.begin()
     annotator.answer("ArrowLeft")
-    expect_end(annotator, "No pair is free right now")
+    expect_end(annotator, "Nothing is free right now")
     past = timezone.now() - timezone.timedelta(hours=1)
     Assignment.objects.filter(pk=slot.pk).update(
         leased_at=past, lease_expires_at=past + timezone.timedelta(minutes=1)

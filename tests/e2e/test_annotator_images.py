@@ -18,7 +18,7 @@ def test_nothing_is_shown_or_answered_until_both_images_are_there(newcomer):
     held_back = []
     let_go = []
     newcomer.tab.route(
-        "**/images/**/right/",
+        "**/images/**/1/",
         lambda route: route.continue_() if let_go else held_back.append(route),
     )
     newcomer.agree()
@@ -45,7 +45,7 @@ def test_image_that_fails_is_tried_again(newcomer):
         else:
             route.continue_()
 
-    newcomer.tab.route("**/images/**/left/", fail_twice)
+    newcomer.tab.route("**/images/**/0/", fail_twice)
     newcomer.agree()
     newcomer.wait_until_ready()
     assert newcomer.tab.locator("[data-trouble]").is_hidden()
@@ -53,14 +53,14 @@ def test_image_that_fails_is_tried_again(newcomer):
 
 def test_broken_image_can_be_tried_again_or_skipped(newcomer):
     newcomer.tab.clock.install()
-    newcomer.tab.route("**/images/**/left/", lambda route: route.fulfill(status=404))
+    newcomer.tab.route("**/images/**/0/", lambda route: route.fulfill(status=404))
     newcomer.agree()
     expect(newcomer.trouble).to_have_text("An image did not load. Trying again…")
     exhaust_the_tries(newcomer)
     newcomer.press("ArrowRight")
     newcomer.tab.get_by_role("button", name="Try again").click()
     exhaust_the_tries(newcomer)
-    newcomer.tab.unroute("**/images/**/left/")
+    newcomer.tab.unroute("**/images/**/0/")
     broken = newcomer.assignment
     newcomer.tab.get_by_role("button", name="Skip: image broken").click()
     newcomer.wait_until_ready()

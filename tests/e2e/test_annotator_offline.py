@@ -20,7 +20,7 @@ QUEUED_IN_BROWSER = """() => new Promise(resolve => {
 
 def stored() -> list[str]:
     votes = Vote.objects.filter(retracted_at__isnull=True)
-    return list(votes.order_by("voted_at", "pk").values_list("choice", flat=True))
+    return list(votes.order_by("voted_at", "pk").values_list("answer", flat=True))
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_answers_given_offline_are_kept_and_sent_once_in_order(loaded):
     loaded.press("ArrowDown")
     expect(loaded.between).to_have_text(
         "Offline: your 3 answers are kept on this device and are sent when the connection is back."
-        " The next pair comes then."
+        " The next one comes then."
     )
     assert (stored(), loaded.tab.evaluate(QUEUED_IN_BROWSER)) == ([], 3)
     loaded.context.set_offline(False)
@@ -68,7 +68,7 @@ def test_eight_pairs_can_be_judged_offline(open_page, make_campaign):
     annotator.press("ArrowRight")
     expect(annotator.between).to_have_text(
         "Offline: your 8 answers are kept on this device and are sent when the connection is back."
-        " The next pair comes then."
+        " The next one comes then."
     )
     assert stored() == []
     annotator.context.set_offline(False)

@@ -6,8 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from evalplatform.annotation.models import Assignment, Release, Vote
-from evalplatform.campaigns.criteria import CriterionPlan
-from evalplatform.campaigns.models import Criterion
+from evalplatform.campaigns.criteria import plan_criterion
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
@@ -20,11 +19,11 @@ def votes_that_stand() -> int:
     return Vote.objects.filter(retracted_at__isnull=True).count()
 
 
-def choices(annotator) -> list[str]:
-    """The stored choices, oldest first, once nothing is on its way any more."""
+def answers(annotator) -> list[str]:
+    """The stored answers, oldest first, once nothing is on its way any more."""
     annotator.wait_until_saved()
     votes = Vote.objects.filter(retracted_at__isnull=True)
-    return list(votes.order_by("voted_at").values_list("choice", flat=True))
+    return list(votes.order_by("voted_at").values_list("answer", flat=True))
 
 
 # ---- answering --------------------------------------------------------------------------------
@@ -38,13 +37,13 @@ def test_each_key_gives_its_answer(open_page, make_campaign):
         event = {"key": key, "code": code, "bubbles": True}
         annotator.answer(lambda e=event: annotator.tab.dispatch_event("body", "keydown", e))
     annotator.eventually(votes_that_stand, 9)
-    assert choices(annotator) == [
+    assert answers(annotator) == [
         "left", "left", "right", "right", "tie", "tie", "tie", "left", "right",
     ]  # fmt: skip
 
 
 def test_four_answer_scheme_has_both_and_neither(open_page, make_campaign):
-    plan = CriterionPlan("visual_appeal", answers=Criterion.Answers.A_B_BOTH_NEITHER)
+    plan = plan_criterion("visual_appeal", form="pair_both_neither")
     annotator = open_page(make_campaign(criteria=[plan], prompts=6)).begin()
     visible = annotator.answers.locator("button:visible")
     assert [text.strip("←↑↓→ \n") for text in visible.all_inner_texts()] == [
@@ -56,7 +55,7 @@ def test_four_answer_scheme_has_both_and_neither(open_page, make_campaign):
     for key in ("ArrowUp", "b", "ArrowDown", "n"):
         annotator.answer(key)
     annotator.eventually(votes_that_stand, 4)
-    assert choices(annotator) == ["both", "both", "neither", "neither"]
+    assert answers(annotator) == ["both", "both", "neither", "neither"]
 
 
 def test_buttons_and_images_answer_when_clicked(annotator):
@@ -64,14 +63,14 @@ def test_buttons_and_images_answer_when_clicked(annotator):
         annotator.answer(annotator.answers.get_by_role("button", name=name).click)
     annotator.answer(annotator.tab.get_by_role("button", name="Right image is better").click)
     annotator.eventually(votes_that_stand, 4)
-    assert choices(annotator) == ["left", "tie", "right", "right"]
+    assert answers(annotator) == ["left", "tie", "right", "right"]
 
 
-def test_stored_outcome_is_the_image_that_was_shown_there(annotator):
+def test_stored_grades_are_of_the_images_that_were_shown_there(annotator):
     slot = Assignment.objects.get(public_id=annotator.assignment)
     answered = annotator.answer("ArrowLeft")
     annotator.eventually(votes_that_stand, 1)
-    assert vote_of(answered).outcome == ("A" if slot.a_on_left else "B")
+    assert vote_of(answered).grades == [int(place == slot.order[0]) for place in (0, 1)]
 
 
 def test_vote_tells_time_window_and_zoom(annotator):
@@ -96,8 +95,8 @@ def test_whole_campaign_by_keyboard_alone(open_page, make_campaign):
             break
     annotator.press("Enter")
     annotator.wait_until_ready()
-    prompts = {comparison.prompt.text for comparison in campaign.comparisons.all()}
-    annotator.press("z", "Shift+ArrowRight", "z", "?")
+    prompts = {each.prompt_text for each in campaign.image_sets.main()}
+    annotator.press("z", "Shift+ArrowRight", "z", "h")
     expect(annotator.tab.get_by_role("dialog", name="Keys and gestures")).to_be_visible()
     annotator.press("Escape")
     annotator.answer("ArrowLeft")
@@ -137,13 +136,14 @@ def test_new_question_is_pointed_out(open_page, make_campaign):
 
 def test_images_are_equally_large_in_grey_and_the_page_needs_no_scrolling(annotator):
     left, right = (
-        annotator.tab.locator(f"[data-image={side}]").bounding_box() for side in ("left", "right")
+        annotator.tab.locator(f"[data-image='{side}']").bounding_box() for side in (0, 1)
     )
     assert (left["width"], left["height"]) == (right["width"], right["height"])
     assert left["width"] == left["height"] > 350
     assert left["y"] == right["y"]
     assert left["x"] < right["x"]
-    ground = annotator.tab.eval_on_selector(".pair", "box => getComputedStyle(box).backgroundColor")
+    colour = "box => getComputedStyle(box).backgroundColor"
+    ground = annotator.tab.eval_on_selector(".stage", colour)
     assert ground == "rgb(128, 128, 128)"
     overflow = "document.documentElement.scrollHeight - window.innerHeight"
     assert annotator.tab.evaluate(overflow) <= 0
@@ -155,7 +155,7 @@ def test_next_pair_needs_no_network(annotator):
     annotator.tab.route("**/annotate/**", lambda route: None)  # nothing is answered any more
     for _ in range(2):
         annotator.answer("ArrowRight")
-    assert annotator.tab.locator(".pair:not(.loading)").is_visible()
+    assert annotator.tab.locator(".stage:not(.loading)").is_visible()
     annotator.tab.unroute_all(behavior="ignoreErrors")
 
 
@@ -168,7 +168,7 @@ def test_keys_wait_for_300_ms_after_a_change(annotator):
 
 def test_keys_do_nothing_in_help_and_in_the_skip_menu(annotator):
     before = annotator.assignment
-    annotator.press("?", "ArrowLeft", "1", "u", "Escape")
+    annotator.press("h", "ArrowLeft", "1", "u", "Escape")
     annotator.press("s", "ArrowDown", "1", "t", "Escape")
     expect(annotator.tab.locator("[data-skip]")).not_to_have_attribute("open", "")
     annotator.press("Control+1", "Alt+ArrowDown")
@@ -178,7 +178,7 @@ def test_keys_do_nothing_in_help_and_in_the_skip_menu(annotator):
 
 def test_letter_keys_can_be_switched_off(annotator):
     """Speech input types letters; arrows stay (WCAG 2.1.4)."""
-    annotator.press("?")
+    annotator.press("h")
     annotator.tab.get_by_label("Letters, digits and signs are keys too").uncheck()
     annotator.press("Escape")
     before = annotator.assignment
@@ -195,7 +195,7 @@ def test_later_pairs_are_not_in_the_page(open_page, make_campaign):
     """What is preloaded is neither readable in the page nor in its title."""
     campaign = make_campaign(prompts=3)
     annotator = open_page(campaign).begin()
-    prompts = {comparison.prompt.text for comparison in campaign.comparisons.all()}
+    prompts = {each.prompt_text for each in campaign.image_sets.main()}
     annotator.wait_until_preloaded()
     for _ in range(3):
         assert not any(prompt in annotator.tab.content() for prompt in prompts)
@@ -224,9 +224,9 @@ def test_live_line_tells_the_pair_once(annotator):
     annotator.answer("ArrowLeft")
     annotator.eventually(votes_that_stand, 2)
     annotator.wait_until_saved()
-    expect(line).to_contain_text("Pair 3 of 8")
+    expect(line).to_contain_text("3 of 8")
     assert set(annotator.tab.evaluate("window.said")) <= {
-        "|Pair 2 of 8", "Saved|Pair 1 of 8", "Saved|Pair 2 of 8", "Saved|Pair 3 of 8",
+        "|2 of 8", "Saved|1 of 8", "Saved|2 of 8", "Saved|3 of 8",
     }  # fmt: skip
     assert len(annotator.tab.evaluate("window.said")) <= 3
 
@@ -245,7 +245,7 @@ def test_undo_brings_the_pair_back_and_the_new_answer_counts(annotator):
     expect(annotator.tab.get_by_role("button", name="Undo")).to_be_disabled()
     annotator.answer("ArrowRight")
     annotator.eventually(votes_that_stand, 1)
-    assert vote_of(answered).choice == "right"
+    assert vote_of(answered).answer == "right"
 
 
 def test_undo_button_works_after_a_reload(annotator):
@@ -287,7 +287,7 @@ def test_zoom_and_pan_move_both_images_together(annotator):
 
 
 def test_wheel_zooms_about_the_pointer_and_a_drag_pans(annotator):
-    frame = annotator.tab.locator("[data-image=left]").bounding_box()
+    frame = annotator.tab.locator("[data-image='0']").bounding_box()
     x, y = frame["x"] + frame["width"] / 4, frame["y"] + frame["height"] / 4
     annotator.tab.mouse.move(x, y)
     for _ in range(3):
@@ -322,7 +322,7 @@ def assert_point_stays(annotator, *, share: float) -> None:
 def test_while_zoomed_a_click_is_no_answer_but_arrows_are(annotator):
     before = annotator.assignment
     annotator.press("z")
-    annotator.tab.locator("[data-image=left]").click()
+    annotator.tab.locator("[data-image='0']").click()
     annotator.tab.wait_for_timeout(100)
     assert annotator.assignment == before
     annotator.answer("ArrowLeft")
@@ -336,7 +336,7 @@ def test_while_zoomed_a_click_is_no_answer_but_arrows_are(annotator):
 
 
 def drag_over_the_left_image(annotator) -> None:
-    frame = annotator.tab.locator("[data-image=left]").bounding_box()
+    frame = annotator.tab.locator("[data-image='0']").bounding_box()
     x, y = frame["x"] + 50, frame["y"] + 50
     annotator.tab.mouse.move(x, y)
     annotator.tab.mouse.down()
@@ -368,8 +368,8 @@ def test_break_is_offered_and_its_time_is_not_counted(open_page, make_campaign):
     annotator.answer("ArrowLeft")
     annotator.press("ArrowLeft")
     pause = annotator.tab.get_by_role("dialog", name="Take a short break?")
-    expect(pause).to_contain_text("You have judged 2 pairs in a row.")
-    expect(annotator.tab.locator(".pair.loading")).to_be_attached()  # the next pair is not seen yet
+    expect(pause).to_contain_text("You have given 2 answers in a row.")
+    expect(annotator.tab.locator(".stage.loading")).to_be_attached()  # the next pair is unseen
     annotator.tab.wait_for_timeout(1200)
     pause.get_by_role("button", name="Continue").click()
     third = annotator.answer("ArrowLeft")
@@ -404,7 +404,7 @@ def test_page_works_without_javascript(open_page, make_campaign):
     annotator = open_page(make_campaign(prompts=2), java_script_enabled=False)
     annotator.agree()
     tab = annotator.tab
-    expect(tab.locator("[data-image=left]")).to_be_visible()
+    expect(tab.locator("[data-image='0']")).to_be_visible()
     first = annotator.assignment
     tab.locator(".answers").get_by_role("button", name="Left").click()
     tab.get_by_role("button", name="Undo").click()
@@ -415,6 +415,6 @@ def test_page_works_without_javascript(open_page, make_campaign):
     for _ in range(3):
         tab.locator(".answers").get_by_role("button", name="Tie").click()
     expect(tab.get_by_role("heading", name="Thank you!")).to_be_visible()
-    assert Vote.objects.filter(choice="tie", response_time_ms__isnull=True).count() == 3
+    assert Vote.objects.filter(answer="tie", response_time_ms__isnull=True).count() == 3
     for name in ("Zoom", "Help"):
         expect(tab.get_by_role("button", name=name)).to_be_hidden()

@@ -153,5 +153,5 @@ def test_tabs_that_cannot_coordinate_store_one_vote_a_pair(open_page, campaign):
     annotator.wait_until_saved()
     assert other.answer("ArrowRight") == same
     annotator.eventually(SurplusVote.objects.count, 1)
-    assert Vote.objects.get().choice == "left"
+    assert Vote.objects.get().answer == "left"
     expect(other.status).to_contain_text("Kept, but too late")

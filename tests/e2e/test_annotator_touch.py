@@ -4,8 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from evalplatform.annotation.models import Release, Vote
-from evalplatform.campaigns.criteria import CriterionPlan
-from evalplatform.campaigns.models import Criterion
+from evalplatform.campaigns.criteria import plan_criterion
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
@@ -64,7 +63,7 @@ def test_whole_campaign_by_touch(open_page, make_campaign):
     while phone.tab.locator("[data-work]").is_visible():
         phone.answer(phone.answers.get_by_role("button", name="Tie").tap)
     expect(phone.tab.get_by_role("heading", name="Thank you!")).to_be_visible()
-    phone.eventually(Vote.objects.filter(retracted_at=None, choice="tie").count, 2)
+    phone.eventually(Vote.objects.filter(retracted_at=None, answer="tie").count, 2)
 
 
 def test_targets_are_large_and_answers_are_in_reach(phone):
@@ -87,7 +86,7 @@ def test_answers_stay_in_reach_however_long_the_question(phone):
 
 
 def test_four_answers_fit_a_phone(open_page, make_campaign):
-    plan = CriterionPlan("visual_appeal", answers=Criterion.Answers.A_B_BOTH_NEITHER)
+    plan = plan_criterion("visual_appeal", form="pair_both_neither")
     phone = open_page(make_campaign(criteria=[plan]), **PHONE).begin()
     boxes = [button.bounding_box() for button in phone.answers.locator("button:visible").all()]
     assert [box["y"] for box in boxes] == [boxes[0]["y"]] * 4
@@ -96,7 +95,7 @@ def test_four_answers_fit_a_phone(open_page, make_campaign):
 
 
 def test_two_fingers_zoom_both_images_and_one_moves_them(phone):
-    frame = phone.tab.locator("[data-image=left]").bounding_box()
+    frame = phone.tab.locator("[data-image='0']").bounding_box()
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
     fingers = Fingers(phone.tab)
     fingers("touchStart", (x - 20, y), (x + 20, y))
@@ -111,7 +110,7 @@ def test_two_fingers_zoom_both_images_and_one_moves_them(phone):
         fingers("touchMove", (x + step, y))
     fingers("touchEnd")
     phone.eventually(lambda: scale_and_shift(phone)[1] > before, True)
-    phone.tab.locator("[data-image=left]").tap()
+    phone.tab.locator("[data-image='0']").tap()
     phone.tab.wait_for_timeout(100)
     assert Vote.objects.count() == 0  # no gesture was an answer
     phone.answer(phone.answers.get_by_role("button", name="Right").tap)
@@ -120,7 +119,7 @@ def test_two_fingers_zoom_both_images_and_one_moves_them(phone):
 
 
 def test_scrolling_over_the_images_is_no_answer(phone):
-    frame = phone.tab.locator("[data-image=left]").bounding_box()
+    frame = phone.tab.locator("[data-image='0']").bounding_box()
     x, y = frame["x"] + 40, frame["y"] + 120
     before = phone.assignment
     fingers = Fingers(phone.tab)
@@ -134,6 +133,6 @@ def test_scrolling_over_the_images_is_no_answer(phone):
 
 def test_phone_on_its_side_shows_both_images_above_the_answers(phone):
     phone.tab.set_viewport_size({"width": 667, "height": 375})
-    image = phone.tab.locator("[data-image=left]").bounding_box()
+    image = phone.tab.locator("[data-image='0']").bounding_box()
     assert image["y"] + image["height"] <= phone.answers.bounding_box()["y"]
     assert image["height"] >= 130

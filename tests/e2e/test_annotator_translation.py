@@ -20,14 +20,16 @@ from django.utils import translation
 from playwright.sync_api import expect
 
 from evalplatform.annotation.presentation import page_state
-from evalplatform.annotation.services import hold_pairs
+from evalplatform.annotation.services import lease_items
+from evalplatform.campaigns.forms import FORMS
 
 ENDS = ("done", "finished", "waiting", "paused", "disqualified", "closed", "returned")
 SPOKEN = ("alt", "aria-label", "title", "placeholder", "content")
 # Key names and signs, and what is no word at all.
 NO_WORDS = re.compile(
-    r"([\d\s/.,:…?+\-←→↑↓⇧|()]|\b[A-Z]\b)*|width=device-width.*|light dark|noindex"
+    r"([\d\s/.,:…?+\-←→↑↓⇧↵⌫|()]|\b[A-Z]\b)*|width=device-width.*|light dark|noindex"
 )
+PAGES = {form.page for form in FORMS.values()}
 QUESTIONS = [
     {"name": "screen", "label": "⟦What do you look at?⟧", "choices": ["⟦Phone⟧", "⟦Monitor⟧"]},
     {"name": "remarks", "label": "⟦Anything to add?⟧", "kind": "text"},
@@ -104,9 +106,9 @@ def campaign_in_brackets(make_campaign):
     for criterion in campaign.criteria.all():
         criterion.question = "⟦question⟧"
         criterion.save()
-    for prompt in {comparison.prompt for comparison in campaign.comparisons.all()}:
-        prompt.text = f"⟦prompt {prompt.position}⟧"
-        prompt.save()
+    for each in campaign.image_sets.all():
+        each.prompt_text = f"⟦prompt {each.position}⟧"
+        each.save()
     return campaign
 
 
@@ -114,10 +116,17 @@ def work_page(campaign, **state) -> str:
     """The work page in a state, as the view renders it."""
     request = RequestFactory().get("/")
     request.session = {}
-    pair = state["pairs"][0] if state.get("pairs") else None
+    shown = state["sets"][0] if state.get("sets") else None
     return render_to_string(
-        "annotation/work.html", {"campaign": campaign, "state": state, "pair": pair}, request
+        "annotation/work.html",
+        {"campaign": campaign, "state": state, "shown": shown, "pages": list(PAGES)},
+        request,
     )
+
+
+def without_patterns(html: str) -> str:
+    """Return a page without the forms that wait in it: each is looked at as the one shown."""
+    return re.sub(r"<template data-form-pattern.*?(?=\s*<dialog)", "", html, flags=re.DOTALL)
 
 
 @pytest.mark.django_db
@@ -131,14 +140,19 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
     pages = {"welcome": Client().get(invitation).content.decode()}
     way_out = {"method": "get", "url": "/", "fields": {}, "label": "⟦Return⟧"}
     example = {
-        "question": "⟦question⟧", "prompt": "⟦prompt⟧", "left": "/l", "right": "/r",
-        "better": "left", "why": "⟦why⟧",
+        "question": "⟦question⟧", "prompt": "⟦prompt⟧", "why": "⟦why⟧",
+        "images": [{"url": "/l", "is_best": True}, {"url": "/r", "is_best": False}],
     }  # fmt: skip
+    criteria = [
+        {"question": "⟦question⟧", "page": form.page, "answers": form.buttons, "shows_prompt": True}
+        for form in FORMS.values()
+    ]
     for platform in ("prolific", "mturk"):
         pages[f"welcome {platform}"] = render_to_string(
             "annotation/welcome.html",
             {
-                "campaign": campaign, "criteria": [], "examples": [example], "pairs_expected": 3,
+                "campaign": campaign, "criteria": criteria, "examples": [example],
+                "pairs_expected": 3,
                 "qualification": 5, "platform": platform, "preview": platform == "mturk",
             },
         )  # fmt: skip
@@ -148,13 +162,18 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
         )
     enrolment = factories.enrol(campaign=campaign, annotator=ana)
     now = timezone.now()
-    held = hold_pairs(enrolment=enrolment, want=1, now=now)
+    held = lease_items(enrolment=enrolment, want=1, now=now)
     state = page_state(enrolment, held, now)
-    pages["pair"] = work_page(campaign, **state)
+    for form in FORMS.values():
+        judged = state["sets"][0] | {
+            "page": form.page, "answers": form.buttons, "images": ["/1"] * form.least,
+            "heads": ["⟦head⟧"],
+        }  # fmt: skip
+        pages[form.name] = without_patterns(work_page(campaign, **(state | {"sets": [judged]})))
     for end in ENDS:
-        changed = {"state": end, "pairs": [], "exit": way_out}
+        changed = {"state": end, "sets": [], "exit": way_out}
         pages[end] = work_page(campaign, **(state | changed))
-    changed = {"state": "questionnaire", "pairs": [], "questionnaire": QUESTIONS}
+    changed = {"state": "questionnaire", "sets": [], "questionnaire": QUESTIONS}
     pages["questionnaire"] = work_page(campaign, **(state | changed))
     for name, html in pages.items():
         assert "⟦" in html
@@ -173,14 +192,14 @@ def test_every_text_of_the_script_is_translated(campaign_in_brackets, made_up_la
 def test_every_text_of_the_script_is_used_and_there():
     """A name that the script asks for and nobody wrote would be an error on some bad day."""
     code = "".join(
-        file.read_text() for file in (Path(settings.BASE_DIR) / "static/js/annotate").glob("*.js")
+        file.read_text() for file in (Path(settings.BASE_DIR) / "static/js/annotate").rglob("*.js")
     )
     template = (Path(settings.BASE_DIR) / "templates/annotation/_texts.html").read_text()
     there = set(re.findall(r'^\s*"(\w+)":', template, re.MULTILINE))
     plain = {name for name in there if not name.endswith("_one")}
-    # Names that are put together: by side, by connection, by receipt.
+    # Names that are put together from the connection.
     made = {f"{kind}_{what}" for kind in ("offline", "busy") for what in ("queued",)}
-    made |= {f"next_{kind}_kept" for kind in ("offline", "busy")} | {"left_image", "right_image"}
+    made |= {f"next_{kind}_kept" for kind in ("offline", "busy")}
     asked = {name for name in plain if f'"{name}"' in code} | made
     assert plain - asked == set()
     assert set(re.findall(r'\btext\("(\w+)"', code)) <= there
@@ -201,8 +220,8 @@ def test_words_that_the_script_shows_are_translated(
     )
 
     def bracketed(state: dict) -> dict:
-        for pair in state["pairs"]:
-            pair["instructions"] = "⟦instructions⟧"
+        for each in state["sets"]:
+            each["instructions"] = "⟦instructions⟧"
         return state
 
     annotator.serve_state(bracketed)
@@ -222,5 +241,5 @@ def test_words_that_the_script_shows_are_translated(
         annotator.tab.wait_for_timeout(400)
     expect(annotator.between).to_contain_text("⟦Offline: your 3 answers")
     assert_bracketed()
-    annotator.press("?")
+    annotator.press("h")
     assert_bracketed()

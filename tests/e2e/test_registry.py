@@ -150,7 +150,7 @@ def test_archive_of_one_file_with_its_configurations_is_taken(registry, tmp_path
 
 
 def test_checkpoint_is_retired_and_restored_on_its_page(registry, draft):
-    name = draft.checkpoint_a.name
+    name = draft.contenders[0].checkpoint.name
     registry.reload()
     registry.click(f"a:has-text('{name}')")
     registry.click("summary")

@@ -7,10 +7,13 @@ from django.core.files.storage import default_storage
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from evalplatform.generation import safety_services, safety_tasks
-from evalplatform.generation.models import SafetyCheck, SafetyDetector, SafetyRequest, Sample
-from evalplatform.generation.safety_selectors import covering_detector, safety_progress
-from evalplatform.generation.safety_services import check_batch, request_checks, wake_for_checks
+from evalplatform.campaigns.models import Campaign
+from evalplatform.generation.models import Sample
+from evalplatform.safety import services as safety_services
+from evalplatform.safety import tasks as safety_tasks
+from evalplatform.safety.models import SafetyCheck, SafetyDetector, SafetyRequest
+from evalplatform.safety.selectors import covering_detector, safety_progress
+from evalplatform.safety.services import check_batch, request_checks, wake_for_checks
 from models_backend.errors import InputError
 from tests import safety
 
@@ -35,14 +38,14 @@ def samples(sent, red_detector):
 
 
 def ask(samples, name=safety.NAME, now=None):
-    return request_checks(samples=samples, detector=name, now=now or timezone.now())
+    return request_checks(pictures=samples, detector=name, now=now or timezone.now())
 
 
 def test_task_stores_what_the_detector_says_of_each_sample(samples):
     assert ask(samples) == 16
     assert safety_tasks.check_safety(safety.NAME) == 16
     checks = SafetyCheck.objects.order_by("score")
-    assert sorted(check.sample_id for check in checks) == sorted(each.pk for each in samples)
+    assert {check.image_sha256 for check in checks} == {each.image_sha256 for each in samples}
     assert [check.score for check in checks][-3:] == [0.0, 0.25, 1.0]
     assert checks.last().labels == {"RED": 1.0}
     assert SafetyRequest.objects.count() == 0
@@ -72,14 +75,13 @@ def test_as_many_messages_as_batches_leave_when_the_transaction_commits(samples,
     assert sent == [[safety.NAME]] * 3
 
 
-def test_sample_that_is_not_ready_waits(samples):
-    ask(samples)
-    planned = Sample.objects.get(pk=samples[0].pk)
-    Sample.objects.filter(pk=planned.pk).update(status="planned")
-    assert safety_tasks.check_safety(safety.NAME) == 15
-    assert SafetyRequest.objects.get().sample_id == planned.pk
-    Sample.objects.filter(pk=planned.pk).update(status="ready")
-    assert safety_tasks.check_safety(safety.NAME) == 1
+def test_image_that_two_samples_share_is_checked_once(samples, red_detector):
+    twin = Sample.objects.get(pk=samples[1].pk)
+    Sample.objects.filter(pk=twin.pk).update(
+        image=samples[0].image, image_sha256=samples[0].image_sha256
+    )
+    assert ask(safety.samples_of(Campaign.objects.get())) == 15
+    assert safety_tasks.check_safety(safety.NAME) == red_detector.loaded.images == 15
 
 
 def test_worker_that_dies_in_the_middle_leaves_every_request(samples, red_detector):
@@ -116,15 +118,15 @@ def test_two_workers_never_check_the_same_sample(samples, red_detector):
         with other.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute(
-                "SELECT sample_id FROM generation_safetyrequest ORDER BY id LIMIT 10 FOR UPDATE"
+                "SELECT image_sha256 FROM safety_safetyrequest ORDER BY id LIMIT 10 FOR UPDATE"
             )
-            held = {pk for (pk,) in cursor.fetchall()}
+            held = {key for (key,) in cursor.fetchall()}
             score = red_detector.loaded.score
             assert check_batch(detector=row, score=score, now=timezone.now()) == 6
             cursor.execute("ROLLBACK")
     finally:
         other.close()
-    assert held.isdisjoint(SafetyCheck.objects.values_list("sample", flat=True))
+    assert held.isdisjoint(SafetyCheck.objects.values_list("image_sha256", flat=True))
     assert check_batch(detector=row, score=score, now=timezone.now()) == 10
 
 
@@ -138,7 +140,7 @@ def test_lost_message_is_sent_again_but_not_for_what_is_being_checked(samples, s
     try:
         with other.cursor() as cursor:
             cursor.execute("BEGIN")
-            cursor.execute("SELECT id FROM generation_safetyrequest LIMIT 10 FOR UPDATE")
+            cursor.execute("SELECT id FROM safety_safetyrequest LIMIT 10 FOR UPDATE")
             assert wake_for_checks(detector=safety.NAME, now=later) == 6
             cursor.execute("ROLLBACK")
     finally:
@@ -213,7 +215,7 @@ def test_another_version_checks_anew_and_keeps_the_old_scores(samples, red_detec
     assert ask(samples + more) == 16
     safety_tasks.check_safety(safety.NAME)
     assert covering_detector(safety.NAME, samples + more).version == "2"
-    assert SafetyCheck.objects.filter(sample=samples[0]).count() == 2
+    assert SafetyCheck.objects.filter(image_sha256=samples[0].image_sha256).count() == 2
 
 
 def test_stored_check_is_never_changed_or_deleted(samples):
@@ -235,7 +237,7 @@ def test_score_outside_0_to_1_cannot_be_stored(samples, score):
     )  # fmt: skip
     with pytest.raises(IntegrityError, match="safety_check_score_is_share"):
         SafetyCheck.objects.create(
-            sample=samples[0], detector=row, score=score, labels={}, checked_at=timezone.now()
+            image_sha256="0" * 64, detector=row, score=score, labels={}, checked_at=timezone.now()
         )
 
 

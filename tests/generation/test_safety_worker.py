@@ -4,7 +4,8 @@ import pytest
 from django.core.management import call_command
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.generation.models import SafetyCheck, SafetyRequest, Sample
+from evalplatform.generation.models import Sample
+from evalplatform.safety.models import SafetyCheck, SafetyRequest
 from tests import factories, live
 
 pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
@@ -27,14 +28,14 @@ def test_worker_checks_every_sample_before_the_campaign_opens(registered, capsys
         run_eval("loose", 0.999)
     assert Campaign.objects.get(slug="loose").comparisons.count() == 8
     assert "safety filter nudenet 3.4.2/1 at 0.999: 0 of 4" in capsys.readouterr().out
-    scores = dict(SafetyCheck.objects.values_list("sample", "score"))
-    assert scores.keys() == set(Sample.objects.values_list("pk", flat=True))
+    scores = dict(SafetyCheck.objects.values_list("image_sha256", "score"))
+    assert scores.keys() == set(Sample.objects.values_list("image_sha256", flat=True))
     assert not SafetyRequest.objects.exists()
     # No picture of ours is unsafe, so the surest of the noise is taken for it. No worker runs now:
     # with another threshold nothing has to be checked again.
     run_eval("strict", max(scores.values()))
     strict = Campaign.objects.get(slug="strict")
-    assert [max(pair.score_a, pair.score_b) for pair in strict.filtered_pairs.all()] == [
+    assert [max(pair.score_a, pair.score_b) for pair in strict.withheld.all()] == [
         max(scores.values())
     ]
     assert strict.comparisons.count() == 6

@@ -4,11 +4,11 @@ import pytest
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.services import enrol, open_campaign
-from evalplatform.campaigns.models import GoldPair
-from evalplatform.campaigns.rules import Rules, parse_rules
+from evalplatform.campaigns.models import ImageSet
+from evalplatform.campaigns.rules import parse_rules
 from evalplatform.campaigns.services import create_campaign
 from evalplatform.promptsets.models import Prompt, PromptSet
-from evalplatform.quality.services import make_gold_pairs
+from evalplatform.quality.services import make_gold
 from tests import factories
 
 THINGS = (
@@ -18,7 +18,14 @@ THINGS = (
 )  # fmt: skip
 
 
-def make_campaign(things=THINGS, rules=None, k=2, kinds=("visual_appeal", "text_faithfulness")):
+ARMS = ("tuned", "plain", "other", "another", "last")
+
+
+def make_campaign(
+    things=THINGS, rules=None, k=2, arms=2, form="pair", *,
+    criteria=("visual_appeal", "text_faithfulness"), **options,
+):  # fmt: skip
+    """Return a draft with all samples; `criteria`: slugs, asked in `form`, or plans."""
     prompt_set = PromptSet.objects.create(
         name="things", version=1, sha256=factories.digest("things"), source="things.tsv"
     )
@@ -28,13 +35,16 @@ def make_campaign(things=THINGS, rules=None, k=2, kinds=("visual_appeal", "text_
     )
     campaign, _ = create_campaign(
         slug="tuned-vs-plain",
-        checkpoint_a=factories.make_checkpoint("tuned", "quality_tuned"),
-        checkpoint_b=factories.make_checkpoint("plain"),
+        arms=[factories.make_checkpoint(name) for name in ARMS[:arms]],
         prompt_sets=[prompt_set],
-        criteria=[factories.CriterionPlan(kind, k) for kind in kinds],
-        rules=parse_rules(rules) if rules else Rules(),
+        criteria=[
+            factories.plan_criterion(each, k, form) if isinstance(each, str) else each
+            for each in criteria
+        ],
+        rules=parse_rules({"annotation": {"start": "first"}} | (rules or {})),
         settings=factories.SETTINGS,
         seed=7,
+        **options,
     )
     factories.make_samples(campaign)
     return campaign
@@ -48,11 +58,11 @@ def things(db):
 
 @pytest.fixture
 def checked(db, steady_turns):
-    """Opens a campaign with gold pairs under the quality rules given."""
+    """Opens a campaign with gold under the quality rules given."""
 
     def opened(checks=8, **quality):
         campaign = make_campaign(rules={"quality": quality})
-        make_gold_pairs(campaign=campaign, counts={GoldPair.Purpose.CHECK: checks})
+        make_gold(campaign=campaign, counts={ImageSet.Purpose.CHECK: checks})
         open_campaign(campaign=campaign)
         return campaign
 

@@ -1,4 +1,4 @@
-"""Gold pairs: clearly decided, of the campaign's own making, and indistinguishable by file."""
+"""Gold: clearly decided, of the campaign's own making, and indistinguishable by file."""
 
 import io
 import re
@@ -12,18 +12,18 @@ from PIL import Image
 
 from evalplatform.annotation import examples
 from evalplatform.annotation.services import open_campaign
-from evalplatform.campaigns.models import Campaign, GoldPair
+from evalplatform.campaigns.models import Campaign, ImageSet, Item, ShownImage
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.stored_images import encode_image
 from evalplatform.generation.models import Sample
 from evalplatform.quality.damage import DAMAGES, spoil
-from evalplatform.quality.services import import_gold_pairs, make_gold_pairs
+from evalplatform.quality.services import import_gold, make_gold
 from evalplatform.quality.words import content_words
 from tests import factories
 from tests.quality.conftest import make_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
-EXAMPLE, QUALIFICATION, CHECK = GoldPair.Purpose.values
+_, EXAMPLE, QUALIFICATION, CHECK = ImageSet.Purpose.values
 
 
 def content(name):
@@ -35,25 +35,35 @@ def pixels(name):
     return np.asarray(Image.open(io.BytesIO(content(name))))
 
 
-def gold(campaign, kind):
-    return campaign.gold_pairs.filter(criterion__kind=kind).order_by("pk")
+def gold(campaign, slug):
+    return campaign.image_sets.gold().filter(criterion__slug=slug).order_by("pk")
+
+
+def rows(campaign):
+    """Return all gold as it is stored, its images and items among it."""
+    return [
+        (each, list(ShownImage.objects.filter(image_set=each["id"]).values()),
+         list(Item.objects.filter(image_set=each["id"]).values()))
+        for each in campaign.image_sets.gold().order_by("pk").values()
+    ]  # fmt: skip
 
 
 def test_counts_are_per_criterion_and_purpose(things):
-    made = make_gold_pairs(campaign=things, counts={EXAMPLE: 1, QUALIFICATION: 2, CHECK: 3})
+    made = make_gold(campaign=things, counts={EXAMPLE: 1, QUALIFICATION: 2, CHECK: 3})
     assert made == 12
-    counted = Counter(things.gold_pairs.values_list("criterion__kind", "purpose"))
+    counted = Counter(things.image_sets.gold().values_list("criterion__slug", "purpose"))
     for kind in ("visual_appeal", "text_faithfulness"):
         assert [counted[kind, purpose] for purpose in (EXAMPLE, QUALIFICATION, CHECK)] == [1, 2, 3]
 
 
 def test_same_counts_again_change_nothing_and_larger_ones_add(things):
-    make_gold_pairs(campaign=things, counts={CHECK: 3})
-    before = list(things.gold_pairs.values())
-    assert make_gold_pairs(campaign=things, counts={CHECK: 3}) == 0
-    assert list(things.gold_pairs.values()) == before
-    assert make_gold_pairs(campaign=things, counts={EXAMPLE: 1, CHECK: 5}) == 6
-    assert [row for row in things.gold_pairs.values() if row in before] == before
+    make_gold(campaign=things, counts={CHECK: 3})
+    before = rows(things)
+    assert len(before) == 6
+    assert make_gold(campaign=things, counts={CHECK: 3}) == 0
+    assert rows(things) == before
+    assert make_gold(campaign=things, counts={EXAMPLE: 1, CHECK: 5}) == 6
+    assert [row for row in rows(things) if row in before] == before
 
 
 def test_interrupted_making_goes_on_where_it_stopped(things):
@@ -61,24 +71,28 @@ def test_interrupted_making_goes_on_where_it_stopped(things):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make_gold_pairs(campaign=things, counts={CHECK: 4}, on_made=interrupt)
-    assert things.gold_pairs.count() == 1
-    assert make_gold_pairs(campaign=things, counts={CHECK: 4}) == 7
+        make_gold(campaign=things, counts={CHECK: 4}, on_made=interrupt)
+    assert things.image_sets.gold().count() == 1
+    assert make_gold(campaign=things, counts={CHECK: 4}) == 7
     numbers = gold(things, "visual_appeal").values_list("origin__number", flat=True)
     assert sorted(numbers) == [0, 1, 2, 3]
 
 
 def test_same_campaign_makes_the_same_gold(things):
-    make_gold_pairs(campaign=things, counts={CHECK: 4})
-    first = [(pair.origin, pixels(pair.worse_image).tobytes()) for pair in things.gold_pairs.all()]
-    things.gold_pairs.all().delete()
-    make_gold_pairs(campaign=Campaign.objects.get(pk=things.pk), counts={CHECK: 4})
-    again = [(pair.origin, pixels(pair.worse_image).tobytes()) for pair in things.gold_pairs.all()]
+    make_gold(campaign=things, counts={CHECK: 4})
+    first = [(each.origin, drawn(each)) for each in things.image_sets.gold()]
+    things.image_sets.gold().delete()
+    make_gold(campaign=Campaign.objects.get(pk=things.pk), counts={CHECK: 4})
+    again = [(each.origin, drawn(each)) for each in things.image_sets.gold()]
     assert again == first
 
 
-def test_no_pair_comes_twice(things):
-    make_gold_pairs(campaign=things, counts={EXAMPLE: 8, CHECK: 24})
+def drawn(each):
+    return [pixels(name).tobytes() for name in each.files]
+
+
+def test_no_gold_comes_twice(things):
+    make_gold(campaign=things, counts={EXAMPLE: 8, CHECK: 24})
     for kind in ("visual_appeal", "text_faithfulness"):
         origins = [
             tuple(sorted((key, str(value)) for key, value in origin.items() if key != "number"))
@@ -88,28 +102,32 @@ def test_no_pair_comes_twice(things):
 
 
 def test_damaged_copy_is_made_of_the_sample_it_stands_against(things):
-    make_gold_pairs(campaign=things, counts={CHECK: 6})
+    make_gold(campaign=things, counts={CHECK: 6})
     hashes = dict(Sample.objects.values_list("image_sha256", "image"))
     for pair in gold(things, "visual_appeal"):
-        better, worse = pixels(pair.better_image), pixels(pair.worse_image)
+        better, worse = map(pixels, pair.files)
+        assert pair.expected == [1, 0]
         assert (better == pixels(hashes[pair.origin["sample_sha256"]])).all()
         assert np.abs(better.astype(int) - worse.astype(int)).mean() > 0.08 * 255
-    kinds = set(gold(things, "visual_appeal").values_list("origin__damage", flat=True))
+    kinds = {each.origin["damages"][0] for each in gold(things, "visual_appeal")}
     assert kinds == {damage.name for damage in DAMAGES}
 
 
 def test_wrong_sample_is_of_a_prompt_without_a_common_word_and_of_the_same_checkpoint(things):
-    make_gold_pairs(campaign=things, counts={CHECK: 8})
+    make_gold(campaign=things, counts={CHECK: 8})
     by_hash = {row.image_sha256: row for row in Sample.objects.select_related("prompt")}
     for pair in gold(things, "text_faithfulness"):
         right = by_hash[pair.origin["sample_sha256"]]
-        wrong = by_hash[pair.origin["other_sample_sha256"]]
+        (other,) = pair.origin["others"]
+        wrong = by_hash[other["sample_sha256"]]
+        assert wrong.prompt.text == other["prompt"]
+        assert pair.expected == [1, 0]
         assert right.prompt.text == pair.prompt_text
         assert right.checkpoint_id == wrong.checkpoint_id
         assert not content_words(right.prompt.text) & content_words(wrong.prompt.text)
         assert right.prompt.category != wrong.prompt.category
-        assert (pixels(pair.better_image) == pixels(right.image)).all()
-        assert (pixels(pair.worse_image) == pixels(wrong.image)).all()
+        for name, sample in zip(pair.files, (right, wrong), strict=True):
+            assert (pixels(name) == pixels(sample.image)).all()
 
 
 @pytest.mark.parametrize("size", [64, 256])
@@ -127,18 +145,16 @@ def test_damage_makes_no_file_much_longer_than_its_sample(size):
 
 
 @pytest.mark.parametrize("kind", ["visual_appeal", "text_faithfulness"])
-def test_checkpoints_take_turns(things, kind):
-    make_gold_pairs(campaign=things, counts={CHECK: 8})
-    sides = list(gold(things, kind).values_list("origin__checkpoint", flat=True))
-    assert sides in (["a", "b"] * 4, ["b", "a"] * 4)
+def test_arms_take_turns(things, kind):
+    make_gold(campaign=things, counts={CHECK: 8})
+    arms = list(gold(things, kind).values_list("origin__arm", flat=True))
+    assert arms in ([0, 1] * 4, [1, 0] * 4)
 
 
 def test_gold_images_are_bare_files_of_the_samples_size_with_random_names(things):
-    make_gold_pairs(campaign=things, counts={EXAMPLE: 1, CHECK: 3})
-    names = [
-        name for pair in things.gold_pairs.all() for name in (pair.better_image, pair.worse_image)
-    ]
-    assert len(set(names)) == len(names)
+    make_gold(campaign=things, counts={EXAMPLE: 1, CHECK: 3})
+    names = [name for each in things.image_sets.gold() for name in each.files]
+    assert len(set(names)) == len(names) == 2 * 2 * 4
     for name in names:
         assert name.startswith("gold/")
         assert len(name) == len("gold/.png") + 32
@@ -154,8 +170,8 @@ def test_gold_of_unequal_checkpoints_is_shown_at_the_smaller_size(db, monkeypatc
         factories, "make_image", lambda seed: draw(seed, 24 if next(sizes) < 8 else 16)
     )
     campaign = make_campaign()
-    make_gold_pairs(campaign=campaign, counts={CHECK: 4})
-    sizes = {pixels(pair.better_image).shape for pair in campaign.gold_pairs.all()}
+    make_gold(campaign=campaign, counts={CHECK: 4})
+    sizes = {pixels(name).shape for each in campaign.image_sets.gold() for name in each.files}
     assert sizes == {(16, 16, 3)}
 
 
@@ -166,42 +182,42 @@ def draw(seed, size):
 
 
 def test_open_campaign_is_refused(things):
-    make_gold_pairs(campaign=things, counts={CHECK: 1})
+    make_gold(campaign=things, counts={CHECK: 1})
     open_campaign(campaign=things)
     for count in (1, 2):  # even where nothing is left to make
         with pytest.raises(BadInputError, match="frozen with its protocol"):
-            make_gold_pairs(campaign=things, counts={CHECK: count})
+            make_gold(campaign=things, counts={CHECK: count})
 
 
 def test_campaign_that_opened_meanwhile_is_refused(things):
     stale = Campaign.objects.get(pk=things.pk)
     open_campaign(campaign=things)
     with pytest.raises(BadInputError, match="frozen with its protocol"):
-        make_gold_pairs(campaign=stale, counts={CHECK: 1})
-    assert things.gold_pairs.count() == 0
+        make_gold(campaign=stale, counts={CHECK: 1})
+    assert things.image_sets.gold().count() == 0
 
 
 def test_missing_samples_are_refused(things):
     Sample.objects.filter(pk=Sample.objects.first().pk).delete()
-    with pytest.raises(BadInputError, match="1 prompts still lack a sample"):
-        make_gold_pairs(campaign=things, counts={CHECK: 1})
+    with pytest.raises(BadInputError, match="1 of its images are not made yet"):
+        make_gold(campaign=things, counts={CHECK: 1})
 
 
-def test_more_pairs_than_the_prompts_give_are_refused(things):
-    with pytest.raises(BadInputError, match="no more gold pairs for visual_appeal"):
-        make_gold_pairs(campaign=things, counts={CHECK: 6 * 8 + 1})
+def test_more_gold_than_the_prompts_give_are_refused(things):
+    with pytest.raises(BadInputError, match="no more gold for visual_appeal"):
+        make_gold(campaign=things, counts={CHECK: 6 * 8 + 1})
 
 
 def test_prompts_with_a_word_in_common_give_no_wrong_sample(db):
     campaign = make_campaign(things=[("a red cat", ""), ("two cats", ""), ("a cat", "")])
-    with pytest.raises(BadInputError, match="no more gold pairs for text_faithfulness"):
-        make_gold_pairs(campaign=campaign, counts={CHECK: 1})
+    with pytest.raises(BadInputError, match="no more gold for text_faithfulness"):
+        make_gold(campaign=campaign, counts={CHECK: 1})
 
 
-def test_gold_pairs_are_part_of_the_protocol(things):
-    make_gold_pairs(campaign=things, counts={CHECK: 1})
+def test_gold_is_part_of_the_protocol(things):
+    make_gold(campaign=things, counts={CHECK: 1})
     open_campaign(campaign=things)
-    assert {each["origin"]["kind"] for each in things.protocol["gold_pairs"]} == {
+    assert {each["origin"]["kind"] for each in things.protocol["gold"]} == {
         "damaged_copy",
         "other_prompt",
     }
@@ -254,46 +270,48 @@ def folder(tmp_path):
 
 
 def test_pairs_of_a_file_are_stored_at_the_samples_size_without_metadata(things, folder):
-    assert import_gold_pairs(campaign=things, path=folder(GOOD)) == 1
-    pair = things.gold_pairs.get()
+    assert import_gold(campaign=things, path=folder(GOOD)) == 1
+    pair = things.image_sets.gold().get()
     assert (pair.purpose, pair.prompt_text) == ("example", "a red kite")
     assert pair.why == "The other image shows a dog."
-    for name in (pair.better_image, pair.worse_image):
+    assert pair.expected == [1, 0]
+    for name in pair.files:
         assert b"secret" not in content(name)
         with Image.open(io.BytesIO(content(name))) as image:
             assert (image.format, image.mode, image.size) == ("PNG", "RGB", (16, 16))
             assert not image.info
-    assert tuple(pixels(pair.worse_image)[0, 8]) == (128, 128, 128)  # 2:1 on neutral grey
+    assert tuple(pixels(pair.files[1])[0, 8]) == (128, 128, 128)  # 2:1 on neutral grey
 
 
 def test_transparent_image_is_shown_on_neutral_grey(things, folder):
     line = "visual_appeal\tcheck\t\tkite.png\tclear.png\t"
-    import_gold_pairs(campaign=things, path=folder(line))
-    assert (pixels(things.gold_pairs.get().worse_image) == 128).all()
+    import_gold(campaign=things, path=folder(line))
+    assert (pixels(things.image_sets.gold().get().files[1]) == 128).all()
 
 
 def test_same_file_again_changes_nothing_and_a_longer_one_adds(things, folder):
-    import_gold_pairs(campaign=things, path=folder(GOOD))
-    before = list(things.gold_pairs.values())
-    assert import_gold_pairs(campaign=things, path=folder(GOOD)) == 0
-    assert list(things.gold_pairs.values()) == before
+    import_gold(campaign=things, path=folder(GOOD))
+    before = rows(things)
+    assert len(before) == 1
+    assert import_gold(campaign=things, path=folder(GOOD)) == 0
+    assert rows(things) == before
     more = folder(GOOD, GOOD.replace("a red kite", "a kite"))
-    assert import_gold_pairs(campaign=things, path=more) == 1
+    assert import_gold(campaign=things, path=more) == 1
 
 
 def test_pairs_of_a_file_are_counted_when_automatic_ones_are_made(things, folder):
-    import_gold_pairs(campaign=things, path=folder(GOOD))
-    assert make_gold_pairs(campaign=things, counts={EXAMPLE: 2}) == 3
+    import_gold(campaign=things, path=folder(GOOD))
+    assert make_gold(campaign=things, counts={EXAMPLE: 2}) == 3
     assert gold(things, "text_faithfulness").count() == 2
 
 
 def test_pair_serves_one_purpose(things, folder):
     as_check = GOOD.replace("\texample\t", "\tcheck\t")
     with pytest.raises(BadInputError, match="line 3 repeats the pair of line 2"):
-        import_gold_pairs(campaign=things, path=folder(GOOD, as_check))
-    import_gold_pairs(campaign=things, path=folder(GOOD))
+        import_gold(campaign=things, path=folder(GOOD, as_check))
+    import_gold(campaign=things, path=folder(GOOD))
     with pytest.raises(BadInputError, match="line 2, column purpose: this pair is there for exam"):
-        import_gold_pairs(campaign=things, path=folder(as_check))
+        import_gold(campaign=things, path=folder(as_check))
 
 
 @pytest.mark.parametrize(
@@ -310,7 +328,7 @@ def test_pair_serves_one_purpose(things, folder):
         (GOOD.replace("The other image shows a dog.", ""), r"line 2, column why: is empty"),
         (GOOD + "\tmore", r"line 2 has 7 fields, the header has 6"),
         (GOOD + "\n" + GOOD, r"line 3 repeats the pair of line 2"),
-        ("", r"holds no gold pair"),
+        ("", r"holds no gold; put a pair"),
     ],
 )
 def test_bad_line_is_refused_by_line_and_column_and_nothing_is_stored(
@@ -318,21 +336,21 @@ def test_bad_line_is_refused_by_line_and_column_and_nothing_is_stored(
 ):
     good = GOOD.replace("\texample\t", "\tqualification\t")
     with pytest.raises(BadInputError, match=message):
-        import_gold_pairs(campaign=things, path=folder(line, "" if not line else good))
-    assert things.gold_pairs.count() == 0
+        import_gold(campaign=things, path=folder(line, "" if not line else good))
+    assert things.image_sets.gold().count() == 0
 
 
 def test_wrong_columns_are_refused(things, folder):
     with pytest.raises(BadInputError, match=r"line 1: the columns are criterion, better; accepted"):
-        import_gold_pairs(campaign=things, path=folder(GOOD, header="criterion\tbetter"))
+        import_gold(campaign=things, path=folder(GOOD, header="criterion\tbetter"))
 
 
 def test_file_that_is_not_text_is_refused(things, tmp_path):
     (tmp_path / "gold.tsv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInputError, match="not UTF-8"):
-        import_gold_pairs(campaign=things, path=tmp_path / "gold.tsv")
+        import_gold(campaign=things, path=tmp_path / "gold.tsv")
     with pytest.raises(BadInputError, match="cannot be read"):
-        import_gold_pairs(campaign=things, path=tmp_path / "none.tsv")
+        import_gold(campaign=things, path=tmp_path / "none.tsv")
 
 
 # ---- the command --------------------------------------------------------------------------------
@@ -341,17 +359,17 @@ def test_file_that_is_not_text_is_refused(things, tmp_path):
 def test_command_makes_the_usual_counts(things, capsys):
     call_command("make_gold", things.slug)
     out = capsys.readouterr().out
-    assert "54 gold pairs made" in out
+    assert "54 gold sets made" in out
     assert "text_faithfulness: 20 × check" in out
-    assert things.gold_pairs.filter(purpose=EXAMPLE).count() == 4
+    assert things.image_sets.gold().filter(purpose=EXAMPLE).count() == 4
 
 
 def test_command_with_a_file_makes_no_automatic_pairs_unless_asked(things, folder, capsys):
     path = str(folder(GOOD))
     call_command("make_gold", things.slug, "--from", path)
-    assert things.gold_pairs.count() == 1
+    assert things.image_sets.gold().count() == 1
     call_command("make_gold", things.slug, "--from", path, "--checks", "2")
-    assert things.gold_pairs.count() == 5
+    assert things.image_sets.gold().count() == 5
 
 
 def test_sheet_shows_every_pair_and_fetches_nothing(things, tmp_path):
@@ -366,17 +384,19 @@ def test_sheet_shows_every_pair_and_fetches_nothing(things, tmp_path):
 
 
 def test_cleared_gold_leaves_no_file_and_can_be_made_again(things, capsys):
-    make_gold_pairs(campaign=things, counts={CHECK: 2})
-    names = list(things.gold_pairs.values_list("better_image", "worse_image"))
+    make_gold(campaign=things, counts={CHECK: 2})
+    names = [name for each in things.image_sets.gold() for name in each.files]
+    assert len(names) == 8
     call_command("make_gold", things.slug, "--clear")
-    assert "4 gold pairs removed" in capsys.readouterr().out
-    assert things.gold_pairs.count() == 0
-    assert not any(default_storage.exists(name) for pair in names for name in pair)
-    assert make_gold_pairs(campaign=things, counts={CHECK: 2}) == 4
+    assert "4 gold sets removed" in capsys.readouterr().out
+    assert things.image_sets.gold().count() == 0
+    assert not any(default_storage.exists(name) for name in names)
+    assert not Item.objects.exists()
+    assert make_gold(campaign=things, counts={CHECK: 2}) == 4
     open_campaign(campaign=things)
     with pytest.raises(CommandError, match="frozen with its protocol"):
         call_command("make_gold", things.slug, "--clear")
-    assert things.gold_pairs.count() == 4
+    assert things.image_sets.gold().count() == 4
 
 
 @pytest.mark.parametrize("count", ["-1", "10001"])
@@ -389,20 +409,21 @@ def test_command_refuses_counts_out_of_range(things, count):
 # ---- what annotators are shown of it ------------------------------------------------------------
 
 
-def test_examples_say_which_side_is_better_and_why(things, client):
-    make_gold_pairs(campaign=things, counts={EXAMPLE: 2, CHECK: 1})
+def test_examples_say_which_image_is_better_and_why(things, client):
+    make_gold(campaign=things, counts={EXAMPLE: 2, CHECK: 1})
     open_campaign(campaign=things)
     shown = examples.examples_for(things)
     assert [each["criterion_label"] for each in shown] == [
         "Visual appeal", "Visual appeal", "Text faithfulness", "Text faithfulness"
     ]  # fmt: skip
     assert [each["prompt"] is None for each in shown] == [True, True, False, False]
-    pairs = things.gold_pairs.filter(purpose=EXAMPLE).order_by("criterion__position", "position")
+    pairs = (
+        things.image_sets.gold().filter(purpose=EXAMPLE).order_by("criterion__position", "position")
+    )
     for each, pair in zip(shown, pairs, strict=True):
         assert each["why"].startswith("The other image")
-        other = "right" if each["better"] == "left" else "left"
-        assert sent(client, each[each["better"]]) == content(pair.better_image)
-        assert sent(client, each[other]) == content(pair.worse_image)
+        told = {image["is_best"]: sent(client, image["url"]) for image in each["images"]}
+        assert told == {True: content(pair.files[0]), False: content(pair.files[1])}
 
 
 def sent(client, address):
@@ -410,8 +431,9 @@ def sent(client, address):
 
 
 def test_images_of_unseen_gold_are_no_examples(things):
-    make_gold_pairs(campaign=things, counts={EXAMPLE: 1, QUALIFICATION: 1, CHECK: 1})
-    for pair in things.gold_pairs.exclude(purpose=EXAMPLE):
-        assert examples.example_image(pair.public_id, "left") is None
-    example = things.gold_pairs.filter(purpose=EXAMPLE).first()
-    assert examples.example_image(example.public_id, "middle") is None
+    make_gold(campaign=things, counts={EXAMPLE: 1, QUALIFICATION: 1, CHECK: 1})
+    for pair in things.image_sets.gold().exclude(purpose=EXAMPLE):
+        assert examples.example_image(pair.public_id, 0) is None
+    example = things.image_sets.gold().filter(purpose=EXAMPLE).first()
+    assert {examples.example_image(example.public_id, at) for at in (0, 1)} == set(example.files)
+    assert examples.example_image(example.public_id, 2) is None

@@ -20,12 +20,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def honest(assignment):
-    """Prefer A, which on a gold pair is the better image."""
-    return "left" if assignment.a_on_left else "right"
+    """Prefer the image of place 0, which of gold is the better one."""
+    return factories.pick(assignment, 0)
 
 
 def careless(assignment):
-    return "right" if assignment.a_on_left else "left"
+    return factories.pick(assignment, 1)
 
 
 def work(enrolment, choose, most=1000, **fields):
@@ -39,11 +39,11 @@ def work(enrolment, choose, most=1000, **fields):
 
 
 def counting(campaign):
-    """Return how many votes count on each comparison."""
+    """Return how many votes count on each item."""
     votes = Vote.objects.filter(
         assignment__campaign=campaign, assignment__purpose="main", retracted_at=None, exclusion=None
     )
-    return Counter(votes.values_list("assignment__comparison", flat=True))
+    return Counter(votes.values_list("assignment__item", flat=True))
 
 
 @pytest.fixture
@@ -54,11 +54,11 @@ def gold_rule(checked):
 def test_who_fails_gold_is_excluded_in_the_middle_of_their_work(gold_rule, enrolled):
     (carl,) = enrolled(gold_rule, "carl")
     done = work(carl, careless)
-    assert done < 16  # of 16 comparisons and their checks
+    assert done < 16  # of 16 items and their checks
     assert carl.status == Enrolment.Status.DISQUALIFIED
     exclusion = Exclusion.objects.get()
     assert exclusion.rule == "gold"
-    assert exclusion.detail == "0 of 2 (0.0 %) gold pairs right, at least 70 % needed"
+    assert exclusion.detail == "0 of 2 (0.0 %) gold sets right, at least 70 % needed"
     assert factories.lease(carl) is None
 
 
@@ -69,11 +69,11 @@ def test_who_is_honest_is_not_excluded(gold_rule, enrolled):
     assert Vote.objects.filter(assignment__purpose="gold").count() > 2
 
 
-def test_excluded_votes_stay_and_others_bring_every_comparison_to_k_again(gold_rule, enrolled):
+def test_excluded_votes_stay_and_others_bring_every_item_to_k_again(gold_rule, enrolled):
     carl, ana, ben = enrolled(gold_rule, "carl", "ana", "ben")
     work(carl, careless)
     stored = Vote.objects.filter(annotator__pseudonym="carl")
-    kept = list(stored.values_list("pk", "outcome", "exclusion"))
+    kept = list(stored.values_list("pk", "grades", "exclusion"))
     assert kept
     assert all(exclusion for _, _, exclusion in kept)
     assert counting(gold_rule) == {}
@@ -82,7 +82,7 @@ def test_excluded_votes_stay_and_others_bring_every_comparison_to_k_again(gold_r
         work(each, honest)
     assert set(counting(gold_rule).values()) == {2}
     assert len(counting(gold_rule)) == 16
-    assert list(stored.values_list("pk", "outcome", "exclusion")) == kept
+    assert list(stored.values_list("pk", "grades", "exclusion")) == kept
 
 
 def test_reinstated_votes_count_again_where_nobody_else_has_judged_since(gold_rule, enrolled):

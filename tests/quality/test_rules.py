@@ -65,8 +65,8 @@ def test_verdict_says_the_figures_in_words():
         gold=Share(3, 8), too_fast=Share(20, 40), left=Share(1, 40), repeats=Share(1, 6)
     )
     assert [each.detail for each in verdict_on(given, rules)] == [
-        "3 of 8 (37.5 %) gold pairs right, at least 70 % needed",
-        "1 of 6 (16.7 %) repeated pairs answered as before, at least 50 % needed",
+        "3 of 8 (37.5 %) gold sets right, at least 70 % needed",
+        "1 of 6 (16.7 %) repeats answered as before, at least 50 % needed",
         "20 of 40 (50.0 %) timed answers faster than 350 ms, at most 12.5 % allowed",
         "39 of 40 (97.5 %) decided answers on the right, at most 90 % allowed",
     ]

@@ -19,10 +19,8 @@ from statistics import median
 from typing import Any
 
 VAR = Path("var/bench-votes-read")
-K = 5
 READERS = ("columns", "values_list")
 TIMES = 3
-SEED_PROMPTS = 1000
 
 
 def main() -> None:
@@ -36,94 +34,15 @@ def main() -> None:
         print(json.dumps(_read(options.reader)))
         return
     from tests.annotation.bench import database
+    from tests.reports import bench_campaign
 
     with database.server(VAR.resolve() / "postgres") as server, server.database("votes") as name:
         os.environ["DATABASE_URL"] = server.url(name)
         start = time.perf_counter()
-        _fill(options.votes)
+        bench_campaign.fill(options.votes)
         print(f"made in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
         found = {reader: _measure(reader) for reader in READERS}
     _publish(options.votes, found)
-
-
-def _fill(votes: int) -> None:
-    """Make a campaign with this many votes: a small one opened as usual, then copied in SQL.
-
-    No trigger and no constraint is off, so the database has checked every row.
-    """
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connection
-
-    from evalplatform.accounts.models import Annotator
-    from evalplatform.annotation.services import open_campaign
-    from tests import factories
-
-    call_command("migrate", verbosity=0)
-    print(f"making {votes:,} votes", file=sys.stderr, flush=True)
-    seed = min(votes // K, SEED_PROMPTS)
-    draft = factories.make_bulk_draft(prompts=seed, criteria=["visual_appeal"], k=K)
-    open_campaign(campaign=draft)
-    people = Annotator.objects.bulk_create(Annotator() for _ in range(500))
-    first = min(each.pk for each in people)
-    with connection.cursor() as cursor:
-        _copy_campaign(cursor, votes // K // seed - 1)
-        cursor.execute(
-            """
-            INSERT INTO annotation_vote (assignment_id, annotator_id, choice, outcome, a_on_left,
-                response_time_ms, idempotency_key, is_simulated, voted_at)
-            SELECT id, %s + (comparison_id * 7 + slot * 13) %% 500,
-                CASE pick WHEN 0 THEN 'left' WHEN 1 THEN 'right' ELSE 'tie' END,
-                CASE WHEN pick = 2 THEN 'TIE' WHEN (pick = 0) = a_on_left THEN 'A' ELSE 'B' END,
-                a_on_left, 1000 + id %% 900, gen_random_uuid(), true, now()
-            FROM (SELECT *, floor(random() * 3)::int AS pick FROM annotation_assignment) AS slots
-            """,
-            [first],
-        )
-        cursor.execute("ANALYZE")
-    connection.close()
-
-
-def _copy_campaign(cursor: Any, copies: int) -> None:
-    """Repeat every prompt with its samples, comparison and slots: ids move on by whole tables."""
-    from evalplatform.annotation.models import Assignment
-    from evalplatform.campaigns.models import Comparison
-    from evalplatform.generation.models import Sample
-    from evalplatform.promptsets.models import Prompt
-
-    step: dict[Any, int] = {}
-    for model, moved, others in (
-        (Prompt, {"position": Prompt}, {"text": "text || ' ' || copy"}),
-        (Sample, {"prompt_id": Prompt}, {}),
-        (
-            Comparison,
-            {
-                "prompt_id": Prompt,
-                "sample_a_id": Sample,
-                "sample_b_id": Sample,
-                "position": Comparison,
-            },
-            {},
-        ),
-        (
-            Assignment,
-            {"comparison_id": Comparison, "serve_order": Comparison},
-            {"public_id": "gen_random_uuid()"},
-        ),
-    ):
-        table = model._meta.db_table
-        cursor.execute(f"SELECT max(id) - min(id) + 1 FROM {table}")
-        (step[model],) = cursor.fetchone()
-        value = {field.column: field.column for field in model._meta.concrete_fields} | others
-        value |= {name: f"{name} + copy * {step[by]}" for name, by in moved.items()}
-        value["id"] = f"id + copy * {step[model]}"
-        cursor.execute(
-            f"INSERT INTO {table} ({', '.join(value)}) SELECT {', '.join(value.values())} "
-            f"FROM {table}, generate_series(1, %s) AS copy ORDER BY copy, id",
-            [copies],
-        )
 
 
 def _measure(reader: str) -> dict[str, float]:
@@ -169,13 +88,11 @@ def _highest_memory(*, reset: bool = False) -> float:
 
 
 def _columns(campaign: Any) -> list[Any]:
-    from evalplatform.reports.vote_columns import vote_columns
+    from evalplatform.annotation.answer_columns import vote_columns
 
     table = vote_columns(campaign)
-    first = [table.vote, table.outcome]
-    return first + [
-        column for name, column in vars(table).items() if name not in ("vote", "outcome")
-    ]
+    first = [table.vote, table.said]
+    return first + [column for name, column in vars(table).items() if name not in ("vote", "said")]
 
 
 def _values_list(campaign: Any) -> list[Any]:
@@ -183,7 +100,7 @@ def _values_list(campaign: Any) -> list[Any]:
 
     from evalplatform.annotation.models import Vote
 
-    comparison = "assignment__comparison"
+    item = "assignment__item"
     rows = list(
         Vote.objects.filter(
             assignment__campaign=campaign,
@@ -192,15 +109,16 @@ def _values_list(campaign: Any) -> list[Any]:
         )
         .order_by("pk")
         .values_list(
-            "pk", "outcome", f"{comparison}_id", f"{comparison}__criterion_id",
-            f"{comparison}__prompt_id", "annotator_id", "exclusion_id", "choice",
+            "pk", "grades", f"{item}_id", f"{item}__criterion_id", f"{item}__image_set_id",
+            f"{item}__image_set__prompt_id", "annotator_id", "exclusion_id", "answer",
             "response_time_ms", "is_simulated",
         )
     )  # fmt: skip
-    codes = {"A": 0, "TIE": 1, "B": 2, "left": 0, "right": 1, "tie": 2, None: 0}
-    return [
-        np.array([codes.get(each, each) for each in column]) for column in zip(*rows, strict=True)
-    ]
+    codes = {"left": 0, "right": 1, "tie": 2, None: 0}
+    grades, *columns = zip(*((row[1], row[0], *row[2:]) for row in rows), strict=True)
+    said = np.array([1 - one + other for one, other in grades])
+    made = [np.array([codes.get(each, each) for each in column]) for column in columns]
+    return [made[0], said, *made[1:]]
 
 
 def _publish(votes: int, found: dict[str, dict[str, float]]) -> None:

@@ -28,7 +28,7 @@ def preferring(side):
         if draw < 0.1:
             return "tie"
         is_a = (draw < 0.85) == (side == "A")
-        return "left" if is_a == slot.a_on_left else "right"
+        return factories.pick(slot, 0 if is_a else 1)
 
     return choose
 
@@ -98,7 +98,7 @@ def test_unfinished_voting_claims_only_what_holds_at_every_look():
 )
 def test_early_look_speaks_of_others_only_where_enough_people_judged(people, leader, begins):
     campaign = judged(
-        lambda slot: "left" if slot.a_on_left else "right", prompts=40, k=1, people=people, votes=36
+        lambda slot: factories.pick(slot, 0), prompts=40, k=1, people=people, votes=36
     )
     (answer,) = answers(campaign_results(campaign))
     assert answer.leader == leader

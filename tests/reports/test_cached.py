@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.annotation import answer_columns
 from evalplatform.annotation.models import Assignment, Exclusion, Vote
 from evalplatform.annotation.services import (
     enrol,
@@ -27,12 +28,12 @@ from evalplatform.annotation.services import (
     skip_assignment,
     undo_vote,
 )
-from evalplatform.campaigns.models import Campaign, GoldPair
+from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation.models import Sample
 from evalplatform.promptsets.models import Prompt
-from evalplatform.reports import cached, fingerprint, vote_columns
+from evalplatform.reports import cached, fingerprint
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import campaign_results
@@ -78,8 +79,8 @@ def computed(monkeypatch):
 def answer_gold(campaign, enrolment):
     now = timezone.now()
     check = Assignment.objects.create(
-        campaign=campaign, gold=GoldPair.objects.get(), purpose="gold", serve_order=0,
-        annotator=enrolment.annotator, a_on_left=True,
+        campaign=campaign, item=campaign.items.get(position=None), purpose="gold", serve_order=0,
+        annotator=enrolment.annotator, order=[0, 1],
         leased_at=now, lease_expires_at=now + timedelta(minutes=5),
     )  # fmt: skip
     factories.vote(enrolment, check)
@@ -118,7 +119,7 @@ def test_page_follows_every_event_that_changes_a_number(voting, computed):
             rules=campaign.checked_rules.as_dict() | {"quality": {"min_response_ms": 5000}}
         ),
         "a checkpoint's name": lambda: Checkpoint.objects.filter(
-            pk=campaign.checkpoint_a_id
+            pk=campaign.contenders[0].checkpoint_id
         ).update(name="renamed"),
         "a prompt's category": lambda: Prompt.objects.filter(position=0).update(category="Birds"),
         "the end": lambda: close_campaign(campaign=campaign),
@@ -177,8 +178,8 @@ def store(slot, annotator):
         annotator=annotator, leased_at=now, lease_expires_at=now + timedelta(1), completed_at=now
     )
     Vote.objects.create(
-        assignment=slot, annotator=annotator, choice="tie", outcome="TIE", voted_at=now,
-        a_on_left=slot.a_on_left, idempotency_key=uuid.uuid4(), is_simulated=False,
+        assignment=slot, annotator=annotator, form="pair", answer="tie", grades=[0, 0],
+        voted_at=now, order=slot.order, idempotency_key=uuid.uuid4(), is_simulated=False,
     )  # fmt: skip
 
 
@@ -246,7 +247,7 @@ def test_anything_that_is_known_of_a_shown_image_counts(campaign, change):
 
 
 def test_draft_is_computed_each_time(draft, computed):
-    """Its samples still come, and nothing of them is in a comparison that could be hashed."""
+    """Its samples still come, and nothing of them is in a set that could be hashed."""
     results_of(draft)
     results_of(draft)
     assert len(computed) == 2
@@ -259,9 +260,9 @@ def test_every_table_that_results_read_is_in_the_fingerprint(filtered, monkeypat
     exclude(enrolment=filtered.enrolments.first(), rule="gold", detail="none", now=timezone.now())
     assert Exclusion.objects.count() == 1
     read = []
-    copy = vote_columns.read_columns
+    copy = answer_columns.read_columns
     monkeypatch.setattr(
-        vote_columns,
+        answer_columns,
         "read_columns",
         lambda columns, source: read.append(source) or copy(columns, source),
     )

@@ -6,12 +6,13 @@ import pytest
 
 from evalplatform import stats
 from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.answer_columns import vote_columns
 from evalplatform.annotation.services import open_campaign
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import campaign_results
+from evalplatform.reports.stats_votes import pair_votes
 from evalplatform.reports.table import results_table
-from evalplatform.reports.vote_columns import vote_columns
 from evalplatform.stats.pairs.sequential import ASSUMES
 from tests import factories
 
@@ -28,13 +29,13 @@ def halfway(db):
     for index in range(20):
         enrolment = enrolments[index % 4]
         pair = factories.lease(enrolment)
-        factories.vote(enrolment, pair, "left" if pair.a_on_left else "right")
+        factories.vote(enrolment, pair, factories.pick(pair, 0))
     return campaign
 
 
 def test_bounds_are_those_of_the_complete_prompts(halfway):
     look = campaign_results(halfway).early_looks[0].look
-    means = stats.completed_prompt_means(vote_columns(halfway).as_stats(), 1)
+    means = stats.completed_prompt_means(pair_votes(vote_columns(halfway)), 1)
     expected = stats.confidence_sequence(means)
     assert look.sequence.n_prompts == 20
     assert (look.sequence.low, look.sequence.high) == (expected.low, expected.high)
@@ -65,7 +66,7 @@ def test_enough_people_of_one_mind_are_a_claim(db):
     enrolments = [factories.enrol(campaign=campaign, annotator=each) for each in people]
     for index in range(36):
         pair = factories.lease(enrolments[index % 12])
-        factories.vote(enrolments[index % 12], pair, "left" if pair.a_on_left else "right")
+        factories.vote(enrolments[index % 12], pair, factories.pick(pair, 0))
     (shown,) = dashboard_context(campaign_results(campaign))["early_looks"]
     assert shown["says"] == "A preferred"
 

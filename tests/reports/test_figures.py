@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from evalplatform import stats
 from evalplatform.accounts.models import Annotator
+from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.figures import all_figures
@@ -27,8 +28,8 @@ def voted(campaign):
 
 def test_checkpoints_are_named_once_on_the_page_and_never_in_a_figure(voted):
     name = "a-checkpoint-" + 67 * "z"
-    Checkpoint.objects.filter(pk=voted.checkpoint_a_id).update(name=name)
-    voted.refresh_from_db()
+    Checkpoint.objects.filter(pk=voted.contenders[0].checkpoint_id).update(name=name)
+    voted = Campaign.objects.get(pk=voted.pk)
     results = campaign_results(voted)
     assert name not in json.dumps(all_figures(results))
     page = offline_dashboard(results).split("<body>")[1].split('id="figures"')[0]
@@ -46,7 +47,7 @@ def test_axis_says_which_way_a_and_b_lie(voted):
 def test_lone_annotator_gets_shares_and_a_sentence_instead_of_an_empty_axis(campaign, ana):
     factories.judge_everything(campaign, [ana], lambda slot: "left")
     results = campaign_results(campaign)
-    assert set(all_figures(results)) == {"figure-votes"}  # no comparison has its five
+    assert set(all_figures(results)) == {"figure-votes"}  # no item has its five
     page = offline_dashboard(results)
     assert 'id="figure-net"' not in page
     assert "No interval of the net preference" in page

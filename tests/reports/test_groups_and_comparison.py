@@ -10,14 +10,15 @@ from django.urls import reverse
 
 from evalplatform import stats
 from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.answer_columns import vote_columns
 from evalplatform.annotation.services import open_campaign
 from evalplatform.reports.comparison import compare_campaigns
 from evalplatform.reports.csv_files import GROUP_COLUMNS, MEASURES, groups_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import VERDICT_MEASURES, results_json
 from evalplatform.reports.results import campaign_results
+from evalplatform.reports.stats_votes import pair_votes
 from evalplatform.reports.table import WIDTH, results_table
-from evalplatform.reports.vote_columns import vote_columns
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,8 +26,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def prefer_animals(assignment):
     """A wins on animals, mostly; vehicles are drawn."""
-    a_side = "left" if assignment.a_on_left else "right"
-    animals = assignment.comparison.prompt.category == "Animals"
+    a_side = factories.pick(assignment, 0)
+    animals = assignment.item.image_set.prompt.category == "Animals"
     return a_side if animals and assignment.slot > 1 else "tie"
 
 
@@ -144,8 +145,8 @@ def test_difference_of_two_campaigns_accounts_for_what_they_share(voted, second)
     (only,) = comparison.criteria
     assert only.criterion == "visual_appeal"
     one, two = vote_columns(voted), vote_columns(second)
-    appeal = voted.criteria.get(kind="visual_appeal").pk
-    expected = stats.compare_nets(one.where(one.criterion == appeal).as_stats(), two.as_stats())
+    appeal = voted.criteria.get(slug="visual_appeal").pk
+    expected = stats.compare_nets(pair_votes(one.where(one.criterion == appeal)), pair_votes(two))
     assert only.difference == expected
     assert (expected.n_shared_prompts, expected.n_shared_annotators) == (12, 6)
 

@@ -9,9 +9,10 @@ from django.urls import reverse
 
 from evalplatform import stats
 from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.answer_columns import vote_columns
 from evalplatform.reports.planning import pilot_components
+from evalplatform.reports.stats_votes import pair_votes
 from evalplatform.reports.table import WIDTH
-from evalplatform.reports.vote_columns import vote_columns
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +27,7 @@ def pilot(campaign):
 
     def choose(assignment):
         prefers_a = rng.random() < 0.3 + 0.5 * lean[assignment.annotator_id]
-        return "left" if prefers_a == assignment.a_on_left else "right"
+        return factories.pick(assignment, 0 if prefers_a else 1)
 
     factories.judge_everything(campaign, annotators, choose)
     return campaign
@@ -60,8 +61,8 @@ def test_command_says_the_plan_and_its_floor(capsys):
 
 def test_command_estimates_from_the_pilots_votes_of_the_criterion(capsys, pilot):
     table = vote_columns(pilot)
-    criterion = pilot.criteria.get(kind="text_faithfulness")
-    votes = table.where(table.criterion == criterion.pk).as_stats()
+    criterion = pilot.criteria.get(slug="text_faithfulness")
+    votes = pair_votes(table.where(table.criterion == criterion.pk))
     components = pilot_components(pilot, "text_faithfulness")
     assert components == stats.variance_components(votes)
     assert components != pilot_components(pilot, "visual_appeal")

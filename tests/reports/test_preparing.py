@@ -106,7 +106,7 @@ def test_draft_that_asked_for_nothing_says_so(db, monkeypatch, page):
 def test_samples_are_made_and_the_next_step_is_to_open(draft, page):
     text = page(draft).content.decode()
     assert re.search(r'data-state="done">Samples', text)
-    assert re.search(r'aria-current="step">Gold pairs', text)
+    assert re.search(r'aria-current="step">Gold,', text)
 
 
 def test_safety_check_is_a_step_with_its_own_progress(db, red_detector, page):

@@ -34,10 +34,10 @@ def test_preview_stores_nothing_and_enrols_nobody(researcher, campaign):
     welcome = researcher.get(address("preview", campaign)).content.decode()
     assert "Preview" in welcome
     assert "I agree, start" not in welcome
-    url = address("preview_pair", campaign, 0)
+    url = address("preview_set", campaign, 0)
     assert url in welcome
     seen = []
-    for _ in range(campaign.comparison_count):
+    for _ in range(campaign.item_count):
         page = researcher.get(url).content.decode()
         assert "Preview" in page
         seen.append(url)
@@ -45,23 +45,23 @@ def test_preview_stores_nothing_and_enrols_nobody(researcher, campaign):
             reverse("annotation:undo", args=[campaign.invitation])  # hidden: nothing to take back
         }
         (following,) = actions
-        answer = researcher.post(following, {"choice": "left", "assignment": "x"})
+        answer = researcher.post(following, {"answer": "left", "assignment": "x"})
         assert answer["Location"] == following
         url = following
     assert url == seen[0]
-    assert len(set(seen)) == campaign.comparison_count
+    assert len(set(seen)) == campaign.item_count
     assert everything() == before
     assert set(researcher.cookies) - known <= {"csrftoken"}
 
 
 def test_pair_is_shown_as_its_criterion_asks(researcher, campaign):
-    for comparison in campaign.comparisons.select_related("criterion", "prompt"):
-        page = researcher.get(address("preview_pair", campaign, comparison.position))
+    for item in campaign.items.select_related("criterion", "image_set__prompt"):
+        page = researcher.get(address("preview_set", campaign, item.position))
         text = page.content.decode()
-        assert comparison.criterion.question in text
-        assert (comparison.prompt.text in text) == comparison.criterion.shows_prompt
-        for side in ("left", "right"):
-            url = address("preview_image", campaign, comparison.position, side)
+        assert item.criterion.question in text
+        assert (item.image_set.prompt.text in text) == item.criterion.shows_prompt
+        for at in (0, 1):
+            url = address("preview_image", campaign, item.position, at)
             assert f'src="{url}"' in text
     image = researcher.get(url)
     assert b"".join(image.streaming_content).startswith(b"\x89PNG")
@@ -80,21 +80,21 @@ def test_campaigns_page_offers_the_link_to_copy_not_to_follow(researcher, campai
 def test_before_opening_there_is_the_text_and_no_pair(researcher, draft):
     assert address("preview", draft) in researcher.get(address("dashboard", draft)).content.decode()
     page = researcher.get(address("preview", draft)).content.decode()
-    assert "There is no pair to look at before the campaign has opened" in page
-    assert researcher.get(address("preview_pair", draft, 0)).status_code == 404
+    assert "There is nothing to look at before the campaign has opened" in page
+    assert researcher.get(address("preview_set", draft, 0)).status_code == 404
 
 
-@pytest.mark.parametrize(("position", "side"), [(999, "left"), (0, "middle")])
-def test_what_is_not_there_is_not_found(researcher, campaign, position, side):
-    url = address("preview_image", campaign, position, side)
+@pytest.mark.parametrize(("position", "at"), [(999, 0), (0, 2)])
+def test_what_is_not_there_is_not_found(researcher, campaign, position, at):
+    url = address("preview_image", campaign, position, at)
     assert researcher.get(url).status_code == 404
 
 
 def test_preview_is_for_signed_in_people(client, campaign):
     for url in (
         address("preview", campaign),
-        address("preview_pair", campaign, 0),
-        address("preview_image", campaign, 0, "left"),
+        address("preview_set", campaign, 0),
+        address("preview_image", campaign, 0, 0),
     ):
         assert client.get(url).status_code == 302
 

@@ -20,28 +20,29 @@ from evalplatform.annotation.services import (
     skip_assignment,
     undo_vote,
 )
-from evalplatform.campaigns.criteria import CriterionPlan
-from evalplatform.campaigns.models import GoldPair
+from evalplatform.campaigns.criteria import plan_criterion
+from evalplatform.campaigns.models import ImageSet
 from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import quality_summary
-from evalplatform.reports.csv_files import CHECK_COLUMNS, VOTE_COLUMNS, checks_csv, votes_csv
+from evalplatform.reports.csv_files import CHECK_COLUMNS, checks_csv
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.selectors import campaign_summaries
 from evalplatform.reports.table import WIDTH, results_table
+from evalplatform.reports.votes_csv import VOTE_COLUMNS, votes_csv
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def for_a(assignment):
-    return "left" if assignment.a_on_left else "right"
+    return factories.pick(assignment, 0)
 
 
 def for_b(assignment):
-    return "right" if assignment.a_on_left else "left"
+    return factories.pick(assignment, 1)
 
 
 def judge(campaign, pseudonym, choose, simulated=False, **fields):
@@ -89,6 +90,10 @@ def rows_of(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def votes_of(campaign):
+    return rows_of(b"".join(votes_csv(campaign)).decode())
+
+
 def test_excluded_votes_do_not_count_and_their_slots_are_wanted_again(excluded):
     results = campaign_results(excluded)
     assert [group.rates.tally.total for group in whole(excluded)] == [4, 4]
@@ -96,13 +101,13 @@ def test_excluded_votes_do_not_count_and_their_slots_are_wanted_again(excluded):
     assert (results.completeness.votes, results.completeness.votes_wanted) == (8, 16)
     assert results.n_annotators == 1
     assert results.quality.excluded_votes == 8
-    assert (results.quality.comparisons_complete, results.quality.comparisons_short) == (0, 8)
+    assert (results.quality.items_complete, results.quality.items_short) == (0, 8)
 
 
 def test_replaced_votes_bring_back_exactly_k_and_both_figures_are_reported(replaced):
     results = campaign_results(replaced)
     assert results.completeness.is_complete
-    assert (results.quality.comparisons_complete, results.quality.comparisons_short) == (8, 0)
+    assert (results.quality.items_complete, results.quality.items_short) == (8, 0)
     assert Vote.objects.count() == 24
     for each in results.with_excluded:
         assert each.without.value == 1.0
@@ -134,7 +139,7 @@ def test_reinstatement_is_listed_and_leaves_out_only_what_was_replaced(excluded)
     assert line.revoked_at
     assert (line.votes, line.replaced, line.still_open) == (1, 1, 0)
     assert summary.excluded_votes == 1
-    assert (summary.comparisons_complete, summary.comparisons_short) == (8, 0)
+    assert (summary.items_complete, summary.items_short) == (8, 0)
 
 
 def test_without_exclusions_nothing_is_said_of_them(opened):
@@ -153,7 +158,7 @@ def test_table_says_both_figures_and_who_was_excluded(replaced):
     assert re.search(r"Visual appeal +\S+@1 +\+100\.0 \[[^]]+\] +\+33\.3 \[[^]]+\] +4\n", table)
     text = " ".join(table.split())
     assert "Excluded carl (gold: 1 of 6 gold pairs right): 8 votes out, 8 replaced, 0 open." in text
-    assert "8 comparisons have all their votes, 0 fewer" in text
+    assert "8 items have all their votes, 0 fewer" in text
     assert max(len(line) for line in table.splitlines()) <= WIDTH
 
 
@@ -168,7 +173,7 @@ def test_json_says_both_figures_and_who_was_excluded(replaced):
     (line,) = content["exclusions"]
     assert (line["annotator"], line["rule"], line["votes"]) == ("carl", "gold", 8)
     assert (line["replaced"], line["still_open"], line["reinstated_at"]) == (8, 0, None)
-    assert content["data_quality"]["comparisons_with_k_votes"] == 8
+    assert content["data_quality"]["items_with_k_votes"] == 8
     people = {each["annotator"]: each for each in content["data_quality"]["annotators"]}
     assert people["carl"]["excluded_by"] == "gold"
     assert people["ana"]["excluded_by"] is None
@@ -206,7 +211,7 @@ def checked(db, steady_turns):
         rules={"quality": {"gold_rate": 0.25, "repeat_rate": 0.25, "repeat_gap": 0}},
     )  # fmt: skip
     factories.add_gold(campaign, "check", 8)
-    campaign.gold_pairs.update(prompt_text="=gold")
+    campaign.image_sets.gold().update(prompt_text="=gold")
     open_campaign(campaign=campaign)
     judge(campaign, "ana", for_a)
     judge(campaign, "carl", for_b)
@@ -220,7 +225,7 @@ def test_checks_are_counted_nowhere_among_votes(checked):
     results = campaign_results(checked)
     assert results.completeness.votes == results.completeness.votes_wanted == 24
     assert results.groups[0].rates.tally.total == 24
-    assert len(rows_of(votes_csv(results))) == 24
+    assert len(votes_of(checked)) == 24
     (line,) = campaign_summaries()
     assert (line.completeness.votes, line.completeness.votes_wanted) == (24, 24)
 
@@ -256,7 +261,7 @@ def test_checks_csv_has_a_row_for_each_check(checked, capsys):
             assert row["prompt_text"] == "'=gold"  # no formula for a spreadsheet
         else:
             assert row["passed"] == "1"
-            assert row["first_outcome"] == row["outcome"] == ("A" if ana else "B")
+            assert row["first_grades"] == row["grades"] == ("1 0" if ana else "0 1")
 
 
 def test_repeat_answered_otherwise_has_not_passed(checked):
@@ -266,34 +271,28 @@ def test_repeat_answered_otherwise_has_not_passed(checked):
     other = {
         field.name: getattr(repeat, field.name)
         for field in Vote._meta.fields
-        if field.name not in ("id", "idempotency_key", "choice", "outcome")
+        if field.name not in ("id", "idempotency_key", "answer", "grades")
     }
     Vote.objects.create(
-        **other, choice="tie", outcome="TIE",
+        **other, answer="tie", grades=[0, 0],
         idempotency_key="0c6c0000-0000-4000-8000-000000000000",
     )  # fmt: skip
     rows = rows_of(checks_csv(campaign_results(checked)))
-    assert [row["passed"] for row in rows if row["outcome"] == "TIE"] == ["0"]
+    assert [row["passed"] for row in rows if row["answer"] == "tie"] == ["0"]
     Vote.objects.filter(
-        annotator=repeat.annotator, assignment__comparison=repeat.assignment.comparison,
+        annotator=repeat.annotator, assignment__item=repeat.assignment.item,
         assignment__purpose="main",
     ).update(retracted_at=now)  # fmt: skip
     rows = rows_of(checks_csv(campaign_results(checked)))
-    assert [row["passed"] for row in rows if row["outcome"] == "TIE"] == [""]
+    assert [row["passed"] for row in rows if row["answer"] == "tie"] == [""]
 
 
 # ---- votes.csv ----------------------------------------------------------------------------------
 
 
 def test_votes_csv_keeps_its_columns_and_marks_what_does_not_count(replaced):
-    assert VOTE_COLUMNS[:26] == [
-        "campaign", "vote_id", "criterion", "comparison", "prompt_set", "prompt_set_version",
-        "prompt_text", "category", "challenge", "tags", "slot", "annotator", "outcome", "choice",
-        "a_on_left", "response_time_ms", "is_simulated", "voted_at", "checkpoint_a",
-        "checkpoint_b", "checkpoint_a_sha256", "checkpoint_b_sha256", "sample_a_sha256",
-        "sample_b_sha256", "seed", "protocol_sha256",
-    ]  # fmt: skip
-    rows = rows_of(votes_csv(campaign_results(replaced)))
+    rows = votes_of(replaced)
+    assert list(rows[0]) == VOTE_COLUMNS
     assert len(rows) == 24
     for row in rows:
         out = row["annotator"] == "carl"
@@ -309,11 +308,11 @@ def test_votes_csv_says_speed_window_and_zoom(opened):
                      (None, {})):  # fmt: skip
         factories.vote(enrolment, factories.lease(enrolment), response_time_ms=ms, **more)
     results = campaign_results(opened)
-    rows = rows_of(votes_csv(results))
+    rows = votes_of(opened)
     assert [row["too_fast"] for row in rows] == ["1", "0", ""]
     assert [row["viewport_width"] for row in rows] == ["599", "600", ""]
     assert [row["pixel_ratio"] for row in rows] == ["1.5", "1.5", ""]
-    assert [row["zoomed"] for row in rows] == ["True", "False", ""]
+    assert [row["zoomed"] for row in rows] == ["1", "0", ""]
     quality = results.quality
     assert (quality.too_fast, quality.narrow, quality.zoomed) == (
         Share(1, 2), Share(1, 2), Share(1, 2)
@@ -358,14 +357,14 @@ def test_skips_undone_and_late_answers_are_reported_by_reason(opened):
     assert "No votes yet" in html
     factories.vote(ana, factories.lease(ana))
     html = offline_dashboard(campaign_results(opened))
-    for text in ("cannot judge", "This annotator had answered this pair before",
+    for text in ("cannot judge", "This annotator had answered this before",
                  "Look at these images"):  # fmt: skip
         assert text in html
 
 
 def test_raw_answers_behind_ties_are_reported_where_four_are_offered(db):
     campaign = factories.make_draft(
-        prompts=4, criteria=[CriterionPlan("text_faithfulness", 1, "a_b_both_neither")]
+        prompts=4, criteria=[plan_criterion("text_faithfulness", 1, "pair_both_neither")]
     )
     open_campaign(campaign=campaign)
     answers = iter(["both", "neither", "both", "left"])
@@ -404,30 +403,28 @@ def test_simulated_checks_alone_are_stamped_too(opened):
     judge(opened, "ana", for_a)
     robot = Annotator.objects.create(pseudonym="robot", is_simulated=True)
     enrolment = enrol(campaign=opened, annotator=robot)
-    pair = GoldPair.objects.create(
-        campaign=opened, criterion=opened.criteria.first(), purpose="check", position=0,
-        better_image="gold/b.png", worse_image="gold/w.png", why="x", origin={},
-    )  # fmt: skip
+    factories.add_gold(opened, ImageSet.Purpose.CHECK, 1)
+    item = opened.criteria.first().items.get(position=None)
     now = timezone.now()
     check = Assignment.objects.create(
-        campaign=opened, gold=pair, purpose="gold", annotator=robot, serve_order=0, a_on_left=True,
+        campaign=opened, item=item, purpose="gold", annotator=robot, serve_order=0, order=[0, 1],
         leased_at=now, lease_expires_at=now + timedelta(minutes=5),
     )  # fmt: skip
     factories.vote(enrolment, check)
     results = campaign_results(opened)
     assert results.simulated_stamp.startswith("SIMULATED: checks were answered by simulated")
-    assert rows_of(checks_csv(results))[0]["is_simulated"] == "True"
+    assert rows_of(checks_csv(results))[0]["is_simulated"] == "1"
 
 
 def test_list_of_campaigns_takes_as_many_queries_for_one_as_for_many(
     opened, django_assert_num_queries
 ):
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(campaign_summaries()) == 1
     for index in range(3):
         factories.make_draft(prompts=2, slug=f"more-{index}")
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         lines = campaign_summaries()
     assert len(lines) == 4
     assert (lines[0].completeness.votes_wanted, lines[-1].completeness.votes_wanted) == (0, 16)
-    assert lines[-1].completeness.comparisons == 8
+    assert lines[-1].completeness.items == 8

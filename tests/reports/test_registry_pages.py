@@ -70,7 +70,7 @@ def test_a_circle_of_parents_does_not_hang_the_page():
 
 
 def test_page_shows_campaigns_and_samples(researcher, draft):
-    checkpoint = draft.checkpoint_a
+    checkpoint = draft.contenders[0].checkpoint
     page = text(researcher, "checkpoint", checkpoint.name)
     assert draft.slug in page
     sample = Sample.objects.filter(checkpoint=checkpoint).first()
@@ -165,7 +165,7 @@ def test_model_card_of_a_stranger_brings_no_markup_of_its_own(attack):
 
 def test_all_samples_can_be_seen(researcher, monkeypatch):
     campaign = factories.make_draft(prompts=30)
-    name = campaign.checkpoint_a.name
+    name = campaign.contenders[0].checkpoint.name
     page = text(researcher, "checkpoint", name)
     assert page.count("<figure>") == 24
     every = reverse("registry:samples", args=[name])
@@ -181,10 +181,10 @@ def test_all_samples_can_be_seen(researcher, monkeypatch):
 
 
 def test_samples_page_is_for_researchers_and_of_known_checkpoints(client, rania, draft):
-    url = reverse("registry:samples", args=[draft.checkpoint_a.name])
+    url = reverse("registry:samples", args=[draft.contenders[0].checkpoint.name])
     assert client.get(url).status_code == 302
     client.force_login(rania)
-    assert "See all" not in text(client, "checkpoint", draft.checkpoint_a.name)
+    assert "See all" not in text(client, "checkpoint", draft.contenders[0].checkpoint.name)
     assert client.get(reverse("registry:samples", args=["nothing"])).status_code == 404
 
 
@@ -206,7 +206,7 @@ def test_bar_says_on_which_page_one_is(researcher, name, label):
 def test_pages_below_a_part_of_the_site_mark_that_part(researcher, draft):
     for url in (
         reverse("reports:dashboard", args=[draft.slug]),
-        reverse("registry:checkpoint", args=[draft.checkpoint_a.name]),
+        reverse("registry:checkpoint", args=[draft.contenders[0].checkpoint.name]),
     ):
         bar = researcher.get(url).content.decode().split("</nav>")[0]
         assert bar.count('aria-current="true"') == 1
@@ -239,7 +239,7 @@ def test_hub_and_commit_are_told(researcher):
 
 
 def test_retiring_names_running_campaigns_and_shows_who_and_when(researcher, draft):
-    name = draft.checkpoint_a.name
+    name = draft.contenders[0].checkpoint.name
     page = text(researcher, "checkpoint", name)
     assert "Still running on it" in page.split("Retire this checkpoint")[1].split("</details>")[0]
     answer = researcher.post(reverse("registry:retire", args=[name]))

@@ -11,12 +11,12 @@ from django.urls import reverse
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.services import open_campaign
-from evalplatform.reports.csv_files import VOTE_COLUMNS, votes_csv
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.table import WIDTH, results_table
+from evalplatform.reports.votes_csv import VOTE_COLUMNS, votes_csv
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,12 +26,12 @@ def prefer_a(assignment):
     """Tie on the first slot, otherwise choose whichever side A is on."""
     if assignment.slot == 1:
         return "tie"
-    return "left" if assignment.a_on_left else "right"
+    return factories.pick(assignment, 0)
 
 
 @pytest.fixture
 def voted():
-    """8 comparisons with five votes each: one tie and four for A on every one."""
+    """8 items with five votes each: one tie and four for A on every one."""
     campaign = factories.make_draft(prompts=4)
     open_campaign(campaign=campaign)
     annotators = [Annotator.objects.create() for _ in range(6)]
@@ -107,7 +107,7 @@ def test_retracted_vote_does_not_count(voted):
 
 def test_table_says_the_numbers(voted):
     table = results_table(campaign_results(voted))
-    assert "40 of 40 votes on 8 comparisons by 6 annotators" in table
+    assert "40 of 40 votes on 8 items by 6 annotators" in table
     assert "SIMULATED" not in table
     assert re.search(r"Visual appeal +votes +20 +80\.0 ", table)
     assert re.search(r"verdicts +4 +100\.0 ", table)
@@ -135,19 +135,20 @@ def test_json_holds_every_number_and_no_nan(voted):
     text = json.dumps(content, allow_nan=False)
     assert json.loads(text)["groups"][0]["votes"]["win"]["value"] == pytest.approx(0.8)
     assert content["protocol_sha256"] == voted.protocol_sha256
-    assert content["protocol"]["checkpoints"]["a"]["sha256"] == voted.checkpoint_a.sha256
+    assert content["protocol"]["arms"][0]["sha256"] == voted.contenders[0].sha256
     assert content["simulated"] is False
 
 
 def test_csv_has_a_row_for_each_vote(voted):
-    rows = list(csv.DictReader(io.StringIO(votes_csv(campaign_results(voted)))))
+    rows = list(csv.DictReader(io.StringIO(b"".join(votes_csv(voted)).decode())))
     assert len(rows) == 40
     assert list(rows[0]) == VOTE_COLUMNS
     assert {row["outcome"] for row in rows} == {"A", "TIE"}
     for row in rows:
-        a_chosen = (row["choice"] == "left") == (row["a_on_left"] == "True")
-        assert row["outcome"] == ("TIE" if row["choice"] == "tie" else "A" if a_chosen else "B")
-        assert row["checkpoint_a_sha256"] == voted.checkpoint_a.sha256
+        at = {"left": 0, "right": 2}.get(row["answer"])
+        assert row["outcome"] == ("TIE" if at is None else "AB"[int(row["order"][at])])
+        assert row["grades"] == {"A": "1 0", "B": "0 1", "TIE": "0 0"}[row["outcome"]]
+        assert row["arm_names"] == "|".join(arm.name for arm in voted.contenders)
 
 
 def test_cell_that_looks_like_a_formula_is_quoted(voted):
@@ -157,7 +158,7 @@ def test_cell_that_looks_like_a_formula_is_quoted(voted):
     Prompt.objects.filter(pk=prompt.pk).update(text="=1+1")
     texts = {
         row["prompt_text"]
-        for row in csv.DictReader(io.StringIO(votes_csv(campaign_results(voted))))
+        for row in csv.DictReader(io.StringIO(b"".join(votes_csv(voted)).decode()))
     }
     assert "'=1+1" in texts
     assert "=1+1" not in texts
@@ -179,9 +180,9 @@ def test_simulated_votes_are_stamped_in_every_format(simulated, capsys, kind):
     if kind == "csv":
         rows = list(csv.DictReader(io.StringIO(out)))
         marks = [row["is_simulated"] for row in rows]
-        assert (marks.count("True"), marks.count("False")) == (7, 33)
+        assert (marks.count("1"), marks.count("0")) == (7, 33)
         said = {(row["is_simulated"], row["simulated_as"]) for row in rows}
-        assert said == {("True", "robots that like red"), ("False", "")}
+        assert said == {("1", "robots that like red"), ("0", "")}
     elif kind == "json":
         content = json.loads(out)
         assert content["simulated"] is True

@@ -25,8 +25,8 @@ def judged(**faults):
     cut = {*faults.get("cut_a", ()), *faults.get("cut_b", ())}
 
     def choose(assignment):
-        a_wins = assignment.comparison.prompt.position not in cut
-        return "left" if a_wins == assignment.a_on_left else "right"
+        a_wins = assignment.item.image_set.prompt.position not in cut
+        return factories.pick(assignment, 0 if a_wins else 1)
 
     factories.judge_everything(campaign, people, choose)
     return campaign
@@ -85,7 +85,7 @@ def test_table_says_what_was_cut_of_one_colour_and_identical(cut, monkeypatch):
     said = " ".join(report(cut, "table").split())
     assert "5 of 6 prompts read in full, 1 cut (61 % of their tokens read); 1 of 6 images" in said
     assert "4 of 6 prompts read in full, 2 cut (61 % of their tokens read); 0 of 6 images" in said
-    assert "the same image on both sides: 1 of 6 pairs" in said
+    assert "the same image twice: 1 of 6 sets" in said
     assert "reads in full counts as read in full" in said
     assert "read in full by" in report(cut, "table")
 
@@ -93,26 +93,27 @@ def test_table_says_what_was_cut_of_one_colour_and_identical(cut, monkeypatch):
 def test_json_has_the_counts_the_shares_and_the_group(cut):
     found = json.loads(report(cut, "json"))
     samples = found["samples"]
-    assert (samples["pairs"], samples["identical"], samples["read_in_full_by_both"]) == (6, 1, 4)
-    assert samples["a"]["of_one_colour"] == 1
-    assert samples["b"]["prompts_cut"] == 2
-    assert samples["b"]["share_read_of_cut"] == pytest.approx(0.61)
+    assert (samples["sets"], samples["identical"], samples["read_in_full_by_all"]) == (6, 1, 4)
+    assert samples["arms"][0]["of_one_colour"] == 1
+    assert samples["arms"][1]["prompts_cut"] == 2
+    assert samples["arms"][1]["share_read_of_cut"] == pytest.approx(0.61)
     assert samples["allow_cut"] == 1
     assert "start and end marks" in samples["note"]
     assert GROUP in {each["prompts"] for each in found["groups"]}
 
 
-def test_csv_says_of_every_prompt_and_every_vote_how_it_was_read(cut):
+def test_csv_says_of_every_image_and_every_vote_how_it_was_read(cut):
     rows = list(csv.DictReader(io.StringIO(report(cut, "samples"))))
-    by_place = {int(row["prompt_position"]): row for row in rows}
-    assert len(rows) == len(by_place) == 6
-    assert [by_place[n]["read_in_full_by_both"] for n in range(6)] == list("100111")
-    assert [by_place[n]["identical"] for n in range(6)] == list("000100")
-    assert [by_place[n]["one_colour_a"] for n in range(6)] == list("000010")
-    assert (by_place[1]["prompt_tokens_a"], by_place[1]["tokens_read_a"]) == ("100", "61")
+    of_a, of_b = ([row for row in rows if row["arm"] == arm] for arm in "AB")
+    assert [int(row["prompt_position"]) for row in of_a] == list(range(6))
+    assert [row["read_in_full"] for row in of_a] == list("101111")
+    assert [row["read_in_full"] for row in of_b] == list("100111")
+    assert [row["same_pixels_as"] for row in of_a] == ["", "", "", "B", "", ""]
+    assert [row["one_colour"] for row in of_a] == list("000010")
+    assert (of_a[1]["prompt_tokens"], of_a[1]["tokens_read"]) == ("100", "61")
     votes = list(csv.DictReader(io.StringIO(report(cut, "csv"))))
     assert len(votes) == 24
-    read_b = {row["prompt_position"]: row["tokens_read_b"] for row in votes}
+    read_b = {row["prompt_position"]: row["tokens_read"].split()[1] for row in votes}
     assert read_b == {"0": "5", "1": "61", "2": "61", "3": "5", "4": "5", "5": "5"}
     groups = list(csv.DictReader(io.StringIO(report(cut, "groups"))))
     assert GROUP in {row["name"] for row in groups}
@@ -124,8 +125,10 @@ def test_what_is_unknown_is_said_to_be_and_never_in_full():
         report(campaign, "table").split()
     )
     rows = list(csv.DictReader(io.StringIO(report(campaign, "samples"))))
-    assert {row["read_in_full_by_both"] for row in rows} == {""}
-    assert {row["tokens_read_b"] for row in rows} == {""}
+    of_b = [row for row in rows if row["arm"] == "B"]
+    assert {(row["read_in_full"], row["tokens_read"]) for row in of_b} == {("", "")}
+    votes = list(csv.DictReader(io.StringIO(report(campaign, "csv"))))
+    assert {row["tokens_read"] for row in votes} == {"5 ?"}
 
 
 def test_dashboard_shows_it_on_the_site_and_offline(cut, client, rania):

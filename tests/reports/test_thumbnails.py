@@ -67,7 +67,7 @@ def test_images_wait_until_they_are_looked_at_and_lead_to_the_full_ones(campaign
 
 
 def test_thumbnail_is_for_signed_in_people_and_kept_by_their_browser(campaign, client, rania):
-    url = reverse("registry:thumbnail", args=[Sample.objects.first().pk])
+    url = reverse("registry:sample_thumbnail", args=[Sample.objects.first().pk])
     assert client.get(url).status_code == 302
     client.force_login(rania)
     response = client.get(url)
@@ -80,7 +80,7 @@ def test_thumbnail_is_for_signed_in_people_and_kept_by_their_browser(campaign, c
 def test_thumbnail_of_what_is_not_made_or_not_there_is_not_found(campaign, client, rania):
     client.force_login(rania)
     sample = Sample.objects.first()
-    url = reverse("registry:thumbnail", args=[sample.pk])
+    url = reverse("registry:sample_thumbnail", args=[sample.pk])
     Sample.objects.filter(pk=sample.pk).update(image="samples/gone.png")
     assert client.get(url).status_code == 404
     assert client.get(reverse("registry:sample", args=[sample.pk])).status_code == 404
@@ -92,7 +92,10 @@ def test_proxy_sends_it_where_there_is_one(campaign, client, rania, settings):
     settings.IMAGE_ACCEL_PREFIX = "/protected/"
     client.force_login(rania)
     sample = Sample.objects.first()
-    for name, stored in (("thumbnail", thumbnail(sample.image)), ("sample", sample.image)):
+    for name, stored in (
+        ("sample_thumbnail", thumbnail(sample.image)),
+        ("sample", sample.image),
+    ):
         response = client.get(reverse(f"registry:{name}", args=[sample.pk]))
         assert response["X-Accel-Redirect"] == f"/protected/{stored}"
         assert response.content == b""
@@ -101,7 +104,7 @@ def test_proxy_sends_it_where_there_is_one(campaign, client, rania, settings):
 def test_registry_and_generation_show_thumbnails(campaign, client, rania):
     client.force_login(rania)
     pages = [
-        reverse("registry:checkpoint", args=[campaign.checkpoint_a.name]),
+        reverse("registry:checkpoint", args=[campaign.contenders[0].checkpoint.name]),
         reverse("generation:overview"),
     ]
     for url in pages:

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.answer_columns import vote_columns
 from evalplatform.annotation.models import Assignment, Exclusion, Vote
-from evalplatform.reports import binary_copy
-from evalplatform.reports.binary_copy import IntegerColumn, read_columns
-from evalplatform.reports.vote_columns import Prompts, pseudonyms, vote_columns
+from evalplatform.core import binary_copy
+from evalplatform.core.binary_copy import IntegerColumn, read_columns
+from evalplatform.reports.prompts import Prompts
+from evalplatform.reports.stats_votes import pair_votes, pseudonyms
 from evalplatform.stats import EmptyVotesError
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CODES = {"A": 0, "TIE": 1, "B": 2}
 SIDES = {"left": 0, "right": 1, "tie": 2}
 
 
@@ -33,13 +34,15 @@ def as_the_orm_reads(campaign):
     return [
         (
             vote.pk,
-            vote.assignment.comparison_id,
-            vote.assignment.comparison.criterion_id,
-            vote.assignment.comparison.prompt_id,
+            vote.assignment.item_id,
+            vote.assignment.item.criterion_id,
+            vote.assignment.item.image_set_id,
+            vote.assignment.item.image_set.prompt_id,
             vote.annotator_id,
             vote.exclusion_id or 0,
-            CODES[vote.outcome],
-            SIDES[vote.choice],
+            0,
+            1 - vote.grades[0] + vote.grades[1],
+            SIDES[vote.answer],
             -1 if vote.response_time_ms is None else vote.response_time_ms,
             int(vote.is_simulated),
         )
@@ -57,7 +60,7 @@ def test_columns_are_what_the_orm_reads_however_they_arrive(voted, monkeypatch, 
     table = vote_columns(voted)
     assert rows_of(table) == as_the_orm_reads(voted)
     assert len(table) == 40
-    assert set(table.outcome.tolist()) == set(table.side.tolist()) == {0, 1, 2}
+    assert set(table.said.tolist()) == set(table.side.tolist()) == {0, 1, 2}
     assert sum(table.is_simulated.tolist()) > 0
 
 
@@ -90,7 +93,7 @@ def test_campaign_without_votes_has_empty_columns(campaign):
     table = vote_columns(campaign)
     assert len(table) == len(table.counting()) == 0
     with pytest.raises(EmptyVotesError):
-        table.as_stats()
+        pair_votes(table)
 
 
 def test_prompts_and_people_are_named(voted):

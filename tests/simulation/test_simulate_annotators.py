@@ -7,11 +7,13 @@ from django.core.management import CommandError, call_command
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, Vote
+from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.services import close_campaign
+from evalplatform.quality.services import make_gold
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.table import results_table
 from evalplatform.simulation.tastes import CURATORS
-from tests import live
+from tests import live, safety
 from tests.simulation import drawings
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,19 +29,48 @@ def simulate(campaign, site, **options):
     call_command("simulate_annotators", campaign.slug, site=site, **options)
 
 
-def test_twelve_clients_give_every_comparison_exactly_five_votes(campaign, site):
+def test_twelve_clients_give_every_item_exactly_five_votes(campaign, site):
     simulate(campaign, site, annotators=12, seed=5)
     votes = Vote.objects.all()
     assert votes.count() == 40
     assert all(vote.is_simulated for vote in votes)
-    per_comparison = Counter(votes.values_list("assignment__comparison", flat=True))
-    assert set(per_comparison.values()) == {5}
+    per_item = Counter(votes.values_list("assignment__item", flat=True))
+    assert len(per_item) == 8
+    assert set(per_item.values()) == {5}
     judges = {}
     for vote in votes.select_related("assignment"):
-        judges.setdefault(vote.assignment.comparison_id, set()).add(vote.annotator_id)
+        judges.setdefault(vote.assignment.item_id, set()).add(vote.annotator_id)
     assert all(len(people) == 5 for people in judges.values())
     assert Annotator.objects.filter(is_simulated=True).count() == 12
     assert Annotator.objects.first().simulated_behaviour["model"] == "pixel-arithmetic/1"
+
+
+@pytest.mark.parametrize(
+    ("form", "options", "items"),
+    [
+        ("pair_both_neither", {}, 6),
+        ("ranking", {"arms": 4, "design": "together"}, 6),
+        ("rating", {"arms": 1}, 6),
+        ("keep_reject", {"arms": 3}, 18),
+    ],
+)
+def test_clients_answer_in_every_form_and_in_its_checks(site, form, options, items):
+    """Six prompts, both criteria: examples, a qualification, hidden gold and repeats."""
+    quality = {"gold_rate": 0.25, "repeat_rate": 0.25, "repeat_gap": 0, "qualification_pairs": 2}
+    rules = {"quality": quality, "annotation": {"same_pair": "unrestricted"}}
+    campaign = safety.make_draft(threshold=None, prompts=6, k=2, form=form, rules=rules, **options)
+    make_gold(campaign=campaign, counts={"example": 1, "qualification": 1, "check": 2})
+    open_campaign(campaign=campaign)
+    simulate(campaign, site, annotators=3, seed=5)
+    main = Vote.objects.filter(assignment__purpose="main")
+    per_item = Counter(main.values_list("assignment__item", flat=True))
+    assert sorted(per_item.values()) == [2] * 2 * items
+    votes = Vote.objects.all()
+    assert {vote.form for vote in votes} == {form}
+    assert all(vote.is_simulated for vote in votes)
+    purposes = set(votes.values_list("assignment__purpose", flat=True))
+    assert purposes >= {"main", "qualification"}
+    assert purposes & {"gold", "repeat"}
 
 
 def test_taught_by_a_curation_they_say_whose_taste_they_share(campaign, site, tmp_path, capsys):

@@ -1,13 +1,12 @@
 """What can be done to assignments and votes; every verb is keyword-only and atomic."""
 
 from evalplatform.annotation.services.exclusion import exclude, give_back, reinstate
-from evalplatform.annotation.services.leasing import hold_pairs
+from evalplatform.annotation.services.leasing import lease_items
 from evalplatform.annotation.services.opening import (
     enrol,
+    join_arm,
     open_campaign,
-    plan_sides,
     record_visit,
-    surplus_sides,
 )
 from evalplatform.annotation.services.questionnaire import answer_questionnaire
 from evalplatform.annotation.services.skipping import skip_assignment
@@ -15,7 +14,6 @@ from evalplatform.annotation.services.voting import (
     Answer,
     Receipt,
     UnknownAssignmentError,
-    outcome_of,
     record_vote,
     undo_vote,
 )
@@ -28,14 +26,12 @@ __all__ = [
     "enrol",
     "exclude",
     "give_back",
-    "hold_pairs",
+    "join_arm",
+    "lease_items",
     "open_campaign",
-    "outcome_of",
-    "plan_sides",
     "record_visit",
     "record_vote",
     "reinstate",
     "skip_assignment",
-    "surplus_sides",
     "undo_vote",
 ]

@@ -1,36 +1,43 @@
-"""The qualification: gold pairs judged before the first comparison."""
+"""The qualification: gold judged before the first item."""
 
-import random
 from datetime import datetime
 
-from evalplatform.annotation.models import Assignment, Enrolment, Outcome, Vote
+import numpy as np
+
+from evalplatform.annotation.models import Assignment, Enrolment, Vote
 from evalplatform.annotation.services.exclusion import exclude
-from evalplatform.campaigns.models import GoldPair
+from evalplatform.campaigns.forms import form_named
+from evalplatform.campaigns.models import ImageSet, Item
 
 Purpose = Assignment.Purpose
 
 
 def lease_qualification(*, enrolment: Enrolment, now: datetime, expires: datetime) -> int | None:
-    """Lease the next gold pair of the qualification; None when all have been served."""
+    """Lease the next gold of the qualification; None when all has been served."""
     quality = enrolment.campaign.checked_rules.quality
-    pairs = GoldPair.objects.filter(
-        campaign=enrolment.campaign_id, purpose=GoldPair.Purpose.QUALIFICATION
-    ).order_by("position", "criterion__position")
+    gold = (
+        Item.objects.filter(
+            campaign=enrolment.campaign_id,
+            image_set__purpose=ImageSet.Purpose.QUALIFICATION,
+        )
+        .select_related("image_set")
+        .order_by("image_set__position", "criterion__position")
+    )
     seen = set(
         Assignment.objects.filter(
             annotator=enrolment.annotator_id,
             campaign=enrolment.campaign_id,
             purpose=Purpose.QUALIFICATION,
-        ).values_list("gold", flat=True)
+        ).values_list("item", flat=True)
     )
-    for gold in pairs[: quality.qualification_pairs]:
-        if gold.pk not in seen:
-            rng = random.Random(f"{enrolment.check_seed}:{gold.pk}")
+    for item in gold[: quality.qualification_pairs]:
+        if item.pk not in seen:
+            rng = np.random.default_rng([enrolment.check_seed, item.pk])
             leased = Assignment.objects.create(
                 campaign_id=enrolment.campaign_id,
                 purpose=Purpose.QUALIFICATION,
-                gold=gold,
-                a_on_left=rng.random() < 0.5,
+                item=item,
+                order=rng.permutation(len(item.image_set.expected or ())).tolist(),
                 serve_order=0,
                 annotator_id=enrolment.annotator_id,
                 leased_at=now,
@@ -41,7 +48,7 @@ def lease_qualification(*, enrolment: Enrolment, now: datetime, expires: datetim
 
 
 def settle_qualification(*, enrolment: Enrolment, now: datetime) -> None:
-    """Once the last gold pair of the qualification is answered, pass the annotator or not."""
+    """Once the last gold of the qualification is answered, pass the annotator or not."""
     quality = enrolment.campaign.checked_rules.quality
     mine = Assignment.objects.completed().filter(
         annotator=enrolment.annotator_id,
@@ -50,9 +57,13 @@ def settle_qualification(*, enrolment: Enrolment, now: datetime) -> None:
     )
     if mine.count() < quality.qualification_pairs:
         return
-    right = Vote.objects.filter(
-        assignment__in=mine, retracted_at__isnull=True, outcome=Outcome.A
-    ).count()
+    answers = Vote.objects.filter(assignment__in=mine, retracted_at__isnull=True)
+    right = sum(
+        form_named(form).is_right(grades, expected or ())
+        for form, grades, expected in answers.values_list(
+            "form", "grades", "assignment__item__image_set__expected"
+        )
+    )
     enrolment.qualified_at = now
     enrolment.save(update_fields=["qualified_at"])
     if right < quality.qualification_pass:

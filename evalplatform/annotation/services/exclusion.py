@@ -47,7 +47,7 @@ def _reopen_slots(exclusion: Exclusion, now: datetime) -> None:
         (
             Release(
                 assignment=slot,
-                comparison_id=slot.comparison_id,
+                item_id=slot.item_id,
                 annotator_id=exclusion.enrolment.annotator_id,
                 reason=Release.Reason.EXCLUDED,
             )
@@ -73,7 +73,7 @@ def _release_held(enrolment: Enrolment, now: datetime) -> None:
 def reinstate(*, exclusion: Exclusion, now: datetime) -> int:
     """Revoke an exclusion; return how many votes count again.
 
-    A vote whose slot somebody else has taken since stays excluded: its comparison has its k.
+    A vote whose slot somebody else has taken since stays excluded: its item has its k.
     """
     with transaction.atomic():
         enrolment = exclusion.enrolment
@@ -113,7 +113,7 @@ def reinstate(*, exclusion: Exclusion, now: datetime) -> int:
 def give_back(*, enrolment: Enrolment, now: datetime) -> int:
     """Free what an annotator holds unanswered because they left; their votes keep counting.
 
-    Returns how many pairs were freed.
+    Returns how many items were freed.
     """
     with transaction.atomic():
         lock(enrolment)

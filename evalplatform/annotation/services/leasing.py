@@ -1,4 +1,4 @@
-"""Giving an annotator pairs to judge."""
+"""Giving an annotator items to judge."""
 
 from datetime import datetime, timedelta
 from itertools import count
@@ -11,23 +11,23 @@ from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.selectors import annotator_progress
 from evalplatform.annotation.services.checks import lease_qualification
 from evalplatform.annotation.services.locking import lock
-from evalplatform.annotation.turns import Turn, first_repeat, most_held, turn_at
+from evalplatform.annotation.turns import Turn, first_repeat, most_held, rotation_of, turn_at
 from evalplatform.campaigns.models import Campaign
 
 # One statement finds a slot or makes a check, takes it and moves the enrolment on; where it looks,
 # in which order and why is written at the functions (sql/lease.sql).
-_LEASE = "SELECT * FROM annotation_lease(%s::bigint, %s, %s, %s, %s)"
-_LEASE_CHECK = "SELECT * FROM annotation_lease_check(%s::bigint, %s, %s, %s, %s, %s, %s, %s)"
-# Pairs leased together keep the order in which they were taken.
+_LEASE = "SELECT * FROM annotation_lease(%s::bigint, %s, %s, %s, %s, %s)"
+_LEASE_CHECK = "SELECT * FROM annotation_lease_check(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s)"
+# Items leased together keep the order in which they were taken.
 _A_TICK = timedelta(microseconds=1)
 
 
-def hold_pairs(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assignment]:
-    """Return the first `want` pairs this annotator holds, in the order to judge them.
+def lease_items(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assignment]:
+    """Return the first `want` items this annotator holds, in the order to judge them.
 
-    What they hold already comes first, so a reload resumes at the same pair; its lease is
+    What they hold already comes first, so a reload resumes at the same item; its lease is
     renewed. The enrolment is locked, so two tabs of one annotator take turns, and is as fresh as
-    the pairs afterwards, its `total` too. Returns nothing while the campaign takes no answers, for
+    they are afterwards, its `total` too. Returns nothing while the campaign takes no answers, for
     who is no longer active, and beyond the session cap; fewer than `want` when little is left.
     """
     with transaction.atomic():
@@ -43,12 +43,12 @@ def hold_pairs(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assign
                 break
             held.append(taken)
         _keep_total(enrolment, len(held))
-    return statements.pairs_to_show(held)[:want]
+    return statements.assignments_to_show(held)[:want]
 
 
 def _most_held(enrolment: Enrolment, want: int) -> int:
     campaign = enrolment.campaign
-    most = min(want, most_held(campaign.comparison_count - enrolment.cursor - 1))
+    most = min(want, most_held(campaign.item_count - enrolment.cursor - 1))
     cap = campaign.checked_rules.annotation.session_cap
     return most if cap is None else min(most, cap - enrolment.judged)
 
@@ -69,21 +69,21 @@ def _renew(enrolment: Enrolment, now: datetime, expires: datetime) -> list[int]:
 
 
 def _take(enrolment: Enrolment, now: datetime, expires: datetime) -> int | None:
-    """Lease what the next turn is planned to be: a pair, or a check in its place."""
+    """Lease what the next turn is planned to be: an item, or a check in its place."""
     quality = enrolment.campaign.checked_rules.quality
     if quality.qualification_pairs and enrolment.qualified_at is None:
         return lease_qualification(enrolment=enrolment, now=now, expires=expires)
     rule = enrolment.campaign.checked_rules.annotation.same_pair.value
     for number in count(enrolment.turn):
-        given = [enrolment.pk, number, rule, now, expires]
+        given = [enrolment.pk, number, rule, now, expires, rotation_of(enrolment)]
         turn = turn_at(enrolment, number)
-        if turn is Turn.PAIR:
+        if turn is Turn.ITEM:
             return _call(enrolment, _LEASE, given)
         kind = [turn.name.lower(), quality.repeat_gap, first_repeat(enrolment)]
         check = _call(enrolment, _LEASE_CHECK, given + kind)
         if check is not None:
             return check
-    raise AssertionError("every plan has pairs")
+    raise AssertionError("every plan has items")
 
 
 def _call(enrolment: Enrolment, statement: str, given: list[Any]) -> int | None:
@@ -102,7 +102,7 @@ def _call(enrolment: Enrolment, statement: str, given: list[Any]) -> int | None:
 def _keep_total(enrolment: Enrolment, held: int) -> None:
     """Remember the total that the page shows, so that it never rises.
 
-    A pair that comes back from others would raise it, and tell itself from a check.
+    An item that comes back from others would raise it, and tell itself from a check.
     """
     progress = annotator_progress(enrolment, held=held)
     if progress.total != enrolment.total:

@@ -1,21 +1,29 @@
 """Opening a campaign to annotators, and letting them in."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby, islice
 
 import numpy as np
 from django.db import connection, transaction
+from django.db.models import Count
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.crowd import Arrival
 from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
-from evalplatform.campaigns.comparisons import create_comparisons
 from evalplatform.campaigns.copies import CopyStore
-from evalplatform.campaigns.models import Campaign, Comparison, GoldPair
-from evalplatform.campaigns.services import freeze_protocol
+from evalplatform.campaigns.forms import Order
+from evalplatform.campaigns.items import create_items, create_newcomers_items
+from evalplatform.campaigns.models import Arm, Campaign, ImageSet, Item, ShownImage
+from evalplatform.campaigns.services import amend_protocol, create_newcomer, freeze_protocol
+from evalplatform.campaigns.showing import length_shown
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.copy_in import copy_in
 from evalplatform.core.errors import BadInputError
+from evalplatform.images.models import ImageCollection
 
 Progress = Callable[[int, int], None]
-_BATCH = 500  # comparisons
+_BATCH = 50_000  # slots
 
 
 def _silent(made: int, total: int) -> None:
@@ -25,7 +33,7 @@ def _silent(made: int, total: int) -> None:
 def open_campaign(
     *, campaign: Campaign, on_images: Progress = _silent, on_progress: Progress = _silent
 ) -> bool:
-    """Freeze the protocol, make the comparisons and their k slots; False if it was open already.
+    """Freeze the protocol, make the items and their k slots; False if it was open already.
 
     `on_images` is told how many copies of images of how many are stored, then `on_progress` how
     many slots are made.
@@ -41,27 +49,59 @@ def open_campaign(
             if locked.status not in (Campaign.Status.DRAFT, Campaign.Status.GENERATING):
                 return False
             _check_gold(locked)
-            comparisons = create_comparisons(campaign=locked, copies=copies)
-            _create_slots(locked, comparisons, on_progress)
-            freeze_protocol(campaign=locked)
+            created = create_items(campaign=locked, copies=copies)
+            _create_slots(locked, created.items, on_progress)
+            freeze_protocol(campaign=locked, faults=created.faults)
     except BaseException:
         copies.discard()
         raise
     with connection.cursor() as cursor:
         # The lease statement wants its plan now, not when the statistics next happen to be made.
-        cursor.execute("ANALYZE annotation_assignment, campaigns_comparison")
+        cursor.execute("ANALYZE annotation_assignment, campaigns_item, campaigns_shownimage")
     campaign.refresh_from_db()
     return True
+
+
+def join_arm(
+    *,
+    campaign: Campaign,
+    maker: Checkpoint | ImageCollection,
+    now: datetime,
+    on_images: Progress = _silent,
+    on_progress: Progress = _silent,
+) -> Arm:
+    """Let an arm join an open campaign: it meets those that are there, and is served with them.
+
+    Its items come after all others; whoever had finished can go on. The protocol records it as an
+    amendment. All or nothing. Raises `BadInputError` as `create_newcomer` does, while images of
+    the newcomer are missing, and where the campaign's design lets none join.
+    """
+    copies = CopyStore(campaign.invitation, on_images, at_least=length_shown(campaign))
+    try:
+        with transaction.atomic():
+            locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+            arm = create_newcomer(campaign=locked, maker=maker, now=now)
+            items = create_newcomers_items(campaign=locked, newcomer=arm, copies=copies).items
+            _create_slots(locked, items, on_progress)
+            # The total that a page shows does not rise otherwise.
+            Enrolment.objects.filter(campaign=locked).update(total=None)
+            amend_protocol(campaign=locked, newcomer=arm, items=len(items), now=now)
+    except BaseException:
+        copies.discard()
+        raise
+    campaign.refresh_from_db()
+    campaign.__dict__.pop("contenders", None)  # cached
+    return arm
 
 
 def _check_gold(campaign: Campaign) -> None:
     quality = campaign.checked_rules.quality
     needed = {
-        GoldPair.Purpose.QUALIFICATION: quality.qualification_pairs,
-        GoldPair.Purpose.CHECK: 1 if quality.gold_rate else 0,
+        ImageSet.Purpose.QUALIFICATION: quality.qualification_pairs,
+        ImageSet.Purpose.CHECK: 1 if quality.gold_rate else 0,
     }
     for purpose, wanted in needed.items():
-        there = campaign.gold_pairs.filter(purpose=purpose).count()
+        there = campaign.image_sets.filter(purpose=purpose).count()
         if there < wanted:
             raise BadInputError(
                 f"campaign {campaign.slug!r} cannot open: its rules want at least {wanted} gold "
@@ -70,55 +110,37 @@ def _check_gold(campaign: Campaign) -> None:
             )
 
 
-def _create_slots(
-    campaign: Campaign, comparisons: Sequence[Comparison], on_progress: Progress
-) -> None:
-    rng = np.random.default_rng([campaign.seed, 1])  # not the stream that ordered comparisons
-    total = sum(comparison.criterion.k for comparison in comparisons)
+def _create_slots(campaign: Campaign, items: Sequence[Item], on_progress: Progress) -> None:
+    first = items[0].position or 0
+    # Not the stream that ordered items.
+    rng = np.random.default_rng([campaign.seed, 1, first] if first else [campaign.seed, 1])
+    total = sum(item.criterion.k for item in items)
     made = 0
-    surplus = surplus_sides(len(comparisons), rng)
-    for batch in _batches(comparisons):
-        slots = [
-            Assignment(
-                campaign=campaign,
-                comparison=comparison,
-                slot=slot,
-                a_on_left=a_on_left,
-                serve_order=comparison.position,
-            )
-            for index, comparison in batch
-            for slot, a_on_left in enumerate(
-                plan_sides(k=comparison.criterion.k, surplus=surplus[index], rng=rng), start=1
-            )
-        ]
-        Assignment.objects.bulk_create(slots, batch_size=1000)
-        made += len(slots)
+    rows = _slots(campaign, items, rng)
+    while batch := list(islice(rows, _BATCH)):
+        made += copy_in(
+            Assignment, ("campaign_id", "purpose", "item_id", "slot", "order", "serve_order"), batch
+        )
         on_progress(made, total)
 
 
-def _batches(comparisons: Sequence[Comparison]) -> Iterator[list[tuple[int, Comparison]]]:
-    for start in range(0, len(comparisons), _BATCH):
-        yield list(enumerate(comparisons[start : start + _BATCH], start))
-
-
-def surplus_sides(count: int, rng: np.random.Generator) -> list[bool]:
-    """Return for each comparison whether A has the left side once more, where k is odd.
-
-    Of two comparisons in a row one has: both sides are used equally. Which one is random; were it
-    every second, a comparison's place would tell on which side A is likelier to stand.
-    """
-    first = rng.integers(2, size=-(-count // 2)).astype(bool)
-    return [bool(side) for side in np.stack([first, ~first], axis=1).ravel()[:count]]
-
-
-def plan_sides(*, k: int, surplus: bool, rng: np.random.Generator) -> list[bool]:
-    """Return for each of k slots whether A stands on the left: k // 2 of them, in random order.
-
-    For odd k one more with `surplus`.
-    """
-    on_left = k // 2 + (k % 2) * surplus
-    sides = np.arange(k) < on_left
-    return [bool(side) for side in rng.permutation(sides)]
+def _slots(
+    campaign: Campaign, items: Sequence[Item], rng: np.random.Generator
+) -> Iterator[tuple[int, str, int, int, Order, int]]:
+    """Yield the k slots of every item as rows; its criterion's form plans how images stand."""
+    counted = ShownImage.objects.filter(image_set__campaign=campaign).values_list("image_set")
+    sizes = dict(counted.annotate(count=Count("pk")))
+    for criterion, group in groupby(items, key=lambda item: item.criterion):
+        asked = list(group)
+        orders = criterion.shape.orders(
+            k=criterion.k, sizes=[sizes[item.image_set.pk] for item in asked], rng=rng
+        )
+        for item, planned in zip(asked, orders, strict=True):
+            for slot, order in enumerate(planned, start=1):
+                yield (
+                    campaign.pk, Assignment.Purpose.MAIN.value, item.pk, slot, order,
+                    item.position or 0,
+                )  # fmt: skip
 
 
 def enrol(*, campaign: Campaign, annotator: Annotator, arrival: Arrival | None = None) -> Enrolment:

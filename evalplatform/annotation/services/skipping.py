@@ -1,4 +1,4 @@
-"""Passing a pair over."""
+"""Passing an item over."""
 
 import uuid
 from datetime import datetime
@@ -23,7 +23,7 @@ def skip_assignment(
 ) -> Receipt:
     """Free the slot for somebody else, with the reason kept; this annotator never gets it again.
 
-    Raises `BadInputError` for an unknown reason, `UnknownAssignmentError` for an unknown pair.
+    Raises `BadInputError` for an unknown reason, `UnknownAssignmentError` for an unknown one.
     """
     if reason not in SKIP_REASONS:
         raise BadInputError(f"{reason!r} is no reason; send one of {', '.join(SKIP_REASONS)}.")
@@ -35,7 +35,7 @@ def skip_assignment(
         is_main = assignment.purpose == Assignment.Purpose.MAIN
         Release.objects.create(
             assignment=assignment,
-            comparison_id=assignment.comparison_id if is_main else None,
+            item_id=assignment.item_id if is_main else None,
             annotator_id=enrolment.annotator_id,
             reason=reason,
         )

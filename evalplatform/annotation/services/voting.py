@@ -11,28 +11,15 @@ from django.db import transaction
 from django.db.models import TextChoices
 
 from evalplatform.annotation import statements
-from evalplatform.annotation.models import (
-    Assignment,
-    Choice,
-    Enrolment,
-    Outcome,
-    Release,
-    SurplusVote,
-    Vote,
-)
+from evalplatform.annotation.models import Assignment, Enrolment, Release, SurplusVote, Vote
 from evalplatform.annotation.services.checks import settle_qualification
 from evalplatform.annotation.services.locking import lock
 from evalplatform.annotation.signals import vote_recorded
-from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.forms import form_named
+from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 
-# What may be answered, in the order the buttons stand.
-CHOICES: dict[str, tuple[str, ...]] = {
-    Criterion.Answers.A_B_TIE: (Choice.LEFT, Choice.TIE, Choice.RIGHT),
-    Criterion.Answers.A_B_BOTH_NEITHER: (
-        Choice.LEFT, Choice.BOTH, Choice.NEITHER, Choice.RIGHT,
-    ),
-}  # fmt: skip
+_LONGEST = 40  # characters of an answer
 
 
 class UnknownAssignmentError(EvalPlatformError):
@@ -40,7 +27,7 @@ class UnknownAssignmentError(EvalPlatformError):
 
 
 class Receipt(TextChoices):
-    """The answer to every request about a pair that reaches the server."""
+    """The answer to every request about an item that reaches the server."""
 
     RECORDED = "recorded", "Recorded"
     REPEATED = "repeated", "Done before; sent again"
@@ -55,18 +42,19 @@ class Answer:
     """What an annotator sent. Raises `BadInputError` for values out of range."""
 
     public_id: uuid.UUID
-    choice: str
+    answer: str
     idempotency_key: uuid.UUID
     response_time_ms: int | None = None
     viewport_width: int | None = None
     viewport_height: int | None = None
     pixel_ratio: float | None = None
     zoomed: bool | None = None
+    marks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.choice not in Choice.values:
+        if not 0 < len(self.answer) <= _LONGEST or not self.answer.isprintable():
             raise BadInputError(
-                f"{self.choice!r} is not an answer; send one of {', '.join(Choice.values)}."
+                f"{self.answer[:_LONGEST]!r} is not an answer; send 1 to {_LONGEST} characters."
             )
         for name in ("response_time_ms", "viewport_width", "viewport_height"):
             value = getattr(self, name)
@@ -82,16 +70,14 @@ def record_vote(*, enrolment: Enrolment, answer: Answer, now: datetime) -> Recei
     Sent again with the same key, it is acknowledged and not stored again. A late answer counts
     while its slot is still free for this annotator; otherwise it is kept as surplus.
 
-    Raises `UnknownAssignmentError` for a pair that is none of this campaign's, and
-    `BadInputError` for an answer that the pair's criterion does not offer.
+    Raises `UnknownAssignmentError` for what is not this campaign's, and
+    `BadInputError` for an answer that the criterion's form does not offer.
     """
     with transaction.atomic(durable=True):
         lock(enrolment)
         assignment, voted = _find(enrolment, answer.public_id, answer.idempotency_key)
-        choices = CHOICES[assignment.answers]
-        if answer.choice not in choices:
-            offered = ", ".join(choices)
-            raise BadInputError(f"{answer.choice!r} is not offered here; send one of {offered}.")
+        form_named(assignment.form).check(answer.answer, len(assignment.order))
+        _check_marks(assignment, answer.marks)
         known = _receipt_of_key(enrolment, assignment, answer.idempotency_key, voted)
         if known:
             return known
@@ -116,7 +102,7 @@ def _find(
 ) -> tuple[Assignment, tuple[int, int] | None]:
     found = statements.lock_assignment(enrolment, public_id, key)
     if found is None:
-        raise UnknownAssignmentError("this pair is not known here; reload the page.")
+        raise UnknownAssignmentError("this is not known here; reload the page.")
     return found
 
 
@@ -154,23 +140,23 @@ def _why_surplus(enrolment: Enrolment, assignment: Assignment) -> str | None:
         return SurplusVote.Reason.ALREADY_ANSWERED if assignment.completed_at else None
     if _left_for_good(enrolment, assignment):
         return SurplusVote.Reason.WAS_SKIPPED
-    if assignment.annotator_id is not None or _holds_comparison(enrolment, assignment):
+    if assignment.annotator_id is not None or _holds_item(enrolment, assignment):
         return SurplusVote.Reason.SLOT_REASSIGNED
     return None
 
 
 def _left_for_good(enrolment: Enrolment, assignment: Assignment) -> bool:
     return Release.objects.filter(
-        comparison__assignments=assignment, annotator=enrolment.annotator_id
+        item=assignment.item_id, annotator=enrolment.annotator_id
     ).exists()
 
 
-def _holds_comparison(enrolment: Enrolment, assignment: Assignment) -> bool:
-    """Whether another slot of the same comparison is this annotator's."""
+def _holds_item(enrolment: Enrolment, assignment: Assignment) -> bool:
+    """Whether another slot of the same item is this annotator's."""
     return (
         Assignment.objects.main()
         .held_by(enrolment.annotator_id)
-        .filter(comparison__assignments=assignment)
+        .filter(item=assignment.item_id)
         .exists()
     )
 
@@ -181,17 +167,15 @@ def _keep_surplus(
     SurplusVote.objects.create(
         assignment=assignment,
         annotator=enrolment.annotator,
-        choice=answer.choice,
+        answer=answer.answer,
         response_time_ms=answer.response_time_ms,
         idempotency_key=answer.idempotency_key,
         reason=reason,
         received_at=now,
     )
-    if reason == SurplusVote.Reason.SLOT_REASSIGNED and not _holds_comparison(
-        enrolment, assignment
-    ):
+    if reason == SurplusVote.Reason.SLOT_REASSIGNED and not _holds_item(enrolment, assignment):
         Release.objects.get_or_create(
-            comparison=assignment.comparison,
+            item_id=assignment.item_id,
             annotator=enrolment.annotator,
             defaults={"assignment": assignment, "reason": Release.Reason.LATE_ANSWER},
         )
@@ -203,9 +187,11 @@ def _store_vote(
     vote = Vote(
         assignment=assignment,
         annotator=enrolment.annotator,
-        choice=answer.choice,
-        outcome=outcome_of(answer.choice, a_on_left=assignment.a_on_left),
-        a_on_left=assignment.a_on_left,
+        form=assignment.form,
+        answer=answer.answer,
+        marks=list(answer.marks),
+        order=assignment.order,
+        grades=list(form_named(assignment.form).grades(answer.answer, assignment.order)),
         response_time_ms=answer.response_time_ms,
         viewport_width=answer.viewport_width,
         viewport_height=answer.viewport_height,
@@ -218,15 +204,15 @@ def _store_vote(
     statements.store_vote(enrolment, vote)
 
 
-def outcome_of(choice: str, *, a_on_left: bool) -> Outcome:
-    """Convert a side to an identity: the only place where left and right become A and B."""
-    if choice not in (Choice.LEFT, Choice.RIGHT):
-        return Outcome.TIE
-    return Outcome.A if (choice == Choice.LEFT) == a_on_left else Outcome.B
+def _check_marks(assignment: Assignment, marks: tuple[str, ...]) -> None:
+    unknown = [mark for mark in marks if mark not in assignment.heads]
+    if unknown or len(set(marks)) != len(marks):
+        known = ", ".join(assignment.heads) or "none"
+        raise BadInputError(f"marks {', '.join(marks)}: send each once, of these: {known}.")
 
 
 def undo_vote(*, enrolment: Enrolment, key: uuid.UUID | None, now: datetime) -> Receipt:
-    """Take the annotator's last vote back; its pair is theirs again, before all others.
+    """Take the annotator's last vote back; its item is theirs again, before all others.
 
     `key` is the vote's idempotency key; None means whichever is last. The vote stays stored,
     marked as retracted. `TOO_LATE` when the campaign's window is over, when it is not the last

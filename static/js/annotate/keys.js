@@ -1,15 +1,15 @@
-// Which key means what. Arrows are always on; letters, digits and signs can be switched off in the
-// help dialog, because speech input and stray hands press them by accident (WCAG 2.1.4).
+// Which key was pressed, and what it does on every page. Arrows, Enter and Backspace are always on;
+// letters, digits and signs can be switched off in the help dialog, because speech input and stray
+// hands press them by accident (WCAG 2.1.4).
 
-const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowDown: "down", ArrowUp: "up" };
-const NUMPAD = { Numpad4: "left", Numpad6: "right" };
-const CHARACTERS = {
-  1: "left", 2: "right", 0: "tie", t: "tie", b: "both", n: "neither",
-  u: "undo", s: "skip", z: "zoom", "+": "closer", "=": "closer", "-": "farther", "?": "help",
+const ALWAYS = {
+  ArrowLeft: "left", ArrowRight: "right", ArrowDown: "down", ArrowUp: "up",
+  Enter: "enter", Backspace: "backspace",
 };
-// On the three-answer page Down is the tie; on the four-answer page Up is both, Down neither.
-const VERTICAL = { up: ["both"], down: ["tie", "neither"] };
-const ANSWERS = ["left", "tie", "both", "neither", "right"];
+const PANS = ["left", "right", "down", "up"];
+const COMMON = {
+  u: "undo", s: "skip", z: "zoom", "+": "closer", "=": "closer", "-": "farther", h: "help", "?": "help",
+};
 const SWITCH = "annotate-letter-keys";
 
 export function lettersAreOn() {
@@ -21,7 +21,7 @@ export function switchLetters(on) {
 }
 
 function isTyping(target) {
-  return target.isContentEditable || target.matches?.("textarea, select, input");
+  return target.isContentEditable || target.matches?.("textarea, select, input:not([type=checkbox])");
 }
 
 // The character of a key; on a keyboard of another script, the one printed at that place in Latin.
@@ -30,17 +30,22 @@ function character({ key, code }) {
   return code?.startsWith("Key") ? code.slice(3).toLowerCase() : "";
 }
 
-/* The action a key press asks for, or null. `answers` are those of the pair on the screen.
-   Shift with an arrow pans: "pan-left", "pan-up", ... */
-export function actionOf(event, answers) {
+/* A key press, or null where it is none of ours: {name, digit, isShifted, target}.
+   `name`: left, pan-left (with Shift), enter, backspace, num4 (number pad) or the character.
+   `digit`: 0 to 9 by the place of the key, whatever Shift makes of it; otherwise null. */
+export function keyOf(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
   if (isTyping(event.target) || document.querySelector("dialog[open]")) return null;
-  const arrow = ARROWS[event.key];
-  if (arrow && event.shiftKey) return `pan-${arrow}`;
+  const { shiftKey: isShifted, target } = event;
+  const always = ALWAYS[event.key];
+  if (PANS.includes(always) && isShifted) return { name: `pan-${always}`, digit: null, isShifted, target };
   if (event.repeat) return null;
-  let action = arrow;
-  if (!action && lettersAreOn()) action = NUMPAD[event.code] ?? CHARACTERS[character(event)];
-  if (action in VERTICAL) action = VERTICAL[action].find((answer) => answers.includes(answer));
-  if (ANSWERS.includes(action) && !answers.includes(action)) return null;
-  return action ?? null;
+  if (always) return { name: always, digit: null, isShifted, target };
+  if (!lettersAreOn()) return null;
+  const [, kind, place] = event.code?.match(/^(Digit|Numpad)(\d)$/) ?? [];
+  const name = kind === "Numpad" ? `num${place}` : character(event);
+  return { name, digit: place === undefined ? null : Number(place), isShifted, target };
 }
+
+// What the key does whatever is judged, or undefined.
+export const commonAction = ({ name }) => COMMON[name];

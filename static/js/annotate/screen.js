@@ -1,6 +1,8 @@
-// Everything that is written into the page. It decides nothing: page.js says what to show.
+// Everything that is written into the page, whatever its form. It decides nothing: page.js and
+// stage.js say what to show.
 
-const SIDES = ["left", "right"];
+import { text } from "./texts.js";
+
 const QUIET_MS = 400; // what is over sooner is not worth mentioning
 const SLOW_MS = 20000;
 
@@ -8,17 +10,9 @@ const main = document.querySelector("main.work");
 const one = (selector, within = main) => within.querySelector(selector);
 const all = (selector, within = main) => [...within.querySelectorAll(selector)];
 
-const TEXTS = JSON.parse(document.getElementById("texts").textContent);
-
-export function text(name, values = {}) {
-  const wanted = values.n === 1 && `${name}_one` in TEXTS ? `${name}_one` : name;
-  return TEXTS[wanted].replace(/\{(\w+)\}/g, (_, key) => values[key]);
-}
-
 export const place = {
   main,
   work: one("[data-work]"),
-  pair: one("[data-pair]"),
   undo: one("[data-undo]"),
   zoom: one("[data-zoom]"),
   skip: one("[data-skip]"),
@@ -32,8 +26,7 @@ export const place = {
   exit: one("[data-exit]"),
   questionnaire: one("[data-questionnaire]"),
 };
-const choices = all("button[name=choice]");
-const pairButtons = SIDES.map((side) => one(`button[value=${side}]`, place.pair));
+const trouble = one("[data-trouble]");
 
 function write(element, words) {
   if (element.textContent !== words) element.textContent = words; // no change, no announcement
@@ -65,48 +58,68 @@ export function showProgress(done, total) {
   write(one("[data-count]"), `${done} / ${total}`);
 }
 
-// ---- the pair ----------------------------------------------------------------------------------
+// ---- what is judged ----------------------------------------------------------------------------
 
-export function setLocked(isLocked) {
-  for (const button of choices) {
-    if (isLocked) button.setAttribute("aria-disabled", "true");
-    else button.removeAttribute("aria-disabled");
-  }
-  main.toggleAttribute("data-ready", !isLocked); // keys and clicks are answers from now on
+// From here on the script says what is seen.
+export function takeOver() {
+  main.setAttribute("data-started", "");
+  for (const stage of all("[data-stage]")) stage.classList.add("loading");
 }
 
-// The words of a pair; its images follow with `showImages`.
-export function showWords(pair, { isNewQuestion }) {
-  place.work.elements.assignment.value = pair.assignment;
-  place.work.elements.idempotency_key.value = pair.idempotency_key;
-  one("[name=assignment]", place.skip).value = pair.assignment;
-  write(one("[data-question]"), pair.question);
-  write(one("[data-instructions]"), pair.instructions);
+// The element of a form's template: on the page already, or still to be taken out of its pattern.
+export function rootOf(page) {
+  const there = one(`[data-form=${page}]`);
+  const pattern = one(`template[data-form-pattern=${page}]`);
+  return there ?? pattern?.content.firstElementChild.cloneNode(true);
+}
+
+// Bring a form to its place.
+export function mount(form) {
+  const room = one("[data-form-room]");
+  if (room.firstElementChild !== form.root) room.replaceChildren(form.root);
+  form.stage.append(trouble);
+}
+
+// The words of a set; its images follow with `showImages`.
+export function showWords(set, { isNewQuestion }) {
+  place.work.elements.assignment.value = set.assignment;
+  place.work.elements.idempotency_key.value = set.idempotency_key;
+  one("[name=assignment]", place.skip).value = set.assignment;
+  write(one("[data-question]"), set.question);
+  write(one("[data-instructions]"), set.instructions);
   const prompt = one("[data-prompt]");
-  write(prompt, pair.prompt ?? "");
-  prompt.hidden = !pair.prompt;
+  write(prompt, set.prompt ?? "");
+  prompt.hidden = !set.prompt;
   one("[data-new-question]").hidden = !isNewQuestion;
-  const answers = one("[data-answers]");
-  answers.dataset.answers = pair.answers.length;
-  for (const button of all("button", answers)) button.hidden = !pair.answers.includes(button.value);
-  for (const row of all("[data-for-answer]")) row.hidden = !pair.answers.includes(row.dataset.forAnswer);
 }
 
-export function hideImages() {
-  place.pair.classList.add("loading");
+// What the help says of this form's keys.
+export function showKeys(form, set) {
+  const rows = one("template[data-keys]", form.root).content.cloneNode(true);
+  for (const row of all("[data-for-answer]", rows)) row.hidden = !set.answers.includes(row.dataset.forAnswer);
+  one("[data-form-keys]").replaceChildren(rows);
 }
 
-// Both in one go, so that neither is seen first.
-export function showImages(images) {
-  // As large as the larger one is by nature, within what the style sheet allows.
+export function setReady(isReady) {
+  main.toggleAttribute("data-ready", isReady); // keys and clicks are answers from now on
+}
+
+export function hideImages(form) {
+  form.stage.classList.add("loading");
+}
+
+// All in one go, so that none is seen first.
+export function showImages(form, images) {
+  // As large as the largest one is by nature, within what the style sheet allows.
   const natural = Math.max(...images.map((image) => image.naturalWidth));
-  place.pair.style.setProperty("--natural", `${natural}px`);
-  images.forEach((image, index) => {
-    image.dataset.image = SIDES[index];
-    image.alt = text(`${SIDES[index]}_image`);
-    if (image.parentNode !== pairButtons[index]) pairButtons[index].replaceChildren(image);
+  form.stage.style.setProperty("--natural", `${natural}px`);
+  const holders = form.holders();
+  images.forEach((image, position) => {
+    image.dataset.image = position;
+    image.alt = form.alt(position);
+    if (image.parentNode !== holders[position]) holders[position].replaceChildren(image);
   });
-  place.pair.classList.remove("loading");
+  form.stage.classList.remove("loading");
   showTrouble(null);
 }
 
@@ -115,18 +128,11 @@ export function drawn() {
   return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 }
 
-export function markChosen(choice) {
-  const button = one(`.answers button[value=${choice}]`);
-  button.classList.add("chosen");
-  setTimeout(() => button.classList.remove("chosen"), 200);
-}
-
 // What stands in place of the images. `canAct`: offer to try again and to skip.
 export function showTrouble(words, { canAct = false } = {}) {
-  const box = one("[data-trouble]");
-  box.hidden = !words;
-  write(one("[data-trouble-text]"), words ?? "");
-  one("[data-trouble-choices]").hidden = !canAct;
+  trouble.hidden = !words;
+  write(one("[data-trouble-text]", trouble), words ?? "");
+  one("[data-trouble-choices]", trouble).hidden = !canAct;
   if (words) announce(words);
 }
 
@@ -139,16 +145,16 @@ export function watchLoading() {
 
 // ---- which part of the page --------------------------------------------------------------------
 
-export function showTools({ isPair, canUndo }) {
-  one("[data-tools]").hidden = !isPair && !canUndo;
-  place.undo.hidden = !isPair && !canUndo;
+export function showTools({ isJudging, canUndo }) {
+  one("[data-tools]").hidden = !isJudging && !canUndo;
+  place.undo.hidden = !isJudging && !canUndo;
   one("button", place.undo).disabled = !canUndo;
-  for (const tool of [place.zoom, place.skip]) tool.hidden = !isPair;
+  for (const tool of [place.zoom, place.skip]) tool.hidden = !isJudging;
 }
 
 function showOnly(part, state) {
   clearTimeout(betweenTimer);
-  place.work.hidden = part !== "pair";
+  place.work.hidden = part !== "work";
   one("[data-between]").hidden = part !== "between";
   for (const end of all("[data-end]")) end.hidden = part !== "end" || end.dataset.end !== state;
   one("[data-way-out]").hidden = part !== "end";
@@ -156,15 +162,15 @@ function showOnly(part, state) {
   main.dataset.state = state;
 }
 
-export function showPair() {
-  showOnly("pair", "pair");
+export function showWork() {
+  showOnly("work", "judge");
 }
 
 let betweenTimer;
 
-// No pair is at hand: say why, and what happens next.
+// No set is at hand: say why, and what happens next.
 export function showBetween(words, { isQuiet }) {
-  showOnly("between", "pair");
+  showOnly("between", "judge");
   const show = () => {
     write(one("[data-between-text]"), words);
     announce(words);

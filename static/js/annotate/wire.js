@@ -1,7 +1,7 @@
 // Talks to the server, one request at a time and oldest answer first, until nothing is left to send
 // and nothing is left to ask. Tells the other tabs of this annotator what came of it.
 
-const WANT = 8; // the pair on the screen, and what can be judged while nobody answers
+const WANT = 8; // the set on the screen, and what can be judged while nobody answers
 const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const TIMEOUT_MS = 20000;
 const TRY_LATER = [408, 425, 429];
@@ -43,7 +43,10 @@ async function request(url, options = {}) {
 }
 
 function post(url, fields) {
-  const body = new URLSearchParams({ ...fields, csrfmiddlewaretoken: token() });
+  const body = new URLSearchParams();
+  for (const [name, value] of Object.entries({ ...fields, csrfmiddlewaretoken: token() })) {
+    for (const each of [value].flat()) body.append(name, each); // a list is a repeated field
+  }
   return request(url, { method: "POST", body, keepalive: true });
 }
 
@@ -161,7 +164,7 @@ export class Wire {
     }
   }
 
-  // What became of it is still to be heard; the pair may not come up again until then.
+  // What became of it is still to be heard; the set may not come up again until then.
   #miss(entry) {
     this.events.gone(entry);
     this.ask();

@@ -1,5 +1,5 @@
-// Zoom and pan of both images together. The view is one scale and one point, set as CSS variables
-// on the element that holds the pair: both images read the same variables, so they cannot differ.
+// Zoom and pan of all images together. The view is one scale and one point, set as CSS variables
+// on the element that holds them: all images read the same variables, so they cannot differ.
 
 const LARGEST = 8;
 const TOGGLE = 2;
@@ -11,7 +11,7 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 export class Zoom {
   scale = 1;
-  used = false; // on this pair
+  used = false; // on this set
   #x = 0.5; // the point of the image that stands in the middle of its frame, 0 to 1
   #y = 0.5;
   #pointers = new Map();
@@ -29,10 +29,10 @@ export class Zoom {
       box.addEventListener(kind, (event) => this.#pointers.delete(event.pointerId));
     }
     box.addEventListener("pointerleave", () => { this.#hover = null; });
-    // A click votes; the end of a drag, and any click while zoomed, must not. Enter and Space on
-    // a focused image come as clicks without `detail` and still vote.
+    // A click on an image answers; the end of a drag, and any click while zoomed, must not. Enter
+    // and Space on a focused image come as clicks without `detail` and still answer.
     box.addEventListener("click", (event) => {
-      if (event.detail > 0 && (this.active || this.#moved > DRAG_PX)) event.preventDefault();
+      if (event.detail > 0 && this.#frameAt(event) && (this.active || this.#moved > DRAG_PX)) event.preventDefault();
     }, { capture: true });
   }
 

@@ -61,8 +61,8 @@ class OurAnnotator:
         if state is None:
             answer = _expect(self.connection.get(f"{self.page}next/?want=1", _JSON), 200)
             state = json.loads(answer.body)
-        if state["state"] == "pair":
-            pair: dict[str, Any] = state["pairs"][0]
+        if state["state"] == "judge":
+            pair: dict[str, Any] = state["sets"][0]
             return pair
         return Nothing(final=state["state"] != "waiting")
 
@@ -77,7 +77,7 @@ class OurAnnotator:
         self.votes += 1
         fields = {
             "assignment": pair["assignment"],
-            "choice": _CHOICES[self.votes % 3],
+            "answer": _CHOICES[self.votes % 3],
             "idempotency_key": pair["idempotency_key"],
             "response_time_ms": 1500,
             "viewport_width": 1280,
@@ -120,7 +120,7 @@ class Site:
     def open_campaign(self, name: str, comparisons: int) -> str:
         """Make a campaign of that many comparisons (k = 5), open it, return its invitation."""
         from evalplatform.annotation.services import open_campaign
-        from evalplatform.campaigns.criteria import CriterionPlan
+        from evalplatform.campaigns.criteria import plan_criterion
         from evalplatform.campaigns.services import create_campaign
         from tests import factories
 
@@ -131,7 +131,7 @@ class Site:
             checkpoint_a=first,
             checkpoint_b=second,
             prompt_sets=[factories.make_prompt_set(name, comparisons)],
-            criteria=[CriterionPlan("visual_appeal", K)],
+            criteria=[plan_criterion("visual_appeal", K)],
             settings=factories.SETTINGS,
             seed=7,
         )
@@ -160,15 +160,15 @@ class Site:
             exclusion__isnull=True,
             assignment__purpose=Assignment.Purpose.MAIN,
         ).order_by()
-        by_comparison = counting.values("assignment__comparison").annotate(n=Count("pk"))
-        per_person = counting.values("assignment__comparison", "annotator").annotate(n=Count("pk"))
+        by_comparison = counting.values("assignment__item").annotate(n=Count("pk"))
+        per_person = counting.values("assignment__item", "annotator").annotate(n=Count("pk"))
         stored = {str(key) for key in kept.values_list("idempotency_key", flat=True)}
         exact = by_comparison.filter(n=K).count()
         over = by_comparison.filter(n__gt=K).count()
         return {
             "exact": exact,
             "over": over,
-            "under": campaign.comparisons.count() - exact - over,
+            "under": campaign.items.main().count() - exact - over,
             "twice": per_person.filter(n__gt=1).count(),
             "lost": len(set(acknowledged) - stored),
         }
@@ -205,7 +205,9 @@ def _record_samples(campaign: Any) -> None:
                 height=IMAGE_SIZE,
                 generated_at=now,
             )
-            for half, checkpoint in enumerate((campaign.checkpoint_a, campaign.checkpoint_b))
+            for half, checkpoint in enumerate(
+                (campaign.contenders[0].checkpoint, campaign.contenders[1].checkpoint)
+            )
             for index, prompt in enumerate(planned_prompts(campaign))
         ],
         batch_size=2000,

@@ -7,17 +7,17 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.selectors import campaign_named, sample_pairs
+from evalplatform.campaigns.models import Arm, Campaign, Picture
+from evalplatform.campaigns.selectors import all_pictures, campaign_named, ready_sets
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
 from evalplatform.core.spreadsheets import spreadsheet_safe
-from evalplatform.generation.models import SafetyCheck
-from evalplatform.generation.safety_selectors import covering_detector, safety_progress
+from evalplatform.safety.models import SafetyCheck
+from evalplatform.safety.selectors import checks_of, covering_detector, safety_progress
 
 COLUMNS = (
-    "score", "side", "prompt_text", "labels", "checkpoint", "sample", "image_sha256", "detector",
+    "score", "arm", "prompt_text", "labels", "name", "sample", "image_sha256", "detector",
 )  # fmt: skip
 
 
@@ -51,37 +51,39 @@ def scores_csv(campaign: Campaign) -> str:
         raise BadInputError(
             f"{campaign.slug!r} has no safety filter; give one with `run_eval --safety SCORE`."
         )
-    pairs = sample_pairs(campaign)
-    samples = [sample for pair in pairs for sample in pair]
-    detector = campaign.safety_detector or covering_detector(rules.detector, samples)
+    sets = ready_sets(campaign)
+    pictures = all_pictures(sets)
+    detector = campaign.safety_detector or covering_detector(rules.detector, pictures)
     if detector is None:
-        progress = safety_progress(rules.detector, samples)
+        progress = safety_progress(rules.detector, pictures)
         raise BadInputError(
             f"{campaign.slug!r}: {progress.checked:,} of {progress.total:,} samples are checked by "
             f"{rules.detector!r}; `manage.py run_eval --resume {campaign.slug}` has the others "
             "checked."
         )
-    sides = {sample.pk: side for pair in pairs for sample, side in zip(pair, "AB", strict=True)}
-    checks = SafetyCheck.objects.filter(detector=detector, sample__in=sides)
+    checks = {check.image_sha256: check for check in checks_of(detector, pictures)}
+    rows = {
+        (arm.place, picture.pk): _row(arm, picture, checks[picture.image_sha256])
+        for each in sets
+        for arm, picture in zip(each.arms, each.pictures, strict=True)
+    }
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for check in checks.select_related("sample__prompt", "sample__checkpoint").order_by(
-        "-score", "pk"
-    ):
-        row = _row(check, sides[check.sample_id]) | {"detector": str(detector)}
+    for _, row in sorted(rows.items(), key=lambda item: (-item[1]["score"], item[0])):
+        row |= {"detector": str(detector)}
         writer.writerow({key: spreadsheet_safe(value) for key, value in row.items()})
     return buffer.getvalue()
 
 
-def _row(check: SafetyCheck, side: str) -> dict[str, Any]:
+def _row(arm: Arm, picture: Picture, check: SafetyCheck) -> dict[str, Any]:
     seen = sorted(check.labels.items(), key=lambda item: -item[1])
     return {
         "score": check.score,
-        "side": side,
-        "prompt_text": check.sample.prompt.text,
+        "arm": arm.letter,
+        "prompt_text": picture.prompt.text if picture.prompt else "",
         "labels": ", ".join(f"{label} {score}" for label, score in seen),
-        "checkpoint": check.sample.checkpoint.name,
-        "sample": check.sample_id,
-        "image_sha256": check.sample.image_sha256,
+        "name": arm.name,
+        "sample": picture.pk if arm.checkpoint_id else "",
+        "image_sha256": picture.image_sha256,
     }

@@ -1,4 +1,4 @@
-"""Make a campaign's gold pairs before it opens."""
+"""Make a campaign's gold before it opens."""
 
 from pathlib import Path
 from typing import Any
@@ -8,29 +8,36 @@ from django.db.models import Count
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from evalplatform.campaigns.models import Campaign, GoldPair
+from evalplatform.campaigns.models import Campaign, Criterion, ImageSet
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
-from evalplatform.quality.services import clear_gold_pairs, import_gold_pairs, make_gold_pairs
+from evalplatform.quality.gold import no_recipe
+from evalplatform.quality.services import (
+    clear_gold,
+    criteria_with_gold,
+    import_gold,
+    make_gold,
+)
 from evalplatform.quality.sheet import gold_sheet
 
 DEFAULTS = {"examples": 2, "qualification": 5, "checks": 20}
 _PURPOSES = {
-    "examples": GoldPair.Purpose.EXAMPLE,
-    "qualification": GoldPair.Purpose.QUALIFICATION,
-    "checks": GoldPair.Purpose.CHECK,
+    "examples": ImageSet.Purpose.EXAMPLE,
+    "qualification": ImageSet.Purpose.QUALIFICATION,
+    "checks": ImageSet.Purpose.CHECK,
 }
 _MOST = 10_000
 
 
 class Command(PlatformCommand):
     help = (
-        "Make gold pairs, of which one image is clearly better: worked examples, a qualification "
-        "and hidden checks. They are made from the campaign's own samples (a damaged copy; the "
-        "sample of another prompt), or read from a file. Run it after generation and before the "
-        "campaign opens. What is there stays: run it again with larger counts to add."
+        "Make gold, image sets of which one image is clearly best (one image alone is clearly "
+        "bad): worked examples, a qualification and hidden checks. It is made from the campaign's "
+        "own samples (damaged copies; samples of other prompts), or read from a file. Run it after "
+        "generation and before the campaign opens. What is there stays: run it again with larger "
+        "counts to add."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,7 +47,7 @@ class Command(PlatformCommand):
                 f"--{name}",
                 type=int,
                 metavar="N",
-                help=f"pairs per criterion, those of a file among them; what is missing is made "
+                help=f"sets per criterion, those of a file among them; what is missing is made "
                 f"(default: {default}; with --from: 0)",
             )
         parser.add_argument(
@@ -56,32 +63,33 @@ class Command(PlatformCommand):
             "--sheet",
             type=Path,
             metavar="HTML",
-            help="also write all gold pairs into one file to look at: is each clearly decided?",
+            help="also write all gold into one file to look at: is each clearly decided?",
         )
         parser.add_argument(
-            "--clear", action="store_true", help="remove the campaign's gold pairs and make none"
+            "--clear", action="store_true", help="remove the campaign's gold and make none"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = campaign_named(options["campaign"])
         if options["clear"]:
-            removed = clear_gold_pairs(campaign=campaign)
-            self.stdout.write(f"{campaign.slug}: {removed} gold pairs removed")
+            removed = clear_gold(campaign=campaign)
+            self.stdout.write(f"{campaign.slug}: {removed} gold sets removed")
             return
         counts = _counts(options)
         made = 0
         if options["file"]:
-            made += import_gold_pairs(campaign=campaign, path=options["file"])
-        columns = (TextColumn("gold pairs"), BarColumn(), MofNCompleteColumn())
+            made += import_gold(campaign=campaign, path=options["file"])
+        columns = (TextColumn("gold"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            total = sum(counts.values()) * campaign.criteria.count()
+            total = sum(counts.values()) * len(criteria_with_gold(campaign))
             task = bar.add_task("", total=total)
-            made += make_gold_pairs(
-                campaign=campaign, counts=counts, on_made=lambda: bar.advance(task)
-            )
-        self.stdout.write(f"{campaign.slug}: {made} gold pairs made; there are now")
+            made += make_gold(campaign=campaign, counts=counts, on_made=lambda: bar.advance(task))
+        self.stdout.write(f"{campaign.slug}: {made} gold sets made; there are now")
         for line in _stock(campaign):
             self.stdout.write(f"  {line}")
+        for criterion in campaign.criteria.filter(gold=Criterion.Gold.NONE):
+            if any(counts.values()):
+                self.stderr.write(no_recipe(criterion))
         if options["sheet"]:
             write_whole(options["sheet"], gold_sheet(campaign))
             self.stdout.write(f"wrote {options['sheet']}")
@@ -101,8 +109,9 @@ def _counts(options: dict[str, Any]) -> dict[str, int]:
 def _stock(campaign: Campaign) -> list[str]:
     """Return one line per criterion and purpose."""
     counted = (
-        campaign.gold_pairs.order_by("criterion__position", "purpose")
-        .values_list("criterion__kind", "purpose")
+        campaign.image_sets.gold()
+        .order_by("criterion__position", "purpose")
+        .values_list("criterion__slug", "purpose")
         .annotate(count=Count("pk"))
     )
-    return [f"{kind}: {count} × {purpose}" for kind, purpose, count in counted]
+    return [f"{slug}: {count} × {purpose}" for slug, purpose, count in counted]

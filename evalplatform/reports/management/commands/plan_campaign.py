@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from evalplatform.campaigns.models import Criterion
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
@@ -45,8 +44,8 @@ class Command(PlatformCommand):
         parser.add_argument("--pilot", metavar="CAMPAIGN", help="estimate from its votes")
         parser.add_argument(
             "--criterion",
-            choices=Criterion.Kind.values,
-            default=Criterion.Kind.VISUAL_APPEAL.value,
+            default="visual_appeal",
+            metavar="SLUG",
             help="of the pilot (default: %(default)s)",
         )
         for name, (default, words) in _EXPECTED.items():

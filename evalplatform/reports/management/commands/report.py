@@ -9,31 +9,34 @@ from django.core.management.base import CommandParser
 
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
-from evalplatform.core.files import write_whole
+from evalplatform.core.files import write_pieces
 from evalplatform.reports.cached import results_of
-from evalplatform.reports.csv_files import (
-    checks_csv,
-    filtered_csv,
-    groups_csv,
-    samples_csv,
-    votes_csv,
-)
+from evalplatform.reports.csv_files import checks_csv, groups_csv, samples_csv, withheld_csv
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import CampaignResults
 from evalplatform.reports.table import WIDTH, results_table
+from evalplatform.reports.votes_csv import votes_csv
 
-FORMATS = ("table", "json", "csv", "checks", "groups", "samples", "filtered", "html")
+FORMATS = ("table", "json", "csv", "checks", "groups", "samples", "withheld", "html")
+
+
+_CSV = {
+    "checks": checks_csv,
+    "groups": groups_csv,
+    "samples": samples_csv,
+    "withheld": withheld_csv,
+}
 
 
 class Command(PlatformCommand):
     help = (
         "Report a campaign: win / tie / lose with confidence intervals per criterion and prompt "
         "set. table: for reading; json: every number with its method; csv: every vote, "
-        "those that do not count marked; checks: every answer to a gold pair or a repeat, as CSV; "
+        "those that do not count marked; checks: every answer to gold or a repeat, as CSV; "
         "groups: every estimate by prompt set, category and challenge, as CSV; "
-        "samples: every prompt shown, with its images and how much of it was read, as CSV; "
-        "filtered: every pair that the safety filter kept from annotators, as CSV; "
+        "samples: every image shown, with its prompt and how much of it was read, as CSV; "
+        "withheld: every image that the safety filter kept from annotators, as CSV; "
         "html: the dashboard as one file that opens offline."
     )
 
@@ -47,13 +50,17 @@ class Command(PlatformCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        results = results_of(campaign_named(options["campaign"]))
-        text = render(results, options["format"])
-        if options["output"]:
-            write_whole(options["output"], text)
-            self.stdout.write(f"wrote {options['output']}")
+        campaign, output = campaign_named(options["campaign"]), options["output"]
+        if options["format"] == "csv":
+            pieces = votes_csv(campaign)
         else:
-            self.stdout.write(text, ending="")
+            pieces = iter([render(results_of(campaign), options["format"]).encode()])
+        if output:
+            write_pieces(output, pieces)
+            self.stdout.write(f"wrote {output}")
+            return
+        for piece in pieces:
+            self.stdout.write(piece.decode(), ending="")
 
 
 def render(results: CampaignResults, format: str) -> str:
@@ -61,15 +68,9 @@ def render(results: CampaignResults, format: str) -> str:
     if format == "json":
         return json.dumps(results_json(results), indent=2, ensure_ascii=False) + "\n"
     if format == "csv":
-        return votes_csv(results)
-    if format == "checks":
-        return checks_csv(results)
-    if format == "groups":
-        return groups_csv(results)
-    if format == "samples":
-        return samples_csv(results)
-    if format == "filtered":
-        return filtered_csv(results)
+        return b"".join(votes_csv(results.campaign)).decode()
     if format == "html":
         return offline_dashboard(results)
+    if format in _CSV:
+        return _CSV[format](results)
     return results_table(results, width=shutil.get_terminal_size((WIDTH, 0)).columns)

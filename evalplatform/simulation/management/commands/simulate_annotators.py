@@ -27,7 +27,7 @@ POLL_SECONDS = 0.5
 class Command(PlatformCommand):
     help = (
         "Let simulated annotators vote on an open campaign through the running site, until every "
-        "comparison has its k votes. Each is a separate HTTP client with a seeded preference "
+        "item has its k votes. Each is a separate HTTP client with a seeded preference "
         "model. With a curation their taste for appeal is learned from its picks, else it is "
         "arithmetic on pixels. It is a rehearsal and no evidence of quality: their votes are "
         "marked simulated everywhere."
@@ -74,7 +74,7 @@ class Command(PlatformCommand):
         self._run(campaign, clients)
         missing = votes_missing(campaign)
         self.stdout.write(
-            f"{campaign.slug}: every comparison has its votes (all by {len(clients)} simulated "
+            f"{campaign.slug}: every item has its votes (all by {len(clients)} simulated "
             f"annotators or people before them)"
             if not missing
             else f"{campaign.slug}: {missing} votes are still missing: others hold those slots now"
@@ -118,7 +118,7 @@ def _check(campaign: Campaign, annotators: int) -> None:
     needed = max(criterion.k for criterion in campaign.criteria.all())
     if annotators < needed:
         raise BadInputError(
-            f"{annotators} annotators cannot give {needed} votes each comparison; "
+            f"{annotators} annotators cannot give each item its {needed} votes; "
             f"use --annotators {needed} or more."
         )
     if campaign.status != Campaign.Status.OPEN:

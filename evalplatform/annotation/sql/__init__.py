@@ -1,8 +1,0 @@
-"""Functions of the database, each file whole: a migration loads it, and another loads it again."""
-
-from pathlib import Path
-
-
-def text(name: str) -> str:
-    """Return the SQL of one file."""
-    return Path(__file__).with_name(f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,85 @@
+"""Rows of groups.csv where more than two arms meet, or single images are graded."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from evalplatform.reports.gallery import GalleryResult, GradeResult
+from evalplatform.reports.results import CampaignResults
+from evalplatform.stats import ArmPair, ArmRanking, ArmRatings, Estimate, Standing
+
+MEASURES = ("win", "tie", "lose", "net", "half", "decided")
+
+
+def arm_records(results: CampaignResults) -> Iterator[dict[str, Any]]:
+    """Yield a row an estimate of arms, named by `arm` and, where it is of two, by `other`.
+
+    Measures of one arm: "strength" (natural log units), "rank" (low and high: the ranks it may
+    have), "mean_grade", "share_of_grade_N". Of two: those of `MEASURES` with p_holm of net over
+    all pairs, and "mean_difference" of grades.
+    """
+    names = {arm.letter: arm.name for arm in results.campaign.contenders}
+    found: list[GalleryResult | GradeResult] = [*results.galleries, *results.gradings]
+    for each in found:
+        for row in _rows(each):
+            yield {
+                "criterion": each.criterion,
+                "by": "prompts",
+                "name": each.prompts,
+                **{key: "" if value is None else value for key, value in row.items()},
+                "arm": names[row["arm"]],
+                "other": names[row["other"]] if row.get("other") else "",
+            }
+
+
+def _rows(found: GalleryResult | GradeResult) -> Iterator[dict[str, Any]]:
+    if isinstance(found, GalleryResult):
+        yield from _of_ranking(found.ranking)
+    else:
+        yield from _of_ratings(found.ratings)
+
+
+def _of_ranking(ranking: ArmRanking) -> Iterator[dict[str, Any]]:
+    for each in ranking.standings:
+        yield _strength(each, ranking)
+        yield _rank(each, ranking.level, ranking.rank_method)
+    for pair in ranking.pairs:
+        for measure in MEASURES:
+            more = {"p_value": pair.rates.net.p_value, "p_holm": pair.net_p_holm,
+                    "tests_in_family": len(ranking.pairs)} if measure == "net" else {}  # fmt: skip
+            yield _of_pair(pair, measure, getattr(pair.rates, measure)) | more
+
+
+def _strength(each: Standing, ranking: ArmRanking) -> dict[str, Any]:
+    return {
+        "arm": each.arm, "measure": "strength", "value": each.value, "se": each.se,
+        "low": each.low, "high": each.high, "level": ranking.level, "df": ranking.df,
+        "n_votes": each.n_votes, "n_prompts": ranking.n_prompts,
+        "n_annotators": ranking.n_annotators, "state": ranking.interval_state.value,
+        "reason": each.unbounded or ranking.interval_reason, "method": ranking.method,
+    }  # fmt: skip
+
+
+def _rank(each: Any, level: float, method: str) -> dict[str, Any]:
+    return {
+        "arm": each.arm, "measure": "rank", "value": each.rank, "low": each.rank_low,
+        "high": each.rank_high, "level": level, "method": method,
+    }  # fmt: skip
+
+
+def _of_pair(pair: ArmPair, measure: str, estimate: Estimate) -> dict[str, Any]:
+    return vars(estimate) | {"arm": pair.arm, "other": pair.other, "measure": measure}
+
+
+def _of_ratings(ratings: ArmRatings) -> Iterator[dict[str, Any]]:
+    for each in ratings.ratings:
+        yield vars(each.mean) | {"arm": each.arm, "measure": "mean_grade"}
+        yield _rank(each, ratings.level, ratings.rank_method)
+        for grade, share in each.shares.items():
+            yield vars(share) | {"arm": each.arm, "measure": f"share_of_grade_{grade}"}
+    for pair in ratings.differences:
+        yield {
+            "arm": pair.arm, "other": pair.other, "measure": "mean_difference",
+            "value": pair.value, "se": pair.se, "low": pair.low, "high": pair.high,
+            "level": ratings.level, "df": pair.df, "p_value": pair.p_value,
+            "p_holm": pair.p_holm, "tests_in_family": len(ratings.differences),
+        }  # fmt: skip

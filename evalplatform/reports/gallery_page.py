@@ -1,0 +1,185 @@
+"""What the dashboard shows of more than two arms, and of single images."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from evalplatform.reports.cells import coefficient, p_value, percent, percent_of
+from evalplatform.reports.gallery import GalleryResult, GradeResult
+from evalplatform.reports.gallery_table import grade_names
+from evalplatform.reports.orders import (
+    in_matrix,
+    mean_grade,
+    number,
+    order_said,
+    ranks,
+    robustness_in_words,
+    unbounded_in_words,
+)
+from evalplatform.reports.results import CampaignResults
+from evalplatform.stats import ArmPair, ArmRanking, GradedAgreement
+
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_CLAIM = 0.05
+
+
+def gallery_context(results: CampaignResults, figures: Collection[str]) -> list[dict[str, Any]]:
+    """Return what `reports/_galleries.html` shows: one a criterion, its parts within."""
+    return [
+        {
+            "criterion": whole.criterion_label,
+            "figure": f"figure-order-{whole.criterion}",
+            "is_drawn": f"figure-order-{whole.criterion}" in figures,
+            "ranking": whole.ranking,
+            "standings": _standings(whole.ranking),
+            "notes": unbounded_in_words(whole.ranking),
+            "no_interval": whole.ranking.interval_reason,
+            "matrix": _matrix(whole.ranking),
+            "pairs": [_pair(pair) for pair in whole.ranking.pairs],
+            "depends": robustness_in_words(whole.ranking.robustness),
+            "agreement": [_agreement(each) for each in whole.agreement],
+            "parts": [_part(each) for each in parts],
+        }
+        for whole, parts in _by_criterion(results.galleries)
+    ]
+
+
+def grading_context(results: CampaignResults) -> list[dict[str, Any]]:
+    """Return what `reports/_gradings.html` shows: one a criterion, its parts within."""
+    return [
+        {
+            "criterion": whole.criterion_label,
+            "figure": f"figure-grades-{whole.criterion}",
+            "ratings": whole.ratings,
+            "names": (names := grade_names(whole)),
+            "rows": [_graded(each, names) for each in whole.ratings.ratings],
+            "differences": [
+                {
+                    "arms": f"{each.arm} – {each.other}",
+                    "value": _broken(number(each.value, each.low, each.high, signed=True)),
+                    "p_holm": p_value(each.p_holm),
+                }
+                for each in whole.ratings.differences
+            ],
+            "as_pairs": _standings(whole.as_pairs) if whole.as_pairs else None,
+            "no_interval": whole.ratings.reason,
+            "agreement": [_agreement(each) for each in whole.agreement],
+            "parts": [_part(each) for each in parts],
+        }
+        for whole, parts in _by_criterion(results.gradings)
+    ]
+
+
+def _by_criterion(found: list[Any]) -> list[tuple[Any, list[Any]]]:
+    """Return the result on all prompts of each criterion with those on its parts."""
+    wholes: list[tuple[Any, list[Any]]] = []
+    for each in found:
+        if each.depth:
+            wholes[-1][1].append(each)
+        else:
+            wholes.append((each, []))
+    return wholes
+
+
+def _broken(text: str) -> str:
+    """A number with its interval breaks before its interval, not within."""
+    return text.replace(", ", f",{_NO_BREAK}").replace(" – ", f"{_NO_BREAK}–{_NO_BREAK}")
+
+
+def _standings(ranking: ArmRanking) -> list[dict[str, Any]]:
+    return [
+        {
+            "arm": each.arm,
+            "rank": each.rank or "–",
+            "ranks": _broken(ranks(each.rank_low, each.rank_high)),
+            "tier": each.tier or "–",
+            "strength": each.unbounded
+            or _broken(number(each.value, each.low, each.high, signed=True)),
+            "first": f"{100 * each.rank_chances[0]:.0f}" if each.rank_chances else "–",
+            "tally": f"{each.tally.win:,} / {each.tally.tie:,} / {each.tally.lose:,}",
+        }
+        for each in ranking.standings
+    ]
+
+
+def _matrix(ranking: ArmRanking) -> dict[str, Any]:
+    """The net of each row's arm over each column's, best arm first."""
+    arms = [str(each.arm) for each in ranking.standings]
+    pairs = in_matrix(ranking)
+    rows = [{"arm": row, "cells": [_cell(pairs, row, column) for column in arms]} for row in arms]
+    return {"arms": arms, "rows": rows}
+
+
+def _cell(pairs: dict[tuple[str, str], ArmPair], row: str, column: str) -> dict[str, Any]:
+    pair, sign = pairs.get((row, column)), 1
+    if pair is None:
+        pair, sign = pairs.get((column, row)), -1
+    if pair is None or pair.rates.net.value is None:
+        return {"is_self": row == column, "text": "", "leads": ""}
+    net = sign * pair.rates.net.value
+    is_claim = pair.net_p_holm is not None and pair.net_p_holm < _CLAIM
+    wins = (pair.rates.win, pair.rates.lose)[::sign]
+    shares = [100 * (share.value or 0.0) for share in (wins[0], pair.rates.tie, wins[1])]
+    return {
+        "is_self": False,
+        "text": f"{100 * net:+.0f}",
+        "leads": ("row" if net > 0 else "column") if is_claim else "",
+        "title": f"{row} wins {shares[0]:.1f} %, tie {shares[1]:.1f} %, {column} wins "
+        f"{shares[2]:.1f} % of {pair.rates.tally.total:,}; Holm p {p_value(pair.net_p_holm)}",
+    }
+
+
+def _pair(pair: ArmPair) -> dict[str, Any]:
+    rates = pair.rates
+    return {
+        "arms": f"{pair.arm} – {pair.other}",
+        "n": rates.tally.total,
+        "shares": [_broken(percent(each)) for each in (rates.win, rates.tie, rates.lose)],
+        "net": _broken(percent(rates.net, signed=True)),
+        "p_holm": p_value(pair.net_p_holm),
+    }
+
+
+def _graded(each: Any, names: list[str]) -> dict[str, Any]:
+    return {
+        "arm": each.arm,
+        "rank": each.rank,
+        "ranks": _broken(ranks(each.rank_low, each.rank_high)),
+        "mean": _broken(mean_grade(each.mean)),
+        "n": each.mean.n_votes,
+        "shares": [
+            (name, _broken(percent(share)))
+            for name, share in zip(names, each.shares.values(), strict=True)
+        ],
+    }
+
+
+def _part(found: GalleryResult | GradeResult) -> dict[str, Any]:
+    arms: list[Any] = []
+    if isinstance(found, GalleryResult):
+        arms = [
+            (each.arm, each.unbounded or number(each.value, each.low, each.high, signed=True))
+            for each in found.ranking.standings
+        ]
+    else:
+        arms = [(each.arm, mean_grade(each.mean)) for each in found.ratings.ratings]
+    _, said = order_said(found)
+    return {
+        "prompts": found.prompts,
+        "depth": found.depth,
+        "order": [(arm, _broken(text)) for arm, text in arms],
+        "says": f"People {said}.",
+    }
+
+
+def _agreement(found: GradedAgreement) -> dict[str, Any]:
+    return {
+        "images": found.images,
+        "percent": percent_of(found.percent),
+        "alpha": coefficient(found.alpha),
+        "alpha_ordinal": coefficient(found.alpha_ordinal),
+        "gwet_ac1": coefficient(found.gwet_ac1),
+        "kendall_w": coefficient(found.kendall_w) if found.kendall_w else "–",
+        "mean_tau": coefficient(found.mean_tau) if found.mean_tau else "–",
+    }

@@ -1,0 +1,119 @@
+"""The orders of arms as text, for the terminal."""
+
+from rich.console import Console
+
+from evalplatform.campaigns.forms import form_named
+from evalplatform.reports.cells import p_value, percent, text_table
+from evalplatform.reports.gallery import GalleryResult, GradeResult
+from evalplatform.reports.orders import (
+    mean_grade,
+    number,
+    ranks,
+    robustness_in_words,
+    unbounded_in_words,
+)
+from evalplatform.reports.results import CampaignResults
+from evalplatform.stats import ArmRanking
+
+STRENGTHS_NOTE = (
+    "Strength: how much an arm is preferred, in natural log units of the odds to be preferred, "
+    "mean 0 (x 173.7: Elo points). Brackets: 95 % intervals for other prompts judged by other "
+    "annotators. Ranks: all that hold at once at 95 %. Arms of one tier are not told apart from "
+    "its best. Holm p: of net = 0, adjusted for all pairs of arms."
+)
+GRADES_NOTE = (
+    "Mean: of grades, whose steps are taken as equal. Brackets: 95 % intervals for other prompts "
+    "graded by other annotators. Ranks: all that hold at once at 95 %."
+)
+
+
+def print_orders(console: Console, results: CampaignResults) -> None:
+    """Print the order of the arms on each criterion that is no pair of two arms."""
+    for each in results.galleries:
+        print_gallery(console, each)
+    if results.galleries:
+        console.print(STRENGTHS_NOTE)
+    for graded in results.gradings:
+        print_grades(console, graded)
+    if results.gradings:
+        console.print(GRADES_NOTE)
+
+
+def print_gallery(console: Console, found: GalleryResult) -> None:
+    """Print strengths and ranks; of all prompts also every pair, and what it depends on."""
+    ranking = found.ranking
+    console.print(f"\n{found.criterion_label}, {found.prompts}: {_counts(ranking)}")
+    _print_standings(console, ranking)
+    for line in unbounded_in_words(ranking):
+        console.print(line)
+    if ranking.interval_reason:
+        console.print(f"[–]: no interval. {ranking.interval_reason}", markup=False)
+    if not found.depth:
+        _print_pairs(console, ranking)
+        for line in robustness_in_words(ranking.robustness):
+            console.print(line)
+
+
+def _counts(ranking: ArmRanking) -> str:
+    votes = f"{ranking.n_votes:,} votes"
+    if ranking.n_comparisons != ranking.n_votes:
+        votes += f" with {ranking.n_comparisons:,} comparisons of two arms"
+    return f"{votes} on {ranking.n_prompts:,} prompts by {ranking.n_annotators:,} annotators"
+
+
+def _print_standings(console: Console, ranking: ArmRanking) -> None:
+    table = text_table(
+        ("rank", "arm"), ("ranks at\n95 %", "tier", "strength", "first, %", "won", "tied", "lost")
+    )
+    for each in ranking.standings:
+        first = f"{100 * each.rank_chances[0]:.0f}" if each.rank_chances else "–"
+        strength = each.unbounded or number(each.value, each.low, each.high, signed=True)
+        table.add_row(
+            str(each.rank or "–"), str(each.arm), ranks(each.rank_low, each.rank_high),
+            str(each.tier or "–"), strength, first,
+            f"{each.tally.win:,}", f"{each.tally.tie:,}", f"{each.tally.lose:,}",
+        )  # fmt: skip
+    console.print(table)
+
+
+def _print_pairs(console: Console, ranking: ArmRanking) -> None:
+    table = text_table(
+        ("arms",), ("n", "first wins %", "tie %", "second wins %", "net %", "Holm p")
+    )
+    for pair in ranking.pairs:
+        rates = pair.rates
+        table.add_row(
+            f"{pair.arm} – {pair.other}", f"{rates.tally.total:,}",
+            *(f"{100 * (share.value or 0):.1f}" for share in (rates.win, rates.tie, rates.lose)),
+            percent(rates.net, signed=True), p_value(pair.net_p_holm),
+        )  # fmt: skip
+    console.print(table)
+
+
+def print_grades(console: Console, found: GradeResult) -> None:
+    """Print mean grades, ranks and the share of each grade."""
+    ratings = found.ratings
+    console.print(
+        f"\n{found.criterion_label}, {found.prompts}: {ratings.n_votes:,} grades of "
+        f"{ratings.n_items:,} images by {ratings.n_annotators:,} annotators"
+    )
+    table = text_table(
+        ("rank", "arm"),
+        ("ranks at\n95 %", "mean", "n", *(f"{name} %" for name in grade_names(found))),
+    )
+    for each in ratings.ratings:
+        table.add_row(
+            str(each.rank), str(each.arm), ranks(each.rank_low, each.rank_high),
+            mean_grade(each.mean), f"{each.mean.n_votes:,}",
+            *(f"{100 * (share.value or 0):.0f}" for share in each.shares.values()),
+        )  # fmt: skip
+    console.print(table)
+    if ratings.reason:
+        console.print(f"[–]: no interval. {ratings.reason}", markup=False)
+
+
+def grade_names(found: GradeResult) -> list[str]:
+    """Return what each grade is called, worst first: the answer that gives it."""
+    shape = form_named(found.form)
+    names = {shape.grades(button, (0,))[0]: button for button in shape.buttons}
+    return [names[grade] for grade in found.ratings.grades]

@@ -1,0 +1,133 @@
+"""Orders of arms in words and cells, the same in the table, on the page and in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalplatform.reports.gallery import GalleryResult, GradeResult
+from evalplatform.stats import (
+    ArmPair,
+    ArmRanking,
+    ArmRating,
+    Decider,
+    Estimate,
+    RankingRobustness,
+    Standing,
+    State,
+)
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """Return "A", "A and B" or "A, B and C"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def order_said(found: GalleryResult | GradeResult) -> tuple[str, str]:
+    """Return the letter of the arm alone at the top, or "", and what people do, for a sentence.
+
+    It claims no more than the ranks that hold for all arms at once: ("A", "prefer A to all others;
+    behind it B (rank 2–3), C (rank 2–3)").
+    """
+    if isinstance(found, GradeResult):
+        return _of_ranks(found.ratings.ratings, found.ratings.reason)
+    ranking = found.ranking
+    if ranking.state is State.DISCONNECTED:
+        groups = " | ".join(", ".join(map(str, group)) for group in ranking.groups)
+        return "", f"were not shown all arms together, so there is no one order: {groups}"
+    leader, said = _of_ranks(ranking.standings, ranking.interval_reason or ranking.reason)
+    won = [str(each.arm) for each in ranking.standings if each.unbounded.startswith("won")]
+    if won and not leader:
+        said += f", though {listed(won)} won every comparison"
+    return leader, said
+
+
+def _of_ranks(arms: Sequence[Standing] | Sequence[ArmRating], reason: str) -> tuple[str, str]:
+    held = [each for each in arms if each.rank_low is not None]
+    if not held:
+        return "", f"give no order yet: {reason[:1].lower()}{reason[1:].rstrip('.')}"
+    first = [str(each.arm) for each in held if each.rank_low == 1]
+    behind = [
+        f"{each.arm} (rank {ranks(each.rank_low, each.rank_high)})"
+        for each in held
+        if each.rank_low != 1
+    ]
+    if not behind:
+        return "", f"show no preference among {listed(first)}"
+    if len(first) == 1:
+        return first[0], f"prefer {first[0]} to all others; behind it {listed(behind)}"
+    who = f"{listed(first, 'or')} may be first"
+    return "", f"show no single favourite: {who}; behind them {listed(behind)}"
+
+
+def number(value: float | None, low: float | None, high: float | None, *, signed: bool) -> str:
+    """Return a number and its interval with two digits, or a dash."""
+    if value is None:
+        return "–"
+    sign = "+" if signed else ""
+    if low is None or high is None:
+        return f"{value:{sign}.2f} [–]"
+    return f"{value:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]"
+
+
+def mean_grade(estimate: Estimate) -> str:
+    """Return a mean grade and its interval."""
+    return number(estimate.value, estimate.low, estimate.high, signed=False)
+
+
+def ranks(low: int | None, high: int | None) -> str:
+    """Return the ranks an arm may have: "1", "2–4", or a dash."""
+    if low is None or high is None:
+        return "–"
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def in_matrix(ranking: ArmRanking) -> dict[tuple[str, str], ArmPair]:
+    """Return each two arms that met by their letters, as `ArmPair` names them."""
+    return {(str(each.arm), str(each.other)): each for each in ranking.pairs}
+
+
+def unbounded_in_words(ranking: ArmRanking) -> list[str]:
+    """Say of each arm without a strength why it has none."""
+    said = [
+        f"{each.arm} {each.unbounded}: it has a rank but no strength, and the others are ranked "
+        "without it."
+        for each in ranking.standings
+        if each.unbounded
+    ]
+    if ranking.never_compared:
+        said.append(f"No vote shows {listed([str(arm) for arm in ranking.never_compared])} yet.")
+    return said
+
+
+def robustness_in_words(robustness: RankingRobustness) -> list[str]:
+    """Say what the first place depends on, a sentence each."""
+    if robustness.state is not State.DEFINED:
+        return [robustness.reason] if robustness.reason else []
+    units = (robustness.votes, robustness.annotators, robustness.prompts)
+    known = [each for each in units if each is not None]
+    said = [_decider_in_words(each) for each in known if each.count is not None]
+    unbeaten = [each.unit for each in known if each.state is State.UNBEATABLE]
+    if unbeaten:
+        what = listed(unbeaten, "or")
+        said.append(f"Leaving out {what} that favour the leader gives no other leader.")
+    shared = [each.reason for each in known if each.state is State.NO_LEADER]
+    if shared:
+        return shared[:1]
+    alone = [str(each) for each in robustness.leader_changes_without]
+    if alone:
+        said.append(f"Without {listed(alone, 'or')} alone another arm is first.")
+    else:
+        said.append("Without any single annotator the first place stays.")
+    return said
+
+
+def _decider_in_words(decider: Decider) -> str:
+    assert decider.share is not None
+    unit = decider.unit[:-1] if decider.count == 1 else decider.unit
+    which = f" ({', '.join(str(each) for each in decider.ids)})" if decider.ids else ""
+    return (
+        f"{decider.new_leader} would be first without {decider.count:,} {unit}"
+        f" ({100 * decider.share:.1f} % of all){which}."
+    )

@@ -1,0 +1,266 @@
+"""From checkpoints to an open campaign: started, advanced as far as workers are, opened.
+
+Every step is a row in the database, so a run that was interrupted is advanced again by whoever
+asks: the command `run_eval`, a page, another program.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from evalplatform.accounts.models import User
+from evalplatform.annotation.services import join_arm, open_campaign
+from evalplatform.campaigns.criteria import CriterionPlan
+from evalplatform.campaigns.models import Arm, Campaign, ImageSet, Picture
+from evalplatform.campaigns.rules import Rules
+from evalplatform.campaigns.safety import screen
+from evalplatform.campaigns.sample_faults import refuse_faults
+from evalplatform.campaigns.selectors import (
+    all_pictures,
+    planned_prompts,
+    ready_sets,
+    wanted_seeds,
+)
+from evalplatform.campaigns.services import (
+    allow,
+    check_newcomer,
+    create_campaign,
+    plan_opening,
+    start_generation,
+)
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.selectors import registered_checkpoint
+from evalplatform.core.errors import BadInputError
+from evalplatform.generation.models import Sample
+from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
+from evalplatform.images.models import ImageCollection
+from evalplatform.images.selectors import collection_named, images_for
+from evalplatform.promptsets.selectors import prompt_set_named
+from evalplatform.quality.services import criteria_with_gold, import_gold, make_gold
+from evalplatform.runs.checking import look_at_checks
+from evalplatform.runs.generation import look_at_samples, note_on, tend
+from evalplatform.runs.states import RunProgress, RunState
+
+CHECKS_PER_CRITERION = 20  # an annotator meets each gold once
+Progress = Callable[[int, int], None]
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """All that a run is asked, by names as a person gives them.
+
+    Attributes:
+        name: of the campaign.
+        arms: registered checkpoints or image collections (`arm_named`).
+        prompt_sets: NAME or NAME@VERSION.
+        settings: how images are sampled, as `SamplerSettings` stores it.
+        opens_when_ready: False leaves it at READY, to be looked at first.
+        priority, budget_seconds: of generation; None: the usual.
+    """
+
+    name: str
+    arms: Sequence[str]
+    prompt_sets: Sequence[str]
+    criteria: Sequence[CriterionPlan]
+    settings: dict[str, Any]
+    seed: int = 0
+    design: str = "all-pairs"
+    prompts_per_set: int | None = None
+    images_per_prompt: int = 1
+    rules: Rules = field(default_factory=Rules)
+    gold_file: Path | None = None
+    opens_when_ready: bool = True
+    priority: int | None = None
+    budget_seconds: int | None = None
+
+
+def start_run(*, plan: RunPlan, created_by: User | None = None) -> tuple[Campaign, bool]:
+    """Create the campaign and ask the workers for its samples; return it, and whether it is new.
+
+    All or nothing. Asked the same again, it goes on with what is there. Raises `BadInputError` for
+    unknown names, and as `create_campaign` does.
+    """
+    with transaction.atomic():
+        campaign, is_new = create_campaign(
+            slug=plan.name,
+            arms=[arm_named(name) for name in plan.arms],
+            prompt_sets=[prompt_set_named(name) for name in dict.fromkeys(plan.prompt_sets)],
+            criteria=plan.criteria,
+            design=plan.design,
+            rules=plan.rules,
+            seed=plan.seed,
+            prompts_per_set=plan.prompts_per_set,
+            images_per_prompt=plan.images_per_prompt,
+            settings=plan.settings,
+            created_by=created_by,
+        )
+        plan_opening(
+            campaign=campaign,
+            gold_file=plan.gold_file,
+            opens_when_ready=plan.opens_when_ready,
+        )
+        request_samples(
+            campaign=campaign, priority=plan.priority, budget_seconds=plan.budget_seconds
+        )
+    return campaign, is_new
+
+
+def resume_run(
+    *,
+    campaign: Campaign,
+    opens_when_ready: bool | None = None,
+    allowances: dict[str, float | None] | None = None,
+    priority: int | None = None,
+    budget_seconds: int | None = None,
+) -> None:
+    """Go on with a run as it was asked; what is given here is said anew, None leaves it.
+
+    Raises `BadInputError` for shares that are frozen with the protocol.
+    """
+    with transaction.atomic():
+        allow(campaign=campaign, **(allowances or {}))
+        if opens_when_ready is not None:
+            plan_opening(campaign=campaign, gold_file=None, opens_when_ready=opens_when_ready)
+        request_samples(campaign=campaign, priority=priority, budget_seconds=budget_seconds)
+
+
+def request_samples(
+    *, campaign: Campaign, priority: int | None = None, budget_seconds: int | None = None
+) -> list[Sample]:
+    """Ask the workers for what is missing and return all samples; none once it has opened."""
+    if campaign.is_frozen:
+        return []
+    return start_generation(campaign=campaign, priority=priority, budget_seconds=budget_seconds)
+
+
+def advance_run(*, campaign: Campaign, now: datetime) -> RunProgress:
+    """Bring a run as far as it can go now and return where it stands; it never waits.
+
+    Raises `GenerationStoppedError` or `SafetyCheckFailedError` where workers gave up, and
+    `BadInputError` where gold cannot be made.
+    """
+    if campaign.status == Campaign.Status.CLOSED:
+        return RunProgress(RunState.CLOSED)
+    if campaign.is_frozen:
+        return RunProgress(RunState.OPEN)
+    samples = request_samples(campaign=campaign)
+    made = look_at_samples(samples, campaign.slug, now)
+    if not made.is_complete:
+        tend(samples, campaign.slug)
+        note = note_on(campaign.slug, now, patient=False)
+        return RunProgress(RunState.GENERATING, made.ready, made.total, note)
+    checked = look_at_checks(campaign, all_pictures(ready_sets(campaign)), now)
+    if checked and not checked.is_complete:
+        return RunProgress(RunState.CHECKING, checked.checked, checked.total)
+    try:
+        refuse_faults(campaign, screen(campaign, ready_sets(campaign)).passed)
+    except BadInputError as error:
+        return RunProgress(RunState.HELD, note=str(error))
+    prepare_gold(campaign=campaign)
+    return RunProgress(RunState.READY)
+
+
+def prepare_gold(*, campaign: Campaign) -> list[str]:
+    """Take the gold of the campaign's file, and make what its rules need besides, and examples.
+
+    Returns a line for each criterion of which no example could be made. Raises `BadInputError`
+    where the rules need gold that cannot be made.
+    """
+    if campaign.gold_file:
+        import_gold(campaign=campaign, path=Path(campaign.gold_file))
+    quality = campaign.checked_rules.quality
+    makers = max(1, len(criteria_with_gold(campaign)))
+    needed: dict[str, int] = {
+        ImageSet.Purpose.QUALIFICATION: -(-quality.qualification_pairs // makers),
+        ImageSet.Purpose.CHECK: CHECKS_PER_CRITERION if quality.gold_rate else 0,
+    }
+    if any(needed.values()):
+        make_gold(campaign=campaign, counts=needed)
+    lacking = []
+    for criterion in campaign.criteria.all():
+        try:
+            make_gold(campaign=campaign, counts={ImageSet.Purpose.EXAMPLE: 1}, criteria=[criterion])
+        except BadInputError as error:  # the page explains itself without one too
+            lacking.append(f"no example for the welcome page: {error}")
+    return lacking
+
+
+def open_run(
+    *, campaign: Campaign, on_images: Progress = _silent, on_slots: Progress = _silent
+) -> bool:
+    """Open a run that is READY to annotators; False if it was open already.
+
+    Progress is told as (done, total). Raises `BadInputError` as `open_campaign` does.
+    """
+    return open_campaign(campaign=campaign, on_images=on_images, on_progress=on_slots)
+
+
+def arm_named(name: str) -> Checkpoint | ImageCollection:
+    """Return the registered checkpoint or image collection of this name.
+
+    `images:NAME` is always a collection. Raises `BadInputError` for neither, or where both are.
+    """
+    _, prefix, bare = name.rpartition("images:")
+    if prefix:
+        return collection_named(bare)
+    collection = ImageCollection.objects.filter(name=name).first()
+    if collection is None:
+        return registered_checkpoint(name)
+    if Checkpoint.objects.filter(name=name).exists():
+        raise BadInputError(
+            f"{name!r} names a checkpoint and an image collection; write images:{name} for the "
+            "collection, or rename one."
+        )
+    return collection
+
+
+def request_newcomer(*, campaign: Campaign, maker: Checkpoint | ImageCollection) -> list[Sample]:
+    """Ask the workers for the samples of a checkpoint that is to join an open campaign.
+
+    Returns them all; none of a collection. Raises `BadInputError` where it could not join, before
+    anything is asked.
+    """
+    with transaction.atomic():
+        check_newcomer(campaign, maker)
+        if isinstance(maker, ImageCollection):
+            return []
+        wanted = wanted_seeds(campaign, planned_prompts(campaign))
+        samples = plan_samples(checkpoint=maker, settings=campaign.settings, wanted=wanted)
+        enqueue_samples(samples=samples, request=open_request(name=campaign.slug))
+    return samples
+
+
+def newcomers_pictures(campaign: Campaign, maker: Checkpoint | ImageCollection) -> list[Picture]:
+    """Return the images with which a newcomer would join, as far as they are there."""
+    prompts = planned_prompts(campaign)
+    if isinstance(maker, ImageCollection):
+        found = images_for(maker, prompts)
+        return [each for images in found.values() for each in images[: campaign.images_per_prompt]]
+    wanted = wanted_seeds(campaign, prompts)
+    samples = plan_samples(checkpoint=maker, settings=campaign.settings, wanted=wanted)
+    return [each for each in samples if each.status == Sample.Status.READY]
+
+
+def add_arm(
+    *,
+    campaign: Campaign,
+    maker: Checkpoint | ImageCollection,
+    now: datetime,
+    on_images: Progress = _silent,
+    on_slots: Progress = _silent,
+) -> Arm:
+    """Let an arm whose images are there join an open campaign; all or nothing.
+
+    Raises `BadInputError` as `annotation.services.join_arm` does.
+    """
+    return join_arm(
+        campaign=campaign, maker=maker, now=now, on_images=on_images, on_progress=on_slots
+    )

@@ -1,0 +1,166 @@
+"""An arm joins an open gallery: it meets the others, is served, and the protocol says so."""
+
+import pytest
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Assignment
+from evalplatform.annotation.services import enrol, join_arm, open_campaign
+from evalplatform.campaigns.models import Campaign, ShownImage
+from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
+from evalplatform.campaigns.services import close_campaign
+from evalplatform.core.errors import BadInputError
+from evalplatform.generation.services import plan_samples, record_sample
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CHECKS = {"quality": {"gold_rate": 0.2, "repeat_rate": 0.1, "repeat_gap": 1}}
+
+
+def make(**options) -> Campaign:
+    campaign = factories.make_draft(prompts=4, k=2, **({"arms": 3} | options))
+    if options.get("rules"):
+        factories.add_gold(campaign, "check", 2)
+    open_campaign(campaign=campaign)
+    return campaign
+
+
+def make_newcomer(campaign: Campaign, *, images: int | None = None):
+    checkpoint = factories.make_checkpoint("newcomer")
+    rows = plan_samples(
+        checkpoint=checkpoint,
+        settings=campaign.settings,
+        wanted=wanted_seeds(campaign, planned_prompts(campaign)),
+    )
+    for row in rows[:images]:
+        record_sample(sample=row, image=factories.make_image(1000 + row.pk), now=timezone.now())
+    return checkpoint
+
+
+def join(campaign: Campaign, checkpoint):
+    return join_arm(campaign=campaign, maker=checkpoint, now=timezone.now())
+
+
+def lengths(campaign: Campaign) -> set[int]:
+    shown = ShownImage.objects.filter(image_set__campaign=campaign)
+    return {default_storage.size(name) for image in shown for name in image.copies if name}
+
+
+def test_newcomer_meets_every_other_arm_on_every_prompt_under_every_criterion():
+    campaign = make()
+    before = campaign.item_count
+    arm = join(campaign, make_newcomer(campaign))
+    assert (arm.place, arm.letter) == (3, "D")
+    new = campaign.items.main().filter(position__gte=before)
+    assert new.count() == 3 * 4 * 2 == campaign.item_count - before
+    for item in new:
+        places = [image.arm.place for image in item.image_set.images.all()]
+        assert places[-1] == 3
+    slots = Assignment.objects.main().filter(item__in=new)
+    assert slots.count() == 2 * new.count()
+    assert [list(order) for order in slots.values_list("order", flat=True)].count([0, 1]) == 24
+
+
+def test_who_had_finished_goes_on_with_the_newcomer(steady_turns):
+    campaign = make()
+    people = [Annotator.objects.create(pseudonym=name) for name in ("ana", "ben")]
+    factories.judge_everything(campaign, people, lambda each: "tie")
+    enrolment = enrol(campaign=campaign, annotator=people[0])
+    assert factories.lease(enrolment) is None
+    join(campaign, make_newcomer(campaign))
+    assert factories.lease(enrolment).item.position >= 24
+    enrolment.refresh_from_db()
+    assert enrolment.total == 48
+    factories.judge_everything(campaign, people, lambda each: "left")
+    assert not Assignment.objects.main().pending().exists()
+
+
+def test_protocol_records_the_amendment_and_the_hash_before():
+    campaign = make()
+    frozen = campaign.protocol_sha256
+    join(campaign, make_newcomer(campaign))
+    (amendment,) = campaign.protocol["amendments"]
+    assert amendment["protocol_sha256_before"] == frozen != campaign.protocol_sha256
+    assert amendment["arm"]["name"] == "newcomer"
+    assert amendment["items"] == 24
+    assert len(campaign.protocol["arms"]) == 4
+
+
+@pytest.mark.parametrize("is_noisier", [False, True])
+def test_all_files_stay_of_one_length_so_that_no_check_is_known_by_it(monkeypatch, is_noisier):
+    noise = factories.make_image
+    if is_noisier:  # noise takes more bytes than areas of one colour
+        with monkeypatch.context() as patch:
+            patch.setattr(factories, "make_image", lambda seed: noise(seed, 4).resize((16, 16), 0))
+            campaign = make(rules=CHECKS)
+    else:
+        campaign = make(rules=CHECKS)
+    before = lengths(campaign)
+    join(campaign, make_newcomer(campaign))
+    assert len(lengths(campaign)) == 1
+    assert (max(lengths(campaign)) > max(before)) is is_noisier
+    for image in ShownImage.objects.filter(image_set__campaign=campaign):
+        for name in filter(None, image.copies):
+            assert factories.stored_size(name) == (16, 16)
+
+
+def test_each_file_that_the_newcomer_brings_is_shown_in_one_set_alone_with_checks():
+    campaign = make(rules=CHECKS)
+    join(campaign, make_newcomer(campaign))
+    shown = ShownImage.objects.filter(image_set__campaign=campaign)
+    names = [name for image in shown for name in image.copies if name]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("design", "sets"), [("against=tuned", 1), ("random=2", 2), ("all-pairs", 3)]
+)
+def test_newcomer_meets_whom_the_design_says(design, sets):
+    campaign = factories.make_draft(prompts=4, k=2, arms=3, design="all-pairs")
+    name = campaign.contenders[0].name
+    Campaign.objects.filter(pk=campaign.pk).update(design=design.replace("tuned", name))
+    campaign.refresh_from_db()
+    open_campaign(campaign=campaign)
+    before = campaign.item_count
+    join(campaign, make_newcomer(campaign))
+    assert campaign.item_count - before == sets * 4 * 2
+
+
+def test_single_images_of_a_newcomer_are_rated_like_the_others():
+    campaign = make(form="rating")
+    before = campaign.item_count
+    join(campaign, make_newcomer(campaign))
+    assert campaign.item_count - before == 4 * 2
+
+
+def refusal(campaign, checkpoint) -> str:
+    before = (campaign.arms.count(), campaign.items.count(), campaign.image_sets.count())
+    with pytest.raises(BadInputError) as caught:
+        join(campaign, checkpoint)
+    campaign.refresh_from_db()
+    assert (campaign.arms.count(), campaign.items.count(), campaign.image_sets.count()) == before
+    assert "amendments" not in campaign.protocol
+    return str(caught.value)
+
+
+def test_newcomer_without_its_samples_is_refused_and_nothing_is_half_written():
+    campaign = make()
+    assert "2 of its 4 images are not made" in refusal(campaign, make_newcomer(campaign, images=2))
+
+
+def test_arm_that_is_there_already_is_refused():
+    campaign = make()
+    assert "is an arm of" in refusal(campaign, campaign.contenders[1].checkpoint)
+
+
+def test_arm_cannot_join_a_campaign_that_shows_all_together():
+    campaign = make(form="ranking", design="together")
+    assert "shows all its arms together" in refusal(campaign, make_newcomer(campaign))
+
+
+def test_arm_cannot_join_a_closed_campaign():
+    campaign = make()
+    close_campaign(campaign=campaign)
+    campaign.refresh_from_db()
+    assert "is closed" in refusal(campaign, make_newcomer(campaign))

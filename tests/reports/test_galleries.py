@@ -1,0 +1,245 @@
+"""More than two arms, rankings and single images: orders in table, JSON, CSV and dashboard."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+
+from evalplatform import stats
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.answer_columns import vote_columns
+from evalplatform.annotation.models import Vote
+from evalplatform.annotation.services import open_campaign
+from evalplatform.reports.answers import answers
+from evalplatform.reports.csv_files import GROUP_COLUMNS, groups_csv
+from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
+from evalplatform.reports.exports import results_json
+from evalplatform.reports.figures import all_figures
+from evalplatform.reports.gallery import Gallery
+from evalplatform.reports.prompts import Prompts
+from evalplatform.reports.results import campaign_results
+from evalplatform.reports.stats_votes import pseudonyms
+from evalplatform.reports.table import WIDTH, results_table
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+STRENGTHS = (2.0, 1.0, 0.9, -1.5)  # of the arms A to D
+
+
+def liking(rng, strengths=STRENGTHS):
+    """Answer as somebody to whom each image looks about as strong as its arm is."""
+
+    def choose(slot):
+        arms = {image.place: image.arm.place for image in slot.item.image_set.images.all()}
+        looks = [strengths[arms[place]] + rng.normal() for place in slot.order]
+        form = slot.item.criterion.form
+        if form == "rating":
+            return str(int(np.clip(round(3 + looks[0]), 1, 5)))
+        if form == "keep_reject":
+            return "keep" if looks[0] > 1 else "unsure" if looks[0] > 0 else "reject"
+        if form == "ranking":
+            return ">".join(str(at) for at in np.argsort(looks)[::-1])
+        if abs(looks[0] - looks[1]) < 0.3:
+            return "tie"
+        return "left" if looks[0] > looks[1] else "right"
+
+    return choose
+
+
+def voted(form, *, prompts=8, k=3, people=5, seed=1, strengths=STRENGTHS, **options):
+    campaign = factories.make_draft(
+        arms=len(strengths), form=form, prompts=prompts, k=k, criteria=["visual_appeal"],
+        **options,
+    )  # fmt: skip
+    open_campaign(campaign=campaign)
+    annotators = [Annotator.objects.create() for _ in range(people)]
+    choose = liking(np.random.default_rng(seed), strengths)
+    factories.judge_everything(campaign, annotators, choose)
+    return campaign
+
+
+@pytest.fixture
+def pairs(db):
+    """Four arms, each two of them on every prompt."""
+    return voted("pair", design="all-pairs")
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def rows_of(results):
+    return list(csv.DictReader(io.StringIO(groups_csv(results))))
+
+
+def test_votes_become_grades_of_the_arms_that_stood_there(pairs):
+    votes = vote_columns(pairs)
+    graded = Gallery(pairs, Prompts(pairs), pseudonyms(pairs)).graded(votes)
+    assert graded.arms == ("A", "B", "C", "D")
+    for index, vote in enumerate(Vote.objects.order_by("pk")):
+        held = slice(graded.start[index], graded.start[index + 1])
+        images = vote.assignment.item.image_set.images.select_related("arm").order_by("place")
+        assert graded.arm[held].tolist() == [image.arm.place for image in images]
+        assert graded.grade[held].tolist() == vote.grades
+        assert graded.annotators[graded.annotator[index]] == vote.annotator.pseudonym
+
+
+def test_order_pairs_and_tiers_are_in_every_report(pairs):
+    results = campaign_results(pairs)
+    (whole, *parts) = results.galleries
+    assert results.groups == []
+    assert [each.depth for each in parts] == [1]
+    ranking = whole.ranking
+    assert [each.arm for each in ranking.standings] == ["A", "B", "C", "D"]
+    assert (ranking.n_votes, len(ranking.pairs)) == (8 * 6 * 3, 6)
+    (answer,) = answers(results)
+    first = [each.arm for each in ranking.standings if each.rank_low == 1]
+    assert answer.leader == (first[0] if len(first) == 1 else "")
+    assert ("prefer A to all others" in answer.sentence) == (first == ["A"])
+    table, page = results_table(results), offline_dashboard(results)
+    for text in (table, page):
+        assert answer.sentence in words(text)
+        assert "Without any single annotator" in words(text) or "Without " in words(text)
+    assert max(len(line) for line in table.splitlines()) <= WIDTH
+    content = json.loads(json.dumps(results_json(results), allow_nan=False))
+    assert content["galleries"][0]["ranking"]["standings"][0]["arm"] == "A"
+    assert [each["arm"] for each in content["arms"]] == ["A", "B", "C", "D"]
+
+
+def test_pair_of_a_gallery_has_the_shares_of_its_votes_alone(pairs):
+    ranking = campaign_results(pairs).galleries[0].ranking
+    for pair in ranking.pairs:
+        counted = [0, 0, 0]
+        for vote in Vote.objects.all():
+            arms = [image.arm.letter for image in vote.assignment.item.image_set.images.all()]
+            if set(arms) == {pair.arm, pair.other}:
+                lead = vote.grades[arms.index(pair.arm)] - vote.grades[arms.index(pair.other)]
+                counted[1 - lead] += 1
+        tally = pair.rates.tally
+        assert [tally.win, tally.tie, tally.lose] == counted
+
+
+def test_groups_csv_names_the_arms_of_every_estimate(pairs):
+    results = campaign_results(pairs)
+    rows = rows_of(results)
+    assert list(rows[0]) == GROUP_COLUMNS
+    names = [arm.name for arm in pairs.contenders]
+    first = results.galleries[0]
+    mine = [row for row in rows if row["name"] == first.prompts]
+    strengths = {row["arm"]: float(row["value"]) for row in mine if row["measure"] == "strength"}
+    assert strengths == {
+        names["ABCD".index(each.arm)]: each.value for each in first.ranking.standings
+    }
+    nets = [row for row in mine if row["measure"] == "net"]
+    assert [(row["arm"], row["other"]) for row in nets] == [
+        (names[i], names[j]) for i in range(4) for j in range(i + 1, 4)
+    ]
+    assert {row["tests_in_family"] for row in nets} == {"6"}
+
+
+def test_figure_and_matrix_show_letters_and_never_names(pairs):
+    results = campaign_results(pairs)
+    figures = all_figures(results)
+    assert list(figures) == ["figure-order-visual_appeal"]
+    assert "tuned" not in json.dumps(figures)
+    (shown,) = dashboard_context(results)["galleries"]
+    matrix = shown["matrix"]
+    for i, row in enumerate(matrix["rows"]):
+        for j, cell in enumerate(row["cells"]):
+            other = matrix["rows"][j]["cells"][i]
+            assert cell["is_self"] == (i == j)
+            if i != j:
+                assert int(cell["text"]) == -int(other["text"])
+
+
+def test_ranking_votes_are_pairs_inside_one_vote(db):
+    results = campaign_results(voted("ranking", design="together"))
+    ranking = results.galleries[0].ranking
+    assert (ranking.n_votes, ranking.n_comparisons) == (24, 24 * 6)
+    assert ranking.images_per_vote == {4: 24}
+    assert [each.arm for each in ranking.standings][-1] == "D"
+    assert "24 votes with 144 comparisons of two arms" in words(results_table(results))
+
+
+@pytest.mark.parametrize(("form", "names"), [("rating", "12345"), ("keep_reject", None)])
+def test_single_images_have_means_and_the_share_of_each_grade(form, names):
+    campaign = voted(form, k=2, people=4)
+    results = campaign_results(campaign)
+    (found, *_) = results.gradings
+    assert found.ratings.ratings[0].arm == "A"
+    stored = Vote.objects.filter(assignment__item__image_set__images__arm__place=0)
+    grades = [vote.grades[0] for vote in stored]
+    assert found.ratings.rating("A").mean.value == pytest.approx(np.mean(grades))
+    assert found.as_pairs.n_votes > 0
+    assert f"figure-grades-{found.criterion}" in all_figures(results)
+    (shown,) = dashboard_context(results)["gradings"]
+    assert shown["names"] == (list(names) if names else ["reject", "unsure", "keep"])
+    json.dumps(results_json(results), allow_nan=False)
+    measures = {row["measure"] for row in rows_of(results)}
+    assert {"mean_grade", "rank", "share_of_grade_2", "mean_difference"} <= measures
+    assert "grades of 32 images" in words(results_table(results))
+    offline_dashboard(results)
+
+
+def test_arm_that_won_everything_is_marked_and_the_others_stay_ranked(db):
+    campaign = voted("pair", strengths=(50.0, 0.3, 0.0), prompts=6)
+    results = campaign_results(campaign)
+    first, *others = results.galleries[0].ranking.standings
+    assert (first.arm, first.value, first.unbounded) == ("A", None, "won every comparison")
+    assert all(each.value is not None for each in others)
+    (answer,) = answers(results)
+    assert answer.leader == "A" or answer.sentence.endswith(", though A won every comparison.")
+    said = "A won every comparison: it has a rank but no strength"
+    assert said in words(results_table(results))
+    assert said in words(offline_dashboard(results))
+
+
+def test_unfinished_gallery_claims_nothing(db):
+    campaign = factories.make_draft(arms=3, prompts=6, k=3, criteria=["visual_appeal"])
+    open_campaign(campaign=campaign)
+    choose = liking(np.random.default_rng(2), (3.0, 0.0, -3.0))
+    people = [Annotator.objects.create() for _ in range(2)]
+    factories.judge_everything(campaign, people, choose)
+    (answer,) = answers(campaign_results(campaign))
+    assert answer.leader == ""
+    assert answer.sentence.startswith("Not decided yet: voting is not finished; so far people ")
+
+
+def test_gallery_without_votes_and_with_one_annotator_is_reported(db):
+    campaign = factories.make_draft(arms=3, prompts=3, k=1, criteria=["visual_appeal"])
+    open_campaign(campaign=campaign)
+    assert "No votes yet" in offline_dashboard(campaign_results(campaign))
+    choose = liking(np.random.default_rng(3), (1.0, 0.5, 0.0))
+    factories.judge_everything(campaign, [Annotator.objects.create()], choose)
+    results = campaign_results(campaign)
+    (answer,) = answers(results)
+    assert (answer.leader, "People give no order yet: " in answer.sentence) == ("", True)
+    offline_dashboard(results)
+    results_table(results)
+
+
+def test_command_prints_and_compare_refuses_a_gallery(pairs, capsys):
+    from django.core.management import CommandError
+
+    call_command("report", pairs.slug)
+    assert "A – B" in capsys.readouterr().out
+    other = factories.make_draft(prompts=2, slug="other", criteria=["visual_appeal"])
+    with pytest.raises(CommandError, match="has 4 arms"):
+        call_command("compare_campaigns", pairs.slug, other.slug)
+
+
+def test_two_arms_of_a_gallery_have_the_figures_of_a_duel(db):
+    """What is said of two arms does not hang on whether a third one is there."""
+    results = campaign_results(voted("pair", strengths=(0.5, 0.0)))
+    duel = results.groups[0].rates
+    campaign = results.campaign
+    graded = Gallery(campaign, Prompts(campaign), pseudonyms(campaign)).graded(
+        vote_columns(campaign)
+    )
+    (pair,) = stats.rank_arms(graded).pairs
+    for measure in ("win", "tie", "lose", "net"):
+        one, other = getattr(duel, measure), getattr(pair.rates, measure)
+        assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
