@@ -20,8 +20,8 @@ JSON = {"headers": {"accept": "application/json"}}
 HEADINGS = {
     "closed": "This study has ended",
     "paused": "This study is paused",
-    "done": "All pairs have been judged",
-    "waiting": "No pair is free right now",
+    "done": "Everything has been judged",
+    "waiting": "Nothing is free right now",
 }
 STATES = pytest.mark.parametrize("state", HEADINGS)
 PROLIFIC = {"PROLIFIC_PID": "5f1e0a", "STUDY_ID": "study1", "SESSION_ID": "session1"}
