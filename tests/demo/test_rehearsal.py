@@ -27,10 +27,10 @@ STOPPED = {
 
 
 def mostly_a(assignment):
-    """Four of a comparison's five say A, one cannot tell."""
+    """Four of an item's five say A, one cannot tell."""
     if assignment.slot == 1:
         return "tie"
-    return "left" if assignment.a_on_left else "right"
+    return factories.pick(assignment, 0)
 
 
 @pytest.fixture
