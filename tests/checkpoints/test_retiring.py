@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def campaign_of(a, b, prompt_set, slug="a-vs-b"):
     return create_campaign(
-        slug=slug, checkpoint_a=a, checkpoint_b=b, prompt_sets=[prompt_set],
+        slug=slug, arms=[a, b], prompt_sets=[prompt_set],
         criteria=[plan_criterion("visual_appeal", 5)], settings=factories.SETTINGS, seed=1,
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ def run_eval(name, safety):
 def test_worker_checks_every_sample_before_the_campaign_opens(registered, capsys):
     with live.worker():
         run_eval("loose", 0.999)
-    assert Campaign.objects.get(slug="loose").comparisons.count() == 8
+    assert Campaign.objects.get(slug="loose").items.main().count() == 8
     assert "safety filter nudenet 3.4.2/1 at 0.999: 0 of 4" in capsys.readouterr().out
     scores = dict(SafetyCheck.objects.values_list("image_sha256", "score"))
     assert scores.keys() == set(Sample.objects.values_list("image_sha256", flat=True))
@@ -35,8 +35,6 @@ def test_worker_checks_every_sample_before_the_campaign_opens(registered, capsys
     # with another threshold nothing has to be checked again.
     run_eval("strict", max(scores.values()))
     strict = Campaign.objects.get(slug="strict")
-    assert [max(pair.score_a, pair.score_b) for pair in strict.withheld.all()] == [
-        max(scores.values())
-    ]
-    assert strict.comparisons.count() == 6
+    assert [row.score for row in strict.withheld.all()] == [max(scores.values())]
+    assert strict.items.main().count() == 6
     assert "1 of 4 prompts filtered" in capsys.readouterr().out

@@ -38,12 +38,12 @@ def test_run_eval_generates_through_the_worker_and_opens(registered, capsys):
         run_eval()
     campaign = Campaign.objects.get()
     assert campaign.status == "open"
-    assert campaign.comparisons.count() == 12
+    assert campaign.items.main().count() == 12
     assert Sample.objects.filter(status="ready", tokens_read=16, prompt_tokens__gt=16).count() == 12
     assert {batch.status for batch in GenerationBatch.objects.all()} == {"done"}
     out = capsys.readouterr().out
     assert "A = one: 0 of 6 prompts read in full, 6 cut (" in out
-    assert "12 comparisons, 60 votes wanted" in out
+    assert "12 items, 60 votes wanted" in out
     assert f"/annotate/{campaign.invitation}/" in out
     run_eval()
     assert Sample.objects.count() == 12
@@ -56,7 +56,7 @@ def test_two_prompt_sets_make_one_campaign(registered):
         call_command("run_eval", "one", "two", "--prompts=things", "--prompts=more", "--limit=2",
                      "--steps=2", "--criteria=visual_appeal", "--allow-cut=1")  # fmt: skip
     campaign = Campaign.objects.get()
-    names = campaign.comparisons.values_list("prompt__prompt_set__name", flat=True)
+    names = campaign.items.main().values_list("image_set__prompt__prompt_set__name", flat=True)
     assert sorted(names) == ["more", "more", "things", "things"]
 
 
