@@ -7,12 +7,14 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.promptsets.models import PromptSet
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.results import campaign_results
 from tests import factories
 from tests.e2e.accessibility import assert_page_is_accessible
+from tests.reports.test_galleries import voted as voted_gallery
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 FIGURES = ("figure-net", "figure-votes", "figure-verdicts")
@@ -27,10 +29,10 @@ def voted(make_campaign):
     """A campaign whose names are as long as names may be, all votes simulated."""
     campaign = make_campaign()
     PromptSet.objects.update(name="my-prompts-" + 69 * "p")
-    for side in ("a", "b"):
-        checkpoint = getattr(campaign, f"checkpoint_{side}")
-        Checkpoint.objects.filter(pk=checkpoint.pk).update(name=LONG.format(side))
-    campaign.refresh_from_db()
+    for arm in campaign.contenders:
+        name = LONG.format(arm.letter.lower())
+        Checkpoint.objects.filter(pk=arm.checkpoint_id).update(name=name)
+    campaign = Campaign.objects.get(pk=campaign.pk)
     annotators = [Annotator.objects.create(is_simulated=True) for _ in range(6)]
     factories.judge_everything(
         campaign, annotators, lambda slot: "left" if slot.slot % 2 else "tie"
@@ -174,16 +176,45 @@ def test_researcher_copies_the_link_and_looks_as_an_annotator_would(page, site, 
     assert page.evaluate("navigator.clipboard.readText()") == link
     page.get_by_role("link", name="Preview as annotator").click()
     assert_page_is_accessible(page, "preview of the welcome page")
-    page.get_by_role("link", name="Look at a pair").click()
-    page.get_by_text("pair 1 of 8").wait_for()
+    page.get_by_role("link", name="Look at a set of images").click()
+    page.get_by_text("set 1 of 8").wait_for()
     for image in page.locator("[data-image]").all():
         assert image.is_visible()
         assert image.evaluate("image => image.complete && image.naturalWidth > 0")
     page.get_by_role("button", name="Left", exact=True).click()
-    page.get_by_text("pair 2 of 8").wait_for()
-    assert_page_is_accessible(page, "preview of a pair")
+    page.get_by_text("set 2 of 8").wait_for()
+    assert_page_is_accessible(page, "preview of a set")
     page.get_by_role("link", name="Text faithfulness").click()
-    page.get_by_text("pair 5 of 8").wait_for()
+    page.get_by_text("set 5 of 8").wait_for()
     page.get_by_role("link", name="Back to the campaign").click()
     page.get_by_role("heading", name=campaign.slug).wait_for()
     assert Annotator.objects.count() == 0
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+@pytest.mark.parametrize(
+    ("form", "figure"),
+    [("ranking", "figure-order-visual_appeal"), ("rating", "figure-grades-visual_appeal")],
+)
+def test_order_of_many_arms_fits_the_screen_and_is_accessible(
+    browser, db, tmp_path, form, figure, width, scheme
+):
+    design = {"design": "together"} if form == "ranking" else {}
+    campaign = voted_gallery(form, prompts=4, k=2, people=3, **design)
+    file = tmp_path / "dashboard.html"
+    file.write_text(offline_dashboard(campaign_results(campaign)))
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.wait_for_selector(f"#{figure} .main-svg", state="attached")
+    for summary in page.locator("summary").all():
+        summary.click()
+    texts = page.evaluate(_TEXTS)
+    assert [each["text"] for each in texts if not each["inside"]] == []
+    pale = [(each["text"], each["ink"], each["ground"]) for each in texts
+            if contrast(each["ink"], each["ground"]) < 4.5]  # fmt: skip
+    assert pale == []
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    violations = Axe().run(page, context={"exclude": [[".plot-area"]]}).response["violations"]
+    assert [each["id"] for each in violations] == []
+    context.close()

@@ -70,7 +70,7 @@ def _copy_campaign(cursor: Any, copies: int) -> None:
     step: dict[Any, int] = {}
     public = {"public_id": "gen_random_uuid()"}
     for model, moved, others in (
-        (Prompt, {"position": Prompt}, {"text": "text || ' ' || copy"}),
+        (Prompt, {"position": Prompt}, {"text": "text || ' ' || nth"}),
         (Sample, {"prompt_id": Prompt}, {}),
         (ImageSet, {"prompt_id": Prompt, "position": ImageSet}, public),
         (ShownImage, {"image_set_id": ImageSet, "sample_id": Sample}, {}),
@@ -83,10 +83,10 @@ def _copy_campaign(cursor: Any, copies: int) -> None:
         fields = [field.column for field in model._meta.concrete_fields]
         value = {f'"{name}"': f'"{name}"' for name in fields}
         value |= {f'"{name}"': text for name, text in others.items()}
-        value |= {f'"{name}"': f"{name} + copy * {step[by]}" for name, by in moved.items()}
-        value['"id"'] = f"id + copy * {step[model]}"
+        value |= {f'"{name}"': f"{table}.{name} + nth * {step[by]}" for name, by in moved.items()}
+        value['"id"'] = f"id + nth * {step[model]}"
         cursor.execute(
             f"INSERT INTO {table} ({', '.join(value)}) SELECT {', '.join(value.values())} "
-            f"FROM {table}, generate_series(1, %s) AS copy ORDER BY copy, id",
+            f"FROM {table}, generate_series(1, %s) AS nth ORDER BY nth, id",
             [copies],
         )
