@@ -87,7 +87,9 @@ class AnswerColumns:
         return len(self.vote)
 
     def where(self, keep: npt.NDArray[np.bool_]) -> AnswerColumns:
-        """The answers for which `keep` is true."""
+        """The answers for which `keep` is true; the same columns where all are kept."""
+        if keep.all():
+            return self
         return type(self)(*(getattr(self, each.name)[keep] for each in fields(self)))
 
     def counting(self) -> AnswerColumns:

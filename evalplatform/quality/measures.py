@@ -145,9 +145,14 @@ def _share(answers: AnswerColumns, total: Mask, hit: Mask) -> Counts:
 
 def _first_said(answers: AnswerColumns) -> tuple[Column, Mask]:
     """Return for each repeat what its annotator said first, and which rows these are."""
-    pair, _ = factorise(zip(answers.annotator.tolist(), answers.item.tolist(), strict=True))
+    first = np.full(len(answers), -1, dtype=np.int64)
+    repeats = answers.purpose == REPEAT
+    # Of all votes few are on an item that is repeated: only those are looked at.
+    near = np.flatnonzero(np.isin(answers.item, np.unique(answers.item[repeats])))
+    who = zip(answers.annotator[near].tolist(), answers.item[near].tolist(), strict=True)
+    pair, _ = factorise(who)
     said = np.full(int(pair.max(initial=-1)) + 1, -1, dtype=np.int64)
-    main = answers.purpose == MAIN
-    said[pair[main]] = answers.said[main]
-    first = said[pair]
-    return first, (answers.purpose == REPEAT) & (first >= 0)
+    main = answers.purpose[near] == MAIN
+    said[pair[main]] = answers.said[near][main]
+    first[near] = said[pair]
+    return first, repeats & (first >= 0)

@@ -7,9 +7,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from django.db.models import Count, F, Q
 
-from evalplatform.annotation.answer_columns import AnswerColumns
+from evalplatform.annotation.answer_columns import MAIN, AnswerColumns, answer_columns
 from evalplatform.annotation.models import Assignment, Exclusion, Release, SurplusVote, Vote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.quality.measures import AnnotatorMeasures, Share
@@ -117,7 +118,9 @@ class QualitySummary:
 
 def quality_summary(campaign: Campaign, answers: AnswerColumns | None = None) -> QualitySummary:
     """Return the quality of a campaign's votes as it stands; `answers` where they are read."""
-    complete, short = _completeness(campaign)
+    if answers is None:
+        answers = answer_columns(campaign)
+    complete, short = _completeness(campaign, answers)
     return QualitySummary(
         annotators=annotator_measures(campaign, answers),
         items_complete=complete,
@@ -136,22 +139,14 @@ def quality_summary(campaign: Campaign, answers: AnswerColumns | None = None) ->
     )
 
 
-def _completeness(campaign: Campaign) -> tuple[int, int]:
+def _completeness(campaign: Campaign, answers: AnswerColumns) -> tuple[int, int]:
     """Return how many items have their k votes that count, and how many have fewer."""
-    votes = Count(
-        "assignments__votes",
-        filter=Q(
-            assignments__purpose=Assignment.Purpose.MAIN,
-            assignments__votes__retracted_at__isnull=True,
-            assignments__votes__exclusion__isnull=True,
-        ),
-    )
-    counted = (
-        campaign.items.main()
-        .annotate(votes=votes)
-        .aggregate(all=Count("pk"), complete=Count("pk", filter=Q(votes=F("criterion__k"))))
-    )
-    return counted["complete"], counted["all"] - counted["complete"]
+    wanted = {each.pk: each.k for each in campaign.criteria.all()}
+    counting = answers.where((answers.purpose == MAIN) & (answers.exclusion == 0))
+    _, first, votes = np.unique(counting.item, return_index=True, return_counts=True)
+    k = np.array([wanted[each] for each in counting.criterion[first].tolist()], dtype=np.int64)
+    complete = int((votes == k).sum())
+    return complete, campaign.items.main().count() - complete
 
 
 def _vote_figures(campaign: Campaign) -> dict[str, Any]:
@@ -229,6 +224,9 @@ def _skipped_often(campaign: Campaign) -> list[SkippedItem]:
 
 
 def _raw_ties(campaign: Campaign) -> list[RawTies]:
+    asked = list(campaign.criteria.filter(form="pair_both_neither"))
+    if not asked:
+        return []
     counted = (
         Vote.objects.filter(_COUNTS, assignment__campaign=campaign)
         .values_list("assignment__item__criterion", "answer")
@@ -241,7 +239,7 @@ def _raw_ties(campaign: Campaign) -> list[RawTies]:
             both=by_answer[criterion.pk, "both"],
             neither=by_answer[criterion.pk, "neither"],
         )
-        for criterion in campaign.criteria.filter(form="pair_both_neither")
+        for criterion in asked
     ]
 
 
