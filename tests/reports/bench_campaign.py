@@ -32,35 +32,34 @@ def fill(votes: int, *, k: int = 5, criteria: tuple[str, ...] = ("visual_appeal"
         enrol(campaign=draft, annotator=each)
     first = min(each.pk for each in people)
     with connection.cursor() as cursor:
-        _copy_campaign(cursor, votes // k // seed - 1)
+        cursor.execute(_TAKE, [first])
+        _copy_campaign(cursor, votes // k // seed - 1, first)
         cursor.execute(
             "UPDATE campaigns_campaign SET item_count = (SELECT count(*) FROM campaigns_item)"
         )
-        cursor.execute(_VOTES, [first])
-        cursor.execute(
-            "UPDATE annotation_assignment a SET annotator_id = v.annotator_id,"
-            " leased_at = v.voted_at - interval '9 s', lease_expires_at = v.voted_at,"
-            " completed_at = v.voted_at FROM annotation_vote v WHERE v.assignment_id = a.id"
-        )
+        cursor.execute(_VOTES)
         cursor.execute("ANALYZE")
     connection.close()
 
 
+_WHO = f"(%s + ({{item}} * 7 + slot * 13) %% {PEOPLE})"
+_TAKE = f"""
+UPDATE annotation_assignment SET annotator_id = {_WHO.format(item="item_id")},
+    leased_at = now() - interval '9 s', lease_expires_at = now(), completed_at = now()
+"""
 # Annotators lean differently and prompts differ, as votes do.
 _VOTES = """
 INSERT INTO annotation_vote (assignment_id, annotator_id, form, answer, marks, "order", grades,
     response_time_ms, idempotency_key, is_simulated, voted_at)
-SELECT id, annotator, 'pair', answer, '{}', "order", annotation_grades('pair', answer, "order"),
-    1000 + id %% 900, gen_random_uuid(), true, now()
+SELECT id, annotator_id, 'pair', answer, '{}', "order", annotation_grades('pair', answer, "order"),
+    1000 + id % 900, gen_random_uuid(), true, completed_at
 FROM (SELECT *, CASE WHEN random() < 0.2 THEN 'tie'
-        WHEN (random() < 0.45 + 0.1 * (annotator %% 2) + 0.1 * (item_id %% 2)) = ("order"[1] = 0)
-        THEN 'left' ELSE 'right' END AS answer
-    FROM (SELECT *, %s + (item_id * 7 + slot * 13) %% 500 AS annotator
-        FROM annotation_assignment) AS slots) AS said
+        WHEN (random() < 0.45 + 0.1 * (annotator_id % 2) + 0.1 * (item_id % 2)) = ("order"[1] = 0)
+        THEN 'left' ELSE 'right' END AS answer FROM annotation_assignment) AS said
 """
 
 
-def _copy_campaign(cursor: Any, copies: int) -> None:
+def _copy_campaign(cursor: Any, copies: int, first: int) -> None:
     """Repeat every prompt with its samples, set, items and slots: ids move on by whole tables."""
     from evalplatform.annotation.models import Assignment
     from evalplatform.campaigns.models import ImageSet, Item, ShownImage
@@ -77,6 +76,10 @@ def _copy_campaign(cursor: Any, copies: int) -> None:
         (Item, {"image_set_id": ImageSet, "position": Item}, {}),
         (Assignment, {"item_id": Item, "serve_order": Item}, public),
     ):
+        if model is Assignment:  # of each copy other people judge
+            who = _WHO.format(item=f"(item_id + nth * {step[Item]})") % first
+            who = who.replace("%", "%%")  # still to be given the number of copies
+            others = others | {"annotator_id": who}
         table = model._meta.db_table
         cursor.execute(f"SELECT max(id) - min(id) + 1 FROM {table}")
         (step[model],) = cursor.fetchone()
