@@ -1,10 +1,11 @@
 """A classifier hunts for checks and checkpoints in all that a browser can know but the content.
 
-Forty annotators work side by side over HTTP, as the page does: they hold pairs ahead, load both
-images of each, vote, and now and then undo, skip or reload. Of more than 2,000 served pairs
+Forty annotators work side by side over HTTP, as the page does: they hold sets ahead, load all
+images of each, vote, and now and then undo, skip or reload. Of 1,000 to 2,000 served sets
 everything is written down except pixels (and what only repeats them: the length of their packed
 part) and the prompt's words. Whoever knows the pixels can tell a damaged image; nobody may tell a
-check, or which checkpoint is on the left, by anything else.
+check, or which checkpoint is shown first, by anything else: of two checkpoints, of the pairs of a
+gallery, and of a ranking.
 """
 
 import hashlib
@@ -31,66 +32,78 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.criteria import plan_criterion
-from evalplatform.campaigns.models import ImageSet
+from evalplatform.campaigns.models import ImageSet, ShownImage
 from evalplatform.campaigns.rules import parse_rules
+from evalplatform.campaigns.selectors import wanted_seeds
 from evalplatform.campaigns.services import create_campaign
-from evalplatform.generation.models import Sample
 from evalplatform.generation.services import plan_samples, record_samples
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.quality.services import make_gold
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PEOPLE, PAIRS, WANT = 40, 2000, 8
-PROMPTS, K = 180, 5
+PEOPLE, WANT = 40, 8
+K = 5
+BOTH = ("visual_appeal", "text_faithfulness")
+# How many prompts, and how the campaign asks. A gallery has three sets a prompt.
+SHAPES: dict[str, dict[str, Any]] = {
+    "pair": {"prompts": 180},
+    "gallery": {"prompts": 40, "arms": 3},
+    "ranking": {"prompts": 120, "arms": 3, "design": "together", "form": "ranking"},
+}
+# How many sets are served, and the margin: with shuffled labels, so that there is nothing to find,
+# the same hunt over 2,000 comes to 0.50 with a standard deviation of 0.016; over 1,000 to 0.50 with
+# one of 0.023. What it finds in earnest has to stay below.
+SETS = {"pair": 2000, "gallery": 1000, "ranking": 1000}
+CHANCE = {"pair": 0.56, "gallery": 0.585, "ranking": 0.585}
 RULES = {"quality": {"gold_rate": 0.1, "repeat_rate": 0.1, "repeat_gap": 8}}
-# The margin: with shuffled labels, so that there is nothing to find, the same hunt comes to
-# 0.50 with a standard deviation of 0.016. What it finds in earnest has to stay below.
-CHANCE = 0.56
 JSON = {"headers": {"accept": "application/json"}}
 
 
+@pytest.fixture(params=SHAPES)
+def shape(request):
+    return request.param
+
+
 @pytest.fixture
-def campaign():
-    """Two checkpoints whose files differ in length by half, both criteria, gold and repeats."""
+def campaign(db, shape):
+    """Checkpoints whose files differ in length by half, both criteria, gold and repeats."""
+    asked = dict(SHAPES[shape])
     prompt_set = PromptSet.objects.create(
         name="words", version=1, sha256=factories.digest("words"), source="words.tsv"
     )
     Prompt.objects.bulk_create(
         Prompt(prompt_set=prompt_set, position=index, text=f"thing{index} place{index}")
-        for index in range(PROMPTS)
+        for index in range(asked.pop("prompts"))
     )
+    names, form = ["grainy", "smooth", "fine"][: asked.pop("arms", 2)], asked.pop("form", "pair")
     campaign, _ = create_campaign(
         slug="hunted",
-        checkpoint_a=factories.make_checkpoint("grainy", "quality_tuned"),
-        checkpoint_b=factories.make_checkpoint("smooth"),
+        arms=[factories.make_checkpoint(name) for name in names],
         prompt_sets=[prompt_set],
-        criteria=[plan_criterion("visual_appeal", K), plan_criterion("text_faithfulness", K)],
+        criteria=[plan_criterion(slug, K, form) for slug in BOTH],
         rules=parse_rules(RULES),
         settings=factories.SETTINGS,
         seed=7,
+        **asked,
     )
-    draw = {campaign.contenders[0].checkpoint: grainy, campaign.contenders[1].checkpoint: smooth}
-    for checkpoint, image in draw.items():
-        wanted = [(prompt, factories.sample_seed(7, prompt)) for prompt in prompt_set.prompts.all()]
-        rows = plan_samples(checkpoint=checkpoint, settings=campaign.settings, wanted=wanted)
-        images = [image(row.pk) for row in rows]
+    wanted = wanted_seeds(campaign, list(prompt_set.prompts.all()))
+    for arm, grain in zip(campaign.contenders, (16, 4, 8), strict=False):
+        rows = plan_samples(checkpoint=arm.checkpoint, settings=campaign.settings, wanted=wanted)
+        images = [image(row.pk, grain) for row in rows]
         record_samples(samples=rows, images=images, now=timezone.now())
     make_gold(campaign=campaign, counts={ImageSet.Purpose.CHECK: 40})
     open_campaign(campaign=campaign)
     return campaign
 
 
-def grainy(seed: int) -> Image.Image:
-    return factories.make_image(seed, 16)
-
-
-def smooth(seed: int) -> Image.Image:
-    return factories.make_image(seed, 4).resize((16, 16), Image.Resampling.NEAREST)
+def image(seed: int, grain: int) -> Image.Image:
+    """Return a picture whose file is the longer the finer its grain is."""
+    return factories.make_image(seed, grain).resize((16, 16), Image.Resampling.NEAREST)
 
 
 class Watcher:
-    """One annotator's browser, which writes down whatever it learns of each pair."""
+    """One annotator's browser, which writes down whatever it learns of each set."""
 
     def __init__(self, campaign, rng: random.Random):
         self.url = reverse("annotation:work", args=[campaign.invitation])
@@ -107,7 +120,7 @@ class Watcher:
         self._answered("GET", f"{self.url}next/", {"want": WANT})
 
     def step(self) -> None:
-        """Judge the pair on the screen, as a person would who sometimes does something else."""
+        """Judge the set on the screen, as a person would who sometimes does something else."""
         pair = self.state["sets"][0]
         keys = {name: pair[name] for name in ("assignment", "idempotency_key")}
         act = self.rng.random()
@@ -115,7 +128,8 @@ class Watcher:
             fields = {"assignment": pair["assignment"], "reason": "cannot_judge", "want": WANT}
             answer = self._answered("POST", f"{self.url}skip/", fields)
         else:
-            fields = {"answer": "left", "response_time_ms": 900, "want": WANT}
+            said = "left" if pair["answers"] else "0>1>2"
+            fields = {"answer": said, "response_time_ms": 900, "want": WANT}
             answer = self._answered("POST", f"{self.url}vote/", keys | fields)
         self.rows[pair["assignment"]] |= {f"acted_{name}": each for name, each in answer.items()}
         if 0.02 <= act < 0.05:
@@ -124,7 +138,7 @@ class Watcher:
             self.ask()
 
     def _answered(self, method: str, url: str, fields: dict[str, Any]) -> dict[str, float]:
-        """Send it, look at every pair that came with it, and return what the answer was like."""
+        """Send it, look at every set that came with it, and return what the answer was like."""
         before = self.state.get("progress", {"done": 0, "total": 0})
         started = time.perf_counter()
         response = (self.client.get if method == "GET" else self.client.post)(url, fields, **JSON)
@@ -151,7 +165,7 @@ class Watcher:
         for place, pair in enumerate(new):
             order = {"place": pairs.index(pair), "new": len(new), "place_of_new": place}
             self.rows[pair["assignment"]] = answer | order | self._look(pair)
-        self.is_done = self.state["state"] != "pair"
+        self.is_done = self.state["state"] != "judge"
         return answer
 
     def _look(self, pair: dict[str, Any]) -> dict[str, float]:
@@ -160,10 +174,12 @@ class Watcher:
             "turn": turn, "odd": turn % 2, "fifth": turn % 5, "tenth": turn % 10,
             "criterion": number(pair["criterion"]), "pair_keys": number(list(pair)),
             **bits("id", pair["assignment"]), **bits("key", pair["idempotency_key"]),
-            **self._load("left", pair["left"]), **self._load("right", pair["right"]),
+            "answers": number(pair["answers"]), "images": len(pair["images"]),
+            **{name: told for at, url in enumerate(pair["images"])
+               for name, told in self._load(f"image_{at}", url).items()},
         }  # fmt: skip
 
-    def _load(self, side: str, url: str) -> dict[str, float]:
+    def _load(self, name: str, url: str) -> dict[str, float]:
         started = time.perf_counter()
         response = self.client.get(url)
         content = b"".join(response.streaming_content)
@@ -172,11 +188,11 @@ class Watcher:
         digest = hashlib.sha256(content).digest()
         self.seen[digest] += 1
         return {
-            f"{side}_ms": 1000 * took,
-            f"{side}_bytes": len(content),
-            f"{side}_said": int(response["Content-Length"]),
-            f"{side}_seen": self.seen[digest],
-            f"{side}_headers": number(sorted(response.headers.items())),
+            f"{name}_ms": 1000 * took,
+            f"{name}_bytes": len(content),
+            f"{name}_said": int(response["Content-Length"]),
+            f"{name}_seen": self.seen[digest],
+            f"{name}_headers": number(sorted(response.headers.items())),
         }
 
 
@@ -197,20 +213,20 @@ def length_of(response) -> tuple[str, str]:
 
 
 @pytest.fixture
-def served(campaign):
-    """Return (annotators, features by name, assignments) of all pairs that were served."""
+def served(campaign, shape):
+    """Return (annotators, features by name, assignments) of all sets that were served."""
     rng = random.Random(11)
     people = [Watcher(campaign, random.Random(seed)) for seed in range(PEOPLE)]
     working = list(people)
-    while working and sum(len(each.rows) for each in people) < PAIRS:
+    while working and sum(len(each.rows) for each in people) < SETS[shape]:
         person = rng.choice(working)
         person.step()
         if person.is_done:
             working.remove(person)
     assert Annotator.objects.count() == PEOPLE
     rows = [(who, key, row) for who, each in enumerate(people) for key, row in each.rows.items()]
-    assert len(rows) >= PAIRS
-    known = Assignment.objects.select_related("comparison").in_bulk(
+    assert len(rows) >= SETS[shape]
+    known = Assignment.objects.select_related("item").in_bulk(
         [key for _, key, _ in rows], field_name="public_id"
     )
     return (
@@ -234,14 +250,16 @@ def found(features, labels, groups) -> float:
     return float(roc_auc_score(labels, guessed[:, 1]))
 
 
-def test_nothing_but_the_content_tells_a_check_or_a_checkpoint(served, capsys):
+def test_nothing_but_the_content_tells_a_check_or_a_checkpoint(served, shape, capsys):
     groups, features, assignments = served
     is_check = np.array([each.purpose != "main" for each in assignments])
     checks = found(features, is_check, groups)
-    shows_samples = [index for index, each in enumerate(assignments) if each.comparison]
+    shows_samples = [index for index, each in enumerate(assignments) if each.purpose != "gold"]
     of_samples = [features[index] for index in shows_samples]
-    on_left = np.array([assignments[index].a_on_left for index in shows_samples])
-    sides = found(of_samples, on_left, groups[shows_samples])
+    shown = files_shown(assignments[index] for index in shows_samples)
+    # Of the first arm against all others, whichever pair of a gallery it is.
+    is_first = np.array([first for first, _ in shown])
+    sides = found(of_samples, is_first, groups[shows_samples])
 
     # The same hunt finds what was there to be found before.
     rng = np.random.default_rng(0)
@@ -249,24 +267,27 @@ def test_nothing_but_the_content_tells_a_check_or_a_checkpoint(served, capsys):
         row | {"beyond": float(check and rng.random() < 0.9)}
         for row, check in zip(features, is_check, strict=True)
     ]
-    lengths = dict(Sample.objects.values_list("pk", "image"))
     unpadded = [
-        row | {"left_bytes": left_length(assignments[index], lengths)}
-        for row, index in zip(of_samples, shows_samples, strict=True)
+        row | {"image_0_bytes": default_storage.size(name)}
+        for row, (_, name) in zip(of_samples, shown, strict=True)
     ]
-    planted = found(extra, is_check, groups), found(unpadded, on_left, groups[shows_samples])
+    planted = found(extra, is_check, groups), found(unpadded, is_first, groups[shows_samples])
     with capsys.disabled():
         print(
-            f"\n{len(features):,} pairs, {is_check.sum()} checks: a check is told at {checks:.3f}, "
-            f"the checkpoint on the left at {sides:.3f} (0.5 is chance); "
+            f"\n{shape}: {len(features):,} sets, {is_check.sum()} checks: "
+            f"a check is told at {checks:.3f}, "
+            f"the checkpoint shown first at {sides:.3f} (0.5 is chance); "
             f"planted: {planted[0]:.3f} and {planted[1]:.3f}"
         )
     assert min(planted) > 0.9
-    assert checks < CHANCE
-    assert sides < CHANCE
+    assert checks < CHANCE[shape]
+    assert sides < CHANCE[shape]
 
 
-def left_length(assignment, names) -> int:
-    comparison = assignment.item
-    first = comparison.sample_a_id if assignment.a_on_left else comparison.sample_b_id
-    return default_storage.size(names[first])
+def files_shown(assignments) -> list[tuple[bool, str]]:
+    """Return of what stands first in each: whether the first arm made it, and its sample's file."""
+    images = {
+        (each.image_set_id, each.place): (each.arm.place == 0, each.sample.image)
+        for each in ShownImage.objects.exclude(arm=None).select_related("arm", "sample")
+    }
+    return [images[each.item.image_set_id, each.order[0]] for each in assignments]

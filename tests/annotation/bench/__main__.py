@@ -1,6 +1,9 @@
-"""Votes per second and waiting times under 1, 8 and 32 annotators, ours and Label Studio's.
+"""Votes per second and waiting times under 1, 8 and 32 annotators: ours and the peers'.
 
-    python -m tests.annotation.bench [--seconds 20] [--comparisons 10000] [--clients 1,8,32]
+Beside Label Studio stands the limit: bare transactions on our server (`bench.bare`).
+
+    python -m tests.annotation.bench [--seconds 20] [--sets 10000] [--clients 1,8,32]
+        [--form ranking]
 
 Tables, then one JSON line. A run of the standard size is kept in bench/results/. Everything the
 bench starts it stops, also when it is interrupted.
@@ -16,14 +19,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.annotation.bench import clients, database, ours, peer, quiet, report
+from tests.annotation.bench import bare, clients, database, ours, peer, quiet, report
 
 VAR = Path("var/bench")
 RESULTS = Path("bench/results")
 WARM_UP = 5.0  # seconds
-DRAINED = 100  # comparisons in the small campaign
+DRAINED = 100  # sets in the small campaign
 SLOW_WINDOW = 60.0  # seconds at least for the peer's busiest level, where few votes complete
 OURS = "evalplatform"
+BARE = "bare transactions"
 DISTURBED = 0.10  # share of the machine; a level that lost more to other programs is repeated
 ATTEMPTS = 3  # at a level
 
@@ -49,7 +53,13 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-annotate", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20, help="measured at each level")
-    parser.add_argument("--comparisons", type=int, default=10_000, help="in the campaign")
+    parser.add_argument("--sets", type=int, default=10_000, help="in the campaign")
+    parser.add_argument(
+        "--form",
+        choices=("pair", "ranking"),
+        default="pair",
+        help="ranking: sets of four to rank as well, beside pairs",
+    )
     parser.add_argument("--clients", default="1,8,32", help="levels, ascending")
     parser.add_argument("--no-peer", action="store_true", help="measure ours alone")
     parser.add_argument(
@@ -65,7 +75,7 @@ def _options() -> argparse.Namespace:
     options.peers = options.configurations.split(",")
     if set(options.peers) - set(peer.CONFIGURATIONS):
         parser.error(f"--configurations takes {', '.join(peer.CONFIGURATIONS)}")
-    options.standard = options.seconds >= 20 and options.comparisons >= 10_000
+    options.standard = options.seconds >= 20 and options.sets >= 10_000
     return options
 
 
@@ -120,27 +130,60 @@ def _level(
 def _measure_ours(
     options: argparse.Namespace, server: database.Server, found: dict[str, Any]
 ) -> None:
+    most = options.levels[-1]
     with ours.running_site(server, VAR.resolve()) as site:
-        _say(f"{OURS}: making {options.comparisons:,} comparisons")
-        campaign = site.open_campaign("bench", options.comparisons)
-        plan = clients.Plan(WARM_UP, options.seconds)
-        acknowledged: list[str] = []
-        most = options.levels[-1]
         rows = [(count, "") for count in options.levels]
-        for count, way in [*rows, (most, report.AS_PAGE), (most, report.IMAGES)]:
-            _say(f"{OURS}: {count} clients{f', {way}' if way else ''}")
-            annotators = site.annotators(
-                count, campaign, images=way == report.IMAGES, together=way == report.AS_PAGE
-            )
-            row, votes = _level(OURS, annotators, plan, site.pids, way)
-            found["levels"].append(row)
-            acknowledged += votes
-        found["checks"][OURS] = site.check(campaign, acknowledged)
-        _say(f"{OURS}: draining {DRAINED} comparisons")
+        rows += [(most, report.AS_PAGE), (most, report.IMAGES)]
+        _measure_campaign(options, site, "pair", rows, found)
+        if options.form == "ranking":
+            ranked = [(most, report.RANKING), (most, report.RANKING_AS_PAGE)]
+            _measure_campaign(options, site, "ranking", ranked, found)
+        _say(f"{OURS}: draining {DRAINED} sets")
         small = site.open_campaign("drained", DRAINED)
-        outcome = clients.run(site.annotators(options.levels[-1], small), clients.Plan(0, None))
+        outcome = clients.run(site.annotators(most, small), clients.Plan(0, None))
         counts = site.check(small, outcome.record.acknowledged)
         found["drains"].append(report.drain(OURS, outcome, counts))
+    _measure_bare(options, server, found)
+
+
+def _measure_campaign(
+    options: argparse.Namespace,
+    site: ours.Site,
+    form: str,
+    rows: Sequence[tuple[int, str]],
+    found: dict[str, Any],
+) -> None:
+    """Measure the levels (clients, way) on one campaign of a form, and count its faults."""
+    _say(f"{OURS}: making {options.sets:,} sets to judge as {form}")
+    campaign = site.open_campaign(f"bench-{form}", options.sets, form)
+    plan = clients.Plan(WARM_UP, options.seconds)
+    acknowledged: list[str] = []
+    for count, way in rows:
+        _say(f"{OURS}: {count} clients{f', {way}' if way else ''}")
+        annotators = site.annotators(
+            count,
+            campaign,
+            images=way == report.IMAGES,
+            together=way in (report.AS_PAGE, report.RANKING_AS_PAGE),
+        )
+        row, votes = _level(OURS, annotators, plan, site.pids, way)
+        found["levels"].append(row)
+        acknowledged += votes
+    name = OURS if form == "pair" else f"{OURS}, {form}"
+    found["checks"][name] = site.check(campaign, acknowledged)
+
+
+def _measure_bare(
+    options: argparse.Namespace, server: database.Server, found: dict[str, Any]
+) -> None:
+    """Measure the limit on the same server, with as many clients."""
+    with bare.tables(server) as tables:
+        plan = clients.Plan(WARM_UP, options.seconds)
+        most = options.levels[-1]
+        _say(f"{BARE}: {most} clients")
+        row, votes = _level(BARE, tables.clients(most), plan, server.pids())
+        found["levels"].append(row)
+        found["checks"][BARE] = tables.check(votes)
 
 
 def _measure_peer(
@@ -162,7 +205,7 @@ def _measure_peer(
     folder = VAR / configuration.replace(" ", "-")
     _say(f"{site}: starting")
     with peer.running_peer(configuration, users, server, folder, shared) as label_studio:
-        project = label_studio.make_project("bench", options.comparisons)
+        project = label_studio.make_project("bench", options.sets)
         acknowledged: list[str] = []
         for count in options.levels:
             seconds = max(options.seconds, SLOW_WINDOW) if count >= 32 else options.seconds
@@ -172,8 +215,8 @@ def _measure_peer(
             row, votes = _level(site, annotators, plan, label_studio.pids)
             found["levels"].append(row)
             acknowledged += votes
-        found["checks"][site] = label_studio.check(project, options.comparisons, acknowledged)
-        _say(f"{site}: draining {DRAINED} comparisons")
+        found["checks"][site] = label_studio.check(project, options.sets, acknowledged)
+        _say(f"{site}: draining {DRAINED} sets")
         small = label_studio.make_project("drained", DRAINED)
         outcome = clients.run(
             label_studio.annotators(options.levels[-1], small), clients.Plan(0, None)
@@ -186,8 +229,9 @@ def _publish(options: argparse.Namespace, found: dict[str, Any], version: str | 
     levels, drains, checks = found["levels"], found["drains"], found["checks"]
     mine = next(row for row in reversed(levels) if row.site == OURS and not row.way)
     as_page = next(row for row in levels if row.way == report.AS_PAGE)
-    theirs = [row for row in levels if row.site != OURS]
+    theirs = [row for row in levels if row.site not in (OURS, BARE)]
     line = report.summary(mine, as_page, theirs, checks, drains)
+    line |= report.beside(mine, as_page, levels, BARE)
     machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
     print(f"\n{machine}\n")
     print(report.levels_table(levels), end="\n\n")

@@ -18,7 +18,7 @@ from tests.annotation.bench.quiet import Meter, Use
 from tests.annotation.bench.wire import WireError
 
 PROCESSES = 4
-PATIENCE = 10.0  # seconds an annotator asks again while others may still hold the last pairs
+PATIENCE = 10.0  # seconds an annotator asks again while others may still hold the last sets
 POLL = 0.25  # seconds between two such questions
 DRAIN_LIMIT = 600.0  # seconds after which a drained run is called off
 _STEPS = ("next", "image", "vote")
@@ -34,7 +34,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Nothing:
-    """No pair now; `final` when the site says that none will come."""
+    """No set now; `final` when the site says that none will come."""
 
     final: bool
 
@@ -48,10 +48,10 @@ class Annotator(Protocol):
         """Connect, and consent where the site asks for it; not measured."""
 
     def ask(self) -> Any:
-        """Return a pair to judge, or `Nothing`."""
+        """Return a set to judge, or `Nothing`."""
 
     def look(self, pair: Any) -> int:
-        """Fetch the pair's images if this annotator does; return how many requests that took."""
+        """Fetch the set's images if this annotator does; return how many requests that took."""
 
     def vote(self, pair: Any) -> str | None:
         """Answer; return the stored vote's identifier, None where the site did not count it."""
@@ -61,7 +61,7 @@ class Annotator(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """`seconds` None: until no pair is left (a drained run)."""
+    """`seconds` None: until no set is left (a drained run)."""
 
     warm_up: float
     seconds: float | None

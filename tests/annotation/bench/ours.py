@@ -21,14 +21,14 @@ K = 5
 IMAGES = 8  # files the whole campaign shares
 IMAGE_SIZE = 256  # px
 _JSON = "Accept: application/json\r\n"
-_CHOICES = ("left", "right", "tie")
+RANKED = 4  # images of a set that is ranked
 
 
 @dataclass
 class OurAnnotator:
     """One annotator, who speaks what docs/annotation-api.md says and no more.
 
-    `together`: as our page does it, where the answer to a vote brings the next pair; otherwise a
+    `together`: as our page does it, where the answer to a vote brings the next set; otherwise a
     request for each, as the peer's API wants it.
     """
 
@@ -62,23 +62,23 @@ class OurAnnotator:
             answer = _expect(self.connection.get(f"{self.page}next/?want=1", _JSON), 200)
             state = json.loads(answer.body)
         if state["state"] == "judge":
-            pair: dict[str, Any] = state["sets"][0]
-            return pair
+            shown: dict[str, Any] = state["sets"][0]
+            return shown
         return Nothing(final=state["state"] != "waiting")
 
-    def look(self, pair: dict[str, Any]) -> int:
+    def look(self, shown: dict[str, Any]) -> int:
         if not self.images:
             return 0
-        for side in ("left", "right"):
-            _expect(self.connection.get(pair[side]), 200)
-        return 2
+        for address in shown["images"]:
+            _expect(self.connection.get(address), 200)
+        return len(shown["images"])
 
-    def vote(self, pair: dict[str, Any]) -> str | None:
+    def vote(self, shown: dict[str, Any]) -> str | None:
         self.votes += 1
         fields = {
-            "assignment": pair["assignment"],
-            "answer": _CHOICES[self.votes % 3],
-            "idempotency_key": pair["idempotency_key"],
+            "assignment": shown["assignment"],
+            "answer": self._answer(shown),
+            "idempotency_key": shown["idempotency_key"],
             "response_time_ms": 1500,
             "viewport_width": 1280,
             "viewport_height": 800,
@@ -92,7 +92,15 @@ class OurAnnotator:
         told = json.loads(answer.body)
         self._brought = told.get("next")
         recorded = told["receipt"] == "recorded"
-        return str(pair["idempotency_key"]) if recorded else None
+        return str(shown["idempotency_key"]) if recorded else None
+
+    def _answer(self, shown: dict[str, Any]) -> str:
+        """Return each answer in turn; of a ranking, each image in turn as the best."""
+        buttons: list[str] = shown["answers"]
+        if buttons:
+            return buttons[self.votes % len(buttons)]
+        n = len(shown["images"])
+        return ">".join(str((self.votes + place) % n) for place in range(n))
 
     def close(self) -> None:
         self.connection.close()
@@ -117,23 +125,25 @@ class Site:
     address: str
     pids: tuple[int, ...] = ()
 
-    def open_campaign(self, name: str, comparisons: int) -> str:
-        """Make a campaign of that many comparisons (k = 5), open it, return its invitation."""
+    def open_campaign(self, name: str, sets: int, form: str = "pair") -> str:
+        """Make a campaign of that many sets (k = 5), open it, return its invitation.
+
+        `form`: `pair`, or `ranking` of four images at once.
+        """
         from evalplatform.annotation.services import open_campaign
         from evalplatform.campaigns.criteria import plan_criterion
         from evalplatform.campaigns.services import create_campaign
         from tests import factories
 
-        first = factories.make_checkpoint(f"{name}-tuned", "quality_tuned")
-        second = factories.make_checkpoint(f"{name}-plain")
+        count = RANKED if form == "ranking" else 2
         campaign, _ = create_campaign(
             slug=name,
-            checkpoint_a=first,
-            checkpoint_b=second,
-            prompt_sets=[factories.make_prompt_set(name, comparisons)],
-            criteria=[plan_criterion("visual_appeal", K)],
+            arms=[factories.make_checkpoint(f"{name}-{place}") for place in range(count)],
+            prompt_sets=[factories.make_prompt_set(name, sets)],
+            criteria=[plan_criterion("visual_appeal", K, form)],
             settings=factories.SETTINGS,
             seed=7,
+            design="together" if form == "ranking" else "all-pairs",
         )
         _record_samples(campaign)
         open_campaign(campaign=campaign)
@@ -160,11 +170,11 @@ class Site:
             exclusion__isnull=True,
             assignment__purpose=Assignment.Purpose.MAIN,
         ).order_by()
-        by_comparison = counting.values("assignment__item").annotate(n=Count("pk"))
+        by_item = counting.values("assignment__item").annotate(n=Count("pk"))
         per_person = counting.values("assignment__item", "annotator").annotate(n=Count("pk"))
         stored = {str(key) for key in kept.values_list("idempotency_key", flat=True)}
-        exact = by_comparison.filter(n=K).count()
-        over = by_comparison.filter(n__gt=K).count()
+        exact = by_item.filter(n=K).count()
+        over = by_item.filter(n__gt=K).count()
         return {
             "exact": exact,
             "over": over,
@@ -180,7 +190,7 @@ def _record_samples(campaign: Any) -> None:
     from django.core.files.storage import default_storage
     from django.utils import timezone
 
-    from evalplatform.campaigns.selectors import planned_prompts, sample_seed
+    from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
     from evalplatform.generation.models import Sample
     from tests import factories
 
@@ -190,28 +200,20 @@ def _record_samples(campaign: Any) -> None:
         factories.make_image(index, IMAGE_SIZE).save(content, "PNG")
         files.append(default_storage.save(f"bench/{index}.png", ContentFile(content.getvalue())))
     now = timezone.now()
-    Sample.objects.bulk_create(
-        [
-            Sample(
-                checkpoint=checkpoint,
-                prompt=prompt,
-                seed=sample_seed(campaign.seed, prompt),
-                settings=campaign.settings,
-                status=Sample.Status.READY,
-                image=files[(2 * index + half) % IMAGES],
-                image_sha256=factories.digest(files[(2 * index + half) % IMAGES]),
-                pixels_sha256=factories.digest(files[(2 * index + half) % IMAGES]),
-                width=IMAGE_SIZE,
-                height=IMAGE_SIZE,
-                generated_at=now,
-            )
-            for half, checkpoint in enumerate(
-                (campaign.contenders[0].checkpoint, campaign.contenders[1].checkpoint)
-            )
-            for index, prompt in enumerate(planned_prompts(campaign))
-        ],
-        batch_size=2000,
-    )
+    places = len(campaign.contenders)
+    rows = []
+    for index, (prompt, seed) in enumerate(wanted_seeds(campaign, planned_prompts(campaign))):
+        for arm in campaign.contenders:
+            file = files[(places * index + arm.place) % IMAGES]
+            rows.append(
+                Sample(
+                    checkpoint=arm.checkpoint, prompt=prompt, seed=seed, settings=campaign.settings,
+                    status=Sample.Status.READY, image=file, image_sha256=factories.digest(file),
+                    pixels_sha256=factories.digest(file), width=IMAGE_SIZE, height=IMAGE_SIZE,
+                    generated_at=now,
+                )
+            )  # fmt: skip
+    Sample.objects.bulk_create(rows, batch_size=2000)
 
 
 def _analyse() -> None:

@@ -1,7 +1,7 @@
 """Tables and the final JSON line of the annotation bench.
 
-over    comparisons with more counting votes than the five asked for
-twice   (comparison, annotator) pairs with more than one counting vote
+over    items with more counting votes than the five asked for
+twice   an item and an annotator with more than one counting vote
 lost    votes the site acknowledged that are not stored
 server  processor time of site and database for a vote, ms: it hangs least on what else runs
 others  share of the machine that other programs used meanwhile
@@ -18,7 +18,9 @@ from tests.annotation.bench.clients import Outcome
 
 PERCENTILES = (50, 95, 99)
 IMAGES = "both images fetched"
-AS_PAGE = "as our page does it"  # the answer to a vote brings the next pair
+AS_PAGE = "as our page does it"  # the answer to a vote brings the next set
+RANKING = "four ranked"
+RANKING_AS_PAGE = "four ranked, as our page"
 AS_SHIPPED = "as shipped"  # what the peer's own server command gives
 FAULTS = ("over", "twice", "lost")
 
@@ -27,7 +29,7 @@ FAULTS = ("over", "twice", "lost")
 class Level:
     """One row: a site under so many clients. Latencies are in milliseconds by percentile.
 
-    `way`: empty for one request for the pair and one for the vote, else how the clients differ.
+    `way`: empty for one request for the set and one for the vote, else how the clients differ.
     """
 
     site: str
@@ -48,7 +50,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Drain:
-    """A small campaign worked until nothing is left; counts are of comparisons."""
+    """A small campaign worked until nothing is left; counts are of items."""
 
     site: str
     clients: int
@@ -119,14 +121,14 @@ def levels_table(levels: Sequence[Level]) -> str:
         if row.errors:
             lines.append(f"    errors: {_counts(row.errors)}")
         if row.ran_dry:
-            lines.append(f"    {row.ran_dry} annotators ran out of pairs")
+            lines.append(f"    {row.ran_dry} annotators ran out of sets")
     return "\n".join(lines)
 
 
-def drains_table(drains: Sequence[Drain], comparisons: int) -> str:
+def drains_table(drains: Sequence[Drain], sets: int) -> str:
     """Return how a small campaign ended, as text."""
     lines = [
-        f"{f'{comparisons} comparisons x 5, drained':40}{'clients':>8}{'exact':>7}{'over':>6}"
+        f"{f'{sets} sets x 5, drained':40}{'clients':>8}{'exact':>7}{'over':>6}"
         f"{'under':>7}{'twice':>7}{'lost':>6}{'votes':>7}{'seconds':>9}{'errors':>8}"
     ]
     for row in drains:
@@ -162,7 +164,7 @@ def summary(
     above 1 where we are better: votes/s is ours over the peer's, a latency the peer's over ours.
     The peer's best is taken for each ratio by itself.
     """
-    found = [counts for site, counts in checks.items() if site == ours.site]
+    found = [counts for site, counts in checks.items() if site.startswith(ours.site)]
     found += [row.found for row in drains if row.site == ours.site]
     line: dict[str, Any] = {
         "votes_per_s": ours.votes_per_s,
@@ -176,6 +178,31 @@ def summary(
     shipped = [row for row in same if row.site.endswith(AS_SHIPPED)]
     for each, how in ((ours, ""), (as_page, "_as_page")):
         line |= _ratios(each, same, how) | _ratios(each, shipped, f"{how}_as_shipped")
+    return line
+
+
+def beside(ours: Level, as_page: Level, levels: Sequence[Level], limit: str) -> dict[str, Any]:
+    """Return what share of the limit's votes/s is ours, and how rankings compare with pairs.
+
+    `share_of_bare` is below 1. `ratio_ranking_*` is a ranking's p95 over a pair's, as our page asks
+    (one request a vote); and of both requests where each is one. Where rankings were measured.
+    """
+    line: dict[str, Any] = {}
+    bare = next((row for row in levels if row.site == limit), None)
+    if bare and bare.votes_per_s:
+        line["votes_per_s_bare"] = bare.votes_per_s
+        line["share_of_bare"] = round(ours.votes_per_s / bare.votes_per_s, 3)
+        line["share_of_bare_as_page"] = round(as_page.votes_per_s / bare.votes_per_s, 3)
+    ranked = {row.way: row for row in levels if row.way in (RANKING, RANKING_AS_PAGE)}
+    for name, way, step, pairs in (
+        ("ratio_ranking_p95", RANKING_AS_PAGE, "vote", as_page),
+        ("ratio_ranking_p95_next", RANKING, "next", ours),
+        ("ratio_ranking_p95_vote", RANKING, "vote", ours),
+    ):
+        if way in ranked:
+            took = getattr(ranked[way], f"{step}_ms")["p95"]
+            usual = getattr(pairs, f"{step}_ms")["p95"]
+            line[name] = round(took / usual, 2) if took and usual else None
     return line
 
 
