@@ -45,22 +45,22 @@ class AnnotationRules(_Section):
     start: Start = Start.OWN
     undo_seconds: Count = Field(default=300, description="how long the last vote can be taken back")
     session_cap: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="most pairs one annotator judges"
+        default=None, description="most items one annotator judges"
     )
     break_every: Count = Field(
-        default=50, description="suggest a break after so many pairs; 0: never"
+        default=50, description="suggest a break after so many items; 0: never"
     )
 
 
 class QualityRules(_Section):
-    """Checks mixed in, and when an annotator's votes stop counting. Rates are per pair served."""
+    """Checks mixed in, and when an annotator's votes stop counting. Rates are per item served."""
 
     gold_rate: Share = 0.0
     repeat_rate: Share = 0.0
-    repeat_gap: Count = Field(default=10, description="pairs between a pair and its repeat")
+    repeat_gap: Count = Field(default=10, description="items between an item and its repeat")
     min_response_ms: Count = Field(default=400, description="faster votes are flagged as too fast")
     qualification_pairs: Count = Field(
-        default=0, description="gold pairs to judge before the first pair"
+        default=0, description="gold sets to judge before the first item"
     )
     qualification_pass: Count = Field(default=0, description="how many of them must be right")
     # Exclusion: each is off until given, and waits for enough evidence.
@@ -77,7 +77,7 @@ class QualityRules(_Section):
     @model_validator(mode="after")
     def _consistent(self) -> "QualityRules":
         if self.gold_rate + self.repeat_rate > 0.5:
-            raise ValueError("gold_rate + repeat_rate is above 0.5: more checks than comparisons")
+            raise ValueError("gold_rate + repeat_rate is above 0.5: more checks than items")
         if self.qualification_pass > self.qualification_pairs:
             raise ValueError("qualification_pass is above qualification_pairs: nobody could pass")
         return self
@@ -102,7 +102,7 @@ class SampleRules(_Section):
     """Which share of samples may be faulty for the campaign to open all the same."""
 
     allow_constant: Share = Field(default=0.01, description="of images that are of one colour")
-    allow_identical: Share = Field(default=0.01, description="of pairs of the same image twice")
+    allow_identical: Share = Field(default=0.01, description="of sets with the same image twice")
     allow_cut: Share = Field(
         default=0.05, description="of prompts that a checkpoint's text encoders do not read in full"
     )

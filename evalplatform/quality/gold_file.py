@@ -1,4 +1,4 @@
-"""Reading gold pairs from a file: tab-separated, with image paths relative to the file."""
+"""Reading gold from a file of pairs: tab-separated, with image paths relative to the file."""
 
 import hashlib
 from collections.abc import Collection

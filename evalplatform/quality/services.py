@@ -63,7 +63,7 @@ def criteria_with_gold(campaign: Campaign) -> list[Criterion]:
 
 
 def import_gold(*, campaign: Campaign, path: Path) -> int:
-    """Add the gold pairs of a file (docs/quality.md) that are not there yet.
+    """Add the gold of a file of pairs (docs/quality.md) that is not there yet.
 
     Returns how many were added. Raises `BadInputError` as `make_gold` does, and for what is wrong
     in the file, naming line and column, before anything is stored.
