@@ -143,6 +143,9 @@ class CriterionRules(_Section):
             raise ValueError(f"no form {self.form!r}; accepted are {', '.join(FORMS)}")
         if self.slug == "visual_appeal" and self.shows_prompt:
             raise ValueError("visual_appeal hides the prompt; choose another slug to show it")
+        if self.heads and not FORMS[self.form].takes_heads:
+            marked = ", ".join(name for name, form in FORMS.items() if form.takes_heads)
+            raise ValueError(f"heads are marked in the form {marked} alone")
         if len(set(self.heads)) != len(self.heads):
             raise ValueError("two heads have the same name")
         return self

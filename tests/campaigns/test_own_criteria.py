@@ -38,7 +38,8 @@ def asked(*own, **options):
         ({"form": "duel"}, "no form 'duel'; accepted are pair, "),
         ({"k": 0}, r"criteria\.0\.k"),
         ({"gold": "by_hand"}, r"criteria\.0\.gold"),
-        ({"heads": ["focus", "focus"]}, "two heads have the same name"),
+        ({"heads": ["focus"]}, "heads are marked in the form keep_reject alone"),
+        ({"heads": ["focus", "focus"], "form": "keep_reject"}, "two heads have the same name"),
         ({"colour": "red"}, r"criteria\.0\.colour: no such rule"),
         ({"slug": "visual_appeal", "shows_prompt": True}, "visual_appeal hides the prompt"),
     ],
@@ -99,6 +100,12 @@ def test_form_is_put_on_all_but_the_files_own_and_k_on_all():
     ]  # fmt: skip
 
 
+def test_heads_are_what_may_be_marked_of_an_image_kept_or_rejected():
+    own = HANDS | {"form": "keep_reject", "heads": ["fingers", "pose"]}
+    (plan,) = criteria(OPTIONS, parse_rules({"criteria": [own]}))
+    assert plan.heads == ("fingers", "pose")
+
+
 def test_label_is_made_of_the_slug():
     (plan,) = criteria(OPTIONS, parse_rules({"criteria": [HANDS | {"slug": "fine_hands"}]}))
     assert plan.label == "Fine hands"
@@ -118,7 +125,6 @@ question = "In which image are the hands better?"
 instructions = "Count the fingers."
 shows_prompt = false
 k = 2
-heads = ["fingers", "pose"]
 
 [[criteria]]
 slug = "mood"
@@ -140,7 +146,7 @@ def test_run_eval_opens_with_criteria_of_ones_own_of_which_one_has_no_gold(tmp_p
     campaign = Campaign.objects.get(slug="own")
     assert campaign.status == "open"
     hands, mood = campaign.criteria.all()
-    assert (hands.label, hands.k, hands.heads, hands.gold) == ("Hands", 2, ["fingers", "pose"], "")
+    assert (hands.label, hands.k, hands.gold) == ("Hands", 2, "")
     assert (mood.label, mood.form, mood.k) == ("Mood", "rating", 5)
     assert (hands.items.main().count(), mood.items.main().count()) == (8, 16)
     gold = [(each["criterion"], each["purpose"]) for each in campaign.protocol["gold"]]
@@ -151,7 +157,7 @@ def test_run_eval_opens_with_criteria_of_ones_own_of_which_one_has_no_gold(tmp_p
     assert campaign.protocol["criteria"][0] == {
         "slug": "hands", "label": "Hands", "question": "In which image are the hands better?",
         "instructions": "Count the fingers.", "shows_prompt": False, "form": "pair",
-        "heads": ["fingers", "pose"], "gold": "", "k": 2,
+        "heads": [], "gold": "", "k": 2,
     }  # fmt: skip
     assert "criteria" not in campaign.protocol["rules"]
     (line,) = [each for each in capsys.readouterr().err.splitlines() if "no gold" in each]

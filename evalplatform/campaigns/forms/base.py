@@ -55,6 +55,11 @@ class Form(ABC):
         return self.name
 
     @property
+    def takes_heads(self) -> bool:
+        """Whether its page lets a criterion's heads be marked beside the answer."""
+        return False
+
+    @property
     def worst(self) -> int:
         """The lowest grade."""
         return 0

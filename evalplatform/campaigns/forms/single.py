@@ -13,10 +13,17 @@ class SingleForm(Form):
     Attributes:
         scale: the grade of each answer.
         tolerance: how far from the expected grade an answer to gold may lie.
+        has_heads: whether what is wrong with the image can be marked.
     """
 
     scale: tuple[int, ...]
     tolerance: int
+    has_heads: bool = False
+
+    @property
+    def takes_heads(self) -> bool:
+        """Whether what is wrong with the image can be marked."""
+        return self.has_heads
 
     @property
     def worst(self) -> int:
@@ -37,5 +44,5 @@ RATING = SingleForm(
     "rating", "rate from 1 to 5", 1, 1, ("1", "2", "3", "4", "5"), (1, 2, 3, 4, 5), 1
 )
 KEEP_REJECT = SingleForm(
-    "keep_reject", "keep, unsure or reject", 1, 1, ("keep", "unsure", "reject"), (2, 1, 0), 0
+    "keep_reject", "keep, unsure or reject", 1, 1, ("keep", "unsure", "reject"), (2, 1, 0), 0, True
 )
