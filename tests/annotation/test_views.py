@@ -190,7 +190,7 @@ def test_incomplete_ranking_is_refused_with_what_is_wrong(client, ranked, fields
 
 def test_page_brings_the_forms_of_its_campaign_alone(client, ranked):
     page = client.get(ranked[1]["work"]).content.decode()
-    assert re.findall(r"/forms/(\w+)", page) == ["ranking"]
+    assert re.findall(r"/forms/(\w+)", page) == ["base", "ranking"]
     assert re.findall(r'data-form="(\w+)"', page) == ["ranking"]
 
 

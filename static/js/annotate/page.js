@@ -7,10 +7,9 @@ import { listen } from "./input.js";
 import { Outbox } from "./outbox.js";
 import * as screen from "./screen.js";
 import { Stage } from "./stage.js";
-import { text } from "./texts.js";
 import { Wire } from "./wire.js";
 
-const { place } = screen;
+const { place, text } = screen;
 const STALE_MS = 60000; // after so long in the background, what the page holds may have changed
 const FOLLOWED_ENDS = ["waiting", "paused"];
 

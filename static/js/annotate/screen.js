@@ -1,14 +1,20 @@
 // Everything that is written into the page, whatever its form. It decides nothing: page.js and
 // stage.js say what to show.
 
-import { text } from "./texts.js";
-
 const QUIET_MS = 400; // what is over sooner is not worth mentioning
 const SLOW_MS = 20000;
 
 const main = document.querySelector("main.work");
 const one = (selector, within = main) => within.querySelector(selector);
 const all = (selector, within = main) => [...within.querySelectorAll(selector)];
+
+const TEXTS = JSON.parse(document.getElementById("texts").textContent);
+
+// What the script says, in the page's language.
+export function text(name, values = {}) {
+  const wanted = values.n === 1 && `${name}_one` in TEXTS ? `${name}_one` : name;
+  return TEXTS[wanted].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+}
 
 export const place = {
   main,

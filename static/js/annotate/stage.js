@@ -1,17 +1,47 @@
 // Brings a set of images to the screen: its form, its words, its images all at once, and a moment
 // later the keys. Keeps the sets that come next loaded.
 
-import { Breaks } from "./breaks.js";
-import { makeForm } from "./forms/registry.js";
+import { makeForm } from "./forms/base.js";
 import * as screen from "./screen.js";
 import { Shelf } from "./shelf.js";
-import { text } from "./texts.js";
 import { Zoom } from "./zoom.js";
 
-const { place } = screen;
+const { place, text } = screen;
 const LOCK_MS = 300; // a second key press within this time belongs to what was there before
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Suggests a rest after so many answers in a row.
+class Breaks {
+  #streak = 0; // answers since the last break
+  #resting = null; // a promise while the break lasts
+
+  count() { this.#streak += 1; }
+
+  discount() { this.#streak = Math.max(0, this.#streak - 1); }
+
+  get isResting() { return this.#resting !== null; }
+
+  get areDue() {
+    const every = Number(place.main.dataset.breakEvery);
+    return this.isResting || (every > 0 && this.#streak >= every);
+  }
+
+  // Kept when the annotator goes on.
+  take() {
+    this.#resting ??= new Promise((resolve) => {
+      const words = text("break", { n: this.#streak });
+      place.breakDialog.querySelector("[data-break-text]").textContent = words;
+      place.breakDialog.addEventListener("close", () => {
+        this.#streak = 0;
+        this.#resting = null;
+        resolve();
+      }, { once: true });
+      place.breakDialog.showModal();
+    });
+    return this.#resting;
+  }
+}
 
 export class Stage {
   current = null; // the set on the screen

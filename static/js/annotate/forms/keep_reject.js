@@ -1,8 +1,7 @@
 // One image to keep or to reject; what is wrong with it can be marked under the guideline's heads.
 
-import { text } from "../texts.js";
-import { Choice } from "./choice.js";
-import { register } from "./registry.js";
+import { text } from "../screen.js";
+import { Choice, register } from "./base.js";
 
 // The arrows as the buttons stand.
 const KEYS = {

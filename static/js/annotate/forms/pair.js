@@ -1,8 +1,7 @@
 // Two images side by side: left or right is better, or neither. Both forms of a pair.
 
-import { text } from "../texts.js";
-import { Choice } from "./choice.js";
-import { register } from "./registry.js";
+import { text } from "../screen.js";
+import { Choice, register } from "./base.js";
 
 const KEYS = {
   left: ["left"], 1: ["left"], num1: ["left"], num4: ["left"],

@@ -1,9 +1,9 @@
 // Several images in order of preference, ties allowed. They are pressed in that order, best first;
 // what has a place stands in a strip below, where it can also be dragged.
 
-import { text } from "../texts.js";
+import { text } from "../screen.js";
+import { register } from "./base.js";
 import { Strip } from "./strip.js";
-import { register } from "./registry.js";
 
 class Ranking {
   #tiers = []; // positions, best first: [[2, 1], [0]] says that 2 and 1 tie before 0

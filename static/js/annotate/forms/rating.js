@@ -1,8 +1,7 @@
 // One image on a scale: the digit is the answer.
 
-import { text } from "../texts.js";
-import { Choice } from "./choice.js";
-import { register } from "./registry.js";
+import { text } from "../screen.js";
+import { Choice, register } from "./base.js";
 
 class Rating extends Choice {
   meant({ digit }) { return digit === null ? [] : [`${digit}`]; }

@@ -1,7 +1,7 @@
 // The strip of a ranking: its images in the order they have got, best first. A press takes one back;
 // dragging one, or an image from above, puts it before, behind or beside another.
 
-import { text } from "../texts.js";
+import { text } from "../screen.js";
 
 const DRAG_PX = 8; // a press that moves farther is a drag
 const REACH_PX = 40; // so far above and below the strip a drop still counts
