@@ -78,7 +78,7 @@ def test_printed_links_lead_to_the_site_on_whatever_port_it_runs(capsys, monkeyp
         answer = requests.get(link, timeout=20)
         assert (answer.status_code, draft.invitation in answer.url) == (200, True)
         call_command("simulate_annotators", draft.slug, annotators=2)
-        assert "every comparison has its votes" in capsys.readouterr().out
+        assert "every item has its votes" in capsys.readouterr().out
     finally:
         processes.web("", 0).stop()
         forget_running_site()
