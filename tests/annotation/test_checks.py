@@ -175,7 +175,7 @@ def test_who_fails_the_qualification_gets_no_pair_and_is_told(shape):
     assert mine.status == "disqualified"
     exclusion = mine.exclusions.get()
     assert exclusion.rule == "qualification"
-    assert exclusion.detail == "0 of 3 gold pairs right, 2 needed"
+    assert exclusion.detail == "0 of 3 gold right, 2 needed"
 
 
 def test_four_answers_are_kept_raw_and_count_as_ties():

@@ -71,7 +71,7 @@ def settle_qualification(*, enrolment: Enrolment, now: datetime) -> None:
             enrolment=enrolment,
             rule="qualification",
             detail=(
-                f"{right} of {quality.qualification_pairs} gold pairs right, "
+                f"{right} of {quality.qualification_pairs} gold right, "
                 f"{quality.qualification_pass} needed"
             ),
             now=now,

@@ -39,7 +39,7 @@ def open_campaign(
     many slots are made.
 
     All or nothing: an interrupted opening leaves the campaign as it was; one that was killed may
-    leave copies, which the next one takes up. Raises `BadInputError` while samples, or gold pairs
+    leave copies, which the next one takes up. Raises `BadInputError` while samples, or gold
     that its rules need, are missing.
     """
     copies = CopyStore(campaign.invitation, on_images)

@@ -126,7 +126,7 @@ def _add_what_is_asked(parser: CommandParser) -> None:
     asked.add_argument(
         "--open",
         action=BooleanOptionalAction,
-        help="--no-open: generate and make gold pairs, but do not open, to look at them first "
+        help="--no-open: generate and make gold, but do not open, to look at them first "
         "(default: open; with --resume: as asked before)",
     )
     asked.add_argument(
@@ -175,7 +175,7 @@ def _add_allowances(parser: CommandParser) -> None:
     )
     said = {
         "constant": "of a checkpoint's images may be of one colour",
-        "identical": "of pairs may show the same image on both sides",
+        "identical": "of sets may show the same image twice",
         "cut": "of prompts may be longer than a checkpoint's text encoders read, where annotators "
         "see the prompt",
     }
