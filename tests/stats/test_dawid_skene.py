@@ -16,6 +16,7 @@ from evalplatform.stats import (
     Votes,
     dawid_skene,
 )
+from evalplatform.stats.people.climb import Parameters
 from evalplatform.stats.people.confusion import fit_confusions
 from evalplatform.stats.people.item_answers import ItemAnswers
 from evalplatform.stats.votes.columns import group
@@ -91,6 +92,51 @@ def test_every_round_climbs_the_log_posterior(options):
     steps = np.diff(fit.log_posterior)
     assert (steps >= -1e-9).all()
     assert steps[0] > 1.0
+
+
+def hard_to_tell(prompts=200):
+    """Votes that say little of who errs: plain rounds climb for very long."""
+    rng = np.random.default_rng(2)
+    item, person = np.repeat(np.arange(prompts), 5), np.arange(5 * prompts) * 7 % 8
+    return Votes(rng.choice(3, size=5 * prompts, p=[0.45, 0.2, 0.35]), item, person, item)
+
+
+def test_longer_steps_reach_the_top_of_plain_rounds_sooner(monkeypatch):
+    votes = hard_to_tell()
+    quick = dawid_skene(votes, tolerance=0.0, max_rounds=140)
+    monkeypatch.setattr("evalplatform.stats.people.climb.PLAIN_ROUNDS", 3000)
+    soon = dawid_skene(votes, tolerance=0.0, max_rounds=140)
+    plain = dawid_skene(votes, tolerance=0.0, max_rounds=3000)
+    assert quick.log_posterior[-1] == pytest.approx(plain.log_posterior[-1], abs=1e-9)
+    for name in ("class_shares", "confusion", "accuracy", "posterior"):
+        assert getattr(quick, name) == pytest.approx(getattr(plain, name), abs=1e-6)
+    assert np.abs(soon.posterior - plain.posterior).max() > 1e-3
+
+
+@pytest.mark.parametrize("options", [{}, {"symmetric": False}, {"prior": 0.0}, {"prior": 5.0}])
+def test_no_longer_step_leads_down(monkeypatch, options):
+    monkeypatch.setattr("evalplatform.stats.people.climb.PLAIN_ROUNDS", 1)
+    for votes in (study(), hard_to_tell()):
+        fit = dawid_skene(votes, tolerance=0.0, max_rounds=121, **options)
+        assert (np.diff(fit.log_posterior) >= -1e-9).all()
+        for table in (fit.class_shares[None], fit.posterior, fit.confusion):
+            assert table.sum(axis=-1) == pytest.approx(1.0)
+
+
+def test_step_that_leads_down_is_not_taken(monkeypatch):
+    """A step to nowhere: every class and every answer alike."""
+    monkeypatch.setattr("evalplatform.stats.people.climb.PLAIN_ROUNDS", 1)
+    monkeypatch.setattr(
+        Parameters,
+        "moved_to",
+        lambda self, logs: Parameters(self.shares * 0 + 1 / 3, self.confusion * 0 + 1 / 3),
+    )
+    votes = study()
+    refused = dawid_skene(votes, tolerance=0.0, max_rounds=41)
+    monkeypatch.undo()
+    plain = dawid_skene(votes, tolerance=0.0, max_rounds=41)
+    assert refused.log_posterior == plain.log_posterior
+    assert (refused.posterior == plain.posterior).all()
 
 
 def test_log_posterior_is_the_marginal_likelihood_written_out():

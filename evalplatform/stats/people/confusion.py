@@ -16,9 +16,8 @@ from ..inference.estimates import State
 from ..votes.chunking import chunks
 from ..votes.columns import IntColumn, SmallGroups, Votes
 from ..votes.errors import LengthMismatchError, UnknownOptionError, UnknownOutcomeError
+from .climb import Climb
 from .item_answers import AnyGroups, ItemAnswers
-
-_TINY = 1e-300  # stands for 0 under a logarithm
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,7 +69,9 @@ def dawid_skene(
 
     so `prior` is a number of votes, spread evenly over the answers, that each annotator is given
     for each class (a Dirichlet with parameters 1 + prior / 3). It starts from the shares of votes
-    in each item and stops when a round gains less than `tolerance` per vote.
+    in each item and stops when a step gains less than `tolerance` per vote. What is not there
+    after `climb.PLAIN_ROUNDS` rounds goes on in longer steps to the same top (Varadhan and
+    Roland's SQUAREM): where votes say little of who errs, plain rounds would be thousands.
 
     `symmetric` ties q_(j, A, o) to q_(j, B, swapped o) and q_(j, tie, A) to q_(j, tie, B): which
     checkpoint is called A is arbitrary and sides are balanced, so an annotator who errs towards
@@ -82,7 +83,8 @@ def dawid_skene(
     voter weighted by how well they fit: not with any truth beyond the votes. In preference voting
     taste differs honestly, so read it beside gold answers, and as a ranking more than as a level.
 
-    References. Dawid and Skene (1979), Applied Statistics 28:20-28.
+    References. Dawid and Skene (1979), Applied Statistics 28:20-28; Varadhan and Roland (2008),
+    Scandinavian Journal of Statistics 35:335-353.
 
     >>> votes = Votes(outcome=[0, 0, 2, 2, 2, 0, 0, 0, 2, 2, 2, 0],
     ...               prompt=[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4],
@@ -137,68 +139,23 @@ def fit_confusions(
     if state is not State.DEFINED:
         return _nothing(n_classes, state, reason)
     seen = ItemAnswers.of(item, annotator, label, n_classes)
-    posterior = seen.shares()
-    cell = prior / n_classes
-    gains: list[float] = []
-    state, reason = State.NOT_CONVERGED, f"Still improving after {max_rounds} rounds."
-    for _ in range(max_rounds):
-        shares, confusion = _maximise(posterior, seen, cell, symmetric)
-        fit = _expect(posterior, seen, shares, confusion)
-        logs = _log(shares).sum() + _log(confusion).sum()
-        gains.append(fit + cell * float(logs) if cell else fit)
-        if len(gains) > 1 and gains[-1] - gains[-2] < tolerance * len(label):
-            state, reason = State.DEFINED, ""
-            break
+    climb = Climb(seen, prior / n_classes, symmetric)
+    gains = climb.to_the_top(max_rounds, tolerance * len(label))
+    state, reason = State.DEFINED, ""
+    if not climb.arrived:
+        state, reason = State.NOT_CONVERGED, f"Still improving after {max_rounds} rounds."
+    shares, confusion = climb.at.shares, climb.at.confusion
     return DawidSkene(
         annotator=np.arange(annotator.count),
         item=np.arange(item.count),
         class_shares=shares,
         confusion=confusion,
         accuracy=np.einsum("t,jtt->j", shares, confusion),
-        posterior=posterior,
+        posterior=climb.posterior,
         log_posterior=tuple(gains),
         state=state,
         reason=reason,
     )
-
-
-def _maximise(
-    posterior: FloatArray, seen: ItemAnswers, cell: float, symmetric: bool
-) -> tuple[FloatArray, FloatArray]:
-    """Class shares and confusions (annotator x class x label) given the classes of the items."""
-    n_classes = seen.n_classes
-    shares = posterior.sum(axis=0) + cell
-    counted = seen.sum_over_items(posterior).reshape(-1, n_classes, n_classes)
-    counted = counted.transpose(0, 2, 1) + cell
-    if symmetric:
-        counted = counted + counted[:, ::-1, ::-1]
-    total = counted.sum(axis=2, keepdims=True)
-    # A class that no item of this annotator can have tells nothing: every answer is as likely.
-    confusion = np.divide(counted, total, out=np.full_like(counted, 1 / n_classes), where=total > 0)
-    return shares / shares.sum(), confusion
-
-
-def _expect(
-    posterior: FloatArray, seen: ItemAnswers, shares: FloatArray, confusion: FloatArray
-) -> float:
-    """Fill in the chance of each class for each item; the marginal log-likelihood of the votes."""
-    by_answer = np.ascontiguousarray(_log(confusion).transpose(0, 2, 1).reshape(-1, len(shares)))
-    fit = 0.0
-    for items, table in seen.parts:
-        chance = table @ by_answer
-        chance += _log(shares)
-        top = chance.max(axis=1, keepdims=True)
-        chance -= top
-        np.exp(chance, out=chance)
-        total = chance.sum(axis=1, keepdims=True)
-        np.divide(chance, total, out=posterior[items])
-        fit += float(np.log(total).sum() + top.sum())
-    return fit
-
-
-def _log(values: FloatArray) -> FloatArray:
-    logs: FloatArray = np.log(np.maximum(values, _TINY))
-    return logs
 
 
 def _why_undefined(item: AnyGroups, annotator: AnyGroups) -> tuple[State, str]:
