@@ -1,7 +1,7 @@
 """The answers of a campaign as columns of numbers: the one reader of votes there is.
 
 Statistics, quality measures and reports all read through it, so that one coding of an answer
-exists. Hundreds of thousands of rows come in one binary copy (`core.binary_copy`).
+exists. Hundreds of thousands of rows come column by column (`core.integer_columns`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.core.binary_copy import Array, IntegerColumn, read_columns
+from evalplatform.core.integer_columns import Array, IntegerColumn, read_columns
 
 MAIN, REPEAT, GOLD, QUALIFICATION = range(4)
 LEFT, RIGHT, NO_SIDE = 0, 1, 2
@@ -131,9 +131,10 @@ def _read(key: int, where: str) -> AnswerColumns:
     items = read_columns(
         _ITEM_COLUMNS,
         "FROM campaigns_item i JOIN campaigns_imageset s ON s.id = i.image_set_id"
-        f" WHERE i.campaign_id = {key} ORDER BY i.id",
+        f" WHERE i.campaign_id = {key}",
     )
-    place = np.searchsorted(items["item"], votes["item"])
+    by_id = np.argsort(items["item"])
+    place = by_id[np.searchsorted(items["item"], votes["item"], sorter=by_id)]
     found = {name: items[name][place] for name in ("criterion", "image_set", "prompt")}
     return AnswerColumns(**found, **votes)
 

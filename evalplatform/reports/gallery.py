@@ -10,7 +10,7 @@ import numpy as np
 from evalplatform import stats
 from evalplatform.annotation.answer_columns import AnswerColumns, grades_of
 from evalplatform.campaigns.models import Campaign, Criterion, arm_letter
-from evalplatform.core.binary_copy import IntegerColumn, read_columns
+from evalplatform.core.integer_columns import IntegerColumn, read_columns
 from evalplatform.reports.prompts import Prompts
 
 _NOWHERE = -1  # in place of an arm, beyond the images of a smaller set
