@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "evalplatform.reports",
     "evalplatform.simulation",
     "evalplatform.runs",
+    "evalplatform.imports",
     "evalplatform.demo",
 ]
 MIDDLEWARE = [

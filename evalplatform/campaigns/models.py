@@ -50,7 +50,13 @@ class Campaign(models.Model):
         max_length=120, default="all-pairs", help_text="Who meets whom; see campaigns.designs."
     )
     prompt_sets = models.ManyToManyField(PromptSet, related_name="campaigns")
-    settings = models.ForeignKey(SamplerSettings, on_delete=models.PROTECT)
+    settings = models.ForeignKey(
+        SamplerSettings,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        help_text="How its images are sampled; not known where votes were imported.",
+    )
     seed = models.PositiveBigIntegerField()
     prompts_per_set = models.PositiveIntegerField(
         null=True, blank=True, help_text="Size of a seeded random subset; null takes every prompt."
@@ -115,6 +121,11 @@ class Campaign(models.Model):
                 | Q(safety_detector__isnull=False),
                 violation_error_message="Its rules ask for a safety filter that was not applied.",
             ),
+            models.CheckConstraint(
+                name="campaign_settings_or_imported",
+                condition=Q(settings__isnull=False, imported_from__isnull=True)
+                | Q(settings__isnull=True, imported_from__isnull=False, status="closed"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -129,6 +140,30 @@ class Campaign(models.Model):
     def checked_rules(self) -> Rules:
         """The rules as typed values."""
         return parse_rules(self.rules)
+
+    @property
+    def sampler_settings(self) -> SamplerSettings:
+        """How its images are sampled; of a campaign that is not imported."""
+        assert self.settings  # campaign_settings_or_imported
+        return self.settings
+
+    @property
+    def imported_note(self) -> str:
+        """What must stand wherever its results show; empty where people voted here."""
+        if not self.imported_from:
+            return ""
+        anonymous = (
+            "" if self.imported_from["knows_annotators"] else ", nor is known who cast which"
+        )
+        return (
+            f"IMPORTED: votes were cast elsewhere (file {self.imported_from['file']}), not on this "
+            f"site{anonymous}."
+        )
+
+    @property
+    def knows_sides(self) -> bool:
+        """Whether it is known where each image stood; a file of votes may not say."""
+        return not self.imported_from or bool(self.imported_from["knows_sides"])
 
     @cached_property
     def contenders(self) -> list["Arm"]:

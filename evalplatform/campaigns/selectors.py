@@ -155,7 +155,7 @@ def ready_samples(
     }
     places = {arm.checkpoint_id: arm.place for arm in campaign.contenders if arm.checkpoint_id}
     ready = Sample.objects.filter(
-        settings=campaign.settings,
+        settings=campaign.sampler_settings,
         prompt__in=prompts,
         checkpoint__in=places,
         status=Sample.Status.READY,

@@ -258,7 +258,7 @@ def start_generation(
         for arm in campaign.contenders
         if arm.checkpoint
         for sample in plan_samples(
-            checkpoint=arm.checkpoint, settings=campaign.settings, wanted=wanted
+            checkpoint=arm.checkpoint, settings=campaign.sampler_settings, wanted=wanted
         )
     ]
     request = open_request(name=campaign.slug, priority=priority, budget_seconds=budget_seconds)
@@ -276,13 +276,14 @@ def freeze_protocol(*, campaign: Campaign, faults: SampleFaults) -> None:
     `faults`: what is wrong with the images it shows.
     """
     campaign.protocol = _protocol(campaign) | {"samples": faults.as_dict()}
-    campaign.protocol_sha256 = _hash_of(campaign.protocol)
+    campaign.protocol_sha256 = protocol_hash(campaign.protocol)
     campaign.status = Campaign.Status.OPEN
     campaign.opened_at = timezone.now()
     campaign.save(update_fields=["protocol", "protocol_sha256", "status", "opened_at"])
 
 
-def _hash_of(protocol: dict[str, Any]) -> str:
+def protocol_hash(protocol: dict[str, Any]) -> str:
+    """Return the hash of a protocol, whatever the order of its keys."""
     canonical = json.dumps(protocol, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -324,55 +325,53 @@ def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: dateti
     amendment = {
         "at": now.isoformat(),
         "what": "arm joined",
-        "arm": _arm_in_protocol(newcomer),
+        "arm": arm_in_protocol(newcomer),
         "items": items,
         "protocol_sha256_before": campaign.protocol_sha256,
         "code_version": code_version(),
     }
     protocol["amendments"] = [*protocol.get("amendments", []), amendment]
-    protocol["arms"] = [*protocol["arms"], _arm_in_protocol(newcomer)]
+    protocol["arms"] = [*protocol["arms"], arm_in_protocol(newcomer)]
     protocol["samples"] = count_faults(campaign, shown_sets(campaign)).as_dict()
-    campaign.protocol, campaign.protocol_sha256 = protocol, _hash_of(protocol)
+    campaign.protocol, campaign.protocol_sha256 = protocol, protocol_hash(protocol)
     campaign.save(update_fields=["protocol", "protocol_sha256"])
 
 
 _OF_A_CHECKPOINT = ("role", "family", "parent_sha256")
+OF_A_PROMPT_SET = ("name", "version", "sha256")
+OF_A_CRITERION = (
+    "slug", "label", "question", "instructions", "shows_prompt", "form", "heads", "gold", "k",
+)  # fmt: skip
 _OF_A_COLLECTION = ("model", "licence", "source", "image_count")
 
 
-def _arm_in_protocol(arm: Arm) -> dict[str, Any]:
+def arm_in_protocol(arm: Arm) -> dict[str, Any]:
+    """Return what a protocol keeps of an arm."""
     facts: dict[str, Any] = {"place": arm.place, "name": arm.name, "sha256": arm.sha256}
     if arm.checkpoint:
-        return facts | {"kind": "checkpoint"} | _facts(arm.checkpoint, _OF_A_CHECKPOINT)
-    return facts | {"kind": "collection"} | _facts(arm.collection, _OF_A_COLLECTION)
+        return facts | {"kind": "checkpoint"} | facts_of(arm.checkpoint, _OF_A_CHECKPOINT)
+    if arm.maker is None:
+        return facts | {"kind": "model"}
+    return facts | {"kind": "collection"} | facts_of(arm.collection, _OF_A_COLLECTION)
 
 
-def _facts(row: object, names: Sequence[str]) -> dict[str, Any]:
+def facts_of(row: object, names: Sequence[str]) -> dict[str, Any]:
+    """Return some attributes of a row by name."""
     return {name: getattr(row, name) for name in names}
 
 
 def _protocol(campaign: Campaign) -> dict[str, Any]:
-    criteria = campaign.criteria.all()
     return {
-        "arms": [_arm_in_protocol(arm) for arm in campaign.contenders],
+        "arms": [arm_in_protocol(arm) for arm in campaign.contenders],
         "design": campaign.design,
         "prompt_sets": [
-            {"name": each.name, "version": each.version, "sha256": each.sha256}
+            facts_of(each, OF_A_PROMPT_SET)
             for each in campaign.prompt_sets.order_by("name", "version")
         ],
         "prompts_per_set": campaign.prompts_per_set,
         "images_per_prompt": campaign.images_per_prompt,
-        "criteria": [
-            {
-                name: getattr(each, name)
-                for name in (
-                    "slug", "label", "question", "instructions", "shows_prompt", "form", "heads",
-                    "gold", "k",
-                )
-            }
-            for each in criteria
-        ],
-        "sampler_settings": campaign.settings.as_dict(),
+        "criteria": [facts_of(each, OF_A_CRITERION) for each in campaign.criteria.all()],
+        "sampler_settings": campaign.sampler_settings.as_dict(),
         "seed": campaign.seed,
         "lease_seconds": campaign.lease_seconds,
         "rules": RULES | campaign.checked_rules.as_dict(),

@@ -1,10 +1,14 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and reading them line by line."""
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from evalplatform.core.errors import BadInputError
+
+_LONGEST_LINE = 256 * 2**20
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -26,3 +30,25 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, their ends with them.
+
+    Raises `BadInputError` naming a line that is no UTF-8, or endless.
+    """
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(_LONGEST_LINE + 1):
+            number += 1
+            if len(line) > _LONGEST_LINE:
+                raise BadInputError(
+                    f"{path.name}: line {number} is over {_LONGEST_LINE // 2**20} MiB; put one "
+                    "row on each line."
+                )
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise BadInputError(
+                    f"{path.name}: line {number} is not UTF-8; save the file as UTF-8."
+                ) from error

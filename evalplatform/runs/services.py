@@ -233,7 +233,7 @@ def request_newcomer(*, campaign: Campaign, maker: Checkpoint | ImageCollection)
         if isinstance(maker, ImageCollection):
             return []
         wanted = wanted_seeds(campaign, planned_prompts(campaign))
-        samples = plan_samples(checkpoint=maker, settings=campaign.settings, wanted=wanted)
+        samples = plan_samples(checkpoint=maker, settings=campaign.sampler_settings, wanted=wanted)
         enqueue_samples(samples=samples, request=open_request(name=campaign.slug))
     return samples
 
@@ -245,7 +245,7 @@ def newcomers_pictures(campaign: Campaign, maker: Checkpoint | ImageCollection) 
         found = images_for(maker, prompts)
         return [each for images in found.values() for each in images[: campaign.images_per_prompt]]
     wanted = wanted_seeds(campaign, prompts)
-    samples = plan_samples(checkpoint=maker, settings=campaign.settings, wanted=wanted)
+    samples = plan_samples(checkpoint=maker, settings=campaign.sampler_settings, wanted=wanted)
     return [each for each in samples if each.status == Sample.Status.READY]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.files import text_lines
 from evalplatform.images.faults import RowError
 from evalplatform.images.reading.rows import (
     GivenImage,
@@ -19,27 +20,7 @@ from evalplatform.images.reading.rows import (
     our_columns,
 )
 
-_LONGEST_LINE = 256 * 2**20
 _FIRST_LINES = 100  # whose keys say which columns there are
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file, their ends with them."""
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(_LONGEST_LINE + 1):
-            number += 1
-            if len(line) > _LONGEST_LINE:
-                raise BadInputError(
-                    f"{path.name}: line {number} is over {_LONGEST_LINE // 2**20} MiB; put one "
-                    "row on each line."
-                )
-            try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise BadInputError(
-                    f"{path.name}: line {number} is not UTF-8; save the file as UTF-8."
-                ) from error
 
 
 class CsvRows:
@@ -68,7 +49,7 @@ class CsvRows:
         return iter(())
 
     def _parsed(self) -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader(_lines(self._path), delimiter=self._delimiter, strict=True)
+        reader = csv.reader(text_lines(self._path), delimiter=self._delimiter, strict=True)
         try:
             for fields in reader:
                 if fields:
@@ -119,7 +100,7 @@ class JsonRows:
                 yield None
 
     def _numbered(self) -> Iterator[tuple[str, str]]:
-        for number, line in enumerate(_lines(self._path), start=1):
+        for number, line in enumerate(text_lines(self._path), start=1):
             if line.strip():
                 yield f"line {number}", line
 

@@ -1,0 +1,178 @@
+"""Writing an imported campaign: every row of it in one transaction."""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from evalplatform.annotation.models import Assignment, Enrolment, Vote, new_check_seed
+from evalplatform.campaigns.models import Arm, Campaign, Criterion, ImageSet, Item, ShownImage
+from evalplatform.core.bulk_copy import copy_rows, take_ids
+from evalplatform.imports.gathering import NO_TIME, Gathering, Votes
+from evalplatform.imports.people import store_annotators
+
+Progress = Callable[[str, int, int | None], None]
+_STEP = 5000
+_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is written beside the votes: a campaign that is stored, and what belongs to it."""
+
+    campaign: Campaign
+    arms: list[Arm]
+    criteria: list[Criterion]
+    prompts: list[tuple[int, str]]  # primary key and text, by number
+
+
+def write_votes(
+    *, rows: Rows, gathered: Gathering, votes: Votes, now: datetime, progress: Progress
+) -> None:
+    """Write sets, items, annotators, slots and votes. The caller holds the transaction."""
+    sets = take_ids(ImageSet, len(gathered.sets))
+    copy_rows(
+        ImageSet,
+        ("id", "campaign", "purpose", "position", "prompt", "prompt_text", "why", "origin",
+         "public_id"),
+        _image_sets(rows, gathered, sets),
+    )  # fmt: skip
+    copy_rows(ShownImage, ("image_set", "place", "arm", "copies"), _images(rows, gathered, sets))
+    items, positions = _write_items(rows, votes, sets)
+    people = store_annotators(
+        campaign=rows.campaign.slug, given=list(gathered.annotators),
+        simulated=gathered.simulated, now=now,
+    )  # fmt: skip
+    copy_rows(
+        Enrolment,
+        ("campaign", "annotator", "consented_at", "status", "cursor", "served", "taken_here",
+         "gold_here", "check_seed", "turn", "judged"),
+        _enrolments(rows.campaign, people, votes, now),
+    )  # fmt: skip
+    slots = take_ids(Assignment, len(votes))
+    writing = _Slots(rows, gathered, votes, items, positions, people, slots, now)
+    copy_rows(
+        Assignment,
+        ("id", "campaign", "purpose", "item", "slot", "order", "serve_order", "public_id",
+         "annotator", "leased_at", "lease_expires_at", "completed_at"),
+        _counted("slots", len(votes), writing.assignments(), progress),
+    )  # fmt: skip
+    copy_rows(
+        Vote,
+        ("assignment", "annotator", "form", "answer", "marks", "order", "grades",
+         "idempotency_key", "is_simulated", "voted_at"),
+        _counted("votes", len(votes), writing.votes_rows(), progress),
+    )  # fmt: skip
+
+
+def _image_sets(rows: Rows, gathered: Gathering, sets: list[int]) -> Iterator[tuple[Any, ...]]:
+    for position, (key, each) in enumerate(zip(sets, gathered.sets, strict=True)):
+        prompt, text = rows.prompts[each.prompt]
+        origin = json.dumps({"images": each.images}) if each.images else "{}"
+        yield key, rows.campaign.pk, "main", position, prompt, text, "", origin, uuid.uuid4()
+
+
+def _images(rows: Rows, gathered: Gathering, sets: list[int]) -> Iterator[tuple[Any, ...]]:
+    arms = {arm.model: arm.pk for arm in rows.arms}
+    for key, each in zip(sets, gathered.sets, strict=True):
+        for place, model in enumerate(each.models):
+            yield key, place, arms[model], [""]
+
+
+def _write_items(rows: Rows, votes: Votes, sets: list[int]) -> tuple[list[int], list[int]]:
+    """Write the items, criterion by criterion; return keys and positions by number."""
+    keys = take_ids(Item, len(votes.items))
+    walk = np.argsort(votes.items[:, 0], kind="stable")
+    positions = np.empty(len(walk), dtype=np.int64)
+    positions[walk] = np.arange(len(walk))
+    copy_rows(
+        Item,
+        ("id", "campaign", "criterion", "image_set", "position", "copy", "repeatable"),
+        (
+            (key, rows.campaign.pk, rows.criteria[criterion].pk, sets[judged], position, 0, False)
+            for key, (criterion, judged), position in zip(
+                keys, votes.items.tolist(), positions.tolist(), strict=True
+            )
+        ),
+    )
+    ends = np.cumsum(np.bincount(votes.items[:, 0], minlength=len(rows.criteria)))
+    rows.campaign.outline = [
+        [each.pk, int(end), 0] for each, end in zip(rows.criteria, ends, strict=True)
+    ]
+    rows.campaign.item_count = len(keys)
+    rows.campaign.save(update_fields=["outline", "item_count"])
+    return keys, [int(each) for each in positions]
+
+
+def _enrolments(
+    campaign: Campaign, people: list[int], votes: Votes, now: datetime
+) -> Iterator[tuple[Any, ...]]:
+    judged = Counter(votes.annotator.tolist())
+    last = campaign.item_count - 1
+    for code, key in enumerate(people):
+        count = judged[code]
+        yield (campaign.pk, key, now, Enrolment.Status.ACTIVE, last, count, 0, 0, new_check_seed(),
+               0, count)  # fmt: skip
+
+
+class _Slots:
+    """The slots and votes of an import, row by row."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        gathered: Gathering,
+        votes: Votes,
+        items: list[int],
+        positions: list[int],
+        people: list[int],
+        slots: list[int],
+        now: datetime,
+    ) -> None:
+        self._campaign, self._votes, self._now = rows.campaign, votes, now
+        self._items, self._positions = items, positions
+        self._people, self._keys = people, slots
+        # Of each different thing that was said: form, answer, order and grades.
+        self._said = []
+        for criterion, order, answer in gathered.says:
+            asked = gathered.asked[criterion]
+            shape, stored = rows.criteria[criterion].shape, asked.stored(answer)
+            grades = shape.grades(stored, order)
+            self._said.append((shape.name, stored, list(order), list(grades)))
+
+    def _time(self, microseconds: int) -> datetime:
+        return self._now if microseconds == NO_TIME else _EPOCH + microseconds * _MICROSECOND
+
+    def assignments(self) -> Iterator[tuple[Any, ...]]:
+        slots = self._votes.slots()
+        for key, slot, (item, annotator, said, time, _) in zip(
+            self._keys, slots.tolist(), self._votes.columns(), strict=True
+        ):
+            at = self._time(time)
+            yield (key, self._campaign.pk, "main", self._items[item], slot, self._said[said][2],
+                   self._positions[item], uuid.uuid4(), self._people[annotator], at,
+                   at + _MICROSECOND, at)  # fmt: skip
+
+    def votes_rows(self) -> Iterator[tuple[Any, ...]]:
+        for key, (_, annotator, said, time, simulated) in zip(
+            self._keys, self._votes.columns(), strict=True
+        ):
+            form, answer, order, grades = self._said[said]
+            yield (key, self._people[annotator], form, answer, [], order, grades, uuid.uuid4(),
+                   bool(simulated), self._time(time))  # fmt: skip
+
+
+def _counted(
+    what: str, total: int, rows: Iterable[tuple[Any, ...]], progress: Progress
+) -> Iterator[tuple[Any, ...]]:
+    for done, row in enumerate(rows):
+        if done % _STEP == 0:
+            progress(what, done, total)
+        yield row
+    progress(what, total, total)
