@@ -33,7 +33,8 @@ def copy_in(
     """Write rows into a model's table and return how many.
 
     `columns` are names of the database; values are None, bool, int, str, or lists of int or str.
-    What is left out gets the database's default. Raises `IntegrityError` as INSERT does.
+    What is left out gets the database's default. `rows` may not use the database: its connection
+    is busy with them. Raises `IntegrityError` as INSERT does.
     """
     names = ", ".join(f'"{name}"' for name in columns)
     statement = f'COPY "{model._meta.db_table}" ({names}) FROM STDIN'

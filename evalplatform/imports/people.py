@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import count
 
 from evalplatform.accounts.models import Annotator, new_access_key
-from evalplatform.core.bulk_copy import copy_rows, take_ids
+from evalplatform.core.copy_in import copy_in, reserve_ids
 
 _LONGEST = 40
 _LOOKED_UP = 5000
@@ -58,9 +58,9 @@ def store_annotators(
     *, campaign: str, given: Sequence[str], simulated: set[int], now: datetime
 ) -> list[int]:
     """Store an annotator for each id of the file; return their primary keys."""
-    keys = take_ids(Annotator, len(given))
+    keys = reserve_ids(Annotator, len(given))
     names = pseudonyms(campaign, given)
-    copy_rows(
+    copy_in(
         Annotator,
         ("id", "pseudonym", "access_key", "is_simulated", "created_at"),
         (

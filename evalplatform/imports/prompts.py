@@ -4,7 +4,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 
-from evalplatform.core.bulk_copy import copy_rows, take_ids
+from evalplatform.core.copy_in import copy_in, reserve_ids
 from evalplatform.images.faults import RowError
 from evalplatform.images.matching import PromptMatcher
 from evalplatform.imports.faults import BadRowError
@@ -77,10 +77,10 @@ class NewPrompts(Prompts):
             source=self._source,
             licence=self._licence,
         )
-        keys = take_ids(Prompt, len(texts))
-        copy_rows(
+        keys = reserve_ids(Prompt, len(texts))
+        copy_in(
             Prompt,
-            ("id", "prompt_set", "position", "text", "category", "challenge", "note", "tags"),
+            ("id", "prompt_set_id", "position", "text", "category", "challenge", "note", "tags"),
             (
                 (key, prompt_set.pk, position, text, "", "", "", [])
                 for position, (key, text) in enumerate(zip(keys, texts, strict=True))

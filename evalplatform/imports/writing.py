@@ -12,7 +12,7 @@ import numpy as np
 
 from evalplatform.annotation.models import Assignment, Enrolment, Vote, new_check_seed
 from evalplatform.campaigns.models import Arm, Campaign, Criterion, ImageSet, Item, ShownImage
-from evalplatform.core.bulk_copy import copy_rows, take_ids
+from evalplatform.core.copy_in import copy_in, reserve_ids
 from evalplatform.imports.gathering import NO_TIME, Gathering, Votes
 from evalplatform.imports.people import store_annotators
 
@@ -36,36 +36,37 @@ def write_votes(
     *, rows: Rows, gathered: Gathering, votes: Votes, now: datetime, progress: Progress
 ) -> None:
     """Write sets, items, annotators, slots and votes. The caller holds the transaction."""
-    sets = take_ids(ImageSet, len(gathered.sets))
-    copy_rows(
+    sets = reserve_ids(ImageSet, len(gathered.sets))
+    copy_in(
         ImageSet,
-        ("id", "campaign", "purpose", "position", "prompt", "prompt_text", "why", "origin",
-         "public_id"),
+        ("id", "campaign_id", "purpose", "position", "prompt_id", "prompt_text", "why", "origin"),
         _image_sets(rows, gathered, sets),
     )  # fmt: skip
-    copy_rows(ShownImage, ("image_set", "place", "arm", "copies"), _images(rows, gathered, sets))
+    copy_in(
+        ShownImage, ("image_set_id", "place", "arm_id", "copies"), _images(rows, gathered, sets)
+    )
     items, positions = _write_items(rows, votes, sets)
     people = store_annotators(
         campaign=rows.campaign.slug, given=list(gathered.annotators),
         simulated=gathered.simulated, now=now,
     )  # fmt: skip
-    copy_rows(
+    copy_in(
         Enrolment,
-        ("campaign", "annotator", "consented_at", "status", "cursor", "served", "taken_here",
+        ("campaign_id", "annotator_id", "consented_at", "status", "cursor", "served", "taken_here",
          "gold_here", "check_seed", "turn", "judged"),
         _enrolments(rows.campaign, people, votes, now),
     )  # fmt: skip
-    slots = take_ids(Assignment, len(votes))
+    slots = reserve_ids(Assignment, len(votes))
     writing = _Slots(rows, gathered, votes, items, positions, people, slots, now)
-    copy_rows(
+    copy_in(
         Assignment,
-        ("id", "campaign", "purpose", "item", "slot", "order", "serve_order", "public_id",
-         "annotator", "leased_at", "lease_expires_at", "completed_at"),
+        ("id", "campaign_id", "purpose", "item_id", "slot", "order", "serve_order",
+         "annotator_id", "leased_at", "lease_expires_at", "completed_at"),
         _counted("slots", len(votes), writing.assignments(), progress),
     )  # fmt: skip
-    copy_rows(
+    copy_in(
         Vote,
-        ("assignment", "annotator", "form", "answer", "marks", "order", "grades",
+        ("assignment_id", "annotator_id", "form", "answer", "marks", "order", "grades",
          "idempotency_key", "is_simulated", "voted_at"),
         _counted("votes", len(votes), writing.votes_rows(), progress),
     )  # fmt: skip
@@ -75,7 +76,7 @@ def _image_sets(rows: Rows, gathered: Gathering, sets: list[int]) -> Iterator[tu
     for position, (key, each) in enumerate(zip(sets, gathered.sets, strict=True)):
         prompt, text = rows.prompts[each.prompt]
         origin = json.dumps({"images": each.images}) if each.images else "{}"
-        yield key, rows.campaign.pk, "main", position, prompt, text, "", origin, uuid.uuid4()
+        yield key, rows.campaign.pk, "main", position, prompt, text, "", origin
 
 
 def _images(rows: Rows, gathered: Gathering, sets: list[int]) -> Iterator[tuple[Any, ...]]:
@@ -87,13 +88,13 @@ def _images(rows: Rows, gathered: Gathering, sets: list[int]) -> Iterator[tuple[
 
 def _write_items(rows: Rows, votes: Votes, sets: list[int]) -> tuple[list[int], list[int]]:
     """Write the items, criterion by criterion; return keys and positions by number."""
-    keys = take_ids(Item, len(votes.items))
+    keys = reserve_ids(Item, len(votes.items))
     walk = np.argsort(votes.items[:, 0], kind="stable")
     positions = np.empty(len(walk), dtype=np.int64)
     positions[walk] = np.arange(len(walk))
-    copy_rows(
+    copy_in(
         Item,
-        ("id", "campaign", "criterion", "image_set", "position", "copy", "repeatable"),
+        ("id", "campaign_id", "criterion_id", "image_set_id", "position", "copy", "repeatable"),
         (
             (key, rows.campaign.pk, rows.criteria[criterion].pk, sets[judged], position, 0, False)
             for key, (criterion, judged), position in zip(
@@ -156,7 +157,7 @@ class _Slots:
         ):
             at = self._time(time)
             yield (key, self._campaign.pk, "main", self._items[item], slot, self._said[said][2],
-                   self._positions[item], uuid.uuid4(), self._people[annotator], at,
+                   self._positions[item], self._people[annotator], at,
                    at + _MICROSECOND, at)  # fmt: skip
 
     def votes_rows(self) -> Iterator[tuple[Any, ...]]:

@@ -1,12 +1,11 @@
 """Writing a collection and its images in one transaction, as fast as PostgreSQL takes them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
-from evalplatform.core.bulk_copy import copy_rows
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.images.staging import Staging
@@ -28,14 +27,27 @@ def write_collection(collection: ImageCollection, staged: Staging) -> None:
     try:
         with transaction.atomic():
             collection.save(force_insert=True)
-            rows = ((collection.pk, *row[:-1]) for row in staged.finished())
-            copy_rows(CollectedImage, ("collection", *_FIELDS), rows)
+            _copy(collection, staged.finished())
     except IntegrityError as error:
         if not ImageCollection.objects.filter(name=collection.name).exists():
             raise
         raise BadInputError(
             f"a collection named {collection.name!r} was imported meanwhile; choose another --name."
         ) from error
+
+
+def _copy(collection: ImageCollection, rows: Iterable[tuple[Any, ...]]) -> None:
+    table = CollectedImage._meta.db_table
+    columns = [_column(name) for name in ("collection", *_FIELDS)]
+    quoted = ", ".join(f'"{column}"' for column in columns)
+    statement = f'COPY "{table}" ({quoted}) FROM STDIN'
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row((collection.pk, *row[:-1]))
+
+
+def _column(field: str) -> str:
+    return str(CollectedImage._meta.get_field(field).column)  # type: ignore[union-attr]
 
 
 def _fingerprint(rows: Iterator[tuple[Any, ...]]) -> tuple[str, int]:
