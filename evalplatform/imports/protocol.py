@@ -11,6 +11,7 @@ from evalplatform.campaigns.rules import Rules
 from evalplatform.campaigns.services import (
     OF_A_CRITERION,
     OF_A_PROMPT_SET,
+    RULES,
     arm_in_protocol,
     facts_of,
     protocol_hash,
@@ -105,7 +106,7 @@ def store_campaign(
         "design": DESIGN,
         "prompt_sets": [facts_of(prompt_set, OF_A_PROMPT_SET)],
         "criteria": [facts_of(each, OF_A_CRITERION) for each in criteria],
-        "rules": {},
+        "rules": {"verdict": RULES["verdict"]},
         "gold": [],
         "code_version": code_version(),
     }

@@ -47,6 +47,12 @@ class Comparison:
     simulated_as: list[str]  # what their annotators say of themselves
 
     @property
+    def imported_notes(self) -> list[str]:
+        """What must stand where one of the two holds votes that were cast elsewhere."""
+        notes = [each.imported_note for each in (self.first, self.second)]
+        return [note for note in notes if note]
+
+    @property
     def simulated_stamp(self) -> str:
         if not self.simulated:
             return ""
@@ -97,6 +103,8 @@ def comparison_table(comparison: Comparison) -> str:
     console = Console(file=io.StringIO(), width=WIDTH, color_system=None)
     if comparison.simulated_stamp:
         console.print(comparison.simulated_stamp)
+    for note in comparison.imported_notes:
+        console.print(note, markup=False)
     for name, one in (("first", comparison.first), ("second", comparison.second)):
         arms = "   ".join(f"{arm.letter} = {arm.name}" for arm in one.contenders)
         console.print(f"{name}: {one.slug}   {arms}")
@@ -128,6 +136,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "simulated_note": comparison.simulated_stamp,
+        "imported_notes": comparison.imported_notes,
         "campaigns": [
             {
                 "campaign": each.slug,

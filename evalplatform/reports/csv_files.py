@@ -33,6 +33,7 @@ GROUP_COLUMNS = [
     "measure", "value", "se", "low", "high", "level", "df", "n_votes", "n_prompts", "n_annotators",
     "n_effective", "design_effect", "state", "reason", "p_value", "p_holm", "tests_in_family",
     "untested", "method", "protocol_sha256", "simulated_note",
+    "imported_note",
 ]  # fmt: skip
 WITHHELD_COLUMNS = [
     "campaign", "prompt_set", "prompt_set_version", "prompt_text", "category", "challenge", "arm",
@@ -84,6 +85,7 @@ def groups_csv(results: CampaignResults) -> str:
         "campaign": campaign.slug,
         "simulated": int(results.is_simulated),
         "simulated_note": results.simulated_stamp,
+        "imported_note": results.imported_stamp,
         "protocol_sha256": campaign.protocol_sha256,
     }
     if campaign.is_duel:

@@ -22,6 +22,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "format": FORMAT,
         "simulated": results.is_simulated,
         "simulated_note": results.simulated_stamp,
+        "imported_note": results.imported_stamp,
         "imported_from": campaign.imported_from,
         "campaign": campaign.slug,
         "status": campaign.status,

@@ -133,16 +133,13 @@ class CampaignResults:
     @property
     def imported_stamp(self) -> str:
         """What must stand where votes were cast elsewhere; empty for those cast here."""
-        came = self.campaign.imported_from
-        if not came:
-            return ""
-        return f"IMPORTED: votes were cast elsewhere and read from {came.get('file', 'a file')}."
+        return self.campaign.imported_note
 
     @property
     def short_stamp(self) -> str:
         """The same in few words, for inside a figure."""
         if not self.is_simulated:
-            return ""
+            return "IMPORTED: votes cast elsewhere" if self.imported_stamp else ""
         simulated, total = self.n_stored_simulated, self.n_stored
         if simulated == total:
             return "SIMULATED: no vote by a person"
@@ -181,7 +178,7 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
         categories=list(_categories(campaign, duels, prompts)),
         early_looks=[] if completeness.is_complete else list(_early_looks(campaign, duels)),
         profiles=_profiles(campaign, duels),
-        side_bias=_side_bias(table),
+        side_bias=_side_bias(table) if campaign.knows_sides else None,
         median_response_ms=float(np.median(times)) if len(times) else None,
         code_version=code_version(),
         made_at=timezone.now(),

@@ -1,0 +1,105 @@
+"""An imported campaign goes through every report, export and page, and says what it is."""
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from evalplatform.annotation.answer_columns import answer_columns
+from evalplatform.quality.summary import quality_summary
+from evalplatform.reports.fingerprint import fingerprint
+from tests.imports.conftest import pair
+
+NOTE = "IMPORTED: votes were cast elsewhere (file votes.csv), not on this site."
+
+
+def duel(desk):
+    rows = [
+        pair("base", "tuned", "ab"[(at + who) % 3 > 0] if (at + who) % 4 else "tie",
+             prompt=f"prompt {at}", annotator=f"u{who}")
+        for at in range(12) for who in range(3)
+    ]  # fmt: skip
+    return desk.take(
+        desk.csv(rows), "--criterion", "visual_appeal", "--question", "Which is nicer?"
+    )
+
+
+def ratings(desk):
+    rows = [{"model": model, "rating": 1 + (at + who + len(model)) % 5, "prompt": f"prompt {at}",
+             "annotator": f"u{who}"}
+            for at in range(8) for who in range(3) for model in ("x", "yy", "zzz")]  # fmt: skip
+    return desk.take(desk.csv(rows))
+
+
+def gallery(desk):
+    rows = [{"ranking": ">".join(sorted("xyz", key=lambda m: hash((m, at * 7 + who)) % 5)),
+             "prompt": f"prompt {at}", "annotator": f"u{who}"}
+            for at in range(8) for who in range(3)]  # fmt: skip
+    return desk.take(desk.csv(rows))
+
+
+@pytest.mark.parametrize("make", [duel, ratings, gallery])
+def test_reports_and_pages_stand_and_say_imported(desk, make, rania, client, tmp_path, capsys):
+    campaign = make(desk)
+    capsys.readouterr()
+
+    folder = tmp_path / "report"
+    call_command("report", campaign.slug, "--output", str(folder))
+    assert NOTE in " ".join(capsys.readouterr().out.split())
+    found = json.loads((folder / "results.json").read_text())
+    assert found["imported_note"] == NOTE
+    assert found["imported_from"]["file"] == "votes.csv"
+    votes = (folder / "votes.csv").read_text().splitlines()
+    assert len(votes) == 1 + campaign.assignments.count()
+    assert NOTE in next(folder.glob("*.html")).read_text()
+
+    client.force_login(rania)
+    page = client.get(reverse("reports:dashboard", args=[campaign.slug]))
+    assert page.status_code == 200
+    assert page.content.decode().count(NOTE) == 2
+    assert "none picked" not in page.content.decode()
+    listed = client.get(reverse("reports:campaigns"))
+    assert "imported votes" in listed.content.decode()
+
+
+def test_protocol_is_frozen_and_says_what_is_known(desk):
+    campaign = duel(desk)
+
+    assert campaign.status == "closed"
+    assert campaign.protocol["arms"] == [
+        {"place": 0, "name": "base", "sha256": "", "kind": "model"},
+        {"place": 1, "name": "tuned", "sha256": "", "kind": "model"},
+    ]
+    assert campaign.protocol["criteria"][0]["question"] == "Which is nicer?"
+    assert campaign.settings is None
+
+
+def test_quality_measures_and_fingerprint_stand(desk):
+    campaign = duel(desk)
+
+    quality = quality_summary(campaign, answer_columns(campaign))
+
+    assert [each.votes for each in quality.annotators] == [12, 12, 12]
+    assert quality.items_complete == 12
+    assert len(fingerprint(campaign)) == 64
+
+
+def test_annotators_are_told_that_it_is_closed(desk, client):
+    campaign = duel(desk)
+
+    page = client.get(reverse("annotation:work", args=[campaign.invitation]))
+
+    assert page.status_code == 200
+    assert "closed" in page.content.decode().lower()
+    assert campaign.enrolments.count() == 3
+
+
+@pytest.mark.parametrize("command", [("run_eval", "--resume"), ("make_gold",), ("close_campaign",)])
+def test_commands_on_open_campaigns_refuse_it_in_one_line(desk, command):
+    campaign = duel(desk)
+
+    with pytest.raises(CommandError) as refusal:
+        call_command(*command, campaign.slug)
+
+    assert "\n" not in str(refusal.value)
