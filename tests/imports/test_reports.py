@@ -9,6 +9,7 @@ from django.urls import reverse
 from evalplatform.annotation.answer_columns import answer_columns
 from evalplatform.quality.summary import quality_summary
 from evalplatform.reports.fingerprint import fingerprint
+from evalplatform.reports.views import CSV_FILES
 from tests.imports.conftest import pair
 
 NOTE = "IMPORTED: votes were cast elsewhere (file votes.csv), not on this site."
@@ -33,33 +34,38 @@ def ratings(desk):
 
 
 def gallery(desk):
-    rows = [{"ranking": ">".join(sorted("xyz", key=lambda m: hash((m, at * 7 + who)) % 5)),
+    rows = [{"ranking": ">".join(sorted("xyz", key=lambda m: (ord(m) * (at + 3) + who * at) % 7)),
              "prompt": f"prompt {at}", "annotator": f"u{who}"}
             for at in range(8) for who in range(3)]  # fmt: skip
     return desk.take(desk.csv(rows))
 
 
 @pytest.mark.parametrize("make", [duel, ratings, gallery])
-def test_reports_and_pages_stand_and_say_imported(desk, make, rania, client, tmp_path, capsys):
+def test_reports_and_pages_stand_and_say_imported(desk, make, rania, client, capsys):
     campaign = make(desk)
     capsys.readouterr()
 
-    folder = tmp_path / "report"
-    call_command("report", campaign.slug, "--output", str(folder))
+    call_command("report", campaign.slug)
     assert NOTE in " ".join(capsys.readouterr().out.split())
-    found = json.loads((folder / "results.json").read_text())
-    assert found["imported_note"] == NOTE
-    assert found["imported_from"]["file"] == "votes.csv"
-    votes = (folder / "votes.csv").read_text().splitlines()
-    assert len(votes) == 1 + campaign.assignments.count()
-    assert NOTE in next(folder.glob("*.html")).read_text()
 
     client.force_login(rania)
     page = client.get(reverse("reports:dashboard", args=[campaign.slug]))
     assert page.status_code == 200
     assert page.content.decode().count(NOTE) == 2
     assert "none picked" not in page.content.decode()
-    listed = client.get(reverse("reports:campaigns"))
+    for kind in ("votes.csv", "results.json", "dashboard.html", *CSV_FILES):
+        exported = client.get(reverse("reports:export", args=[campaign.slug, kind]))
+        assert exported.status_code == 200, kind
+        content = b"".join(exported) if exported.streaming else exported.content
+        if kind == "results.json":
+            found = json.loads(content)
+            assert found["imported_note"] == NOTE
+            assert found["imported_from"]["file"] == "votes.csv"
+        elif kind == "dashboard.html":
+            assert NOTE in content.decode()
+        elif kind == "votes.csv":
+            assert len(content.decode().splitlines()) == 1 + campaign.assignments.count()
+    listed = client.get(reverse("reports:campaign_list"))
     assert "imported votes" in listed.content.decode()
 
 
@@ -95,11 +101,17 @@ def test_annotators_are_told_that_it_is_closed(desk, client):
     assert campaign.enrolments.count() == 3
 
 
-@pytest.mark.parametrize("command", [("run_eval", "--resume"), ("make_gold",), ("close_campaign",)])
+@pytest.mark.parametrize("command", ["make_gold", "close_campaign"])
 def test_commands_on_open_campaigns_refuse_it_in_one_line(desk, command):
     campaign = duel(desk)
 
     with pytest.raises(CommandError) as refusal:
-        call_command(*command, campaign.slug)
+        call_command(command, campaign.slug)
 
     assert "\n" not in str(refusal.value)
+
+
+def test_resuming_it_says_that_it_is_closed(desk, capsys):
+    call_command("run_eval", "--resume", duel(desk).slug)
+
+    assert "takes no more votes" in capsys.readouterr().out
