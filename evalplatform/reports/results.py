@@ -20,13 +20,12 @@ from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.version import code_version
 from evalplatform.quality.summary import QualitySummary, quality_summary
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
-from evalplatform.reports.prompts import PromptFacts, Prompts
+from evalplatform.reports.prompts import STYLIZED, Named, Prompts
 from evalplatform.reports.safety import SafetySummary, safety_summary
 from evalplatform.reports.samples import in_full
 from evalplatform.reports.selectors import Completeness, completeness_of, simulated_as
 from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes, pseudonyms
 
-STYLIZED = "stylized"
 ALL_PROMPTS = "all prompts"
 
 
@@ -195,7 +194,7 @@ def _side_bias(table: AnswerColumns) -> stats.SideBias | None:
     decided = table.where(table.side != NO_SIDE)
     if not len(decided):
         return None
-    return stats.side_bias(decided.side == LEFT, decided.annotator.tolist())
+    return stats.side_bias(decided.side == LEFT, decided.annotator)
 
 
 def _parts(
@@ -207,32 +206,20 @@ def _parts(
     """
     for criterion in campaign.criteria.all():
         votes = of_criterion(table, criterion)
-        names = prompts.values(votes, _set_of)
+        names = prompts.values(votes, "prompt_set")
         depth = 0
         if len(names) > 1:
             yield criterion, Part(ALL_PROMPTS, 0), votes
             depth = 1
         for name in names:
-            part = votes.where(prompts.mask(votes, _set_of, name))
+            part = votes.where(prompts.mask(votes, "prompt_set", name))
             yield criterion, Part(name, depth), part
-            stylized = part.where(prompts.mask(part, _is_stylized, True))
+            stylized = part.where(prompts.marked(part, "stylized"))
             if 0 < len(stylized) < len(part):
                 yield criterion, Part(f"{name} ({STYLIZED})", depth + 1), stylized
-        whole = votes.where(prompts.mask(votes, _is_read_in_full, True))
+        whole = votes.where(prompts.marked(votes, "read_in_full"))
         if criterion.shows_prompt and 0 < len(whole) < len(votes):
             yield criterion, Part(in_full(campaign), 1), whole
-
-
-def _set_of(facts: PromptFacts) -> str:
-    return facts.prompt_set
-
-
-def _is_read_in_full(facts: PromptFacts) -> bool:
-    return facts.read_in_full
-
-
-def _is_stylized(facts: PromptFacts) -> bool:
-    return STYLIZED in facts.tags
 
 
 def _groups(campaign: Campaign, table: AnswerColumns, prompts: Prompts) -> Iterator[GroupResult]:
@@ -285,15 +272,7 @@ def _group(criterion: Criterion, part: Part, table: AnswerColumns) -> GroupResul
     )
 
 
-def _category_of(facts: PromptFacts) -> str:
-    return facts.category
-
-
-def _challenge_of(facts: PromptFacts) -> str:
-    return facts.challenge
-
-
-_KINDS = {"category": _category_of, "challenge": _challenge_of}
+_KINDS: tuple[Named, ...] = ("category", "challenge")
 
 
 def _categories(
@@ -303,7 +282,7 @@ def _categories(
         votes = of_criterion(table, criterion)
         if not len(votes):
             continue
-        labels = {kind: prompts.labels(votes, of) for kind, of in _KINDS.items()}
+        labels: dict[str, stats.Labels] = {kind: prompts.labels(votes, kind) for kind in _KINDS}
         for test in stats.group_tests(pair_votes(votes), labels):
             yield CategoryResult(criterion.slug, criterion.label, test)
 

@@ -18,7 +18,7 @@ NOTE = (
 
 def _shown(campaign: Campaign) -> Any:
     """The images of arms that the campaign asks about."""
-    return ShownImage.objects.filter(
+    return ShownImage.objects.order_by().filter(
         image_set__campaign=campaign, image_set__purpose=ImageSet.Purpose.MAIN, arm__isnull=False
     )
 

@@ -68,7 +68,7 @@ from .ranking.ratings import rate_arms
 from .ranking.resampling import Bootstrap, bootstrap
 from .ranking.results import Difference, Ranking, Strength, TieWeight
 from .ranking.strengths import rank
-from .votes.columns import Outcome, Votes, factorise
+from .votes.columns import Labels, Outcome, Votes, factorise
 from .votes.errors import (
     ColumnTypeError,
     EmptyVotesError,
@@ -111,6 +111,7 @@ __all__ = [
     "GradedVotes",
     "GroupTest",
     "ItemAcrossPromptsError",
+    "Labels",
     "LengthMismatchError",
     "MissingIdError",
     "NetDifference",

@@ -96,10 +96,10 @@ def test_campaign_without_votes_has_empty_columns(campaign):
 
 def test_prompts_and_people_are_named(voted):
     table, prompts = vote_columns(voted), Prompts(voted)
-    assert prompts.values(table, lambda facts: facts.category) == ["Animals", "Vehicles"]
-    animals = prompts.mask(table, lambda facts: facts.category, "Animals")
-    labels = np.array(prompts.labels(table, lambda facts: facts.category))
-    assert (labels[animals] == "Animals").all()
+    assert prompts.values(table, "category") == ["Animals", "Vehicles"]
+    animals = prompts.mask(table, "category", "Animals")
+    labels = prompts.labels(table, "category")
+    assert {labels.names[code] for code in labels.codes[animals]} == {"Animals"}
     assert animals.sum() == 20
     assert set(pseudonyms(voted)) == set(table.annotator.tolist())
 

@@ -11,6 +11,7 @@ from statsmodels.stats.sandwich_covariance import cov_cluster
 from evalplatform.stats import (
     ColumnTypeError,
     EmptyVotesError,
+    Labels,
     LengthMismatchError,
     State,
     Votes,
@@ -104,6 +105,18 @@ def test_holm_keeps_false_claims_rare_where_single_tests_do_not():
         adjusted += any(each.p_holm <= 0.05 for each in found)
     assert raw / 150 > 0.15
     assert adjusted / 150 < 0.09
+
+
+def test_labels_as_codes_say_what_texts_say():
+    """A name that no vote has makes no group."""
+    votes = study()
+    texts = [("", "cats", "birds")[each] for each in votes.prompt % 3]
+    coded = Labels(votes.prompt % 3, ("", "cats", "birds", "dogs"))
+    found, known = (group_tests(votes, {"category": each}) for each in (coded, texts))
+    assert [each.name for each in found] == ["birds", "cats"]
+    assert found == known
+    with pytest.raises(LengthMismatchError, match="category"):
+        group_tests(votes, {"category": Labels(coded.codes[1:], coded.names)})
 
 
 def test_labels_must_fit():

@@ -177,3 +177,12 @@ def test_factorise_gives_codes_and_labels():
     codes, labels = factorise(["dog", "cat", "dog"])
     assert codes.tolist() == [0, 1, 0]
     assert labels == ("dog", "cat")
+
+
+@pytest.mark.parametrize("step", [1, 10**12])
+def test_factorise_codes_integers_of_an_array_as_those_of_a_list(step):
+    ids = np.random.default_rng(4).integers(-20, 20, 300) * step
+    (codes, labels), (listed, names) = factorise(ids), factorise(ids.tolist())
+    assert codes.tolist() == listed.tolist()
+    assert labels == names
+    assert {type(each) for each in labels} == {int}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..inference.multiplicity import holm
-from ..votes.columns import BoolColumn, Votes, factorise
-from ..votes.errors import ColumnTypeError, EmptyVotesError, LengthMismatchError
+from ..votes.columns import BoolColumn, Labels, Votes
+from ..votes.errors import EmptyVotesError, LengthMismatchError
 from .rates import Estimand, WinRates, win_rates
 
 FEWEST_PROMPTS = 5
@@ -40,18 +40,19 @@ class GroupTest:
 
 def group_tests(
     votes: Votes,
-    labels: Mapping[str, Iterable[str]],
+    labels: Mapping[str, Labels | Iterable[str]],
     level: float = 0.95,
     *,
     estimand: Estimand = "votes",
 ) -> tuple[GroupTest, ...]:
     """Win rates and a test of net = 0 in each group, adjusted by Holm over all groups.
 
-    `labels` gives for each kind of grouping one label per vote; votes with an empty label are in
-    no group of that kind. Groups come by kind as given, by name within it. All groups of all
-    kinds are one family: the chance that any group without a preference has p_holm <= 0.05 is at
-    most 5 %, however the groups overlap. Groups of fewer than `FEWEST_PROMPTS` prompts, and those
-    of one annotator, are not tested and no members of the family.
+    `labels` gives for each kind of grouping one label per vote, as texts or, where they are many,
+    as `Labels`; votes with an empty label are in no group of that kind. Groups come by kind as
+    given, by name within it. All groups of all kinds are one family: the chance that any group
+    without a preference has p_holm <= 0.05 is at most 5 %, however the groups overlap. Groups of
+    fewer than `FEWEST_PROMPTS` prompts, and those of one annotator, are not tested and no members
+    of the family.
 
     How to read. Claim a preference in a group by `p_holm`. That one group passes and another does
     not is no evidence that they differ. Intervals are unadjusted: of twenty, one misses.
@@ -97,18 +98,17 @@ def group_tests(
     )
 
 
-def _named(votes: Votes, kind: str, column: Iterable[str]) -> list[tuple[str, BoolColumn]]:
+def _named(votes: Votes, kind: str, column: Labels | Iterable[str]) -> list[tuple[str, BoolColumn]]:
     """The groups of this kind by name, each with its votes as a mask."""
-    codes, names = factorise(column)
-    if len(codes) != len(votes):
-        raise LengthMismatchError({"votes": len(votes), kind: len(codes)})
-    for code, name in enumerate(names):
-        if not isinstance(name, str):
-            row = int(np.flatnonzero(codes == code)[0])
-            raise ColumnTypeError(
-                f"{kind}[{row}] is {name!r}; a label is text, and '' where there is none."
-            )
-    return sorted((str(name), codes == code) for code, name in enumerate(names) if name)
+    labels = column if isinstance(column, Labels) else Labels.of(column, kind)
+    if len(labels) != len(votes):
+        raise LengthMismatchError({"votes": len(votes), kind: len(labels)})
+    sizes = np.bincount(labels.codes, minlength=len(labels.names))
+    return sorted(
+        (name, labels.codes == code)
+        for code, (name, size) in enumerate(zip(labels.names, sizes, strict=True))
+        if name and size
+    )
 
 
 def _why_untested(rates: WinRates) -> str:

@@ -181,9 +181,52 @@ def factorise(ids: Iterable[Hashable]) -> tuple[IntColumn, tuple[Hashable, ...]]
     >>> codes.tolist(), labels
     ([0, 1, 0], ('b', 'a'))
     """
+    if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu" and len(ids):
+        return _factorised(ids)
     seen: dict[Hashable, int] = {}
     codes = np.array([seen.setdefault(one, len(seen)) for one in ids], dtype=np.int64)
     return codes, tuple(seen)
+
+
+def _factorised(ids: npt.NDArray[Any]) -> tuple[IntColumn, tuple[Hashable, ...]]:
+    """The same of integers, without a Python object for each."""
+    (by_size,), found = positions(ids)
+    first = np.empty(len(found), dtype=np.int64)
+    first[by_size[::-1]] = np.arange(len(ids))[::-1]  # the last write, the first row, stays
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return place[by_size], tuple(found[order].tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """A text for each of many rows: `names[codes[i]]` is that of row i."""
+
+    codes: IntColumn
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, texts: Iterable[str], column: str = "labels") -> Labels:
+        """Code texts in order of first appearance; `column` is what errors call them.
+
+        Raises `ColumnTypeError` for what is no text.
+
+        >>> labels = Labels.of(["dog", "", "dog"])
+        >>> labels.codes.tolist(), labels.names
+        ([0, 1, 0], ('dog', ''))
+        """
+        codes, names = factorise(texts)
+        for code, name in enumerate(names):
+            if not isinstance(name, str):
+                row = int(np.flatnonzero(codes == code)[0])
+                raise ColumnTypeError(
+                    f"{column}[{row}] is {name!r}; a label is text, and '' where there is none."
+                )
+        return cls(codes, tuple(str(name) for name in names))
+
+    def __len__(self) -> int:
+        return len(self.codes)
 
 
 def group(ids: IntColumn) -> Groups:
