@@ -16,6 +16,7 @@ from django.urls import reverse
 from evalplatform.annotation.models import Release, SurplusVote
 from evalplatform.campaigns.forms import Form, form_named
 from evalplatform.campaigns.models import Campaign, Picture, ShownImage, arm_letter
+from evalplatform.campaigns.rules import Start
 from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
 from evalplatform.generation.models import Sample
 from evalplatform.quality.summary import NARROW, QualitySummary
@@ -25,11 +26,12 @@ from evalplatform.reports.cells import (
     early_net,
     p_value,
     percent,
+    percent_interval,
     percent_of,
 )
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.gallery_page import gallery_context, grading_context
-from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.results import CampaignResults, CriterionOrder
 from evalplatform.reports.safety import NOTE, TEST, prompt_of, share_in_words
 from evalplatform.reports.samples import samples_context
 from evalplatform.reports.table import UNTESTED, complete
@@ -91,6 +93,8 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
             for each in results.categories
         ],
         "side_bias": percent(results.side_bias.left) if results.side_bias else None,
+        "order_effects": [_order_effect(each) for each in results.order_effects],
+        "has_own_starts": results.campaign.checked_rules.annotation.start is Start.OWN,
         "quality": results.quality,
         "samples": samples_context(results.campaign),
         "safety": _safety(results),
@@ -125,6 +129,19 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
         "figures": figures,
         "drawn": {name.removeprefix("figure-"): True for name in figures},
         "why_no_interval": results.groups[0].rates.net.reason if results.groups else "",
+    }
+
+
+def _order_effect(found: CriterionOrder) -> dict[str, str]:
+    effect, net = found.effect, found.effect.net
+    return {
+        "criterion": found.criterion_label,
+        "first": percent(net.first, signed=True),
+        "second": percent(net.second, signed=True),
+        "difference": percent_interval(net.value, net.low, net.high, net.state, signed=True),
+        "p": p_value(net.p_value),
+        "ties_first": percent(effect.ties_first),
+        "ties_second": percent(effect.ties_second),
     }
 
 

@@ -44,6 +44,10 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "simulated_votes": results.n_simulated_votes,
         "median_response_ms": results.median_response_ms,
         "side_bias": stats.plain(results.side_bias),
+        "order_effect": [
+            {"criterion": each.criterion} | stats.plain(each.effect)
+            for each in results.order_effects
+        ],
         "answers": [stats.plain(each) for each in answers(results)],
         "groups": [
             {

@@ -87,6 +87,15 @@ class EarlyLook:
 
 
 @dataclass(frozen=True)
+class CriterionOrder:
+    """One criterion in the first and in the second half of each annotator's votes."""
+
+    criterion: str
+    criterion_label: str
+    effect: stats.OrderEffect
+
+
+@dataclass(frozen=True)
 class CampaignResults:
     """Everything a report says; groups are empty until there is a vote that counts."""
 
@@ -107,6 +116,7 @@ class CampaignResults:
     early_looks: list[EarlyLook]  # empty once every vote is in
     profiles: dict[str, stats.AnnotatorProfile]  # by pseudonym, of votes that count
     side_bias: stats.SideBias | None
+    order_effects: list[CriterionOrder]  # of pairs of just two arms; empty for imported votes
     median_response_ms: float | None
     code_version: str
     made_at: datetime
@@ -178,6 +188,7 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
         early_looks=[] if completeness.is_complete else list(_early_looks(campaign, duels)),
         profiles=_profiles(campaign, duels),
         side_bias=_side_bias(table) if campaign.knows_sides else None,
+        order_effects=[] if campaign.imported_from else list(_order_effects(campaign, duels)),
         median_response_ms=float(np.median(times)) if len(times) else None,
         code_version=code_version(),
         made_at=timezone.now(),
@@ -294,6 +305,14 @@ def _early_looks(campaign: Campaign, table: AnswerColumns) -> Iterator[EarlyLook
             continue
         look = stats.early_look(pair_votes(votes), criterion.k)
         yield EarlyLook(criterion.slug, criterion.label, look)
+
+
+def _order_effects(campaign: Campaign, table: AnswerColumns) -> Iterator[CriterionOrder]:
+    for criterion in campaign.criteria.all():
+        votes = of_criterion(table, criterion)
+        effect = stats.order_effect(pair_votes(votes)) if len(votes) else None
+        if effect:
+            yield CriterionOrder(criterion.slug, criterion.label, effect)
 
 
 def _profiles(campaign: Campaign, table: AnswerColumns) -> dict[str, stats.AnnotatorProfile]:

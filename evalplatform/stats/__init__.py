@@ -28,6 +28,7 @@ from .pairs.influence import (
     with_and_without,
 )
 from .pairs.majority import Verdict, Verdicts, VerdictTally, verdicts
+from .pairs.order import OrderEffect, order_effect
 from .pairs.preference import ExactSignTest, SignTest, exact_sign_test, sign_test
 from .pairs.rates import Tally, WinRates, breakdown, tally, win_rates
 from .pairs.sequential import (
@@ -115,6 +116,7 @@ __all__ = [
     "LengthMismatchError",
     "MissingIdError",
     "NetDifference",
+    "OrderEffect",
     "Outcome",
     "PairVotes",
     "Proportion",
@@ -168,6 +170,7 @@ __all__ = [
     "max_t",
     "medians_by",
     "nominal_alpha",
+    "order_effect",
     "ordinal_alpha",
     "pairs_from_ratings",
     "percent_agreement",

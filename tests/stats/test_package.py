@@ -41,6 +41,7 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "stated_components",
     "variance_components",
     "group_tests",
+    "order_effect",
     "rank",
     "rank_sets",
     "bootstrap",

@@ -46,11 +46,17 @@ class NetDifference:
     reason: str
 
 
-def compare_nets(first: Votes, second: Votes, level: float = 0.95) -> NetDifference:
+def compare_nets(
+    first: Votes,
+    second: Votes,
+    level: float = 0.95,
+    *,
+    names: tuple[str, str] = ("first campaign", "second campaign"),
+) -> NetDifference:
     """Estimate the difference of the nets of two campaigns, shared prompts and people counted.
 
     Ids must mean the same in both: prompt 7 of one is prompt 7 of the other, and so for
-    annotators. Items are not compared.
+    annotators. Items are not compared. `names` is what reasons call the two.
 
     Formula. d = net_1 - net_2. Each vote's linearised score is (y - net_1) / n_1 in the first and
     -(y - net_2) / n_2 in the second, y = 1, 0, -1 for A, tie, B. V = max(Vp + Va - Vpa, Vp, Va)
@@ -80,9 +86,9 @@ def compare_nets(first: Votes, second: Votes, level: float = 0.95) -> NetDiffere
         len(np.intersect1d(first.prompt, second.prompt)),
         len(np.intersect1d(first.annotator, second.annotator)),
     )
-    for name, net in zip(("first", "second"), nets, strict=True):
+    for name, net in zip(names, nets, strict=True):
         if not net.has_interval:
-            reason = f"In the {name} campaign: {net.reason}"
+            reason = f"In the {name}: {net.reason}"
             return _result(nets, shared, level, state=net.state, reason=reason)
     return _estimated(first, second, nets, shared, level)
 
@@ -208,7 +214,7 @@ def _result(
         n_shared_annotators=shared[1],
         level=level,
         method=(
-            "two-way clustered by prompt and annotator over both campaigns; t interval with one "
+            "two-way clustered by prompt and annotator over both together; t interval with one "
             "vote more for A and one for B in each"
         ),
         state=state,
