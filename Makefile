@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import gpu-check gpu-bundle label-studio arena-rank clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,7 +46,7 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import  ## Run every benchmark
+bench: bench-stats bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
@@ -68,6 +68,9 @@ bench-train: $(VENV)/.dev  ## Training and sampling beside diffusers' own loops
 
 bench-generate: $(VENV)/.dev  ## Images/s through a worker beside diffusers' bare loop
 	$(PY) -m tests.generation.bench_generate $(BENCH)
+
+bench-votes: $(VENV)/.dev  ## Importing 100,000 votes that were cast elsewhere
+	$(PY) -m tests.imports.bench_votes $(BENCH)
 
 bench-import: $(VENV)/.dev  ## Importing images beside a bare loop of decoding and encoding
 	$(PY) -m tests.images.bench_import $(BENCH)

@@ -65,7 +65,7 @@ class AnswerColumns:
         said: what it says of the images, equal where two answers say the same: of a pair 0 (the
             first image), 1 (a tie of any kind) or 2, as `stats.Outcome`; of one image its grade;
             of several their grades packed (`grades_of`).
-        side: LEFT, RIGHT or NO_SIDE, as pressed.
+        side: LEFT, RIGHT or NO_SIDE, as pressed; NO_SIDE where imported votes do not tell.
         response_ms: milliseconds, UNKNOWN_MS where unknown.
         is_simulated: 0 or 1.
     """
@@ -112,15 +112,16 @@ def answer_columns(campaign: Campaign, *, annotator: int | None = None) -> Answe
             " JOIN annotation_assignment mine ON mine.id = my.assignment_id"
             f" WHERE my.annotator_id = {int(annotator)} AND mine.campaign_id = {key})"
         )
-    return _read(key, where)
+    return _read(campaign, where)
 
 
 def vote_columns(campaign: Campaign) -> AnswerColumns:
     """Read the votes stored on a campaign's items, in the order cast: no check is among them."""
-    return _read(int(campaign.pk), " AND a.purpose = 'main'")
+    return _read(campaign, " AND a.purpose = 'main'")
 
 
-def _read(key: int, where: str) -> AnswerColumns:
+def _read(campaign: Campaign, where: str) -> AnswerColumns:
+    key = int(campaign.pk)
     votes = read_columns(
         _COLUMNS,
         "FROM annotation_vote v JOIN annotation_assignment a ON a.id = v.assignment_id"
@@ -128,6 +129,8 @@ def _read(key: int, where: str) -> AnswerColumns:
     )
     order = np.argsort(votes["vote"], kind="stable")
     votes = {name: votes[name][order] for name in list(votes)}
+    if not campaign.knows_sides:
+        votes["side"] = np.full_like(votes["side"], NO_SIDE)
     items = read_columns(
         _ITEM_COLUMNS,
         "FROM campaigns_item i JOIN campaigns_imageset s ON s.id = i.image_set_id"

@@ -187,7 +187,7 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
         categories=list(_categories(campaign, duels, prompts)),
         early_looks=[] if completeness.is_complete else list(_early_looks(campaign, duels)),
         profiles=_profiles(campaign, duels),
-        side_bias=_side_bias(table) if campaign.knows_sides else None,
+        side_bias=_side_bias(table),
         order_effects=[] if campaign.imported_from else list(_order_effects(campaign, duels)),
         median_response_ms=float(np.median(times)) if len(times) else None,
         code_version=code_version(),

@@ -74,12 +74,12 @@ def _open() -> dict[str, float]:
     from evalplatform.campaigns.models import Campaign
 
     campaign = Campaign.objects.get()
-    before = _highest_memory(reset=True)
+    before = highest_memory(reset=True)
     start = time.perf_counter()
     open_campaign(campaign=campaign)
     return {
         "open_s": time.perf_counter() - start,
-        "peak_mib": _highest_memory() - before,
+        "peak_mib": highest_memory() - before,
         "items": campaign.item_count,
     }
 
@@ -113,7 +113,7 @@ def _bare_copy() -> dict[str, float]:
     return {"copy_s": seconds, "slots": rows["annotation_assignment"]}
 
 
-def _highest_memory(*, reset: bool = False) -> float:
+def highest_memory(*, reset: bool = False) -> float:
     """MiB this process held at its highest, from now on if `reset`. Linux only."""
     if reset:
         Path("/proc/self/clear_refs").write_text("5")

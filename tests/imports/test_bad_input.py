@@ -5,6 +5,7 @@ import json
 import pytest
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.answer_columns import LEFT, NO_SIDE, RIGHT, vote_columns
 from evalplatform.annotation.models import Vote
 from evalplatform.promptsets.models import PromptSet
 from tests.factories import make_prompt_set
@@ -191,7 +192,9 @@ def test_sides_are_not_believed_where_one_always_won(desk):
     mixed = desk.take(desk.csv(rows(lambda at: "ab"[at % 2])), campaign="mixed")
 
     assert not always.knows_sides
+    assert set(vote_columns(always).side.tolist()) == {NO_SIDE}
     assert mixed.knows_sides
+    assert set(vote_columns(mixed).side.tolist()) == {LEFT, RIGHT}
 
 
 def test_own_mark_of_simulated_votes_stays(desk):

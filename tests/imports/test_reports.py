@@ -53,6 +53,7 @@ def test_reports_and_pages_stand_and_say_imported(desk, make, rania, client, cap
     assert page.status_code == 200
     assert page.content.decode().count(NOTE) == 2
     assert "none picked" not in page.content.decode()
+    assert "Imported at 2" in page.content.decode()
     for kind in ("votes.csv", "results.json", "dashboard.html", *CSV_FILES):
         exported = client.get(reverse("reports:export", args=[campaign.slug, kind]))
         assert exported.status_code == 200, kind

@@ -1,12 +1,14 @@
 """Single values of a row, checked. Each function raises `BadRowError` for what cannot be used."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from evalplatform.imports.faults import BadRowError
 
 _SHOWN = 60
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _LONGEST = {"model": 200, "criterion": 80}
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138
 TRUE, FALSE = {"1", "true", "yes"}, {"", "0", "false", "no"}
@@ -23,7 +25,7 @@ def text(field: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise unreadable(f"its {field} is {type(value).__name__}, not text")
     said = str(value).strip()
-    if "\0" in said or any("\ud800" <= each <= "\udfff" for each in said):
+    if _NO_TEXT.search(said):
         raise unreadable(f"there is a character that is no text in its {field}")
     longest = _LONGEST.get(field)
     if longest and len(said) > longest:
