@@ -319,6 +319,7 @@ def _profiles(campaign: Campaign, table: AnswerColumns) -> dict[str, stats.Annot
     if not len(table):
         return {}
     times = np.where(table.response_ms == UNKNOWN_MS, np.nan, table.response_ms)
-    found = stats.annotators(pair_votes(table), chosen_left=table.side == LEFT, response_ms=times)
+    left = table.side == LEFT if campaign.knows_sides else None
+    found = stats.annotators(pair_votes(table), chosen_left=left, response_ms=times)
     names = pseudonyms(campaign)
     return {names[each.annotator]: each for each in found.profiles}
