@@ -170,7 +170,7 @@ def test_closing_happens_once(campaign, capsys):
             ["a", "b", "--criteria", "attribute_binding", "--form", "rating"],
             "'attribute_binding' cannot be asked as 'rating'; it can as pair",
         ),
-        (["a", "b", "--resume", "x"], "leave out --prompts, CHECKPOINT"),
+        (["a", "b", "--resume", "x"], "leave out --prompts, ARM"),
         (["a", "b", "--criteria", "beauty"], "no criterion 'beauty'"),
         (["a", "b", "--name", "no spaces"], "cannot name a campaign"),
         (["a", "b", "--prompts", "unknown"], "no prompt set 'unknown'"),
