@@ -70,10 +70,6 @@ class ImageCollection(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @property
-    def left_out_count(self) -> int:
-        return sum(self.left_out.values())
-
 
 class CollectedImage(models.Model):
     """One image of a collection, stored as a sample is. Fields that both have bear one name."""

@@ -1,6 +1,6 @@
 """Reading image collections."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from django.db.models import QuerySet
 
@@ -53,12 +53,6 @@ def images_for(
         for image in collection.images.filter(prompt__in=some).order_by("position"):
             found[image.prompt_id].append(image)  # type: ignore[index]  # filtered by it
     return found
-
-
-def prompts_without_images(collection: ImageCollection, prompts: Iterable[Prompt]) -> list[Prompt]:
-    """Return those of the prompts that the collection has no image of, in their order."""
-    having = set(collection.images.order_by().values_list("prompt", flat=True).distinct())
-    return [prompt for prompt in prompts if prompt.pk not in having]
 
 
 def _usable_names() -> str:

@@ -148,7 +148,7 @@ class Staging:
         is_empty = not self._one("SELECT count(*) FROM made")
         self._connection.close()
         if is_empty:
-            remove(self.path.stem)
+            forget_import(self.path.stem)
 
     def _one(self, query: str, *values: Any) -> Any:
         row = self._connection.execute(query, values).fetchone()
@@ -187,7 +187,7 @@ def staging(name: str) -> Iterator[Staging]:
             staged.close()
 
 
-def remove(name: str) -> None:
+def forget_import(name: str) -> None:
     """Remove what an import staged: called while it is held."""
     for path in (_folder() / f"{name}.sqlite", _folder() / f"{name}.sqlite-journal"):
         path.unlink(missing_ok=True)

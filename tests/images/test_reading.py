@@ -198,7 +198,7 @@ def test_faulty_row_is_named_and_can_be_left_out(bring, tmp_path, row, said):
     assert found[0].startswith("1 of 2 rows cannot be imported, so nothing was")
     assert found[1].startswith(said)
     kept = bring(path, skip_bad=True)
-    assert (kept.collection.image_count, kept.collection.left_out_count) == (1, 1)
+    assert (kept.collection.image_count, sum(kept.collection.left_out.values())) == (1, 1)
     assert [str(fault) for fault in kept.left_out] == found[1:]
 
 

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from evalplatform.images import sql
+from evalplatform.core.sql_files import sql_file
 
 DROP = """
 DROP TRIGGER collected_prompt_of_its_set ON images_collectedimage;
@@ -16,4 +16,4 @@ DROP FUNCTION collected_refuse_change();
 class Migration(migrations.Migration):
     dependencies = [("images", "0001_initial")]
 
-    operations = [migrations.RunSQL(sql.text("frozen"), DROP)]
+    operations = [migrations.RunSQL(sql_file("images", "frozen"), DROP)]

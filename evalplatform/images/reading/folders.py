@@ -10,7 +10,7 @@ from pathlib import Path
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.faults import RowError
 from evalplatform.images.matching import PromptMatcher
-from evalplatform.images.reading.rows import GivenImage, given_image
+from evalplatform.images.reading.rows import GivenImage, RowReader, given_image
 
 # What is an image by its name; some are refused when they are read, which says so.
 _SUFFIXES = {
@@ -19,7 +19,7 @@ _SUFFIXES = {
 }  # fmt: skip
 
 
-class NamedFiles:
+class NamedFiles(RowReader):
     """The images of a folder and those below it, in the order of their paths."""
 
     def __init__(self, path: Path, matcher: PromptMatcher | None) -> None:
@@ -36,16 +36,8 @@ class NamedFiles:
                 "(manifest.jsonl, .csv or .parquet)."
             )
 
-    def rows(self) -> Iterator[GivenImage | tuple[str, RowError]]:
-        for file in self._files:
-            where = str(file.relative_to(self._folder))
-            try:
-                yield self._row(where, file)
-            except RowError as error:
-                yield where, error
-
-    def embedded(self) -> Iterator[bytes | Path | None]:
-        return iter(())
+    def _located(self) -> Iterator[tuple[str, Path]]:
+        return ((str(file.relative_to(self._folder)), file) for file in self._files)
 
     def _row(self, where: str, file: Path) -> GivenImage:
         if self._matcher is None:

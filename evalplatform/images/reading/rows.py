@@ -1,10 +1,11 @@
 """One row of what is given, whatever it was read from."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.faults import RowError
@@ -29,14 +30,28 @@ class GivenImage:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-class RowReader(Protocol):
+class RowReader(ABC):
     """Rows in their order; every row has a place from 0, the faulty ones too."""
 
     def rows(self) -> Iterator[GivenImage | tuple[str, RowError]]:
         """Yield each row, or where it stands and what is wrong with it. No image is read."""
+        for where, values in self._located():
+            try:
+                yield self._row(where, values)
+            except RowError as error:
+                yield where, error
 
     def embedded(self) -> Iterator[bytes | Path | None]:
         """Yield what each row holds for an image: read only where rows have no `file`."""
+        return iter(())
+
+    @abstractmethod
+    def _located(self) -> Iterator[tuple[str, Any]]:
+        """Yield where each row stands, and what `_row` makes a row of."""
+
+    @abstractmethod
+    def _row(self, where: str, values: Any) -> GivenImage:
+        """Return one row. Raises `RowError`."""
 
 
 def our_columns(
@@ -90,6 +105,14 @@ def given_image(
         caption=_text("caption", values.get("caption")) or "",
         metadata=_metadata(rest),
     )
+
+
+def image_in_file(
+    where: str, values: Mapping[str, Any], rest: dict[str, Any], image: Any, folder: Path
+) -> GivenImage:
+    """Return a row of checked values whose image is a file. Raises `RowError`."""
+    file = file_of(image, folder)
+    return given_image(f"{where} ({file.name})", values, rest, file)
 
 
 def file_of(value: Any, folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """Parquet files: images as bytes, as a hub's struct of bytes and path, or as paths."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.images.faults import RowError
 from evalplatform.images.reading.rows import (
     GivenImage,
+    RowReader,
     file_of,
     given_image,
+    image_in_file,
     our_columns,
 )
 
@@ -18,7 +21,7 @@ _IMAGES_AT_A_TIME = 16
 _BUFFER_BYTES = 2**20
 
 
-class ParquetRows:
+class ParquetRows(RowReader):
     """One or more files of the same columns, read a few rows at a time."""
 
     def __init__(
@@ -35,20 +38,14 @@ class ParquetRows:
         self._found = our_columns(names, columns, paths[0].name, needs_prompt=needs_prompt)
         self._kinds = [self._kind(schema.field(self._found["image"])) for schema in self._schemas]
 
-    def rows(self) -> Iterator[GivenImage | tuple[str, RowError]]:
+    def _located(self) -> Iterator[tuple[str, tuple[dict[str, Any], Path, str]]]:
         for path, schema, kind in zip(self._paths, self._schemas, self._kinds, strict=True):
             names = [field.name for field in schema if not _holds_bytes(field.type)]
             columns = [name for name in names if name != self._found["image"] or kind == "path"]
             shard = f"{path.name}, " if len(self._paths) > 1 else ""
-            number = 0
-            for batch in self._batches(path, columns, _ROWS_AT_A_TIME):
-                for values in batch:
-                    where = f"{shard}row {number}"
-                    number += 1
-                    try:
-                        yield self._row(where, dict(values), path, kind)
-                    except RowError as error:
-                        yield where, error
+            batches = self._batches(path, columns, _ROWS_AT_A_TIME)
+            for number, values in enumerate(chain.from_iterable(batches)):
+                yield f"{shard}row {number}", (dict(values), path, kind)
 
     def embedded(self) -> Iterator[bytes | Path | None]:
         image = self._found["image"]
@@ -57,12 +54,12 @@ class ParquetRows:
                 for row in batch:
                     yield _content(row[image], path.parent)
 
-    def _row(self, where: str, values: dict[str, Any], path: Path, kind: str) -> GivenImage:
-        ours = {name: values.pop(column, None) for name, column in self._found.items()}
+    def _row(self, where: str, values: tuple[dict[str, Any], Path, str]) -> GivenImage:
+        rest, path, kind = values
+        ours = {name: rest.pop(column, None) for name, column in self._found.items()}
         if kind != "path":
-            return given_image(where, ours, values, None)
-        file = file_of(ours["image"], path.parent)
-        return given_image(f"{where} ({file.name})", ours, values, file)
+            return given_image(where, ours, rest, None)
+        return image_in_file(where, ours, rest, ours["image"], path.parent)
 
     def _kind(self, field: Any) -> str:
         """Return what the image column holds: `bytes`, a `struct` of them, or a `path`."""

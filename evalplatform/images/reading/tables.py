@@ -14,16 +14,17 @@ from evalplatform.core.files import text_lines
 from evalplatform.images.faults import RowError
 from evalplatform.images.reading.rows import (
     GivenImage,
+    RowReader,
     fields_of,
-    file_of,
     given_image,
+    image_in_file,
     our_columns,
 )
 
 _FIRST_LINES = 100  # whose keys say which columns there are
 
 
-class CsvRows:
+class CsvRows(RowReader):
     """A table with a header; its images are files, relative to the table."""
 
     def __init__(self, path: Path, columns: Mapping[str, str], *, needs_prompt: bool) -> None:
@@ -35,18 +36,10 @@ class CsvRows:
         if len(set(self._header)) != len(self._header):
             raise BadInputError(f"{path.name} has two columns of one name; rename one.")
 
-    def rows(self) -> Iterator[GivenImage | tuple[str, RowError]]:
+    def _located(self) -> Iterator[tuple[str, list[str]]]:
         parsed = self._parsed()
         next(parsed)
-        for number, fields in parsed:
-            where = f"line {number}"
-            try:
-                yield self._row(where, fields)
-            except RowError as error:
-                yield where, error
-
-    def embedded(self) -> Iterator[bytes | Path | None]:
-        return iter(())
+        return ((f"line {number}", fields) for number, fields in parsed)
 
     def _parsed(self) -> Iterator[tuple[int, list[str]]]:
         reader = csv.reader(text_lines(self._path), delimiter=self._delimiter, strict=True)
@@ -65,11 +58,10 @@ class CsvRows:
             raise RowError("row", f"{len(fields)} fields, the header has {len(self._header)}")
         values = dict(zip(self._header, fields, strict=True))
         ours = {name: values.pop(column) for name, column in self._found.items()}
-        file = file_of(ours["image"].strip(), self._path.parent)
-        return given_image(f"{where} ({file.name})", ours, values, file)
+        return image_in_file(where, ours, values, ours["image"].strip(), self._path.parent)
 
 
-class JsonRows:
+class JsonRows(RowReader):
     """One object a line. An image is a path, or as a hub's library writes it: {bytes, path}."""
 
     def __init__(self, path: Path, columns: Mapping[str, str], *, needs_prompt: bool) -> None:
@@ -77,29 +69,22 @@ class JsonRows:
         self._chosen = columns
         keys: dict[str, None] = {}  # in order
         try:
-            for _, line in islice(self._numbered(), _FIRST_LINES):
+            for _, line in islice(self._located(), _FIRST_LINES):
                 keys |= dict.fromkeys(_object(line))
         except RowError as error:
             if not keys:
                 raise BadInputError(f"{path.name}: its first line {error}.") from error
         our_columns([*keys], columns, path.name, needs_prompt=needs_prompt)
 
-    def rows(self) -> Iterator[GivenImage | tuple[str, RowError]]:
-        for where, line in self._numbered():
-            try:
-                yield self._row(where, line)
-            except RowError as error:
-                yield where, error
-
     def embedded(self) -> Iterator[bytes | Path | None]:
-        for _, line in self._numbered():
+        for _, line in self._located():
             try:
                 values = _object(line)
                 yield _bytes_of(values.get(fields_of(values, self._chosen)["image"]))
             except (RowError, KeyError):
                 yield None
 
-    def _numbered(self) -> Iterator[tuple[str, str]]:
+    def _located(self) -> Iterator[tuple[str, str]]:
         for number, line in enumerate(text_lines(self._path), start=1):
             if line.strip():
                 yield f"line {number}", line
@@ -112,8 +97,7 @@ class JsonRows:
         if _bytes_of(image) is not None:
             return given_image(where, ours, values, None)
         path = image.get("path") if isinstance(image, dict) else image
-        file = file_of(path, self._path.parent)
-        return given_image(f"{where} ({file.name})", ours, values, file)
+        return image_in_file(where, ours, values, path, self._path.parent)
 
 
 def _object(line: str) -> dict[str, Any]:

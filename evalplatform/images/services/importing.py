@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
+from django.core.files.storage import default_storage
 from django.core.validators import validate_slug
 
 from evalplatform.accounts.models import User
@@ -18,13 +19,12 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.faults import Fault, FaultyRowsError, RowError, counted
 from evalplatform.images.matching import PromptMatcher, other_set_of
-from evalplatform.images.models import ImageCollection
+from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.images.processing import Content, Given, Workshop, store_all
 from evalplatform.images.reading.opening import open_rows
 from evalplatform.images.reading.rows import FIELDS, GivenImage, RowReader
-from evalplatform.images.services.leftovers import folder_of, remove_abandoned, remove_unused
-from evalplatform.images.services.writing import write_collection
-from evalplatform.images.staging import Staging, staging
+from evalplatform.images.services.keeping import write_collection
+from evalplatform.images.staging import Staging, abandoned, forget_import, staging
 from evalplatform.promptsets.models import Prompt, PromptSet
 
 Progress = Callable[[int, int], None]
@@ -152,7 +152,7 @@ def import_collection(
         BadInputError: anything else that was given cannot be used.
     """
     _check(name, model, licence, source, columns or {})
-    remove_abandoned()
+    _remove_abandoned()
     with staging(name) as staged:
         _refuse_taken(name)
         prompts = list(prompt_set.prompts.all()) if prompt_set else []
@@ -163,7 +163,7 @@ def import_collection(
         if not skip_bad:
             run.refuse_faults()
         run.refuse_empty(staged.count())
-        workshop = Workshop.of(folder_of(name), staged.path if staged.begun_before else None)
+        workshop = Workshop.of(_folder_of(name), staged.path if staged.begun_before else None)
         run.store(workshop, processes, progress)
         if not skip_bad:
             run.refuse_faults()
@@ -175,11 +175,45 @@ def import_collection(
         )  # fmt: skip
         write_collection(collection, staged)
         if staged.begun_before or run.faults:
-            remove_unused(name)
+            _remove_unused(name)
         staged.forget()
     return ImportedCollection(
         collection, run.faults, [prompt for prompt in prompts if prompt.pk not in having]
     )
+
+
+def _folder_of(name: str) -> str:
+    """Return where in object storage the images of a collection lie."""
+    return f"collections/{name}"
+
+
+def _remove_abandoned() -> None:
+    """Remove what imports stored that nobody went on with for a week."""
+    for name in abandoned():
+        _remove_unused(name)
+        forget_import(name)
+
+
+def _remove_unused(name: str) -> None:
+    """Remove the stored images below a collection's folder that no row has."""
+    used = CollectedImage.objects.filter(collection__name=name)
+    for folder in _subfolders(_folder_of(name)):
+        kept = set(used.filter(image__startswith=f"{folder}/").values_list("image", flat=True))
+        for file in _listed(folder)[1]:
+            if f"{folder}/{file}" not in kept:
+                default_storage.delete(f"{folder}/{file}")
+
+
+def _subfolders(folder: str) -> Iterator[str]:
+    for each in sorted(_listed(folder)[0]):
+        yield f"{folder}/{each}"
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
+    try:
+        return default_storage.listdir(folder)
+    except FileNotFoundError:
+        return [], []
 
 
 def _check(name: str, model: str, licence: str, source: str, columns: Mapping[str, str]) -> None:

@@ -1,11 +1,14 @@
-"""Writing a collection and its images in one transaction, as fast as PostgreSQL takes them."""
+"""Collections as rows: written whole in one transaction, retired and restored."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
+from evalplatform.accounts.models import User
+from evalplatform.core.copy_in import copy_in
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.images.staging import Staging
@@ -27,7 +30,9 @@ def write_collection(collection: ImageCollection, staged: Staging) -> None:
     try:
         with transaction.atomic():
             collection.save(force_insert=True)
-            _copy(collection, staged.finished())
+            columns = [_column(name) for name in ("collection", *_FIELDS)]
+            rows = ((collection.pk, *row[:-1]) for row in staged.finished())
+            copy_in(CollectedImage, columns, rows)
     except IntegrityError as error:
         if not ImageCollection.objects.filter(name=collection.name).exists():
             raise
@@ -36,14 +41,25 @@ def write_collection(collection: ImageCollection, staged: Staging) -> None:
         ) from error
 
 
-def _copy(collection: ImageCollection, rows: Iterable[tuple[Any, ...]]) -> None:
-    table = CollectedImage._meta.db_table
-    columns = [_column(name) for name in ("collection", *_FIELDS)]
-    quoted = ", ".join(f'"{column}"' for column in columns)
-    statement = f'COPY "{table}" ({quoted}) FROM STDIN'
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row((collection.pk, *row[:-1]))
+def retire_collection(*, collection: ImageCollection, user: User | None, now: datetime) -> bool:
+    """Let no new campaign take the collection; its images and campaigns stay as they are.
+
+    Returns whether it was in use until now. `user` is None for a command.
+    """
+    changed = ImageCollection.objects.filter(
+        pk=collection.pk, status=ImageCollection.Status.READY
+    ).update(status=ImageCollection.Status.RETIRED, retired_at=now, retired_by=user)
+    collection.refresh_from_db()
+    return bool(changed)
+
+
+def restore_collection(*, collection: ImageCollection) -> bool:
+    """Let new campaigns take a retired collection again; return whether it was retired."""
+    changed = ImageCollection.objects.filter(
+        pk=collection.pk, status=ImageCollection.Status.RETIRED
+    ).update(status=ImageCollection.Status.READY, retired_at=None, retired_by=None)
+    collection.refresh_from_db()
+    return bool(changed)
 
 
 def _column(field: str) -> str:
