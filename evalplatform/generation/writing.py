@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 _WAITING = 2
 
 
-class Part(Protocol):
+class WaitingImages(Protocol):
     """Images that wait to be decoded, the seconds each stage took, and how prompts were read."""
 
     seconds: dict[str, float]
@@ -56,7 +56,9 @@ class SampleWriter:
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
-    def write(self, run: BatchRun, samples: Sequence[Sample], part: Part, seconds: float) -> None:
+    def write(
+        self, run: BatchRun, samples: Sequence[Sample], part: WaitingImages, seconds: float
+    ) -> None:
         """Take over a part that cost the worker `seconds`; waits while too many are pending."""
         self._queue.put(lambda: self._write(run, samples, part, seconds))
 
@@ -82,7 +84,9 @@ class SampleWriter:
             del step
         close_old_connections()
 
-    def _write(self, run: BatchRun, samples: Sequence[Sample], part: Part, seconds: float) -> None:
+    def _write(
+        self, run: BatchRun, samples: Sequence[Sample], part: WaitingImages, seconds: float
+    ) -> None:
         if run.error:
             part.discard()
             return

@@ -44,7 +44,7 @@ class GoldImages:
 
 
 @dataclass(frozen=True)
-class Step:
+class WalkStep:
     """One step of the walk over the prompts.
 
     Attributes:
@@ -127,12 +127,12 @@ def images_together(campaign: Campaign, criterion: Criterion) -> int:
 
 def _walk(
     campaign: Campaign, criterion: Criterion, samples: Sequence[ArmSamples]
-) -> Iterator[Step]:
+) -> Iterator[WalkStep]:
     order = _rng(campaign, criterion, -1).permutation(len(samples))
     count, worst = images_together(campaign, criterion), criterion.shape.worst
     for number in range(_ROUNDS * len(campaign.contenders) * len(samples)):
         walked, place = divmod(number, len(samples))
-        yield Step(number, walked, place + walked, samples[order[place]], count, worst)
+        yield WalkStep(number, walked, place + walked, samples[order[place]], count, worst)
 
 
 def _rng(campaign: Campaign, criterion: Criterion, number: int) -> np.random.Generator:
@@ -146,7 +146,7 @@ def _content(origin: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _damaged_copy(
-    step: Step, samples: Sequence[ArmSamples], rng: np.random.Generator
+    step: WalkStep, samples: Sequence[ArmSamples], rng: np.random.Generator
 ) -> GoldImages | None:
     """A sample against spoilt copies of itself; one image alone is a spoilt one."""
     image = open_sample(step.sample, shown_size(step.samples))
@@ -162,17 +162,17 @@ def _damaged_copy(
     )
 
 
-def _by_count(step: Step, alone: str, of_two: str, of_several: str) -> str:
+def _by_count(step: WalkStep, alone: str, of_two: str, of_several: str) -> str:
     return {1: alone, 2: of_two}.get(step.count, of_several)
 
 
-def _expected(step: Step) -> tuple[int, ...]:
+def _expected(step: WalkStep) -> tuple[int, ...]:
     """The grades of a set whose first image is right; of one alone that is wrong, the lowest."""
     return (step.worst,) if step.count == 1 else (1,) + (0,) * (step.count - 1)
 
 
 def _other_prompt(
-    step: Step, samples: Sequence[ArmSamples], rng: np.random.Generator
+    step: WalkStep, samples: Sequence[ArmSamples], rng: np.random.Generator
 ) -> GoldImages | None:
     """A prompt's sample against the same arm's samples of quite other prompts.
 
@@ -227,7 +227,8 @@ def _alike(prompt: Prompt, other: Prompt) -> bool:
 
 
 _MAKERS: dict[
-    Criterion.Gold, Callable[[Step, Sequence[ArmSamples], np.random.Generator], GoldImages | None]
+    Criterion.Gold,
+    Callable[[WalkStep, Sequence[ArmSamples], np.random.Generator], GoldImages | None],
 ] = {
     Criterion.Gold.DAMAGED_COPY: _damaged_copy,
     Criterion.Gold.OTHER_PROMPT: _other_prompt,

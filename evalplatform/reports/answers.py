@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.orders import order_said
-from evalplatform.reports.results import CampaignResults, EarlyLook, GroupResult
+from evalplatform.reports.results import CampaignResults, CriterionLook, GroupResult
 from evalplatform.stats import Estimate, State
 
 
 @dataclass(frozen=True)
-class Answer:
+class Finding:
     """What one criterion's votes on all its prompts say.
 
     `leader` is the letter of the arm that is preferred to all others, otherwise empty.
@@ -24,7 +24,7 @@ class Answer:
     sentence: str
 
 
-def answers(results: CampaignResults) -> list[Answer]:
+def answers(results: CampaignResults) -> list[Finding]:
     """Return an answer for each criterion with votes that count, in the campaign's order."""
     looks = {each.criterion: each for each in results.early_looks}
     found = []
@@ -36,12 +36,12 @@ def answers(results: CampaignResults) -> list[Answer]:
         leader, sentence = (
             _early(results, look) if look and speaks_for_others else _final(results, group)
         )
-        found.append(Answer(group.criterion, group.criterion_label, leader, sentence))
+        found.append(Finding(group.criterion, group.criterion_label, leader, sentence))
     ordered: list[GalleryResult | GradeResult] = [*results.galleries, *results.gradings]
     for each in ordered:
         if not each.depth:
             leader, sentence = order_in_words(results, each)
-            found.append(Answer(each.criterion, each.criterion_label, leader, sentence))
+            found.append(Finding(each.criterion, each.criterion_label, leader, sentence))
     places = {each.slug: each.position for each in results.campaign.criteria.all()}
     return sorted(found, key=lambda answer: places[answer.criterion])
 
@@ -61,7 +61,7 @@ def _final(results: CampaignResults, group: GroupResult) -> tuple[str, str]:
     return bounds.leader, f"{_people(results)} prefer {bounds.order}: {bounds}."
 
 
-def _early(results: CampaignResults, look: EarlyLook) -> tuple[str, str]:
+def _early(results: CampaignResults, look: CriterionLook) -> tuple[str, str]:
     """Say what may be said before all votes are in: only what bounds for any time allow."""
     early = look.look
     sequence = early.sequence

@@ -8,7 +8,7 @@ from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers
 from evalplatform.reports.gallery import GalleryResult, GradeResult
-from evalplatform.reports.results import CampaignResults, EarlyLook
+from evalplatform.reports.results import CampaignResults, CriterionLook
 from evalplatform.reports.samples import samples_json
 
 VERDICT_MEASURES = ("win", "tie", "no_majority", "lose", "net")
@@ -122,7 +122,7 @@ def _place(found: GalleryResult | GradeResult) -> dict[str, Any]:
     }
 
 
-def _early_look(early: EarlyLook) -> dict[str, Any]:
+def _early_look(early: CriterionLook) -> dict[str, Any]:
     """The bounds speak of these annotators; `claim` is of others, at the level of `net`."""
     sequence = early.look.sequence
     names = (

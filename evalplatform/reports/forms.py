@@ -14,8 +14,8 @@ from evalplatform.reports.planning import (
     EXPECTED_ANNOTATOR_SHARE,
     EXPECTED_PROMPT_SHARE,
     EXPECTED_TIES,
-    Answer,
-    Question,
+    StudyAnswer,
+    StudyQuestion,
     answer,
     pilot_components,
 )
@@ -75,7 +75,7 @@ class PlanForm(forms.Form):
     prompt_share = _percent("Variance between prompts, %", EXPECTED_PROMPT_SHARE)
     annotator_share = _percent("Variance between annotators, %", EXPECTED_ANNOTATOR_SHARE)
 
-    answer: Answer | None = None
+    answer: StudyAnswer | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -95,7 +95,7 @@ class PlanForm(forms.Form):
             return given
         try:
             self.answer = answer(
-                Question(
+                StudyQuestion(
                     components=self._components(),
                     effect=given["effect"] / 100,
                     bound=given["bound"],

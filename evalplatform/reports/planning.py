@@ -34,7 +34,7 @@ _FACTORS = (0.5, 1, 2, 4)
 
 
 @dataclass(frozen=True)
-class Question:
+class StudyQuestion:
     """What is asked: `bound` is one of `BOUNDS` and `number` its value; shares, not per cent."""
 
     components: Components
@@ -47,10 +47,10 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class StudyAnswer:
     """The plan, and what other sizes would detect: rows by annotators, columns by prompts."""
 
-    question: Question
+    question: StudyQuestion
     plan: StudyPlan
     others: list[list[StudyPlan]]
 
@@ -107,7 +107,7 @@ def pilot_components(campaign: Campaign, criterion: str) -> Components:
     return components
 
 
-def answer(question: Question) -> Answer:
+def answer(question: StudyQuestion) -> StudyAnswer:
     """Plan the study. Raises `BadInputError` for what cannot be asked."""
     try:
         plan = plan_study(
@@ -117,12 +117,12 @@ def answer(question: Question) -> Answer:
             power=question.power,
             **{question.bound: question.number},
         )
-        return Answer(question, plan, _others(question, plan))
+        return StudyAnswer(question, plan, _others(question, plan))
     except StatsError as error:
         raise BadInputError(str(error)) from error
 
 
-def _others(question: Question, plan: StudyPlan) -> list[list[StudyPlan]]:
+def _others(question: StudyQuestion, plan: StudyPlan) -> list[list[StudyPlan]]:
     if plan.prompts is None or plan.annotators is None:
         return []
     fewest = max(2, question.votes_per_prompt)
@@ -165,7 +165,7 @@ def detects(plan: StudyPlan) -> str:
     return "–" if plan.effect is None else f"{100 * plan.effect:.1f}"
 
 
-def answer_table(found: Answer) -> str:
+def answer_table(found: StudyAnswer) -> str:
     """Return the answer as plain text."""
     console = Console(file=io.StringIO(), width=WIDTH, color_system=None)
     for sentence in found.sentences:

@@ -29,7 +29,7 @@ class ArmProgress:
 
 
 @dataclass(frozen=True)
-class Step:
+class PreparingStep:
     """One step on the way to an open campaign; `state` is done, now or next."""
 
     name: str
@@ -107,14 +107,14 @@ def _hindrance(row: RequestRow | None, is_made: bool, now: datetime) -> str:
     return ""
 
 
-def _steps(campaign: Campaign, is_made: bool, safety: SafetyProgress | None) -> list[Step]:
+def _steps(campaign: Campaign, is_made: bool, safety: SafetyProgress | None) -> list[PreparingStep]:
     steps = [("Samples", is_made)]
     if campaign.checked_rules.safety.threshold is not None:
         steps.append(("Safety check", safety is not None and safety.is_complete))
     steps += [("Gold, protocol frozen, open", False), ("Voting", False)]
     states = ["done" if done else "next" for _, done in steps]
     states[states.index("next")] = "now"
-    return [Step(name, state) for (name, _), state in zip(steps, states, strict=True)]
+    return [PreparingStep(name, state) for (name, _), state in zip(steps, states, strict=True)]
 
 
 def _latest(samples: list[Sample]) -> list[Sample]:

@@ -30,7 +30,7 @@ ALL_PROMPTS = "all prompts"
 
 
 @dataclass(frozen=True)
-class Part:
+class PromptPart:
     """Some of a campaign's prompts, as `GroupResult` names and places them."""
 
     name: str
@@ -78,7 +78,7 @@ class CategoryResult:
 
 
 @dataclass(frozen=True)
-class EarlyLook:
+class CriterionLook:
     """One criterion while votes are still coming in, as it may be looked at any time."""
 
     criterion: str
@@ -113,7 +113,7 @@ class CampaignResults:
     gradings: list[GradeResult]  # of single images
     with_excluded: list[WithExcluded]  # empty while no vote is excluded
     categories: list[CategoryResult]
-    early_looks: list[EarlyLook]  # empty once every vote is in
+    early_looks: list[CriterionLook]  # empty once every vote is in
     profiles: dict[str, stats.AnnotatorProfile]  # by pseudonym, of votes that count
     side_bias: stats.SideBias | None
     order_effects: list[CriterionOrder]  # of pairs of just two arms; empty for imported votes
@@ -210,7 +210,7 @@ def _side_bias(table: AnswerColumns) -> stats.SideBias | None:
 
 def _parts(
     campaign: Campaign, table: AnswerColumns, prompts: Prompts
-) -> Iterator[tuple[Criterion, Part, AnswerColumns]]:
+) -> Iterator[tuple[Criterion, PromptPart, AnswerColumns]]:
     """Each criterion on all its prompts, then on each of several sets and its stylized part.
 
     Where annotators see the prompt and some was cut: on those that every arm read in full, too.
@@ -220,17 +220,17 @@ def _parts(
         names = prompts.values(votes, "prompt_set")
         depth = 0
         if len(names) > 1:
-            yield criterion, Part(ALL_PROMPTS, 0), votes
+            yield criterion, PromptPart(ALL_PROMPTS, 0), votes
             depth = 1
         for name in names:
             part = votes.where(prompts.mask(votes, "prompt_set", name))
-            yield criterion, Part(name, depth), part
+            yield criterion, PromptPart(name, depth), part
             stylized = part.where(prompts.marked(part, "stylized"))
             if 0 < len(stylized) < len(part):
-                yield criterion, Part(f"{name} ({STYLIZED})", depth + 1), stylized
+                yield criterion, PromptPart(f"{name} ({STYLIZED})", depth + 1), stylized
         whole = votes.where(prompts.marked(votes, "read_in_full"))
         if criterion.shows_prompt and 0 < len(whole) < len(votes):
-            yield criterion, Part(in_full(campaign), 1), whole
+            yield criterion, PromptPart(in_full(campaign), 1), whole
 
 
 def _groups(campaign: Campaign, table: AnswerColumns, prompts: Prompts) -> Iterator[GroupResult]:
@@ -267,7 +267,7 @@ def _with_excluded(
     ]
 
 
-def _group(criterion: Criterion, part: Part, table: AnswerColumns) -> GroupResult:
+def _group(criterion: Criterion, part: PromptPart, table: AnswerColumns) -> GroupResult:
     votes = pair_votes(table)
     return GroupResult(
         criterion=criterion.slug,
@@ -298,13 +298,13 @@ def _categories(
             yield CategoryResult(criterion.slug, criterion.label, test)
 
 
-def _early_looks(campaign: Campaign, table: AnswerColumns) -> Iterator[EarlyLook]:
+def _early_looks(campaign: Campaign, table: AnswerColumns) -> Iterator[CriterionLook]:
     for criterion in campaign.criteria.all():
         votes = of_criterion(table, criterion)
         if not len(votes):
             continue
         look = stats.early_look(pair_votes(votes), criterion.k)
-        yield EarlyLook(criterion.slug, criterion.label, look)
+        yield CriterionLook(criterion.slug, criterion.label, look)
 
 
 def _order_effects(campaign: Campaign, table: AnswerColumns) -> Iterator[CriterionOrder]:

@@ -5,8 +5,7 @@ but the generator a caller gives or a seed written down. Votes share prompts and
 every interval here says in `method` which of the two it takes into account.
 
 `Votes` are about one pair of checkpoints and enter `win_rates`, `verdicts`, `sign_test`,
-`agreement`, `robustness`; `PairVotes` are about many and enter `rank`, `bootstrap`,
-`rank_robustness`.
+`agreement`; `GradedVotes` are about many and enter `rank_arms`, `rate_arms`, `graded_agreement`.
 
 Naming: A and B are the two checkpoints compared, a win is a win of A, shares lie in [0, 1]. What
 cannot be estimated is a named `State` with a reason; numbers are then None, but for a share, which
@@ -15,22 +14,15 @@ still describes its votes. What means nothing is refused with a `StatsError` tha
 
 from .inference.components import Components, stated_components, variance_components
 from .inference.estimates import Estimate, State
-from .inference.multiplicity import benjamini_hochberg, holm, max_t
+from .inference.multiplicity import holm
 from .inference.plain import plain
 from .inference.power import StudyPlan, detectable_effect, plan_study, power_of
 from .pairs.difference import NetDifference, compare_nets
 from .pairs.groups import GroupTest, group_tests
-from .pairs.influence import (
-    ExclusionEffect,
-    Flip,
-    Robustness,
-    robustness,
-    with_and_without,
-)
 from .pairs.majority import Verdict, Verdicts, VerdictTally, verdicts
 from .pairs.order import OrderEffect, order_effect
 from .pairs.preference import ExactSignTest, SignTest, exact_sign_test, sign_test
-from .pairs.rates import Tally, WinRates, breakdown, tally, win_rates
+from .pairs.rates import Tally, WinRates, win_rates
 from .pairs.sequential import (
     ConfidenceSequence,
     EarlyLook,
@@ -39,13 +31,6 @@ from .pairs.sequential import (
     early_look,
 )
 from .pairs.sides import SideBias, side_bias
-from .people.chance_correction import (
-    fleiss_kappa,
-    gwet_ac1,
-    nominal_alpha,
-    ordinal_alpha,
-    percent_agreement,
-)
 from .people.confusion import DawidSkene, dawid_skene
 from .people.graded_agreement import GradedAgreement, graded_agreement
 from .people.item_draws import AgreementEstimate
@@ -58,15 +43,18 @@ from .people.profiles import (
     proportion,
 )
 from .people.reliability import Agreement, agreement
-from .ranking.deciders import Decider, RankingRobustness
 from .ranking.gallery_report import rank_arms
-from .ranking.gallery_results import ArmPair, ArmRanking, Standing
-from .ranking.influence import RankRange, RankRobustness, rank_robustness
-from .ranking.rank_sets import RankSet, RankSets, rank_sets
+from .ranking.gallery_results import (
+    ArmPair,
+    ArmRanking,
+    Decider,
+    RankingRobustness,
+    RankRange,
+    Standing,
+)
 from .ranking.rating_pairs import pairs_from_ratings
 from .ranking.rating_results import ArmRating, ArmRatings, RatingDifference
 from .ranking.ratings import rate_arms
-from .ranking.resampling import Bootstrap, bootstrap
 from .ranking.results import Difference, Ranking, Strength, TieWeight
 from .ranking.strengths import rank
 from .votes.columns import Labels, Outcome, Votes, factorise
@@ -95,7 +83,6 @@ __all__ = [
     "ArmRanking",
     "ArmRating",
     "ArmRatings",
-    "Bootstrap",
     "ColumnTypeError",
     "Components",
     "ConfidenceSequence",
@@ -106,8 +93,6 @@ __all__ = [
     "EmptyVotesError",
     "Estimate",
     "ExactSignTest",
-    "ExclusionEffect",
-    "Flip",
     "GradedAgreement",
     "GradedVotes",
     "GroupTest",
@@ -121,13 +106,9 @@ __all__ = [
     "PairVotes",
     "Proportion",
     "RankRange",
-    "RankRobustness",
-    "RankSet",
-    "RankSets",
     "Ranking",
     "RankingRobustness",
     "RatingDifference",
-    "Robustness",
     "RowsError",
     "SelfComparisonError",
     "SideBias",
@@ -149,9 +130,6 @@ __all__ = [
     "WinRates",
     "agreement",
     "annotators",
-    "benjamini_hochberg",
-    "bootstrap",
-    "breakdown",
     "compare_nets",
     "completed_prompt_means",
     "confidence_sequence",
@@ -160,36 +138,25 @@ __all__ = [
     "early_look",
     "exact_sign_test",
     "factorise",
-    "fleiss_kappa",
     "graded_agreement",
     "graded_votes",
     "group_tests",
-    "gwet_ac1",
     "holm",
     "majority_of_others",
-    "max_t",
     "medians_by",
-    "nominal_alpha",
     "order_effect",
-    "ordinal_alpha",
     "pairs_from_ratings",
-    "percent_agreement",
     "plain",
     "plan_study",
     "power_of",
     "proportion",
     "rank",
     "rank_arms",
-    "rank_robustness",
-    "rank_sets",
     "rate_arms",
-    "robustness",
     "side_bias",
     "sign_test",
     "stated_components",
-    "tally",
     "variance_components",
     "verdicts",
     "win_rates",
-    "with_and_without",
 ]

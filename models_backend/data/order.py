@@ -17,7 +17,7 @@ from models_backend.errors import InputError
 Ints = npt.NDArray[np.int64]
 
 
-class Order:
+class BatchOrder:
     """Which samples the batch of a step holds; every batch is of one bucket.
 
     Shards are shuffled in each epoch and taken in windows of a few; within a window samples are

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from models_backend.data.cache import TensorCache, content_key
 from models_backend.data.captions import CaptionMix, weighted_captions
 from models_backend.data.dataset import to_unit_range
-from models_backend.data.order import Order
+from models_backend.data.order import BatchOrder
 from models_backend.data.pictures import Bytes, bucket_sizes, decode, fit
 from models_backend.data.source import CaptionedImage, ImageSource
 from models_backend.families.batch import training_batch
@@ -74,7 +74,11 @@ class _Reader:
     """Reads the samples of the coming parts of batches in the background."""
 
     def __init__(
-        self, source: ImageSource, order: Order, buckets: list[tuple[int, int]], trainer: Trainer
+        self,
+        source: ImageSource,
+        order: BatchOrder,
+        buckets: list[tuple[int, int]],
+        trainer: Trainer,
     ) -> None:
         self._source, self._order, self.buckets = source, order, buckets
         self._trainer = trainer
@@ -248,7 +252,9 @@ def _train_stage(
     grid: SampleGrid | None,
 ) -> None:
     buckets = bucket_sizes(stage.resolution, aspect_ratios=stage.aspect_ratios)
-    order = Order(source.sizes(), buckets, batch_size=stage.batch_size, key=f"{config.seed} {name}")
+    order = BatchOrder(
+        source.sizes(), buckets, batch_size=stage.batch_size, key=f"{config.seed} {name}"
+    )
     loop = replace(
         config.denoiser_training,
         steps=stage.steps,

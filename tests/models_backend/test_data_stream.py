@@ -15,7 +15,7 @@ from models_backend.data.cache import TensorCache, content_key
 from models_backend.data.indexing import index_folder
 from models_backend.data.manifest_source import ManifestSource
 from models_backend.data.opening import open_source
-from models_backend.data.order import Order
+from models_backend.data.order import BatchOrder
 from models_backend.data.pictures import bucket_sizes, decode, fit, nearest_buckets
 from models_backend.errors import InputError
 from tests.models_backend import tiny
@@ -147,8 +147,8 @@ SIZES = [np.array([[4, 4]] * n + [[4, 8]] * m) for n, m in ((7, 3), (9, 1), (4, 
 BUCKETS = [(4, 4), (4, 8)]
 
 
-def order(**settings) -> Order:
-    return Order(SIZES, BUCKETS, **({"batch_size": 3, "key": "k", "window": 2} | settings))
+def order(**settings) -> BatchOrder:
+    return BatchOrder(SIZES, BUCKETS, **({"batch_size": 3, "key": "k", "window": 2} | settings))
 
 
 def test_an_epoch_shows_each_sample_at_most_once_and_batches_are_of_one_bucket():

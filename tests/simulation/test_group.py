@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evalplatform import stats
 from evalplatform.core.errors import BadInputError
 from evalplatform.simulation import people
 from evalplatform.simulation.group import draw_group, measure_ceiling
+from evalplatform.stats.people.chance_correction import ALPHA_NOMINAL
 from tests.simulation import drawings
 from tests.stats.real_votes import ratings
 
@@ -47,9 +47,7 @@ def test_peoples_ranges_are_those_of_their_ratings():
 def alpha_of(outcome) -> float:
     """Nominal alpha of (items, annotators) of 0, 1 and 2."""
     counts = np.stack([(outcome == each).sum(axis=1) for each in range(3)], axis=1)
-    alpha = stats.nominal_alpha(counts.astype(float))
-    assert alpha is not None
-    return alpha
+    return float(ALPHA_NOMINAL.of_many(np.ones((1, len(counts))), counts.astype(float))[0])
 
 
 @pytest.mark.parametrize("prompted", [False, True], ids=["appeal", "faithfulness"])

@@ -9,14 +9,18 @@ nearest to these shares: what an endless study would estimate.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
-from evalplatform.stats import PairVotes
+from evalplatform.stats import Outcome, factorise
 from evalplatform.stats.ranking.davidson import Fit, PairCounts, fit
+from evalplatform.stats.votes.chunking import Codes, positions, smallest_unsigned
+from evalplatform.stats.votes.pairs import PairVotes
 
 from .crossed_votes import normal_cdf
 
@@ -48,6 +52,46 @@ ABILITIES = (1.5814, 1.4364, 1.2945, 1.2476, 1.1077, 0.6839)
 ABILITY_ERRORS = (0.3433, 0.3396, 0.3367, 0.3359, 0.3339, 0.3319)
 
 
+def pair_votes(
+    *,
+    first: Sequence[Hashable],
+    second: Sequence[Hashable],
+    outcome: Sequence[Any],
+    prompt: Sequence[Hashable],
+    annotator: Sequence[Hashable],
+) -> PairVotes:
+    """Votes from columns of any ids, arms in order of their first appearance, and "A", "TIE", "B".
+
+    Columns of integers are ordered by size and may be long.
+    """
+    (models, arms), (prompts, prompt_ids), (people, person_ids) = (
+        coded(*columns) for columns in ((first, second), (prompt,), (annotator,))
+    )
+    codes = outcome
+    if not isinstance(outcome, np.ndarray):
+        codes = [Outcome[one] if isinstance(one, str) else one for one in outcome]
+    return PairVotes(
+        first=models[0],
+        second=models[1],
+        outcome=np.asarray(codes, np.uint8),
+        prompt=prompts[0],
+        annotator=people[0],
+        vote=np.arange(len(codes)),
+        arms=arms,
+        prompts=prompt_ids,
+        annotators=person_ids,
+    )
+
+
+def coded(*columns: Sequence[Hashable]) -> tuple[list[Codes], tuple[Hashable, ...]]:
+    """Positions of each column's ids in one list of all of them."""
+    if all(isinstance(column, np.ndarray) for column in columns):
+        codes, ids = positions(*columns)
+        return codes, tuple(ids.tolist())
+    found, labels = factorise([one for column in columns for one in column])
+    return np.split(found.astype(smallest_unsigned(len(labels))), len(columns)), labels
+
+
 def games_of(*rows: tuple[object, object, int, int, int]) -> PairVotes:
     """Votes from rows (a, b, wins of a, wins of b, ties); each vote has its prompt and person."""
     votes = [
@@ -57,9 +101,7 @@ def games_of(*rows: tuple[object, object, int, int, int]) -> PairVotes:
     ]
     a, b, outcome = zip(*votes, strict=True)
     number = np.arange(len(votes))
-    return PairVotes.from_columns(
-        first=a, second=b, outcome=outcome, prompt=number, annotator=number
-    )
+    return pair_votes(first=a, second=b, outcome=outcome, prompt=number, annotator=number)
 
 
 def baseball() -> PairVotes:
@@ -129,9 +171,7 @@ def simulate_gallery(design: GalleryDesign, rng: np.random.Generator) -> PairVot
     turned = rng.random(len(a)) < 0.5  # either arm may come first
     a, b = np.where(turned, b, a), np.where(turned, a, b)
     outcome = np.where(turned, 2 - outcome, outcome)
-    return PairVotes.from_columns(
-        first=a, second=b, outcome=outcome, prompt=prompt, annotator=annotator
-    )
+    return pair_votes(first=a, second=b, outcome=outcome, prompt=prompt, annotator=annotator)
 
 
 def uneven_gallery(seed: int = 3) -> PairVotes:

@@ -13,7 +13,7 @@ from math import comb, erf, pi, sqrt
 
 import numpy as np
 
-from evalplatform.stats import Votes
+from evalplatform.stats import Outcome, Votes, factorise
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,14 @@ def simulate(design: Design, rng: np.random.Generator) -> Votes:
 
 def votes_of(*rows: tuple[str, str, str]) -> Votes:
     """Votes from rows (prompt, annotator, outcome), one item per prompt."""
-    prompt, annotator, outcome = zip(*rows, strict=True)
-    return Votes.from_columns(outcome=outcome, prompt=prompt, annotator=annotator, item=prompt)
+    prompt, annotator, _ = (factorise(column)[0] for column in zip(*rows, strict=True))
+    outcome = [Outcome[name] for *_, name in rows]
+    return Votes(outcome=outcome, prompt=prompt, annotator=annotator, item=prompt)
+
+
+def swapped(votes: Votes) -> Votes:
+    """The same votes with A and B exchanged."""
+    return Votes(2 - votes.outcome, votes.prompt, votes.annotator, votes.item)
 
 
 def grid_votes(*outcomes: str) -> Votes:

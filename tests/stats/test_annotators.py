@@ -17,7 +17,7 @@ from evalplatform.stats import (
     proportion,
 )
 
-from .crossed_votes import Design, grid_votes, simulate
+from .crossed_votes import Design, grid_votes, simulate, swapped
 
 
 def study(seed=0, prompts=200, annotators=10):
@@ -139,7 +139,7 @@ def test_people_alike_are_no_outliers():
 def test_exchanging_a_and_b_changes_no_profile():
     votes = with_guessers()
     for one, two in zip(
-        annotators(votes).profiles, annotators(votes.swapped()).profiles, strict=True
+        annotators(votes).profiles, annotators(swapped(votes)).profiles, strict=True
     ):
         assert one.agreement == two.agreement
         assert one.ties == two.ties

@@ -23,7 +23,7 @@ PADDED = {"arm": [[0, 1, -1], [1, 0, -1], [2, 0, 1]], "grade": [[1, 0, 0], [0, 0
 def rows_of(votes):
     pairs = votes.pairs()
     names = ("first", "second", "outcome", "prompt", "annotator")
-    columns = [getattr(pairs.votes, name).tolist() for name in names]
+    columns = [getattr(pairs, name).tolist() for name in names]
     return list(zip(*columns, pairs.vote.tolist(), strict=True))
 
 
@@ -66,7 +66,7 @@ def test_pairs_of_grade_both_and_neither_are_ties():
     votes = graded_votes(
         item=[1, 1], prompt=[1, 1], annotator=[1, 2], arm=[[0, 1]] * 2, grade=[[1, 1], [0, 0]]
     )
-    assert votes.pairs().votes.outcome.tolist() == [1, 1]
+    assert votes.pairs().outcome.tolist() == [1, 1]
 
 
 def test_a_mask_keeps_whole_votes_and_all_ids():
@@ -124,4 +124,4 @@ def test_half_a_million_votes_are_read_well_under_a_second():
     votes = graded_votes(**columns)
     pairs = votes.pairs()
     assert time.process_time() - started < 1.0
-    assert len(pairs.votes) == n
+    assert len(pairs) == n

@@ -22,7 +22,7 @@ from evalplatform.stats import (
 )
 from evalplatform.stats.pairs.difference import _variance
 
-from .crossed_votes import Design, grid_votes, simulate
+from .crossed_votes import Design, grid_votes, simulate, swapped
 from .test_win_rate_properties import any_votes
 
 SEEDS = range(3)
@@ -236,7 +236,7 @@ def test_interval_covers_the_difference_of_campaigns_by_the_same_people():
 @given(any_votes, any_votes)
 def test_exchanging_campaigns_or_checkpoints_turns_the_sign(one, two):
     result, turned = compare_nets(one, two), compare_nets(two, one)
-    mirror = compare_nets(one.swapped(), two.swapped())
+    mirror = compare_nets(swapped(one), swapped(two))
     states = {each.state is State.DEFINED for each in (result, turned, mirror)}
     assert len(states) == 1
     assert bool(result.reason) == (result.state is not State.DEFINED)

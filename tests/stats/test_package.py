@@ -19,13 +19,14 @@ MODULES = [
     if not module.ispkg
 ]
 WINGS = {name.split(".")[2] for name in MODULES}
-WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "agreement"} | {
+WITH_EXAMPLES = {"win_rates", "verdicts", "sign_test", "agreement"} | {
+    "graded_agreement",
+    "graded_votes",
+    "pairs_from_ratings",
+    "rank_arms",
+    "rate_arms",
     "side_bias",
     "Votes",
-    "fleiss_kappa",
-    "nominal_alpha",
-    "ordinal_alpha",
-    "gwet_ac1",
     "annotators",
     "dawid_skene",
     "majority_of_others",
@@ -43,14 +44,7 @@ WITH_EXAMPLES = {"tally", "win_rates", "breakdown", "verdicts", "sign_test", "ag
     "group_tests",
     "order_effect",
     "rank",
-    "rank_sets",
-    "bootstrap",
-    "robustness",
-    "rank_robustness",
-    "with_and_without",
     "holm",
-    "benjamini_hochberg",
-    "max_t",
 }
 
 

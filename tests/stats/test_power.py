@@ -22,7 +22,7 @@ from evalplatform.stats import (
     win_rates,
 )
 
-from .crossed_votes import Design, grid_votes, simulate
+from .crossed_votes import Design, grid_votes, simulate, swapped
 from .test_win_rate_properties import any_votes
 
 PILOT = stated_components(tie=0.2, prompt_share=0.1, annotator_share=0.05)
@@ -72,7 +72,7 @@ def test_variance_from_the_components_is_that_of_the_two_way_interval():
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(any_votes)
 def test_components_are_the_same_for_swapped_sides_and_never_nan(votes):
-    one, other = variance_components(votes), variance_components(votes.swapped())
+    one, other = variance_components(votes), variance_components(swapped(votes))
     assert one.state is other.state
     assert values_of(one) == pytest.approx(values_of(other), abs=1e-9)
     assert all(np.isfinite(values_of(one)))

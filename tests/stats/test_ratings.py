@@ -218,7 +218,7 @@ def test_pairs_of_ratings_are_those_found_one_by_one(study):
         for b in grades
         if a < b
     }
-    votes = pairs.pairs().votes
+    votes = pairs.pairs()
     found = zip(
         *(votes.prompt.tolist(), votes.annotator.tolist(), votes.first.tolist()),
         *(votes.second.tolist(), (1 - votes.outcome.astype(int)).tolist()),

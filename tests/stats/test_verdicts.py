@@ -12,41 +12,35 @@ from evalplatform.stats.inference.intervals import t_quantile, wilson
 from .crossed_votes import Design, grid_votes, simulate
 
 
-def decide(letters, rule):
-    return Verdict(verdicts(grid_votes(letters), rule=rule).outcome[0]).name
+def decide(letters):
+    return Verdict(verdicts(grid_votes(letters)).outcome[0]).name
 
 
 @pytest.mark.parametrize(
-    ("letters", "majority", "plurality"),
+    ("letters", "majority"),
     [
-        ("A", "A", "A"),
-        ("T", "TIE", "TIE"),
-        ("AAABB", "A", "A"),
-        ("AABBB", "B", "B"),
-        ("AATTB", "NO_MAJORITY", "NO_MAJORITY"),
-        ("AATBB", "NO_MAJORITY", "NO_MAJORITY"),
-        ("AATB", "NO_MAJORITY", "A"),
-        ("BBTA", "NO_MAJORITY", "B"),
-        ("AAB", "A", "A"),
-        ("AABB", "NO_MAJORITY", "NO_MAJORITY"),
-        ("ATTTB", "TIE", "TIE"),
-        ("AAATT", "A", "A"),
-        ("ABT", "NO_MAJORITY", "NO_MAJORITY"),
-        ("TTAAB", "NO_MAJORITY", "NO_MAJORITY"),
-        ("BBATTBB", "B", "B"),
-        ("BBBAATT", "NO_MAJORITY", "B"),
-        ("TTA", "TIE", "TIE"),
-        ("TTAB", "NO_MAJORITY", "TIE"),
+        ("A", "A"),
+        ("T", "TIE"),
+        ("AAABB", "A"),
+        ("AABBB", "B"),
+        ("AATTB", "NO_MAJORITY"),
+        ("AATBB", "NO_MAJORITY"),
+        ("AATB", "NO_MAJORITY"),
+        ("BBTA", "NO_MAJORITY"),
+        ("AAB", "A"),
+        ("AABB", "NO_MAJORITY"),
+        ("ATTTB", "TIE"),
+        ("AAATT", "A"),
+        ("ABT", "NO_MAJORITY"),
+        ("TTAAB", "NO_MAJORITY"),
+        ("BBATTBB", "B"),
+        ("BBBAATT", "NO_MAJORITY"),
+        ("TTA", "TIE"),
+        ("TTAB", "NO_MAJORITY"),
     ],
 )
-def test_verdict_of_one_item(letters, majority, plurality):
-    assert decide(letters, "majority") == majority
-    assert decide(letters, "plurality") == plurality
-
-
-def test_majority_is_the_house_rule():
-    assert verdicts(grid_votes("AATB")).rule == "majority"
-    assert verdicts(grid_votes("AATB")).outcome.tolist() == [Verdict.NO_MAJORITY]
+def test_verdict_of_one_item(letters, majority):
+    assert decide(letters) == majority
 
 
 def test_items_keep_their_ids_prompts_and_number_of_votes():
@@ -70,9 +64,9 @@ def study():
     return Votes(votes.outcome, votes.prompt // 3, votes.annotator, votes.item)
 
 
-def variances_by_hand(votes, score, rule="majority"):
+def variances_by_hand(votes, score):
     """Vp, Va and Vpa in plain loops, steadied; Vp by statsmodels."""
-    result = verdicts(votes, rule=rule)
+    result = verdicts(votes)
     values = np.array(score, dtype=float)
     y = values[result.outcome]
     by_prompt = cov_cluster(sm.OLS(y, np.ones(len(y))).fit(), result.prompt).item()
@@ -86,7 +80,7 @@ def variances_by_hand(votes, score, rule="majority"):
         for answer in range(3):
             chance = (others.count(answer) + spread[answer]) / (len(others) + 1)
             letters = "".join("ATB"[each] for each in [*others, answer])
-            expected += chance * values[Verdict[decide(letters, rule)]]
+            expected += chance * values[Verdict[decide(letters)]]
         change[row] = values[verdict_of[int(votes.item[row])]] - expected
     person, pair = {}, {}
     for row in range(len(votes)):
@@ -111,7 +105,6 @@ def variances_by_hand(votes, score, rule="majority"):
     )
 
 
-@pytest.mark.parametrize("rule", ["majority", "plurality"])
 @pytest.mark.parametrize(
     ("share", "score"),
     [
@@ -122,11 +115,11 @@ def variances_by_hand(votes, score, rule="majority"):
         ("net", (1, 0, -1, 0)),
     ],
 )
-def test_variance_of_a_share_of_verdicts_is_that_of_the_formula(share, score, rule):
-    result = verdicts(study(), rule=rule)
+def test_variance_of_a_share_of_verdicts_is_that_of_the_formula(share, score):
+    result = verdicts(study())
     estimate = getattr(result, share)
     assert estimate.value == pytest.approx(np.array(score)[result.outcome].mean())
-    by_prompt, by_person, by_pair = variances_by_hand(study(), score, rule)
+    by_prompt, by_person, by_pair = variances_by_hand(study(), score)
     variance = by_prompt + max(0.0, by_person - by_pair)
     assert estimate.se**2 == pytest.approx(variance)
     people_df = one_way_df(np.bincount(study().annotator).astype(float))
@@ -208,9 +201,7 @@ def test_columns_cannot_be_changed():
         verdicts(study()).outcome[0] = 1
 
 
-def test_unknown_rule_and_level_are_refused():
-    with pytest.raises(UnknownOptionError, match="'mean'"):
-        verdicts(study(), rule="mean")
+def test_level_and_number_of_votes_outside_range_are_refused():
     with pytest.raises(UnknownOptionError, match="level"):
         verdicts(study(), 95)
     with pytest.raises(UnknownOptionError, match="votes_per_item is 0"):

@@ -10,12 +10,9 @@ from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
 from evalplatform.stats import (
-    LengthMismatchError,
     State,
     UnknownOptionError,
     Votes,
-    breakdown,
-    tally,
     win_rates,
 )
 from evalplatform.stats.inference.clustering import (
@@ -356,21 +353,6 @@ def test_unknown_estimand_is_refused():
 
 
 def test_tally_counts_outcomes():
-    counts = tally(grid_votes("AAT", "BAA"))
+    counts = win_rates(grid_votes("AAT", "BAA")).tally
     assert (counts.win, counts.tie, counts.lose, counts.total) == (4, 1, 1, 6)
     assert counts.shares == pytest.approx((4 / 6, 1 / 6, 1 / 6))
-
-
-def test_breakdown_estimates_each_group_alone_in_order_of_first_appearance():
-    votes = uneven_votes()
-    labels = np.where(votes.prompt % 3 == 0, "food", "animals").tolist()
-    groups = breakdown(votes, labels, 0.9, estimand="prompts")
-    assert list(groups) == list(dict.fromkeys(labels))
-    for label, rates in groups.items():
-        alone = votes.where(np.array(labels) == label)
-        assert rates == win_rates(alone, 0.9, estimand="prompts")
-
-
-def test_breakdown_refuses_labels_of_another_length():
-    with pytest.raises(LengthMismatchError, match="group_labels has 2"):
-        breakdown(grid_votes("AA", "BB"), ["x", "y"])

@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..votes.chunking import CHUNK, Codes, blocks, chunks, without_gaps
-from ..votes.columns import Groups, IntColumn, SmallGroups
+from ..votes.columns import Groups, IntColumn
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -69,7 +69,7 @@ class Ratio:
 
 
 def outcome_table(
-    groups: Groups | SmallGroups,
+    groups: Groups,
     outcome: IntColumn,
     weight: FloatArray | None = None,
     *,
@@ -109,7 +109,7 @@ class ClusterMoments:
 
 
 def pair_moments(
-    prompt: Codes, annotator: SmallGroups, outcome: IntColumn, weight: FloatArray | None = None
+    prompt: Codes, annotator: Groups, outcome: IntColumn, weight: FloatArray | None = None
 ) -> ClusterMoments:
     """Moments of the table by (prompt, annotator), which may be as long as the votes are many."""
     products, patterns = np.zeros((3, 3)), np.zeros(8, dtype=np.int64)

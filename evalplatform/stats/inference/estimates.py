@@ -62,18 +62,18 @@ class Estimate:
     """
 
     value: float | None
-    se: float | None
-    low: float | None
-    high: float | None
+    se: float | None = None
+    low: float | None = None
+    high: float | None = None
     level: float
-    df: float | None
-    se_null: float | None
+    df: float | None = None
+    se_null: float | None = None
     n_votes: int
     n_prompts: int | None
     n_annotators: int
-    n_effective: float | None
-    design_effect: float | None
-    method: str
+    n_effective: float | None = None
+    design_effect: float | None = None
+    method: str = "none"
     estimand: str
     state: State = State.DEFINED
     reason: str = ""
@@ -104,24 +104,9 @@ class Basis:
     level: float
 
 
-def without_interval(
-    value: float | None, state: State, reason: str, basis: Basis, method: str = "none"
-) -> Estimate:
+def without_interval(value: float | None, state: State, reason: str, basis: Basis) -> Estimate:
     """An estimate that says nothing of others, for the reason given; its value describes."""
-    return Estimate(
-        value=value,
-        se=None,
-        low=None,
-        high=None,
-        df=None,
-        se_null=None,
-        n_effective=None,
-        design_effect=None,
-        method=method,
-        state=state,
-        reason=reason,
-        **vars(basis),
-    )
+    return Estimate(value=value, state=state, reason=reason, **vars(basis))
 
 
 def estimate_of(

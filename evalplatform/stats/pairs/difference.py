@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..inference.clustering import FloatArray, outcome_table, score_divisors
 from ..inference.estimates import Estimate, State
 from ..inference.intervals import check_level, t_p_value, t_quantile
+from ..votes.chunking import Codes
 from ..votes.columns import Groups, IntColumn, Outcome, Votes, group
 from .rates import NET, win_rates
 
@@ -29,21 +30,24 @@ class NetDifference:
         state, reason: why there are no values. With NO_VARIATION the value stands alone.
     """
 
-    value: float | None
-    se: float | None
-    low: float | None
-    high: float | None
-    t: float | None
-    df: float | None
-    p_value: float | None
+    value: float | None = None
+    se: float | None = None
+    low: float | None = None
+    high: float | None = None
+    t: float | None = None
+    df: float | None = None
+    p_value: float | None = None
     first: Estimate
     second: Estimate
     n_shared_prompts: int
     n_shared_annotators: int
     level: float
-    method: str
-    state: State
-    reason: str
+    method: str = (
+        "two-way clustered by prompt and annotator over both campaigns; t interval with one "
+        "vote more for A and one for B in each"
+    )
+    state: State = State.DEFINED
+    reason: str = ""
 
 
 def compare_nets(
@@ -82,39 +86,33 @@ def compare_nets(
     """
     check_level(level)
     nets = (win_rates(first, level).net, win_rates(second, level).net)
-    shared = (
-        len(np.intersect1d(first.prompt, second.prompt)),
-        len(np.intersect1d(first.annotator, second.annotator)),
+    about = NetDifference(
+        first=nets[0],
+        second=nets[1],
+        n_shared_prompts=len(np.intersect1d(first.prompt, second.prompt)),
+        n_shared_annotators=len(np.intersect1d(first.annotator, second.annotator)),
+        level=level,
     )
     for name, net in zip(names, nets, strict=True):
         if not net.has_interval:
-            reason = f"In the {name}: {net.reason}"
-            return _result(nets, shared, level, state=net.state, reason=reason)
-    return _estimated(first, second, nets, shared, level)
+            return replace(about, state=net.state, reason=f"In the {name}: {net.reason}")
+    return _estimated(first, second, about)
 
 
-def _estimated(
-    first: Votes,
-    second: Votes,
-    nets: tuple[Estimate, Estimate],
-    shared: tuple[int, int],
-    level: float,
-) -> NetDifference:
-    one, other = (_Drawn.of(*each) for each in zip((first, second), nets, strict=True))
+def _estimated(first: Votes, second: Votes, about: NetDifference) -> NetDifference:
+    one, other = _Drawn.of(first, about.first), _Drawn.of(second, about.second)
     value = one.net - other.net
     apart = _variance(first, second, together=False)
     kept = _variance(first, second, together=True) / apart if apart > _NO_VARIATION else 1.0
     if kept <= _NO_VARIATION:
         reason = "The difference is the same for every prompt and annotator, so it has no spread."
-        return _result(nets, shared, level, value=value, state=State.NO_VARIATION, reason=reason)
+        return replace(about, value=value, state=State.NO_VARIATION, reason=reason)
     df = min(one.df, other.df)
     se = sqrt(kept * (one.variance + other.variance))
     centre = one.centre - other.centre
-    half = t_quantile(level, df) * se
-    return _result(
-        nets,
-        shared,
-        level,
+    half = t_quantile(about.level, df) * se
+    return replace(
+        about,
         value=value,
         se=se,
         low=max(-2.0, min(value, centre - half)),
@@ -157,7 +155,7 @@ def _variance(first: Votes, second: Votes, *, together: bool) -> float:
     return max(prompt + annotator - both, prompt, annotator)
 
 
-def _common(one: IntColumn, other: IntColumn, together: bool) -> IntColumn:
+def _common(one: IntColumn, other: IntColumn, together: bool) -> Codes:
     """Codes of the ids of both, in one column; the same id twice is one code or two."""
     first, second = group(one), group(other)
     if not together:
@@ -165,7 +163,7 @@ def _common(one: IntColumn, other: IntColumn, together: bool) -> IntColumn:
     return group(np.concatenate([one, other])).codes
 
 
-def _clustered(first: Votes, second: Votes, codes: IntColumn) -> float:
+def _clustered(first: Votes, second: Votes, codes: Codes) -> float:
     """Sum over clusters of the squared sum of scores; `codes` has the votes of both in turn."""
     count = int(codes.max()) + 1
     parts = codes[: len(first)], codes[len(first) :]
@@ -173,7 +171,7 @@ def _clustered(first: Votes, second: Votes, codes: IntColumn) -> float:
     return float(scores @ scores)
 
 
-def _scores(votes: Votes, codes: IntColumn, n_clusters: int) -> FloatArray:
+def _scores(votes: Votes, codes: Codes, n_clusters: int) -> FloatArray:
     """Each cluster's score of net, over the root of its divisor (see `clustering`)."""
     table = outcome_table(Groups(codes, n_clusters), votes.outcome)
     size = table.sum(axis=1)
@@ -183,40 +181,3 @@ def _scores(votes: Votes, codes: IntColumn, n_clusters: int) -> FloatArray:
     if np.count_nonzero(held) > 1:
         scores[held] /= np.sqrt(score_divisors(size[held]))
     return scores
-
-
-def _result(
-    nets: tuple[Estimate, Estimate],
-    shared: tuple[int, int],
-    level: float,
-    *,
-    value: float | None = None,
-    se: float | None = None,
-    low: float | None = None,
-    high: float | None = None,
-    t: float | None = None,
-    df: float | None = None,
-    p_value: float | None = None,
-    state: State = State.DEFINED,
-    reason: str = "",
-) -> NetDifference:
-    return NetDifference(
-        value=value,
-        se=se,
-        low=low,
-        high=high,
-        t=t,
-        df=df,
-        p_value=p_value,
-        first=nets[0],
-        second=nets[1],
-        n_shared_prompts=shared[0],
-        n_shared_annotators=shared[1],
-        level=level,
-        method=(
-            "two-way clustered by prompt and annotator over both together; t interval with one "
-            "vote more for A and one for B in each"
-        ),
-        state=state,
-        reason=reason,
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,8 @@ from ..people.leave_one_out import votes_of_others
 from ..votes.columns import BoolColumn, Groups, IntColumn, Outcome, Votes, group
 from ..votes.errors import UnknownOptionError
 
-Rule = Literal["majority", "plurality"]
+RULE = "majority"
+"""What decides an item; other publications take a plurality."""
 
 _ALL = (1.0, 1.0, 1.0, 1.0)
 WIN = Ratio((1.0, 0.0, 0.0, 0.0), _ALL)
@@ -66,7 +66,7 @@ class Verdicts:
         prompt: the prompt of each item.
         n_votes: the number of votes behind each verdict.
         n_incomplete: how many items have too few votes for a verdict.
-        rule: "majority" or "plurality".
+        rule: how items are decided: "majority".
         tally: counts of verdicts.
         win, tie, lose, no_majority, net: shares of verdicts, with intervals for other prompts and
             annotators; NO_ANSWERS while no item has all its votes.
@@ -77,7 +77,7 @@ class Verdicts:
     prompt: IntColumn
     n_votes: IntColumn
     n_incomplete: int
-    rule: Rule
+    rule: str
     tally: VerdictTally
     win: Estimate
     tie: Estimate
@@ -91,7 +91,6 @@ def verdicts(
     level: float = 0.95,
     *,
     votes_per_item: int = 1,
-    rule: Rule = "majority",
 ) -> Verdicts:
     """Decide each item by its k votes, and estimate the shares of items won, tied and lost.
 
@@ -99,14 +98,8 @@ def verdicts(
     Verdicts by fewer votes are other verdicts, not early ones: of an item that A wins with half of
     all votes and B with three tenths, A wins 50 % by one vote, 25 % by two and 50 % by three.
 
-    Rules, for an item with a votes for A, t ties and b votes for B, k = a + t + b:
-
-    - "majority" (the house rule): what more than k / 2 say;
-    - "plurality": what most say, if no other says as many.
-
-    Where the rule finds none of A, tie and B, there is no majority: people are divided, which is
-    another thing than a tie. The rules differ where the leader holds half or less: of 2 A, 1 tie
-    and 1 B.
+    The verdict of an item is what more than half of its votes say. Where that is none of A, tie
+    and B, there is no majority: people are divided, which is another thing than a tie.
 
     Units. Shares of items, each item once whatever its k; win, tie, lose and no majority sum to 1.
 
@@ -138,23 +131,22 @@ def verdicts(
     VerdictTally(win=1, tie=0, lose=0, no_majority=1)
     """
     check_level(level)
-    _check_rule(rule)
     complete = _complete(votes, votes_per_item)
     n_items = votes.n_items
     if not complete.any():
-        return _nothing_decided(n_items, rule, level)
+        return _nothing_decided(n_items, level)
     votes = votes.where(complete)
     counts = outcome_table(votes.by_item, votes.outcome)
-    outcome = _decide(counts, rule)
+    outcome = _decide(counts)
     prompt = _per_item(votes, votes.prompt)
-    tables = _Tables.of(votes, outcome, prompt, rule)
+    tables = _VerdictTables.of(votes, outcome, prompt)
     return Verdicts(
         item=_frozen(_per_item(votes, votes.item)),
         outcome=_frozen(outcome),
         prompt=_frozen(prompt),
         n_votes=_frozen(counts.sum(axis=1).astype(np.int64)),
         n_incomplete=n_items - votes.n_items,
-        rule=rule,
+        rule=RULE,
         tally=VerdictTally(*np.bincount(outcome, minlength=len(Verdict)).tolist()),
         win=_estimate(WIN, tables, level),
         tie=_estimate(TIE, tables, level),
@@ -173,7 +165,7 @@ def _complete(votes: Votes, votes_per_item: int) -> BoolColumn:
     return complete
 
 
-def _nothing_decided(n_items: int, rule: Rule, level: float) -> Verdicts:
+def _nothing_decided(n_items: int, level: float) -> Verdicts:
     basis = Basis(n_votes=0, n_prompts=0, n_annotators=0, estimand="verdicts", level=level)
     reason = "No comparison has all its votes yet."
     none = without_interval(None, State.NO_ANSWERS, reason, basis)
@@ -184,7 +176,7 @@ def _nothing_decided(n_items: int, rule: Rule, level: float) -> Verdicts:
         prompt=empty,
         n_votes=empty,
         n_incomplete=n_items,
-        rule=rule,
+        rule=RULE,
         tally=VerdictTally(0, 0, 0, 0),
         win=none,
         tie=none,
@@ -195,7 +187,7 @@ def _nothing_decided(n_items: int, rule: Rule, level: float) -> Verdicts:
 
 
 @dataclass(frozen=True)
-class _Tables:
+class _VerdictTables:
     """Verdicts by prompt, and what single votes change in them by annotator and by both."""
 
     by_prompt: FloatArray
@@ -204,8 +196,8 @@ class _Tables:
     votes_by_annotator: FloatArray
 
     @classmethod
-    def of(cls, votes: Votes, outcome: IntColumn, prompt: IntColumn, rule: Rule) -> _Tables:
-        scores = _scores(votes, outcome, rule)
+    def of(cls, votes: Votes, outcome: IntColumn, prompt: IntColumn) -> _VerdictTables:
+        scores = _scores(votes, outcome)
         return cls(
             by_prompt=outcome_table(group(prompt), outcome, outcomes=len(Verdict)),
             by_annotator=_sums(votes.by_annotator, scores),
@@ -232,17 +224,17 @@ class _Tables:
         )
 
 
-def _scores(votes: Votes, outcome: IntColumn, rule: Rule) -> FloatArray:
+def _scores(votes: Votes, outcome: IntColumn) -> FloatArray:
     """Votes x 4: (W - r) / k + h - m of each verdict, see `verdicts`."""
     items = votes.by_item
     size = np.bincount(items.codes, minlength=items.count)[:, None]
-    scores = _changes(votes, outcome, rule)
+    scores = _changes(votes, outcome)
     wins = np.eye(len(Verdict))[outcome]
     scores += ((wins - wins.mean(axis=0) - _sums(items, scores)) / size)[items.codes]
     return scores
 
 
-def _changes(votes: Votes, outcome: IntColumn, rule: Rule) -> FloatArray:
+def _changes(votes: Votes, outcome: IntColumn) -> FloatArray:
     """Votes x 4: the verdict of the vote's item, less the mean one had somebody else voted."""
     everybody = np.ones(len(votes), dtype=np.bool_)
     others = votes_of_others(votes.item, votes.outcome, everybody).astype(np.float64)
@@ -252,7 +244,7 @@ def _changes(votes: Votes, outcome: IntColumn, rule: Rule) -> FloatArray:
     rows = np.arange(len(votes))
     for answer in Outcome:
         others[:, answer] += 1.0
-        changes[rows, _decide(others, rule)] -= chance[:, answer]
+        changes[rows, _decide(others)] -= chance[:, answer]
         others[:, answer] -= 1.0
     return changes
 
@@ -262,18 +254,9 @@ def _sums(groups: Groups, changes: FloatArray) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def _check_rule(rule: Rule) -> None:
-    if rule not in ("majority", "plurality"):
-        raise UnknownOptionError(f"rule is {rule!r}; accepted are 'majority' and 'plurality'.")
-
-
-def _decide(counts: FloatArray, rule: Rule) -> IntColumn:
+def _decide(counts: FloatArray) -> IntColumn:
     """The verdict of each row of counts of A, tie and B."""
-    most = counts.max(axis=1)
-    if rule == "majority":
-        found = 2.0 * most > counts.sum(axis=1)
-    else:
-        found = (counts == most[:, None]).sum(axis=1) == 1
+    found = 2.0 * counts.max(axis=1) > counts.sum(axis=1)
     return np.where(found, counts.argmax(axis=1), Verdict.NO_MAJORITY).astype(np.int64)
 
 
@@ -284,7 +267,7 @@ def _per_item(votes: Votes, column: IntColumn) -> IntColumn:
     return per_item
 
 
-def _estimate(ratio: Ratio, tables: _Tables, level: float) -> Estimate:
+def _estimate(ratio: Ratio, tables: _VerdictTables, level: float) -> Estimate:
     total = tables.by_prompt.sum(axis=0)
     n_prompts, n_annotators = len(tables.by_prompt), len(tables.by_annotator)
     basis = Basis(

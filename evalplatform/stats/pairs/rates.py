@@ -6,7 +6,6 @@ half a win, `decided` leaves ties out.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,8 +22,8 @@ from ..inference.effective_votes import Clustering, Differing, crossed
 from ..inference.estimates import Basis, Estimate, State, estimate_of, without_interval
 from ..inference.intervals import check_level
 from ..votes.chunking import count_codes
-from ..votes.columns import IntColumn, Outcome, Votes, factorise
-from ..votes.errors import LengthMismatchError, UnknownOptionError
+from ..votes.columns import Votes
+from ..votes.errors import UnknownOptionError
 
 Estimand = Literal["votes", "prompts"]
 
@@ -68,20 +67,6 @@ class WinRates:
     estimand: Estimand
 
 
-def tally(votes: Votes) -> Tally:
-    """Count wins of A, ties and wins of B.
-
-    >>> tally(Votes([0, 0, 1, 2], [1, 1, 2, 2], [1, 2, 1, 2], [1, 1, 2, 2]))
-    Tally(win=2, tie=1, lose=1)
-    """
-    return tally_of(votes.outcome)
-
-
-def tally_of(outcome: IntColumn) -> Tally:
-    win, tie, lose = np.bincount(outcome, minlength=len(Outcome)).tolist()
-    return Tally(win=win, tie=tie, lose=lose)
-
-
 def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes") -> WinRates:
     """Estimate win, tie, lose, net, half and decided with two-way clustered intervals.
 
@@ -119,7 +104,7 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
     (2.0, 9, 3, 3)
     """
     check_level(level)
-    tables = _Tables.of(votes, estimand)
+    tables = _RateTables.of(votes, estimand)
     net = _estimate(NET, tables, level)
     return WinRates(
         win=_estimate(WIN, tables, level),
@@ -128,7 +113,7 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
         net=net,
         half=_half_of(net),
         decided=_estimate(DECIDED, tables, level),
-        tally=tally(votes),
+        tally=Tally(*tables.counts.astype(int).tolist()),
         level=level,
         estimand=estimand,
     )
@@ -136,37 +121,11 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
 
 def share_of(votes: Votes, level: float = 0.95) -> Estimate:
     """The share of A alone, with the interval that `win_rates` gives it."""
-    return _estimate(WIN, _Tables.of(votes, "votes"), level)
-
-
-def breakdown(
-    votes: Votes,
-    group_labels: Iterable[Hashable],
-    level: float = 0.95,
-    *,
-    estimand: Estimand = "votes",
-) -> dict[Hashable, WinRates]:
-    """`win_rates` of each group of votes (a category, a criterion), in order of first appearance.
-
-    How to read. Each interval is for its group alone: groups share annotators, and of many groups
-    some will differ by chance, so do not read a difference off two intervals.
-
-    >>> votes = Votes([0, 0, 2, 2], [1, 2, 3, 4], [1, 2, 1, 2], [1, 2, 3, 4])
-    >>> by_category = breakdown(votes, ["animals", "animals", "food", "food"])
-    >>> {label: rates.win.value for label, rates in by_category.items()}
-    {'animals': 1.0, 'food': 0.0}
-    """
-    codes, labels = factorise(group_labels)
-    if len(codes) != len(votes):
-        raise LengthMismatchError({"votes": len(votes), "group_labels": len(codes)})
-    return {
-        label: win_rates(votes.where(codes == code), level, estimand=estimand)
-        for code, label in enumerate(labels)
-    }
+    return _estimate(WIN, _RateTables.of(votes, "votes"), level)
 
 
 @dataclass(frozen=True)
-class _Tables:
+class _RateTables:
     """All that the six estimates need, made in one pass over the votes."""
 
     counts: FloatArray
@@ -176,7 +135,7 @@ class _Tables:
     estimand: Estimand
 
     @classmethod
-    def of(cls, votes: Votes, estimand: Estimand) -> _Tables:
+    def of(cls, votes: Votes, estimand: Estimand) -> _RateTables:
         weight = _weights(votes, estimand)
         prompts, annotators = votes.prompt_codes, votes.annotator_codes
         return cls(
@@ -198,7 +157,7 @@ def _weights(votes: Votes, estimand: Estimand) -> FloatArray | None:
     raise UnknownOptionError(f"estimand is {estimand!r}; accepted are 'votes' and 'prompts'.")
 
 
-def _estimate(ratio: Ratio, tables: _Tables, level: float) -> Estimate:
+def _estimate(ratio: Ratio, tables: _RateTables, level: float) -> Estimate:
     n_votes = int(tables.counts @ np.array(ratio.counted))
     n_prompts = ratio.n_counted(tables.by_prompt)
     n_annotators = ratio.n_counted(tables.by_annotator)

@@ -14,13 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from math import inf
 
 import numpy as np
 
 from ..inference.clustering import FloatArray
 from ..votes.chunking import BLOCK, chunks
-from ..votes.errors import ColumnTypeError
 
 OfMany = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -31,8 +29,7 @@ class Coefficient:
 
     `parts(weights, counts)` takes weights (replicates x items) and counts (rows x categories), each
     item having the same number of rows, and returns both disagreements, one of each per
-    replicate. Items with fewer than two votes must have
-    weight 0.
+    replicate. Items with fewer than two votes must have weight 0.
     """
 
     parts: OfMany
@@ -44,139 +41,61 @@ class Coefficient:
         values: FloatArray = 1.0 - observed[defined] / expected[defined]
         return values
 
-    def of(self, counts: FloatArray) -> float | None:
-        """The coefficient of one table; None where it is undefined."""
-        table = _checked(counts)
-        shared = (table.sum(axis=1) >= 2).astype(np.float64)
-        if not shared.any():
-            return None
-        values = self.of_many(shared[None], table)
-        return float(values[0]) if len(values) else None
-
-
-def shared_items(counts: FloatArray) -> FloatArray:
-    """The rows with two or more votes, as floats.
-
-    Raises `ColumnTypeError` for a table that is not two-dimensional or holds negative counts.
-    """
-    table = _checked(counts)
-    shared = table.sum(axis=1) >= 2
-    return table if shared.all() else table[shared]
-
-
-def _checked(counts: FloatArray) -> FloatArray:
-    table = np.asarray(counts, dtype=np.float64)
-    if table.ndim != 2 or not table.min(initial=0.0) >= 0.0 or not table.max(initial=0.0) < inf:
-        raise ColumnTypeError(
-            "counts must be a table items x categories of counts from 0 up, all finite."
-        )
-    return table
-
-
-def percent_agreement(counts: FloatArray) -> float | None:
-    """Mean over items of the chance that two of the item's votes agree; None without such items.
-
-    Formula. mean over items u of sum_c n_uc (n_uc - 1) / (m_u (m_u - 1)), m_u votes in item u. In
-    [0, 1]. `counts` is items x categories; items with fewer than two votes are left out.
-
-    >>> percent_agreement(np.array([[2.0, 0.0], [1.0, 1.0]]))
-    0.5
-    """
-    return PERCENT.of(counts)
-
-
-def fleiss_kappa(counts: FloatArray) -> float | None:
-    """Fleiss' kappa; None if no item has two votes or all votes are one category.
-
-    Formula. (P - sum_c p_c^2) / (1 - sum_c p_c^2), P the percent agreement and p_c the mean over
-    items of the share n_uc / m_u. At most 1. Fleiss defined it for the same number of votes on
-    each item; with different numbers, all 2 or more, this is the generalisation of Gwet (2014),
-    chapter 2. Items with one vote are left out of P and of p_c alike; Gwet keeps them in p_c.
-
-    How to read. Chance is a draw from the votes as they are: where one category is common, kappa
-    is low however often people agree.
-
-    References. Fleiss (1971), Psychological Bulletin 76:378-382.
-
-    >>> round(fleiss_kappa(np.array([[3, 0], [0, 3], [2, 1], [3, 0]])), 3)
-    0.625
-    """
-    return FLEISS.of(counts)
-
-
-def nominal_alpha(counts: FloatArray) -> float | None:
-    """Krippendorff's nominal alpha from items x categories counts; None if undefined.
-
-    Formula. Over items u with m_u >= 2 votes, n votes in all and N_c of them in category c:
-
-        alpha = 1 - (n - 1) * sum_u (m_u^2 - sum_c n_uc^2) / (m_u - 1) / (n^2 - sum_c N_c^2)
-
-    that is 1 - observed / expected disagreement, the expected one from pairing all votes at random.
-    Undefined when no item has two votes, or when all votes are one category.
-
-    Reference. Krippendorff (2011), Computing Krippendorff's alpha-reliability.
-
-    >>> round(nominal_alpha(np.array([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])), 3)
-    0.444
-    """
-    return ALPHA_NOMINAL.of(counts)
-
-
-def ordinal_alpha(counts: FloatArray) -> float | None:
-    """Krippendorff's ordinal alpha: A against B disagrees more than A against a tie.
-
-    Formula. As `nominal_alpha` with each disagreeing pair weighted by the squared distance
-
-        d(c, k)^2 = (N_c / 2 + N_(c+1) + ... + N_(k-1) + N_k / 2)^2
-
-    that is, by how many of all votes lie between the two categories. The columns of `counts` must
-    be in order (for votes: A, tie, B). Undefined where the nominal one is.
-
-    Reference. Krippendorff (2011), Computing Krippendorff's alpha-reliability.
-
-    >>> a_against_tie, a_against_b = [[2, 0, 0], [1, 1, 0], [0, 0, 2]], [[2, 0, 0], [1, 0, 1]]
-    >>> round(ordinal_alpha(np.array(a_against_tie)), 3), ordinal_alpha(np.array(a_against_b))
-    (0.778, 0.0)
-    """
-    return ALPHA_ORDINAL.of(counts)
-
-
-def gwet_ac1(counts: FloatArray) -> float | None:
-    """Gwet's AC1, which stays near the percent agreement where one category is common.
-
-    Formula. (P - E) / (1 - E) with E = sum_c p_c (1 - p_c) / (C - 1) over the C columns of
-    `counts`, used or not; P and p_c as in `fleiss_kappa`. At most 1; None if no item has two
-    votes. All votes in one category make E = 0 and AC1 = P = 1 by definition.
-
-    How to read. Chance is a guess among the categories, made only where an item is hard to tell.
-    Where margins are skewed, kappa and alpha may be near 0 beside 95 % agreement; AC1 is not.
-
-    Reference. Gwet (2008), British Journal of Mathematical and Statistical Psychology 61:29-48.
-
-    >>> round(gwet_ac1(np.array([[2, 0]] * 9 + [[1, 1]])), 3), round(fleiss_kappa(
-    ...     np.array([[2, 0]] * 9 + [[1, 1]])), 3)
-    (0.89, -0.053)
-    """
-    return AC1.of(counts)
-
 
 def _percent_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Percent agreement: the chance that two of an item's votes agree, mean over items, in [0, 1].
+
+    Formula. mean over items u of sum_c n_uc (n_uc - 1) / (m_u (m_u - 1)), m_u votes in item u.
+    """
     observed = _mean(weights, counts, _disagreement)
     return observed, np.ones_like(observed)
 
 
 def _fleiss_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Fleiss' kappa, at most 1; undefined where all votes are one category.
+
+    Formula. (P - sum_c p_c^2) / (1 - sum_c p_c^2), P the percent agreement and p_c the mean over
+    items of the share n_uc / m_u. Fleiss defined it for the same number of votes on each item;
+    with different numbers, all 2 or more, this is the generalisation of Gwet (2014), chapter 2.
+    Items with one vote are left out of P and of p_c alike; Gwet keeps them in p_c.
+
+    How to read. Chance is a draw from the votes as they are: where one category is common, kappa
+    is low however often people agree.
+
+    References. Fleiss (1971), Psychological Bulletin 76:378-382.
+    """
     margin = _mean(weights, counts, _shares)
     return _mean(weights, counts, _disagreement), _positive(1.0 - (margin**2).sum(axis=1))
 
 
 def _ac1_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Gwet's AC1, which stays near the percent agreement where one category is common.
+
+    Formula. (P - E) / (1 - E) with E = sum_c p_c (1 - p_c) / (C - 1) over the C columns of
+    `counts`, used or not; P and p_c as in Fleiss' kappa. All votes in one category make E = 0 and
+    AC1 = P = 1 by definition.
+
+    How to read. Chance is a guess among the categories, made only where an item is hard to tell.
+    Where margins are skewed, kappa and alpha may be near 0 beside 95 % agreement; AC1 is not.
+
+    Reference. Gwet (2008), British Journal of Mathematical and Statistical Psychology 61:29-48.
+    """
     margin = _mean(weights, counts, _shares)
     chance = (margin * (1.0 - margin)).sum(axis=1) / max(counts.shape[1] - 1, 1)
     return _mean(weights, counts, _disagreement), 1.0 - chance
 
 
 def _nominal_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Krippendorff's nominal alpha; undefined where all votes are one category.
+
+    Formula. Over items u with m_u >= 2 votes, n votes in all and N_c of them in category c:
+
+        alpha = 1 - (n - 1) * sum_u (m_u^2 - sum_c n_uc^2) / (m_u - 1) / (n^2 - sum_c N_c^2)
+
+    that is 1 - observed / expected disagreement, the expected one from pairing all votes at random.
+
+    Reference. Krippendorff (2011), Computing Krippendorff's alpha-reliability.
+    """
     total = _sum(weights, counts, lambda rows: rows)
     n = total.sum(axis=1)
     observed = _sum(weights, counts, lambda rows: rows.sum(axis=1) * _disagreement(rows))
@@ -184,6 +103,17 @@ def _nominal_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray,
 
 
 def _ordinal_parts(weights: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Krippendorff's ordinal alpha: A against B disagrees more than A against a tie.
+
+    Formula. As the nominal one with each disagreeing pair weighted by the squared distance
+
+        d(c, k)^2 = (N_c / 2 + N_(c+1) + ... + N_(k-1) + N_k / 2)^2
+
+    that is, by how many of all votes lie between the two categories. The columns of `counts` are
+    in order (for votes: A, tie, B).
+
+    Reference. Krippendorff (2011), Computing Krippendorff's alpha-reliability.
+    """
     total = _sum(weights, counts, lambda rows: rows)
     place = np.cumsum(total, axis=1) - total / 2.0  # where each category lies among all votes
     first, second = np.triu_indices(counts.shape[1], 1)

@@ -14,10 +14,10 @@ import numpy as np
 from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..votes.chunking import chunks
-from ..votes.columns import IntColumn, SmallGroups, Votes
+from ..votes.columns import Groups, IntColumn, Votes
 from ..votes.errors import LengthMismatchError, UnknownOptionError, UnknownOutcomeError
 from .climb import Climb
-from .item_answers import AnyGroups, ItemAnswers
+from .item_answers import ItemAnswers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +93,7 @@ def dawid_skene(
     >>> fit.posterior.argmax(axis=1).tolist(), fit.accuracy.argmin()
     ([0, 2, 0, 2], np.int64(2))
     """
-    item, annotator = SmallGroups.of(votes.item), votes.annotator_codes
+    item, annotator = Groups.small(votes.item), votes.annotator_codes
     fit = fit_confusions(
         item=item,
         annotator=annotator,
@@ -115,8 +115,8 @@ def dawid_skene(
 
 def fit_confusions(
     *,
-    item: AnyGroups,
-    annotator: AnyGroups,
+    item: Groups,
+    annotator: Groups,
     label: IntColumn,
     n_classes: int,
     symmetric: bool = False,
@@ -158,7 +158,7 @@ def fit_confusions(
     )
 
 
-def _why_undefined(item: AnyGroups, annotator: AnyGroups) -> tuple[State, str]:
+def _why_undefined(item: Groups, annotator: Groups) -> tuple[State, str]:
     if annotator.count < 2:
         return State.ONE_ANNOTATOR, "All votes are by one annotator: there is nobody to compare."
     first = np.empty(item.count, dtype=annotator.codes.dtype)
@@ -185,8 +185,8 @@ def _nothing(n_classes: int, state: State, reason: str) -> DawidSkene:
 
 
 def _check(
-    item: AnyGroups,
-    annotator: AnyGroups,
+    item: Groups,
+    annotator: Groups,
     label: IntColumn,
     n_classes: int,
     prior: float,
@@ -207,7 +207,7 @@ def _check(
         )
 
 
-def _ids(groups: AnyGroups, column: IntColumn) -> IntColumn:
+def _ids(groups: Groups, column: IntColumn) -> IntColumn:
     ids = np.empty(groups.count, dtype=np.int64)
     ids[groups.codes] = column
     return ids

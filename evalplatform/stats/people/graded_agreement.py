@@ -110,9 +110,11 @@ def graded_agreement(
     method = f"percentile bootstrap of items; {replicates} draws"
     if rng is None:
         method += f", seed {BOOTSTRAP_SEED}"
-    basis = _Basis(rng or np.random.default_rng(BOOTSTRAP_SEED), replicates, level, method)
+    resampling = _Resampling(
+        rng or np.random.default_rng(BOOTSTRAP_SEED), replicates, level, method
+    )
     sizes = np.unique(graded.sizes)
-    return tuple(basis.agreement(_Sets.of(graded, int(n)), grades) for n in sizes)
+    return tuple(resampling.agreement(_Sets.of(graded, int(n)), grades) for n in sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +208,7 @@ class _Sets:
 
 
 @dataclass(frozen=True, eq=False)
-class _Basis:
+class _Resampling:
     rng: np.random.Generator
     replicates: int
     level: float

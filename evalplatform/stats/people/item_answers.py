@@ -15,9 +15,7 @@ from scipy import sparse
 
 from ..inference.clustering import FloatArray
 from ..votes.chunking import CHUNK, blocks, count_codes, smallest_unsigned
-from ..votes.columns import Groups, IntColumn, SmallGroups
-
-AnyGroups = Groups | SmallGroups
+from ..votes.columns import Groups, IntColumn
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +34,7 @@ class ItemAnswers:
     n_classes: int
 
     @classmethod
-    def of(
-        cls, item: AnyGroups, annotator: AnyGroups, label: IntColumn, n_classes: int
-    ) -> ItemAnswers:
+    def of(cls, item: Groups, annotator: Groups, label: IntColumn, n_classes: int) -> ItemAnswers:
         n_answers = annotator.count * n_classes
         answer = np.empty(len(label), dtype=np.int32)
         done = 0

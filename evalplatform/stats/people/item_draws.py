@@ -36,12 +36,12 @@ class AgreementEstimate:
         interval_state, interval_reason: why the interval has no values.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
-    n_replicates: int
-    state: State
-    reason: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n_replicates: int = 0
+    state: State = State.DEFINED
+    reason: str = ""
     interval_state: State
     interval_reason: str
 
@@ -114,8 +114,6 @@ def estimate(coefficient: Coefficient, draws: Draws, level: float) -> AgreementE
         low=low,
         high=high,
         n_replicates=len(replicates),
-        state=State.DEFINED,
-        reason="",
         interval_state=state,
         interval_reason=reason,
     )
@@ -123,14 +121,7 @@ def estimate(coefficient: Coefficient, draws: Draws, level: float) -> AgreementE
 
 def undefined(state: State, reason: str) -> AgreementEstimate:
     return AgreementEstimate(
-        value=None,
-        low=None,
-        high=None,
-        n_replicates=0,
-        state=state,
-        reason=reason,
-        interval_state=state,
-        interval_reason=reason,
+        state=state, reason=reason, interval_state=state, interval_reason=reason
     )
 
 

@@ -13,14 +13,7 @@ import numpy as np
 from ..inference.clustering import outcome_table
 from ..inference.intervals import check_level
 from ..votes.columns import Votes
-from .chance_correction import (
-    AC1,
-    ALPHA_NOMINAL,
-    ALPHA_ORDINAL,
-    FLEISS,
-    PERCENT,
-    shared_items,
-)
+from .chance_correction import AC1, ALPHA_NOMINAL, ALPHA_ORDINAL, FLEISS, PERCENT
 from .item_draws import BOOTSTRAP_SEED, AgreementEstimate, Draws, check_replicates, estimate
 
 
@@ -58,8 +51,8 @@ def agreement(
 ) -> Agreement:
     """Percent agreement, Fleiss' kappa, Krippendorff's alphas and Gwet's AC1, with intervals.
 
-    Formula. See `percent_agreement`, `fleiss_kappa`, `nominal_alpha`, `ordinal_alpha` and
-    `gwet_ac1`. Items with one vote say nothing of agreement and are left out of all.
+    Formula. See `chance_correction`. Items with one vote say nothing of agreement and are left
+    out of all.
 
     Interval. Items are drawn again with replacement, prompts being the usual item, and the
     percentiles of each coefficient are taken, of the same draws for all. Items with the same
@@ -92,7 +85,8 @@ def agreement(
     """
     check_level(level)
     check_replicates(replicates)
-    counts = shared_items(outcome_table(votes.by_item, votes.outcome))
+    counts = outcome_table(votes.by_item, votes.outcome)
+    counts = counts[counts.sum(axis=1) >= 2]
     seed = "" if rng is not None else f", seed {BOOTSTRAP_SEED}"
     draws = Draws.of(counts, rng or np.random.default_rng(BOOTSTRAP_SEED), replicates)
     return Agreement(

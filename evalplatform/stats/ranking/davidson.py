@@ -22,7 +22,6 @@ import numpy as np
 from ..inference.clustering import FloatArray
 from ..votes.chunking import CHUNK, chunks
 from ..votes.columns import BoolColumn, IntColumn
-from ..votes.errors import UnknownOptionError
 from ..votes.pairs import PairVotes
 
 Ties = Literal["davidson", "half"]
@@ -79,11 +78,6 @@ class Fit:
     converged: BoolColumn
 
 
-def check_ties(ties: str) -> None:
-    if ties not in ("davidson", "half"):
-        raise UnknownOptionError(f"ties is {ties!r}; accepted are 'davidson' and 'half'.")
-
-
 def pair_counts(votes: PairVotes) -> PairCounts:
     """Count the outcomes of each pair in one pass over the votes."""
     size = votes.n_arms**2 * 3
@@ -102,8 +96,13 @@ def fold(table: FloatArray, n_arms: int) -> PairCounts:
     return PairCounts(first[seen], second[seen], counts[..., seen, :], n_arms)
 
 
-def fit(pairs: PairCounts, *, start: Fit | None = None) -> Fit:
-    """Fit theta, and log nu where any vote is a tie; `existence` tells if there is a maximum."""
+def fit(pairs: PairCounts, ties: Ties = "davidson", *, start: Fit | None = None) -> Fit:
+    """Fit theta, and log nu where any vote is a tie; `existence` tells if there is a maximum.
+
+    With ties="half" each tie is half a win of either side, so that there is no nu.
+    """
+    if ties == "half":
+        pairs = pairs.with_half_ties()
     model = _Model.of(pairs)
     params = model.start(start)
     state = model.at(params)

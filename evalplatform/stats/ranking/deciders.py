@@ -6,7 +6,8 @@ and S_u the sum of the unit's scores (see `sandwich`). Units are dropped in the 
 influence on the leader's lead over each rival, until a fit to the votes left has another leader;
 the smallest such number is reported. It is an upper bound that was seen to hold: no smaller
 number along this order does, another choice of units might. For two arms the order is that of the
-units' leads, wins less losses, for which it is exact, see `pairs.influence.robustness`.
+units' leads, wins less losses, for which it is exact: the lead is a sum over units, and among sets
+of r units none takes more of it than the r with the largest leads.
 
 Reference. Broderick, Giordano and Meager (2020), arXiv:2011.14999.
 """
@@ -25,7 +26,7 @@ from ..votes.columns import BoolColumn, IntColumn
 from ..votes.pairs import PairVotes
 from .davidson import Fit, Ties, fit, fold
 from .existence import usable_ties
-from .influence import RankRange
+from .gallery_results import Decider
 from .sandwich import Scores, inverse_information
 from .separation import layers
 
@@ -33,71 +34,18 @@ _NAMED = 10  # units whose ids are listed
 _SAME = 1e-9  # strengths that differ less are equal but for rounding
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decider:
-    """How few units decide who is first, see the module.
+def deciders(votes: PairVotes, fitted: Fit, ties: Ties) -> dict[str, Decider]:
+    """By "votes", "annotators", "prompts", the fewest found whose removal changes the first place.
 
-    Attributes:
-        unit: "votes", "annotators" or "prompts".
-        count: units whose removal makes another arm first; None where undefined.
-        share: `count` over all units; None where undefined.
-        new_leader: the arm that is first without them; None where undefined.
-        ids: ids of these annotators or prompts where they are at most ten; empty for votes.
-        state, reason: NO_LEADER where two arms share the first place; UNBEATABLE where no
-            removal along the order gives another leader; else DEFINED.
-    """
-
-    unit: str
-    count: int | None
-    share: float | None
-    new_leader: Hashable | None
-    ids: tuple[Hashable, ...]
-    state: State
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankingRobustness:
-    """How much the order depends on single people and few votes: a description, no test.
-
-    Attributes:
-        votes, annotators, prompts: the fewest found that decide the first place; None where
-            undefined.
-        without_each_annotator: ranks and strengths over all fits without one annotator.
-        leader_changes_without: ids of annotators without whom another arm is first.
-        undefined_without: ids of annotators without whom strengths are left open.
-        first_with_other_prompts: share, in [0, 1], of 200 studies with prompts drawn again, with
-            replacement, in which the same arm is first; None with one prompt.
-        state, reason: DEFINED, or why there is none of it.
-    """
-
-    votes: Decider | None = None
-    annotators: Decider | None = None
-    prompts: Decider | None = None
-    without_each_annotator: tuple[RankRange, ...] = ()
-    leader_changes_without: tuple[Hashable, ...] = ()
-    undefined_without: tuple[Hashable, ...] = ()
-    first_with_other_prompts: float | None = None
-    state: State
-    reason: str
-
-
-def deciders(
-    votes: PairVotes, vote: IntColumn, fitted: Fit, ties: Ties
-) -> tuple[Decider, Decider, Decider]:
-    """The fewest votes, annotators and prompts found whose removal changes the first place.
-
-    `vote` has the position of the vote that each row of `votes` comes from; `fitted` is the fit
-    to all of them, with finite strengths.
+    `fitted` is the fit to all votes, with finite strengths.
     """
     search = _Search.of(votes, fitted, ties)
     columns: dict[str, tuple[Codes | IntColumn, Sequence[Hashable]]] = {
-        "votes": (vote, ()),
+        "votes": (votes.vote, ()),
         "annotators": (votes.annotator, votes.annotators),
         "prompts": (votes.prompt, votes.prompts),
     }
-    first, second, third = (search.decider(unit, *columns[unit]) for unit in columns)
-    return first, second, third
+    return {unit: search.decider(unit, *columns[unit]) for unit in columns}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +67,7 @@ class _Search:
         present = np.bincount(codes, minlength=n_codes) > 0
         if np.sum(theta > theta[self.leader] - _SAME) > 1:
             reason = "The first place is shared, so there is no leader."
-            return _undefined(unit, State.NO_LEADER, reason)
+            return Decider(unit=unit, state=State.NO_LEADER, reason=reason)
         best: tuple[int, IntColumn, int] | None = None
         for rival in self._rivals():
             order, expected = self._order(rival, codes, n_codes)
@@ -129,7 +77,7 @@ class _Search:
                 best = count, order[:count], new
         if best is None:
             reason = f"Dropping {unit} that favour the leader gives no other leader."
-            return _undefined(unit, State.UNBEATABLE, reason)
+            return Decider(unit=unit, state=State.UNBEATABLE, reason=reason)
         count, dropped, new_leader = best
         named = [ids[at] for at in dropped] if len(ids) and count <= _NAMED else []
         return Decider(
@@ -208,14 +156,8 @@ class _Search:
             return int(above[0][0]) if alone else None
         if state is not State.DEFINED:
             return None
-        half = "half" in (ties, self.ties)
-        found = fit(pairs.with_half_ties() if half else pairs, start=self.fitted)
+        ties = "half" if "half" in (ties, self.ties) else ties
+        found = fit(pairs, ties, start=self.fitted)
         leads = int(np.argmax(found.strengths))
         ahead = found.strengths[leads] > found.strengths[self.leader] + _SAME
         return leads if ahead and found.converged.all() else None
-
-
-def _undefined(unit: str, state: State, reason: str) -> Decider:
-    return Decider(
-        unit=unit, count=None, share=None, new_leader=None, ids=(), state=state, reason=reason
-    )

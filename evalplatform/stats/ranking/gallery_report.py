@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,15 +15,14 @@ from ..pairs.rates import Estimand, Tally, WinRates, win_rates
 from ..votes.chunking import count_codes
 from ..votes.columns import IntColumn, Votes
 from ..votes.errors import EmptyVotesError
-from ..votes.graded import GradedPairs, GradedVotes
+from ..votes.graded import GradedVotes
 from ..votes.pairs import PairVotes
 from .davidson import Fit, PairCounts, Ties, fit, pair_counts
-from .deciders import RankingRobustness, deciders
+from .deciders import deciders
 from .existence import usable_ties
-from .gallery_results import ArmPair, ArmRanking, Standing
-from .influence import rank_robustness
-from .order import Order, order_of
-from .resampling import bootstrap
+from .gallery_results import ArmPair, ArmRanking, RankingRobustness, Standing
+from .influence import leave_one_out, redrawn_strengths
+from .order import Places, places_of
 from .results import Difference, Ranking
 from .separation import Layers, groups, layers
 from .strengths import rank
@@ -84,7 +83,9 @@ def rank_arms(
         raise EmptyVotesError(
             "Every vote has one image, so no two arms are compared. Read ratings by rate_arms."
         )
-    return _Report(graded, pairs, level, estimand, rng or np.random.default_rng(RANK_SEED)).made()
+    return _GalleryReport(
+        graded, pairs, level, estimand, rng or np.random.default_rng(RANK_SEED)
+    ).made()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,15 +106,15 @@ class _Core:
 
 
 @dataclass(frozen=True, eq=False)
-class _Report:
+class _GalleryReport:
     graded: GradedVotes
-    pairs: GradedPairs
+    pairs: PairVotes
     level: float
     estimand: Estimand
     rng: np.random.Generator
 
     def made(self) -> ArmRanking:
-        counts = pair_counts(self.pairs.votes)
+        counts = pair_counts(self.pairs)
         core = self._core(counts)
         rates = self._rates(counts)
         order = self._order(core, rates)
@@ -128,10 +129,10 @@ class _Report:
             groups=tuple(self._ids(core.compared[one]) for one in core.linked),
             never_compared=self._ids(np.setdiff1d(np.arange(self.graded.n_arms), core.compared)),
             n_votes=int(several.sum()),
-            n_comparisons=len(self.pairs.votes),
+            n_comparisons=len(self.pairs),
             n_items=len(np.unique(self.graded.item[several])),
-            n_prompts=self.pairs.votes.n_prompts,
-            n_annotators=self.pairs.votes.n_annotators,
+            n_prompts=self.pairs.n_prompts,
+            n_annotators=self.pairs.n_annotators,
             images_per_vote={int(n): int(sizes[n]) for n in np.flatnonzero(sizes)},
             ties=ranking.ties if ranking is not None else "davidson",
             level=self.level,
@@ -163,7 +164,7 @@ class _Report:
             return self._without_strengths(
                 found, linked, compared, State.SEPARATED, reason + "but no strength."
             )
-        votes, rows = self.pairs.votes.among(compared[found.core])
+        votes = self.pairs.among(compared[found.core])
         core_counts = pair_counts(votes)
         ties, state, reason = usable_ties(core_counts, votes.arms)
         if state is State.DISCONNECTED and len(linked) == 1:  # arms set aside were the only link
@@ -171,7 +172,7 @@ class _Report:
         if state is not State.DEFINED:
             return self._without_strengths(found, linked, compared, state, reason)
         ranking = rank(votes, self.level, ties=ties)
-        robustness = self._robustness(votes, self.pairs.vote[rows], ranking, found)
+        robustness = self._robustness(votes, ranking, found)
         return _Core(found, linked, compared, ranking, robustness, ranking.state, ranking.reason)
 
     def _without_strengths(
@@ -185,38 +186,32 @@ class _Report:
         robustness = RankingRobustness(state=state, reason=reason)
         return _Core(found, linked, compared, None, robustness, state, reason)
 
-    def _robustness(
-        self, votes: PairVotes, vote: IntColumn, ranking: Ranking, found: Layers
-    ) -> RankingRobustness:
+    def _robustness(self, votes: PairVotes, ranking: Ranking, found: Layers) -> RankingRobustness:
         if ranking.state is not State.DEFINED:
             return RankingRobustness(state=ranking.state, reason=ranking.reason)
         if found.above:
             reason = "The first place is of an arm that won every comparison: it depends on those."
             return RankingRobustness(state=State.SEPARATED, reason=reason)
-        counts = pair_counts(votes)
-        fitted = fit(counts.with_half_ties() if ranking.ties == "half" else counts)
-        by_vote, by_annotator, by_prompt = deciders(votes, vote, fitted, ranking.ties)
-        ranges = rank_robustness(votes, ties=ranking.ties)
-        return RankingRobustness(
-            votes=by_vote,
-            annotators=by_annotator,
-            prompts=by_prompt,
-            without_each_annotator=ranges.ranges,
-            leader_changes_without=ranges.leader_changes,
-            undefined_without=ranges.undefined_without,
+        fitted = fit(pair_counts(votes), ranking.ties)
+        fewest = deciders(votes, fitted, ranking.ties)
+        return replace(
+            leave_one_out(votes, fitted, ranking.ties),
+            votes=fewest["votes"],
+            annotators=fewest["annotators"],
+            prompts=fewest["prompts"],
             first_with_other_prompts=self._share_first(votes, fitted, ranking.ties),
-            state=ranges.state,
-            reason=ranges.reason,
         )
 
     def _share_first(self, votes: PairVotes, fitted: Fit, ties: Ties) -> float | None:
-        redrawn = bootstrap(votes, self.rng, replicates=_REDRAWN, ties=ties).strengths
+        if votes.n_prompts < 2:
+            return None
+        redrawn = redrawn_strengths(votes, fitted, self.rng, replicates=_REDRAWN, ties=ties)
         leader = int(np.argmax(fitted.strengths))
         return float(np.mean(redrawn.argmax(axis=1) == leader)) if len(redrawn) else None
 
     def _rates(self, counts: PairCounts) -> dict[tuple[int, int], WinRates]:
         """The shares of each two arms that met, by their positions i < j, seen from i."""
-        votes, m = self.pairs.votes, self.graded.n_arms
+        votes, m = self.pairs, self.graded.n_arms
         low = np.minimum(votes.first, votes.second).astype(np.int64)
         code = low * m + np.maximum(votes.first, votes.second)
         turned = votes.first > votes.second
@@ -254,7 +249,7 @@ class _Report:
             for (i, j), found in rates.items()
         )
 
-    def _order(self, core: _Core, rates: dict[tuple[int, int], WinRates]) -> Order:
+    def _order(self, core: _Core, rates: dict[tuple[int, int], WinRates]) -> Places:
         """Rank sets over all compared arms."""
         m = len(core.compared)
         unbounded = np.ones(m, dtype=np.bool_)
@@ -268,9 +263,9 @@ class _Report:
                 continue
             up, down = (place[i], place[j]) if net > 0.0 else (place[j], place[i])
             shown[up, down] = unbounded[up] or unbounded[down]
-        return order_of(core.ranking, core.layers, shown, self.rng, self.level)
+        return places_of(core.ranking, core.layers, shown, self.rng, self.level)
 
-    def _standings(self, core: _Core, order: Order, counts: PairCounts) -> tuple[Standing, ...]:
+    def _standings(self, core: _Core, order: Places, counts: PairCounts) -> tuple[Standing, ...]:
         strengths = {}
         if core.ranking is not None:
             strengths = {one.arm: one for one in core.ranking.strengths}

@@ -11,7 +11,6 @@ from ..inference.plain import plain
 from ..pairs.rates import Tally, WinRates
 from ..votes.errors import UnknownOptionError
 from .davidson import Ties
-from .deciders import RankingRobustness
 from .results import Difference, TieWeight
 
 
@@ -69,6 +68,68 @@ class ArmPair:
     rates: WinRates
     net_p_holm: float | None
     difference: Difference | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decider:
+    """How few units decide who is first, see `deciders`.
+
+    Attributes:
+        unit: "votes", "annotators" or "prompts".
+        count: units whose removal makes another arm first; None where undefined.
+        share: `count` over all units; None where undefined.
+        new_leader: the arm that is first without them; None where undefined.
+        ids: ids of these annotators or prompts where they are at most ten; empty for votes.
+        state, reason: NO_LEADER where two arms share the first place; UNBEATABLE where no
+            removal along the order gives another leader; else DEFINED.
+    """
+
+    unit: str
+    count: int | None = None
+    share: float | None = None
+    new_leader: Hashable | None = None
+    ids: tuple[Hashable, ...] = ()
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankRange:
+    """Ranks and strengths of one arm over all rankings without one annotator."""
+
+    arm: Hashable
+    rank: int
+    low: int
+    high: int
+    strength: float
+    strength_low: float
+    strength_high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingRobustness:
+    """How much the order depends on single people and few votes: a description, no test.
+
+    Attributes:
+        votes, annotators, prompts: the fewest found that decide the first place; None where
+            undefined.
+        without_each_annotator: ranks and strengths over all fits without one annotator.
+        leader_changes_without: ids of annotators without whom another arm is first.
+        undefined_without: ids of annotators without whom strengths are left open.
+        first_with_other_prompts: share, in [0, 1], of 200 studies with prompts drawn again, with
+            replacement, in which the same arm is first; None with one prompt.
+        state, reason: DEFINED, or why there is none of it.
+    """
+
+    votes: Decider | None = None
+    annotators: Decider | None = None
+    prompts: Decider | None = None
+    without_each_annotator: tuple[RankRange, ...] = ()
+    leader_changes_without: tuple[Hashable, ...] = ()
+    undefined_without: tuple[Hashable, ...] = ()
+    first_with_other_prompts: float | None = None
+    state: State
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,13 @@ from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..votes.columns import BoolColumn, IntColumn
 from .existence import chained
-from .rank_sets import DRAWS, critical_value, drawn_chances, tiers_of, told_apart
+from .rank_sets import critical_value, drawn_chances, tiers_of, told_apart
 from .results import Ranking
 from .separation import Layers
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class Places:
     """One entry per compared arm, by position; None for what is unknown.
 
     Attributes:
@@ -25,12 +25,12 @@ class Order:
         method: how the rank sets were made, in words.
     """
 
-    ranks: IntColumn | None
-    lows: IntColumn | None
-    highs: IntColumn | None
-    tiers: IntColumn | None
-    chances: FloatArray | None
-    method: str
+    ranks: IntColumn | None = None
+    lows: IntColumn | None = None
+    highs: IntColumn | None = None
+    tiers: IntColumn | None = None
+    chances: FloatArray | None = None
+    method: str = "none"
 
     def rank(self, at: int | None) -> int | None:
         return _entry(self.ranks, at)
@@ -50,13 +50,13 @@ class Order:
         return tuple(self.chances[at].tolist())
 
 
-def order_of(
+def places_of(
     ranking: Ranking | None,
     found: Layers,
     shown: BoolColumn,
     rng: np.random.Generator,
     level: float,
-) -> Order:
+) -> Places:
     """The order of M compared arms.
 
     `ranking` is of the core of `found`, or None; `shown` (M, M) says which arm is above which by
@@ -65,9 +65,9 @@ def order_of(
     """
     ranks = _ranks(ranking, found, len(shown))
     if ranks is None:
-        return Order(None, None, None, None, None, "none")
+        return Places()
     if ranking is not None and ranking.interval_state is not State.DEFINED:
-        return Order(ranks, None, None, None, None, "none")
+        return Places(ranks=ranks)
     m = len(shown)
     above, chances = shown.copy(), None
     method = "arms without bound by the net of their pairs"
@@ -76,13 +76,13 @@ def order_of(
         above[np.ix_(found.core, found.core)] = told_apart(ranking, quantile)
         chances = np.full((m, m), np.nan)
         n_above = sum(len(one) for one in found.above)
-        among = drawn_chances(ranking, rng, DRAWS)
+        among = drawn_chances(ranking, rng)
         chances[found.core] = 0.0
         chances[np.ix_(found.core, n_above + np.arange(len(found.core)))] = among
         core = f"all pairs at once by Bonferroni, critical value {quantile:.2f}"
         method = core if len(found.core) == m else f"{core}; {method}"
     above = chained(above)
-    return Order(
+    return Places(
         ranks=ranks,
         lows=1 + above.sum(axis=0),
         highs=m - above.sum(axis=1),

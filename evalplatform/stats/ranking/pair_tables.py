@@ -1,18 +1,17 @@
-"""Counts of pairs and outcomes for parts of a study: by prompt, by annotator, resampled."""
+"""Counts of pairs and outcomes for parts of a study, by prompt and by annotator, and their fits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
 from ..inference.clustering import FloatArray
 from ..inference.estimates import State
-from ..votes.chunking import CHUNK, Codes, blocks, chunks, without_gaps
+from ..votes.chunking import CHUNK, Codes, chunks
 from ..votes.columns import BoolColumn, IntColumn
 from ..votes.pairs import PairVotes
-from .davidson import PairCounts, Ties
+from .davidson import Fit, PairCounts, Ties, fit
 from .existence import existence
 
 TABLE = 1 << 20  # entries of a table held at once
@@ -48,19 +47,6 @@ class Fold:
             counts += weight[:, part] @ self.by_code(self.votes.prompt, part.start, part.stop)
         return counts
 
-    def by_both(self, prompts: FloatArray, annotators: FloatArray) -> FloatArray:
-        """Counts where a vote counts prompts[:, p] * annotators[:, j] times."""
-        counts = np.zeros((self.size, len(prompts)))
-        for rows in blocks(self.votes.prompt):
-            p, j = self.votes.prompt[rows].astype(np.int64), self.votes.annotator[rows]
-            pair, n = without_gaps((p - int(p[0])) * len(self.votes.annotators) + j)
-            weight = np.empty((n, len(prompts)))
-            weight[pair] = (prompts[:, p] * annotators[:, j]).T
-            ones = np.ones(len(rows))
-            cells = self.folded[self.votes.cells(rows)]
-            counts += sparse.csr_array((ones, (cells, pair)), shape=(self.size, n)) @ weight
-        return np.ascontiguousarray(counts.T)
-
     def by_code(self, codes: Codes, low: int, high: int) -> FloatArray:
         """Counts (high - low, size) of the votes with each code from `low` to `high` - 1."""
         table = np.zeros((high - low) * self.size)
@@ -75,8 +61,20 @@ class Fold:
         return table.reshape(high - low, self.size)
 
 
-def defined_among(drawn: PairCounts, pairs: PairCounts, votes: PairVotes, ties: Ties) -> BoolColumn:
-    """Which of several counts, made of parts of the study's votes, have strengths.
+def fit_each(
+    drawn: PairCounts, pairs: PairCounts, votes: PairVotes, ties: Ties, start: Fit
+) -> tuple[FloatArray, BoolColumn]:
+    """Fit several counts, made of parts of the study's votes: strengths, and which have any."""
+    fits = _defined(drawn, pairs, votes, ties)
+    if not fits.any():
+        return np.empty((0, pairs.n_arms)), fits
+    fitted = fit(replace(drawn, counts=drawn.counts[fits]), ties, start=start)
+    fits[fits] = fitted.converged
+    return fitted.strengths[fitted.converged], fits
+
+
+def _defined(drawn: PairCounts, pairs: PairCounts, votes: PairVotes, ties: Ties) -> BoolColumn:
+    """Which counts have strengths.
 
     Only those that lack an outcome of a pair that the study has can lack strengths, and those
     that lost all ties have one parameter less than the others.

@@ -1,156 +1,44 @@
-"""What the votes can tell of an order: confidence sets for ranks, chances of ranks, tiers."""
+"""What the votes can tell of an order: confidence sets for ranks, chances of ranks, tiers.
+
+Sets hold the true ranks of all arms at once with the chance `level`. i is above j if theta_i -
+theta_j > q se_ij, with q the t quantile that all M (M - 1) / 2 pairs keep to at once by
+Bonferroni's inequality; the set of i runs from 1 + (number above i) to M - (number below i). The
+quantile of the largest |t| under the ranking's own covariance would be smaller, but that covariance
+comes from the same few people as the se_ij: with ten equal arms and six annotators of strong habits
+it is 4.4, and 80 % of studies hold the true ranks; Bonferroni's is 6.7, with 96 to 99 %. Where
+people are many, Bonferroni's is 3 % larger than it need be.
+
+P(rank = k) is the share of draws of strengths, made around the estimates from the multivariate t of
+the ranking, in which i is k-th: a description of the uncertainty that takes the estimates as
+centre, not a coverage statement.
+
+Tiers. The strongest arm heads tier 1; a tier holds, in order of strength, all that are not below
+its head; the first that is below heads the next tier. Members of one tier are not shown to be
+equal, only not told apart from its head.
+
+How to read. "Rank 2 to 4" claims that one arm is better and that M - 4 are worse, for all arms
+together at the stated level. Overlap of single intervals would be both too strict for one pair and
+too lax for all.
+
+References. Mogstad, Romano, Shaikh and Wilhelm (2024), Review of Economic Studies 91:476-518, the
+single-step sets; Goldstein and Spiegelhalter (1996), JRSS A 159:385-443, for P(rank = k).
+"""
 
 from __future__ import annotations
-
-from collections.abc import Hashable
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..inference.clustering import FloatArray
-from ..inference.estimates import State
-from ..inference.intervals import check_level, t_quantile
+from ..inference.intervals import t_quantile
 from ..inference.multiplicity import joint_draws
 from ..votes.columns import BoolColumn, IntColumn
-from ..votes.errors import UnknownOptionError
-from ..votes.pairs import Labels
 from .results import Ranking
 
 DRAWS = 10_000  # of strengths, for chances of ranks
 
 
-@dataclass(frozen=True, kw_only=True)
-class RankSet:
-    """The ranks one arm may have: every rank from `low` (best) to `high`.
-
-    `tier` is explained in `rank_sets`.
-    """
-
-    arm: Hashable
-    rank: int
-    low: int
-    high: int
-    tier: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RankSets:
-    """Confidence sets for the ranks of a gallery, see `rank_sets`.
-
-    Attributes:
-        sets: one per arm, strongest first; empty where undefined.
-        chances: (M, M); row i, column k - 1 holds P(rank = k) of `arms[i]`; or None.
-        arms: ids, in the order of the ranking.
-        quantile: the critical value for all pairs at once; None where undefined.
-        level, draws: as asked for.
-        method, state, reason: as in `Ranking`.
-    """
-
-    sets: tuple[RankSet, ...]
-    chances: FloatArray | None
-    arms: Labels
-    quantile: float | None
-    level: float
-    draws: int
-    method: str
-    state: State
-    reason: str
-
-
-def rank_sets(
-    ranking: Ranking,
-    rng: np.random.Generator,
-    level: float = 0.95,
-    *,
-    draws: int = DRAWS,
-) -> RankSets:
-    """Confidence sets that hold the true ranks of all arms at once with chance `level`.
-
-    Formula. i is above j if theta_i - theta_j > q se_ij, with q the t quantile that all
-    M (M - 1) / 2 pairs keep to at once by Bonferroni's inequality. The set of i runs from
-    1 + (number above i) to M - (number below i). The quantile of the largest |t| under the
-    ranking's own covariance would be smaller, but that covariance comes from the same few people
-    as the se_ij: with ten equal arms and six annotators of strong habits it is 4.4, and
-    80 % of studies hold the true ranks; Bonferroni's is 6.7, with 96 to 99 %. Where people are
-    many, Bonferroni's is 3 % larger than it need be.
-
-    P(rank = k) is the share of `draws` of strengths, made around the estimates from the
-    multivariate t of the ranking, in which i is k-th: a description of the uncertainty that takes
-    the estimates as centre, not a coverage statement.
-
-    Tiers. The strongest arm heads tier 1; a tier holds, in order of strength, all that are
-    not below its head; the first that is below heads the next tier. Members of one tier are not
-    shown to be equal, only not told apart from its head.
-
-    Units. Ranks 1 (best) to M; chances in [0, 1], every row and every column with sum 1.
-
-    How to read. "Rank 2 to 4" claims that one arm is better and that M - 4 are worse, for
-    all arms together at the stated level. Overlap of single intervals would be both too
-    strict for one pair and too lax for all.
-
-    Needs a ranking with intervals; otherwise its state and reason are passed on.
-
-    References. Mogstad, Romano, Shaikh and Wilhelm (2024), Review of Economic Studies 91:476-518,
-    the single-step sets; Goldstein and Spiegelhalter (1996), JRSS A 159:385-443, for P(rank = k).
-
-    >>> from ..votes.pairs import PairVotes
-    >>> from .strengths import rank
-    >>> wins = ["A"] * 9 + ["B"]
-    >>> votes = PairVotes.from_columns(
-    ...     first=["x"] * 100, second=["y"] * 100, outcome=wins * 10,
-    ...     prompt=[row // 10 for row in range(100)], annotator=[row // 7 for row in range(100)])
-    >>> found = rank_sets(rank(votes), np.random.default_rng(1))
-    >>> [(one.arm, one.low, one.high, one.tier) for one in found.sets]
-    [('x', 1, 1, 1), ('y', 2, 2, 2)]
-    """
-    check_level(level)
-    if draws < 100:
-        raise UnknownOptionError(f"draws is {draws}; give at least 100.")
-    if ranking.values is None or ranking.df is None:
-        return RankSets(
-            sets=(),
-            chances=None,
-            arms=ranking.arms,
-            quantile=None,
-            level=level,
-            draws=draws,
-            method="none",
-            state=ranking.interval_state,
-            reason=ranking.interval_reason,
-        )
-    quantile = critical_value(len(ranking.arms), level, ranking.df)
-    return RankSets(
-        sets=_sets(ranking, told_apart(ranking, quantile)),
-        chances=drawn_chances(ranking, rng, draws),
-        arms=ranking.arms,
-        quantile=quantile,
-        level=level,
-        draws=draws,
-        method=f"all pairs at once by Bonferroni, critical value {quantile:.2f}; {ranking.method}",
-        state=State.DEFINED,
-        reason="",
-    )
-
-
-def _sets(ranking: Ranking, above: BoolColumn) -> tuple[RankSet, ...]:
-    position = {arm: at for at, arm in enumerate(ranking.arms)}
-    by_arm = {one.arm: one.rank for one in ranking.strengths}
-    tiers = tiers_of(np.array([by_arm[arm] for arm in ranking.arms]), above)
-    return tuple(
-        RankSet(
-            arm=one.arm,
-            rank=one.rank,
-            low=1 + int(above[:, at].sum()),
-            high=len(above) - int(above[at].sum()),
-            tier=int(tiers[at]),
-        )
-        for one in ranking.strengths
-        for at in [position[one.arm]]
-    )
-
-
 def tiers_of(ranks: IntColumn, above: BoolColumn) -> IntColumn:
-    """The tier of each arm, see `rank_sets`; `above` (M, M) says who is told apart from whom."""
+    """The tier of each arm; `above` (M, M) says who is told apart from whom."""
     tiers = np.empty(len(ranks), dtype=np.int64)
     order = np.lexsort((np.arange(len(ranks)), ranks))
     head, tier = order[0], 1
@@ -176,13 +64,13 @@ def told_apart(ranking: Ranking, quantile: float) -> BoolColumn:
     return above
 
 
-def drawn_chances(ranking: Ranking, rng: np.random.Generator, draws: int) -> FloatArray:
+def drawn_chances(ranking: Ranking, rng: np.random.Generator) -> FloatArray:
     """(M, M): row i, column k - 1 holds P(rank = k). The ranking has intervals."""
     values, covariance, df = ranking.values, ranking.covariance, ranking.df
     assert values is not None
     assert covariance is not None
     assert df is not None
-    return chances_of_ranks(values + joint_draws(covariance, df, rng, draws))
+    return chances_of_ranks(values + joint_draws(covariance, df, rng, DRAWS))
 
 
 def chances_of_ranks(drawn: FloatArray) -> FloatArray:

@@ -69,7 +69,7 @@ def rate_arms(
     if votes is None:
         raise EmptyVotesError("No vote has one image. Compare sets of images by rank_arms.")
     scale = _scale(votes, grades)
-    return _Report(graded, votes, GradeMeans.of(votes), scale, level).made(
+    return _RatingReport(graded, votes, GradeMeans.of(votes), scale, level).made(
         rng or np.random.default_rng(RATING_SEED)
     )
 
@@ -84,7 +84,7 @@ def _scale(votes: GradedVotes, grades: Sequence[int] | None) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Report:
+class _RatingReport:
     graded: GradedVotes
     votes: GradedVotes
     means: GradeMeans

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..inference.intervals import t_p_value, t_quantile
 from ..votes.errors import UnknownOptionError
 from ..votes.pairs import Labels
-from .davidson import Ties, chances
+from .davidson import Ties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +19,11 @@ class Strength:
 
     Attributes:
         arm: its id.
-        rank: 1 for the strongest; equal strengths share the better rank. A description: read
+        rank: 1 for the strongest; equal strengths share the better rank. A description: see
             `rank_sets` for what the votes can tell.
         value: strength, natural log scale, relative to the gallery's mean.
         se, low, high: standard error and interval at the ranking's level; None where the ranking
             has no intervals, see `Ranking.interval_state`.
-        n_votes: votes that compare this arm.
     """
 
     arm: Hashable
@@ -35,7 +32,6 @@ class Strength:
     se: float | None
     low: float | None
     high: float | None
-    n_votes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,44 +65,36 @@ class Ranking:
     """Strengths of all arms of a gallery, see `rank`.
 
     Attributes:
+        arms: ids, in the order of `values`, `covariance` and `difference_se`.
         strengths: one per arm, strongest first; empty where undefined.
         nu: the weight of ties; None for ties="half" and where undefined. Exactly 0 without
             interval where no vote is a tie.
-        arms: ids, in the order of `values`, `covariance` and `difference_se`.
         values: strengths (M,), or None.
         covariance: (M, M), two-way clustered, negative eigenvalues set to 0; None without
             intervals. For simulation and joint tests.
         difference_se: (M, M), standard errors of all differences, each at least that of either
             one-way clustering; None without intervals.
         level, df: of the intervals; df whole or not, None without intervals.
-        n_votes, n_prompts, n_annotators: what the votes hold.
         ties: "davidson" or "half".
         method: how all this was made, in words fit for a table's footnote.
         state, reason: DEFINED, or why there are no strengths.
         interval_state, interval_reason: DEFINED, or why there are no intervals.
     """
 
-    strengths: tuple[Strength, ...]
-    nu: TieWeight | None
     arms: Labels
-    values: FloatArray | None
-    covariance: FloatArray | None
-    difference_se: FloatArray | None
+    strengths: tuple[Strength, ...] = ()
+    nu: TieWeight | None = None
+    values: FloatArray | None = None
+    covariance: FloatArray | None = None
+    difference_se: FloatArray | None = None
     level: float
-    df: float | None
-    n_votes: int
-    n_prompts: int
-    n_annotators: int
+    df: float | None = None
     ties: Ties
-    method: str
-    state: State
-    reason: str
+    method: str = "none"
+    state: State = State.DEFINED
+    reason: str = ""
     interval_state: State
     interval_reason: str
-
-    @property
-    def is_defined(self) -> bool:
-        return self.state is State.DEFINED
 
     def difference(self, arm: Hashable, other: Hashable) -> Difference | None:
         """arm - other, with its interval; None where the ranking is undefined."""
@@ -128,16 +116,6 @@ class Ranking:
             high=high,
             p_value=p_value,
         )
-
-    def chances(self, arm: Hashable, other: Hashable) -> tuple[float, float, float] | None:
-        """What the model expects of their next vote: (win, tie, lose), with sum 1."""
-        i, j = self._position(arm), self._position(other)
-        if self.values is None:
-            return None
-        nu = self.nu.value if self.nu is not None else 0.0
-        log_nu = np.log(nu) if nu > 0.0 else None
-        win, tie, lose = chances(self.values[i] - self.values[j], log_nu)
-        return float(win), float(tie), float(lose)
 
     def _position(self, arm: Hashable) -> int:
         if arm not in self.arms:

@@ -6,7 +6,6 @@ Naming: a strength is on the natural log scale and has sum 0 over the gallery; a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp, sqrt
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..inference.estimates import State
 from ..inference.intervals import check_level, t_quantile
 from ..votes.columns import IntColumn
 from ..votes.pairs import Labels, PairVotes
-from .davidson import Fit, PairCounts, Ties, check_ties, fit, pair_counts
+from .davidson import Fit, Ties, fit, pair_counts
 from .existence import existence
 from .results import Ranking, Strength, TieWeight, t_interval
 from .sandwich import ClusteredCovariance, clustered_covariance, difference_variances
@@ -47,130 +46,87 @@ def rank(votes: PairVotes, level: float = 0.95, *, ties: Ties = "davidson") -> R
     States. DISCONNECTED: groups of arms that no vote links. SEPARATED: a group that never
     loses to the rest, so that its lead is unbounded; more votes cure it. NO_DECIDED_VOTES: all
     ties. ONE_PROMPT, ONE_ANNOTATOR, NO_VARIATION: strengths but no intervals. Nothing is refused
-    for these; `UnknownOptionError` refuses an unknown way with ties or a level outside (0, 1).
+    for these; `UnknownOptionError` refuses a level outside (0, 1).
 
     References. Davidson (1970), JASA 65:317-328; Bradley and Terry (1952), Biometrika
     39:324-345; Cameron, Gelbach and Miller (2011), JBES 29:238-249; Ford (1957), American
     Mathematical Monthly 64(8):28-33.
 
-    >>> votes = PairVotes.from_columns(
-    ...     first=["x", "y", "z"] * 4, second=["y", "z", "x"] * 4,
-    ...     outcome=["A", "A", "B", "A", "TIE", "TIE", "B", "A", "B", "A", "B", "A"],
-    ...     prompt=[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4], annotator=["ana", "ben"] * 6)
-    >>> ranking = rank(votes)
+    >>> from ..votes.graded import graded_votes
+    >>> arm = [[0, 1], [1, 2], [2, 0]] * 4
+    >>> grade = [[1, 0], [1, 0], [0, 1], [1, 0], [0, 0], [0, 0],
+    ...          [0, 1], [1, 0], [0, 1], [1, 0], [0, 1], [1, 0]]
+    >>> votes = graded_votes(item=range(12), prompt=[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4],
+    ...                      annotator=[7, 8] * 6, arm=arm, grade=grade, arms=["x", "y", "z"])
+    >>> ranking = rank(votes.pairs())
     >>> [(one.arm, round(one.value, 2)) for one in ranking.strengths]
     [('x', 0.64), ('y', -0.21), ('z', -0.43)]
     >>> ranking.difference("x", "z").p_value < 0.05, ranking.df
     (False, 1.0)
     """
     check_level(level)
-    check_ties(ties)
     pairs = pair_counts(votes)
     state, reason = existence(pairs, votes.arms, ties)
-    basis = _Basis(votes, level, ties, votes.n_prompts, votes.n_annotators)
-    if state is not State.DEFINED:
-        return basis.undefined(state, reason)
-    fitted = fit(pairs.with_half_ties() if ties == "half" else pairs)
-    if not fitted.converged.all():
-        why = "The fit did not converge; some arm almost always wins or loses."
-        return basis.undefined(State.NOT_CONVERGED, why)
-    return basis.ranking(pairs, fitted)
-
-
-@dataclass(frozen=True, eq=False)
-class _Basis:
-    """What a ranking rests on, whether or not it has values."""
-
-    votes: PairVotes
-    level: float
-    ties: Ties
-    n_prompts: int
-    n_annotators: int
-
-    def ranking(self, pairs: PairCounts, fitted: Fit) -> Ranking:
-        covariance, state, reason = self._covariance(fitted)
-        m = self.votes.n_arms
-        df = covariance.df if covariance is not None else None
-        half = t_quantile(self.level, df) if df is not None else None
-        return self._made(
-            strengths=_strengths(self.votes.arms, pairs, fitted, covariance, half),
-            nu=_tie_weight(self.ties, fitted, covariance, half),
-            values=_frozen(fitted.strengths.copy()),
-            covariance=_frozen(_clipped(covariance.two_way[:m, :m])) if covariance else None,
-            difference_se=_frozen(np.sqrt(covariance.differences(m))) if covariance else None,
-            df=df,
-            method=self._method(fitted, df),
-            interval_state=state,
-            interval_reason=reason,
-        )
-
-    def undefined(self, state: State, reason: str) -> Ranking:
-        return self._made(state=state, reason=reason, interval_state=state, interval_reason=reason)
-
-    def _covariance(self, fitted: Fit) -> tuple[ClusteredCovariance | None, State, str]:
-        if self.n_prompts < 2:
-            why = "All votes are on one prompt: nothing tells of other prompts."
-            return None, State.ONE_PROMPT, why
-        if self.n_annotators < 2:
-            why = "All votes are by one annotator: nothing tells of other people."
-            return None, State.ONE_ANNOTATOR, why
-        covariance = clustered_covariance(self.votes, fitted)
-        m = self.votes.n_arms
-        pair = np.triu_indices(m, 1)
-        iid = difference_variances(covariance.model[:m, :m])
-        still = covariance.differences(m)[pair] <= _NO_VARIATION * iid[pair]
-        if still.any():
-            one = int(np.flatnonzero(still)[0])
-            a, b = (self.votes.arms[side[one]] for side in pair)
-            why = f"The votes on {a!r} and {b!r} show no variation between prompts and annotators."
-            return None, State.NO_VARIATION, why
-        return covariance, State.DEFINED, ""
-
-    def _method(self, fitted: Fit, df: float | None) -> str:
-        model = "Bradley-Terry, a tie as half a win of either"
-        if self.ties == "davidson":
-            model = "Davidson's model with ties"
-            if fitted.log_nu is None:
-                model += "; no vote is a tie, so nu = 0 and the model is Bradley-Terry's"
-        if df is None:
-            return f"{model}; no intervals"
-        clusters = "two-way clustered by prompt and annotator"
-        return f"{model}; {clusters}; t with {df:.4g} df, the fewer of prompts and annotators"
-
-    def _made(
-        self,
-        *,
-        interval_state: State,
-        interval_reason: str,
-        strengths: tuple[Strength, ...] = (),
-        nu: TieWeight | None = None,
-        values: FloatArray | None = None,
-        covariance: FloatArray | None = None,
-        difference_se: FloatArray | None = None,
-        df: float | None = None,
-        method: str = "none",
-        state: State = State.DEFINED,
-        reason: str = "",
-    ) -> Ranking:
+    fitted = None
+    if state is State.DEFINED:
+        fitted = fit(pairs, ties)
+        if not fitted.converged.all():
+            fitted, state = None, State.NOT_CONVERGED
+            reason = "The fit did not converge; some arm almost always wins or loses."
+    if fitted is None:
         return Ranking(
-            strengths=strengths,
-            nu=nu,
-            arms=self.votes.arms,
-            values=values,
-            covariance=covariance,
-            difference_se=difference_se,
-            level=self.level,
-            df=df,
-            n_votes=len(self.votes),
-            n_prompts=self.n_prompts,
-            n_annotators=self.n_annotators,
-            ties=self.ties,
-            method=method,
-            state=state,
-            reason=reason,
-            interval_state=interval_state,
-            interval_reason=interval_reason,
-        )
+            arms=votes.arms, level=level, ties=ties, state=state, reason=reason,
+            interval_state=state, interval_reason=reason,
+        )  # fmt: skip
+    covariance, state, reason = _covariance(votes, fitted)
+    m, df = votes.n_arms, covariance.df if covariance is not None else None
+    half = t_quantile(level, df) if df is not None else None
+    return Ranking(
+        arms=votes.arms,
+        strengths=_strengths(votes.arms, fitted, covariance, half),
+        nu=_tie_weight(ties, fitted, covariance, half),
+        values=_frozen(fitted.strengths.copy()),
+        covariance=_frozen(_clipped(covariance.two_way[:m, :m])) if covariance else None,
+        difference_se=_frozen(np.sqrt(covariance.differences(m))) if covariance else None,
+        level=level,
+        df=df,
+        ties=ties,
+        method=_method(ties, fitted, df),
+        interval_state=state,
+        interval_reason=reason,
+    )
+
+
+def _covariance(votes: PairVotes, fitted: Fit) -> tuple[ClusteredCovariance | None, State, str]:
+    if votes.n_prompts < 2:
+        why = "All votes are on one prompt: nothing tells of other prompts."
+        return None, State.ONE_PROMPT, why
+    if votes.n_annotators < 2:
+        why = "All votes are by one annotator: nothing tells of other people."
+        return None, State.ONE_ANNOTATOR, why
+    covariance = clustered_covariance(votes, fitted)
+    m = votes.n_arms
+    pair = np.triu_indices(m, 1)
+    iid = difference_variances(covariance.model[:m, :m])
+    still = covariance.differences(m)[pair] <= _NO_VARIATION * iid[pair]
+    if still.any():
+        one = int(np.flatnonzero(still)[0])
+        a, b = (votes.arms[side[one]] for side in pair)
+        why = f"The votes on {a!r} and {b!r} show no variation between prompts and annotators."
+        return None, State.NO_VARIATION, why
+    return covariance, State.DEFINED, ""
+
+
+def _method(ties: Ties, fitted: Fit, df: float | None) -> str:
+    model = "Bradley-Terry, a tie as half a win of either"
+    if ties == "davidson":
+        model = "Davidson's model with ties"
+        if fitted.log_nu is None:
+            model += "; no vote is a tie, so nu = 0 and the model is Bradley-Terry's"
+    if df is None:
+        return f"{model}; no intervals"
+    clusters = "two-way clustered by prompt and annotator"
+    return f"{model}; {clusters}; t with {df:.4g} df, the fewer of prompts and annotators"
 
 
 def ranks_of(strengths: FloatArray) -> IntColumn:
@@ -187,14 +143,11 @@ def ranks_of(strengths: FloatArray) -> IntColumn:
 
 def _strengths(
     labels: Labels,
-    pairs: PairCounts,
     fitted: Fit,
     covariance: ClusteredCovariance | None,
     quantile: float | None,
 ) -> tuple[Strength, ...]:
     m = len(labels)
-    n = pairs.counts.sum(axis=1)
-    n_votes = np.bincount(pairs.first, n, m) + np.bincount(pairs.second, n, m)
     ranks = ranks_of(fitted.strengths)
     se = None
     if covariance is not None:
@@ -214,7 +167,6 @@ def _strengths(
                 se=error,
                 low=low,
                 high=high,
-                n_votes=round(float(n_votes[position])),
             )
         )
     return tuple(made)

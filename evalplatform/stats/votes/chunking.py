@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 IntColumn = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.unsignedinteger[Any]]
+Codes = npt.NDArray[np.integer[Any]]  # mostly in the smallest unsigned integers
 
 CHUNK = 1 << 16  # rows handled at once
 BLOCK = 1 << 14  # votes whose sums by cluster, one row of doubles each, are held at once
@@ -65,6 +65,11 @@ def count_codes(codes: Codes, count: int) -> IntColumn:
     for rows in chunks(len(codes), max(CHUNK, count)):
         total += np.bincount(codes[rows], minlength=count)
     return total
+
+
+def n_present(codes: Codes) -> int:
+    """How many different codes occur."""
+    return int(np.count_nonzero(count_codes(codes, int(codes.max(initial=0)) + 1)))
 
 
 def blocks(codes: Codes) -> Iterator[IntColumn]:

@@ -11,7 +11,6 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,7 @@ from .errors import (
 IntColumn = npt.NDArray[np.int64]
 BoolColumn = npt.NDArray[np.bool_]
 
-_INT64 = np.iinfo(np.int64)
-_ACCEPTED = "Accepted are 0 or 'A' (A wins), 1 or 'TIE', 2 or 'B' (B wins)."
+_LARGEST = np.iinfo(np.int64).max
 
 
 class Outcome(IntEnum):
@@ -44,21 +42,17 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class Groups:
-    """Votes sorted into groups: `codes` runs from 0 to `count` - 1, one entry per vote."""
+    """Votes sorted into groups: `codes` runs from 0 to `count` - 1, one entry per vote.
 
-    codes: IntColumn
-    count: int
-
-
-@dataclass(frozen=True)
-class SmallGroups:
-    """The same in the smallest unsigned integers: widen the codes before computing with them."""
+    Codes may be the smallest unsigned integers: widen them before computing with them.
+    """
 
     codes: Codes
     count: int
 
     @classmethod
-    def of(cls, ids: IntColumn) -> SmallGroups:
+    def small(cls, ids: IntColumn) -> Groups:
+        """Groups of the same ids, with codes in the smallest unsigned integers."""
         (codes,), found = positions(ids)
         return cls(codes, len(found))
 
@@ -73,7 +67,7 @@ class Votes:
         annotator: id of the person who voted.
         item: id of the comparison; its k votes share it, and it has one prompt.
 
-    Ids may be any integers. For other ids use `Votes.from_columns`.
+    Ids may be any integers; `factorise` makes them of others.
 
     >>> votes = Votes(outcome=[0, 0, 2], prompt=[7, 7, 9], annotator=[1, 2, 1], item=[70, 70, 90])
     >>> len(votes), votes.n_prompts, votes.n_annotators, votes.n_items
@@ -91,35 +85,11 @@ class Votes:
         check_lengths(
             outcome=self.outcome, prompt=self.prompt, annotator=self.annotator, item=self.item
         )
-        check_outcomes(self.outcome)
+        wrong = np.flatnonzero((self.outcome < Outcome.A) | (self.outcome > Outcome.B))
+        if len(wrong):
+            unknown = f"Unknown outcome {self.outcome[wrong[0]]}"
+            raise UnknownOutcomeError(unknown, wrong, "Accepted are 0 (A), 1 (tie) and 2 (B).")
         check_one_prompt_per_item(positions(self.item)[0][0], self.prompt_codes.codes)
-
-    @classmethod
-    def from_columns(
-        cls,
-        *,
-        outcome: Iterable[Any],
-        prompt: Iterable[Hashable],
-        annotator: Iterable[Hashable],
-        item: Iterable[Hashable],
-    ) -> Votes:
-        """Build votes from columns of any hashable ids and of outcomes as numbers or names.
-
-        A column of integers is kept as it is, so results can be matched to database keys. Any
-        other column is coded 0, 1, 2, ... in order of first appearance, see `factorise`.
-
-        >>> votes = Votes.from_columns(
-        ...     outcome=["A", "TIE", "B"], prompt=["cat", "cat", "dog"],
-        ...     annotator=["ana", "ben", "ana"], item=["c1", "c1", "c2"])
-        >>> votes.outcome.tolist(), votes.prompt.tolist()
-        ([0, 1, 2], [0, 0, 1])
-        """
-        return cls(
-            outcome=outcome_codes(outcome),
-            prompt=_id_codes("prompt", prompt),
-            annotator=_id_codes("annotator", annotator),
-            item=_id_codes("item", item),
-        )
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -137,12 +107,12 @@ class Votes:
         return self.by_item.count
 
     @cached_property
-    def prompt_codes(self) -> SmallGroups:
-        return SmallGroups.of(self.prompt)
+    def prompt_codes(self) -> Groups:
+        return Groups.small(self.prompt)
 
     @cached_property
-    def annotator_codes(self) -> SmallGroups:
-        return SmallGroups.of(self.annotator)
+    def annotator_codes(self) -> Groups:
+        return Groups.small(self.annotator)
 
     @cached_property
     def by_prompt(self) -> Groups:
@@ -163,15 +133,8 @@ class Votes:
 
     def where(self, mask: npt.ArrayLike) -> Votes:
         """The votes for which `mask` is true, with their ids kept."""
-        kept = np.asarray(mask)
-        if kept.dtype != np.bool_ or kept.ndim != 1:
-            raise ColumnTypeError("mask must be a one-dimensional column of True and False.")
-        check_lengths(votes=self.outcome, mask=kept)
+        kept = checked_mask(mask, self.outcome)
         return Votes(self.outcome[kept], self.prompt[kept], self.annotator[kept], self.item[kept])
-
-    def swapped(self) -> Votes:
-        """The same votes with A and B exchanged."""
-        return Votes(2 - self.outcome, self.prompt, self.annotator, self.item)
 
 
 def factorise(ids: Iterable[Hashable]) -> tuple[IntColumn, tuple[Hashable, ...]]:
@@ -248,34 +211,44 @@ def refuse_mask(name: str, column: Any) -> None:
         raise MissingIdError(f"{name} is masked", rows, "Drop these votes, or unmask their values.")
 
 
-def _frozen_integers(name: str, column: npt.ArrayLike) -> IntColumn:
+def integers(name: str, column: npt.ArrayLike, dimensions: int = 1) -> npt.NDArray[Any]:
+    """The column as integers, or as a table of them. Raises `ColumnTypeError` for anything else."""
     refuse_mask(name, column)
     array = np.asarray(column)
-    if array.ndim != 1:
-        raise ColumnTypeError(f"{name} has {array.ndim} dimensions. Give one entry per vote.")
+    if array.size == 0 and array.ndim == dimensions:
+        return array.astype(np.int64)
+    if array.ndim != dimensions or array.dtype.kind not in "iu":
+        wanted = "one-dimensional column" if dimensions == 1 else "table (votes x images)"
+        raise ColumnTypeError(
+            f"{name} has {array.ndim} dimensions of {array.dtype}; give a {wanted} of integers."
+        )
+    return array
+
+
+def _frozen_integers(name: str, column: npt.ArrayLike) -> IntColumn:
+    array = integers(name, column)
     if array.size == 0:
         raise EmptyVotesError(f"{name} is empty. Give at least one vote.")
-    if array.dtype.kind not in "iu":
-        raise ColumnTypeError(
-            f"{name} holds {array.dtype}, not integers. Use Votes.from_columns for other ids."
-        )
-    if array.dtype.kind == "u" and int(array.max()) > _INT64.max:
-        raise ColumnTypeError(f"{name} holds ids above 2**63 - 1. Use Votes.from_columns.")
+    if array.dtype.kind == "u" and int(array.max()) > _LARGEST:
+        raise ColumnTypeError(f"{name} holds ids above 2**63 - 1; give smaller ones.")
     frozen = np.array(array, dtype=np.int64)
     frozen.setflags(write=False)
     return frozen
+
+
+def checked_mask(mask: npt.ArrayLike, votes: npt.NDArray[Any]) -> BoolColumn:
+    """The mask as a column of True and False, one entry a vote."""
+    kept: BoolColumn = np.asarray(mask)
+    if kept.dtype != np.bool_ or kept.ndim != 1:
+        raise ColumnTypeError("mask must be a one-dimensional column of True and False.")
+    check_lengths(votes=votes, mask=kept)
+    return kept
 
 
 def check_lengths(**columns: npt.NDArray[Any]) -> None:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise LengthMismatchError(lengths)
-
-
-def check_outcomes(outcome: IntColumn) -> None:
-    wrong = np.flatnonzero((outcome < Outcome.A) | (outcome > Outcome.B))
-    if len(wrong):
-        raise UnknownOutcomeError(f"Unknown outcome {outcome[wrong[0]]}", wrong, _ACCEPTED)
 
 
 def check_one_prompt_per_item(items: Codes, prompts: Codes) -> None:
@@ -294,57 +267,3 @@ def check_one_prompt_per_item(items: Codes, prompts: Codes) -> None:
             wrong,
             "An item is a comparison of one prompt: give each comparison its own id.",
         )
-
-
-def outcome_codes(outcomes: Iterable[Any]) -> IntColumn:
-    refuse_mask("outcome", outcomes)
-    if isinstance(outcomes, np.ndarray) and outcomes.dtype.kind in "iu":
-        return outcomes.astype(np.int64)
-    given = list(outcomes)
-    codes = [_outcome_code(one) for one in given]
-    wrong = [row for row, code in enumerate(codes) if code is None]
-    if wrong:
-        raise UnknownOutcomeError(f"Unknown outcome {given[wrong[0]]!r}", wrong, _ACCEPTED)
-    return np.array(codes, dtype=np.int64)
-
-
-def _outcome_code(outcome: Any) -> int | None:
-    if isinstance(outcome, str):
-        return Outcome[outcome].value if outcome in Outcome.__members__ else None
-    if _is_integer(outcome) and Outcome.A <= outcome <= Outcome.B:
-        return int(outcome)
-    return None
-
-
-def _id_codes(name: str, ids: Iterable[Hashable]) -> IntColumn:
-    refuse_mask(name, ids)
-    if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu" and ids.dtype != np.uint64:
-        return ids.astype(np.int64)
-    given = list(ids)
-    missing = [row for row, one in enumerate(given) if is_missing(one)]
-    if missing:
-        raise MissingIdError(f"{name} is missing", missing, "Drop these votes or name their ids.")
-    if all(_fits_int64(one) for one in given):
-        return np.array(given, dtype=np.int64)
-    try:
-        return factorise(given)[0]
-    except TypeError as error:
-        raise ColumnTypeError(f"{name} holds ids that cannot be hashed: {error}.") from error
-
-
-def _is_integer(one: Any) -> bool:
-    return isinstance(one, Integral) and not isinstance(one, bool)
-
-
-def _fits_int64(one: Any) -> bool:
-    return _is_integer(one) and _INT64.min <= int(one) <= _INT64.max
-
-
-def is_missing(one: Any) -> bool:
-    """None, NaN, and what pandas or a masked array puts there: none of them equals itself."""
-    if one is None or one is np.ma.masked:
-        return True
-    try:
-        return not bool(one == one)
-    except (TypeError, ValueError):  # pandas.NA refuses to be true or false
-        return type(one).__name__ == "NAType"

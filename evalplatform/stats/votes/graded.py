@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .chunking import Codes, count_codes, positions, smallest_unsigned
+from .chunking import Codes, count_codes, n_present, positions, smallest_unsigned
 from .columns import (
-    BoolColumn,
     IntColumn,
     check_lengths,
     check_one_prompt_per_item,
-    refuse_mask,
+    checked_mask,
+    integers,
 )
 from .errors import (
     ColumnTypeError,
@@ -36,19 +36,6 @@ from .errors import (
 from .pairs import Labels, PairVotes
 
 MOST_IMAGES = 8  # of one set; a set of n has n (n - 1) / 2 pairs
-
-
-@dataclass(frozen=True, eq=False)
-class GradedPairs:
-    """Every pair of arms inside each vote.
-
-    Attributes:
-        votes: one row a pair, with the prompt and the annotator of its vote.
-        vote: (K,) position of the vote that each row comes from.
-    """
-
-    votes: PairVotes
-    vote: IntColumn
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,17 +73,17 @@ class GradedVotes:
 
     @cached_property
     def n_items(self) -> int:
-        return _n_present(self.item)
+        return n_present(self.item)
 
     @cached_property
     def n_prompts(self) -> int:
         """Prompts with at least one vote."""
-        return _n_present(self.prompt)
+        return n_present(self.prompt)
 
     @cached_property
     def n_annotators(self) -> int:
         """Annotators with at least one vote."""
-        return _n_present(self.annotator)
+        return n_present(self.annotator)
 
     @cached_property
     def sizes(self) -> IntColumn:
@@ -108,18 +95,9 @@ class GradedVotes:
         """(M,) votes that grade an image of each arm; an arm is in a vote once at most."""
         return count_codes(self.arm, self.n_arms)
 
-    @property
-    def nbytes(self) -> int:
-        """Size of the columns in bytes."""
-        names = ("item", "prompt", "annotator", "start", "arm", "grade")
-        return sum(int(getattr(self, name).nbytes) for name in names)
-
     def where(self, mask: npt.ArrayLike) -> GradedVotes:
         """The votes for which `mask` is true; ids and positions stay as they are."""
-        kept: BoolColumn = np.asarray(mask)
-        if kept.dtype != np.bool_ or kept.ndim != 1:
-            raise ColumnTypeError("mask must be a one-dimensional column of True and False.")
-        check_lengths(votes=self.prompt, mask=kept)
+        kept = checked_mask(mask, self.prompt)
         if not kept.any():
             raise EmptyVotesError("mask leaves no vote. Keep at least one.")
         entries = np.repeat(kept, self.sizes)
@@ -150,14 +128,14 @@ class GradedVotes:
         place[rated] = np.arange(len(rated))
         return replace(kept, arm=place[kept.arm], arms=tuple(self.arms[at] for at in rated))
 
-    def pairs(self) -> GradedPairs | None:
+    def pairs(self) -> PairVotes | None:
         """All pairs of arms inside each vote; None where every vote has one image.
 
         Votes keep their order where all have one size; votes of a smaller size come first.
 
         >>> votes = graded_votes(item=[0], prompt=[0], annotator=[0], arm=[[0, 1, 2]],
         ...                      grade=[[2, 1, 2]])
-        >>> made = votes.pairs().votes
+        >>> made = votes.pairs()
         >>> made.first.tolist(), made.second.tolist(), made.outcome.tolist()
         ([0, 0, 1], [1, 2, 2], [0, 1, 2])
         """
@@ -165,18 +143,16 @@ class GradedVotes:
         if not parts:
             return None
         first, second, outcome, vote = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return GradedPairs(
-            PairVotes(
-                first=first,
-                second=second,
-                outcome=outcome,
-                prompt=self.prompt[vote],
-                annotator=self.annotator[vote],
-                arms=self.arms,
-                prompts=self.prompts,
-                annotators=self.annotators,
-            ),
-            vote,
+        return PairVotes(
+            first=first,
+            second=second,
+            outcome=outcome,
+            prompt=self.prompt[vote],
+            annotator=self.annotator[vote],
+            vote=vote,
+            arms=self.arms,
+            prompts=self.prompts,
+            annotators=self.annotators,
         )
 
     def _pairs_of_size(self, n: int) -> tuple[Codes, Codes, Codes, IntColumn]:
@@ -223,7 +199,7 @@ def graded_votes(
     (2, [2, 3], [2, 2, 1], (7, 9))
     """
     columns = {"item": item, "prompt": prompt, "annotator": annotator}
-    by_vote = {name: _integers(name, column) for name, column in columns.items()}
+    by_vote = {name: integers(name, column) for name, column in columns.items()}
     check_lengths(**by_vote)
     if len(by_vote["item"]) == 0:
         raise EmptyVotesError("There is no vote. Give at least one.")
@@ -252,8 +228,8 @@ def _entries(
 ) -> tuple[IntColumn, npt.NDArray[Any], IntColumn]:
     """Offsets, arms and grades of all images in one column each."""
     dimensions = 1 if sizes is not None else 2
-    arms = _integers("arm", arm, dimensions)
-    grades = _integers("grade", grade, dimensions)
+    arms = integers("arm", arm, dimensions)
+    grades = integers("grade", grade, dimensions)
     if arms.shape != grades.shape:
         raise ColumnTypeError(
             f"arm has shape {arms.shape} and grade {grades.shape}. Give one grade per image."
@@ -265,7 +241,7 @@ def _entries(
         n_images = shown.sum(axis=1)
         arms, grades = arms[shown], grades[shown]
     else:
-        n_images = _integers("sizes", sizes)
+        n_images = integers("sizes", sizes)
         if len(n_images) != n_votes:
             raise LengthMismatchError({"item": n_votes, "sizes": len(n_images)})
     wrong = np.flatnonzero((n_images < 1) | (n_images > MOST_IMAGES))
@@ -277,19 +253,6 @@ def _entries(
     if start[-1] != len(arms):
         raise LengthMismatchError({"arm": len(arms), "sizes in sum": int(start[-1])})
     return start, arms, grades.astype(np.int16 if _fits_int16(grades) else np.int64)
-
-
-def _integers(name: str, column: npt.ArrayLike, dimensions: int = 1) -> npt.NDArray[Any]:
-    refuse_mask(name, column)
-    array = np.asarray(column)
-    if array.size == 0 and array.ndim == dimensions:
-        return array.astype(np.int64)
-    if array.ndim != dimensions or array.dtype.kind not in "iu":
-        wanted = "one-dimensional column" if dimensions == 1 else "table (votes x images)"
-        raise ColumnTypeError(
-            f"{name} has {array.ndim} dimensions of {array.dtype}; give a {wanted} of integers."
-        )
-    return array
 
 
 def _labelled(
@@ -335,10 +298,6 @@ def _starts(sizes: IntColumn) -> IntColumn:
     start = np.zeros(len(sizes) + 1, dtype=np.int64)
     np.cumsum(sizes, out=start[1:])
     return start
-
-
-def _n_present(codes: Codes) -> int:
-    return int(np.count_nonzero(count_codes(codes, int(codes.max()) + 1)))
 
 
 def _fits_int16(grades: npt.NDArray[Any]) -> bool:

@@ -7,8 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from evalplatform.stats import PairVotes, Votes
+from evalplatform.stats import Votes
 from evalplatform.stats.ranking.davidson import chances
+from evalplatform.stats.votes.pairs import PairVotes
+
+from ..crossed_galleries import pair_votes
 
 CHECKPOINTS, PROMPTS, ANNOTATORS = 30, 500, 1000
 SEED = 7
@@ -26,7 +29,7 @@ class Data:
 
     @cached_property
     def gallery(self) -> PairVotes:
-        return PairVotes.from_columns(
+        return pair_votes(
             first=self.a,
             second=self.b,
             outcome=self.outcome,
@@ -47,6 +50,12 @@ class Data:
         outcome = np.where(turned, 2 - self.outcome, self.outcome)
         item = (first * CHECKPOINTS + second) * PROMPTS + self.prompt
         return Votes(outcome, self.prompt, self.annotator, item)
+
+    @property
+    def gallery_bytes(self) -> int:
+        """Size of the columns that `gallery` reads."""
+        names = ("first", "second", "outcome", "prompt", "annotator")
+        return sum(int(getattr(self.gallery, name).nbytes) for name in names)
 
     def head(self, n: int) -> Data:
         return Data(*(getattr(self, name)[:n] for name in self.__dataclass_fields__))

@@ -79,7 +79,7 @@ RATINGS = {
 def strengths(design: RankingDesign) -> dict[str, float]:
     """What an endless study of the design would estimate, by arm."""
     many = RankingDesign(6000, 1500, 3, design.prompt_sd, design.annotator_sd)
-    fitted = fit(pair_counts(many.simulate(np.random.default_rng(1)).pairs().votes))
+    fitted = fit(pair_counts(many.simulate(np.random.default_rng(1)).pairs()))
     return dict(zip(FOUR, fitted.strengths.tolist(), strict=True))
 
 
@@ -87,7 +87,7 @@ def measure_rankings(design: RankingDesign, simulations: int) -> float:
     """Share of all strength differences in their intervals."""
     truth, rng, held = strengths(design), np.random.default_rng(SEED), []
     for _ in range(simulations):
-        ranking = rank(design.simulate(rng).pairs().votes)  # as rank_arms does
+        ranking = rank(design.simulate(rng).pairs())  # as rank_arms does
         for arm, other in combinations(FOUR, 2):
             seen = ranking.difference(arm, other)
             held.append(seen.low <= truth[arm] - truth[other] <= seen.high)

@@ -10,18 +10,17 @@ import numpy as np
 
 from evalplatform.stats import (
     GradedVotes,
-    PairVotes,
     Votes,
     agreement,
-    bootstrap,
     dawid_skene,
     graded_votes,
-    nominal_alpha,
     rank_arms,
     win_rates,
 )
 from evalplatform.stats.inference.clustering import outcome_table
-from evalplatform.stats.ranking.davidson import fit, pair_counts
+from evalplatform.stats.people.chance_correction import ALPHA_NOMINAL
+from evalplatform.stats.ranking.davidson import Ties, fit, pair_counts
+from evalplatform.stats.ranking.influence import redrawn_strengths
 from evalplatform.stats.ranking.sandwich import clustered_covariance
 
 from . import peers
@@ -66,13 +65,13 @@ class Row:
     peer_apart: Callable[[Any], tuple[float, Any]] | None = None
     apart: Callable[[Any, Any], float] | None = None
     allowed: float = 0.0
-    size: Callable[[Any], int] | None = lambda made: made.gallery.nbytes
+    size: Callable[[Any], int] | None = lambda made: made.gallery_bytes
     scale: float = 1.0
     peer_repeats: int = 3
 
 
 def half_tie_fit(data: Data) -> np.ndarray:
-    return fit(pair_counts(data.gallery).with_half_ties()).strengths
+    return fit(pair_counts(data.gallery), "half").strengths
 
 
 def gap(one: np.ndarray, other: np.ndarray) -> float:
@@ -97,8 +96,8 @@ class WithColumns:
     columns: tuple
 
     @property
-    def gallery(self) -> PairVotes:
-        return self.data.gallery
+    def gallery_bytes(self) -> int:
+        return self.data.gallery_bytes
 
 
 def decided_head(data: Data) -> Data:
@@ -134,8 +133,19 @@ def em_posterior(votes: Votes) -> np.ndarray:
     ).posterior
 
 
-def resampled(data: Data) -> object:
-    return bootstrap(data.gallery, np.random.default_rng(1), replicates=REPLICATES, ties="half")
+def resampled(data: Data, ties: Ties = "half") -> np.ndarray:
+    fitted, rng = fit(pair_counts(data.gallery), ties), np.random.default_rng(1)
+    return redrawn_strengths(data.gallery, fitted, rng, replicates=REPLICATES, ties=ties)
+
+
+def nominal_alpha(counts: np.ndarray) -> np.ndarray:
+    shared = counts.sum(axis=1) >= 2
+    return ALPHA_NOMINAL.of_many(shared[None].astype(np.float64), counts)[0]
+
+
+def graded_bytes(votes: GradedVotes) -> int:
+    names = ("item", "prompt", "annotator", "start", "arm", "grade")
+    return sum(int(getattr(votes, name).nbytes) for name in names)
 
 
 def of_six_arms(data: Data) -> GradedVotes:
@@ -247,7 +257,7 @@ ROWS: list[Row] = [
         peer_does="",
         prepare=of_six_arms,
         ours=rank_arms,
-        size=lambda votes: votes.nbytes,
+        size=graded_bytes,
     ),
     Row(
         name="two_way_rank_50k",
@@ -285,7 +295,7 @@ ROWS: list[Row] = [
         does=f"{REPLICATES} replicates by prompt, Davidson with ties",
         peer_does="",
         prepare=with_gallery,
-        ours=lambda data: bootstrap(data.gallery, np.random.default_rng(1), replicates=REPLICATES),
+        ours=lambda data: resampled(data, "davidson"),
     ),
     Row(
         name="dawid_skene",
@@ -312,7 +322,7 @@ ROWS: list[Row] = [
         does="Krippendorff's nominal alpha from counts by item",
         peer_does="krippendorff.alpha from the same counts",
         prepare=lambda data: outcome_table(data.items.by_item, data.items.outcome),
-        ours=lambda counts: np.array(nominal_alpha(counts)),
+        ours=nominal_alpha,
         peer=peers.krippendorff_alpha,
         apart=gap,
         allowed=1e-9,

@@ -13,7 +13,7 @@ from evalplatform.reports.planning import (
     EXPECTED_ANNOTATOR_SHARE,
     EXPECTED_PROMPT_SHARE,
     EXPECTED_TIES,
-    Question,
+    StudyQuestion,
     answer,
     answer_table,
     pilot_components,
@@ -61,7 +61,7 @@ class Command(PlatformCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         bound = next(name for name in BOUNDS if options[name] is not None)
-        question = Question(
+        question = StudyQuestion(
             components=_components(options),
             effect=options["effect"],
             bound=bound,
