@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..votes.chunking import CHUNK, Codes, blocks, chunks, without_gaps
+from ..votes.chunking import CHUNK, Codes, chunks, pair_blocks
 from ..votes.columns import Groups, IntColumn
 
 FloatArray = npt.NDArray[np.float64]
@@ -113,10 +113,7 @@ def pair_moments(
 ) -> ClusterMoments:
     """Moments of the table by (prompt, annotator), which may be as long as the votes are many."""
     products, patterns = np.zeros((3, 3)), np.zeros(8, dtype=np.int64)
-    for rows in blocks(prompt):
-        code = prompt[rows].astype(np.int64)
-        code = (code - code[0]) * annotator.count + annotator.codes[rows]
-        cluster, n = without_gaps(code)
+    for rows, cluster, n in pair_blocks(prompt, annotator.codes, annotator.count):
         cells = cluster * 3 + outcome[rows]
         table = np.bincount(cells, None if weight is None else weight[rows], n * 3).reshape(n, 3)
         products += table.T @ table

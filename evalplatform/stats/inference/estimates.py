@@ -104,6 +104,16 @@ class Basis:
     level: float
 
 
+def few_clusters(what: str, n_prompts: int, n_annotators: int) -> tuple[State, str]:
+    """DEFINED, or why votes (`what` in words) tell nothing of other prompts or people."""
+    if n_prompts < 2:
+        return State.ONE_PROMPT, f"All {what} are on one prompt: nothing tells of other prompts."
+    if n_annotators < 2:
+        reason = f"All {what} are by one annotator: nothing tells of other people."
+        return State.ONE_ANNOTATOR, reason
+    return State.DEFINED, ""
+
+
 def without_interval(value: float | None, state: State, reason: str, basis: Basis) -> Estimate:
     """An estimate that says nothing of others, for the reason given; its value describes."""
     return Estimate(value=value, state=state, reason=reason, **vars(basis))

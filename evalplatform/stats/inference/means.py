@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..votes.chunking import Codes, blocks, without_gaps
+from ..votes.chunking import Codes, pair_blocks
 from ..votes.columns import IntColumn
 from ..votes.graded import GradedVotes
 from .clustering import FloatArray, score_divisors
@@ -152,10 +152,7 @@ def _pair_products(graded: GradedVotes, score: FloatArray) -> FloatArray:
     """G / (G - 1) * sum_g S_g S_g' over the G clusters of prompt and annotator."""
     m, count = graded.n_arms, 0
     products = np.zeros((m, m))
-    for rows in blocks(graded.prompt):
-        code = graded.prompt[rows].astype(np.int64)
-        code = (code - code[0]) * len(graded.annotators) + graded.annotator[rows]
-        cluster, n = without_gaps(code)
+    for rows, cluster, n in pair_blocks(graded.prompt, graded.annotator, len(graded.annotators)):
         sums = _table(cluster, graded.arm[rows], score[rows], (n, m))
         products += sums.T @ sums
         count += n

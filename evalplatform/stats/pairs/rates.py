@@ -19,7 +19,14 @@ from ..inference.clustering import (
     pair_moments,
 )
 from ..inference.effective_votes import Clustering, Differing, crossed
-from ..inference.estimates import Basis, Estimate, State, estimate_of, without_interval
+from ..inference.estimates import (
+    Basis,
+    Estimate,
+    State,
+    estimate_of,
+    few_clusters,
+    without_interval,
+)
 from ..inference.intervals import check_level
 from ..votes.chunking import count_codes
 from ..votes.columns import Votes
@@ -200,12 +207,7 @@ def _half_of(net: Estimate) -> Estimate:
 
 
 def _state_of(n_votes: int, n_prompts: int, n_annotators: int, ratio: Ratio) -> tuple[State, str]:
-    what = "decided votes" if ratio is DECIDED else "votes"
     if n_votes == 0:
         return State.NO_DECIDED_VOTES, "Every vote is a tie, so there is no decided vote."
-    if n_prompts < 2:
-        return State.ONE_PROMPT, f"All {what} are on one prompt: nothing tells of other prompts."
-    if n_annotators < 2:
-        reason = f"All {what} are by one annotator: nothing tells of other people."
-        return State.ONE_ANNOTATOR, reason
-    return State.DEFINED, ""
+    what = "decided votes" if ratio is DECIDED else "votes"
+    return few_clusters(what, n_prompts, n_annotators)

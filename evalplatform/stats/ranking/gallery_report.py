@@ -11,7 +11,7 @@ from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..inference.intervals import check_level
 from ..inference.multiplicity import holm
-from ..pairs.rates import Estimand, Tally, WinRates, win_rates
+from ..pairs.rates import Tally, WinRates, win_rates
 from ..votes.chunking import count_codes
 from ..votes.columns import IntColumn, Votes
 from ..votes.errors import EmptyVotesError
@@ -38,7 +38,6 @@ def rank_arms(
     graded: GradedVotes,
     level: float = 0.95,
     *,
-    estimand: Estimand = "votes",
     rng: np.random.Generator | None = None,
 ) -> ArmRanking:
     """Rank all arms from votes on pairs, on rankings, or on both.
@@ -83,9 +82,7 @@ def rank_arms(
         raise EmptyVotesError(
             "Every vote has one image, so no two arms are compared. Read ratings by rate_arms."
         )
-    return _GalleryReport(
-        graded, pairs, level, estimand, rng or np.random.default_rng(RANK_SEED)
-    ).made()
+    return _GalleryReport(graded, pairs, level, rng or np.random.default_rng(RANK_SEED)).made()
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +97,12 @@ class _Core:
     state: State
     reason: str
 
-    @property
-    def positions(self) -> IntColumn:
-        return self.compared[self.layers.core]
-
 
 @dataclass(frozen=True, eq=False)
 class _GalleryReport:
     graded: GradedVotes
     pairs: PairVotes
     level: float
-    estimand: Estimand
     rng: np.random.Generator
 
     def made(self) -> ArmRanking:
@@ -228,7 +220,7 @@ class _GalleryReport:
                 annotator=votes.annotator[rows].astype(np.int64),
                 item=self.graded.item[self.pairs.vote[rows]].astype(np.int64),
             )
-            found[i, j] = win_rates(two, self.level, estimand=self.estimand)
+            found[i, j] = win_rates(two, self.level)
         return found
 
     def _arm_pairs(

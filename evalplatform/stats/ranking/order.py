@@ -32,6 +32,15 @@ class Places:
     chances: FloatArray | None = None
     method: str = "none"
 
+    @classmethod
+    def held(
+        cls, ranks: IntColumn, above: BoolColumn, chances: FloatArray | None, method: str
+    ) -> Places:
+        """The places by who is above whom (M, M); what follows from that in a chain is added."""
+        above = chained(above)
+        lows, highs = 1 + above.sum(axis=0), len(above) - above.sum(axis=1)
+        return cls(ranks, lows, highs, tiers_of(ranks, above), chances, method)
+
     def rank(self, at: int | None) -> int | None:
         return _entry(self.ranks, at)
 
@@ -81,15 +90,7 @@ def places_of(
         chances[np.ix_(found.core, n_above + np.arange(len(found.core)))] = among
         core = f"all pairs at once by Bonferroni, critical value {quantile:.2f}"
         method = core if len(found.core) == m else f"{core}; {method}"
-    above = chained(above)
-    return Places(
-        ranks=ranks,
-        lows=1 + above.sum(axis=0),
-        highs=m - above.sum(axis=1),
-        tiers=tiers_of(ranks, above),
-        chances=chances,
-        method=method,
-    )
+    return Places.held(ranks, above, chances, method)
 
 
 def _ranks(ranking: Ranking | None, found: Layers, m: int) -> IntColumn | None:

@@ -8,16 +8,16 @@ from math import sqrt
 
 import numpy as np
 
-from ..inference.estimates import Basis, Estimate, State, without_interval
+from ..inference.estimates import Basis, Estimate, State, few_clusters, without_interval
 from ..inference.intervals import check_level, t_p_value, t_quantile, wilson
 from ..inference.means import ContrastVariance, GradeMeans
 from ..inference.multiplicity import holm, joint_draws
 from ..pairs.rates import share_of
-from ..votes.columns import Outcome, Votes
+from ..votes.columns import IntColumn, Outcome, Votes
 from ..votes.errors import ColumnTypeError, EmptyVotesError
 from ..votes.graded import GradedVotes
-from .existence import chained
-from .rank_sets import DRAWS, chances_of_ranks, critical_value, tiers_of
+from .order import Places
+from .rank_sets import DRAWS, chances_of_ranks, critical_value
 from .rating_results import ArmRating, ArmRatings, RatingDifference
 from .strengths import ranks_of
 
@@ -97,8 +97,10 @@ class _RatingReport:
         state, reason = next((one for one in states if one[0] is not State.DEFINED), states[0])
         differences = self._differences(states)
         ranks = ranks_of(self.means.means)
-        sets = self._rank_sets(differences, ranks, rng) if state is State.DEFINED else None
-        ratings = [self._rating(arm, states[arm], int(ranks[arm]), sets) for arm in range(m)]
+        places = Places(ranks=ranks)
+        if state is State.DEFINED:
+            places = self._places(differences, ranks, rng)
+        ratings = [self._rating(arm, states[arm], places) for arm in range(m)]
         rated = set(self.votes.arms)
         clusters = "two-way clustered by prompt and annotator, t with Satterthwaite's df"
         return ArmRatings(
@@ -112,36 +114,34 @@ class _RatingReport:
             n_annotators=self.votes.n_annotators,
             level=self.level,
             method=f"mean grade; {clusters}",
-            rank_method="all pairs at once by Bonferroni" if sets is not None else "none",
+            rank_method=places.method,
             state=state,
             reason=reason,
         )
 
     def _state(self, arm: int) -> tuple[State, str]:
         one, label = self.means.contrast(arm), self.votes.arms[arm]
-        if self.means.prompt.n_held(one) < 2:
-            why = f"All grades of {label!r} are on one prompt: nothing tells of other prompts."
-            return State.ONE_PROMPT, why
-        if self.means.annotator.n_held(one) < 2:
-            why = f"All grades of {label!r} are by one annotator: nothing tells of other people."
-            return State.ONE_ANNOTATOR, why
+        held = self.means.prompt.n_held(one), self.means.annotator.n_held(one)
+        state, why = few_clusters(f"grades of {label!r}", *held)
+        if state is not State.DEFINED:
+            return state, why
         if len(self.scale) < 2:
             why = f"Every grade is {self.scale[0]} and no scale is given. Give the grades offered."
             return State.NO_VARIATION, why
         return State.DEFINED, ""
 
-    def _rating(
-        self, arm: int, state: tuple[State, str], rank: int, sets: _RankSets | None
-    ) -> ArmRating:
+    def _rating(self, arm: int, state: tuple[State, str], places: Places) -> ArmRating:
+        rank = places.rank(arm)
+        assert rank is not None
         return ArmRating(
             arm=self.votes.arms[arm],
             mean=self._mean(arm, state),
             shares=self._shares(arm),
             rank=rank,
-            rank_low=int(sets.low[arm]) if sets else None,
-            rank_high=int(sets.high[arm]) if sets else None,
-            tier=int(sets.tier[arm]) if sets else None,
-            rank_chances=tuple(sets.chances[arm].tolist()) if sets else None,
+            rank_low=places.low(arm),
+            rank_high=places.high(arm),
+            tier=places.tier(arm),
+            rank_chances=places.chances_of(arm),
         )
 
     def _mean(self, arm: int, state: tuple[State, str]) -> Estimate:
@@ -235,12 +235,12 @@ class _RatingReport:
             p_holm=None,
         )
 
-    def _rank_sets(
+    def _places(
         self,
         differences: dict[tuple[int, int], RatingDifference],
-        ranks: np.ndarray,
+        ranks: IntColumn,
         rng: np.random.Generator,
-    ) -> _RankSets:
+    ) -> Places:
         m, means = self.votes.n_arms, self.means
         above = np.zeros((m, m), dtype=np.bool_)
         for (i, j), one in differences.items():
@@ -249,20 +249,7 @@ class _RatingReport:
                 found.variance
             ):
                 above[(i, j) if one.value > 0.0 else (j, i)] = True
-        above = chained(above)
         dfs = [means.variance(means.contrast(arm)).df for arm in range(m)]
         drawn = means.means + joint_draws(means.covariance(), min(dfs), rng, DRAWS)
-        return _RankSets(
-            low=1 + above.sum(axis=0),
-            high=m - above.sum(axis=1),
-            tier=tiers_of(ranks, above),
-            chances=chances_of_ranks(drawn),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _RankSets:
-    low: np.ndarray
-    high: np.ndarray
-    tier: np.ndarray
-    chances: np.ndarray
+        method = "all pairs at once by Bonferroni"
+        return Places.held(ranks, above, chances_of_ranks(drawn), method)

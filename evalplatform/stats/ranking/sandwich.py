@@ -23,7 +23,7 @@ import numpy as np
 
 from ..inference.clustering import FloatArray, score_divisors
 from ..inference.degrees import one_way_df
-from ..votes.chunking import BLOCK, Codes, blocks, chunks, count_codes, without_gaps
+from ..votes.chunking import BLOCK, Codes, blocks, chunks, count_codes, pair_blocks, without_gaps
 from ..votes.columns import IntColumn
 from ..votes.pairs import PairVotes
 from .davidson import Fit, chances, regular
@@ -174,11 +174,7 @@ def _products_of_few(
 def _products_of_pairs(votes: PairVotes, scores: Scores) -> FloatArray:
     """G / (G - 1) * sum_g S_g S_g' over the clusters of prompt and annotator."""
     products, count = np.zeros((scores.size, scores.size)), 0
-    n_annotators = int(votes.annotator.max()) + 1
-    for rows in blocks(votes.prompt):
-        code = votes.prompt[rows].astype(np.int64)
-        code = (code - code[0]) * n_annotators + votes.annotator[rows]
-        cluster, n = without_gaps(code)
+    for rows, cluster, n in pair_blocks(votes.prompt, votes.annotator, len(votes.annotators)):
         sums = scores.sums(votes, rows, cluster, n)
         products += sums.T @ sums
         count += n

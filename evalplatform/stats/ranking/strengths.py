@@ -11,7 +11,7 @@ from math import exp, sqrt
 import numpy as np
 
 from ..inference.clustering import FloatArray
-from ..inference.estimates import State
+from ..inference.estimates import State, few_clusters
 from ..inference.intervals import check_level, t_quantile
 from ..votes.columns import IntColumn
 from ..votes.pairs import Labels, PairVotes
@@ -98,12 +98,9 @@ def rank(votes: PairVotes, level: float = 0.95, *, ties: Ties = "davidson") -> R
 
 
 def _covariance(votes: PairVotes, fitted: Fit) -> tuple[ClusteredCovariance | None, State, str]:
-    if votes.n_prompts < 2:
-        why = "All votes are on one prompt: nothing tells of other prompts."
-        return None, State.ONE_PROMPT, why
-    if votes.n_annotators < 2:
-        why = "All votes are by one annotator: nothing tells of other people."
-        return None, State.ONE_ANNOTATOR, why
+    state, reason = few_clusters("votes", votes.n_prompts, votes.n_annotators)
+    if state is not State.DEFINED:
+        return None, state, reason
     covariance = clustered_covariance(votes, fitted)
     m = votes.n_arms
     pair = np.triu_indices(m, 1)

@@ -108,3 +108,13 @@ def without_gaps(code: IntColumn) -> tuple[IntColumn, int]:
     present[code] = True
     position = np.cumsum(present) - 1
     return position[code], int(position[-1]) + 1
+
+
+def pair_blocks(
+    prompt: Codes, annotator: Codes, n_annotators: int
+) -> Iterator[tuple[IntColumn, IntColumn, int]]:
+    """Blocks of votes with their clusters of prompt and annotator: positions, codes, how many."""
+    for rows in blocks(prompt):
+        code = prompt[rows].astype(np.int64)
+        cluster, n = without_gaps((code - code[0]) * n_annotators + annotator[rows])
+        yield rows, cluster, n
