@@ -95,8 +95,23 @@ def made(
         item=range(len(prompt)),
         prompt=prompt,
         annotator=annotator,
-        arm=[one for each in arm for one in each],
-        grade=[one for each in grade for one in each],
-        sizes=[len(each) for each in arm],
+        arm=padded(arm, -1),
+        grade=padded(grade, 0),
         arms=arms,
     )
+
+
+def padded(rows: Sequence[Sequence[int]], filler: int) -> np.ndarray:
+    """Rows of one length, with `filler` beyond the end of the shorter ones."""
+    longest = max(len(each) for each in rows)
+    return np.array([[*each, *[filler] * (longest - len(each))] for each in rows])
+
+
+def tables_of(votes: GradedVotes) -> dict[str, np.ndarray]:
+    """The images of all votes as `graded_votes` takes them."""
+    parts = {"arm": votes.arm, "grade": votes.grade}
+    ends = votes.start[1:-1]
+    return {
+        name: padded([each.tolist() for each in np.split(column, ends)], -1)
+        for name, column in parts.items()
+    }

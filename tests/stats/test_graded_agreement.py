@@ -18,7 +18,7 @@ from evalplatform.stats import (
     graded_votes,
 )
 
-from .graded_studies import RankingDesign, made
+from .graded_studies import RankingDesign, made, tables_of
 
 RNG = np.random.default_rng
 
@@ -157,9 +157,7 @@ def test_each_number_of_images_has_its_own_result_and_full_agreement_is_1():
         item=[0, 0, 1, 1, 2, 2],
         prompt=[0] * 6,
         annotator=range(6),
-        arm=votes.arm,
-        grade=votes.grade,
-        sizes=votes.sizes,
+        **tables_of(votes),
     )
     single, pair, three = graded_agreement(votes)
     assert [one.images for one in (single, pair, three)] == [1, 2, 3]
@@ -172,9 +170,7 @@ def test_each_number_of_images_has_its_own_result_and_full_agreement_is_1():
 
 def test_opposite_rankings_have_tau_of_minus_1_and_w_of_0():
     votes = made([(0, 1, 2)] * 2, [(2, 1, 0), (0, 1, 2)], [0, 0], [0, 1], "xyz")
-    votes = graded_votes(
-        item=[0, 0], prompt=[0, 0], annotator=[0, 1], arm=votes.arm, grade=votes.grade, sizes=[3, 3]
-    )
+    votes = graded_votes(item=[0, 0], prompt=[0, 0], annotator=[0, 1], **tables_of(votes))
     (found,) = graded_agreement(votes)
     assert (found.mean_tau.value, found.kendall_w.value) == (-1.0, 0.0)
 

@@ -18,6 +18,8 @@ from evalplatform.stats import (
     rate_arms,
 )
 
+from .graded_studies import padded, tables_of
+
 QUICK = settings(max_examples=50, deadline=None, derandomize=True)
 ARMS = "vwxyz"
 
@@ -35,9 +37,8 @@ def any_votes(draw):
         item=prompt,
         prompt=prompt,
         annotator=annotator,
-        arm=[one for each in arm for one in each],
-        grade=[one for each in grade for one in each],
-        sizes=[len(each) for each in arm],
+        arm=padded(arm, -1),
+        grade=padded(grade, 0),
         arms=list(ARMS),
     )
 
@@ -76,13 +77,13 @@ def test_rank_arms_answers_or_says_why_not(votes):
 def test_other_names_of_arms_change_no_standing(votes, order):
     if votes.pairs() is None:
         return
+    tables = tables_of(votes)
     renamed = graded_votes(
         item=votes.item,
         prompt=votes.prompt,
         annotator=votes.annotator,
-        arm=np.argsort(order)[votes.arm],
-        grade=votes.grade,
-        sizes=votes.sizes,
+        arm=np.where(tables["arm"] < 0, -1, np.argsort(order)[tables["arm"]]),
+        grade=tables["grade"],
         arms=[ARMS[one] for one in order],
     )
     one, other = rank_arms(votes), rank_arms(renamed)

@@ -115,7 +115,7 @@ class GradedVotes:
         """The votes with one image, and the arms they rate; None where there is none.
 
         >>> votes = graded_votes(item=[0, 1], prompt=[0, 0], annotator=[0, 0],
-        ...                      arm=[0, 1, 2], grade=[1, 0, 5], sizes=[2, 1])
+        ...                      arm=[[0, 1], [2, -1]], grade=[[1, 0], [5, 0]])
         >>> votes.ratings().arms, votes.ratings().grade.tolist()
         ((2,), [5])
         """
@@ -172,18 +172,16 @@ def graded_votes(
     annotator: npt.ArrayLike,
     arm: npt.ArrayLike,
     grade: npt.ArrayLike,
-    sizes: npt.ArrayLike | None = None,
     arms: Sequence[Hashable] | None = None,
     prompts: Sequence[Hashable] | None = None,
     annotators: Sequence[Hashable] | None = None,
 ) -> GradedVotes:
     """Build graded votes from integer columns.
 
-    `item`, `prompt`, `annotator` have one integer a vote. `arm` and `grade` are either tables
-    (votes x n), padded with arm -1 where a vote has fewer images, or flat columns of all images
-    of all votes with `sizes`, the number of images of each vote. Where `arms`, `prompts` or
-    `annotators` are given, the column holds positions in that list; else it holds ids, and the
-    list is made of them in ascending order. A set without a prompt clusters by itself: give it
+    `item`, `prompt`, `annotator` have one integer a vote. `arm` and `grade` are tables (votes x
+    n), padded with arm -1 where a vote has fewer images. Where `arms`, `prompts` or `annotators`
+    are given, the column holds positions in that list; else it holds ids, and the list is made of
+    them in ascending order. A set without a prompt clusters by itself: give it
     a prompt of its own. Votes of several criteria do not belong in one table.
 
     Units. Grades are integers, higher is better; 1 to 8 images a vote.
@@ -193,7 +191,7 @@ def graded_votes(
     `ItemAcrossPromptsError`; the last three name the rows.
 
     >>> votes = graded_votes(item=[0, 1], prompt=[7, 9], annotator=[4, 4],
-    ...                      arm=[0, 1, 0, 2, 1], grade=[1, 0, 2, 0, 1], sizes=[2, 3],
+    ...                      arm=[[0, 1, -1], [0, 2, 1]], grade=[[1, 0, 0], [2, 0, 1]],
     ...                      arms=["base", "tuned", "distilled"])
     >>> len(votes), votes.sizes.tolist(), votes.votes_by_arm.tolist(), votes.prompts
     (2, [2, 3], [2, 2, 1], (7, 9))
@@ -203,7 +201,7 @@ def graded_votes(
     check_lengths(**by_vote)
     if len(by_vote["item"]) == 0:
         raise EmptyVotesError("There is no vote. Give at least one.")
-    start, flat_arm, flat_grade = _entries(arm, grade, sizes, len(by_vote["item"]))
+    start, flat_arm, flat_grade = _entries(arm, grade, len(by_vote["item"]))
     (items,), _ = positions(by_vote["item"])
     prompt_codes, prompt_labels = _labelled("prompt", by_vote["prompt"], prompts)
     annotator_codes, annotator_labels = _labelled("annotator", by_vote["annotator"], annotators)
@@ -224,35 +222,25 @@ def graded_votes(
 
 
 def _entries(
-    arm: npt.ArrayLike, grade: npt.ArrayLike, sizes: npt.ArrayLike | None, n_votes: int
+    arm: npt.ArrayLike, grade: npt.ArrayLike, n_votes: int
 ) -> tuple[IntColumn, npt.NDArray[Any], IntColumn]:
     """Offsets, arms and grades of all images in one column each."""
-    dimensions = 1 if sizes is not None else 2
-    arms = integers("arm", arm, dimensions)
-    grades = integers("grade", grade, dimensions)
+    arms, grades = integers("arm", arm, 2), integers("grade", grade, 2)
     if arms.shape != grades.shape:
         raise ColumnTypeError(
             f"arm has shape {arms.shape} and grade {grades.shape}. Give one grade per image."
         )
-    if sizes is None:
-        if len(arms) != n_votes:
-            raise LengthMismatchError({"item": n_votes, "arm": len(arms)})
-        shown = arms >= 0
-        n_images = shown.sum(axis=1)
-        arms, grades = arms[shown], grades[shown]
-    else:
-        n_images = integers("sizes", sizes)
-        if len(n_images) != n_votes:
-            raise LengthMismatchError({"item": n_votes, "sizes": len(n_images)})
+    if len(arms) != n_votes:
+        raise LengthMismatchError({"item": n_votes, "arm": len(arms)})
+    shown = arms >= 0
+    n_images = shown.sum(axis=1)
+    arms, grades = arms[shown], grades[shown]
     wrong = np.flatnonzero((n_images < 1) | (n_images > MOST_IMAGES))
     if len(wrong):
         raise ColumnTypeError(
             f"Vote {wrong[0]} has {n_images[wrong[0]]} images; a set has 1 to {MOST_IMAGES}."
         )
-    start = _starts(n_images)
-    if start[-1] != len(arms):
-        raise LengthMismatchError({"arm": len(arms), "sizes in sum": int(start[-1])})
-    return start, arms, grades.astype(np.int16 if _fits_int16(grades) else np.int64)
+    return _starts(n_images), arms, grades.astype(np.int16 if _fits_int16(grades) else np.int64)
 
 
 def _labelled(
