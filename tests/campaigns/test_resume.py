@@ -89,7 +89,7 @@ def test_the_same_command_again_resumes_as_before(asked_in_full):
     ("options", "message"),
     [
         (["--resume=run", "--steps=9"], "leave out --steps."),
-        (["one", "--resume=run", "--k=2", "--prompts=x"], "leave out --k, --prompts, CHECKPOINT."),
+        (["one", "--resume=run", "--k=2", "--prompts=x"], "leave out --k, --prompts, ARM."),
         (["--resume=none"], "no campaign 'none'; known: run"),
         (["--resume=run", "--allow-cut=2"], "--allow-cut 2.0 is out of range"),
     ],

@@ -120,7 +120,7 @@ def annotator(proxy, campaign):
     session.get(address)
     token = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
     session.post(address + "begin/", data=token, headers={"Referer": address})
-    return session, proxy.https + session.get(address + "next/").json()["pairs"][0]["left"]
+    return session, proxy.https + session.get(address + "next/").json()["sets"][0]["images"][0]
 
 
 def test_image_is_sent_by_nginx_and_its_name_never_leaves(annotator, proxy, campaign):
@@ -131,7 +131,7 @@ def test_image_is_sent_by_nginx_and_its_name_never_leaves(annotator, proxy, camp
     assert image.headers["Cache-Control"] == "private, max-age=3600, immutable"
     assert not {"X-Accel-Redirect", "ETag", "Last-Modified"} & set(image.headers)
     assert proxy.session().get(address).status_code == 404
-    name = campaign.comparisons.first().image_a
+    name = campaign.items.main().first().image_set.files[0]
     assert session.get(f"{proxy.https}/protected/{name}").status_code == 404
 
 

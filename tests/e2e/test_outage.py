@@ -64,7 +64,7 @@ def test_everybody_is_told_to_come_back_while_the_database_is_away(home, invitat
     work = f"{home.address}/annotate/{invitation}/"
     annotator.get(work)
     annotator.post(f"{work}begin/", data={"csrfmiddlewaretoken": annotator.cookies["csrftoken"]})
-    pair = annotator.get(f"{work}next/").json()["pairs"][0]
+    shown = annotator.get(f"{work}next/").json()["sets"][0]
     entry = f"{home.address}/accounts/sign-in/"
     researcher.get(entry)
     form = {"username": "rania", "password": "a long password"}
@@ -72,8 +72,8 @@ def test_everybody_is_told_to_come_back_while_the_database_is_away(home, invitat
     assert researcher.post(entry, data=form).ok
     form["csrfmiddlewaretoken"] = researcher.cookies["csrftoken"]
     answer = {
-        "assignment": pair["assignment"], "idempotency_key": pair["idempotency_key"],
-        "choice": "left", "csrfmiddlewaretoken": annotator.cookies["csrftoken"],
+        "assignment": shown["assignment"], "idempotency_key": shown["idempotency_key"],
+        "answer": "left", "csrfmiddlewaretoken": annotator.cookies["csrftoken"],
     }  # fmt: skip
     database.stop()
     pages = [
@@ -81,7 +81,7 @@ def test_everybody_is_told_to_come_back_while_the_database_is_away(home, invitat
         researcher.get(f"{home.address}/campaigns/", headers=HTML),
         researcher.get(f"{home.address}/generation/", headers=HTML),
         researcher.post(entry, data=form, headers=HTML),
-        annotator.get(home.address + pair["left"], headers={"Accept": "image/*,*/*;q=0.8"}),
+        annotator.get(home.address + shown["images"][0], headers={"Accept": "image/*,*/*;q=0.8"}),
         annotator.post(f"{work}vote/", data=answer, headers=HTML),
     ]
     scripts = [

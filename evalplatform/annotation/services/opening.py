@@ -23,7 +23,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.images.models import ImageCollection
 
 Progress = Callable[[int, int], None]
-_BATCH = 50_000  # slots
+_BATCH = 5_000  # slots
 
 
 def _silent(made: int, total: int) -> None:
