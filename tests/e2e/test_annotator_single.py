@@ -174,7 +174,7 @@ def test_keeping_and_rejecting_without_javascript(open_page, make_single):
 # ---- one after another -------------------------------------------------------------------------
 
 
-def test_form_changes_with_the_criterion_without_a_connection(open_page, make_single):
+def test_page_changes_with_the_form_of_the_criterion(open_page, make_single):
     """Two forms in one campaign: the second is shown from what the page holds already."""
     annotator = open_page(
         make_single(visual_appeal="keep_reject", text_faithfulness="rating")
