@@ -231,7 +231,7 @@ def test_order_that_is_no_permutation_cannot_be_stored(campaign, ana, order):
 
 @pytest.mark.parametrize("order", [[0], [0, 1, 2], [2, 1, 0, 3]])
 def test_order_of_another_length_than_its_set_cannot_be_stored(campaign, ana, order):
-    with pytest.raises(IntegrityError, match="an order of . places for a set of . images"):
+    with pytest.raises(IntegrityError, match=r"an order of . places for a set of . images"):
         add_slot(campaign.items.main().first(), order, annotator=ana)
 
 
@@ -239,7 +239,7 @@ def test_order_of_another_length_than_its_set_cannot_be_stored(campaign, ana, or
 def test_order_of_another_length_than_a_ranking_cannot_be_stored(ranked, ana, order):
     item = ranked.items.main().first()
     assert add_slot(item, [2, 0, 1], annotator=ana).order == [2, 0, 1]
-    with pytest.raises(IntegrityError, match="an order of . places for a set of . images"):
+    with pytest.raises(IntegrityError, match=r"an order of . places for a set of . images"):
         add_slot(item, order, annotator=ana, purpose="repeat")
 
 
@@ -253,7 +253,7 @@ def test_one_wrong_order_among_many_keeps_all_from_being_stored(ranked, ana):
         )
         for order, purpose in (([0, 1, 2], "gold"), ([1, 0], "repeat"))
     ]  # fmt: skip
-    with pytest.raises(IntegrityError, match="an order of . places"), transaction.atomic():
+    with pytest.raises(IntegrityError, match=r"an order of . places"), transaction.atomic():
         Assignment.objects.bulk_create(checks)
     assert Assignment.objects.count() == count
 
