@@ -148,7 +148,6 @@ def _people(results: CampaignResults) -> str:
     """Return who voted, so that no simulated vote is ever said to be a person's."""
     if not results.n_simulated_votes:
         return "People"
-    votes = sum(each.rates.tally.total for each in results.groups if each.depth == 0)
-    if results.n_simulated_votes == votes:
+    if results.n_simulated_votes == results.n_votes:
         return "Simulated annotators"
     return "Annotators, some of them simulated,"

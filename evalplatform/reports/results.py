@@ -107,7 +107,8 @@ class CampaignResults:
     quality: QualitySummary
     safety: SafetySummary | None  # None without a safety filter
     n_annotators: int
-    n_simulated_votes: int
+    n_votes: int  # that count, whatever form they have
+    n_simulated_votes: int  # of them
     groups: list[GroupResult]  # of pairs of just two arms
     galleries: list[GalleryResult]  # of pairs and rankings of more
     gradings: list[GradeResult]  # of single images
@@ -175,6 +176,7 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
         quality=quality_summary(campaign, answers),
         safety=safety_summary(campaign),
         n_annotators=len(np.unique(table.annotator)),
+        n_votes=len(table),
         n_simulated_votes=int(table.is_simulated.sum()),
         groups=groups,
         galleries=[each for each in others if isinstance(each, GalleryResult)],

@@ -50,12 +50,15 @@ def liking(rng, strengths=STRENGTHS):
 
 
 def voted(form, *, prompts=8, k=3, people=5, seed=1, strengths=STRENGTHS, **options):
+    """Return a campaign with all its votes, by `people` or so many that are made."""
     campaign = factories.make_draft(
         arms=len(strengths), form=form, prompts=prompts, k=k, criteria=["visual_appeal"],
         **options,
     )  # fmt: skip
     open_campaign(campaign=campaign)
-    annotators = [Annotator.objects.create() for _ in range(people)]
+    annotators = people
+    if isinstance(people, int):
+        annotators = [Annotator.objects.create() for _ in range(people)]
     choose = liking(np.random.default_rng(seed), strengths)
     factories.judge_everything(campaign, annotators, choose)
     return campaign
@@ -206,6 +209,21 @@ def test_unfinished_gallery_claims_nothing(db):
     (answer,) = answers(campaign_results(campaign))
     assert answer.leader == ""
     assert answer.sentence.startswith("Not decided yet: voting is not finished; so far people ")
+
+
+@pytest.mark.parametrize("form", ["ranking", "rating"])
+def test_answer_of_a_gallery_says_when_nobody_who_voted_is_a_person(db, form):
+    Annotator.objects.bulk_create(
+        Annotator(
+            pseudonym=f"sim-{index}", simulated_behaviour={"says": "robots"}, is_simulated=True
+        )
+        for index in range(5)
+    )
+    options = {"design": "together"} if form == "ranking" else {}
+    campaign = voted(form, people=list(Annotator.objects.all()), **options)
+    (answer,) = answers(campaign_results(campaign))
+    assert "Simulated annotators" in answer.sentence
+    assert "some of them" not in answer.sentence
 
 
 def test_gallery_without_votes_and_with_one_annotator_is_reported(db):
