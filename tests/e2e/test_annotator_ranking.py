@@ -276,8 +276,10 @@ def test_rankings_given_offline_are_kept_and_sent_in_order(open_page, make_ranki
     annotator = open_page(make_ranking(prompts=12)).begin()
     annotator.wait_until_preloaded(images=9)
     annotator.context.set_offline(True)
+    annotator.wait_until_ready()  # keys that come sooner are no answer
     annotator.press("1", "2", "3")
     annotator.answer("Enter")
+    annotator.wait_until_ready()
     annotator.press("3", "Shift+2", "1")
     annotator.answer("Enter")
     expect(annotator.status).to_have_text("Offline, 2 queued")

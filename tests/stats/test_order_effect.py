@@ -66,6 +66,7 @@ def test_nothing_to_compare_is_said():
 @pytest.mark.parametrize("n", [2, 3])
 def test_exchanging_the_arms_turns_the_difference(n):
     votes = study(np.random.default_rng(n), people=n, prompts=12)
-    one, other = order_effect(votes).net, order_effect(votes.swapped()).net
+    exchanged = Votes(2 - votes.outcome, votes.prompt, votes.annotator, votes.item)
+    one, other = order_effect(votes).net, order_effect(exchanged).net
     assert one.value == pytest.approx(-other.value)
     assert one.p_value == pytest.approx(other.p_value)
