@@ -61,13 +61,9 @@ class CopyStore:
     goes on with the files it left, and no other campaign uses them.
     """
 
-    def __init__(
-        self, key: str, on_progress: Progress = lambda made, total: None, at_least: int = 0
-    ) -> None:
-        """`at_least`: the length in bytes of what the campaign shows already."""
+    def __init__(self, key: str, on_progress: Progress = lambda made, total: None) -> None:
         self._key = key
-        self._at_least = at_least
-        self.length = at_least  # of the files stored last
+        self.length = 0  # bytes of each file stored, at least
         self._on_progress = on_progress
         self._stored: list[str] = []
 
@@ -83,8 +79,12 @@ class CopyStore:
             opened = [_Opened(source, Path(folder)) for source in by_source]
             lengths = list(_all(_Opened.prepare, opened))
             needed = max(lengths, default=0) + _CHUNK_FRAME + _LEAST_PADDING
-            self.length = max(needed, self._at_least)
+            self.length = max(needed, self.length)
             return self._write(opened, by_source, self.length)
+
+    def match(self, length: int) -> None:
+        """Store nothing shorter than what the campaign shows already, in bytes."""
+        self.length = length
 
     def lengthen(self, names: Iterable[str]) -> dict[str, str]:
         """Store files that are shown already once more, at the present length; return new names."""

@@ -1,7 +1,10 @@
 """An arm joins an open gallery: it meets the others, is served, and the protocol says so."""
 
+import threading
+
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
@@ -26,8 +29,8 @@ def make(**options) -> Campaign:
     return campaign
 
 
-def make_newcomer(campaign: Campaign, *, images: int | None = None):
-    checkpoint = factories.make_checkpoint("newcomer")
+def make_newcomer(campaign: Campaign, *, images: int | None = None, name="newcomer"):
+    checkpoint = factories.make_checkpoint(name)
     rows = plan_samples(
         checkpoint=checkpoint,
         settings=campaign.settings,
@@ -103,6 +106,66 @@ def test_all_files_stay_of_one_length_so_that_no_check_is_known_by_it(monkeypatc
     for image in ShownImage.objects.filter(image_set__campaign=campaign):
         for name in filter(None, image.copies):
             assert factories.stored_size(name) == (16, 16)
+
+
+def test_two_arms_that_join_at_once_leave_all_files_of_one_length(monkeypatch):
+    """The second waits for the first, which brings longer files, and matches those."""
+    noise = factories.make_image
+    with monkeypatch.context() as patch:
+        patch.setattr(factories, "make_image", lambda seed: noise(seed, 4).resize((16, 16), 0))
+        campaign = factories.make_draft(prompts=4, k=2, arms=3, rules=CHECKS)
+        factories.add_gold(campaign, "check", 2)
+        # The second newcomer meets none but this one, so that it brings nothing long by itself.
+        campaign.design = f"against={campaign.contenders[0].name}"
+        campaign.save()
+        open_campaign(campaign=campaign)
+        plain = make_newcomer(campaign, name="plain-newcomer")
+    noisy = make_newcomer(campaign)
+    failures = []
+
+    def join_second():
+        try:
+            join(Campaign.objects.get(), plain)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    second = threading.Thread(target=join_second)
+
+    def begin_second(made, total):
+        if second.ident is None:
+            second.start()
+            second.join(timeout=1)  # it has read what it reads before it waits
+
+    join_arm(campaign=campaign, maker=noisy, now=timezone.now(), on_progress=begin_second)
+    second.join()
+    assert failures == []
+    assert len(lengths(campaign)) == 1
+    assert [arm.name for arm in campaign.arms.all()][3:] == ["newcomer", "plain-newcomer"]
+    assert len(Campaign.objects.get().protocol["amendments"]) == 2
+
+
+def test_joining_lets_annotators_take_checks_meanwhile():
+    """A check refers to the campaign's row; who waited for it would hold up the join for ever."""
+    campaign = make()
+    taken = []
+
+    def refer(made, total):
+        other = connection.copy()
+        try:
+            with other.cursor() as cursor:
+                cursor.execute(
+                    "SELECT id FROM campaigns_campaign WHERE id = %s FOR KEY SHARE NOWAIT",
+                    [campaign.pk],
+                )
+                taken.append(cursor.fetchone()[0])
+        finally:
+            other.close()
+
+    newcomer = make_newcomer(campaign)
+    join_arm(campaign=campaign, maker=newcomer, now=timezone.now(), on_progress=refer)
+    assert set(taken) == {campaign.pk}
 
 
 def test_each_file_that_the_newcomer_brings_is_shown_in_one_set_alone_with_checks():

@@ -76,10 +76,13 @@ def join_arm(
     amendment. All or nothing. Raises `BadInputError` as `create_newcomer` does, while images of
     the newcomer are missing, and where the campaign's design lets none join.
     """
-    copies = CopyStore(campaign.invitation, on_images, at_least=length_shown(campaign))
+    copies = CopyStore(campaign.invitation, on_images)
     try:
         with transaction.atomic():
-            locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+            # Without the key: an annotator who is given a check refers to the campaign's row while
+            # they hold their enrolment's, and would wait here for what waits below for theirs.
+            locked = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+            copies.match(length_shown(locked))  # another newcomer may have lengthened all files
             arm = create_newcomer(campaign=locked, maker=maker, now=now)
             items = create_newcomers_items(campaign=locked, newcomer=arm, copies=copies).items
             _create_slots(locked, items, on_progress)
