@@ -57,7 +57,6 @@ class CrowdIdentity(models.Model):
 
     class Platform(models.TextChoices):
         PROLIFIC = "prolific", "Prolific"
-        MTURK = "mturk", "MTurk"
 
     platform = models.CharField(max_length=10, choices=Platform.choices)
     external_id = models.CharField(max_length=64)

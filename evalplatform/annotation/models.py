@@ -66,13 +66,12 @@ class Enrolment(models.Model):
 
 
 class CrowdVisit(models.Model):
-    """One session (Prolific) or assignment (MTurk) for which an annotator came to a campaign."""
+    """One session of a crowd platform for which an annotator came to a campaign."""
 
     enrolment = models.ForeignKey(Enrolment, on_delete=models.CASCADE, related_name="visits")
     platform = models.CharField(max_length=10, choices=CrowdIdentity.Platform.choices)
-    study_id = models.CharField(max_length=64, blank=True, help_text="STUDY_ID, or hitId.")
-    session_id = models.CharField(max_length=64, blank=True, help_text="SESSION_ID; assignmentId.")
-    submit_to = models.CharField(max_length=100, blank=True, help_text="MTurk's turkSubmitTo.")
+    study_id = models.CharField(max_length=64, blank=True, help_text="STUDY_ID")
+    session_id = models.CharField(max_length=64, blank=True, help_text="SESSION_ID")
     came_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

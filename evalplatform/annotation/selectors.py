@@ -8,7 +8,7 @@ from django.db.models import Q
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation import statements
 from evalplatform.annotation.crowd import Arrival
-from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
+from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.turns import checks_ahead
 from evalplatform.campaigns.models import Campaign
 
@@ -40,21 +40,6 @@ def has_enrolled(campaign: Campaign, arrival: Arrival) -> bool:
         annotator__crowd_identity__platform=arrival.platform,
         annotator__crowd_identity__external_id=arrival.external_id,
     ).exists()
-
-
-def enrolment_at_visit(campaign: Campaign, arrival: Arrival) -> Enrolment | None:
-    """Return the enrolment that came with this session of a crowd platform, once it agreed."""
-    visit = (
-        CrowdVisit.objects.filter(
-            enrolment__campaign=campaign,
-            enrolment__annotator__crowd_identity__external_id=arrival.external_id,
-            platform=arrival.platform,
-            session_id=arrival.session_id,
-        )
-        .select_related("enrolment__campaign", "enrolment__annotator")
-        .first()
-    )
-    return visit.enrolment if visit else None
 
 
 def annotator_progress(enrolment: Enrolment, *, held: int) -> AnnotatorProgress:

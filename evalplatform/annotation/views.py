@@ -34,7 +34,7 @@ from evalplatform.core.sending import send_stored
 
 ARRIVAL_KEY = "arrival"
 # For a page with a way back to a crowd platform: its form goes there.
-LEADS_BACK: Any = {"form-action": [crowd.PROLIFIC_HOST, *crowd.MTURK_HOSTS]}
+LEADS_BACK: Any = {"form-action": [crowd.PROLIFIC_HOST]}
 KEEP_SECONDS = 3600  # an image, in the browser of an annotator, whose device may not be theirs
 # What every answer about items waits on average. To make a check takes 0.2 ms longer than to lease
 # an item, and nobody may read that from the times.
@@ -85,22 +85,16 @@ def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
         if annotator is None:
             raise Http404
         return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
-    if crowd.is_mturk_preview(request.GET):
-        preview = _not_now(request, campaign, None) or _welcome(request, campaign, preview=True)
-        return _framed(preview)
     try:
         arrival = crowd.arrival_of(request.GET.dict())
     except BadInputError as error:
         return _problem(request, None, str(error))
     if arrival is None:
         return None
-    is_framed = arrival.platform == crowd.Platform.MTURK and "tab" not in request.GET
     if not selectors.has_enrolled(campaign, arrival):
         page = _not_now(request, campaign, arrival)
         if page is not None:
-            return _framed(page) if is_framed else page
-    if is_framed:
-        return _framed(_mturk(request, campaign, arrival))
+            return page
     annotator = _arrive(request, campaign, arrival)
     return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
 
@@ -113,28 +107,6 @@ def _arrive(request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival) ->
     else:
         services.record_visit(enrolment=enrolment, arrival=arrival)
     return annotator
-
-
-def _mturk(request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival) -> HttpResponse:
-    """What stands in MTurk's frame: a link to the task, and at the end the way to submit.
-
-    The task itself opens in a tab of its own, since browsers keep a frame's cookies from it.
-    """
-    enrolment = selectors.enrolment_at_visit(campaign, arrival)
-    way_out = None
-    if enrolment is not None:
-        way_out = _state(enrolment, want=1).get("exit")
-    tab = request.GET.copy()
-    tab["tab"] = "1"
-    context = {"campaign": campaign, "exit": way_out, "tab": tab.urlencode(), "query": request.GET}
-    return render(request, "annotation/mturk.html", context)
-
-
-def _framed(response: HttpResponse) -> HttpResponse:
-    """Let MTurk show a page in its frame."""
-    response.xframe_options_exempt = True
-    response._csp_replace = {"frame-ancestors": list(crowd.MTURK_HOSTS)}  # type: ignore[attr-defined]
-    return response
 
 
 def _arrival_kept(request: HttpRequest) -> crowd.Arrival | None:
@@ -153,17 +125,16 @@ def _not_now(
     work_url = reverse("annotation:work", args=[campaign.invitation])
     context = {
         "state": state,
-        "exit": crowd.way_back(arrival, campaign, state) if arrival else None,
+        "exit": crowd.way_back(campaign, state) if arrival else None,
         # With what the platform put into the address, which is kept nowhere else.
         "again": request.get_full_path() if request.method == "GET" else work_url,
     }
     return render(request, "annotation/not_now.html", context)
 
 
-def _welcome(request: HttpRequest, campaign: Campaign, *, preview: bool = False) -> HttpResponse:
+def _welcome(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     context = welcome_context(campaign) | {
-        "platform": "mturk" if preview else request.session.get(ARRIVAL_KEY, {}).get("platform"),
-        "preview": preview,
+        "platform": request.session.get(ARRIVAL_KEY, {}).get("platform")
     }
     return render(request, "annotation/welcome.html", context)
 

@@ -115,9 +115,8 @@ def test_text_that_cannot_be_stored_is_refused(browser, work):
 FIELDS = {
     "assignment": [UUID], "idempotency_key": [UUID], "answer": ["left", "both"],
     "reason": ["unsafe"], "want": ["3"], "response_time_ms": ["900"], "pixel_ratio": ["2"],
-    "zoomed": ["1"], "remarks": ["fine"], "eyes": ["yes"], "key": [UUID], "tab": ["1"],
-    "PROLIFIC_PID": ["5f1e0a"], "STUDY_ID": ["s"], "SESSION_ID": ["v"], "workerId": ["A1"],
-    "assignmentId": ["3A"], "hitId": ["3H"], "turkSubmitTo": ["https://www.mturk.com"],
+    "zoomed": ["1"], "remarks": ["fine"], "eyes": ["yes"], "key": [UUID],
+    "PROLIFIC_PID": ["5f1e0a"], "STUDY_ID": ["s"], "SESSION_ID": ["v"],
 }  # fmt: skip
 ODD = ["", "\0", "a\0", "9" * 5000, "-1", "x" * 70_000, "\ud7ff", "é", "{{%PROLIFIC_PID%}}",
        "' OR 1=1 --", "../..", "%s", "null", "[]", "<b>", "1e999", "NaN", "∞", "0x10"]  # fmt: skip

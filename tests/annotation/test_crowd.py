@@ -1,4 +1,4 @@
-"""Prolific and MTurk: known when they come, let out when they finish, their work given back."""
+"""Prolific: known when they come, let out when they finish, their work given back."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,10 +13,6 @@ from tests import factories
 pytestmark = pytest.mark.django_db(transaction=True)
 JSON = {"headers": {"accept": "application/json"}}
 PROLIFIC = {"PROLIFIC_PID": "5f1e0a", "STUDY_ID": "study1", "SESSION_ID": "session1"}
-MTURK = {
-    "workerId": "A1WORKER", "assignmentId": "3ASSIGN", "hitId": "3HIT",
-    "turkSubmitTo": "https://workersandbox.mturk.com",
-}  # fmt: skip
 RULES = {
     "annotation": {"session_cap": 2},
     "crowd": {"prolific_completion_code": "CDONE", "prolific_screened_out_code": "COUT"},
@@ -107,46 +103,10 @@ def test_id_a_platform_would_not_send_is_refused(client, url, pid):
     assert CrowdIdentity.objects.count() == 0
 
 
-def test_mturk_preview_shows_the_task_and_no_way_to_start(client, url):
-    response = client.get(url, {"assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "hitId": "3HIT"})
-    page = response.content.decode()
-    assert "begin/" not in page
-    assert "Accept the HIT first" in page
-    assert_framed(response)
-
-
-def assert_framed(response):
-    assert "X-Frame-Options" not in response
-    policy = response["Content-Security-Policy"]
-    assert "frame-ancestors https://www.mturk.com https://workersandbox.mturk.com" in policy
-
-
-def test_other_pages_cannot_be_framed(client, url):
+def test_no_page_can_be_framed(client, url):
     response = client.get(url)
     assert response["X-Frame-Options"] == "DENY"
     assert "frame-ancestors 'none'" in response["Content-Security-Policy"]
-
-
-def test_mturk_frame_opens_the_task_in_a_tab_and_submits_at_the_end(url):
-    frame = Client()  # a frame keeps no cookies: every request is a new client
-    page = frame.get(url, MTURK)
-    assert_framed(page)
-    assert 'target="_blank"' in page.content.decode()
-    tab = come(url, MTURK | {"tab": "1"})
-    assert "externalSubmit" not in Client().get(url, MTURK).content.decode()
-    state = finish(tab, url)
-    assert state["exit"]["url"] == "https://workersandbox.mturk.com/mturk/externalSubmit"
-    assert state["exit"]["fields"] == {"assignmentId": "3ASSIGN", "judged": "2"}
-    done = Client().get(url, MTURK)
-    assert 'action="https://workersandbox.mturk.com/mturk/externalSubmit"' in done.content.decode()
-    assert "https://workersandbox.mturk.com" in done["Content-Security-Policy"]
-
-
-@pytest.mark.parametrize("address", ["https://evil.example", "javascript:alert(1)", ""])
-def test_mturk_submits_to_mturk_only(client, url, address):
-    response = client.get(url, MTURK | {"turkSubmitTo": address})
-    assert response.status_code == 400
-    assert "accepted: https://www.mturk.com" in response.content.decode()
 
 
 def test_returned_and_timed_out_work_is_released(campaign, url, tmp_path, capsys):

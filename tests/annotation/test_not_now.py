@@ -25,10 +25,6 @@ HEADINGS = {
 }
 STATES = pytest.mark.parametrize("state", HEADINGS)
 PROLIFIC = {"PROLIFIC_PID": "5f1e0a", "STUDY_ID": "study1", "SESSION_ID": "session1"}
-MTURK = {
-    "workerId": "A1WORKER", "assignmentId": "3ASSIGN", "hitId": "3HIT",
-    "turkSubmitTo": "https://workersandbox.mturk.com",
-}  # fmt: skip
 RULES = {"crowd": {"prolific_completion_code": "CDONE", "prolific_screened_out_code": "COUT"}}
 
 
@@ -122,27 +118,6 @@ def test_way_back_is_there_too_when_the_study_ended_before_the_consent(client, u
         assert 'name="cc" value="COUT"' in assert_not_now(response, "done")
         assert "https://app.prolific.com" in response["Content-Security-Policy"]
     assert (Enrolment.objects.count(), CrowdVisit.objects.count()) == (1, 0)
-
-
-@STATES
-def test_mturk_frame_says_it_in_place_of_the_task(client, url, bring_to, state):
-    bring_to(state)
-    before = stored()
-    for query in (MTURK, MTURK | {"tab": "1"}):
-        response = client.get(url, query)
-        page = assert_not_now(response, state)
-        assert 'action="https://workersandbox.mturk.com/mturk/externalSubmit"' in page
-        assert 'name="assignmentId" value="3ASSIGN"' in page
-        assert 'name="judged" value="0"' in page
-        assert ("X-Frame-Options" not in response) == ("tab" not in query)
-    assert stored() == before
-
-
-def test_mturk_preview_says_it_before_the_hit_is_accepted(client, url, bring_to):
-    bring_to("done")
-    response = client.get(url, {"assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "hitId": "3HIT"})
-    assert "externalSubmit" not in assert_not_now(response, "done")
-    assert "frame-ancestors https://www.mturk.com" in response["Content-Security-Policy"]
 
 
 def test_who_did_nothing_is_not_stuck_where_the_rules_have_one_code_alone(client):

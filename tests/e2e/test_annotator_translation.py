@@ -147,15 +147,13 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
         {"question": "⟦question⟧", "page": form.page, "answers": form.buttons, "shows_prompt": True}
         for form in FORMS.values()
     ]
-    for platform in ("prolific", "mturk"):
-        pages[f"welcome {platform}"] = render_to_string(
-            "annotation/welcome.html",
-            {
-                "campaign": campaign, "criteria": criteria, "examples": [example],
-                "pairs_expected": 3,
-                "qualification": 5, "platform": platform, "preview": platform == "mturk",
-            },
-        )  # fmt: skip
+    pages["welcome prolific"] = render_to_string(
+        "annotation/welcome.html",
+        {
+            "campaign": campaign, "criteria": criteria, "examples": [example],
+            "pairs_expected": 3, "qualification": 5, "platform": "prolific",
+        },
+    )  # fmt: skip
     for why in ("closed", "paused", "done", "waiting"):
         pages[f"not now, {why}"] = render_to_string(
             "annotation/not_now.html", {"state": why, "exit": way_out, "again": "/"}

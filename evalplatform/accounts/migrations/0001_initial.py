@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
             name='CrowdIdentity',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('prolific', 'Prolific'), ('mturk', 'MTurk')], max_length=10)),
+                ('platform', models.CharField(choices=[('prolific', 'Prolific')], max_length=10)),
                 ('external_id', models.CharField(max_length=64)),
                 ('annotator', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='crowd_identity', to='accounts.annotator')),
             ],

@@ -61,10 +61,9 @@ class Migration(migrations.Migration):
             name='CrowdVisit',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('prolific', 'Prolific'), ('mturk', 'MTurk')], max_length=10)),
-                ('study_id', models.CharField(blank=True, help_text='STUDY_ID, or hitId.', max_length=64)),
-                ('session_id', models.CharField(blank=True, help_text='SESSION_ID; assignmentId.', max_length=64)),
-                ('submit_to', models.CharField(blank=True, help_text="MTurk's turkSubmitTo.", max_length=100)),
+                ('platform', models.CharField(choices=[('prolific', 'Prolific')], max_length=10)),
+                ('study_id', models.CharField(blank=True, help_text='STUDY_ID', max_length=64)),
+                ('session_id', models.CharField(blank=True, help_text='SESSION_ID', max_length=64)),
                 ('came_at', models.DateTimeField(auto_now_add=True)),
                 ('enrolment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visits', to='annotation.enrolment')),
             ],

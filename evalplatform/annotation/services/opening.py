@@ -163,7 +163,7 @@ def record_visit(*, enrolment: Enrolment, arrival: Arrival) -> None:
         enrolment=enrolment,
         platform=arrival.platform,
         session_id=arrival.session_id,
-        defaults={"study_id": arrival.study_id, "submit_to": arrival.submit_to},
+        defaults={"study_id": arrival.study_id},
     )
     if is_new and enrolment.status == Enrolment.Status.RETURNED:
         enrolment.status = Enrolment.Status.ACTIVE
