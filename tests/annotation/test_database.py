@@ -207,6 +207,37 @@ def test_order_of_a_vote_that_is_none_cannot_be_stored(campaign, ana, order):
         store(slot, ana, order=order, grades=[1, 0])
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"order": [1, 0], "grades": [0, 1]},
+        {"form": "pair_both_neither"},
+    ],
+    ids=["images the other way round", "another form"],
+)
+def test_vote_on_something_else_than_was_asked_cannot_be_stored(campaign, ana, other):
+    """Each is whole in itself: its grades are those of its form, answer and order."""
+    slot = Assignment.objects.filter(order=[0, 1]).first()
+    with pytest.raises(IntegrityError, match=r"a vote as .* where pair was asked"):
+        store(slot, ana, **other)
+    assert not Vote.objects.exists()
+
+
+def test_one_vote_on_something_else_among_many_keeps_all_from_being_stored(campaign, ana):
+    now = timezone.now()
+    votes = [
+        Vote(
+            assignment=slot, annotator=ana, form="pair", answer="tie", order=slot.order,
+            grades=[0, 0], idempotency_key=uuid.uuid4(), is_simulated=False, voted_at=now,
+        )
+        for slot in Assignment.objects.all()[:5]
+    ]  # fmt: skip
+    votes[3].order = votes[3].order[::-1]
+    with pytest.raises(IntegrityError, match="was asked"), transaction.atomic():
+        Vote.objects.bulk_create(votes)
+    assert not Vote.objects.exists()
+
+
 # ---- slots --------------------------------------------------------------------------------------
 
 
