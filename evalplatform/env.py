@@ -5,6 +5,7 @@ given as a file, `NAME_FILE`, as container platforms mount them.
 """
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -55,3 +56,18 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
 def names(name: str, default: str = "") -> list[str]:
     """Return a comma-separated variable as a list without blanks."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def networks(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable of addresses and networks; `unix` stands for a socket."""
+    given = names(name, default)
+    for each in given:
+        try:
+            if each != "unix":
+                ip_network(each, strict=False)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name}: {each!r} is no address or network; give e.g. 127.0.0.1, 10.0.0.0/8 or "
+                "unix, separated by commas."
+            ) from error
+    return given
