@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 from kombu.exceptions import OperationalError as BrokerError
 
-from evalplatform.core.errors import EvalPlatformError
+from evalplatform.core.errors import BadInputError, EvalPlatformError
 
 
 class PlatformCommand(BaseCommand):
@@ -41,3 +41,17 @@ class PlatformCommand(BaseCommand):
                 "and free disk space, then run the command again.",
                 returncode=2,
             ) from error
+
+
+def columns_by_field(given: list[str]) -> dict[str, str]:
+    """Return what `--column FIELD=NAME`, given any number of times, says: a column for a field.
+
+    Raises `BadInputError` without a = in it.
+    """
+    columns = {}
+    for each in given:
+        field, is_there, name = each.partition("=")
+        if not is_there:
+            raise BadInputError(f"--column {each!r}: give FIELD=NAME, e.g. prompt=caption.")
+        columns[field] = name
+    return columns

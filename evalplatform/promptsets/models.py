@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class PromptSet(models.Model):
@@ -29,21 +29,30 @@ class PromptSet(models.Model):
         return f"{self.name}@{self.version}"
 
 
+class TextHash(models.Func):
+    """The SHA-256 of a text: an index holds it where the text is too long for one."""
+
+    # A backslash is the one letter that the cast to bytes would read as something else.
+    template = r"sha256(replace(%(expressions)s, '\', '\\')::bytea)"
+    output_field = models.BinaryField()
+
+
 class Prompt(models.Model):
     """One prompt, its text kept to the byte as the file had it."""
 
     prompt_set = models.ForeignKey(PromptSet, on_delete=models.CASCADE, related_name="prompts")
-    position = models.PositiveIntegerField(help_text="Row in the file, from 0.")
+    position = models.PositiveIntegerField(help_text="Place among the file's prompts, from 0.")
     text = models.TextField()
-    category = models.CharField(max_length=80, blank=True)
-    challenge = models.CharField(max_length=80, blank=True)
+    category = models.CharField(max_length=200, blank=True)
+    challenge = models.CharField(max_length=200, blank=True)
     note = models.TextField(blank=True)
-    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    # Of unlimited length: PostgreSQL cuts what is written to an array of varchar(n).
+    tags = ArrayField(models.TextField(), default=list, blank=True)
 
     class Meta:
         ordering = ["prompt_set", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["prompt_set", "text"], name="prompt_unique_text"),
+            models.UniqueConstraint(F("prompt_set"), TextHash("text"), name="prompt_unique_text"),
             models.UniqueConstraint(
                 fields=["prompt_set", "position"], name="prompt_unique_position"
             ),

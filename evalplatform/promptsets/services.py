@@ -1,16 +1,18 @@
 """Importing prompt sets."""
 
 import hashlib
+import os
 from pathlib import Path
+from typing import NamedTuple
 
-import requests
 from django.db import transaction
 
 from evalplatform.core.errors import BadInputError
-from evalplatform.promptsets.importers import FORMATS, read_prompts
 from evalplatform.promptsets.models import Prompt, PromptSet
-
-MAX_FILE_BYTES = 64 * 2**20
+from evalplatform.promptsets.reading.columns import Chosen
+from evalplatform.promptsets.reading.prompts import ENDINGS, FORMATS, PromptRow, read_prompts
+from evalplatform.promptsets.reading.source import name_of, read_source
+from evalplatform.promptsets.reading.words import shown
 
 # Public sets we can name. The hash is of the file as its authors released it.
 KNOWN_SETS = {
@@ -22,47 +24,12 @@ KNOWN_SETS = {
 }
 
 
-def read_source(source: str) -> bytes:
-    """Return the bytes of a file or an http(s) URL, whole or not at all.
+class ImportedSet(NamedTuple):
+    """A prompt set that was imported, whether it is new, and notes on how its file was read."""
 
-    Raises `BadInputError` when it cannot be read, is too large, or breaks off.
-    """
-    if source.startswith(("http://", "https://")):
-        return _download(source)
-    path = Path(source)
-    if not path.is_file():
-        raise BadInputError(f"{source}: no such file; give a file or an http(s) URL.")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise BadInputError(_too_large(source))
-    return path.read_bytes()
-
-
-def _too_large(source: str) -> str:
-    return f"{source} is over {MAX_FILE_BYTES // 2**20} MiB; prompt files are text, split it."
-
-
-def _download(url: str) -> bytes:
-    try:
-        with requests.get(url, stream=True, timeout=30) as response:
-            response.raise_for_status()
-            content = b""
-            for chunk in response.iter_content(2**16):
-                content += chunk
-                if len(content) > MAX_FILE_BYTES:
-                    raise BadInputError(_too_large(url))
-            expected = response.headers.get("Content-Length")
-            encoded = "Content-Encoding" in response.headers
-    except requests.RequestException as error:
-        raise BadInputError(
-            f"{url} could not be downloaded ({type(error).__name__}); nothing was imported: "
-            "check the address and the network, then import again."
-        ) from error
-    if expected and not encoded and int(expected) != len(content):
-        raise BadInputError(
-            f"{url} broke off after {len(content)} of {expected} bytes; nothing was imported: "
-            "import it again."
-        )
-    return content
+    prompt_set: PromptSet
+    is_new: bool
+    notes: list[str]
 
 
 def import_prompt_set(
@@ -72,51 +39,47 @@ def import_prompt_set(
     format: str | None = None,
     licence: str | None = None,
     sha256: str | None = None,
-) -> tuple[PromptSet, bool]:
-    """Import `source` (file or URL) as prompt set `name`; return it and whether it is new.
+    columns: Chosen | None = None,
+    drop_repeats: bool = False,
+) -> ImportedSet:
+    """Import `source` (file or URL) as prompt set `name`.
 
     The same content under the same name is stored once; changed content is the next version.
-    `sha256`, where given, must be the file's.
+    `sha256`, where given, must be the file's; `columns` and `drop_repeats` are as in
+    `read_prompts`. Raises `BadInputError`; then nothing is stored.
     """
     known = KNOWN_SETS.get(name, {})
+    _check_words(name=name, licence=licence or "", source=source)
     content = read_source(source)
     digest = hashlib.sha256(content).hexdigest()
     if sha256 and digest != sha256.lower():
         raise BadInputError(
-            f"{source} has sha256 {digest}, expected {sha256.lower()}; nothing was imported: "
-            "get the file again or correct --sha256."
+            f"{name_of(source)} has sha256 {digest}, expected {shown(sha256.lower())}; nothing was "
+            "imported: get the file again or correct --sha256."
         )
-    chosen = format or known.get("format") or _format_of(source)
-    rows = read_prompts(content, format=chosen, name=source)
+    file = read_prompts(
+        content,
+        format=format or _format_of(source, known.get("format")),
+        name=name_of(source),
+        columns=columns,
+        drop_repeats=drop_repeats,
+    )
     with transaction.atomic():
         existing = PromptSet.objects.select_for_update().filter(name=name)
         same = existing.filter(sha256=digest).first()
         if same:
-            return same, False
+            _refuse_another_reading(same, file.rows)
+            return ImportedSet(same, False, file.notes)
         latest = existing.order_by("-version").first()
         prompt_set = PromptSet.objects.create(
             name=name,
             version=latest.version + 1 if latest else 1,
             sha256=digest,
-            source=source if "://" in source else Path(source).name,
+            source=source if "://" in source else _file_name(source),
             licence=licence or known.get("licence", ""),
         )
-        Prompt.objects.bulk_create(
-            [
-                Prompt(
-                    prompt_set=prompt_set,
-                    position=position,
-                    text=row.text,
-                    category=row.category,
-                    challenge=row.challenge,
-                    note=row.note,
-                    tags=row.tags,
-                )
-                for position, row in enumerate(rows)
-            ],
-            batch_size=1000,
-        )
-    return prompt_set, True
+        _store(prompt_set, file.rows)
+    return ImportedSet(prompt_set, True, file.notes)
 
 
 def is_released_file(prompt_set: PromptSet) -> bool | None:
@@ -125,11 +88,60 @@ def is_released_file(prompt_set: PromptSet) -> bool | None:
     return None if known is None else prompt_set.sha256 == known["sha256"]
 
 
-def _format_of(source: str) -> str:
-    suffix = Path(source.partition("?")[0]).suffix.lower().lstrip(".")
-    if suffix not in FORMATS:
+def _store(prompt_set: PromptSet, rows: list[PromptRow]) -> None:
+    Prompt.objects.bulk_create(
+        [
+            Prompt(
+                prompt_set=prompt_set,
+                position=position,
+                text=row.text,
+                category=row.category,
+                challenge=row.challenge,
+                note=row.note,
+                tags=row.tags,
+            )
+            for position, row in enumerate(rows)
+        ],
+        batch_size=1000,
+    )
+
+
+def _refuse_another_reading(prompt_set: PromptSet, rows: list[PromptRow]) -> None:
+    """A name and a file's hash are one list of prompts, however often it is imported."""
+    stored = prompt_set.prompts.values_list("text", "category", "challenge", "note", "tags")
+    if [PromptRow(*each) for each in stored] != rows:
         raise BadInputError(
-            f"{source}: the format cannot be told from the name; "
+            f"{prompt_set} is this file, read in another way (--format, --column, --drop-repeats), "
+            "and its prompts differ; give the set another name."
+        )
+
+
+def _check_words(*, name: str, licence: str, source: str) -> None:
+    """Raise `BadInputError` for what the database would not take beside the prompts."""
+    limits = {"name": (name, 80), "--licence": (licence, 200), "address": (source, 500)}
+    if "://" not in source:
+        del limits["address"]
+    for what, (text, most) in limits.items():
+        if len(text) > most:
+            raise BadInputError(
+                f"{what} {shown(text)} has {len(text):,} characters, at most {most} are kept; "
+                "give a shorter one."
+            )
+        if not text.isprintable():
+            raise BadInputError(f"{what} {shown(text)} holds what cannot be printed; remove it.")
+
+
+def _file_name(source: str) -> str:
+    """The name without its folder; bytes of it that are no text are shown as such."""
+    return os.fsencode(Path(source).name).decode(errors="replace")
+
+
+def _format_of(source: str, otherwise: str | None) -> str:
+    suffix = Path(source.partition("?")[0]).suffix.lower().lstrip(".")
+    found = ENDINGS.get(suffix, otherwise)
+    if found is None:
+        raise BadInputError(
+            f"{name_of(source)}: the format cannot be told from the name; "
             f"add --format with one of {', '.join(FORMATS)}."
         )
-    return suffix
+    return found

@@ -1,16 +1,21 @@
 """Importing prompt files: kept to the byte, once, or refused with a line number."""
 
 import http.server
+import json
 import os
+import string
 import threading
+from contextlib import nullcontext
 from pathlib import Path
+from random import Random
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
 
 from evalplatform.core.errors import BadInputError
-from evalplatform.promptsets.importers import read_prompts
 from evalplatform.promptsets.models import Prompt, PromptSet
+from evalplatform.promptsets.reading.prompts import read_prompts
 from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.promptsets.services import import_prompt_set
 
@@ -28,7 +33,8 @@ def write(tmp_path, text, name="prompts.tsv"):
 
 
 def imported(tmp_path, text, name="mine", file="prompts.tsv", **options):
-    return import_prompt_set(name=name, source=write(tmp_path, text, file), **options)
+    found = import_prompt_set(name=name, source=write(tmp_path, text, file), **options)
+    return found.prompt_set, found.is_new
 
 
 def test_texts_are_kept_to_the_byte(tmp_path):
@@ -88,13 +94,12 @@ def test_open_user_input_formats(tmp_path, file, text):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "the header is missing"),
+        ("", "is empty"),
         (TSV, "holds no prompts"),
         (TSV + "a cat\t\t\t\n\ta\tb\t\n", "line 3 has an empty prompt"),
         (TSV + "   \t\t\t\n", "line 2 has an empty prompt"),
-        (TSV + "a cat\t\t\t\na dog\t\t\t\na cat\t\t\t\n", "line 4 repeats the prompt of line 2"),
-        ("Text\tCategory\na cat\tAnimals\n", "the header is text, category"),
-        ("Prompt\tPrompt\na\tb\n", "each once"),
+        ("Text\tCategory\na cat\tAnimals\n", "its columns are 'Text', 'Category'"),
+        ("Prompt\tPrompt\na\tb\n", "could all be prompt"),
         (TSV + "a\tb\tc\td\te\n", "line 2 has 5 fields"),
         (TSV.encode() + b"caf\xe9\t\t\t\n", "line 2 is not UTF-8"),
         (TSV.encode() + b"a\0b\t\t\t\n", "line 2 holds a NUL"),
@@ -110,11 +115,20 @@ def test_bad_file_is_refused_and_nothing_is_stored(tmp_path, content, message):
     ("line", "message"),
     [
         ("{", "line 1 is not JSON"),
-        ("[1]", "line 1 has no text"),
-        ('{"text": "a"}', "line 1 has no text"),
+        ("[1]", "entry 1 has no text"),
+        ("3", "line 1 has no text"),
+        ('{"text": "a"}', "it has 'text'. Where the prompt is called otherwise"),
         ('{"prompt": 3}', "line 1 has no text"),
-        ('{"prompt": "a", "colour": "b"}', "accepted columns"),
-        ('{"prompt": "a", "note": 3}', "note must be text"),
+        ('{"prompt": null}', "line 1 has no text"),
+        ('{"prompt": "a", "Prompt": "b"}', "could all be prompt"),
+        ('{"prompt": "a", "note": ["b"]}', "note must be text"),
+        ('{"prompt": "a", "note": true}', "note must be text"),
+        ('{"prompt": "a\\u0000b"}', "line 1: the prompt holds a NUL"),
+        ('{"prompt": "a \\ud83d"}', "line 1: the prompt holds half a character"),
+        ('{"prompt": "a", "tags": ["\\udc00"]}', "line 1: the tags holds half a character"),
+        ('{"prompt": "a", "seed": ' + "9" * 5000 + "}", "line 1 .* over 4,300 digits"),
+        ("{" + '"a":{' * 100_000, "line 1 .*nested too deeply"),
+        ('["a",\n"b",\n', "line 3 is not JSON"),
     ],
 )
 def test_bad_json_line_is_named(line, message):
@@ -128,7 +142,7 @@ def test_unclosed_quote_in_csv_is_named():
 
 
 def test_wrong_hash_is_refused(tmp_path):
-    with pytest.raises(BadInputError, match="expected 0000"):
+    with pytest.raises(BadInputError, match="expected '0000"):
         imported(tmp_path, TSV + "a cat\t\t\t\n", sha256="0" * 64)
     assert PromptSet.objects.count() == 0
 
@@ -169,7 +183,7 @@ def server():
 
 
 def test_url_is_imported(server):
-    prompt_set, _ = import_prompt_set(name="mine", source=f"{server}/prompts.tsv")
+    prompt_set = import_prompt_set(name="mine", source=f"{server}/prompts.tsv").prompt_set
     assert prompt_set.prompts.get().text == "a cat"
     assert prompt_set.source == f"{server}/prompts.tsv"
 
@@ -179,6 +193,65 @@ def test_interrupted_download_imports_nothing(server, page):
     with pytest.raises(BadInputError, match="nothing was imported"):
         import_prompt_set(name="mine", source=f"{server}/{page}")
     assert PromptSet.objects.count() == 0
+
+
+def test_prompt_of_any_length_is_stored_once(tmp_path):
+    random = Random(0)  # what an index could not compress
+    long = "".join(random.choices(string.ascii_letters + '\\"', k=300_000))
+    prompt_set, _ = imported(tmp_path, f"{long}\n{long}.\n", file="p.txt")
+    assert [prompt.text for prompt in prompt_set.prompts.all()] == [long, f"{long}."]
+    for text, is_there in ((long, True), (f"{long}!", False), ("\\x41", False), ("A", False)):
+        again = Prompt(prompt_set=prompt_set, position=prompt_set.prompts.count(), text=text)
+        with transaction.atomic(), pytest.raises(IntegrityError) if is_there else nullcontext():
+            again.save()
+
+
+def test_labels_are_never_cut(tmp_path):
+    label = "photorealistic rendering with volumetric light, " * 4
+    line = json.dumps({"prompt": "a", "category": label, "challenge": label, "tags": [label]})
+    imported(tmp_path, line, file="p.jsonl")
+    prompt = Prompt.objects.get()
+    assert prompt.category == prompt.challenge == prompt.tags[0] == label.strip()
+
+
+def test_same_file_read_in_another_way_is_refused(tmp_path):
+    content = "prompt,kind\na cat,Animals\na cat,Pets\n"
+    kept = {"file": "p.csv", "drop_repeats": True}
+    first, _ = imported(tmp_path, content, **kept)
+    assert imported(tmp_path, content, **kept) == (first, False)
+    with pytest.raises(BadInputError, match="mine@1 is this file, read in another way"):
+        imported(tmp_path, content, columns={"category": "kind"}, **kept)
+    other, _ = imported(tmp_path, content, name="other", columns={"category": "kind"}, **kept)
+    assert other.prompts.get().category == "Animals"
+
+
+def test_words_that_cannot_be_kept_are_refused_in_one_line(tmp_path):
+    for name, given in (("x" * 81, {}), ("x", {"licence": "y" * 201}), ("x", {"licence": "\n"})):
+        with pytest.raises(CommandError) as raised:
+            call_command("import_prompts", name, write(tmp_path, "a", "p.txt"), **given)
+        assert raised.value.returncode == 2
+        assert "\n" not in str(raised.value)
+    assert PromptSet.objects.count() == 0
+
+
+def test_file_whose_name_is_no_text_is_imported(tmp_path):
+    path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    Path(os.fsdecode(path)).write_text("a cat\n")
+    call_command("import_prompts", "mine", os.fsdecode(path))
+    assert PromptSet.objects.get().source == "caf\ufffd.txt"
+
+
+def test_command_takes_columns_and_drops_repeats_and_says_so(tmp_path, capsys):
+    source = write(tmp_path, "caption;seed\na;1\nb;2\na;3\n", "p.csv")
+    with pytest.raises(CommandError, match="--column prompt=NAME"):
+        call_command("import_prompts", "mine", source)
+    with pytest.raises(CommandError, match="give FIELD=NAME"):
+        call_command("import_prompts", "mine", source, column=["caption"])
+    call_command("import_prompts", "mine", source, column=["prompt=caption"], drop_repeats=True)
+    said = capsys.readouterr()
+    assert "imported mine@1: 2 prompts" in said.out
+    assert "note: columns not read: 'seed'." in said.err
+    assert "note: repeated prompts dropped: 1 (line 4 as 2)." in said.err
 
 
 @pytest.mark.skipif(

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import evalplatform.promptsets.models
 from django.db import migrations, models
 
 
@@ -33,17 +34,17 @@ class Migration(migrations.Migration):
             name='Prompt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField(help_text='Row in the file, from 0.')),
+                ('position', models.PositiveIntegerField(help_text="Place among the file's prompts, from 0.")),
                 ('text', models.TextField()),
-                ('category', models.CharField(blank=True, max_length=80)),
-                ('challenge', models.CharField(blank=True, max_length=80)),
+                ('category', models.CharField(blank=True, max_length=200)),
+                ('challenge', models.CharField(blank=True, max_length=200)),
                 ('note', models.TextField(blank=True)),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
+                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None)),
                 ('prompt_set', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prompts', to='promptsets.promptset')),
             ],
             options={
                 'ordering': ['prompt_set', 'position'],
-                'constraints': [models.UniqueConstraint(fields=('prompt_set', 'text'), name='prompt_unique_text'), models.UniqueConstraint(fields=('prompt_set', 'position'), name='prompt_unique_position'), models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='prompt_text_not_empty')],
+                'constraints': [models.UniqueConstraint(models.F('prompt_set'), evalplatform.promptsets.models.TextHash('text'), name='prompt_unique_text'), models.UniqueConstraint(fields=('prompt_set', 'position'), name='prompt_unique_position'), models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='prompt_text_not_empty')],
             },
         ),
     ]

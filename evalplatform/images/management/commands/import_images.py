@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from tqdm import tqdm
 
 from evalplatform.accounts.services import user_named
-from evalplatform.core.commands import PlatformCommand
+from evalplatform.core.commands import PlatformCommand, columns_by_field
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.faults import FaultyRowsError, listed
 from evalplatform.images.services import ImportedCollection, import_collection
@@ -81,7 +81,7 @@ class Command(PlatformCommand):
                 prompt_set=prompt_set_named(options["prompts"]) if options["prompts"] else None,
                 licence=options["licence"],
                 source=options["source"],
-                columns=_columns(options["column"]),
+                columns=columns_by_field(options["column"]),
                 skip_bad=options["skip_bad"],
                 created_by=user_named(options["by"]) if options["by"] else None,
                 processes=options["processes"],
@@ -91,16 +91,6 @@ class Command(PlatformCommand):
     def _say(self, lines: list[str]) -> None:
         for line in lines:
             self.stderr.write(line)
-
-
-def _columns(given: list[str]) -> dict[str, str]:
-    columns = {}
-    for each in given:
-        field, is_there, name = each.partition("=")
-        if not is_there:
-            raise BadInputError(f"--column {each}: give FIELD=NAME, e.g. prompt=text.")
-        columns[field] = name
-    return columns
 
 
 def _missing(prompts: list[Prompt]) -> list[str]:

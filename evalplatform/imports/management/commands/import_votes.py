@@ -8,8 +8,7 @@ from django.core.management.base import CommandParser
 from tqdm import tqdm
 
 from evalplatform.accounts.services import user_named
-from evalplatform.core.commands import PlatformCommand
-from evalplatform.core.errors import BadInputError
+from evalplatform.core.commands import PlatformCommand, columns_by_field
 from evalplatform.imports.protocol import Wish
 from evalplatform.imports.services import Handling, ImportedVotes, import_votes
 from evalplatform.promptsets.selectors import prompt_set_named
@@ -91,7 +90,7 @@ class Command(PlatformCommand):
                     None if shows is None else shows == "yes",
                 ),
                 handling=Handling(
-                    columns=_columns(options["column"]),
+                    columns=columns_by_field(options["column"]),
                     as_pairs=options["as_pairs"],
                     keep_first=options["keep_first"],
                     skip_bad=options["skip_bad"],
@@ -102,16 +101,6 @@ class Command(PlatformCommand):
                 created_by=user_named(options["by"]) if options["by"] else None,
                 progress=progress,
             )  # fmt: skip
-
-
-def _columns(given: list[str]) -> dict[str, str]:
-    columns = {}
-    for each in given:
-        field, is_there, name = each.partition("=")
-        if not is_there:
-            raise BadInputError(f"--column {each}: give FIELD=NAME, e.g. model=Model.")
-        columns[field] = name
-    return columns
 
 
 def _left_out(imported: ImportedVotes) -> list[str]:
