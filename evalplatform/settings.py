@@ -164,6 +164,11 @@ GENERATION_MEMORY_BYTES = env.integer("GENERATION_MEMORY_BYTES", 0, minimum=0, m
 ASSIGNMENT_LEASE_SECONDS = env.integer("ASSIGNMENT_LEASE_SECONDS", 900, minimum=5, maximum=86400)
 # Who scrapes /metrics shows this; unset, there is no such page.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+# Crowd platforms: what signed links are checked with, and how Prolific is reached (docs/crowd.md).
+CROWD_SECRET = env.text("CROWD_SECRET")
+PROLIFIC_API_URL = env.text("PROLIFIC_API_URL", "https://api.prolific.com").rstrip("/")
+PROLIFIC_TOKEN = env.text("PROLIFIC_TOKEN")
+PROLIFIC_WEBHOOK_SECRET = env.text("PROLIFIC_WEBHOOK_SECRET")
 
 # Images: files under var/objects unless OBJECT_STORAGE_URL names an S3-compatible store.
 OBJECT_STORAGE_URL = env.text("OBJECT_STORAGE_URL")

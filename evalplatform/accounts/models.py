@@ -55,11 +55,10 @@ class Annotator(models.Model):
 class CrowdIdentity(models.Model):
     """Who an annotator is on a crowd platform. Kept apart from votes: no export carries it."""
 
-    class Platform(models.TextChoices):
-        PROLIFIC = "prolific", "Prolific"
-
-    platform = models.CharField(max_length=10, choices=Platform.choices)
-    external_id = models.CharField(max_length=64)
+    platform = models.SlugField(
+        max_length=40, db_index=False, help_text="See campaigns.crowd_rules."
+    )
+    external_id = models.CharField(max_length=128)
     annotator = models.OneToOneField(
         Annotator, on_delete=models.CASCADE, related_name="crowd_identity"
     )
@@ -73,7 +72,7 @@ class CrowdIdentity(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.external_id} on {self.get_platform_display()}"
+        return f"{self.external_id} on {self.platform}"
 
 
 class ApiToken(models.Model):

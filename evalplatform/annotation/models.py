@@ -8,8 +8,19 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Q
 
-from evalplatform.accounts.models import Annotator, CrowdIdentity
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.crowd_models import CrowdVisit
 from evalplatform.campaigns.models import Campaign, Criterion, Item
+
+__all__ = [
+    "Assignment",
+    "CrowdVisit",
+    "Enrolment",
+    "Exclusion",
+    "Release",
+    "SurplusVote",
+    "Vote",
+]
 
 
 def new_check_seed() -> int:
@@ -63,26 +74,6 @@ class Enrolment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.annotator} in {self.campaign}"
-
-
-class CrowdVisit(models.Model):
-    """One session of a crowd platform for which an annotator came to a campaign."""
-
-    enrolment = models.ForeignKey(Enrolment, on_delete=models.CASCADE, related_name="visits")
-    platform = models.CharField(max_length=10, choices=CrowdIdentity.Platform.choices)
-    study_id = models.CharField(max_length=64, blank=True, help_text="STUDY_ID")
-    session_id = models.CharField(max_length=64, blank=True, help_text="SESSION_ID")
-    came_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["enrolment", "platform", "session_id"], name="crowd_visit_unique"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.enrolment} from {self.get_platform_display()}"
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):

@@ -8,8 +8,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from evalplatform.annotation.crowd import exit_of
 from evalplatform.annotation.models import Assignment, Enrolment
+from evalplatform.annotation.returns import exit_of
 from evalplatform.annotation.selectors import others_hold_the_rest
 from evalplatform.annotation.services.voting import undo_seconds_left
 from evalplatform.annotation.turns import MAX_HELD

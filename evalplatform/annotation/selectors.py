@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation import statements
-from evalplatform.annotation.crowd import Arrival
+from evalplatform.annotation.arrivals import Arrival
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.turns import checks_ahead
 from evalplatform.campaigns.models import Campaign

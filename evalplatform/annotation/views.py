@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from csp.decorators import csp_update
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,20 +20,20 @@ from django.views.decorators.http import require_GET, require_POST
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.services import ensure_crowd_annotator
-from evalplatform.annotation import crowd, selectors, services, statements
+from evalplatform.annotation import selectors, services, statements
+from evalplatform.annotation.arrivals import Arrival, arrival_of
 from evalplatform.annotation.examples import example_image
 from evalplatform.annotation.identity import annotator_id, sign_in
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.presentation import page_state, pages_of
 from evalplatform.annotation.requests import answer_of, key_of, uuid_of, want_of
+from evalplatform.annotation.returns import way_back
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.sending import send_stored
 
 ARRIVAL_KEY = "arrival"
-# For a page with a way back to a crowd platform: its form goes there.
-LEADS_BACK: Any = {"form-action": [crowd.PROLIFIC_HOST]}
 KEEP_SECONDS = 3600  # an image, in the browser of an annotator, whose device may not be theirs
 # What every answer about items waits on average. To make a check takes 0.2 ms longer than to lease
 # an item, and nobody may read that from the times.
@@ -44,7 +43,6 @@ VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 
 @require_GET
 @never_cache
-@csp_update(LEADS_BACK)  # type: ignore[arg-type]
 def work(request: HttpRequest, invitation: str) -> HttpResponse:
     """What to judge; before consent, the welcome page or why not now; at the end, thanks."""
     campaign = _campaign(invitation)
@@ -86,7 +84,7 @@ def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
             raise Http404
         return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
     try:
-        arrival = crowd.arrival_of(request.GET.dict())
+        arrival = arrival_of(request.GET.dict(), campaign.checked_rules.crowd)
     except BadInputError as error:
         return _problem(request, None, str(error))
     if arrival is None:
@@ -99,7 +97,7 @@ def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
     return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
 
 
-def _arrive(request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival) -> Annotator:
+def _arrive(request: HttpRequest, campaign: Campaign, arrival: Arrival) -> Annotator:
     annotator = ensure_crowd_annotator(platform=arrival.platform, external_id=arrival.external_id)
     enrolment = selectors.enrolment_of(annotator.pk, campaign.invitation)
     if enrolment is None:  # remembered until they agree to take part
@@ -109,14 +107,14 @@ def _arrive(request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival) ->
     return annotator
 
 
-def _arrival_kept(request: HttpRequest) -> crowd.Arrival | None:
+def _arrival_kept(request: HttpRequest) -> Arrival | None:
     """Return how somebody came who has not agreed to take part yet."""
     kept = request.session.get(ARRIVAL_KEY)
-    return crowd.Arrival(**kept) if kept else None
+    return Arrival(**kept) if kept else None
 
 
 def _not_now(
-    request: HttpRequest, campaign: Campaign, arrival: crowd.Arrival | None
+    request: HttpRequest, campaign: Campaign, arrival: Arrival | None
 ) -> HttpResponse | None:
     """Tell a newcomer why they cannot begin, and store nothing; None where they can."""
     state = selectors.closed_to_newcomers(campaign, timezone.now())
@@ -125,7 +123,7 @@ def _not_now(
     work_url = reverse("annotation:work", args=[campaign.invitation])
     context = {
         "state": state,
-        "exit": crowd.way_back(campaign, state) if arrival else None,
+        "exit": way_back(arrival, campaign.checked_rules.crowd, state) if arrival else None,
         # With what the platform put into the address, which is kept nowhere else.
         "again": request.get_full_path() if request.method == "GET" else work_url,
     }
@@ -133,9 +131,10 @@ def _not_now(
 
 
 def _welcome(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    context = welcome_context(campaign) | {
-        "platform": request.session.get(ARRIVAL_KEY, {}).get("platform")
-    }
+    arrival = _arrival_kept(request)
+    rules = campaign.checked_rules.crowd
+    leads_back = arrival is not None and way_back(arrival, rules, "finished", judged=1)
+    context = welcome_context(campaign) | {"platform": rules.label if leads_back else ""}
     return render(request, "annotation/welcome.html", context)
 
 
@@ -149,7 +148,6 @@ def example(request: HttpRequest, public_id: uuid.UUID, position: int) -> HttpRe
 
 
 @require_POST
-@csp_update(LEADS_BACK)  # type: ignore[arg-type]
 def begin(request: HttpRequest, invitation: str) -> HttpResponse:
     """Consent given: make the annotator known and enrol them, if there is something to judge."""
     campaign = _campaign(invitation)

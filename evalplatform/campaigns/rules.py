@@ -8,9 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from evalplatform.campaigns.crowd_rules import CrowdRules
 from evalplatform.campaigns.forms import FORMS
+from evalplatform.campaigns.rule_section import Section
 from evalplatform.core.errors import BadInputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -34,11 +36,7 @@ class Start(StrEnum):
     FIRST = "first"  # everybody at the first: items are finished one after another
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AnnotationRules(_Section):
+class AnnotationRules(Section):
     """What an annotator meets."""
 
     same_pair: SamePair = SamePair.CRITERIA_IN_ORDER
@@ -52,7 +50,7 @@ class AnnotationRules(_Section):
     )
 
 
-class QualityRules(_Section):
+class QualityRules(Section):
     """Checks mixed in, and when an annotator's votes stop counting. Rates are per item served."""
 
     gold_rate: Share = 0.0
@@ -83,7 +81,7 @@ class QualityRules(_Section):
         return self
 
 
-class SafetyRules(_Section):
+class SafetyRules(Section):
     """The filter that keeps unsafe images from annotators; off until a threshold is given."""
 
     detector: str = Field(default="nudenet", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
@@ -98,7 +96,7 @@ class SafetyRules(_Section):
         return self
 
 
-class SampleRules(_Section):
+class SampleRules(Section):
     """Which share of samples may be faulty for the campaign to open all the same."""
 
     allow_constant: Share = Field(default=0.01, description="of images that are of one colour")
@@ -108,7 +106,7 @@ class SampleRules(_Section):
     )
 
 
-class Question(_Section):
+class Question(Section):
     """One question of the short questionnaire at the end."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
@@ -124,7 +122,7 @@ class Question(_Section):
         return self
 
 
-class CriterionRules(_Section):
+class CriterionRules(Section):
     """A criterion of the researcher's own, or a shipped one in other words."""
 
     slug: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
@@ -151,14 +149,7 @@ class CriterionRules(_Section):
         return self
 
 
-class CrowdRules(_Section):
-    """Where a crowd platform's people are sent when they have finished."""
-
-    prolific_completion_code: str = Field(default="", pattern=r"^[A-Za-z0-9]{0,40}$")
-    prolific_screened_out_code: str = Field(default="", pattern=r"^[A-Za-z0-9]{0,40}$")
-
-
-class Rules(_Section):
+class Rules(Section):
     """All of them; every section may be left out."""
 
     annotation: AnnotationRules = AnnotationRules()

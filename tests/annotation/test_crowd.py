@@ -1,4 +1,4 @@
-"""Prolific: known when they come, let out when they finish, their work given back."""
+"""Crowd platforms: known when they come, let out when they finish, their work given back."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity
 from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment, Vote
+from evalplatform.annotation.proofs import signature
 from evalplatform.annotation.services import exclude, open_campaign
 from tests import factories
 
@@ -15,7 +16,7 @@ JSON = {"headers": {"accept": "application/json"}}
 PROLIFIC = {"PROLIFIC_PID": "5f1e0a", "STUDY_ID": "study1", "SESSION_ID": "session1"}
 RULES = {
     "annotation": {"session_cap": 2},
-    "crowd": {"prolific_completion_code": "CDONE", "prolific_screened_out_code": "COUT"},
+    "crowd": {"completed_code": "CDONE", "screened_out_code": "COUT"},
 }
 
 
@@ -74,9 +75,9 @@ def test_way_back_to_prolific_comes_with_the_end_and_not_before(url):
     state = finish(client, url)
     assert state["state"] == "finished"
     assert state["exit"] == {
-        "method": "get", "url": "https://app.prolific.com/submissions/complete",
-        "fields": {"cc": "CDONE"}, "label": "Return to Prolific",
-    }  # fmt: skip
+        "url": "https://app.prolific.com/submissions/complete?cc=CDONE",
+        "label": "Return to Prolific",
+    }
     assert Vote.objects.count() == 2
 
 
@@ -87,7 +88,7 @@ def test_who_is_excluded_goes_back_with_the_other_code(url):
     exclude(enrolment=Enrolment.objects.get(), rule="manual", detail="-", now=timezone.now())
     state = state_of(client, url)
     assert state["state"] == "disqualified"
-    assert state["exit"]["fields"] == {"cc": "COUT"}
+    assert state["exit"]["url"].endswith("?cc=COUT")
 
 
 def test_visitor_without_a_platform_has_no_exit(url, client):
@@ -95,12 +96,49 @@ def test_visitor_without_a_platform_has_no_exit(url, client):
     assert finish(client, url)["exit"] is None
 
 
-@pytest.mark.parametrize("pid", ["{{%PROLIFIC_PID%}}", "", "a" * 65, "<script>"])
+@pytest.mark.parametrize("pid", ["{{%PROLIFIC_PID%}}", "", "a" * 129, "<script>"])
 def test_id_a_platform_would_not_send_is_refused(client, url, pid):
     response = client.get(url, PROLIFIC | {"PROLIFIC_PID": pid})
     assert response.status_code == 400
     assert "open the study from the platform again" in response.content.decode()
     assert CrowdIdentity.objects.count() == 0
+
+
+def test_lower_case_parameters_are_as_good(client, url):
+    assert client.get(url, {"prolific_pid": "5f1e0a", "session_id": "v"})["Location"] == url
+    client.post(url + "begin/")
+    assert Annotator.objects.get().crowd_identity.external_id == "5f1e0a"
+
+
+def test_any_panel_is_known_and_sent_back_where_the_rules_say(client):
+    crowd = {
+        "platform": "generic", "name": "My Panel", "id_param": "tic", "session_param": "visit",
+        "completed": "https://panel.example/done?tic={id}&v={session}",
+    }  # fmt: skip
+    campaign = factories.make_draft(rules={"annotation": {"session_cap": 1}, "crowd": crowd})
+    open_campaign(campaign=campaign)
+    url = reverse("annotation:work", args=[campaign.invitation])
+    client.get(url, {"TIC": "a.1", "Visit": "v~1", "completed": "https://evil.example"})
+    assert "takes you back to My Panel" in client.get(url).content.decode()
+    client.post(url + "begin/")
+    assert CrowdIdentity.objects.get().platform == "my-panel"
+    assert finish(client, url)["exit"] == {
+        "url": "https://panel.example/done?tic=a.1&v=v~1", "label": "Return to My Panel"
+    }  # fmt: skip
+
+
+def test_unsigned_arrival_is_refused_where_the_rules_want_a_signature(client, settings):
+    settings.CROWD_SECRET = "a secret"
+    crowd = {"platform": "generic", "name": "Panel", "signed": "hmac"}
+    campaign = factories.make_draft(rules={"crowd": crowd})
+    open_campaign(campaign=campaign)
+    url = reverse("annotation:work", args=[campaign.invitation])
+    response = client.get(url, {"id": "p1"})
+    assert response.status_code == 400
+    assert "signature of Panel" in response.content.decode()
+    client.get(url, {"id": "p1", "signature": signature({"id": "p1"}, "a secret")})
+    client.post(url + "begin/")
+    assert CrowdVisit.objects.get().is_proven
 
 
 def test_no_page_can_be_framed(client, url):

@@ -31,7 +31,7 @@ def test_welcome_page(open_page, make_campaign):
 
 def test_page_of_who_cannot_begin(open_page, make_campaign):
     """With all that it can hold: the longest words, the way back and the link to look again."""
-    rules = {"crowd": {"prolific_completion_code": "C0DE"}}
+    rules = {"crowd": {"completed_code": "C0DE"}}
     campaign = make_campaign(rules=rules, k=1)
     Assignment.objects.update(
         annotator=Annotator.objects.create(), leased_at=timezone.now(),
@@ -119,7 +119,7 @@ def test_troubles(annotator):
 
 def test_end_states(annotator):
     """The server decides which it is; here every one is shown by the page's own script."""
-    way_out = {"method": "get", "url": "/healthz", "fields": {}, "label": "Return to the platform"}
+    way_out = {"url": "/healthz", "label": "Return to the platform"}
     for state in ENDS:
         annotator.tab.unroute_all()
         annotator.serve_state(

@@ -83,7 +83,7 @@ def test_session_ends_at_its_cap_and_the_last_answer_can_be_undone(open_page, ma
 
 
 def test_exit_is_followed_only_after_the_last_answer_was_acknowledged(open_page, make_campaign):
-    campaign = make_campaign(rules={"crowd": {"prolific_completion_code": "C0DE"}})
+    campaign = make_campaign(rules={"crowd": {"completed_code": "C0DE"}})
     annotator = open_page(campaign)
     annotator.context.route(
         "https://app.prolific.com/**", lambda route: route.fulfill(body="welcome back")
@@ -97,7 +97,7 @@ def test_exit_is_followed_only_after_the_last_answer_was_acknowledged(open_page,
     expect(annotator.status).to_have_text("Offline, 1 queued")
     close_campaign(campaign=campaign)
     annotator.open()
-    leave = annotator.tab.get_by_role("button", name="Return to Prolific")
+    leave = annotator.tab.get_by_role("link", name="Return to Prolific")
     expect(annotator.tab.get_by_text("your last answer is still being sent")).to_be_visible()
     expect(leave).to_have_attribute("aria-disabled", "true")
     leave.click(force=True)

@@ -138,7 +138,7 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
     campaign = campaign_in_brackets
     invitation = reverse("annotation:work", args=[campaign.invitation])
     pages = {"welcome": Client().get(invitation).content.decode()}
-    way_out = {"method": "get", "url": "/", "fields": {}, "label": "⟦Return⟧"}
+    way_out = {"url": "/", "label": "⟦Return⟧"}
     example = {
         "question": "⟦question⟧", "prompt": "⟦prompt⟧", "why": "⟦why⟧",
         "images": [{"url": "/l", "is_best": True}, {"url": "/r", "is_best": False}],
@@ -151,7 +151,7 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
         "annotation/welcome.html",
         {
             "campaign": campaign, "criteria": criteria, "examples": [example],
-            "pairs_expected": 3, "qualification": 5, "platform": "prolific",
+            "pairs_expected": 3, "qualification": 5, "platform": "⟦Panel⟧",
         },
     )  # fmt: skip
     for why in ("closed", "paused", "done", "waiting"):

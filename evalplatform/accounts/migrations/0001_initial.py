@@ -80,8 +80,8 @@ class Migration(migrations.Migration):
             name='CrowdIdentity',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('prolific', 'Prolific')], max_length=10)),
-                ('external_id', models.CharField(max_length=64)),
+                ('platform', models.SlugField(db_index=False, help_text='See campaigns.crowd_rules.', max_length=40)),
+                ('external_id', models.CharField(max_length=128)),
                 ('annotator', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='crowd_identity', to='accounts.annotator')),
             ],
             options={

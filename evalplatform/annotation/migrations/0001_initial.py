@@ -61,9 +61,10 @@ class Migration(migrations.Migration):
             name='CrowdVisit',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('prolific', 'Prolific')], max_length=10)),
-                ('study_id', models.CharField(blank=True, help_text='STUDY_ID', max_length=64)),
-                ('session_id', models.CharField(blank=True, help_text='SESSION_ID', max_length=64)),
+                ('platform', models.SlugField(db_index=False, max_length=40)),
+                ('study_id', models.CharField(blank=True, help_text="The platform's study.", max_length=128)),
+                ('session_id', models.CharField(blank=True, help_text="The platform's submission, or session.", max_length=128)),
+                ('is_proven', models.BooleanField(default=False, help_text='Whether the platform had signed the address.')),
                 ('came_at', models.DateTimeField(auto_now_add=True)),
                 ('enrolment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visits', to='annotation.enrolment')),
             ],

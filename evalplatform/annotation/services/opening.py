@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import Count
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.crowd import Arrival
+from evalplatform.annotation.arrivals import Arrival
 from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
 from evalplatform.campaigns.copies import CopyStore
 from evalplatform.campaigns.forms import Order
@@ -163,7 +163,7 @@ def record_visit(*, enrolment: Enrolment, arrival: Arrival) -> None:
         enrolment=enrolment,
         platform=arrival.platform,
         session_id=arrival.session_id,
-        defaults={"study_id": arrival.study_id},
+        defaults={"study_id": arrival.study_id, "is_proven": arrival.is_proven},
     )
     if is_new and enrolment.status == Enrolment.Status.RETURNED:
         enrolment.status = Enrolment.Status.ACTIVE

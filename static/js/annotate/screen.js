@@ -203,25 +203,11 @@ export function showEnd(state) {
 
 let exitShown = null;
 
-function hiddenField([name, value]) {
-  const input = document.createElement("input");
-  Object.assign(input, { type: "hidden", name, value });
-  return input;
-}
-
-function exitControl({ method, url, fields = {}, label }) {
-  const isLink = method === "get" && !Object.keys(fields).length;
-  const control = document.createElement(isLink ? "a" : "button");
-  control.className = "button button-main";
+function exitControl({ url, label }) {
+  const control = document.createElement("a");
+  Object.assign(control, { className: "button button-main", rel: "noreferrer", href: url });
   control.textContent = label;
-  if (isLink) {
-    control.href = url;
-    return control;
-  }
-  const form = document.createElement("form");
-  Object.assign(form, { method, action: url });
-  form.append(...Object.entries(fields).map(hiddenField), control);
-  return form;
+  return control;
 }
 
 // `exit` as the server gave it, or null; undefined leaves the one the page was written with.

@@ -1,0 +1,98 @@
+"""Who comes from a crowd platform, as the address that they open says."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from evalplatform.annotation.proofs import is_signed
+from evalplatform.campaigns.crowd_presets import PRESETS
+from evalplatform.campaigns.crowd_rules import CrowdRules, Signed
+from evalplatform.core.errors import BadInputError
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,127}")
+_PLACEHOLDER = re.compile(r"[{}\[\]%$]")
+_QUOTED = 64  # characters of a wrong value that its sender reads again
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Somebody who comes from a crowd platform.
+
+    `is_proven`: the platform has signed the address, so nobody can have made the id up. Ids are
+    kept with the enrolment alone and never logged.
+    """
+
+    platform: str
+    external_id: str
+    study_id: str = ""
+    session_id: str = ""
+    is_proven: bool = False
+
+    def as_dict(self) -> dict[str, str | bool]:
+        return asdict(self)
+
+
+def arrival_of(query: Mapping[str, str], rules: CrowdRules) -> Arrival | None:
+    """Return who comes from the campaign's platform, or None for anybody else.
+
+    Parameters are found in any spelling of capitals. Raises `BadInputError`, one line for the
+    visitor, for ids that no platform sends (a placeholder that was not filled in), for a link that
+    another platform sent, and for one that is unsigned or wrongly signed where the rules want a
+    signature.
+    """
+    given = _without_capitals(query)
+    id_name, study_name, session_name, _ = rules.parameters
+    if id_name.lower() not in given:
+        _refuse_another_platforms(given, rules)
+        return None
+    arrival = Arrival(
+        platform=rules.slug,
+        external_id=_id(given, id_name),
+        study_id=_id(given, study_name, optional=True),
+        session_id=_id(given, session_name, optional=True),
+        is_proven=rules.signed is not Signed.NO,
+    )
+    if arrival.is_proven and not is_signed(given, rules):
+        raise BadInputError(
+            f"this link does not carry the signature of {rules.label}, or it is too old; open the "
+            "study from the platform again."
+        )
+    return arrival
+
+
+def _without_capitals(query: Mapping[str, str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in query.items():
+        if given.setdefault(name.lower(), value) != value:
+            raise BadInputError(
+                f"the link gives {name[:_QUOTED]!r} twice, and not the same; open the study from "
+                "the platform again."
+            )
+    return given
+
+
+def _refuse_another_platforms(given: Mapping[str, str], rules: CrowdRules) -> None:
+    for preset in PRESETS.values():
+        if preset.is_telling and preset.id_param.lower() in given:
+            raise BadInputError(
+                f"this link comes from {preset.label}, and the study awaits people from "
+                f"{rules.label}; please tell the researchers."
+            )
+
+
+def _id(given: Mapping[str, str], name: str, *, optional: bool = False) -> str:
+    value = given.get(name.lower(), "") if name else ""
+    if optional and not value:
+        return ""
+    if _ID.fullmatch(value):
+        return value
+    if _PLACEHOLDER.search(value):
+        raise BadInputError(
+            f"the link from the platform still has a placeholder ({value[:_QUOTED]!r}) where "
+            f"{name} belongs; the study was set up with a wrong link: please tell the researchers, "
+            "or open the study from the platform again."
+        )
+    raise BadInputError(
+        f"the link from the platform is incomplete: {name} is {value[:_QUOTED]!r}, not an id; open "
+        "the study from the platform again."
+    )

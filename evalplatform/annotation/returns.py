@@ -1,0 +1,57 @@
+"""The way back to a crowd platform for who has finished, or cannot begin."""
+
+from django.utils.translation import gettext
+
+from evalplatform.annotation.arrivals import Arrival
+from evalplatform.annotation.crowd_models import CrowdVisit
+from evalplatform.annotation.models import Enrolment
+from evalplatform.campaigns.crowd_rules import CrowdRules, Outcome
+
+# States after which a platform's people have nothing more to do here.
+ENDS = ("done", "finished", "waiting", "closed", "disqualified", "screened_out")
+_SCREENED_OUT = ("disqualified", "screened_out")
+
+
+def exit_of(enrolment: Enrolment, state: str) -> dict[str, str] | None:
+    """Return the way out of an end state, or None for who did not come from a platform."""
+    if state not in ENDS:
+        return None
+    visit = enrolment.visits.order_by("-came_at", "-pk").first()
+    if visit is None:
+        return None
+    return way_back(visit, enrolment.campaign.checked_rules.crowd, state, judged=enrolment.judged)
+
+
+def way_back(
+    came: Arrival | CrowdVisit, rules: CrowdRules, state: str, *, judged: int = 0
+) -> dict[str, str] | None:
+    """Return the `url` and `label` that take somebody who `came` back, after `judged` items.
+
+    The address is the campaign's rules': of what came in the request it holds ids alone, where the
+    rules have a place for them. None where the rules have no address for this end.
+    """
+    for outcome in _outcomes(state, judged):
+        url = rules.address(
+            outcome, id=_external_id(came), study=came.study_id, session=came.session_id
+        )
+        if url:
+            return {
+                "url": url,
+                "label": gettext("Return to %(platform)s") % {"platform": rules.label},
+            }
+    return None
+
+
+def _outcomes(state: str, judged: int) -> tuple[Outcome, ...]:
+    if state in _SCREENED_OUT:
+        return (Outcome.SCREENED_OUT,)
+    if judged:
+        return (Outcome.COMPLETED,)
+    # Who came in good faith gets back in any case, and completed it they have not.
+    return (Outcome.FULL, Outcome.SCREENED_OUT, Outcome.COMPLETED)
+
+
+def _external_id(came: Arrival | CrowdVisit) -> str:
+    if isinstance(came, Arrival):
+        return came.external_id
+    return str(came.enrolment.annotator.crowd_identity.external_id)
