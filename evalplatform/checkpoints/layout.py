@@ -5,60 +5,48 @@ Three layouts are accepted: the trainer's own (`metadata.json`, format t2i-check
 (`model_index.json` alone), and one file in a model's original layout (`model.safetensors`) with a
 pipeline's configurations (`config/`, see verification.single_file). Weights are safetensors, the
 rest JSON and text; a file that could run code (pickle, Python) is refused.
+
+Whether the tensors are those that the configured classes want is for `services.loading` to find
+out, in a process with torch.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
-
-from pydantic import BaseModel, Field, ValidationError
+from typing import Any
 
 from evalplatform.checkpoints.verification import single_file
 from evalplatform.checkpoints.verification.configs import (
-    INDEXES,
     NEVER_LOADED,
-    check_config,
     check_model_index,
+    named_components,
     read_json,
 )
-from evalplatform.checkpoints.verification.names import check_name, is_left_out
+from evalplatform.checkpoints.verification.contents import check_file
+from evalplatform.checkpoints.verification.names import check_name, is_left_out, relative_path
+from evalplatform.checkpoints.verification.recognition import refuse_another_kind, refuse_partial
 from evalplatform.checkpoints.verification.safetensors_header import read_header
+from evalplatform.checkpoints.verification.trained import trainer_metadata
+from evalplatform.checkpoints.verification.weight_files import (
+    is_table,
+    is_weight,
+    one_set_each,
+    plain_table,
+)
+from evalplatform.checkpoints.verification.wording import listed, shown
 from evalplatform.core.errors import BadInputError
 from models_backend.checkpoint_format import (
-    FORMAT,
-    METADATA,
     NOT_HASHED,
     PIPELINE_INDEX,
     Layout,
     content_sha256,
-    differing_files,
     file_sha256,
     layout_of,
-    trained_families,
 )
 
-_TEXTS = {".txt", ".md", ".toml", ".jsonl", ""}
 _MAX_FILES = 10_000
-
-
-class _File(BaseModel):
-    sha256: str
-
-
-class _Told(BaseModel):
-    """The types of what is read from the trainer's metadata; the rest is kept as it is."""
-
-    family: str = Field(max_length=60)
-    sha256: str
-    files: dict[str, _File]
-    name: str = ""
-    role: str = ""
-    parent_sha256: str | None = Field(default=None, pattern=r"^([0-9a-f]{64})?$")
-    config: dict[str, Any] = {}
-    training: dict[str, Any] = {}
-    licences: list[Annotated[str, Field(max_length=200)]] = []
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,10 @@ class CheckpointFiles:
     """A directory that passed every check."""
 
     directory: Path
-    paths: tuple[str, ...]
+    sources: dict[str, str]
+    """What is kept: each file's name in the registry, and its name here."""
+    left_out: tuple[str, ...]
+    """Weights that no component loads: another precision, a whole copy at the top."""
     sha256: str
     size_bytes: int
     family: str
@@ -74,30 +65,77 @@ class CheckpointFiles:
     """Parameters by dtype, as safetensors names it."""
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_as_kept(self) -> bool:
+        """Whether the directory itself can become the registry's."""
+        return not self.left_out and all(kept == here for kept, here in self.sources.items())
+
 
 def inspect(directory: Path) -> CheckpointFiles:
     """Check `directory` and return what it holds. Raises `BadInputError` naming the file."""
-    if not directory.is_dir():
-        what = "is a file" if directory.exists() else "is not there"
-        raise BadInputError(
-            f"{directory} {what}; give a checkpoint directory, one the trainer wrote "
-            "(metadata.json) or a diffusers pipeline (model_index.json), or a zip or tar of one; "
-            "or a single .safetensors file with --config."
-        )
+    _refuse_no_directory(directory)
+    refuse_another_kind(directory)
     files = sorted(checkpoint_files(directory))
-    parameters = _check_contents(directory, files)
+    layout = layout_of(files.__contains__)
+    if layout is None:
+        raise BadInputError(
+            f"{directory} has neither metadata.json nor model_index.json; give a directory that "
+            "the trainer or diffusers' save_pretrained wrote, or model.safetensors beside its "
+            "config/."
+        )
+    index = _index(directory, layout)
+    sources = _taken(files, layout, index)
+    parameters: Counter[str] = Counter()
+    for name in sources.values():
+        parameters += check_file(directory / name, name)
     if not parameters:
         raise BadInputError(f"{directory} holds no .safetensors weights; save it as safetensors.")
-    hashes = {path: file_sha256(directory / path) for path in files if path not in NOT_HASHED}
-    family, metadata = _kind(directory, files, hashes)
+    for name in sources.values():
+        if is_table(name):
+            _check_shards(read_json(directory / name, name), name, set(sources.values()))
+    _check_components(directory, sources, layout, index)
+    hashes = {
+        kept: hashlib.sha256(content).hexdigest()
+        if (content := renamed_table(directory, kept, name)) is not None
+        else file_sha256(directory / name)
+        for kept, name in sources.items()
+        if kept not in NOT_HASHED
+    }
+    trained = layout is Layout.TRAINED
+    metadata = (
+        trainer_metadata(directory, hashes)
+        if trained
+        else {"config": {"pipeline": index["_class_name"]}}
+    )
     return CheckpointFiles(
         directory=directory,
-        paths=tuple(files),
+        sources=sources,
+        left_out=tuple(sorted(set(files) - set(sources.values()))),
         sha256=content_sha256(hashes),
-        size_bytes=sum((directory / path).stat().st_size for path in files),
-        family=family,
+        size_bytes=sum((directory / name).stat().st_size for name in sources.values()),
+        family=str(metadata["family"]) if trained else layout.value,
         parameters=parameters,
         metadata=metadata,
+    )
+
+
+def renamed_table(directory: Path, kept: str, name: str) -> bytes | None:
+    """Return the table of shards that lost their variant; None for a file that is kept as it is."""
+    if kept == name or not is_table(name):
+        return None
+    return plain_table((directory / name).read_bytes())
+
+
+def _refuse_no_directory(path: Path) -> None:
+    if path.is_dir():
+        return
+    if path.suffix.lower() == ".safetensors" and path.is_file():
+        refuse_partial(path.name, read_header(path, path.name).names)
+    what = "is a file" if path.exists() else "is not there"
+    raise BadInputError(
+        f"{path} {what}; give a checkpoint directory, one the trainer wrote (metadata.json) or a "
+        "diffusers pipeline (model_index.json), or a zip or tar of one; or a single .safetensors "
+        "file with --config."
     )
 
 
@@ -113,117 +151,77 @@ def checkpoint_files(directory: Path) -> Iterator[str]:
                 f"{directory} holds more than {_MAX_FILES:,} files; give the checkpoint's own "
                 "folder."
             )
-        if path.is_symlink():
-            raise BadInputError(f"{directory}: {name} is a link; copy the file itself there.")
+        if path.is_symlink() and not _leads_into_cache(path, directory):
+            raise BadInputError(
+                f"{directory}: {shown(name)} is a link; copy the folder with `cp -rL`, which "
+                "copies the files that links lead to, and give the copy."
+            )
         if path.is_dir() or is_left_out(name):
             continue
         if not path.is_file():
-            raise BadInputError(f"{directory}: {name} is no regular file; remove it.")
-        check_name(name)
+            raise BadInputError(f"{directory}: {shown(name)} is no regular file; remove it.")
+        check_name(relative_path(name.as_posix(), str(directory)))
         yield name.as_posix()
 
 
-def _check_contents(directory: Path, files: list[str]) -> Counter[str]:
-    """Check every file by its kind; return the parameters by dtype."""
-    parameters: Counter[str] = Counter()
-    for name in files:
-        path = directory / name
-        suffix = path.suffix.lower()
-        if suffix == ".safetensors":
-            parameters += read_header(path, name).parameters
-        elif suffix == ".json":
-            content = read_json(path, name)
-            check_config(content, name)
-            if name in INDEXES:
-                check_model_index(content)
-            if name.endswith(".safetensors.index.json"):
-                _check_shards(content, name, set(files))
-        elif suffix in _TEXTS:
-            _check_text(path, name)
-    return parameters
+def _leads_into_cache(path: Path, directory: Path) -> bool:
+    """Whether a link of a snapshot in a hub's cache leads to a file of the same model there.
+
+    Such a cache is `models--ORG--NAME/`, with `snapshots/COMMIT/` and the files in `blobs/`.
+    """
+    snapshots = directory.resolve().parent
+    blobs = snapshots.parent / "blobs"
+    return snapshots.name == "snapshots" and path.resolve().parent == blobs and path.is_file()
+
+
+def _index(directory: Path, layout: Layout) -> dict[str, Any]:
+    """Return the checked index of a pipeline's components; of our own checkpoint nothing."""
+    if layout is Layout.TRAINED:
+        return {}
+    name = PIPELINE_INDEX if layout is Layout.DIFFUSERS_PIPELINE else single_file.INDEX
+    index = read_json(directory / name, name)
+    check_model_index(index)
+    return index
+
+
+def _taken(files: list[str], layout: Layout, index: dict[str, Any]) -> dict[str, str]:
+    """Return what is kept, as name in the registry: name here. One set of weights a component."""
+    if layout is Layout.TRAINED:
+        return {name: name for name in files}
+    if layout is Layout.SINGLE_FILE:
+        beside = [name for name in files if "/" not in name]
+        return {name: name for name in beside} | one_set_each(set(files) - set(beside))
+    named = named_components(index)
+    return one_set_each(
+        name for name in files if not is_weight(name) or name.partition("/")[0] in named
+    )
 
 
 def _check_shards(index: dict[str, Any], name: str, files: set[str]) -> None:
     """Check that a sharded model's table names only shards that lie beside it."""
     table = index.get("weight_map")
-    shards = set(table.values()) if isinstance(table, dict) else {None}
     folder = PurePosixPath(name).parent
-    for shard in shards:
+    for shard in table.values() if isinstance(table, dict) else [None]:
         if not isinstance(shard, str) or (folder / shard).as_posix() not in files:
             raise BadInputError(
-                f"{name} names the shard {str(shard)[:80]!r}, which does not lie beside it; copy "
+                f"{name} names the shard {shown(shard)!r}, which does not lie beside it; copy "
                 "the checkpoint again, whole."
             )
 
 
-def _check_text(path: Path, name: str) -> None:
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            if b"\0" in chunk:
-                raise BadInputError(f"{name} is not text; leave it out or copy it again.")
-
-
-def _kind(directory: Path, files: list[str], hashes: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    """Return the family that loads the directory, and the trainer's metadata if it wrote it."""
-    layout = layout_of(files.__contains__)
-    if layout is Layout.TRAINED:
-        metadata = _trainer_metadata(directory, hashes)
-        return str(metadata["family"]), metadata
-    if layout is Layout.DIFFUSERS_PIPELINE:
-        index = read_json(directory / PIPELINE_INDEX, PIPELINE_INDEX)
-        _check_components(index, files)
-        return layout.value, {"config": {"pipeline": index["_class_name"]}}
+def _check_components(
+    directory: Path, sources: dict[str, str], layout: Layout, index: dict[str, Any]
+) -> None:
+    """Refuse a pipeline of which a component is missing: it could not be loaded."""
     if layout is Layout.SINGLE_FILE:
-        index = read_json(directory / single_file.INDEX, single_file.INDEX)
         tensors = read_header(directory / single_file.WEIGHTS, single_file.WEIGHTS).names
-        single_file.check_components(files, tensors, index)
-        return layout.value, {"config": {"pipeline": index["_class_name"]}}
-    raise BadInputError(
-        f"{directory} has neither metadata.json nor model_index.json; give a directory that the "
-        "trainer or diffusers' save_pretrained wrote, or model.safetensors beside its config/."
-    )
-
-
-def _check_components(index: dict[str, Any], files: list[str]) -> None:
-    """Refuse a pipeline of which a component's folder is missing: it could not be loaded."""
-    there = {PurePosixPath(name).parts[0] for name in files if "/" in name}
-    named = {
-        name for name, source in index.items() if isinstance(source, list) and any(source)
-    }  # fmt: skip
-    missing = sorted(named - there - NEVER_LOADED)
+        single_file.check_components(sources, tensors, index)
+    if layout is not Layout.DIFFUSERS_PIPELINE:
+        return
+    there = {PurePosixPath(name).parts[0] for name in sources if "/" in name}
+    missing = sorted(named_components(index) - there - NEVER_LOADED)
     if missing:
         raise BadInputError(
-            f"model_index.json names {', '.join(missing)[:200]}, of which there is no folder; copy "
-            "the pipeline's folder again, whole."
+            f"model_index.json names {listed(missing)}, of which there is no folder; copy the "
+            "pipeline's folder again, whole."
         )
-
-
-def _trainer_metadata(directory: Path, hashes: dict[str, str]) -> dict[str, Any]:
-    metadata = read_json(directory / METADATA, METADATA)
-    if metadata.get("format") != FORMAT:
-        raise BadInputError(
-            f"{directory}/metadata.json has format {metadata.get('format')!r}; accepted: {FORMAT}."
-        )
-    try:
-        told = _Told.model_validate(metadata)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInputError(
-            f"metadata.json: {where[:80]}: {first['msg']}; copy the checkpoint again as the "
-            "trainer wrote it."
-        ) from error
-    if told.family not in trained_families():
-        raise BadInputError(
-            f"{directory}/metadata.json names the family {told.family!r}; accepted: "
-            f"{', '.join(sorted(trained_families()))}. Install the package that brings the family, "
-            "or save the model as a diffusers pipeline."
-        )
-    recorded = {path: entry.sha256 for path, entry in told.files.items()}
-    changed = differing_files(recorded, hashes)
-    if changed or metadata.get("sha256") != content_sha256(hashes):
-        raise BadInputError(
-            f"{directory} is not what the trainer wrote ({', '.join(changed) or 'metadata.json'} "
-            "differs from the recorded sha256); copy the checkpoint again."
-        )
-    return metadata

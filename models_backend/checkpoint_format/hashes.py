@@ -12,13 +12,17 @@ def file_sha256(path: Path) -> str:
 
 
 def content_sha256(hashes: Mapping[str, str]) -> str:
-    """Return the hash of a directory's content: SHA-256 over sorted lines "path sha256".
+    """Return the hash of a directory's content: SHA-256 over sorted lines "length path sha256".
 
-    `hashes` has the SHA-256 of every file but those in `NOT_HASHED`, by relative path with forward
-    slashes.
+    The length is the path's in bytes, so that no path can be read as two: different contents have
+    different lines, whatever their files are called. `hashes` has the SHA-256 of every file but
+    those in `NOT_HASHED`, by relative path with forward slashes.
     """
-    lines = "".join(f"{path} {digest}\n" for path, digest in sorted(hashes.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    digest = hashlib.sha256()
+    for path, content in sorted(hashes.items()):
+        name = path.encode(errors="surrogateescape")
+        digest.update(b"%d %b %b\n" % (len(name), name, content.encode()))
+    return digest.hexdigest()
 
 
 def differing_files(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

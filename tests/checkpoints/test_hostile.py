@@ -7,7 +7,7 @@ import pytest
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core.errors import BadInputError
-from tests.checkpoints import hostile
+from tests.checkpoints import hostile, hostile_words  # noqa: F401  # the second fills the corpus
 
 pytestmark = pytest.mark.django_db
 LIMIT = 16 * 2**20  # bytes an archive may unpack to in these tests

@@ -213,7 +213,7 @@ def spoil_no_weights(path):
         (spoil_header, "not a whole safetensors"),
         (spoil_class, "not a text-to-image pipeline known here"),
         (spoil_json, "is not JSON"),
-        (spoil_no_index, "neither metadata.json nor model_index.json"),
+        (spoil_no_index, "a U-Net alone.* --base"),
         (spoil_no_weights, "no .safetensors weights"),
     ],
 )

@@ -133,6 +133,8 @@ def test_what_is_no_single_file_or_no_configuration_is_refused(file, config, tmp
     refused("has no model_index.json", source=file, config=config)
     file.write_bytes(b"\x80\x04.")
     refused("has no model_index.json", source=file, config=config)
+    refused("is not a whole safetensors file", source=file)
+    file.write_bytes(hostile.original())
     refused("--config", source=file)
 
 

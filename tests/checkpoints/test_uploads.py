@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.core.errors import BadInputError
 from tests import factories
 from tests.checkpoints import hostile
 
@@ -252,6 +253,41 @@ def test_fault_of_ours_is_said_to_the_person_too(researcher, archive, sent, monk
     told = researcher.get(f"{url}status/").json()
     assert told["status"] == "rejected"
     assert "No space left" in told["reason"]
+
+
+def test_upload_that_breaks_the_verification_is_rejected(
+    researcher, archive, sent, registry, monkeypatch
+):
+    url = begin(researcher, len(archive))["Location"]
+    part(researcher, url, 0, archive)
+
+    def fail(*_):
+        raise TypeError("unhashable type: \0 \ud800")
+
+    monkeypatch.setattr("evalplatform.checkpoints.services.registering.inspect", fail)
+    services.verify_upload(identifier=str(sent[0]), now=timezone.now())
+    told = researcher.get(f"{url}status/").json()
+    assert told["status"] == "rejected"
+    assert "could not be verified (TypeError: unhashable type:" in told["reason"]
+    assert [path.name for path in registry.iterdir()] == ["uploads"]
+
+
+def test_reason_with_half_a_character_can_be_stored(researcher, archive, sent, monkeypatch):
+    url = begin(researcher, len(archive))["Location"]
+    part(researcher, url, 0, archive)
+
+    def fail(**_):
+        raise BadInputError("a\0b\ud800c")
+
+    monkeypatch.setattr("evalplatform.checkpoints.services.uploading.register_checkpoint", fail)
+    services.verify_upload(identifier=str(sent[0]), now=timezone.now())
+    assert researcher.get(f"{url}status/").json()["reason"] == "a?b?c"
+
+
+@pytest.mark.parametrize("told", [{"file_name": "a\0.zip"}, {"name": "a" * 3000}])
+def test_names_that_cannot_be_stored_are_refused_before_the_first_byte(researcher, told):
+    assert begin(researcher, 100, **told).status_code == 400
+    assert not Upload.objects.exists()
 
 
 def test_rejection_without_a_reason_cannot_be_stored():

@@ -20,7 +20,8 @@ from typing import Any
 from django.conf import settings
 
 from evalplatform.checkpoints.hub.listing import HubFile, HubModel, said_plainly
-from evalplatform.checkpoints.hub.selection import Wanted, is_table, plain_table
+from evalplatform.checkpoints.hub.selection import Wanted
+from evalplatform.checkpoints.verification.weight_files import is_table, plain_table
 from evalplatform.core.errors import BadInputError
 
 Progress = Callable[[int, int], None]

@@ -2,28 +2,17 @@
 
 A repository on a hub often holds the same weights several times: as pickle, in half precision, as
 one file for other programs, for other frameworks. Only what a diffusers pipeline loads is taken.
-File names: https://huggingface.co/docs/diffusers/using-diffusers/loading#checkpoint-variants.
 """
 
-import json
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from evalplatform.checkpoints.hub.listing import HubFile, HubModel
+from evalplatform.checkpoints.verification.configs import named_components
 from evalplatform.checkpoints.verification.names import ALLOWED_NAMES, ALLOWED_SUFFIXES, is_left_out
+from evalplatform.checkpoints.verification.weight_files import is_weight, plain_name, variant_of
 from evalplatform.core.errors import BadInputError
-
-_WEIGHTS = re.compile(
-    r"(?P<base>diffusion_pytorch_model|model)"
-    r"(?:\.(?P<variant>\w+))?(?P<shard>-\d{5}-of-\d{5})?(?:\.(?P<late>\w+))?\.safetensors"
-)
-_TABLE = re.compile(
-    r"(?P<base>diffusion_pytorch_model|model)"
-    r"(?:\.(?P<variant>\w+))?\.safetensors\.index(?:\.(?P<late>\w+))?\.json"
-)
 
 
 @dataclass(frozen=True)
@@ -46,10 +35,10 @@ def choose(model: HubModel, index: dict[str, Any] | None, variant: str | None) -
     allowed = [each for each in model.files.values() if _is_allowed(PurePosixPath(each.name))]
     if index is None:
         return [Wanted(each, each.name) for each in allowed]
-    at_root = [each for each in allowed if "/" not in each.name and not _is_root_weight(each.name)]
+    at_root = [each for each in allowed if "/" not in each.name and not is_weight(each.name)]
     wanted = [Wanted(each, each.name) for each in at_root]
     variants: set[str] = set()
-    for component in _components(index):
+    for component in sorted(named_components(index)):
         inside = [each for each in allowed if each.name.startswith(f"{component}/")]
         taken, found = _of_component(component, inside, variant)
         _check_has_safetensors(model, component, taken, found)
@@ -64,33 +53,9 @@ def choose(model: HubModel, index: dict[str, Any] | None, variant: str | None) -
     return wanted
 
 
-def plain_table(content: bytes) -> bytes:
-    """Return a table of shards (weight_map) whose shards are named without their variant."""
-    table = json.loads(content)
-    table["weight_map"] = {
-        tensor: _plain_name(shard) for tensor, shard in table["weight_map"].items()
-    }
-    return json.dumps(table, indent=2).encode()
-
-
-def is_table(name: str) -> bool:
-    return _TABLE.fullmatch(PurePosixPath(name).name) is not None
-
-
 def _is_allowed(path: PurePosixPath) -> bool:
     suffix = path.suffix.lower()
     return not is_left_out(path) and (suffix in ALLOWED_SUFFIXES or path.name in ALLOWED_NAMES)
-
-
-def _is_root_weight(name: str) -> bool:
-    """Whether a file repeats the weights for programs that read one file."""
-    return name.endswith((".safetensors", ".safetensors.index.json"))
-
-
-def _components(index: dict[str, Any]) -> Iterable[str]:
-    for name, source in index.items():
-        if isinstance(source, list) and not name.startswith("_") and source[:1] != [None]:
-            yield name
 
 
 def _of_component(
@@ -101,12 +66,11 @@ def _of_component(
     by_variant: dict[str, list[Wanted]] = {}
     for each in files:
         inner = each.name.removeprefix(f"{component}/")
-        match = _WEIGHTS.fullmatch(inner) or _TABLE.fullmatch(inner)
-        if match:
-            which = match["variant"] or match["late"] or ""
-            plain = Wanted(each, f"{component}/{_plain_name(inner)}")
+        which = variant_of(inner) if "/" not in inner else None
+        if which is not None:
+            plain = Wanted(each, plain_name(each.name))
             by_variant.setdefault(which, []).append(plain)
-        elif not inner.endswith((".safetensors", ".safetensors.index.json")):
+        elif not is_weight(inner):
             others.append(Wanted(each, each.name))
     usable = {
         which
@@ -133,12 +97,3 @@ def _check_has_safetensors(
             f"{model.repo} has no safetensors of its {component}, only pickles, which could run "
             "code when loaded; look for a revision or a copy with safetensors."
         )
-
-
-def _plain_name(name: str) -> str:
-    """Return a weight file's or table's name without its variant; other names as they are."""
-    weights = _WEIGHTS.fullmatch(name)
-    if weights:
-        return f"{weights['base']}{weights['shard'] or ''}.safetensors"
-    table = _TABLE.fullmatch(name)
-    return f"{table['base']}.safetensors.index.json" if table else name

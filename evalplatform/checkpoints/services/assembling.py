@@ -7,7 +7,8 @@ from evalplatform.checkpoints.layout import checkpoint_files
 from evalplatform.checkpoints.verification.archives import Limits, is_archive, unpack
 from evalplatform.checkpoints.verification.configs import check_model_index, read_json
 from evalplatform.checkpoints.verification.safetensors_header import read_header
-from evalplatform.checkpoints.verification.single_file import CONFIG, WEIGHTS, is_weight, lacking
+from evalplatform.checkpoints.verification.single_file import CONFIG, WEIGHTS, lacking
+from evalplatform.checkpoints.verification.weight_files import is_weight
 from evalplatform.core.errors import BadInputError
 
 _INDEX = "model_index.json"

@@ -1,18 +1,24 @@
 """Registering checkpoints."""
 
+import logging
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 
-from evalplatform.checkpoints.layout import CheckpointFiles, inspect
+from evalplatform.checkpoints.layout import CheckpointFiles, inspect, renamed_table
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.quarantine import quarantine
 from evalplatform.checkpoints.services.assembling import assemble
 from evalplatform.checkpoints.verification.archives import Limits, is_archive, unpack
-from evalplatform.core.errors import BadInputError
+from evalplatform.checkpoints.verification.wording import shown
+from evalplatform.core.errors import BadInputError, EvalPlatformError
+
+logger = logging.getLogger(__name__)
 
 
 def register_checkpoint(
@@ -34,17 +40,32 @@ def register_checkpoint(
     Raises `BadInputError` for what is refused, with the reason.
     """
     with quarantine() as folder:
-        limits = Limits(bytes=min(settings.CHECKPOINT_MAX_BYTES, shutil.disk_usage(folder).free))
-        if config is not None:
-            directory = assemble(source, config, folder, limits)
-        elif source.is_file() and is_archive(source):
-            directory = unpack(source, folder, limits)
-        else:
-            directory = source
-        files = inspect(directory)
-        is_ours = directory.is_relative_to(folder)
+        files = _verified(source, config, folder)
+        is_ours = files.directory.is_relative_to(folder)
         chosen = name or str(files.metadata.get("name", "")) or _name_of(source)
         return enter_registry(files, name=chosen, role=role, is_ours=is_ours)
+
+
+def _verified(source: Path, config: Path | None, folder: Path) -> CheckpointFiles:
+    """Unpack or put together in `folder` what is not a directory yet, and inspect it.
+
+    Raises `BadInputError` also where inspecting breaks off: what was not understood is refused.
+    """
+    limits = Limits(bytes=min(settings.CHECKPOINT_MAX_BYTES, shutil.disk_usage(folder).free))
+    try:
+        if config is not None:
+            return inspect(assemble(source, config, folder, limits))
+        if source.is_file() and is_archive(source):
+            return inspect(unpack(source, folder, limits))
+        return inspect(source)
+    except (EvalPlatformError, OSError):
+        raise
+    except Exception as error:
+        logger.exception("%s could not be verified", source)
+        raise BadInputError(
+            f"{source.name} could not be verified ({type(error).__name__}: {shown(error)}); the "
+            "log has more. Save the checkpoint again, and report this if it stays."
+        ) from error
 
 
 def enter_registry(
@@ -67,8 +88,8 @@ def enter_registry(
     check_name_and_role(name, chosen_role)
     check_is_free(name)
     _refuse_circle(files)
-    _take_into_registry(files, is_ours)
-    return _record(files, name, chosen_role, origin or {})
+    with _ready(files, is_ours) as directory:
+        return _record(files, directory, name, chosen_role, origin or {})
 
 
 def _known(checkpoint: Checkpoint, origin: dict[str, str]) -> Checkpoint:
@@ -86,34 +107,54 @@ def _name_of(source: Path) -> str:
 
 
 def _record(
-    files: CheckpointFiles, name: str, role: str, origin: dict[str, str]
+    files: CheckpointFiles, directory: Path, name: str, role: str, origin: dict[str, str]
 ) -> tuple[Checkpoint, bool]:
-    with transaction.atomic():
-        return Checkpoint.objects.get_or_create(
-            sha256=files.sha256,
-            defaults={
-                "name": name,
-                "role": role,
-                "status": Checkpoint.Status.VERIFIED,
-                "family": files.family,
-                "parent_id": files.metadata.get("parent_sha256") or None,
-                "origin": origin,
-                "config": files.metadata.get("config", {}),
-                "training": files.metadata.get("training", {}),
-                "licences": files.metadata.get("licences", []),
-                "size_bytes": files.size_bytes,
-                "parameters": dict(files.parameters),
-            },
-        )
+    """Write the row and move the files to CHECKPOINT_DIR/<sha256>: both, or neither."""
+    try:
+        with transaction.atomic():
+            checkpoint, is_new = Checkpoint.objects.get_or_create(
+                sha256=files.sha256,
+                defaults={
+                    "name": name,
+                    "role": role,
+                    "status": Checkpoint.Status.VERIFIED,
+                    "family": files.family,
+                    "parent_id": files.metadata.get("parent_sha256") or None,
+                    "origin": origin,
+                    "config": files.metadata.get("config", {}),
+                    "training": files.metadata.get("training", {}),
+                    "licences": files.metadata.get("licences", []),
+                    "size_bytes": files.size_bytes,
+                    "parameters": dict(files.parameters),
+                },
+            )
+            if is_new:
+                _move(directory, checkpoint.directory)
+    except IntegrityError as error:
+        check_is_free(name)  # another process took it just now
+        reason = _first_line(error)
+        raise BadInputError(f"{files.directory} cannot be recorded: {reason}") from error
+    except DataError as error:
+        raise BadInputError(
+            f"{files.directory} says something that cannot be stored ({_first_line(error)}); copy "
+            "the checkpoint again as it was saved."
+        ) from error
+    return checkpoint, is_new
+
+
+def _first_line(error: Exception) -> str:
+    return shown(str(error).partition("\n")[0], 200)
 
 
 def check_name_and_role(name: str, role: str) -> None:
     """Refuse a name that cannot be one and an unknown role. Raises `BadInputError`."""
     if role not in Checkpoint.Role.values:
-        raise BadInputError(f"role {role!r} is not one of {', '.join(Checkpoint.Role.values)}.")
-    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
+        accepted = ", ".join(Checkpoint.Role.values)
+        raise BadInputError(f"role {shown(role)!r} is not one of {accepted}.")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name) or not name.strip("-_"):
         raise BadInputError(
-            f"{name!r} cannot name a checkpoint; use letters, digits, hyphens and underscores."
+            f"{shown(name)!r} cannot name a checkpoint; use letters, digits, hyphens and "
+            "underscores, at most 80."
         )
 
 
@@ -145,32 +186,34 @@ def _refuse_circle(files: CheckpointFiles) -> None:
         ancestor = found.first()
 
 
-def _take_into_registry(files: CheckpointFiles, is_ours: bool) -> None:
-    """Put the verified files at CHECKPOINT_DIR/<sha256>, whole or not at all."""
-    target = Path(settings.CHECKPOINT_DIR) / files.sha256
-    if target.exists():
-        return
-    if is_ours:
-        _move(files.directory, target)
+@contextmanager
+def _ready(files: CheckpointFiles, is_ours: bool) -> Iterator[Path]:
+    """Yield a directory that holds what was verified and nothing else, to be moved."""
+    if is_ours and files.is_as_kept:
+        yield files.directory
         return
     with quarantine() as folder:
         _copy(files, folder / "verified")
-        _move(folder / "verified", target)
+        yield folder / "verified"
 
 
 def _move(verified: Path, target: Path) -> None:
-    try:
-        verified.rename(target)
-    except OSError:
-        if not target.exists():  # else another process was faster, with the same weights
-            raise
+    """Without a row, what lies at `target` was left by a process that was killed."""
+    if target.exists():
+        shutil.rmtree(target)
+    verified.rename(target)
 
 
 def _copy(files: CheckpointFiles, to: Path) -> None:
     """Copy what was verified and nothing else; the source may change meanwhile."""
-    for name in files.paths:
-        target = to / name
+    for kept, name in files.sources.items():
+        target = to / kept
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(files.directory / name, target, follow_symlinks=False)
+        table = renamed_table(files.directory, kept, name)
+        if table is None:
+            source = (files.directory / name).resolve()  # of a hub's cache, where the link leads
+            shutil.copyfile(source, target, follow_symlinks=False)
+        else:
+            target.write_bytes(table)
     if inspect(to).sha256 != files.sha256:
         raise BadInputError(f"{files.directory} changed while it was copied; try again.")

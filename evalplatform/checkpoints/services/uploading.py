@@ -20,6 +20,7 @@ from evalplatform.accounts.models import User
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.services.registering import check_name_and_role, register_checkpoint
 from evalplatform.checkpoints.verification.archives import ARCHIVES, is_archive
+from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 
 TASK = "checkpoints.verify_upload"
@@ -52,13 +53,17 @@ def begin_upload(
     _forget_abandoned(now)
     if not is_archive(Path(file_name)):
         raise BadInputError(
-            f"{file_name[:80]!r} is no archive; send a {', '.join(ARCHIVES)} of the checkpoint's "
+            f"{shown(file_name)!r} is no archive; send a {', '.join(ARCHIVES)} of the checkpoint's "
             "folder (a single safetensors file: model.safetensors and config/ in one)."
         )
     if not 1 <= size_bytes <= settings.CHECKPOINT_MAX_BYTES:
         raise BadInputError(
             f"{size_bytes:,} bytes are outside 1 to {settings.CHECKPOINT_MAX_BYTES:,} "
             "(CHECKPOINT_MAX_BYTES)."
+        )
+    if not file_name.isprintable():
+        raise BadInputError(
+            f"{shown(file_name)!r} names no file; name the archive in plain characters."
         )
     chosen = name or Path(file_name).name.split(".")[0]
     check_name_and_role(chosen, role or Checkpoint.Role.EXTERNAL)
@@ -160,17 +165,23 @@ def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
         )
         upload.status = Upload.Status.VERIFIED
     except EvalPlatformError as error:
-        upload.status, upload.reason = Upload.Status.REJECTED, str(error)
+        upload.status, upload.reason = Upload.Status.REJECTED, _storable(str(error))
     except Exception as error:
         # A fault of ours or of the disk: said to the person all the same, and to the log.
         upload.status = Upload.Status.REJECTED
-        upload.reason = f"could not be verified: {traceback.format_exception_only(error)[-1][:500]}"
+        said = traceback.format_exception_only(error)[-1][:500].strip()
+        upload.reason = f"could not be verified: {_storable(said)}"
         upload.save()
         upload.remove_files()
         raise
     upload.save()
     upload.remove_files()
     return upload
+
+
+def _storable(text: str) -> str:
+    """Return a reason without what the database refuses, as a file's name may bring it along."""
+    return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 def cancel_upload(*, upload: Upload) -> None:

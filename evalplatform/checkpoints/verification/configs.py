@@ -5,14 +5,21 @@ lacks is refused with its name, so that adding it is a decision.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from evalplatform.checkpoints.verification.lfs import refuse_pointer
+from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError
 
 # Where a pipeline says which classes it is made of: a pipeline's own, a single file's.
 INDEXES = {"model_index.json", "config/model_index.json"}
-_MAX_JSON_BYTES = 64 * 2**20  # the largest tokenizer is 34 MB
+# Read here into Python objects, which take thirty times the room; real ones have kilobytes.
+_MAX_JSON_BYTES = 4 * 2**20
+# A tokenizer's words, which no other part of the program reads; the largest has 34 MB.
+_MAX_WORDS_BYTES = 64 * 2**20
+_WORDS = {"tokenizer.json", "vocab.json"}
 
 PIPELINES = {
     "StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline",
@@ -42,11 +49,14 @@ _SAFETY = {"StableDiffusionSafetyChecker"}  # diffusers' own, named by its modul
 # Components a pipeline is loaded without: they judge images, and are not the model.
 NEVER_LOADED = {"safety_checker", "feature_extractor"}
 # Keys by which transformers and diffusers can be told to import code that came with the weights.
+# At any depth, but with such values alone: a vocabulary may hold the same words.
 _CODE_KEYS = {"auto_map", "custom_pipelines", "custom_pipeline", "trust_remote_code"}
+_CODE_NAMES = (str, list, dict)
 
 
 def read_json(path: Path, name: str) -> dict[str, Any]:
     """Return one JSON object. Raises `BadInputError` naming `name`."""
+    refuse_pointer(path, name)
     size = path.stat().st_size
     if size > _MAX_JSON_BYTES:
         raise BadInputError(f"{name} has {size:,} bytes; at most {_MAX_JSON_BYTES:,} are read.")
@@ -54,58 +64,120 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise BadInputError(
-            f"{name} is not JSON ({str(error)[:80]}); copy the checkpoint again."
+            f"{name} is not JSON ({shown(error)}); copy the checkpoint again."
         ) from error
     if not isinstance(content, dict):
         raise BadInputError(f"{name} must hold one JSON object.")
     return content
 
 
+def is_words(name: str) -> bool:
+    """Whether a file is a tokenizer's vocabulary: large, and with no say in what is loaded."""
+    return name.rpartition("/")[2] in _WORDS
+
+
+def check_words(path: Path, name: str) -> None:
+    """Refuse a vocabulary that is too large to be one. Raises `BadInputError`."""
+    size = path.stat().st_size
+    if size > _MAX_WORDS_BYTES:
+        raise BadInputError(f"{name} has {size:,} bytes; at most {_MAX_WORDS_BYTES:,} are read.")
+
+
 def check_config(content: dict[str, Any], name: str) -> None:
     """Refuse a configuration that asks for code which is not installed here."""
-    asked = sorted(_CODE_KEYS & content.keys())
-    if asked and any(content[key] for key in asked):
+    asked = sorted({key for key, value in _pairs(content) if _asks_for_code(key, value)})
+    if asked:
         raise BadInputError(
             f"{name} asks for code that came with the weights ({', '.join(asked)}); such code is "
             "never run. Remove the key if the installed libraries can do without."
         )
     named = content.get("_class_name")
-    if named is not None and name not in INDEXES and not _is_known(str(named)):
-        raise _foreign(name, str(named))
+    if named is not None and name not in INDEXES and not _is_known(named):
+        raise _foreign(name, named)
+
+
+def _pairs(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield every key and value of an object, and of all that it holds."""
+    waiting: list[Any] = [content]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            yield from each.items()
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+
+
+def _asks_for_code(key: str, value: Any) -> bool:
+    return key in _CODE_KEYS and (value is True or (isinstance(value, _CODE_NAMES) and bool(value)))
 
 
 def check_model_index(content: dict[str, Any]) -> None:
     """Refuse a pipeline, or a component of one, that is not on the list."""
     pipeline = content.get("_class_name")
-    if pipeline not in PIPELINES:
+    if not isinstance(pipeline, str) or pipeline not in PIPELINES:
         raise BadInputError(
-            f"model_index.json: {str(pipeline)[:80]!r} is not a text-to-image pipeline known here; "
+            f"model_index.json: {shown(pipeline)!r} is not a text-to-image pipeline known here; "
             f"known are {', '.join(sorted(PIPELINES))}."
         )
     for component, source in content.items():
-        if component.startswith("_") or not isinstance(source, list):
+        if component.startswith("_") or _is_setting(source):
             continue
-        library, name = (*source, None, None)[:2]
-        if library is None and name is None:
-            continue  # a component this pipeline goes without
-        if library == "stable_diffusion" and name in _SAFETY:
-            continue
-        if library not in ("diffusers", "transformers") or not _is_known(str(name)):
-            raise _foreign(f"model_index.json, component {component!r}", f"{library}.{name}")
+        where = f"model_index.json, component {shown(component)!r}"
+        if not (component.isidentifier() and component.isascii() and _is_pair(source)):
+            raise BadInputError(
+                f"{where} is given as {shown(source)}; a component is a list of a library and a "
+                "class. Copy the pipeline's folder again, whole."
+            )
+        _check_component(where, *source)
 
 
-def _is_known(name: str) -> bool:
+def named_components(index: dict[str, Any]) -> set[str]:
+    """Return the components that a pipeline of this checked model_index.json has."""
+    return {
+        name
+        for name, source in index.items()
+        if not name.startswith("_") and isinstance(source, list) and isinstance(source[0], str)
+    }
+
+
+def _is_setting(value: Any) -> bool:
+    """Whether it is a number, a switch, or a list of such, as some pipelines keep here."""
+    if isinstance(value, list) and value and value != [None, None]:
+        return all(isinstance(each, bool | int | float) for each in value)
+    return value is None or isinstance(value, bool | int | float)
+
+
+def _is_pair(source: Any) -> bool:
+    """Whether a component is told as a library and a class, both left out where it has none."""
     return (
-        name in _DIFFUSERS
-        or name in _TRANSFORMERS
-        or name in PIPELINES
-        or (name.endswith("Scheduler") and name.isidentifier())
+        isinstance(source, list)
+        and len(source) == 2
+        and (source == [None, None] or all(isinstance(each, str) for each in source))
     )
 
 
-def _foreign(where: str, name: str) -> BadInputError:
+def _check_component(where: str, library: str | None, name: str | None) -> None:
+    if library is None or name is None:
+        return  # a component this pipeline goes without
+    if library == "stable_diffusion" and name in _SAFETY:
+        return
+    if library not in ("diffusers", "transformers") or not _is_known(name):
+        raise _foreign(where, f"{library}.{name}")
+
+
+def _is_known(name: Any) -> bool:
+    return isinstance(name, str) and (
+        name in _DIFFUSERS
+        or name in _TRANSFORMERS
+        or name in PIPELINES
+        or (name.endswith("Scheduler") and name.isidentifier() and name.isascii())
+    )
+
+
+def _foreign(where: str, name: Any) -> BadInputError:
     return BadInputError(
-        f"{where} names the class {name[:80]!r}; only classes of diffusers and transformers that "
+        f"{where} names the class {shown(name)!r}; only classes of diffusers and transformers that "
         "are on the list in checkpoints/verification/configs.py are loaded, never code from a "
         "checkpoint."
     )

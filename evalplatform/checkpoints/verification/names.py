@@ -16,6 +16,7 @@ _CODE = {
 }  # fmt: skip
 MAX_DEPTH = 6
 _MAX_NAME = 255  # bytes, of most file systems
+_MAX_PATH = 1024  # characters
 
 
 def is_left_out(path: PurePosixPath) -> bool:
@@ -41,25 +42,28 @@ def check_name(path: PurePosixPath) -> None:
 
 
 def relative_path(name: str, where: str = "the archive") -> PurePosixPath:
-    """Return an archive member's name as a path below the archive's root.
+    """Return a file's name as a path below the checkpoint's own folder.
 
-    `where` is what an error calls the list that the name stands in.
+    `where` is what an error calls the archive, folder or list that the name stands in.
 
-    Raises `BadInputError` for a name that could land anywhere else or that some systems read
-    differently.
+    Raises `BadInputError` for a name that could land anywhere else, that some systems read
+    differently, or that shows as another than it is: control characters, a changed direction of
+    writing, bytes that are no text.
     """
     path = PurePosixPath(name)
     bad = (
         not name
         or path.is_absolute()
         or ".." in path.parts
-        or any(ord(character) < 32 or character in '\\:*?"<>|' for character in name)
+        or not name.isprintable()
+        or any(character in '\\:*?"<>|' for character in name)
         or len(path.parts) > MAX_DEPTH
+        or len(name) > _MAX_PATH
         or any(len(part.encode()) > _MAX_NAME for part in path.parts)
     )
     if bad:
         raise BadInputError(
-            f"{where} holds a member named {name[:80]!r}; accepted are plain relative paths, at "
-            f"most {MAX_DEPTH} folders deep. Pack or save the checkpoint's folder anew."
+            f"{where} holds a file named {name[:80]!a}; accepted are plain relative paths, at "
+            f"most {MAX_DEPTH} folders deep. Name it plainly, or save the checkpoint's folder anew."
         )
     return path

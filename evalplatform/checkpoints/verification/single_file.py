@@ -8,6 +8,10 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any
 
+from evalplatform.checkpoints.verification.configs import named_components
+from evalplatform.checkpoints.verification.recognition import refuse_partial
+from evalplatform.checkpoints.verification.weight_files import is_weight
+from evalplatform.checkpoints.verification.wording import listed, shown
 from evalplatform.core.errors import BadInputError
 from models_backend.checkpoint_format import (
     SINGLE_FILE_CONFIG,
@@ -72,6 +76,8 @@ def lacking(tensors: Collection[str], index: dict[str, Any]) -> set[str]:
         if any(tensor.startswith(begins) for tensor in tensors)
     }
     denoiser = "unet" if "unet" in prefixes else "transformer"
+    if denoiser not in found:
+        refuse_partial("the file", tensors)
     if denoiser not in found or "state_dict" in tensors:
         raise BadInputError(
             f"the file holds no {denoiser} in the original layout of a {pipeline} (tensors named "
@@ -90,18 +96,9 @@ def lacking(tensors: Collection[str], index: dict[str, Any]) -> set[str]:
 def _with_weights(index: dict[str, Any]) -> set[str]:
     return {
         component
-        for component, source in index.items()
-        if isinstance(source, list)
-        and not component.startswith("_")
-        and component not in _UNUSED
-        and source[1:] != [None]
-        and not str(source[-1]).endswith(_WITHOUT_WEIGHTS)
+        for component in named_components(index) - _UNUSED
+        if not index[component][1].endswith(_WITHOUT_WEIGHTS)
     }
-
-
-def is_weight(name: str) -> bool:
-    """Whether a file of a pipeline's directory is weights, or a table of their shards."""
-    return name.endswith((".safetensors", ".safetensors.index.json"))
 
 
 def check_components(
@@ -115,8 +112,7 @@ def check_components(
     stray = sorted(name for name in files if is_weight(name) and "/" not in name)
     if stray != [WEIGHTS]:
         raise BadInputError(
-            f"beside {CONFIG}/ there may be one file of weights, {WEIGHTS}; found "
-            f"{', '.join(stray)[:200]}."
+            f"beside {CONFIG}/ there may be one file of weights, {WEIGHTS}; found {listed(stray)}."
         )
     brought = {
         PurePosixPath(name).parts[1]
@@ -138,6 +134,6 @@ def check_components(
     )
     if others:
         raise BadInputError(
-            f"{others[0]} is not used: {CONFIG}/ may hold weights only of what {WEIGHTS} lacks "
-            f"({', '.join(sorted(missing)) or 'nothing'}). Leave it out."
+            f"{shown(others[0])} is not used: {CONFIG}/ may hold weights only of what {WEIGHTS} "
+            f"lacks ({', '.join(sorted(missing)) or 'nothing'}). Leave it out."
         )
