@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from evalplatform import env
 from evalplatform.core import embedded_postgres
 from evalplatform.core.object_storage import storage_setting
+from evalplatform.sign_in_settings import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("EVALPLATFORM_VAR", str(BASE_DIR / "var"))).resolve()
@@ -50,6 +51,12 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "axes",
     "evalplatform.core",
     "evalplatform.accounts",
     "evalplatform.promptsets",
@@ -76,9 +83,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "evalplatform.accounts.middleware.OperatorsCodeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "evalplatform.core.middleware.UnavailableMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "evalplatform.urls"
 WSGI_APPLICATION = "evalplatform.wsgi.application"
@@ -206,10 +216,15 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_USE_FINDERS = True
 
-# Results of campaigns, by all that they hang on: files serve every process of a machine, the
-# commands too, without one more service. What several machines keep apart is never wrong.
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # What counts tries and remembers used one-time codes: the same for every process and machine.
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache_entry",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
+    # Results of campaigns, by all that they hang on: files serve every process of a machine, the
+    # commands too, without one more service. What several machines keep apart is never wrong.
     "results": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": VAR_DIR / "cache" / "results",
@@ -217,16 +232,6 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 1000},
     },
 }
-
-AUTH_USER_MODEL = "accounts.User"
-LOGIN_URL = "accounts:sign_in"
-LOGIN_REDIRECT_URL = "reports:campaign_list"
-LOGOUT_REDIRECT_URL = "accounts:sign_in"
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
 
 LANGUAGE_CODE = "en"
 # English, and every language somebody has put a catalogue for into locale/.

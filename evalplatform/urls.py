@@ -1,10 +1,16 @@
 """Every route of the site; each app owns its prefix."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from evalplatform.generation.views import metrics
 from evalplatform.reports.views import plan_campaign
+
+# One door: the admin's own would ask for no one-time code.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+_password = RedirectView.as_view(pattern_name="account_change_password")
 
 urlpatterns = [
     path("", include("evalplatform.core.urls")),
@@ -17,6 +23,7 @@ urlpatterns = [
     path("generation/", include("evalplatform.generation.urls")),
     path("metrics", metrics, name="metrics"),
     path("plan/", plan_campaign, name="plan_campaign"),
+    path("admin/password_change/", _password),
     path("admin/", admin.site.urls),
 ]
 

@@ -1,3 +1,6 @@
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 
@@ -5,6 +8,11 @@ from evalplatform.accounts.models import Annotator, User
 from evalplatform.core.admin import AuditAdmin
 
 admin.site.register(User, UserAdmin)
+# Secrets of codes, and identity providers: the first are nobody's to look at, the second are
+# chosen by the environment alone.
+for _model in (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken):
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
 
 
 @admin.register(Annotator)

@@ -41,6 +41,11 @@ def revoke_api_token(*, token: ApiToken, now: datetime) -> bool:
     return bool(changed)
 
 
+def revoke_every_token(*, user: User, now: datetime) -> int:
+    """Let no token of a person open anything any more; return how many did until now."""
+    return ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=now)
+
+
 def token_named(prefix: str) -> ApiToken:
     """Return the one token whose secret begins so. Raises `BadInputError`."""
     found = list(ApiToken.objects.filter(prefix__startswith=prefix).select_related("user")[:2])

@@ -1,5 +1,7 @@
-"""A researcher's own API tokens."""
+"""A researcher's own API tokens, and the way to a new password."""
 
+from allauth.account.views import password_reset
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,6 +12,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from evalplatform.accounts.models import ApiToken
 from evalplatform.accounts.tokens import create_api_token, revoke_api_token
 from evalplatform.core.errors import BadInputError
+
+
+@never_cache
+def ask_for_password_link(request: HttpRequest) -> HttpResponse:
+    """Mail a link to a new password; without a mail server, say who can make one."""
+    if settings.EMAIL_HOST:
+        return password_reset(request)
+    return render(request, "account/no_mail.html")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,7 +38,7 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
         except BadInputError as error:
             context = {"error": str(error)}
     context["tokens"] = ApiToken.objects.filter(user=request.user)  # type: ignore[misc]
-    return render(request, "accounts/api_tokens.html", context)
+    return render(request, "account/api_tokens.html", context)
 
 
 @require_POST

@@ -1,0 +1,45 @@
+"""Operators do nothing before they have one-time codes, where the settings ask for that."""
+
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.translation import gettext as _
+
+from evalplatform.accounts.models import User
+from evalplatform.core.error_pages import wants_json
+
+# Pages of people who are not signed in ask for no user, which would cost them a query.
+_NEVER_ASKS = {"annotation", "core"}
+_SIGNING_IN = ("account_", "mfa_", "openid_connect_", "accounts:sign_")
+
+
+def is_operator(user: User) -> bool:
+    """Return whether the account may do more than a researcher."""
+    return user.is_staff or user.is_superuser or user.role == User.Role.OPERATOR
+
+
+class OperatorsCodeMiddleware(MiddlewareMixin):
+    """Lead an operator without one-time codes to the page that sets them up."""
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        here = request.resolver_match
+        if not settings.OPERATORS_NEED_TOTP or here is None or here.app_name in _NEVER_ASKS:
+            return None
+        if here.view_name.startswith(_SIGNING_IN):
+            return None
+        user = request.user
+        if not isinstance(user, User) or not is_operator(user):
+            return None
+        if is_mfa_enabled(user, [Authenticator.Type.TOTP]):
+            return None
+        if wants_json(request):
+            said = _("operators set up one-time codes first: sign in with a browser.")
+            return HttpResponse(said, status=403, content_type="text/plain; charset=utf-8")
+        return redirect("mfa_activate_totp")
