@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import time
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -14,10 +15,14 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.encoding import force_bytes
 
 from evalplatform.accounts.models import User
 from evalplatform.core.addresses import client_network
 from evalplatform.core.site import site_link
+
+SIGNED_IN_AT = "signed_in_at"  # of the session, in seconds of the epoch
+_FRESH_SECONDS = 300
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -25,6 +30,13 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def is_reauthentication_required(self, *, app: str) -> bool:
+        """Who signed in just now need not prove again who they are."""
+        signed_in_at = self.request.session.get(SIGNED_IN_AT, 0)
+        if time.time() - signed_in_at < _FRESH_SECONDS:
+            return False
+        return super().is_reauthentication_required(app=app)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_network(request)
@@ -86,7 +98,7 @@ class MfaAdapter(DefaultMFAAdapter):
 
 def _cipher() -> MultiFernet:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = (hashlib.sha256(f"one-time codes:{key}".encode()).digest() for key in keys)
+    digests = (hashlib.sha256(b"one-time codes:" + force_bytes(key)).digest() for key in keys)
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
 
 

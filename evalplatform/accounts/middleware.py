@@ -23,6 +23,13 @@ def is_operator(user: User) -> bool:
     return user.is_staff or user.is_superuser or user.role == User.Role.OPERATOR
 
 
+def lacks_codes(user: object) -> bool:
+    """Return whether this is an operator who must set codes up before anything else."""
+    if not settings.OPERATORS_NEED_TOTP or not isinstance(user, User) or not is_operator(user):
+        return False
+    return not is_mfa_enabled(user, [Authenticator.Type.TOTP])
+
+
 class OperatorsCodeMiddleware(MiddlewareMixin):
     """Lead an operator without one-time codes to the page that sets them up."""
 
@@ -32,12 +39,7 @@ class OperatorsCodeMiddleware(MiddlewareMixin):
         here = request.resolver_match
         if not settings.OPERATORS_NEED_TOTP or here is None or here.app_name in _NEVER_ASKS:
             return None
-        if here.view_name.startswith(_SIGNING_IN):
-            return None
-        user = request.user
-        if not isinstance(user, User) or not is_operator(user):
-            return None
-        if is_mfa_enabled(user, [Authenticator.Type.TOTP]):
+        if here.view_name.startswith(_SIGNING_IN) or not lacks_codes(request.user):
             return None
         if wants_json(request):
             said = _("operators set up one-time codes first: sign in with a browser.")

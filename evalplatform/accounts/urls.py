@@ -5,7 +5,7 @@ from allauth.mfa.base import views as mfa_views
 from allauth.socialaccount import views as social_views
 from django.urls import include, path, re_path
 
-from evalplatform.accounts.views import api_tokens, ask_for_password_link, revoke
+from evalplatform.accounts.views import SetUpCodes, api_tokens, ask_for_password_link, revoke
 
 _own = [
     path("sign-in/", account_views.login, name="sign_in"),
@@ -42,6 +42,7 @@ urlpatterns = [
     path("security/", mfa_views.index, name="mfa_index"),
     path("security/code/", mfa_views.authenticate, name="mfa_authenticate"),
     path("security/again/", mfa_views.reauthenticate, name="mfa_reauthenticate"),
+    path("security/app/activate/", SetUpCodes.as_view(), name="mfa_activate_totp"),
     path("security/app/", include("allauth.mfa.totp.urls")),
     path("security/recovery-codes/", include("allauth.mfa.recovery_codes.urls")),
     path("oidc/", include("allauth.socialaccount.providers.openid_connect.urls")),

@@ -1,6 +1,9 @@
 """A researcher's own API tokens, and the way to a new password."""
 
+from typing import Any
+
 from allauth.account.views import password_reset
+from allauth.mfa.totp.views import ActivateTOTPView
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from evalplatform.accounts.middleware import lacks_codes
 from evalplatform.accounts.models import ApiToken
 from evalplatform.accounts.tokens import create_api_token, revoke_api_token
 from evalplatform.core.errors import BadInputError
@@ -20,6 +24,13 @@ def ask_for_password_link(request: HttpRequest) -> HttpResponse:
     if settings.EMAIL_HOST:
         return password_reset(request)
     return render(request, "account/no_mail.html")
+
+
+class SetUpCodes(ActivateTOTPView):
+    """Set up an authenticator app, and say so where nothing else is open before."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"needed": lacks_codes(self.request.user)}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from allauth.account.models import EmailAddress
 from axes.models import AccessAttempt
 from django.core import mail
 from django.core.cache import cache
@@ -23,7 +22,8 @@ NEW = "another long phrase"
 
 
 @pytest.fixture(autouse=True)
-def _no_tries_yet(db):
+def _no_tries_yet(db, settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # it is quick
     cache.clear()
 
 
@@ -122,7 +122,7 @@ def test_neighbours_of_an_ipv6_network_count_as_one(client, rania):
 
 
 def test_address_comes_from_the_proxy_where_there_is_one(client, rania, settings):
-    settings.HTTPS = True
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
     fail(client, 5, headers={"X-Forwarded-For": "203.0.113.9, 192.0.2.1"})
     assert AccessAttempt.objects.get().ip_address == "192.0.2.1"
     claimed = {"X-Forwarded-For": "198.51.100.7, 192.0.2.1"}
@@ -284,7 +284,6 @@ def test_with_a_mail_server_a_link_is_mailed_to_who_has_an_account(client, rania
     assert sent.to == ["rania@example.org"]
     path = re.search(r"https://eval\.example\.org(/\S+)", sent.body)[1]
     assert client.get(path).status_code == 302
-    assert EmailAddress.objects.count() == 0
 
 
 def test_every_page_of_an_account_is_there(client, rania):

@@ -117,7 +117,8 @@ def test_runtime_requirements_are_whole_on_this_python():
 @pytest.mark.parametrize(
     "command",
     ["import_prompts", "train", "register_checkpoint", "retire_checkpoint", "create_api_token",
-     "revoke_api_token", "unlock_sign_in", "password_link", "remove_codes", "import_images", "retire_collection", "run_eval",
+     "revoke_api_token", "unlock_sign_in", "password_link", "remove_codes",
+     "import_images", "retire_collection", "run_eval",
      "simulate_annotators", "report", "compare_campaigns",
      "plan_campaign", "safety_scores", "workers", "generation",
      "close_campaign", "pause_campaign", "release_work", "list_annotators", "make_gold",
