@@ -1,7 +1,6 @@
 """Prompt files as people have them: other columns, other separators, other encodings."""
 
 import io
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -292,10 +291,3 @@ def test_file_that_is_no_text_is_told_by_what_it_is(content, says):
     with pytest.raises(BadInputError) as raised:
         decode(content, "p")
     assert says in str(raised.value)
-
-
-def test_shipped_prompts_are_read_without_a_note():
-    demo = Path(__file__).resolve().parents[2] / "prompts" / "demo.tsv"
-    file = read(demo.read_bytes(), "tsv")
-    assert len(file.rows) == 70
-    assert file.notes == []

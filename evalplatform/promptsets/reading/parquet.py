@@ -6,6 +6,7 @@ from typing import Any
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.reading.columns import Chosen, check_header, fields_of
 from evalplatform.promptsets.reading.tables import Table
+from evalplatform.promptsets.reading.words import one_line
 
 _ROWS_AT_A_TIME = 1024
 
@@ -41,5 +42,5 @@ def _rows(
 
 
 def _unreadable(name: str, error: BaseException) -> BadInputError:
-    said = " ".join(str(error).split())[:160] or type(error).__name__
+    said = one_line(str(error), 160) or type(error).__name__
     return BadInputError(f"{name} cannot be read as parquet ({said}); write the file again.")

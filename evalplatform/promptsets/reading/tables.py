@@ -13,7 +13,7 @@ from evalplatform.promptsets.reading.columns import Chosen, check_header, fields
 from evalplatform.promptsets.reading.quotes import unquoted_table
 from evalplatform.promptsets.reading.source import MAX_FILE_BYTES
 from evalplatform.promptsets.reading.text import lines_of
-from evalplatform.promptsets.reading.words import shown
+from evalplatform.promptsets.reading.words import one_line, shown
 
 # A prompt may be as long as a file. The module's own limit, 128 KiB, holds for a whole process.
 csv.field_size_limit(MAX_FILE_BYTES)
@@ -95,8 +95,8 @@ def _csv_rows(
             start = reader.line_num + 1
     except csv.Error as error:
         raise BadInputError(
-            f"{name}: line {start + skipped} is not valid CSV ({error}); quote fields that hold "
-            "separators, quotes or line breaks."
+            f"{name}: line {start + skipped} is not valid CSV ({one_line(str(error), 100)}); quote "
+            "fields that hold separators, quotes or line breaks."
         ) from error
 
 

@@ -12,6 +12,12 @@ def shown(text: object) -> str:
     return repr(whole if len(whole) <= _LONGEST else whole[:_LONGEST] + "…")
 
 
+def one_line(text: str, most: int) -> str:
+    """Return the beginning of a message of others, without what cannot be printed."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[:most])
+    return " ".join(printable.split())
+
+
 def listed(values: Iterable[str], most: int = _LISTED) -> str:
     """Return values with commas between; of many the first, and how many more there are."""
     given = list(values)
