@@ -69,9 +69,14 @@ def _empty_folders() -> None:
 
 @pytest.fixture
 def rania(db):
+    """A researcher who owns the default project."""
+    from evalplatform.accounts.members import set_member
     from evalplatform.accounts.models import User
+    from evalplatform.accounts.projects import default_project
 
-    return User.objects.create_user("rania", password="a long password")
+    user = User.objects.create_user("rania", password="a long password")
+    set_member(project=default_project(), user=user, role="owner")
+    return user
 
 
 @pytest.fixture

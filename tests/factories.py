@@ -11,6 +11,7 @@ from django.utils import timezone
 from PIL import Image
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import Answer, enrol, lease_items, record_vote
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, ImageSet, Item, ShownImage
@@ -49,6 +50,7 @@ def digest(text: str) -> str:
 
 def make_checkpoint(name: str, role: str = "pretrained", **fields) -> Checkpoint:
     defaults = {
+        "project": fields.pop("project", None) or default_project(),
         "role": role,
         "status": Checkpoint.Status.VERIFIED,
         "family": "latent_diffusion",
@@ -58,9 +60,10 @@ def make_checkpoint(name: str, role: str = "pretrained", **fields) -> Checkpoint
     return Checkpoint.objects.create(name=name, **(defaults | fields))
 
 
-def make_prompt_set(name: str = "things", count: int = 4) -> PromptSet:
+def make_prompt_set(name: str = "things", count: int = 4, **fields) -> PromptSet:
+    fields = {"project": default_project()} | fields
     prompt_set = PromptSet.objects.create(
-        name=name, version=1, sha256=digest(name), source=f"{name}.tsv"
+        name=name, version=1, sha256=digest(name), source=f"{name}.tsv", **fields
     )
     Prompt.objects.bulk_create(
         Prompt(
@@ -83,7 +86,7 @@ def plan(checkpoint: Checkpoint, settings: SamplerSettings, prompts: PromptSet) 
 
 
 def make_request(name: str = "campaign", **options) -> GenerationRequest:
-    return open_request(name=name, **options)
+    return open_request(**{"project": default_project()} | options, name=name)
 
 
 def make_worker(name: str, seen_at=None, **fields) -> WorkerHeartbeat:
@@ -126,10 +129,12 @@ def make_draft(
     number = next(_serial)
     form = options.pop("form", "pair")
     criteria = options.pop("criteria", ["visual_appeal", "text_faithfulness"])
+    project = options.pop("project", None) or default_project()
     campaign, _ = create_campaign(
+        project=project,
         slug=slug,
-        arms=_arms(options.pop("arms", 2), number),
-        prompt_sets=[make_prompt_set(f"things-{number}", prompts)],
+        arms=_arms(options.pop("arms", 2), number, project),
+        prompt_sets=[make_prompt_set(f"things-{number}", prompts, project=project)],
         criteria=[
             plan_criterion(each, k, form) if isinstance(each, str) else each for each in criteria
         ],
@@ -143,13 +148,14 @@ def make_draft(
     return campaign
 
 
-def _arms(given, number: int) -> list[Checkpoint]:
+def _arms(given, number: int, project) -> list[Checkpoint]:
     if not isinstance(given, int):
         return list(given)
     names = ["tuned", "plain", *(f"other-{place}" for place in range(2, given))][:given]
     roles = ["quality_tuned"] + ["pretrained"] * (given - 1)
     return [
-        make_checkpoint(f"{name}-{number}", role) for name, role in zip(names, roles, strict=True)
+        make_checkpoint(f"{name}-{number}", role, project=project)
+        for name, role in zip(names, roles, strict=True)
     ]
 
 

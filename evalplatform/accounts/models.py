@@ -1,4 +1,4 @@
-"""Who acts: signed-in users (researchers, operators) and annotators, who never need a password."""
+"""Who acts: users in their projects, operators, and annotators, who never need a password."""
 
 import secrets
 
@@ -15,6 +15,75 @@ class User(AbstractUser):
         OPERATOR = "operator", "Operator"
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.RESEARCHER)
+
+
+class Project(models.Model):
+    """What a group of people works on together; every object belongs to exactly one."""
+
+    name = models.SlugField(max_length=80, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    upload_quota_bytes = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text="What its unfinished uploads may come to; null: PROJECT_UPLOAD_BYTES.",
+    )
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """What one person may do in one project. A project that has members keeps an owner."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", "Viewer"
+        EDITOR = "editor", "Editor"
+        OWNER = "owner", "Owner"
+
+        @property
+        def rank(self) -> int:
+            """How much it allows: a role allows all that a lower one does."""
+            return list(type(self)).index(self)
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    # Whoever is to be deleted leaves their projects first, so that none loses its owner unseen.
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=6, choices=Role.choices)
+
+    class Meta:
+        ordering = ["project", "user__username"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="membership_once_a_project"),
+            models.CheckConstraint(
+                condition=Q(role__in=["viewer", "editor", "owner"]), name="membership_role_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.project}: {self.role}"
+
+
+class InProject(models.Model):
+    """A row of exactly one project, for good: a trigger refuses to move it."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="%(class)ss")
+
+    class Meta:
+        abstract = True
+
+
+class Shareable(InProject):
+    """What an owner may let all projects read and use."""
+
+    is_shared = models.BooleanField(
+        default=False, help_text="Whether every project may read and use it."
+    )
+
+    class Meta:
+        abstract = True
 
 
 def new_pseudonym() -> str:

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.functional import cached_property
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import InProject, User
 from evalplatform.campaigns.forms import FORMS, Form, form_named
 from evalplatform.campaigns.rules import Rules, parse_rules
 from evalplatform.checkpoints.models import Checkpoint
@@ -30,7 +30,7 @@ def new_invitation() -> str:
     return secrets.token_urlsafe(12)
 
 
-class Campaign(models.Model):
+class Campaign(InProject):
     """Which of its arms do people prefer, and by how much? Frozen when it opens."""
 
     class Status(models.TextChoices):

@@ -12,7 +12,8 @@ from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Project, User
+from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.campaigns.criteria import CriterionPlan, check_plans
 from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.forms import form_named
@@ -50,6 +51,7 @@ RULES = {
 
 def create_campaign(
     *,
+    project: Project,
     slug: str,
     arms: Sequence[Checkpoint | ImageCollection],
     prompt_sets: Sequence[PromptSet],
@@ -68,14 +70,18 @@ def create_campaign(
     that its rules let through (`samples`) may be given anew.
 
     Raises `BadInputError` for k < 1, an arm given twice, one that is retired (an existing campaign
-    goes on with it), a design or form that does not fit so many arms, or a slug already used for
-    another protocol.
+    goes on with it) or another project's and not shared, a design or form that does not fit so
+    many arms, or a slug already used for another protocol.
     """
     check_plans(criteria)
     _check(arms, prompt_sets, criteria, Design.parse(design))
     with transaction.atomic():
         sampler_settings, _ = SamplerSettings.objects.get_or_create(**settings)
         existing = Campaign.objects.select_for_update().filter(slug=slug).first()
+        if existing and existing.project_id != project.pk:
+            raise BadInputError(
+                f"the name {slug!r} is taken in another project; choose another --name."
+            )
         wanted: dict[str, Any] = {
             "settings": sampler_settings,
             "seed": seed,
@@ -96,8 +102,11 @@ def create_campaign(
             return existing, False
         for maker in arms:
             _refuse_retired(maker)
+        for each in [*arms, *prompt_sets]:
+            refuse_foreign(project, each)
         try:
             campaign = Campaign.objects.create(
+                project=project,
                 slug=slug,
                 lease_seconds=django_settings.ASSIGNMENT_LEASE_SECONDS,
                 created_by=created_by,
@@ -261,7 +270,12 @@ def start_generation(
             checkpoint=arm.checkpoint, settings=campaign.sampler_settings, wanted=wanted
         )
     ]
-    request = open_request(name=campaign.slug, priority=priority, budget_seconds=budget_seconds)
+    request = open_request(
+        project=campaign.project,
+        name=campaign.slug,
+        priority=priority,
+        budget_seconds=budget_seconds,
+    )
     enqueue_samples(samples=samples, request=request)
     Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.DRAFT).update(
         status=Campaign.Status.GENERATING
@@ -298,6 +312,7 @@ def check_newcomer(campaign: Campaign, maker: Checkpoint | ImageCollection) -> N
             f"campaign {campaign.slug!r} is {campaign.status}; an arm joins one that is open."
         )
     _refuse_retired(maker)
+    refuse_foreign(campaign.project, maker)
     if maker in [arm.maker for arm in campaign.contenders]:
         raise BadInputError(f"{maker.name!r} is an arm of {campaign.slug!r} already.")
     if any(criterion.shape.most > 1 for criterion in campaign.criteria.all()):

@@ -12,10 +12,10 @@ from django.db.models import Q
 from django.db.models.functions import Cast
 from django.db.models.lookups import Regex
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import InProject, Shareable, User
 
 
-class Checkpoint(models.Model):
+class Checkpoint(Shareable):
     """Weights that can make samples, with where they came from.
 
     The files live in `CHECKPOINT_DIR/<sha256>/` and never change there.
@@ -112,7 +112,7 @@ class Checkpoint(models.Model):
         return Path(settings.CHECKPOINT_DIR) / self.sha256
 
 
-class Upload(models.Model):
+class Upload(InProject):
     """An archive on its way into the registry; its row stays and says what became of it."""
 
     class Status(models.TextChoices):

@@ -1,15 +1,21 @@
 """Reading the registry."""
 
+from evalplatform.accounts.models import Project
+from evalplatform.accounts.projects import usable_in
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 
 
-def registered_checkpoint(name: str) -> Checkpoint:
-    """Return the checkpoint of this name. Raises `BadInputError` listing the usable ones."""
-    checkpoint = Checkpoint.objects.filter(name=name).first()
+def registered_checkpoint(name: str, project: Project | None = None) -> Checkpoint:
+    """Return the checkpoint of this name, of those a project may use where one is given.
+
+    Raises `BadInputError` listing the usable ones.
+    """
+    known = Checkpoint.objects.all()
+    checkpoint = (usable_in(project, known) if project else known).filter(name=name).first()
     if checkpoint is None:
         raise BadInputError(
-            f"no checkpoint {name!r}; usable: {_usable_names() or 'none yet'}. "
+            f"no checkpoint {name!r}; usable: {_usable_names(project) or 'none yet'}. "
             "Register one with `manage.py register_checkpoint DIRECTORY`."
         )
     return checkpoint
@@ -26,11 +32,13 @@ def refuse_retired(checkpoint: Checkpoint) -> None:
     if checkpoint.status == Checkpoint.Status.RETIRED:
         raise BadInputError(
             f"checkpoint {checkpoint.name!r} was retired on {checkpoint.retired_at:%Y-%m-%d}, so "
-            f"no new campaign can take it; usable: {_usable_names() or 'none'}. Restore it with "
-            f"`manage.py retire_checkpoint {checkpoint.name} --restore`."
+            f"no new campaign can take it; usable: {_usable_names(checkpoint.project) or 'none'}. "
+            f"Restore it with `manage.py retire_checkpoint {checkpoint.name} --restore`."
         )
 
 
-def _usable_names() -> str:
+def _usable_names(project: Project | None) -> str:
     usable = Checkpoint.objects.filter(status=Checkpoint.Status.VERIFIED)
+    if project:
+        usable = usable_in(project, usable)
     return ", ".join(usable.values_list("name", flat=True))

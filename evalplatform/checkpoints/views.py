@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from evalplatform.accounts.access import token_or_session, unauthorised
+from evalplatform.accounts.projects import project_to_create_in
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Upload
 from evalplatform.core.errors import BadInputError
@@ -78,6 +79,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
         )
     told = _metadata(request.headers.get("Upload-Metadata", ""))
     upload = services.begin_upload(
+        project=project_to_create_in(request.user, told.get("project", "")),
         file_name=told.get("filename", ""),
         size_bytes=_number(request, "Upload-Length"),
         name=told.get("name", ""),

@@ -1,5 +1,7 @@
 """Errors a person can act on: what was given, what is accepted, what to do."""
 
+from django.core.exceptions import PermissionDenied
+
 
 class EvalPlatformError(Exception):
     """Base of every error this platform raises on purpose; its text is one line for a person."""
@@ -7,3 +9,7 @@ class EvalPlatformError(Exception):
 
 class BadInputError(EvalPlatformError):
     """Something a person gave cannot be used."""
+
+
+class NotAllowedError(EvalPlatformError, PermissionDenied):
+    """Somebody's role does not allow it (403); its text says what is needed and whom to ask."""

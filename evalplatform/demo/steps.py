@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.urls import reverse
 
+from evalplatform.accounts.members import set_member
+from evalplatform.accounts.projects import Role, default_project
 from evalplatform.accounts.services import ensure_researcher
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.management.commands.train import run_trainer
@@ -106,7 +108,7 @@ def build_dataset(demo: Demo) -> str:
 
 def train_checkpoints(demo: Demo) -> str:
     """Train and register pretrained, baseline and quality_tuned, parents first."""
-    runs = Path(settings.VAR_DIR) / "runs"
+    project, runs = default_project(), Path(settings.VAR_DIR) / "runs"
     base = Path(settings.BASE_DIR) / "models_backend"
     data = ["--data", str(demo.dataset)]
     for role in (Checkpoint.Role.PRETRAINED, Checkpoint.Role.BASELINE):
@@ -115,14 +117,24 @@ def train_checkpoints(demo: Demo) -> str:
             out = runs / demo.name_of(role.value)
             config = base / "configs" / f"{role.value}.toml"
             directory = run_trainer(config, [*data, "--out", str(out)])
-        register_checkpoint(source=directory, name=demo.name_of(role.value), role=role.value)
+        register_checkpoint(
+            project=project,
+            source=directory,
+            name=demo.name_of(role.value),
+            role=role.value,
+        )
     parent = Checkpoint.objects.get(name=demo.name_of(Checkpoint.Role.PRETRAINED.value))
     tuned = demo.name_of(Checkpoint.Role.QUALITY_TUNED.value)
     directory = run_trainer(
         base / "configs" / "quality_tuned.toml",
         [*data, "--out", str(runs / tuned), "--parent", str(parent.directory)],
     )
-    register_checkpoint(source=directory, name=tuned, role=Checkpoint.Role.QUALITY_TUNED.value)
+    register_checkpoint(
+        project=project,
+        source=directory,
+        name=tuned,
+        role=Checkpoint.Role.QUALITY_TUNED.value,
+    )
     return ", ".join(demo.name_of(role.value) for role in _roles())
 
 
@@ -236,9 +248,10 @@ def open_second_campaign(demo: Demo) -> str:
 
 
 def researcher_account(demo: Demo) -> Path:
-    """Make the account `researcher`; its password is in a file only this user can read."""
+    """Make the account `researcher`, an owner; its password is in a file only this user reads."""
     path = demo.folder / "researcher-password.txt"
-    _, password = ensure_researcher(username="researcher")
+    user, password = ensure_researcher(username="researcher")
+    set_member(project=default_project(), user=user, role=Role.OWNER)
     if password:
         write_whole(path, password + "\n")
         path.chmod(0o600)

@@ -8,6 +8,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from evalplatform.accounts.models import InProject
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.promptsets.models import Prompt
 
@@ -49,7 +50,7 @@ class SamplerSettings(models.Model):
         }
 
 
-class GenerationRequest(models.Model):
+class GenerationRequest(InProject):
     """What one campaign asks of the workers: its batches are paused, cancelled and paid together.
 
     `name` is the campaign's; this app knows no more of it.

@@ -3,13 +3,13 @@
 from django.db import models
 from django.db.models import Q
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Shareable, User
 from evalplatform.promptsets.models import Prompt, PromptSet
 
 _HEX = r"^[0-9a-f]{64}$"
 
 
-class ImageCollection(models.Model):
+class ImageCollection(Shareable):
     """Images brought along whole. Which they are never changes; a database trigger sees to it.
 
     With a prompt set, every image answers a prompt of it, and a campaign takes the collection as

@@ -4,6 +4,8 @@ from collections.abc import Collection
 
 from django.db.models import QuerySet
 
+from evalplatform.accounts.models import Project
+from evalplatform.accounts.projects import usable_in
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.promptsets.models import Prompt
@@ -16,13 +18,17 @@ def collections() -> QuerySet[ImageCollection]:
     return ImageCollection.objects.select_related("prompt_set", "created_by", "retired_by")
 
 
-def collection_named(name: str) -> ImageCollection:
-    """Return the collection of this name. Raises `BadInputError` listing the usable ones."""
-    collection = collections().filter(name=name).first()
+def collection_named(name: str, project: Project | None = None) -> ImageCollection:
+    """Return the collection of this name, of those a project may use where one is given.
+
+    Raises `BadInputError` listing the usable ones.
+    """
+    known = collections()
+    collection = (usable_in(project, known) if project else known).filter(name=name).first()
     if collection is None:
         raise BadInputError(
-            f"no image collection {name!r}; usable: {_usable_names() or 'none yet'}. Import one "
-            "with `manage.py import_images`."
+            f"no image collection {name!r}; usable: {_usable_names(project) or 'none yet'}. "
+            "Import one with `manage.py import_images`."
         )
     return collection
 
@@ -33,7 +39,7 @@ def refuse_retired(collection: ImageCollection) -> None:
         raise BadInputError(
             f"image collection {collection.name!r} was retired on "
             f"{collection.retired_at:%Y-%m-%d}, so no new campaign can take it; usable: "
-            f"{_usable_names() or 'none'}. "
+            f"{_usable_names(collection.project) or 'none'}. "
             f"Restore it with `manage.py retire_collection {collection.name} --restore`."
         )
 
@@ -55,6 +61,8 @@ def images_for(
     return found
 
 
-def _usable_names() -> str:
+def _usable_names(project: Project | None) -> str:
     usable = ImageCollection.objects.filter(status=ImageCollection.Status.READY)
+    if project:
+        usable = usable_in(project, usable)
     return ", ".join(usable.values_list("name", flat=True))

@@ -4,11 +4,13 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 
+from evalplatform.accounts.models import Project
 from evalplatform.core.copy_in import copy_in, reserve_ids
 from evalplatform.images.faults import RowError
 from evalplatform.images.matching import PromptMatcher
 from evalplatform.imports.faults import BadRowError
 from evalplatform.promptsets.models import Prompt, PromptSet
+from evalplatform.promptsets.services import versions_of
 
 
 class Prompts(ABC):
@@ -51,7 +53,8 @@ class KnownPrompts(Prompts):
 class NewPrompts(Prompts):
     """A set of the texts that the file has; where it has keys alone, these are the texts."""
 
-    def __init__(self, name: str, source: str, licence: str) -> None:
+    def __init__(self, project: Project, name: str, source: str, licence: str) -> None:
+        self._project = project
         self._name, self._source, self._licence = name, source, licence
         self._codes: dict[str, int] = {}
 
@@ -64,13 +67,14 @@ class NewPrompts(Prompts):
         digest = hashlib.sha256()
         for text in texts:
             digest.update(f"{json.dumps(text, ensure_ascii=False)}\n".encode())
-        sets = PromptSet.objects.select_for_update().filter(name=self._name)
+        sets = versions_of(self._project, self._name)
         there = sets.filter(sha256=digest.hexdigest()).first()
         if there:
             known = dict(there.prompts.values_list("text", "pk"))
             return there, [(known[text], text) for text in texts]
         latest = sets.order_by("-version").first()
         prompt_set = PromptSet.objects.create(
+            project=self._project,
             name=self._name,
             version=latest.version + 1 if latest else 1,
             sha256=digest.hexdigest(),

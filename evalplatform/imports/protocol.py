@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Project, User
 from evalplatform.campaigns.criteria import CRITERIA
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.campaigns.rules import Rules
@@ -91,6 +91,7 @@ def _criterion(position: int, asked: Asked, k: int, wish: Wish) -> Criterion:
 
 def store_campaign(
     *,
+    project: Project,
     slug: str,
     arms: list[Arm],
     criteria: list[Criterion],
@@ -111,6 +112,7 @@ def store_campaign(
         "code_version": code_version(),
     }
     campaign = Campaign.objects.create(
+        project=project,
         slug=slug,
         status=Campaign.Status.CLOSED,
         created_by=created_by,

@@ -14,7 +14,8 @@ from django.core.validators import validate_slug
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Project, User
+from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.imports.as_pairs import as_pairs as read_as_pairs
@@ -65,6 +66,7 @@ class ImportedVotes:
 
 def import_votes(
     *,
+    project: Project,
     path: Path,
     campaign: str,
     prompt_set: PromptSet | None = None,
@@ -84,12 +86,16 @@ def import_votes(
     Raises `BadInputError` for a name that is taken, a file of which no votes can be read, and for
     the first row that cannot be imported; nothing is stored then.
     """
-    _check(campaign, wish, licence, source)
+    _check(project, campaign, wish, licence, source)
+    if prompt_set:
+        refuse_foreign(project, prompt_set)
     table = open_table(path)
     layout = layout_of(table.columns, handling.columns, table.name)
     _check_columns(table, set(layout.columns), layout.kind, wish, handling)
     prompts: Prompts = (
-        KnownPrompts(prompt_set) if prompt_set else NewPrompts(campaign, table.name, licence)
+        KnownPrompts(prompt_set)
+        if prompt_set
+        else NewPrompts(project, campaign, table.name, licence)
     )
     reader = Reader(table, layout, handling.anonymous)
     gathered = Gathering(prompts.code, wish.named)
@@ -111,13 +117,15 @@ def import_votes(
         "source": source,
         "imported_at": now.isoformat(),
     }
-    stored = _store(campaign, prompts, gathered, votes, wish, about, created_by, now, progress)
+    stored = _store(
+        project, campaign, prompts, gathered, votes, wish, about, created_by, now, progress
+    )
     return ImportedVotes(
         stored, len(votes), len(gathered.annotators), votes.repeated, reader.unlabelled, left_out
     )
 
 
-def _check(campaign: str, wish: Wish, licence: str, source: str) -> None:
+def _check(project: Project, campaign: str, wish: Wish, licence: str, source: str) -> None:
     try:
         validate_slug(campaign)
     except ValidationError:
@@ -135,11 +143,16 @@ def _check(campaign: str, wish: Wish, licence: str, source: str) -> None:
                               ("question", wish.question, 1000)):  # fmt: skip
         if len(given) > most or "\0" in given:
             raise BadInputError(f"--{what} is over {most} characters, or no text; shorten it.")
-    _refuse_taken(campaign)
+    _refuse_taken(project, campaign)
 
 
-def _refuse_taken(campaign: str) -> None:
-    if Campaign.objects.filter(slug=campaign).exists():
+def _refuse_taken(project: Project, campaign: str) -> None:
+    there = Campaign.objects.filter(slug=campaign).first()
+    if there and there.project_id != project.pk:
+        raise BadInputError(
+            f"the name {campaign!r} is taken in another project; choose another --campaign."
+        )
+    if there:
         raise BadInputError(f"campaign {campaign!r} exists already; choose another --campaign.")
 
 
@@ -233,6 +246,7 @@ def _sha256(path: Path) -> str:
 
 
 def _store(
+    project: Project,
     slug: str,
     prompts: Prompts,
     gathered: Gathering,
@@ -250,7 +264,7 @@ def _store(
         with transaction.atomic():
             prompt_set, rows = prompts.stored()
             campaign = store_campaign(
-                slug=slug, arms=arms, criteria=criteria, prompt_set=prompt_set,
+                project=project, slug=slug, arms=arms, criteria=criteria, prompt_set=prompt_set,
                 imported_from=about, created_by=created_by, now=now,
             )  # fmt: skip
             write_votes(
@@ -258,7 +272,7 @@ def _store(
                 progress=progress,
             )  # fmt: skip
     except IntegrityError:
-        _refuse_taken(slug)  # meanwhile
+        _refuse_taken(project, slug)  # meanwhile
         raise
     with connection.cursor() as cursor:
         cursor.execute(

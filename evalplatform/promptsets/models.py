@@ -4,8 +4,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from evalplatform.accounts.models import Shareable
 
-class PromptSet(models.Model):
+
+class PromptSet(Shareable):
     """One imported prompt file. The same file is imported once; a changed file is a new version."""
 
     name = models.SlugField(max_length=80)

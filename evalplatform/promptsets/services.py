@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from evalplatform.accounts.models import Project
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.promptsets.reading.columns import Chosen
@@ -34,6 +36,7 @@ class ImportedSet(NamedTuple):
 
 def import_prompt_set(
     *,
+    project: Project,
     name: str,
     source: str,
     format: str | None = None,
@@ -43,6 +46,8 @@ def import_prompt_set(
     drop_repeats: bool = False,
 ) -> ImportedSet:
     """Import `source` (file or URL) as prompt set `name`.
+
+    Versions of one name belong to one project.
 
     The same content under the same name is stored once; changed content is the next version.
     `sha256`, where given, must be the file's; `columns` and `drop_repeats` are as in
@@ -65,13 +70,14 @@ def import_prompt_set(
         drop_repeats=drop_repeats,
     )
     with transaction.atomic():
-        existing = PromptSet.objects.select_for_update().filter(name=name)
+        existing = versions_of(project, name)
         same = existing.filter(sha256=digest).first()
         if same:
             _refuse_another_reading(same, file.rows)
             return ImportedSet(same, False, file.notes)
         latest = existing.order_by("-version").first()
         prompt_set = PromptSet.objects.create(
+            project=project,
             name=name,
             version=latest.version + 1 if latest else 1,
             sha256=digest,
@@ -80,6 +86,17 @@ def import_prompt_set(
         )
         _store(prompt_set, file.rows)
     return ImportedSet(prompt_set, True, file.notes)
+
+
+def versions_of(project: Project, name: str) -> QuerySet[PromptSet]:
+    """Return the versions there are of a prompt set, locked.
+
+    Raises `BadInputError` for a name that another project has taken.
+    """
+    versions = PromptSet.objects.select_for_update().filter(name=name)
+    if versions.exclude(project=project).exists():
+        raise BadInputError(f"the name {name!r} is taken in another project; choose another name.")
+    return versions
 
 
 def is_released_file(prompt_set: PromptSet) -> bool | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from django.db import transaction
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Project, User
+from evalplatform.accounts.projects import usable_in
 from evalplatform.annotation.services import join_arm, open_campaign
 from evalplatform.campaigns.criteria import CriterionPlan
 from evalplatform.campaigns.models import Arm, Campaign, ImageSet, Picture
@@ -82,7 +83,9 @@ class RunPlan:
     budget_seconds: int | None = None
 
 
-def start_run(*, plan: RunPlan, created_by: User | None = None) -> tuple[Campaign, bool]:
+def start_run(
+    *, project: Project, plan: RunPlan, created_by: User | None = None
+) -> tuple[Campaign, bool]:
     """Create the campaign and ask the workers for its samples; return it, and whether it is new.
 
     All or nothing. Asked the same again, it goes on with what is there. Raises `BadInputError` for
@@ -90,9 +93,12 @@ def start_run(*, plan: RunPlan, created_by: User | None = None) -> tuple[Campaig
     """
     with transaction.atomic():
         campaign, is_new = create_campaign(
+            project=project,
             slug=plan.name,
-            arms=[arm_named(name) for name in plan.arms],
-            prompt_sets=[prompt_set_named(name) for name in dict.fromkeys(plan.prompt_sets)],
+            arms=[arm_named(name, project) for name in plan.arms],
+            prompt_sets=[
+                prompt_set_named(name, project) for name in dict.fromkeys(plan.prompt_sets)
+            ],
             criteria=plan.criteria,
             design=plan.design,
             rules=plan.rules,
@@ -203,18 +209,18 @@ def open_run(
     return open_campaign(campaign=campaign, on_images=on_images, on_progress=on_slots)
 
 
-def arm_named(name: str) -> Checkpoint | ImageCollection:
-    """Return the registered checkpoint or image collection of this name.
+def arm_named(name: str, project: Project) -> Checkpoint | ImageCollection:
+    """Return the checkpoint or image collection of this name that a project may use.
 
     `images:NAME` is always a collection. Raises `BadInputError` for neither, or where both are.
     """
     _, prefix, bare = name.rpartition("images:")
     if prefix:
-        return collection_named(bare)
-    collection = ImageCollection.objects.filter(name=name).first()
+        return collection_named(bare, project)
+    collection = usable_in(project, ImageCollection.objects.filter(name=name)).first()
     if collection is None:
-        return registered_checkpoint(name)
-    if Checkpoint.objects.filter(name=name).exists():
+        return registered_checkpoint(name, project)
+    if usable_in(project, Checkpoint.objects.filter(name=name)).exists():
         raise BadInputError(
             f"{name!r} names a checkpoint and an image collection; write images:{name} for the "
             "collection, or rename one."
@@ -234,7 +240,9 @@ def request_newcomer(*, campaign: Campaign, maker: Checkpoint | ImageCollection)
             return []
         wanted = wanted_seeds(campaign, planned_prompts(campaign))
         samples = plan_samples(checkpoint=maker, settings=campaign.sampler_settings, wanted=wanted)
-        enqueue_samples(samples=samples, request=open_request(name=campaign.slug))
+        enqueue_samples(
+            samples=samples, request=open_request(project=campaign.project, name=campaign.slug)
+        )
     return samples
 
 

@@ -29,6 +29,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.criteria import plan_criterion
@@ -70,7 +71,11 @@ def campaign(db, shape):
     """Checkpoints whose files differ in length by half, both criteria, gold and repeats."""
     asked = dict(SHAPES[shape])
     prompt_set = PromptSet.objects.create(
-        name="words", version=1, sha256=factories.digest("words"), source="words.tsv"
+        project=default_project(),
+        name="words",
+        version=1,
+        sha256=factories.digest("words"),
+        source="words.tsv",
     )
     Prompt.objects.bulk_create(
         Prompt(prompt_set=prompt_set, position=index, text=f"thing{index} place{index}")
@@ -78,6 +83,7 @@ def campaign(db, shape):
     )
     names, form = ["grainy", "smooth", "fine"][: asked.pop("arms", 2)], asked.pop("form", "pair")
     campaign, _ = create_campaign(
+        project=default_project(),
         slug="hunted",
         arms=[factories.make_checkpoint(name) for name in names],
         prompt_sets=[prompt_set],

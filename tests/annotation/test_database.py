@@ -60,7 +60,7 @@ def test_functions_of_the_database_are_those_of_the_files():
 
 def test_triggers_and_constraints_of_the_files_are_in_force():
     text = "\n".join(sql_files().values())
-    triggers = set(re.findall(r"CREATE OR REPLACE TRIGGER (\w+)", text))
+    triggers = set(re.findall(r"CREATE (?:OR REPLACE|CONSTRAINT) TRIGGER (\w+)", text))
     in_force = rows("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'")
     assert triggers
     assert {name for (name,) in in_force} == triggers

@@ -4,6 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.criteria import PRESETS, plan_criteria, plan_criterion
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
@@ -31,8 +32,8 @@ def asked():
 
 
 def test_creating_again_resumes(asked):
-    first, created = create_campaign(**asked)
-    again, created_again = create_campaign(**asked)
+    first, created = create_campaign(project=default_project(), **asked)
+    again, created_again = create_campaign(project=default_project(), **asked)
     assert (created, created_again) == (True, False)
     assert again == first
 
@@ -47,9 +48,9 @@ def test_creating_again_resumes(asked):
      {"settings": factories.SETTINGS | {"steps": 5}}],
 )  # fmt: skip
 def test_same_name_with_another_protocol_is_refused(asked, change):
-    create_campaign(**asked)
+    create_campaign(project=default_project(), **asked)
     with pytest.raises(BadInputError, match="exists with a different protocol"):
-        create_campaign(**asked | change)
+        create_campaign(project=default_project(), **asked | change)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_same_name_with_another_protocol_is_refused(asked, change):
 )
 def test_bad_request_is_refused_and_nothing_is_stored(asked, change, message):
     with pytest.raises(BadInputError, match=message):
-        create_campaign(**asked | change)
+        create_campaign(project=default_project(), **asked | change)
     assert Campaign.objects.count() == 0
 
 
@@ -79,30 +80,32 @@ def test_criterion_that_makes_no_sense_is_refused(slug, k, message):
 
 def test_checkpoint_against_itself_is_refused(asked):
     with pytest.raises(BadInputError, match="cannot be compared with itself"):
-        create_campaign(**asked | {"arms": [*asked["arms"], asked["arms"][0]]})
+        create_campaign(
+            project=default_project(), **asked | {"arms": [*asked["arms"], asked["arms"][0]]}
+        )
     assert Campaign.objects.count() == 0
 
 
 def test_checkpoint_against_itself_cannot_be_stored(asked):
-    campaign, _ = create_campaign(**asked)
+    campaign, _ = create_campaign(project=default_project(), **asked)
     with pytest.raises(IntegrityError, match="arm_once"):
         Arm.objects.create(campaign=campaign, place=2, checkpoint=asked["arms"][0])
 
 
 def test_appeal_that_shows_the_prompt_cannot_be_stored(asked):
-    campaign, _ = create_campaign(**asked)
+    campaign, _ = create_campaign(project=default_project(), **asked)
     with pytest.raises(IntegrityError, match="criterion_appeal_hides_prompt"):
         Criterion.objects.filter(campaign=campaign).update(shows_prompt=True)
 
 
 def test_k_below_one_cannot_be_stored(asked):
-    campaign, _ = create_campaign(**asked)
+    campaign, _ = create_campaign(project=default_project(), **asked)
     with pytest.raises(IntegrityError, match="criterion_k_at_least_one"):
         Criterion.objects.filter(campaign=campaign).update(k=0)
 
 
 def test_open_campaign_without_protocol_cannot_be_stored(asked):
-    campaign, _ = create_campaign(**asked)
+    campaign, _ = create_campaign(project=default_project(), **asked)
     with pytest.raises(IntegrityError, match="campaign_open_is_frozen"):
         Campaign.objects.filter(pk=campaign.pk).update(status="open")
 
@@ -122,11 +125,13 @@ def test_opening_freezes_the_protocol(draft):
 
 
 def test_subset_of_prompts_is_seeded(asked):
-    campaign, _ = create_campaign(**asked | {"prompts_per_set": 4})
+    campaign, _ = create_campaign(project=default_project(), **asked | {"prompts_per_set": 4})
     chosen = [prompt.text for prompt in planned_prompts(campaign)]
     assert len(chosen) == 4
     assert chosen == [prompt.text for prompt in planned_prompts(campaign)]
-    other, _ = create_campaign(**asked | {"slug": "c", "prompts_per_set": 4, "seed": 99})
+    other, _ = create_campaign(
+        project=default_project(), **asked | {"slug": "c", "prompts_per_set": 4, "seed": 99}
+    )
     assert chosen != [prompt.text for prompt in planned_prompts(other)]
 
 

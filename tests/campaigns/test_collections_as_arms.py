@@ -6,6 +6,7 @@ from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.utils import timezone
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, ShownImage, Withheld
@@ -23,6 +24,7 @@ def collect(prompt_set, name="peer", *, size=16, numbers=1, picture=factories.ma
     """Bring a collection with so many images of each prompt."""
     prompts = list(prompt_set.prompts.order_by("position"))
     collection = ImageCollection.objects.create(
+        project=default_project(),
         name=name, model="Peer 3", prompt_set=prompt_set, sha256=factories.digest(name),
         image_count=len(prompts) * numbers,
     )  # fmt: skip
@@ -47,6 +49,7 @@ def make(prompts=4, *, others=2, rules=None, numbers=1, **options) -> Campaign:
     from evalplatform.campaigns.rules import parse_rules
 
     campaign, _ = create_campaign(
+        project=default_project(),
         slug="gallery", arms=arms, prompt_sets=[prompt_set], seed=3, settings=factories.SETTINGS,
         criteria=[plan_criterion("visual_appeal", 2), plan_criterion("text_faithfulness", 2)],
         rules=parse_rules(rules or {}), images_per_prompt=numbers,
@@ -125,6 +128,7 @@ def test_collection_that_lacks_prompts_is_refused_and_they_are_named():
         r"answer shared@1\): “a secret-others-prompt number 0”",
     ):
         create_campaign(
+            project=default_project(),
             slug="gallery", arms=[factories.make_checkpoint("one"), collection],
             prompt_sets=[other], seed=3, settings=factories.SETTINGS,
             criteria=[plan_criterion("visual_appeal")],
@@ -136,8 +140,8 @@ def test_name_of_a_checkpoint_and_a_collection_is_asked_back():
     collect(factories.make_prompt_set("shared", 1), "twin")
     factories.make_checkpoint("twin")
     with pytest.raises(BadInputError, match="write images:twin for the collection"):
-        arm_named("twin")
-    assert isinstance(arm_named("images:twin"), ImageCollection)
+        arm_named("twin", default_project())
+    assert isinstance(arm_named("images:twin", default_project()), ImageCollection)
 
 
 def test_collection_joins_an_open_gallery(capsys):

@@ -4,6 +4,7 @@ import tracemalloc
 
 import pytest
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core.errors import BadInputError
@@ -29,7 +30,7 @@ def test_hostile_file_is_refused_and_leaves_nothing(name, registry, tmp_path):
     tracemalloc.start()
     try:
         with pytest.raises(BadInputError) as refusal:
-            register_checkpoint(source=source, name="evil")
+            register_checkpoint(project=default_project(), source=source, name="evil")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -49,10 +50,10 @@ def test_the_same_pipeline_packed_plainly_is_accepted_and_known_again(
     plain = hostile.pipeline(tmp_path / "plain")
     (plain / ".gitattributes").write_text("left out")
     (plain / "preview.png").write_bytes(b"left out")
-    first, _ = register_checkpoint(source=plain, name="sd")
+    first, _ = register_checkpoint(project=default_project(), source=plain, name="sd")
     archive = tmp_path / f"sd{suffix}"
     pack(plain, archive, top)
-    again, is_new = register_checkpoint(source=archive)
+    again, is_new = register_checkpoint(project=default_project(), source=archive)
     assert (again, is_new) == (first, False)
     assert first.parameters == {"F32": 4}
     assert {path.name for path in registry.iterdir()} == {first.sha256}
@@ -62,7 +63,7 @@ def test_the_same_pipeline_packed_plainly_is_accepted_and_known_again(
 def test_archive_alone_is_enough(registry, tmp_path):
     archive = tmp_path / "sd.zip"
     pack(hostile.pipeline(tmp_path / "plain"), archive, "")
-    checkpoint, is_new = register_checkpoint(source=archive)
+    checkpoint, is_new = register_checkpoint(project=default_project(), source=archive)
     assert is_new
     assert checkpoint.name == "sd"
     assert checkpoint.config == {"pipeline": "StableDiffusionPipeline"}

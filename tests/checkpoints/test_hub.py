@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from safetensors.numpy import save
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.hub import download
 from evalplatform.checkpoints.hub.listing import HubId
@@ -43,7 +44,9 @@ def hub(settings):
 
 
 def register(text=REPO, revision=None, **options):
-    return services.register_from_hub(hub_id=HubId.parse(text, revision), **options)
+    return services.register_from_hub(
+        project=default_project(), hub_id=HubId.parse(text, revision), **options
+    )
 
 
 def asked(hub):
@@ -79,7 +82,7 @@ def test_same_weights_from_a_directory_learn_where_they_are_from(hub, tmp_path):
     for name, content in hub.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    local, _ = services.register_checkpoint(source=folder, name="local")
+    local, _ = services.register_checkpoint(project=default_project(), source=folder, name="local")
     again, is_new = register()
     assert (again, is_new, again.origin["commit"]) == (local, False, COMMIT)
 

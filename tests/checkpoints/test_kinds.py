@@ -10,6 +10,7 @@ import pytest
 from django.db import DataError
 from safetensors.numpy import load_file, save_file
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.layout import inspect
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import register_checkpoint, registering
@@ -35,7 +36,7 @@ def folder(tmp_path):
 
 def refused(message, source, **options):
     with pytest.raises(BadInputError, match=message) as refusal:
-        register_checkpoint(source=source, name="it", **options)
+        register_checkpoint(project=default_project(), source=source, name="it", **options)
     assert "\n" not in str(refusal.value)
     assert not Checkpoint.objects.exists()
 
@@ -50,7 +51,7 @@ def halve(path, target):
 def test_of_two_precisions_side_by_side_one_is_counted_and_kept(folder):
     alone = inspect(folder).sha256
     halve(folder / f"{UNET}.safetensors", folder / f"{UNET}.fp16.safetensors")
-    checkpoint, _ = register_checkpoint(source=folder, name="it")
+    checkpoint, _ = register_checkpoint(project=default_project(), source=folder, name="it")
     assert checkpoint.parameters == {"F32": 4}
     assert checkpoint.sha256 == alone
     assert f"{UNET}.fp16.safetensors" not in files_of(checkpoint.directory)
@@ -60,10 +61,12 @@ def test_of_two_precisions_side_by_side_one_is_counted_and_kept(folder):
 def test_weights_of_one_precision_lose_it_in_their_names(folder):
     halve(folder / f"{UNET}.safetensors", folder / f"{UNET}.fp16.safetensors")
     (folder / f"{UNET}.safetensors").unlink()
-    checkpoint, _ = register_checkpoint(source=folder, name="it")
+    checkpoint, _ = register_checkpoint(project=default_project(), source=folder, name="it")
     assert checkpoint.parameters == {"F16": 4}
     assert f"{UNET}.safetensors" in files_of(checkpoint.directory)
-    again, is_new = register_checkpoint(source=checkpoint.directory, name="again")
+    again, is_new = register_checkpoint(
+        project=default_project(), source=checkpoint.directory, name="again"
+    )
     assert (again, is_new) == (checkpoint, False)
 
 
@@ -76,7 +79,7 @@ def test_shards_of_a_precision_lose_it_in_their_table_too(folder, table):
         save_file({f"w{number}": np.ones(3, np.float16)}, folder / "unet" / name)
         names[f"w{number}"] = name
     (folder / f"{UNET}.{table}").write_text(json.dumps({"weight_map": names}))
-    checkpoint, _ = register_checkpoint(source=folder, name="it")
+    checkpoint, _ = register_checkpoint(project=default_project(), source=folder, name="it")
     kept = json.loads((checkpoint.directory / f"{UNET}.safetensors.index.json").read_text())
     assert kept["weight_map"]["w2"] == "diffusion_pytorch_model-00002-of-00002.safetensors"
     assert set(kept["weight_map"].values()) <= {p.name for p in checkpoint.directory.rglob("*")}
@@ -153,7 +156,9 @@ def cached(folder, root):
 
 
 def test_links_of_a_hubs_cache_are_followed(folder, tmp_path):
-    checkpoint, _ = register_checkpoint(source=cached(folder, tmp_path / "models--a--b"), name="it")
+    checkpoint, _ = register_checkpoint(
+        project=default_project(), source=cached(folder, tmp_path / "models--a--b"), name="it"
+    )
     assert files_of(checkpoint.directory) == files_of(folder)
     assert not any(path.is_symlink() for path in checkpoint.directory.rglob("*"))
 
@@ -188,11 +193,11 @@ def test_files_without_a_row_give_way(folder, registry):
     left = registry / inspect(folder).sha256
     left.mkdir(parents=True)
     (left / "half.txt").write_text("half")
-    checkpoint, is_new = register_checkpoint(source=folder, name="it")
+    checkpoint, is_new = register_checkpoint(project=default_project(), source=folder, name="it")
     assert is_new
     assert files_of(checkpoint.directory) == files_of(folder)
 
 
 def test_name_that_is_too_long_is_refused(folder):
     with pytest.raises(BadInputError, match="at most 80"):
-        register_checkpoint(source=folder, name="a" * 81)
+        register_checkpoint(project=default_project(), source=folder, name="a" * 81)

@@ -10,6 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 from safetensors.numpy import save_file
 
+from evalplatform.accounts.members import create_project
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.layout import inspect
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
@@ -65,7 +67,9 @@ def make_trained(directory: Path, **metadata) -> Path:
 
 
 def test_trained_checkpoint_keeps_role_and_provenance(tmp_path, registry):
-    checkpoint, created = register_checkpoint(source=make_trained(tmp_path / "run"))
+    checkpoint, created = register_checkpoint(
+        project=default_project(), source=make_trained(tmp_path / "run")
+    )
     assert created
     assert (checkpoint.name, checkpoint.role, checkpoint.status) == (
         "tuned",
@@ -78,20 +82,28 @@ def test_trained_checkpoint_keeps_role_and_provenance(tmp_path, registry):
 
 
 def test_diffusers_pipeline_is_external(tmp_path):
-    checkpoint, _ = register_checkpoint(source=make_pipeline(tmp_path / "sd"), name="sd")
+    checkpoint, _ = register_checkpoint(
+        project=default_project(), source=make_pipeline(tmp_path / "sd"), name="sd"
+    )
     assert (checkpoint.role, checkpoint.family) == ("external", "diffusers_pipeline")
 
 
 def test_same_weights_are_registered_once(tmp_path):
-    first, _ = register_checkpoint(source=make_pipeline(tmp_path / "one"), name="one")
-    again, created = register_checkpoint(source=make_pipeline(tmp_path / "two"), name="two")
+    first, _ = register_checkpoint(
+        project=default_project(), source=make_pipeline(tmp_path / "one"), name="one"
+    )
+    again, created = register_checkpoint(
+        project=default_project(), source=make_pipeline(tmp_path / "two"), name="two"
+    )
     assert (again, created) == (first, False)
 
 
 def test_lineage_is_kept(tmp_path):
-    parent, _ = register_checkpoint(source=make_pipeline(tmp_path / "base"), name="base")
+    parent, _ = register_checkpoint(
+        project=default_project(), source=make_pipeline(tmp_path / "base"), name="base"
+    )
     tuned = make_trained(tmp_path / "run", parent_sha256=parent.sha256)
-    assert register_checkpoint(source=tuned)[0].parent == parent
+    assert register_checkpoint(project=default_project(), source=tuned)[0].parent == parent
 
 
 def test_tuned_weights_are_registered_without_their_parent(tmp_path, capsys):
@@ -115,9 +127,9 @@ def test_tuned_weights_are_registered_without_their_parent(tmp_path, capsys):
 def test_a_parent_that_comes_in_an_archive_is_linked_too(tmp_path):
     base = make_pipeline(tmp_path / "base")
     run = make_trained(tmp_path / "run", parent_sha256=inspect(base).sha256)
-    register_checkpoint(source=run)
+    register_checkpoint(project=default_project(), source=run)
     archive = shutil.make_archive(str(tmp_path / "base"), "zip", base)
-    parent, _ = register_checkpoint(source=Path(archive), name="base")
+    parent, _ = register_checkpoint(project=default_project(), source=Path(archive), name="base")
     assert [child.name for child in parent.children.all()] == ["tuned"]
 
 
@@ -126,13 +138,17 @@ def test_weights_that_name_themselves_as_ancestor_are_refused(tmp_path):
     own = make_trained(tmp_path / "own", value=1.0)
     sha256 = inspect(own).sha256
     with pytest.raises(BadInputError, match="names itself among the checkpoints it was tuned from"):
-        register_checkpoint(source=make_trained(tmp_path / "self", value=1.0, parent_sha256=sha256))
+        register_checkpoint(
+            project=default_project(),
+            source=make_trained(tmp_path / "self", value=1.0, parent_sha256=sha256),
+        )
     other = make_trained(tmp_path / "other", name="other", value=2.0, parent_sha256=sha256)
     other_sha256 = inspect(other).sha256
-    register_checkpoint(source=other)
+    register_checkpoint(project=default_project(), source=other)
     with pytest.raises(BadInputError, match="names itself among"):
         register_checkpoint(
-            source=make_trained(tmp_path / "circle", value=1.0, parent_sha256=other_sha256)
+            project=default_project(),
+            source=make_trained(tmp_path / "circle", value=1.0, parent_sha256=other_sha256),
         )
     assert list(Checkpoint.objects.values_list("name", flat=True)) == ["other"]
 
@@ -145,23 +161,30 @@ def test_pipeline_without_a_component_that_it_names_is_refused(tmp_path, compone
     index |= {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
     (path / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(BadInputError, match=f"names {component}, of which there is no folder"):
-        register_checkpoint(source=path, name="sd")
+        register_checkpoint(project=default_project(), source=path, name="sd")
     (path / component).mkdir()
     (path / component / "config.json").write_text("{}")
-    assert register_checkpoint(source=path, name="sd")[1]
+    assert register_checkpoint(project=default_project(), source=path, name="sd")[1]
 
 
 def test_a_parent_that_is_no_hash_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="parent_sha256"):
-        register_checkpoint(source=make_trained(tmp_path / "run", parent_sha256="sdxl-base"))
+        register_checkpoint(
+            project=default_project(),
+            source=make_trained(tmp_path / "run", parent_sha256="sdxl-base"),
+        )
     with pytest.raises(IntegrityError, match="checkpoint_parent_is_hex"):
         factories.make_checkpoint("tuned", parent_id="sdxl-base")
 
 
 def test_taken_name_is_refused(tmp_path):
-    register_checkpoint(source=make_pipeline(tmp_path / "one"), name="sd")
+    register_checkpoint(
+        project=default_project(), source=make_pipeline(tmp_path / "one"), name="sd"
+    )
     with pytest.raises(BadInputError, match="belongs to other weights"):
-        register_checkpoint(source=make_pipeline(tmp_path / "two", 2.0), name="sd")
+        register_checkpoint(
+            project=default_project(), source=make_pipeline(tmp_path / "two", 2.0), name="sd"
+        )
 
 
 def spoil_pickle(path):
@@ -223,7 +246,7 @@ def test_unsafe_or_broken_directory_is_refused_and_nothing_is_left(
     directory = make_pipeline(tmp_path / "sd")
     spoil(directory)
     with pytest.raises(BadInputError, match=message):
-        register_checkpoint(source=directory, name="sd")
+        register_checkpoint(project=default_project(), source=directory, name="sd")
     assert Checkpoint.objects.count() == 0
     assert not registry.exists() or not list(registry.iterdir())
 
@@ -232,7 +255,7 @@ def test_changed_weights_are_noticed(tmp_path):
     directory = make_trained(tmp_path / "run")
     save_file({"w": np.full(4, 9.0)}, directory / "unet/model.safetensors")
     with pytest.raises(BadInputError, match="not what the trainer wrote"):
-        register_checkpoint(source=directory)
+        register_checkpoint(project=default_project(), source=directory)
 
 
 def test_command_says_what_it_registered(tmp_path, capsys):
@@ -247,7 +270,9 @@ def test_missing_directory_exits_2(tmp_path):
 
 
 def test_unknown_checkpoint_lists_the_known(tmp_path):
-    register_checkpoint(source=make_pipeline(tmp_path / "one"), name="sd")
+    register_checkpoint(
+        project=default_project(), source=make_pipeline(tmp_path / "one"), name="sd"
+    )
     with pytest.raises(BadInputError, match="usable: sd"):
         registered_checkpoint("sdxl")
 
@@ -271,3 +296,23 @@ def test_ablation_by_data_size_registers_each_directory(tmp_path, monkeypatch, c
     row = Checkpoint.objects.get(name="tuned-100")
     assert row.parent == Checkpoint.objects.get(name="pretrained")
     assert "registered tuned-100" in capsys.readouterr().out
+
+
+def test_weights_and_names_of_another_project_are_taken_and_no_more_is_said(tmp_path):
+    theirs = create_project(name="theirs", owner=None)
+    known, _ = register_checkpoint(
+        project=theirs, source=make_pipeline(tmp_path / "one"), name="sd"
+    )
+    with pytest.raises(BadInputError) as refusal:
+        register_checkpoint(
+            project=default_project(), source=make_pipeline(tmp_path / "two"), name="mine"
+        )
+    assert str(refusal.value).startswith("these weights are registered in another project;")
+    with pytest.raises(BadInputError, match=r"^the name 'sd' is taken in another project;"):
+        register_checkpoint(
+            project=default_project(), source=make_pipeline(tmp_path / "three", 2.0), name="sd"
+        )
+    Checkpoint.objects.update(is_shared=True)
+    assert register_checkpoint(
+        project=default_project(), source=make_pipeline(tmp_path / "four"), name="mine"
+    ) == (known, False)

@@ -5,6 +5,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.services import create_campaign
 from evalplatform.checkpoints import services
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 def campaign_of(a, b, prompt_set, slug="a-vs-b"):
     return create_campaign(
-        slug=slug, arms=[a, b], prompt_sets=[prompt_set],
+        project=default_project(), slug=slug, arms=[a, b], prompt_sets=[prompt_set],
         criteria=[plan_criterion("visual_appeal", 5)], settings=factories.SETTINGS, seed=1,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from safetensors.numpy import load_file, save
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core.errors import BadInputError
@@ -38,13 +39,13 @@ def config(tmp_path):
 
 def refused(message, **options):
     with pytest.raises(BadInputError, match=message) as refusal:
-        register_checkpoint(**options)
+        register_checkpoint(project=default_project(), **options)
     assert "\n" not in str(refusal.value)
     assert not Checkpoint.objects.exists()
 
 
 def test_file_and_configurations_become_one_checkpoint(file, config, registry):
-    checkpoint, _ = register_checkpoint(source=file, config=config)
+    checkpoint, _ = register_checkpoint(project=default_project(), source=file, config=config)
     assert (checkpoint.name, checkpoint.family) == ("my-model-v2", "single_file")
     assert checkpoint.config == {"pipeline": "StableDiffusionPipeline"}
     assert checkpoint.parameters == {"F32": 6}
@@ -56,11 +57,14 @@ def test_file_and_configurations_become_one_checkpoint(file, config, registry):
 
 @pytest.mark.parametrize("form", ["index", "zip"])
 def test_configurations_may_be_an_archive_or_the_index(file, config, tmp_path, form):
-    first, _ = register_checkpoint(source=file, config=config)
+    first, _ = register_checkpoint(project=default_project(), source=file, config=config)
     given = config / "model_index.json"
     if form == "zip":
         given = hostile.zipped(tmp_path / "c.zip", files_of(config))
-    assert register_checkpoint(source=file, config=given) == (first, False)
+    assert register_checkpoint(project=default_project(), source=file, config=given) == (
+        first,
+        False,
+    )
 
 
 def test_of_a_whole_pipeline_only_the_weights_that_the_file_lacks_come_along(config, tmp_path):
@@ -68,7 +72,7 @@ def test_of_a_whole_pipeline_only_the_weights_that_the_file_lacks_come_along(con
     file.write_bytes(hostile.original(*hostile.SINGLE_TENSORS[:2]))
     for name in ("unet/diffusion_pytorch_model.safetensors", ENCODER, "sd-v1.safetensors"):
         (config / name).write_bytes(save({"w": np.ones(3, np.float32)}))
-    checkpoint, _ = register_checkpoint(source=file, config=config)
+    checkpoint, _ = register_checkpoint(project=default_project(), source=file, config=config)
     found = [name for name in files_of(checkpoint.directory) if name.endswith(".safetensors")]
     assert found == [f"config/{ENCODER}", "model.safetensors"]
     assert checkpoint.parameters == {"F32": 7}
@@ -111,7 +115,7 @@ def test_each_component_is_found_by_the_names_of_its_tensors(
     file.write_bytes(hostile.original(*tensors[1:]))
     refused(f"holds no {components[0]} in the original layout", source=file, config=config)
     file.write_bytes(hostile.original(*tensors))
-    assert register_checkpoint(source=file, config=config)[1]
+    assert register_checkpoint(project=default_project(), source=file, config=config)[1]
 
 
 def test_a_pickle_among_the_configurations_is_refused(file, config, tmp_path):
@@ -146,12 +150,12 @@ def test_lying_header_is_refused_before_the_file_is_copied(file, config, registr
 
 
 def test_archive_of_the_layout_is_known_again(file, config, tmp_path):
-    first, _ = register_checkpoint(source=file, config=config)
+    first, _ = register_checkpoint(project=default_project(), source=file, config=config)
     archive = hostile.zipped(
         tmp_path / "a.zip",
         {f"top/{name}": content for name, content in files_of(first.directory).items()},
     )
-    assert register_checkpoint(source=archive) == (first, False)
+    assert register_checkpoint(project=default_project(), source=archive) == (first, False)
     assert set(load_file(Path(first.directory) / "model.safetensors")) == set(
         hostile.SINGLE_TENSORS
     )

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.core.errors import BadInputError
@@ -84,7 +85,9 @@ def test_upload_in_parts_becomes_a_checkpoint(researcher, archive, sent, registr
 
 
 def test_uploaded_parent_is_linked_to_what_was_tuned_from_it(researcher, archive, sent, tmp_path):
-    base, _ = services.register_checkpoint(source=tmp_path / "my-model.zip", name="base")
+    base, _ = services.register_checkpoint(
+        project=default_project(), source=tmp_path / "my-model.zip", name="base"
+    )
     sha256 = base.sha256
     base.delete()
     tuned = factories.make_checkpoint("tuned", "quality_tuned", parent_id=sha256)
@@ -118,6 +121,7 @@ def test_part_at_another_place_is_refused_and_changes_nothing(researcher, archiv
 
 def test_part_that_breaks_off_is_kept_as_far_as_it_came(rania, archive, sent):
     upload = services.begin_upload(
+        project=default_project(),
         file_name="a.zip", size_bytes=len(archive), name="", role="", user=rania,
         now=timezone.now(),
     )  # fmt: skip
@@ -143,7 +147,13 @@ def test_part_that_breaks_off_is_kept_as_far_as_it_came(rania, archive, sent):
 
 def test_second_writer_has_to_wait(rania, archive, sent):
     upload = services.begin_upload(
-        file_name="a.zip", size_bytes=100, name="", role="", user=rania, now=timezone.now()
+        project=default_project(),
+        file_name="a.zip",
+        size_bytes=100,
+        name="",
+        role="",
+        user=rania,
+        now=timezone.now(),
     )
 
     class Meanwhile(io.BytesIO):
@@ -189,7 +199,13 @@ def test_weights_that_are_known_are_taken_as_what_they_are(researcher, archive, 
 
 def test_strangers_can_neither_begin_nor_look(client, rania, archive):
     upload = services.begin_upload(
-        file_name="a.zip", size_bytes=10, name="", role="", user=rania, now=timezone.now()
+        project=default_project(),
+        file_name="a.zip",
+        size_bytes=10,
+        name="",
+        role="",
+        user=rania,
+        now=timezone.now(),
     )
     url = reverse("checkpoints:upload", args=[upload.pk])
     assert begin(client, 10).status_code == 401
@@ -209,7 +225,15 @@ def test_cancelled_upload_is_forgotten(researcher, archive, registry):
 def test_upload_abandoned_for_a_week_is_forgotten_when_the_next_begins(researcher, rania, registry):
     begin(researcher, 10)
     later = timezone.now() + timedelta(days=8)
-    services.begin_upload(file_name="b.zip", size_bytes=10, name="", role="", user=rania, now=later)
+    services.begin_upload(
+        project=default_project(),
+        file_name="b.zip",
+        size_bytes=10,
+        name="",
+        role="",
+        user=rania,
+        now=later,
+    )
     assert [each.file_name for each in Upload.objects.all()] == ["b.zip"]
     assert len(list((registry / "uploads").iterdir())) == 1
 
@@ -292,7 +316,9 @@ def test_names_that_cannot_be_stored_are_refused_before_the_first_byte(researche
 
 def test_rejection_without_a_reason_cannot_be_stored():
     with pytest.raises(IntegrityError), transaction.atomic():
-        Upload.objects.create(file_name="a.zip", size_bytes=1, status="rejected")
+        Upload.objects.create(
+            project=default_project(), file_name="a.zip", size_bytes=1, status="rejected"
+        )
 
 
 def test_another_protocol_is_refused_and_ours_is_told(researcher):

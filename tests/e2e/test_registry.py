@@ -6,6 +6,7 @@ import time
 import pytest
 from django.utils import timezone
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.images.services import import_collection
 from tests import factories, live
@@ -170,6 +171,7 @@ def test_every_state_is_legible_in_light_and_dark_on_a_desk_and_a_phone(registry
     factories.make_checkpoint("retired", "quality_tuned", parent=parent, **retired)
     for status in ("uploading", "verifying", "rejected"):
         Upload.objects.create(
+            project=default_project(),
             file_name=f"{long}-{status}.tar.gz", size_bytes=5 * 10**9, status=status,
             reason="unet/diffusion_pytorch_model.bin is not accepted (a pickle)",
         )  # fmt: skip
@@ -187,6 +189,7 @@ def test_pages_of_image_collections_are_accessible(registry, tmp_path):
     """With a name, a source and a caption too long for a phone's line."""
     given.folder(tmp_path, {f"{n}.png": given.png(n, 16 + n) for n in range(26)} | {"x.png": b""})
     import_collection(
+        project=default_project(),
         path=tmp_path, name="l" * 80, model="M" * 200, prompt_set=None, skip_bad=True,
         source="https://example.org/" + "x" * 300,
     )  # fmt: skip

@@ -69,10 +69,12 @@ class Ours:
     """Asks a running worker for images and waits for the last."""
 
     def __init__(self, folder: Path) -> None:
+        from evalplatform.accounts.projects import default_project
         from evalplatform.checkpoints.services import register_checkpoint
         from evalplatform.generation.models import SamplerSettings
 
-        self.checkpoint, _ = register_checkpoint(source=folder, name="bench")
+        self.project = default_project()
+        self.checkpoint, _ = register_checkpoint(project=self.project, source=folder, name="bench")
         self.settings = SamplerSettings.objects.create(
             sampler="ddim", steps=STEPS, guidance_scale=GUIDANCE
         )
@@ -90,7 +92,7 @@ class Ours:
         samples = services.plan_samples(
             checkpoint=self.checkpoint, settings=self.settings, wanted=prompts
         )
-        request = services.open_request(name=f"round-{self.asked}")
+        request = services.open_request(project=self.project, name=f"round-{self.asked}")
         begun = timezone.now()
         services.enqueue_samples(samples=samples, request=request)
         while request.batches.unfinished().exists():
@@ -110,7 +112,11 @@ class Ours:
         from evalplatform.promptsets.models import Prompt, PromptSet
 
         prompt_set = PromptSet.objects.create(
-            name=f"round-{self.asked}", version=1, sha256=f"{self.asked:064x}", source="bench"
+            project=self.project,
+            name=f"round-{self.asked}",
+            version=1,
+            sha256=f"{self.asked:064x}",
+            source="bench",
         )
         Prompt.objects.bulk_create(
             Prompt(prompt_set=prompt_set, position=n, text=f"no {n}") for n in range(images)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.generation.services import waking
 from tests.generation.tiny import save_tiny_pipeline
@@ -27,4 +28,7 @@ def pipelines(tmp_path_factory):
 @pytest.fixture
 def two_checkpoints(pipelines):
     """The pipelines, registered as `one` and `two`."""
-    return [register_checkpoint(source=path, name=path.name)[0] for path in pipelines]
+    return [
+        register_checkpoint(project=default_project(), source=path, name=path.name)[0]
+        for path in pipelines
+    ]

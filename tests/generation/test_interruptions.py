@@ -12,6 +12,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import connections
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings, WorkerHeartbeat
 from evalplatform.generation.selectors import progress_of
@@ -123,7 +124,7 @@ def test_two_campaigns_that_start_together_ask_for_each_sample_once(asked):
     start = threading.Barrier(2)
 
     def ask(name):
-        request = services.open_request(name=name)
+        request = services.open_request(project=default_project(), name=name)
         start.wait()
         try:
             services.enqueue_samples(samples=samples, request=request)
@@ -142,7 +143,7 @@ def test_request_that_cannot_be_drawn_fails_alone(asked, two_checkpoints):
     """Its settings are refused after the checkpoint is loaded; the next batch is another's."""
     odd = SamplerSettings.objects.create(**factories.SETTINGS | {"height": 20, "width": 20})
     prompts = factories.make_prompt_set("odd", 2)
-    urgent = services.open_request(name="urgent", priority=9)
+    urgent = services.open_request(project=default_project(), name="urgent", priority=9)
     services.enqueue_samples(
         samples=factories.plan(two_checkpoints[0], odd, prompts), request=urgent
     )

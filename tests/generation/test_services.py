@@ -10,6 +10,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 from PIL import Image, PngImagePlugin
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.celery import app, queues
 from evalplatform.core import stored_images
 from evalplatform.generation import services
@@ -240,7 +241,7 @@ def queue(db, wakes, settings):
     sampler_settings = SamplerSettings.objects.create(**factories.SETTINGS)
 
     def ask(name, *checkpoints, **options):
-        request = services.open_request(name=name, **options)
+        request = services.open_request(project=default_project(), name=name, **options)
         prompts = factories.make_prompt_set(name, 4)
         for checkpoint in checkpoints:
             services.enqueue_samples(

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 from django.utils import timezone
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation import services
@@ -84,14 +85,14 @@ def test_cancelled_request_is_not_steered_any_more(request_, again):
 def test_asking_again_takes_a_cancelled_request_up_anew(request_):
     samples = [sample for batch in request_.batches.all() for sample in batch.samples.all()]
     services.cancel_request(request=request_)
-    request = services.open_request(name=request_.name)
+    request = services.open_request(project=default_project(), name=request_.name)
     assert len(services.enqueue_samples(samples=samples, request=request)) == 5
     assert claim() is not None
 
 
 def test_asking_again_does_not_resume_a_paused_request(request_):
     services.pause_request(request=request_)
-    assert services.open_request(name=request_.name).status == "paused"
+    assert services.open_request(project=default_project(), name=request_.name).status == "paused"
 
 
 def test_used_budget_gives_out_nothing_until_there_is_more(request_):

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from safetensors.numpy import load_file, save_file
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.generation.models import GenerationBatch, Sample
@@ -98,7 +99,7 @@ def test_broken_weights_are_named_and_no_image_of_them_is_stored(registered, pip
     tensors = load_file(weights)
     tensors["conv_in.weight"][:] = np.nan
     save_file(tensors, weights, metadata={"format": "pt"})
-    register_checkpoint(source=broken, name="broken")
+    register_checkpoint(project=default_project(), source=broken, name="broken")
     with live.worker():
         with pytest.raises(
             CommandError, match=r"of broken failed: .*conv_in\.weight is not finite"

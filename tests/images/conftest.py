@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.files.storage import default_storage
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.images.services import import_collection
 from evalplatform.promptsets.models import Prompt, PromptSet
 from tests import factories
@@ -22,7 +23,11 @@ def _empty_imports():
 @pytest.fixture
 def things(db) -> PromptSet:
     prompt_set = PromptSet.objects.create(
-        name="things", version=1, sha256=factories.digest("things"), source="things.tsv"
+        project=default_project(),
+        name="things",
+        version=1,
+        sha256=factories.digest("things"),
+        source="things.tsv",
     )
     texts = ["a red bicycle", "two  cats ", "a house", "un café", "12 eggs"]
     Prompt.objects.bulk_create(
@@ -37,7 +42,12 @@ def bring(things):
 
     def run(path, name="brought", prompt_set=things, **options):
         return import_collection(
-            path=path, name=name, model="DALL-E 3", prompt_set=prompt_set, **options
+            project=default_project(),
+            path=path,
+            name=name,
+            model="DALL-E 3",
+            prompt_set=prompt_set,
+            **options,
         )
 
     return run

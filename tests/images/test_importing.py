@@ -207,7 +207,7 @@ def test_taken_name_is_refused(bring, few):
 
 def test_name_taken_meanwhile_is_refused_in_one_line(bring, few, monkeypatch):
     bring(few)
-    monkeypatch.setattr(importing, "_refuse_taken", lambda name: None)
+    monkeypatch.setattr(importing, "_refuse_taken", lambda *given: None)
     with pytest.raises(BadInputError, match="'brought' was imported meanwhile"):
         bring(few)
     assert ImageCollection.objects.get().image_count == 3

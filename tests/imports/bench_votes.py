@@ -67,13 +67,14 @@ def _import(path: Path) -> dict[str, float]:
     django.setup()
     from django.core.management import call_command
 
+    from evalplatform.accounts.projects import default_project
     from evalplatform.imports.services import import_votes
     from tests.campaigns.bench_open import highest_memory
 
     call_command("migrate", verbosity=0)
     before = highest_memory(reset=True)
     start, cpu = time.perf_counter(), time.process_time()
-    imported = import_votes(path=path, campaign="bench")
+    imported = import_votes(project=default_project(), path=path, campaign="bench")
     seconds = time.perf_counter() - start
     return {
         "votes": imported.votes,

@@ -13,6 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.promptsets.reading.prompts import read_prompts
@@ -33,7 +34,9 @@ def write(tmp_path, text, name="prompts.tsv"):
 
 
 def imported(tmp_path, text, name="mine", file="prompts.tsv", **options):
-    found = import_prompt_set(name=name, source=write(tmp_path, text, file), **options)
+    found = import_prompt_set(
+        project=default_project(), name=name, source=write(tmp_path, text, file), **options
+    )
     return found.prompt_set, found.is_new
 
 
@@ -73,8 +76,8 @@ def test_changed_file_is_the_next_version(tmp_path):
     second, created = imported(tmp_path, TSV + "a dog\t\t\t\n")
     assert created
     assert second.version == 2
-    assert prompt_set_named("mine") == second
-    assert prompt_set_named("mine@1").prompts.get().text == "a cat"
+    assert prompt_set_named("mine", default_project()) == second
+    assert prompt_set_named("mine@1", default_project()).prompts.get().text == "a cat"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_command_exits_2_with_one_line(tmp_path):
 def test_unknown_prompt_set_lists_the_known(tmp_path):
     imported(tmp_path, TSV + "a cat\t\t\t\n")
     with pytest.raises(BadInputError, match="imported: mine@1"):
-        prompt_set_named("other")
+        prompt_set_named("other", default_project())
 
 
 class _BrokenServer(http.server.BaseHTTPRequestHandler):
@@ -183,7 +186,9 @@ def server():
 
 
 def test_url_is_imported(server):
-    prompt_set = import_prompt_set(name="mine", source=f"{server}/prompts.tsv").prompt_set
+    prompt_set = import_prompt_set(
+        project=default_project(), name="mine", source=f"{server}/prompts.tsv"
+    ).prompt_set
     assert prompt_set.prompts.get().text == "a cat"
     assert prompt_set.source == f"{server}/prompts.tsv"
 
@@ -191,7 +196,7 @@ def test_url_is_imported(server):
 @pytest.mark.parametrize("page", ["cut.tsv", "missing.tsv"])
 def test_interrupted_download_imports_nothing(server, page):
     with pytest.raises(BadInputError, match="nothing was imported"):
-        import_prompt_set(name="mine", source=f"{server}/{page}")
+        import_prompt_set(project=default_project(), name="mine", source=f"{server}/{page}")
     assert PromptSet.objects.count() == 0
 
 

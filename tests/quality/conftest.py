@@ -3,6 +3,7 @@
 import pytest
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import enrol, open_campaign
 from evalplatform.campaigns.models import ImageSet
 from evalplatform.campaigns.rules import parse_rules
@@ -27,13 +28,18 @@ def make_campaign(
 ):  # fmt: skip
     """Return a draft with all samples; `criteria`: slugs, asked in `form`, or plans."""
     prompt_set = PromptSet.objects.create(
-        name="things", version=1, sha256=factories.digest("things"), source="things.tsv"
+        project=default_project(),
+        name="things",
+        version=1,
+        sha256=factories.digest("things"),
+        source="things.tsv",
     )
     Prompt.objects.bulk_create(
         Prompt(prompt_set=prompt_set, position=index, text=text, category=category)
         for index, (text, category) in enumerate(things)
     )
     campaign, _ = create_campaign(
+        project=default_project(),
         slug="tuned-vs-plain",
         arms=[factories.make_checkpoint(name) for name in ARMS[:arms]],
         prompt_sets=[prompt_set],

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.images.models import ImageCollection
 from evalplatform.images.services import import_collection
 from evalplatform.reports import collections
@@ -23,6 +24,7 @@ def brought(tmp_path):
     """Three images for two of four prompts, and a file that was left out."""
     files = {"0.png": given.png(1), "1_0.png": given.png(2), "1_1.png": given.png(3), "2.png": b""}
     return import_collection(
+        project=default_project(),
         path=given.folder(tmp_path, files), name="brought", model="DALL-E 3", licence="CC BY 4.0",
         source="https://example.org/<images>", skip_bad=True,
         prompt_set=factories.make_prompt_set("things", 4),

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.generation.models import Sample
 from evalplatform.reports import registry
@@ -266,7 +267,12 @@ def test_retiring_needs_a_sign_in_a_post_and_the_forms_token(rania):
 def test_list_shows_the_state_of_every_upload(researcher, status, settings, tmp_path):
     settings.CHECKPOINT_DIR = tmp_path
     Upload.objects.create(
-        file_name="sd.zip", size_bytes=10, checkpoint_name="sd", status=status, reason="no weights"
+        project=default_project(),
+        file_name="sd.zip",
+        size_bytes=10,
+        checkpoint_name="sd",
+        status=status,
+        reason="no weights",
     )
     page = text(researcher, "list")
     assert f'data-state="{status}"' in page

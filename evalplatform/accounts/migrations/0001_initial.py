@@ -19,6 +19,18 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Project',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.SlugField(max_length=80, unique=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('upload_quota_bytes', models.PositiveBigIntegerField(blank=True, help_text='What its unfinished uploads may come to; null: PROJECT_UPLOAD_BYTES.', null=True)),
+            ],
+            options={
+                'ordering': ['name'],
+            },
+        ),
+        migrations.CreateModel(
             name='User',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -87,6 +99,19 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'crowd identities',
                 'constraints': [models.UniqueConstraint(fields=('platform', 'external_id'), name='crowd_identity_unique')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Membership',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('role', models.CharField(choices=[('viewer', 'Viewer'), ('editor', 'Editor'), ('owner', 'Owner')], max_length=6)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='accounts.project')),
+            ],
+            options={
+                'ordering': ['project', 'user__username'],
+                'constraints': [models.UniqueConstraint(fields=('project', 'user'), name='membership_once_a_project'), models.CheckConstraint(condition=models.Q(('role__in', ['viewer', 'editor', 'owner'])), name='membership_role_is_known')],
             },
         ),
     ]

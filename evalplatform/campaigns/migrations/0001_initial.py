@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '0001_initial'),
         ('checkpoints', '0001_initial'),
         ('generation', '0001_initial'),
         ('images', '0001_initial'),
@@ -49,6 +50,7 @@ class Migration(migrations.Migration):
                 ('imported_from', models.JSONField(blank=True, help_text='Of votes cast elsewhere: file, hash, rows; null: ours.', null=True)),
                 ('outline', models.JSONField(blank=True, default=list, help_text='The walk, criterion by criterion: [its id, where it ends, hidden gold].')),
                 ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='accounts.project')),
                 ('prompt_sets', models.ManyToManyField(related_name='campaigns', to='promptsets.promptset')),
                 ('safety_detector', models.ForeignKey(blank=True, help_text='Whose scores decided which images were withheld; set at opening.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='safety.safetydetector')),
                 ('settings', models.ForeignKey(blank=True, help_text='How its images are sampled; not known where votes were imported.', null=True, on_delete=django.db.models.deletion.PROTECT, to='generation.samplersettings')),

@@ -14,6 +14,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -22,6 +23,7 @@ class Migration(migrations.Migration):
             name='Checkpoint',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('is_shared', models.BooleanField(default=False, help_text='Whether every project may read and use it.')),
                 ('name', models.SlugField(max_length=80, unique=True)),
                 ('role', models.CharField(choices=[('pretrained', 'Pre-trained'), ('quality_tuned', 'Quality-tuned'), ('baseline', 'Baseline'), ('external', 'External')], max_length=16)),
                 ('status', models.CharField(choices=[('verified', 'Verified'), ('retired', 'Retired')], max_length=16)),
@@ -36,6 +38,7 @@ class Migration(migrations.Migration):
                 ('registered_at', models.DateTimeField(auto_now_add=True)),
                 ('retired_at', models.DateTimeField(blank=True, null=True)),
                 ('parent', models.ForeignKey(blank=True, db_column='parent_sha256', db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='checkpoints.checkpoint', to_field='sha256')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='accounts.project')),
                 ('retired_by', models.ForeignKey(blank=True, help_text='Nobody: by command.', null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -57,6 +60,7 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(blank=True, help_text='When one took it.', null=True)),
                 ('checkpoint', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='uploads', to='checkpoints.checkpoint')),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='accounts.project')),
             ],
             options={
                 'ordering': ['-created_at'],

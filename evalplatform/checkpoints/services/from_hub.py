@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from typing import Any
 
+from evalplatform.accounts.models import Project
 from evalplatform.checkpoints.hub.download import Place, Progress, arriving, fetch
 from evalplatform.checkpoints.hub.listing import HubId, HubModel, look_up
 from evalplatform.checkpoints.hub.selection import Wanted, choose
@@ -14,6 +15,7 @@ from evalplatform.checkpoints.services.registering import (
     check_is_free,
     check_name_and_role,
     enter_registry,
+    known_weights,
 )
 from evalplatform.checkpoints.verification.configs import check_model_index, read_json
 from evalplatform.core.errors import BadInputError
@@ -21,6 +23,7 @@ from evalplatform.core.errors import BadInputError
 
 def register_from_hub(
     *,
+    project: Project,
     hub_id: HubId,
     variant: str | None = None,
     name: str | None = None,
@@ -38,15 +41,17 @@ def register_from_hub(
     _check_variant(variant)
     model = look_up(hub_id)
     origin = {"hub": model.repo, "commit": model.commit} | ({"variant": variant} if variant else {})
-    known = Checkpoint.objects.filter(origin=origin).first()
+    known = known_weights(project, Checkpoint.objects.filter(origin=origin))
     if known:
         return known, False
     chosen = name or re.sub(r"[^A-Za-z0-9_-]", "-", model.repo.split("/")[1])[:80]
     check_name_and_role(chosen, role or Checkpoint.Role.EXTERNAL)
-    check_is_free(chosen)
+    check_is_free(chosen, project)
     with arriving(model, variant) as place:
         files = _fetch_and_inspect(model, variant, place, progress)
-        found = enter_registry(files, name=chosen, role=role, origin=origin, is_ours=True)
+        found = enter_registry(
+            files, project=project, name=chosen, role=role, origin=origin, is_ours=True
+        )
         shutil.rmtree(place.folder, ignore_errors=True)
     return found
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
+from django.db.models import QuerySet
 
+from evalplatform.accounts.models import Project
+from evalplatform.accounts.projects import usable_in
 from evalplatform.checkpoints.layout import CheckpointFiles, inspect, renamed_table
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.quarantine import quarantine
@@ -23,12 +26,13 @@ logger = logging.getLogger(__name__)
 
 def register_checkpoint(
     *,
+    project: Project,
     source: Path,
     config: Path | None = None,
     name: str | None = None,
     role: str | None = None,
 ) -> tuple[Checkpoint, bool]:
-    """Verify a directory, an archive of one, or a single file, and take it into the registry.
+    """Verify a directory, an archive of one, or a single file; take it into a project's registry.
 
     `config` belongs to a single .safetensors file: the directory of a pipeline's configurations,
     or its archive.
@@ -43,7 +47,7 @@ def register_checkpoint(
         files = _verified(source, config, folder)
         is_ours = files.directory.is_relative_to(folder)
         chosen = name or str(files.metadata.get("name", "")) or _name_of(source)
-        return enter_registry(files, name=chosen, role=role, is_ours=is_ours)
+        return enter_registry(files, project=project, name=chosen, role=role, is_ours=is_ours)
 
 
 def _verified(source: Path, config: Path | None, folder: Path) -> CheckpointFiles:
@@ -71,6 +75,7 @@ def _verified(source: Path, config: Path | None, folder: Path) -> CheckpointFile
 def enter_registry(
     files: CheckpointFiles,
     *,
+    project: Project,
     name: str,
     role: str | None,
     is_ours: bool,
@@ -81,20 +86,34 @@ def enter_registry(
     `is_ours`: nobody else can have changed the files since, and they are moved, not copied.
     `origin` says where the files came from, beyond what the trainer recorded.
     """
-    known = Checkpoint.objects.filter(sha256=files.sha256).first()
+    known = known_weights(project, Checkpoint.objects.filter(sha256=files.sha256))
     if known:
-        return _known(known, origin or {}), False
+        return _known(known, project, origin or {}), False
     chosen_role = role or str(files.metadata.get("role", Checkpoint.Role.EXTERNAL))
     check_name_and_role(name, chosen_role)
-    check_is_free(name)
+    check_is_free(name, project)
     _refuse_circle(files)
     with _ready(files, is_ours) as directory:
-        return _record(files, directory, name, chosen_role, origin or {})
+        return _record(files, directory, project, name, chosen_role, origin or {})
 
 
-def _known(checkpoint: Checkpoint, origin: dict[str, str]) -> Checkpoint:
+def known_weights(project: Project, found: QuerySet[Checkpoint]) -> Checkpoint | None:
+    """Return the first of the registered checkpoints that were found, or None.
+
+    Raises `BadInputError` where it is another project's, and no more of it than that.
+    """
+    known = found.first()
+    if known and not usable_in(project, Checkpoint.objects.filter(pk=known.pk)).exists():
+        raise BadInputError(
+            "these weights are registered in another project; ask an operator of this site, who "
+            "can have them shared."
+        )
+    return known
+
+
+def _known(checkpoint: Checkpoint, project: Project, origin: dict[str, str]) -> Checkpoint:
     """Keep where the same weights were found, if nothing was known of it."""
-    if origin and not checkpoint.origin:
+    if origin and not checkpoint.origin and checkpoint.project_id == project.pk:
         checkpoint.origin = origin
         checkpoint.save(update_fields=["origin"])
     return checkpoint
@@ -107,7 +126,12 @@ def _name_of(source: Path) -> str:
 
 
 def _record(
-    files: CheckpointFiles, directory: Path, name: str, role: str, origin: dict[str, str]
+    files: CheckpointFiles,
+    directory: Path,
+    project: Project,
+    name: str,
+    role: str,
+    origin: dict[str, str],
 ) -> tuple[Checkpoint, bool]:
     """Write the row and move the files to CHECKPOINT_DIR/<sha256>: both, or neither."""
     try:
@@ -115,6 +139,7 @@ def _record(
             checkpoint, is_new = Checkpoint.objects.get_or_create(
                 sha256=files.sha256,
                 defaults={
+                    "project": project,
                     "name": name,
                     "role": role,
                     "status": Checkpoint.Status.VERIFIED,
@@ -131,7 +156,7 @@ def _record(
             if is_new:
                 _move(directory, checkpoint.directory)
     except IntegrityError as error:
-        check_is_free(name)  # another process took it just now
+        check_is_free(name, project)  # another process took it just now
         reason = _first_line(error)
         raise BadInputError(f"{files.directory} cannot be recorded: {reason}") from error
     except DataError as error:
@@ -158,9 +183,11 @@ def check_name_and_role(name: str, role: str) -> None:
         )
 
 
-def check_is_free(name: str) -> None:
+def check_is_free(name: str, project: Project) -> None:
     """Refuse the name of other weights. Raises `BadInputError`."""
     taken = Checkpoint.objects.filter(name=name).first()
+    if taken and taken.project_id != project.pk:
+        raise BadInputError(f"the name {name!r} is taken in another project; choose another name.")
     if taken:
         raise BadInputError(
             f"the name {name!r} belongs to other weights (sha256 {taken.sha256[:12]}…); "

@@ -16,7 +16,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Project, User
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.services.registering import check_name_and_role, register_checkpoint
 from evalplatform.checkpoints.verification.archives import ARCHIVES, is_archive
@@ -43,7 +43,14 @@ class Body(Protocol):
 
 
 def begin_upload(
-    *, file_name: str, size_bytes: int, name: str, role: str, user: User, now: datetime
+    *,
+    project: Project,
+    file_name: str,
+    size_bytes: int,
+    name: str,
+    role: str,
+    user: User,
+    now: datetime,
 ) -> Upload:
     """Make room for an upload of exactly `size_bytes`.
 
@@ -68,6 +75,7 @@ def begin_upload(
     chosen = name or Path(file_name).name.split(".")[0]
     check_name_and_role(chosen, role or Checkpoint.Role.EXTERNAL)
     upload = Upload(
+        project=project,
         file_name=Path(file_name).name[-200:],
         size_bytes=size_bytes,
         checkpoint_name=chosen,
@@ -161,7 +169,10 @@ def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
     upload = Upload.objects.get(pk=identifier)
     try:
         upload.checkpoint, _ = register_checkpoint(
-            source=upload.file, name=upload.checkpoint_name, role=upload.role or None
+            project=upload.project,
+            source=upload.file,
+            name=upload.checkpoint_name,
+            role=upload.role or None,
         )
         upload.status = Upload.Status.VERIFIED
     except EvalPlatformError as error:

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from evalplatform.accounts.models import Project
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation.models import (
     BatchQuerySet,
@@ -41,10 +42,14 @@ def plan_samples(
 
 
 def open_request(
-    *, name: str, priority: int | None = None, budget_seconds: int | None = None
+    *,
+    project: Project,
+    name: str,
+    priority: int | None = None,
+    budget_seconds: int | None = None,
 ) -> GenerationRequest:
     """Return the request of this name, made or reopened; what is given replaces what it had."""
-    request, _ = GenerationRequest.objects.get_or_create(name=name)
+    request, _ = GenerationRequest.objects.get_or_create(name=name, defaults={"project": project})
     GenerationRequest.objects.filter(
         pk=request.pk, status=GenerationRequest.Status.CANCELLED
     ).update(status=GenerationRequest.Status.ACTIVE)

@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '0001_initial'),
         ('promptsets', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -19,6 +20,7 @@ class Migration(migrations.Migration):
             name='ImageCollection',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('is_shared', models.BooleanField(default=False, help_text='Whether every project may read and use it.')),
                 ('name', models.SlugField(max_length=80, unique=True)),
                 ('model', models.CharField(help_text='What made them, as reports name it.', max_length=200)),
                 ('licence', models.CharField(blank=True, max_length=200)),
@@ -30,6 +32,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('retired_at', models.DateTimeField(blank=True, null=True)),
                 ('created_by', models.ForeignKey(blank=True, help_text='Nobody: by command.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='accounts.project')),
                 ('prompt_set', models.ForeignKey(blank=True, help_text='Null: a pool of photos.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='collections', to='promptsets.promptset')),
                 ('retired_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],

@@ -14,7 +14,8 @@ from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.core.validators import validate_slug
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Project, User
+from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.faults import Fault, FaultyRowsError, RowError, counted
@@ -126,6 +127,7 @@ class _Run:
 
 def import_collection(
     *,
+    project: Project,
     path: Path,
     name: str,
     model: str,
@@ -152,9 +154,11 @@ def import_collection(
         BadInputError: anything else that was given cannot be used.
     """
     _check(name, model, licence, source, columns or {})
+    if prompt_set:
+        refuse_foreign(project, prompt_set)
     _remove_abandoned()
     with staging(name) as staged:
-        _refuse_taken(name)
+        _refuse_taken(name, project)
         prompts = list(prompt_set.prompts.all()) if prompt_set else []
         matcher = PromptMatcher(prompts) if prompt_set else None
         reader = open_rows(path, columns=columns or {}, matcher=matcher)
@@ -170,7 +174,7 @@ def import_collection(
         having = staged.prompts()
         run.refuse_empty(len(having))
         collection = ImageCollection(
-            name=name, model=model.strip(), licence=licence, source=source,
+            project=project, name=name, model=model.strip(), licence=licence, source=source,
             prompt_set=prompt_set, created_by=created_by, left_out=counted(run.faults),
         )  # fmt: skip
         write_collection(collection, staged)
@@ -236,15 +240,20 @@ def _check(name: str, model: str, licence: str, source: str, columns: Mapping[st
         )
 
 
-def _refuse_taken(name: str) -> None:
+def _refuse_taken(name: str, project: Project) -> None:
     there = ImageCollection.objects.filter(name=name).first()
+    checkpoint = Checkpoint.objects.filter(name=name).first()
+    if any(each and each.project_id != project.pk for each in (there, checkpoint)):
+        raise BadInputError(
+            f"the name {name!r} is taken in another project; choose another --name."
+        )
     if there:
         raise BadInputError(
             f"collection {name!r} is there already ({there.image_count:,} images, "
             f"{there.created_at:%Y-%m-%d}) and never changes; choose another --name."
         )
     # Commands name arms of a campaign by one word.
-    if Checkpoint.objects.filter(name=name).exists():
+    if checkpoint:
         raise BadInputError(f"a checkpoint is named {name!r} already; choose another --name.")
 
 

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '0001_initial'),
     ]
 
     operations = [
@@ -18,16 +19,17 @@ class Migration(migrations.Migration):
             name='PromptSet',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('is_shared', models.BooleanField(default=False, help_text='Whether every project may read and use it.')),
                 ('name', models.SlugField(max_length=80)),
                 ('version', models.PositiveIntegerField()),
                 ('sha256', models.CharField(max_length=64)),
                 ('source', models.CharField(max_length=500)),
                 ('licence', models.CharField(blank=True, max_length=200)),
                 ('imported_at', models.DateTimeField(auto_now_add=True)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='accounts.project')),
             ],
             options={
                 'ordering': ['name', 'version'],
-                'constraints': [models.UniqueConstraint(fields=('name', 'version'), name='promptset_unique_version'), models.UniqueConstraint(fields=('name', 'sha256'), name='promptset_unique_content'), models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='promptset_sha256_is_hex')],
             },
         ),
         migrations.CreateModel(
@@ -44,7 +46,30 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['prompt_set', 'position'],
-                'constraints': [models.UniqueConstraint(models.F('prompt_set'), evalplatform.promptsets.models.TextHash('text'), name='prompt_unique_text'), models.UniqueConstraint(fields=('prompt_set', 'position'), name='prompt_unique_position'), models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='prompt_text_not_empty')],
             },
+        ),
+        migrations.AddConstraint(
+            model_name='promptset',
+            constraint=models.UniqueConstraint(fields=('name', 'version'), name='promptset_unique_version'),
+        ),
+        migrations.AddConstraint(
+            model_name='promptset',
+            constraint=models.UniqueConstraint(fields=('name', 'sha256'), name='promptset_unique_content'),
+        ),
+        migrations.AddConstraint(
+            model_name='promptset',
+            constraint=models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='promptset_sha256_is_hex'),
+        ),
+        migrations.AddConstraint(
+            model_name='prompt',
+            constraint=models.UniqueConstraint(models.F('prompt_set'), evalplatform.promptsets.models.TextHash('text'), name='prompt_unique_text'),
+        ),
+        migrations.AddConstraint(
+            model_name='prompt',
+            constraint=models.UniqueConstraint(fields=('prompt_set', 'position'), name='prompt_unique_position'),
+        ),
+        migrations.AddConstraint(
+            model_name='prompt',
+            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='prompt_text_not_empty'),
         ),
     ]

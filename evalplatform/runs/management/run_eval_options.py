@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
 from django.core.validators import validate_slug
 
+from evalplatform.accounts.commands import add_project_option
 from evalplatform.campaigns.criteria import (
     CRITERIA,
     PRESETS,
@@ -35,8 +36,8 @@ _WITH_RESUME = {
     "allow_cut",
 }  # fmt: skip
 _OURS = _WITH_RESUME | {
-    "checkpoints", "prompts", "name", "design", "form", "images_per_prompt", "preset", "criteria",
-    "k", "rules", "safety", "gold", "limit", "seed", "sampler", "steps", "guidance",
+    "checkpoints", "prompts", "name", "project", "design", "form", "images_per_prompt", "preset",
+    "criteria", "k", "rules", "safety", "gold", "limit", "seed", "sampler", "steps", "guidance",
     "negative_prompt", "height", "width",
 }  # fmt: skip
 
@@ -62,6 +63,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="prompt set NAME or NAME@VERSION; may be repeated",
     )
     parser.add_argument("--name", help="campaign name (default: A-vs-B, or A-and-2-more)")
+    add_project_option(parser)
     _add_what_is_asked(parser)
     _add_sampling(parser)
     _add_generation(parser)

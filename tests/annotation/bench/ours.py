@@ -130,6 +130,7 @@ class Site:
 
         `form`: `pair`, or `ranking` of four images at once.
         """
+        from evalplatform.accounts.projects import default_project
         from evalplatform.annotation.services import open_campaign
         from evalplatform.campaigns.criteria import plan_criterion
         from evalplatform.campaigns.services import create_campaign
@@ -137,6 +138,7 @@ class Site:
 
         count = RANKED if form == "ranking" else 2
         campaign, _ = create_campaign(
+            project=default_project(),
             slug=name,
             arms=[factories.make_checkpoint(f"{name}-{place}") for place in range(count)],
             prompt_sets=[factories.make_prompt_set(name, sets)],

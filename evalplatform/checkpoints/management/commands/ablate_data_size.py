@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.checkpoints.management.commands.train import run_backend
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core.commands import PlatformCommand
@@ -20,6 +21,7 @@ class Command(PlatformCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("config", type=Path, help="TOML file of a quality_tune run")
+        add_project_option(parser)
         parser.add_argument("--no-register", action="store_true", help="train only")
         parser.add_argument(
             "trainer_options",
@@ -29,9 +31,10 @@ class Command(PlatformCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        project = project_of(options)
         arguments = [str(options["config"]), *options["trainer_options"]]
         for line in run_backend("models_backend.studies.data_size", arguments):
             self.stdout.write(f"trained {line}")
             if not options["no_register"]:
-                checkpoint, _ = register_checkpoint(source=Path(line))
+                checkpoint, _ = register_checkpoint(project=project, source=Path(line))
                 self.stdout.write(f"registered {checkpoint.name}, sha256 {checkpoint.sha256}")

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from tqdm import tqdm
 
+from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.checkpoints.hub.listing import PREFIX, HubId
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import register_checkpoint, register_from_hub
@@ -38,6 +39,7 @@ class Command(PlatformCommand):
             "configurations; weights only of what the file lacks), a zip or tar of it, or its "
             "model_index.json",
         )
+        add_project_option(parser)
         hub = parser.add_argument_group("from a hub")
         hub.add_argument("--revision", help="branch, tag or commit (default: the main branch)")
         hub.add_argument(
@@ -52,6 +54,7 @@ class Command(PlatformCommand):
         else:
             _refuse(options, "revision", "variant")
             checkpoint, created = register_checkpoint(
+                project=project_of(options),
                 source=Path(options["source"]),
                 config=options["config"],
                 name=options["name"],
@@ -74,6 +77,7 @@ class Command(PlatformCommand):
                 bar.update(here - bar.n)
 
             return register_from_hub(
+                project=project_of(options),
                 hub_id=hub_id,
                 variant=options["variant"],
                 name=options["name"],

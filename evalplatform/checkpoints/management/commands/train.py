@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core.commands import PlatformCommand
 
@@ -23,6 +24,7 @@ class Command(PlatformCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("config", type=Path, help="TOML file, see models_backend/configs/")
         parser.add_argument("--name", help="name in the registry (default: as in the config)")
+        add_project_option(parser)
         parser.add_argument("--no-register", action="store_true", help="train only")
         parser.add_argument(
             "trainer_options",
@@ -32,10 +34,13 @@ class Command(PlatformCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        project = project_of(options)
         directory = run_trainer(options["config"], options["trainer_options"])
         self.stdout.write(f"trained {directory}")
         if not options["no_register"]:
-            checkpoint, _ = register_checkpoint(source=directory, name=options["name"])
+            checkpoint, _ = register_checkpoint(
+                project=project, source=directory, name=options["name"]
+            )
             self.stdout.write(f"registered {checkpoint.name}, sha256 {checkpoint.sha256}")
 
 

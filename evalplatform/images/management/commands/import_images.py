@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from tqdm import tqdm
 
+from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.accounts.services import user_named
 from evalplatform.core.commands import PlatformCommand, columns_by_field
 from evalplatform.core.errors import BadInputError
@@ -52,6 +53,7 @@ class Command(PlatformCommand):
             help="leave out rows that cannot be imported instead of refusing all",
         )
         parser.add_argument("--processes", type=int, help="that decode at once (default: cores)")
+        add_project_option(parser)
         parser.add_argument("--by", metavar="USER", help="record this user as who imported it")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -68,6 +70,7 @@ class Command(PlatformCommand):
         self.stdout.write(_summary(imported))
 
     def _import(self, options: dict[str, Any]) -> ImportedCollection:
+        project, prompts = project_of(options), options["prompts"]
         with tqdm(desc=options["name"], unit=" images", leave=False) as bar:
 
             def progress(done: int, count: int) -> None:
@@ -75,10 +78,11 @@ class Command(PlatformCommand):
                 bar.update(done - bar.n)
 
             return import_collection(
+                project=project,
                 path=options["path"],
                 name=options["name"],
                 model=options["model"],
-                prompt_set=prompt_set_named(options["prompts"]) if options["prompts"] else None,
+                prompt_set=prompt_set_named(prompts, project) if prompts else None,
                 licence=options["licence"],
                 source=options["source"],
                 columns=columns_by_field(options["column"]),

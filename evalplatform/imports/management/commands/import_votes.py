@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from tqdm import tqdm
 
+from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.accounts.services import user_named
 from evalplatform.core.commands import PlatformCommand, columns_by_field
 from evalplatform.imports.protocol import Wish
@@ -62,6 +63,7 @@ class Command(PlatformCommand):
         )  # fmt: skip
         parser.add_argument("--licence", default="", help="licence of the votes")
         parser.add_argument("--source", default="", help="where they come from, e.g. an address")
+        add_project_option(parser)
         parser.add_argument("--by", metavar="USER", help="record this user as who imported them")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -72,6 +74,8 @@ class Command(PlatformCommand):
 
     def _import(self, options: dict[str, Any]) -> ImportedVotes:
         shows = options["shows_prompt"]
+        project = project_of(options)
+        prompts = options["prompts"]
         with tqdm(desc=options["campaign"], leave=False) as bar:
 
             def progress(what: str, done: int, total: int | None) -> None:
@@ -82,9 +86,10 @@ class Command(PlatformCommand):
                 bar.update(done - bar.n)
 
             return import_votes(
+                project=project,
                 path=options["path"],
                 campaign=options["campaign"],
-                prompt_set=prompt_set_named(options["prompts"]) if options["prompts"] else None,
+                prompt_set=prompt_set_named(prompts, project) if prompts else None,
                 wish=Wish(
                     options["criterion"], options["question"].strip(),
                     None if shows is None else shows == "yes",

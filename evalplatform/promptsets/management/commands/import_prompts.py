@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
 from django.core.validators import validate_slug
 
+from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.core.commands import PlatformCommand, columns_by_field
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.models import PromptSet
@@ -44,6 +45,7 @@ class Command(PlatformCommand):
             help="import a prompt that comes several times once instead of refusing the file",
         )
         parser.add_argument("--licence", help="licence of the prompts, kept with the set")
+        add_project_option(parser)
         parser.add_argument("--sha256", help="refuse the file unless it has this hash")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,6 +57,7 @@ class Command(PlatformCommand):
                 "use letters, digits, hyphens and underscores."
             ) from error
         imported = import_prompt_set(
+            project=project_of(options),
             name=options["name"],
             source=options["source"],
             format=options["format"],

@@ -26,7 +26,7 @@ class Command(PlatformCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = campaign_named(options["campaign"])
-        maker = arm_named(options["arm"])
+        maker = arm_named(options["arm"], campaign.project)
         samples = request_newcomer(campaign=campaign, maker=maker)
         if samples:
             wait_for_samples(samples, campaign.slug)

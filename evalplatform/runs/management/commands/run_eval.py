@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.urls import reverse
 
+from evalplatform.accounts.commands import project_of
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.safety import screen
 from evalplatform.campaigns.sample_faults import (
@@ -44,7 +45,9 @@ class Command(PlatformCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         options = asked.checked(options)
-        campaign, created = self._resumed(options) or start_run(plan=asked.plan(options))
+        campaign, created = self._resumed(options) or start_run(
+            project=project_of(options), plan=asked.plan(options)
+        )
         if not campaign.is_frozen:
             self.stdout.write(f"campaign {campaign.slug} {'created' if created else 'resumed'}")
             samples = request_samples(campaign=campaign)
