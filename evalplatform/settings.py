@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "evalplatform.campaigns",
     "evalplatform.annotation",
     "evalplatform.quality",
+    "evalplatform.crowd",
     "evalplatform.reports",
     "evalplatform.simulation",
     "evalplatform.runs",

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("evalplatform.core.urls")),
     path("accounts/", include("evalplatform.accounts.urls")),
     path("annotate/", include("evalplatform.annotation.urls")),
+    path("crowd/", include("evalplatform.crowd.urls")),
     path("uploads/", include("evalplatform.checkpoints.urls")),
     path("api/checkpoints/", include("evalplatform.checkpoints.api_urls")),
     path("checkpoints/", include("evalplatform.reports.registry_urls")),

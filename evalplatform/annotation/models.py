@@ -9,15 +9,17 @@ from django.db import models
 from django.db.models import F, Q
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.crowd_models import CrowdVisit
+from evalplatform.annotation.crowd_models import CrowdEvent, CrowdVisit, Settlement
 from evalplatform.campaigns.models import Campaign, Criterion, Item
 
 __all__ = [
     "Assignment",
+    "CrowdEvent",
     "CrowdVisit",
     "Enrolment",
     "Exclusion",
     "Release",
+    "Settlement",
     "SurplusVote",
     "Vote",
 ]

@@ -19,6 +19,14 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='CrowdEvent',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('event_id', models.CharField(max_length=128, unique=True)),
+                ('received_at', models.DateTimeField(auto_now_add=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Assignment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -65,6 +73,7 @@ class Migration(migrations.Migration):
                 ('study_id', models.CharField(blank=True, help_text="The platform's study.", max_length=128)),
                 ('session_id', models.CharField(blank=True, help_text="The platform's submission, or session.", max_length=128)),
                 ('is_proven', models.BooleanField(default=False, help_text='Whether the platform had signed the address.')),
+                ('status', models.CharField(blank=True, help_text='Of the submission, as the platform last told it.', max_length=20)),
                 ('came_at', models.DateTimeField(auto_now_add=True)),
                 ('enrolment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visits', to='annotation.enrolment')),
             ],
@@ -89,6 +98,18 @@ class Migration(migrations.Migration):
                 ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='releases', to='accounts.annotator')),
                 ('assignment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='releases', to='annotation.assignment')),
                 ('item', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='releases', to='campaigns.item')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Settlement',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('approval', 'Approval'), ('bonus', 'Bonus')], max_length=10)),
+                ('amount', models.DecimalField(blank=True, decimal_places=2, help_text="In the study's currency.", max_digits=8, null=True)),
+                ('payment_id', models.CharField(blank=True, help_text="The platform's own.", max_length=64)),
+                ('state', models.CharField(choices=[('paying', 'Asked for; whether it was paid is not known yet'), ('sent', 'Sent')], max_length=10)),
+                ('sent_at', models.DateTimeField(blank=True, null=True)),
+                ('visit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='settlements', to='annotation.crowdvisit')),
             ],
         ),
         migrations.CreateModel(
@@ -180,6 +201,10 @@ class Migration(migrations.Migration):
             model_name='assignment',
             constraint=models.CheckConstraint(condition=models.Q(('completed_at__isnull', True), ('annotator__isnull', False), _connector='OR'), name='assignment_completed_by_someone'),
         ),
+        migrations.AddIndex(
+            model_name='crowdvisit',
+            index=models.Index(fields=['session_id'], name='crowd_visit_session'),
+        ),
         migrations.AddConstraint(
             model_name='crowdvisit',
             constraint=models.UniqueConstraint(fields=('enrolment', 'platform', 'session_id'), name='crowd_visit_unique'),
@@ -191,6 +216,18 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='release',
             constraint=models.UniqueConstraint(fields=('item', 'annotator'), name='release_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='settlement',
+            constraint=models.UniqueConstraint(fields=('visit', 'kind'), name='settlement_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='settlement',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount__gt', 0), ('kind', 'bonus')), models.Q(('amount__isnull', True), ('kind', 'approval')), _connector='OR'), name='settlement_bonus_has_an_amount'),
+        ),
+        migrations.AddConstraint(
+            model_name='settlement',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('sent_at__isnull', False), ('state', 'sent')), models.Q(('kind', 'bonus'), ('sent_at__isnull', True), ('state', 'paying')), _connector='OR'), name='settlement_sent_has_a_time'),
         ),
         migrations.AddConstraint(
             model_name='vote',
