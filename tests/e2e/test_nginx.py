@@ -150,15 +150,20 @@ def test_plain_http_is_sent_to_https(proxy):
     assert answer.headers["Location"] == "https://localhost/plan/?a=1"
 
 
-def test_log_leaves_out_what_stands_in_the_query(proxy):
+def test_log_leaves_out_what_stands_in_the_query_and_which_machine_asked(proxy):
+    proxy.session().get(f"{proxy.https}/accounts/password/new/1-secret/?key=secret")
     proxy.session().get(f"{proxy.https}/healthz?key=secret")
-    assert "secret" not in proxy.log_with("GET /healthz 200 ")
+    log = proxy.log_with("GET /healthz 200 ")
+    assert "GET /accounts/password/new/... 200 " in log
+    assert "secret" not in log
+    assert log.startswith("127.0.0.0 [")
 
 
 def test_platform_that_is_away_is_explained_and_to_be_tried_again(tmp_path):
     with nginx(f"http://127.0.0.1:{live.free_port()}", tmp_path) as proxy:
         answer = proxy.session().post(f"{proxy.https}/annotate/abc/vote/?key=secret")
         proxy.log_with("POST /annotate/abc/vote/ 503 ")
+        assert "secret" not in (proxy.folder / "error.log").read_text()
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "10"
     assert answer.headers["Cache-Control"] == "no-store"
