@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
+from django.db import Error as DatabaseError
 from kombu.exceptions import OperationalError as BrokerError
 
+from evalplatform.core.database_faults import fault_of
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 
 
@@ -22,13 +23,12 @@ class PlatformCommand(BaseCommand):
                 "interrupted; what was done is kept, run the same command again to go on.",
                 returncode=130,
             ) from None
-        except OperationalError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise CommandError(
-                f"the database cannot be reached ({reason}); start it with "
-                "`python manage.py services start postgres`, or check DATABASE_URL.",
-                returncode=2,
-            ) from error
+        except DatabaseError as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise CommandError(f"{fault.said} ({reason}); {fault.advice}", returncode=2) from error
         except BrokerError as error:
             raise CommandError(
                 f"the broker cannot be reached ({error}); start it, or check BROKER_URL, then run "

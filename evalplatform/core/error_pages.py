@@ -7,19 +7,21 @@ given while the database is away.
 import logging
 import sys
 
-from django.db import Error as DatabaseFault
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
 
+from evalplatform.core.database_faults import Kind, fault_of
 from evalplatform.core.object_storage import ObjectStorageError
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 5
-# The database was reached and said that it is going, coming or full: no fault of a statement.
-_AWAY_STATES = ("08", "53", "57P")
+_SAFE = _(
+    "If you were judging images: every answer that was saved is safe; those that were not are "
+    "still on your device and are sent by themselves."
+)
 
 _WORDS = {
     400: (
@@ -38,13 +40,31 @@ _WORDS = {
         _("The site has made a mistake"),
         _("It is written down for the people who run the site. Go back and try again."),
     ),
-    503: (
+}
+# Each is followed by `_SAFE`.
+_UNAVAILABLE = {
+    Kind.AWAY: (
         _("Back in a moment"),
+        _("A part of the site is away. Load this page again in a minute."),
+    ),
+    Kind.BUSY: (
+        _("The site is busy"),
+        _("Others were doing the same at once. Load this page again in a minute."),
+    ),
+    Kind.SLOW: (
+        _("This took too long"),
         _(
-            "A part of the site is away. Load this page again in a minute. If you were judging "
-            "images: every answer that was saved is safe; those that were not are still on your "
-            "device and are sent by themselves."
+            "The site gave up before it was done. Load this page again; if this comes again, tell "
+            "the people who run the site."
         ),
+    ),
+    Kind.FULL: (
+        _("The site cannot store anything"),
+        _("Its disk is full or faulty. The people who run the site have to mend that."),
+    ),
+    Kind.SETUP: (
+        _("The site is not set up right"),
+        _("It has no way to its data. The people who run the site have to mend that."),
     ),
 }
 _SESSION_OVER = (
@@ -76,17 +96,23 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest, raised: BaseException | None) -> HttpResponse | None:
-    """Return 503 where a part is away; None where the exception says something else."""
+    """Return 503 where a part is away, busy or full; None where the exception says otherwise."""
+    kind = Kind.AWAY
     if isinstance(raised, OperationalError | InterfaceError):
-        # With its traceback where the database refused a statement, such as a deadlock.
-        logger.error("the database: %s", raised, exc_info=None if _is_away(raised) else raised)
+        fault = fault_of(raised)
+        kind = fault.kind if fault else Kind.AWAY
+        # With its traceback where there is a statement to look at, such as one of a deadlock.
+        trace = raised if kind in (Kind.BUSY, Kind.SLOW) else None
+        said = fault.said if fault else "the database gave an error"
+        logger.error("%s: %s", said, raised, exc_info=trace)
     elif isinstance(raised, BrokerError):
         logger.error("the broker: %s", raised)
     elif isinstance(raised, ObjectStorageError):
         logger.error("%s", raised)
     else:
         return None
-    response = _answer(request, 503)
+    title, text = _UNAVAILABLE[kind]
+    response = _answer(request, 503, (title, f"{text} {_SAFE}"))
     response["Retry-After"] = str(RETRY_SECONDS)
     return response
 
@@ -94,11 +120,6 @@ def unavailable(request: HttpRequest, raised: BaseException | None) -> HttpRespo
 def wants_json(request: HttpRequest) -> bool:
     """Return whether it is a script that asks: `Accept: application/json`, and no HTML."""
     return request.accepts("application/json") and not request.accepts("text/html")
-
-
-def _is_away(raised: DatabaseFault) -> bool:
-    state: str | None = getattr(raised.__cause__, "sqlstate", None)
-    return state is None or state.startswith(_AWAY_STATES)
 
 
 def _answer(

@@ -77,6 +77,30 @@ def test_fault_outside_a_page_is_told_alike(visitor, monkeypatch):
         assert answer.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("state", "title"),
+    [
+        ("08006", "Back in a moment"),
+        ("57P03", "Back in a moment"),
+        ("40P01", "The site is busy"),
+        ("53300", "The site is busy"),
+        ("55P03", "The site is busy"),
+        ("57014", "This took too long"),
+        ("53100", "The site cannot store anything"),
+        ("28P01", "The site is not set up right"),
+    ],
+)
+def test_page_says_what_is_wrong_with_the_database(visitor, caplog, state, title):
+    raised = OperationalError("the server said so")
+    raised.__cause__ = psycopg.errors.lookup(state)()
+    answer = ask(visitor, raised)
+    assert answer.status_code == 503
+    assert_is_our_page(answer, title)
+    assert "every answer that was saved is safe" in answer.content.decode()
+    assert title in ask(visitor, raised, accept="application/json").json()["error"]
+    assert ("cannot be reached" in caplog.text) is False
+
+
 @pytest.mark.parametrize(("fault", "traced"), [("57P01", False), ("40P01", True)])
 def test_log_has_the_traceback_of_a_refused_statement_alone(visitor, caplog, fault, traced):
     raised = OperationalError("the server said so")
