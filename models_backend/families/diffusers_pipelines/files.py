@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,10 @@ def left_out(index: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def load_directory(folder: Path, device: str) -> Any:
+def load_directory(folder: Path, device: str, *, without: Collection[str] = ()) -> Any:
     """Return the pipeline of a directory, on `device`, with nothing fetched and no code run.
+
+    Components in `without` are not loaded: None stands in their place.
 
     Raises:
         CheckpointError: diffusers cannot load it.
@@ -50,8 +53,8 @@ def load_directory(folder: Path, device: str) -> Any:
         index = read_json(folder / "model_index.json")
         pipeline = DiffusionPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False,
-            variant=_variant(folder), dtype=loading_precision(_denoiser_files(folder), device),
-            **left_out(index),
+            variant=variant_of(folder), dtype=loading_precision(_denoiser_files(folder), device),
+            **left_out(index), **dict.fromkeys(without),
         )  # fmt: skip
     except _LOAD_ERRORS as error:
         if isinstance(error, torch.OutOfMemoryError):
@@ -83,13 +86,13 @@ def loading_precision(files: list[Path], device: str) -> torch.dtype:
 
 def _denoiser_files(folder: Path) -> list[Path]:
     paths = [path for name in _DENOISERS for path in (folder / name).glob("*.safetensors")]
-    variant = _variant(folder)
+    variant = variant_of(folder)
     # Beside the full weights a directory may hold half-precision ones, which are not loaded.
     chosen = [path for path in paths if _variant_of(path) == variant]
     return sorted(chosen or paths)
 
 
-def _variant(folder: Path) -> str | None:
+def variant_of(folder: Path) -> str | None:
     """Return `fp16` or the like where a component has its weights in that variant alone.
 
     diffusers then takes the plain weights of components that lack the variant.

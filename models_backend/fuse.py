@@ -1,0 +1,71 @@
+"""Fuses LoRAs and single parts into a base: `python -m models_backend.fuse BASE OUT --lora FILE`.
+
+Prints what was done as one line of JSON. It ends, and removes what it has begun, when whoever
+started it with `--while-stdin` goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+from models_backend.errors import InputError, run_cli
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program. Raises `ModelsError` for what does not fit."""
+    options = _options().parse_args(arguments)
+    if options.while_stdin:
+        threading.Thread(target=_end_with_parent, args=[options.out], daemon=True).start()
+    from models_backend.checkpoints.fusing import Adapter, Part, fuse
+
+    scales = options.scale or [1.0] * len(options.lora)
+    if len(scales) != len(options.lora):
+        raise InputError(
+            f"{len(scales)} --scale for {len(options.lora)} --lora; give one for each, in the same "
+            "order, or none"
+        )
+    record = fuse(
+        options.base,
+        options.out,
+        adapters=[Adapter(*pair) for pair in zip(options.lora, scales, strict=True)],
+        parts=[
+            Part(name, Path(source), options.weights)
+            for name, _, source in (given.partition("=") for given in options.part)
+        ],
+        weights=None if options.part else options.weights,
+        say=lambda what: print(what, file=sys.stderr, flush=True),
+    )
+    print(json.dumps(record))
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models_backend.fuse", description=__doc__)
+    parser.add_argument("base", type=Path, help="checkpoint directory of a diffusers pipeline")
+    parser.add_argument("out", type=Path, help="directory to write, which must not be there")
+    parser.add_argument("--lora", type=Path, action="append", default=[], metavar="FILE")
+    parser.add_argument("--scale", type=float, action="append", help="one for each --lora")
+    parser.add_argument(
+        "--part", action="append", default=[], metavar="COMPONENT=PATH", help="e.g. vae=FOLDER"
+    )
+    parser.add_argument(
+        "--weights", choices=["ema", "plain"], help="of a part's file, or of the base without one"
+    )
+    parser.add_argument("--while-stdin", action="store_true", help="end when stdin is closed")
+    return parser
+
+
+def _end_with_parent(out: Path) -> None:
+    sys.stdin.buffer.read()
+    for partial in out.parent.glob(f".{out.name}.*.partial"):
+        shutil.rmtree(partial, ignore_errors=True)
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    sys.exit(run_cli(main))
