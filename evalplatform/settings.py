@@ -174,6 +174,13 @@ GENERATION_IMAGES_PER_STEP = env.integer("GENERATION_IMAGES_PER_STEP", 8, minimu
 # What warm pipelines may take of the memory; 0 leaves it to what the device has.
 GENERATION_MEMORY_BYTES = env.integer("GENERATION_MEMORY_BYTES", 0, minimum=0, maximum=2**50)
 ASSIGNMENT_LEASE_SECONDS = env.integer("ASSIGNMENT_LEASE_SECONDS", 900, minimum=5, maximum=86400)
+# Who may begin: enough for a lecture hall behind one address, far too few to fill a campaign alone.
+ENROLMENTS_PER_ADDRESS = env.integer("ENROLMENTS_PER_ADDRESS", 40, minimum=0, maximum=10**6)
+ENROLMENTS_PER_LINK = env.integer("ENROLMENTS_PER_LINK", 1000, minimum=0, maximum=10**6)
+WRONG_LINKS_PER_ADDRESS = env.integer("WRONG_LINKS_PER_ADDRESS", 60, minimum=0, maximum=10**6)
+RATE_PERIOD_SECONDS = env.integer("RATE_PERIOD_SECONDS", 3600, minimum=1, maximum=30 * 86400)
+# How long it is known which annotators began at one place, by keyed hashes of addresses.
+PLACES_KEPT_DAYS = env.integer("PLACES_KEPT_DAYS", 30, minimum=0, maximum=3650)
 # Who scrapes /metrics shows this; unset, there is no such page.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 # Crowd platforms: what signed links are checked with, and how Prolific is reached (docs/crowd.md).

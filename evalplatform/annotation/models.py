@@ -8,8 +8,9 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Q
 
-from evalplatform.accounts.models import Annotator
+from evalplatform.accounts.models import Annotator, User
 from evalplatform.annotation.crowd_models import CrowdEvent, CrowdVisit, Settlement
+from evalplatform.annotation.door_models import Invitation, RateCount
 from evalplatform.campaigns.models import Campaign, Criterion, Item
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "CrowdVisit",
     "Enrolment",
     "Exclusion",
+    "Invitation",
+    "RateCount",
     "Release",
     "Settlement",
     "SurplusVote",
@@ -45,6 +48,22 @@ class Enrolment(models.Model):
     qualified_at = models.DateTimeField(null=True, blank=True)
     questionnaire = models.JSONField(null=True, blank=True, help_text="Answers by question name.")
 
+    # How they came in. The last three are personal data (docs/doors.md).
+    invitation = models.OneToOneField(
+        Invitation, null=True, blank=True, on_delete=models.RESTRICT, related_name="enrolment"
+    )
+    member = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="enrolments"
+    )
+    address_hash = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Keyed hash of where they began; see annotation.places.",
+    )
+    browser_hash = models.CharField(
+        max_length=64, blank=True, help_text="Keyed hash of the browser they began with."
+    )
+
     # Where this annotator stands, kept as they go so that no request has to count.
     cursor = models.IntegerField(
         default=-1, help_text="Serve order of the furthest item taken so far."
@@ -71,7 +90,8 @@ class Enrolment(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["campaign", "annotator"], name="enrolment_unique")
+            models.UniqueConstraint(fields=["campaign", "annotator"], name="enrolment_unique"),
+            models.UniqueConstraint(fields=["campaign", "member"], name="enrolment_one_a_member"),
         ]
 
     def __str__(self) -> str:

@@ -33,7 +33,12 @@ def uuid_of(form: QueryDict, name: str) -> uuid.UUID:
 
 
 def key_of(given: str) -> str:
-    """Return the key of a personal link. Raises `BadInputError` where none looks like that."""
+    """Return the key of a personal link, which may be given whole.
+
+    Raises `BadInputError` where none looks like that.
+    """
+    pasted = re.search(r"[?&]key=([^&\s]+)", given)
+    given = pasted[1] if pasted else given.strip(" ")
     if not given.isprintable():
         raise BadInputError(
             "this link was changed on its way: its key holds a character that no key has; open "

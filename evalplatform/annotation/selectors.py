@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
 
-from evalplatform.accounts.models import Annotator
+from evalplatform.accounts.models import Annotator, User
 from evalplatform.annotation import statements
 from evalplatform.annotation.arrivals import Arrival
-from evalplatform.annotation.models import Assignment, Enrolment
+from evalplatform.annotation.models import Assignment, Enrolment, Invitation
 from evalplatform.annotation.turns import checks_ahead
 from evalplatform.campaigns.models import Campaign
 
@@ -33,13 +34,40 @@ def enrolment_of(annotator_id: int | None, invitation: str) -> Enrolment | None:
     return None if annotator_id is None else statements.find_enrolment(annotator_id, invitation)
 
 
-def has_enrolled(campaign: Campaign, arrival: Arrival) -> bool:
-    """Whether whoever comes from a crowd platform takes part already, in whichever session."""
+def enrolment_of_arrival(campaign: Campaign, arrival: Arrival) -> Enrolment | None:
+    """Return the enrolment of whoever comes from a crowd platform, in whichever session."""
     return Enrolment.objects.filter(
         campaign=campaign,
         annotator__crowd_identity__platform=arrival.platform,
         annotator__crowd_identity__external_id=arrival.external_id,
-    ).exists()
+    ).first()
+
+
+def enrolment_of_member(campaign: Campaign, user: User | AnonymousUser) -> Enrolment | None:
+    """Return the enrolment of whoever is signed in; None for nobody."""
+    if not user.is_authenticated:
+        return None
+    return Enrolment.objects.filter(campaign=campaign, member=user).first()
+
+
+def enrolment_if_members(enrolment: Enrolment, user: User | AnonymousUser) -> Enrolment | None:
+    """Return the enrolment if it is this member's, or a simulated annotator's."""
+    asking = Q(annotator__is_simulated=True)
+    if user.is_authenticated:
+        asking |= Q(member=user)
+    return Enrolment.objects.filter(asking, pk=enrolment.pk).first()
+
+
+def enrolment_invited(invitation: Invitation) -> Enrolment | None:
+    """Return the enrolment of who used an invitation."""
+    return Enrolment.objects.filter(invitation=invitation).first()
+
+
+def is_simulated(annotator_id: int | None) -> bool:
+    """Whether an annotator is known as simulated."""
+    if annotator_id is None:
+        return False
+    return Annotator.objects.filter(pk=annotator_id, is_simulated=True).exists()
 
 
 def annotator_progress(enrolment: Enrolment, *, held: int) -> AnnotatorProgress:

@@ -150,7 +150,7 @@ FROM annotation_assignment held
 JOIN campaigns_item item ON item.id = held.item_id
 JOIN campaigns_shownimage image
     ON image.image_set_id = item.image_set_id AND image.place = held."order"[%s]
-WHERE held.public_id = %s AND held.annotator_id = %s
+WHERE held.public_id = %s AND held.annotator_id = ANY(%s::bigint[])
   AND (held.slot IS NOT NULL OR held.completed_at IS NULL OR EXISTS (
       SELECT 1 FROM annotation_vote vote
       WHERE vote.assignment_id = held.id AND vote.retracted_at IS NULL
@@ -159,13 +159,13 @@ WHERE held.public_id = %s AND held.annotator_id = %s
 """
 
 
-def file_held(annotator_id: int, public_id: uuid.UUID, position: int) -> str | None:
-    """Return the name of the file at a position of an assignment, if it is the annotator's.
+def file_held(annotator_ids: list[int], public_id: uuid.UUID, position: int) -> str | None:
+    """Return the name of the file at a position of an assignment, if one of these has it.
 
     A slot that was skipped, given back or excluded is nobody's. A check stays the annotator's row
     then, and is kept from them here: it must not be known by its images still being there.
     """
-    row = _one(_FILE, [position + 1, public_id, annotator_id])
+    row = _one(_FILE, [position + 1, public_id, annotator_ids])
     return None if row is None else str(row[0])
 
 

@@ -8,6 +8,7 @@ urlpatterns = [
     path("examples/<uuid:public_id>/<int:position>/", views.example, name="example"),
     path("<str:invitation>/", views.work, name="work"),
     path("<str:invitation>/begin/", views.begin, name="begin"),
+    path("<str:invitation>/elsewhere/", views.elsewhere, name="elsewhere"),
     path("<str:invitation>/next/", views.next_sets, name="next"),
     path("<str:invitation>/vote/", views.vote, name="vote"),
     path("<str:invitation>/undo/", views.undo, name="undo"),

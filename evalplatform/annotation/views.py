@@ -11,29 +11,27 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from evalplatform.accounts.models import Annotator
-from evalplatform.accounts.services import ensure_crowd_annotator
-from evalplatform.annotation import selectors, services, statements
-from evalplatform.annotation.arrivals import Arrival, arrival_of
+from evalplatform.annotation import entrance, services, statements
+from evalplatform.annotation.coming import Coming, recall
+from evalplatform.annotation.continuing import personal_path
 from evalplatform.annotation.examples import example_image
-from evalplatform.annotation.identity import annotator_id, sign_in
+from evalplatform.annotation.identity import annotator_id, annotator_ids
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.presentation import page_state, pages_of
-from evalplatform.annotation.requests import answer_of, key_of, uuid_of, want_of
+from evalplatform.annotation.requests import answer_of, uuid_of, want_of
 from evalplatform.annotation.returns import way_back
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.sending import send_stored
+from evalplatform.core.site import site_link
 
-ARRIVAL_KEY = "arrival"
 KEEP_SECONDS = 3600  # an image, in the browser of an annotator, whose device may not be theirs
 # What every answer about items waits on average. To make a check takes 0.2 ms longer than to lease
 # an item, and nobody may read that from the times.
@@ -44,15 +42,21 @@ VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 @require_GET
 @never_cache
 def work(request: HttpRequest, invitation: str) -> HttpResponse:
-    """What to judge; before consent, the welcome page or why not now; at the end, thanks."""
+    """What to judge; before consent, the welcome page or why not; at the end, thanks."""
     campaign = _campaign(invitation)
+    if campaign is None:
+        return entrance.wrong_link(request)
     if request.GET:
-        entered = _enter(request, campaign)
+        try:
+            entered = entrance.come(request, campaign)
+        except BadInputError as error:
+            return _problem(request, None, str(error))
         if entered is not None:
             return entered
-    enrolment = selectors.enrolment_of(annotator_id(request), invitation)
+    enrolment = entrance.enrolment_here(request, campaign)
     if enrolment is None:
-        return _not_now(request, campaign, _arrival_kept(request)) or _welcome(request, campaign)
+        coming = recall(request, campaign)
+        return entrance.why_not(request, campaign, coming) or _welcome(request, campaign, coming)
     state = _state(enrolment, want=1)
     context = {
         "campaign": campaign,
@@ -69,73 +73,30 @@ def _opaque(enrolment: Enrolment) -> str:
     return salted_hmac("annotator", str(enrolment.annotator_id)).hexdigest()[:16]
 
 
-def _enter(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
-    """Let in who comes by a personal link or from a crowd platform; None for anybody else.
-
-    Afterwards the address is clean: neither key nor platform id stays in the address bar.
-    """
-    key = request.GET.get("key")
-    if key:
-        try:
-            annotator = selectors.annotator_named(key_of(key))
-        except BadInputError as error:
-            return _problem(request, None, str(error))
-        if annotator is None:
-            raise Http404
-        return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
-    try:
-        arrival = arrival_of(request.GET.dict(), campaign.checked_rules.crowd)
-    except BadInputError as error:
-        return _problem(request, None, str(error))
-    if arrival is None:
-        return None
-    if not selectors.has_enrolled(campaign, arrival):
-        page = _not_now(request, campaign, arrival)
-        if page is not None:
-            return page
-    annotator = _arrive(request, campaign, arrival)
-    return sign_in(redirect("annotation:work", invitation=campaign.invitation), annotator)
-
-
-def _arrive(request: HttpRequest, campaign: Campaign, arrival: Arrival) -> Annotator:
-    annotator = ensure_crowd_annotator(platform=arrival.platform, external_id=arrival.external_id)
-    enrolment = selectors.enrolment_of(annotator.pk, campaign.invitation)
-    if enrolment is None:  # remembered until they agree to take part
-        request.session[ARRIVAL_KEY] = arrival.as_dict()
-    else:
-        services.record_visit(enrolment=enrolment, arrival=arrival)
-    return annotator
-
-
-def _arrival_kept(request: HttpRequest) -> Arrival | None:
-    """Return how somebody came who has not agreed to take part yet."""
-    kept = request.session.get(ARRIVAL_KEY)
-    return Arrival(**kept) if kept else None
-
-
-def _not_now(
-    request: HttpRequest, campaign: Campaign, arrival: Arrival | None
-) -> HttpResponse | None:
-    """Tell a newcomer why they cannot begin, and store nothing; None where they can."""
-    state = selectors.closed_to_newcomers(campaign, timezone.now())
-    if state is None:
-        return None
-    work_url = reverse("annotation:work", args=[campaign.invitation])
-    context = {
-        "state": state,
-        "exit": way_back(arrival, campaign.checked_rules.crowd, state) if arrival else None,
-        # With what the platform put into the address, which is kept nowhere else.
-        "again": request.get_full_path() if request.method == "GET" else work_url,
-    }
-    return render(request, "annotation/not_now.html", context)
-
-
-def _welcome(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    arrival = _arrival_kept(request)
+def _welcome(request: HttpRequest, campaign: Campaign, coming: Coming) -> HttpResponse:
     rules = campaign.checked_rules.crowd
-    leads_back = arrival is not None and way_back(arrival, rules, "finished", judged=1)
+    leads_back = coming.arrival and way_back(coming.arrival, rules, "finished", judged=1)
     context = welcome_context(campaign) | {"platform": rules.label if leads_back else ""}
     return render(request, "annotation/welcome.html", context)
+
+
+@require_GET
+@never_cache
+def elsewhere(request: HttpRequest, invitation: str) -> HttpResponse:
+    """The personal link by which an annotator goes on in another browser."""
+    campaign = _campaign(invitation)
+    if campaign is None:
+        return entrance.wrong_link(request)
+    known = entrance.enrolment_here(request, campaign)
+    if known is None:
+        return redirect("annotation:work", invitation=invitation)
+    enrolment = Enrolment.objects.select_related("annotator", "campaign").get(pk=known.pk)
+    context = {
+        "campaign": campaign,
+        "link": site_link(personal_path(enrolment), request),
+        "is_member": enrolment.member_id is not None,
+    }
+    return render(request, "annotation/elsewhere.html", context)
 
 
 @require_GET
@@ -149,20 +110,9 @@ def example(request: HttpRequest, public_id: uuid.UUID, position: int) -> HttpRe
 
 @require_POST
 def begin(request: HttpRequest, invitation: str) -> HttpResponse:
-    """Consent given: make the annotator known and enrol them, if there is something to judge."""
+    """Consent given: enrol whoever may begin."""
     campaign = _campaign(invitation)
-    identifier = annotator_id(request)
-    arrival = _arrival_kept(request)
-    if selectors.enrolment_of(identifier, invitation) is None:
-        page = _not_now(request, campaign, arrival)
-        if page is not None:
-            return page
-    annotator = Annotator.objects.filter(pk=identifier).first() if identifier else None
-    if annotator is None:
-        annotator = Annotator.objects.create()
-    request.session.pop(ARRIVAL_KEY, None)
-    services.enrol(campaign=campaign, annotator=annotator, arrival=arrival)
-    return sign_in(redirect("annotation:work", invitation=invitation), annotator)
+    return entrance.wrong_link(request) if campaign is None else entrance.begin(request, campaign)
 
 
 @require_GET
@@ -263,22 +213,22 @@ def _problem(request: HttpRequest, invitation: str | None, message: str) -> Http
 @require_GET
 def image(request: HttpRequest, public_id: uuid.UUID, position: int) -> HttpResponseBase:
     """One image of a set the annotator holds: an address that is good for this set alone."""
-    asking = annotator_id(request)
-    name = None if asking is None else statements.file_held(asking, public_id, position)
+    asking = annotator_ids(request)
+    name = statements.file_held(asking, public_id, position) if asking else None
     if not name:
         raise Http404
     return send_stored(name, "image/png", keep_seconds=KEEP_SECONDS)
 
 
-def _campaign(invitation: str) -> Campaign:
+def _campaign(invitation: str) -> Campaign | None:
     if not invitation.isprintable():
-        raise Http404
-    return get_object_or_404(Campaign, invitation=invitation, status__in=VISIBLE)
+        return None
+    return Campaign.objects.filter(invitation=invitation, status__in=VISIBLE).first()
 
 
 def _enrolment(request: HttpRequest, invitation: str) -> Enrolment:
     """Return the asker's enrolment, not read yet: every service reads it as it locks it."""
-    asking = annotator_id(request)
+    asking = annotator_id(request, invitation)
     if asking is None or not invitation.isprintable():
         raise Http404
     return Enrolment(annotator_id=asking, campaign=Campaign(invitation=invitation))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext
 
 from evalplatform.annotation.examples import examples_for
@@ -26,5 +27,6 @@ def welcome_context(campaign: Campaign) -> dict[str, Any]:
         ],
         "examples": examples_for(campaign),
         "pairs_expected": rules.annotation.session_cap,
+        "keeps_places": settings.PLACES_KEPT_DAYS,
         "qualification": rules.quality.qualification_pairs,
     }

@@ -36,9 +36,19 @@ class Start(StrEnum):
     FIRST = "first"  # everybody at the first: items are finished one after another
 
 
-class AnnotationRules(Section):
-    """What an annotator meets."""
+class Door(StrEnum):
+    """Who may take part in a campaign."""
 
+    OPEN = "open"  # whoever has the link
+    INVITATIONS = "invitations"  # who has a link of their own, good for one person
+    CROWD = "crowd"  # who comes from a crowd platform
+    MEMBERS = "members"  # who is signed in
+
+
+class AnnotationRules(Section):
+    """Who comes in as an annotator, and what they meet."""
+
+    door: Door = Door.OPEN
     same_pair: SamePair = SamePair.CRITERIA_IN_ORDER
     start: Start = Start.OWN
     undo_seconds: Count = Field(default=300, description="how long the last vote can be taken back")

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -149,12 +148,11 @@ def test_who_has_begun_keeps_their_own_page(client, url, bring_to, ana, state):
     assert told == ("judge" if state == "waiting" else state)  # Ana is the one who holds it
 
 
-def test_who_began_from_a_platform_keeps_their_page_on_another_device(client, url, campaign):
+def test_who_began_from_a_platform_keeps_their_page_when_they_come_again(client, url, campaign):
     client.get(url, PROLIFIC)
     client.post(url + "begin/")
     close_campaign(campaign=campaign)
-    other = Client()
-    response = other.get(url, PROLIFIC, follow=True)
+    response = client.get(url, PROLIFIC, follow=True)
     assert response.redirect_chain == [(url, 302)]
     assert "data-not-now" not in response.content.decode()
 

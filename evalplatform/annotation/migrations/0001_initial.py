@@ -5,6 +5,7 @@ import django.contrib.postgres.functions
 import django.db.models.deletion
 import evalplatform.annotation.models
 import uuid
+from django.conf import settings
 from django.db import migrations, models
 
 
@@ -15,6 +16,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0001_initial'),
         ('campaigns', '0001_initial'),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -24,6 +26,14 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('event_id', models.CharField(max_length=128, unique=True)),
                 ('received_at', models.DateTimeField(auto_now_add=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='RateCount',
+            fields=[
+                ('key', models.CharField(help_text='Keyed hash of who tried.', max_length=64, primary_key=True, serialize=False)),
+                ('began_at', models.DateTimeField()),
+                ('count', models.PositiveIntegerField()),
             ],
         ),
         migrations.CreateModel(
@@ -52,6 +62,8 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('active', 'Active'), ('disqualified', 'Disqualified'), ('returned', 'Gave the work back')], default='active', max_length=12)),
                 ('qualified_at', models.DateTimeField(blank=True, null=True)),
                 ('questionnaire', models.JSONField(blank=True, help_text='Answers by question name.', null=True)),
+                ('address_hash', models.CharField(blank=True, help_text='Keyed hash of where they began; see annotation.places.', max_length=64)),
+                ('browser_hash', models.CharField(blank=True, help_text='Keyed hash of the browser they began with.', max_length=64)),
                 ('cursor', models.IntegerField(default=-1, help_text='Serve order of the furthest item taken so far.')),
                 ('served', models.PositiveIntegerField(default=0, help_text='Items taken so far.')),
                 ('taken_here', models.PositiveIntegerField(default=0, help_text='Items taken of the criterion they are at.')),
@@ -63,6 +75,7 @@ class Migration(migrations.Migration):
                 ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='accounts.annotator')),
                 ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='campaigns.campaign')),
                 ('criterion', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='campaigns.criterion')),
+                ('member', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='enrolments', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
@@ -88,6 +101,28 @@ class Migration(migrations.Migration):
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
                 ('enrolment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='exclusions', to='annotation.enrolment')),
             ],
+        ),
+        migrations.CreateModel(
+            name='Invitation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField(help_text='Counted in the campaign from 1.')),
+                ('label', models.CharField(blank=True, help_text='For whom, as the list said.', max_length=120)),
+                ('sha256', models.CharField(max_length=64, unique=True)),
+                ('created_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='campaigns.campaign')),
+                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['campaign', 'number'],
+            },
+        ),
+        migrations.AddField(
+            model_name='enrolment',
+            name='invitation',
+            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='enrolment', to='annotation.invitation'),
         ),
         migrations.CreateModel(
             name='Release',
@@ -214,6 +249,18 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('enrolment',), name='exclusion_one_in_force'),
         ),
         migrations.AddConstraint(
+            model_name='invitation',
+            constraint=models.UniqueConstraint(fields=('campaign', 'number'), name='invitation_number'),
+        ),
+        migrations.AddConstraint(
+            model_name='invitation',
+            constraint=models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='invitation_is_kept_as_sha256'),
+        ),
+        migrations.AddConstraint(
+            model_name='invitation',
+            constraint=models.CheckConstraint(condition=models.Q(('expires_at__isnull', True), ('expires_at__gt', models.F('created_at')), _connector='OR'), name='invitation_expires_later'),
+        ),
+        migrations.AddConstraint(
             model_name='release',
             constraint=models.UniqueConstraint(fields=('item', 'annotator'), name='release_unique'),
         ),
@@ -236,5 +283,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='enrolment',
             constraint=models.UniqueConstraint(fields=('campaign', 'annotator'), name='enrolment_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='enrolment',
+            constraint=models.UniqueConstraint(fields=('campaign', 'member'), name='enrolment_one_a_member'),
         ),
     ]

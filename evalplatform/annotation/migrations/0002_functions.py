@@ -2,7 +2,7 @@ from django.db import migrations
 
 from evalplatform.core.sql_files import sql_file
 
-FILES = ("grades", "slots", "votes", "lease")
+FILES = ("grades", "slots", "votes", "lease", "doors")
 
 
 class Migration(migrations.Migration):

@@ -1,13 +1,19 @@
 """What can be done to assignments and votes; every verb is keyword-only and atomic."""
 
-from evalplatform.annotation.services.exclusion import exclude, give_back, reinstate
-from evalplatform.annotation.services.leasing import lease_items
-from evalplatform.annotation.services.opening import (
+from evalplatform.annotation.services.enrolling import (
+    InvitationClosedError,
+    KnownElsewhereError,
     enrol,
-    join_arm,
-    open_campaign,
+    enrol_arrival,
+    enrol_invited,
+    enrol_member,
     record_visit,
 )
+from evalplatform.annotation.services.exclusion import exclude, give_back, reinstate
+from evalplatform.annotation.services.forgetting import forget_places
+from evalplatform.annotation.services.inviting import invite, revoke_invitations
+from evalplatform.annotation.services.leasing import lease_items
+from evalplatform.annotation.services.opening import join_arm, open_campaign
 from evalplatform.annotation.services.questionnaire import answer_questionnaire
 from evalplatform.annotation.services.skipping import skip_assignment
 from evalplatform.annotation.services.voting import (
@@ -20,18 +26,26 @@ from evalplatform.annotation.services.voting import (
 
 __all__ = [
     "Answer",
+    "InvitationClosedError",
+    "KnownElsewhereError",
     "Receipt",
     "UnknownAssignmentError",
     "answer_questionnaire",
     "enrol",
+    "enrol_arrival",
+    "enrol_invited",
+    "enrol_member",
     "exclude",
+    "forget_places",
     "give_back",
+    "invite",
     "join_arm",
     "lease_items",
     "open_campaign",
     "record_visit",
     "record_vote",
     "reinstate",
+    "revoke_invitations",
     "skip_assignment",
     "undo_vote",
 ]

@@ -1,4 +1,4 @@
-"""Opening a campaign to annotators, and letting them in."""
+"""Opening a campaign to annotators."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -8,9 +8,7 @@ import numpy as np
 from django.db import connection, transaction
 from django.db.models import Count
 
-from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.arrivals import Arrival
-from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment
+from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.campaigns.copies import CopyStore
 from evalplatform.campaigns.forms import Order
 from evalplatform.campaigns.items import create_items, create_newcomers_items
@@ -144,27 +142,3 @@ def _slots(
                     campaign.pk, Assignment.Purpose.MAIN.value, item.pk, slot, order,
                     item.position or 0,
                 )  # fmt: skip
-
-
-def enrol(*, campaign: Campaign, annotator: Annotator, arrival: Arrival | None = None) -> Enrolment:
-    """Record that the annotator agreed to take part, and the crowd session they came for.
-
-    Enrolling twice changes nothing; who gave the work back and comes anew may go on.
-    """
-    enrolment, _ = Enrolment.objects.get_or_create(campaign=campaign, annotator=annotator)
-    if arrival is not None:
-        record_visit(enrolment=enrolment, arrival=arrival)
-    return enrolment
-
-
-def record_visit(*, enrolment: Enrolment, arrival: Arrival) -> None:
-    """Remember for which session of a crowd platform somebody came; once each."""
-    _, is_new = CrowdVisit.objects.get_or_create(
-        enrolment=enrolment,
-        platform=arrival.platform,
-        session_id=arrival.session_id,
-        defaults={"study_id": arrival.study_id, "is_proven": arrival.is_proven},
-    )
-    if is_new and enrolment.status == Enrolment.Status.RETURNED:
-        enrolment.status = Enrolment.Status.ACTIVE
-        enrolment.save(update_fields=["status"])
