@@ -14,7 +14,7 @@ still describes its votes. What means nothing is refused with a `StatsError` tha
 
 from .inference.components import Components, stated_components, variance_components
 from .inference.estimates import Estimate, State
-from .inference.multiplicity import holm
+from .inference.multiplicity import benjamini_hochberg, holm
 from .inference.plain import plain
 from .inference.power import StudyPlan, detectable_effect, plan_study, power_of
 from .pairs.difference import NetDifference, compare_nets
@@ -43,6 +43,7 @@ from .people.profiles import (
     proportion,
 )
 from .people.reliability import Agreement, agreement
+from .people.rings import Ring, RingMember, Rings, SharedItem, find_rings
 from .ranking.gallery_report import rank_arms
 from .ranking.gallery_results import (
     ArmPair,
@@ -109,8 +110,12 @@ __all__ = [
     "Ranking",
     "RankingRobustness",
     "RatingDifference",
+    "Ring",
+    "RingMember",
+    "Rings",
     "RowsError",
     "SelfComparisonError",
+    "SharedItem",
     "SideBias",
     "SignTest",
     "Standing",
@@ -130,6 +135,7 @@ __all__ = [
     "WinRates",
     "agreement",
     "annotators",
+    "benjamini_hochberg",
     "compare_nets",
     "completed_prompt_means",
     "confidence_sequence",
@@ -138,6 +144,7 @@ __all__ = [
     "early_look",
     "exact_sign_test",
     "factorise",
+    "find_rings",
     "graded_agreement",
     "graded_votes",
     "group_tests",

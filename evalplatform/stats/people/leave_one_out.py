@@ -1,6 +1,8 @@
-"""What the others said of the same item, for each vote; and medians by person."""
+"""What the others said of the same item, for each vote; medians and sums by person."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,3 +75,12 @@ def medians_by(ids: npt.ArrayLike, values: npt.ArrayLike) -> tuple[IntColumn, Fl
 def _integers(column: npt.ArrayLike) -> IntColumn:
     array: IntColumn = np.asarray(column, dtype=np.int64)
     return array
+
+
+def sums_by(code: IntColumn, values: npt.NDArray[Any], count: int) -> FloatArray:
+    """The sum of the values of each code 0 ... count - 1.
+
+    >>> sums_by(np.array([1, 1, 0]), np.array([2.0, 3.0, 4.0]), 3).tolist()
+    [4.0, 5.0, 0.0]
+    """
+    return np.bincount(code, values, count).astype(np.float64, copy=False)
