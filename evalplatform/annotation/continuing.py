@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from evalplatform.annotation.models import Enrolment
-from evalplatform.campaigns.models import Campaign
 
 _KEY = re.compile(r"([1-9]\d{0,17})-([0-9a-f]{40})")
 
@@ -20,13 +19,13 @@ def personal_path(enrolment: Enrolment) -> str:
     return f"{work}?key={_key(enrolment)}"
 
 
-def enrolment_by_key(campaign: Campaign, key: str) -> Enrolment | None:
-    """Return whose personal link to the campaign holds this key."""
+def enrolment_by_key(key: str) -> Enrolment | None:
+    """Return whose personal link holds this key, with annotator and campaign."""
     parts = _KEY.fullmatch(key)
     if parts is None:
         return None
-    found = campaign.enrolments.filter(pk=int(parts[1])).select_related("annotator", "campaign")
-    enrolment = found.first()
+    found = Enrolment.objects.filter(pk=int(parts[1]))
+    enrolment = found.select_related("annotator", "campaign").first()
     if enrolment is None or not constant_time_compare(key, _key(enrolment)):
         return None
     return enrolment

@@ -60,8 +60,8 @@ def come(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
 
 
 def _come_by_key(request: HttpRequest, campaign: Campaign, key: str) -> HttpResponse:
-    enrolment = enrolment_by_key(campaign, key)
-    if enrolment is not None:
+    enrolment = enrolment_by_key(key)
+    if enrolment is not None and enrolment.campaign_id == campaign.pk:
         arrival = recall(request, campaign).arrival
         if arrival and selectors.enrolment_of_arrival(campaign, arrival) == enrolment:
             services.record_visit(enrolment=enrolment, arrival=arrival)

@@ -1,6 +1,9 @@
 """Reading invitations: whom they let in, and how far each is."""
 
+import csv
 import hashlib
+import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from evalplatform.annotation.models import Invitation
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.spreadsheets import spreadsheet_safe
 
 
 class InvitationState(StrEnum):
@@ -76,3 +80,16 @@ def invitation_lines(campaign: Campaign, now: datetime) -> list[InvitationLine]:
         )
         for each in campaign.invitations.select_related("enrolment")
     ]
+
+
+def invitations_csv(made: Iterable[tuple[Invitation, str]], link: str) -> str:
+    """Return new invitations with their secrets as CSV: number, label, the link to send.
+
+    `link`: the campaign's, as annotators get it.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["number", "label", "link"])
+    for each, secret in made:
+        table.writerow([each.number, spreadsheet_safe(each.label), f"{link}?invite={secret}"])
+    return text.getvalue()

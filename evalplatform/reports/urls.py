@@ -1,6 +1,6 @@
 from django.urls import path
 
-from evalplatform.reports import views
+from evalplatform.reports import invitation_views, views
 
 app_name = "reports"
 urlpatterns = [
@@ -10,5 +10,7 @@ urlpatterns = [
     path("<slug:slug>/preview/", views.preview, name="preview"),
     path("<slug:slug>/preview/<int:position>/", views.preview_set, name="preview_set"),
     path("<slug:slug>/preview/<int:position>/<int:at>/", views.preview_image, name="preview_image"),
+    path("<slug:slug>/invitations/", invitation_views.invitations, name="invitations"),
+    path("<slug:slug>/invitations/revoke/", invitation_views.revoke, name="revoke_invitations"),
     path("<slug:slug>/export/<str:kind>", views.export, name="export"),
 ]

@@ -27,6 +27,7 @@ from evalplatform.core.site import site_link
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.csv_files import checks_csv, groups_csv, samples_csv, withheld_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
+from evalplatform.reports.doors import door_context
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.forms import PlanForm
 from evalplatform.reports.planning import components_in_words, detects
@@ -57,7 +58,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
         context = preparing_context(campaign, timezone.now())
         return render(request, "reports/preparing.html", context)
     link = site_link(reverse("annotation:work", args=[campaign.invitation]), request)
-    context = dashboard_context(results_of(campaign))
+    context = dashboard_context(results_of(campaign)) | door_context(campaign, timezone.now())
     context |= {"on_site": True, "annotator_link": link}
     return render(request, "reports/dashboard.html", context)
 

@@ -1,6 +1,5 @@
 """Make links that each let one person take part."""
 
-import csv
 import re
 import sys
 from datetime import datetime, timedelta
@@ -11,12 +10,12 @@ from django.core.management.base import CommandParser
 from django.urls import reverse
 from django.utils import timezone
 
+from evalplatform.annotation.invitations import invitations_csv
 from evalplatform.annotation.services import invite
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
-from evalplatform.core.spreadsheets import spreadsheet_safe
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
@@ -57,24 +56,14 @@ class Command(PlatformCommand):
             raise BadInputError(f"{target} is there already; give the name of a new file.")
         made = invite(campaign=campaign, labels=labels, now=now, expires_at=expires_at)
         link = site_link(reverse("annotation:work", args=[campaign.invitation]))
-        rows = [
-            (each.number, spreadsheet_safe(each.label), f"{link}?invite={secret}")
-            for each, secret in made
-        ]
+        table = invitations_csv(made, link)
         if target is None:
-            _write(self.stdout, rows)
+            self.stdout.write(table, ending="")
             return
-        with target.open("x", encoding="utf-8", newline="") as file:
-            target.chmod(0o600)
-            _write(file, rows)
+        with target.open("x", encoding="utf-8") as file:
+            target.chmod(0o600)  # whoever reads it can take part
+            file.write(table)
         self.stdout.write(f"{campaign.slug}: {len(made):,} invitations written to {target}")
-
-
-def _write(file: Any, rows: list[tuple[int, object, str]]) -> None:
-    ending = "" if hasattr(file, "ending") else "\n"
-    table = csv.writer(file, lineterminator=ending)
-    table.writerow(["number", "label", "link"])
-    table.writerows(rows)
 
 
 def _lines(path: Path) -> list[str]:

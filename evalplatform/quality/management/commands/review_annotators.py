@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evalplatform.annotation.models import Enrolment
+from evalplatform.annotation.places import shared_places
 from evalplatform.annotation.services import reinstate
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaign_named
@@ -49,6 +50,11 @@ class Command(PlatformCommand):
         if options["reinstate"]:
             self._reinstate(campaign, options["reinstate"])
         self.stdout.write(measures_table(campaign), ending="")
+        for place in shared_places(campaign, timezone.now()):
+            self.stdout.write(
+                f"for information: {len(place.pseudonyms)} annotators began at one place "
+                f"({place.same_browser} with browsers alike): {', '.join(place.pseudonyms)}"
+            )
 
     def _apply(self, campaign: Campaign) -> None:
         now = timezone.now()

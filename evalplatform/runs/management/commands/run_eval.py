@@ -6,7 +6,9 @@ from django.core.management.base import CommandParser
 from django.urls import reverse
 
 from evalplatform.accounts.commands import project_of
+from evalplatform.annotation.doors import door_in_words
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.rules import Door
 from evalplatform.campaigns.safety import screen
 from evalplatform.campaigns.sample_faults import (
     READ_RULE,
@@ -140,9 +142,12 @@ def _where_to_go_on(campaign: Campaign) -> str:
             f"`manage.py report {campaign.slug}`"
         )
     link = site_link(reverse("annotation:work", args=[campaign.invitation]))
+    door = f"door: {door_in_words(campaign)}"
+    if campaign.checked_rules.annotation.door is Door.INVITATIONS:
+        door += f"; `manage.py invite {campaign.slug} --count N` makes their links"
     if campaign.status == Campaign.Status.PAUSED:
         return (
             f"annotators: {link} (paused: nobody gets a pair until `manage.py pause_campaign "
-            f"{campaign.slug} --resume`)"
+            f"{campaign.slug} --resume`)\n{door}"
         )
-    return f"annotators: {link}"
+    return f"annotators: {link}\n{door}"
