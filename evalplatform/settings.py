@@ -27,6 +27,7 @@ if not SECRET_KEY:
     from evalplatform.core.secrets import local_secret_key
 
     SECRET_KEY = local_secret_key(VAR_DIR / "secret_key")
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 # Where people reach the site; unset, links name the address at which this machine runs it.
@@ -181,6 +182,9 @@ WRONG_LINKS_PER_ADDRESS = env.integer("WRONG_LINKS_PER_ADDRESS", 60, minimum=0, 
 RATE_PERIOD_SECONDS = env.integer("RATE_PERIOD_SECONDS", 3600, minimum=1, maximum=30 * 86400)
 # How long it is known which annotators began at one place, by keyed hashes of addresses.
 PLACES_KEPT_DAYS = env.integer("PLACES_KEPT_DAYS", 30, minimum=0, maximum=3650)
+# After so many days since its campaign was closed nothing tells any more who an annotator is:
+# what `purge_personal_data` goes by.
+PERSONAL_DATA_DAYS = env.integer("PERSONAL_DATA_DAYS", 90, minimum=0, maximum=3650)
 # Who scrapes /metrics shows this; unset, there is no such page.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 # Crowd platforms: what signed links are checked with, and how Prolific is reached (docs/crowd.md).

@@ -118,6 +118,7 @@ def test_runtime_requirements_are_whole_on_this_python():
     "command",
     ["import_prompts", "train", "register_checkpoint", "retire_checkpoint", "create_api_token",
      "revoke_api_token", "unlock_sign_in", "password_link", "remove_codes",
+     "erase_annotator", "purge_personal_data", "erase_user",
      "import_images", "retire_collection", "run_eval",
      "simulate_annotators", "report", "compare_campaigns",
      "plan_campaign", "safety_scores", "workers", "generation",

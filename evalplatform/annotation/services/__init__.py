@@ -9,6 +9,11 @@ from evalplatform.annotation.services.enrolling import (
     enrol_member,
     record_visit,
 )
+from evalplatform.annotation.services.erasing import (
+    erase_annotator,
+    erase_visitor,
+    purge_personal_data,
+)
 from evalplatform.annotation.services.exclusion import exclude, give_back, reinstate
 from evalplatform.annotation.services.forgetting import forget_places
 from evalplatform.annotation.services.inviting import invite, revoke_invitations
@@ -35,6 +40,8 @@ __all__ = [
     "enrol_arrival",
     "enrol_invited",
     "enrol_member",
+    "erase_annotator",
+    "erase_visitor",
     "exclude",
     "forget_places",
     "give_back",
@@ -42,6 +49,7 @@ __all__ = [
     "join_arm",
     "lease_items",
     "open_campaign",
+    "purge_personal_data",
     "record_visit",
     "record_vote",
     "reinstate",
