@@ -9,12 +9,14 @@ from django.db import models
 from django.db.models import F, Q
 
 from evalplatform.accounts.models import Annotator, User
+from evalplatform.annotation.comprehension_models import ComprehensionTry
 from evalplatform.annotation.crowd_models import CrowdEvent, CrowdVisit, Settlement
 from evalplatform.annotation.door_models import Invitation, RateCount
 from evalplatform.campaigns.models import Campaign, Criterion, Item
 
 __all__ = [
     "Assignment",
+    "ComprehensionTry",
     "CrowdEvent",
     "CrowdVisit",
     "Enrolment",
@@ -45,6 +47,9 @@ class Enrolment(models.Model):
     annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="enrolments")
     consented_at = models.DateTimeField(auto_now_add=True)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.ACTIVE)
+    understood_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the questions about the instructions were passed."
+    )
     qualified_at = models.DateTimeField(null=True, blank=True)
     questionnaire = models.JSONField(null=True, blank=True, help_text="Answers by question name.")
 

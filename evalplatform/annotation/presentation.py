@@ -8,6 +8,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext
 
+from evalplatform.annotation.comprehension import has_failed, is_asked, questions_shown
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.returns import exit_of
 from evalplatform.annotation.selectors import others_hold_the_rest
@@ -34,6 +35,8 @@ def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) 
     if state == "questionnaire":
         questions = enrolment.campaign.checked_rules.questionnaire
         told["questionnaire"] = [question.model_dump() for question in questions]
+    elif state == "comprehension":
+        told["comprehension"] = questions_shown(enrolment)
     elif not held:
         told["exit"] = exit_of(enrolment, state)
     return told
@@ -48,11 +51,13 @@ def _total(enrolment: Enrolment, state: str) -> int:
 
 def _why_none(enrolment: Enrolment) -> str:
     if enrolment.status == Enrolment.Status.DISQUALIFIED:
-        return "disqualified"
+        return "screened_out" if has_failed(enrolment) else "disqualified"
     if enrolment.status == Enrolment.Status.RETURNED:
         return "returned"
     if enrolment.campaign.status == Campaign.Status.PAUSED:
         return "paused"
+    if enrolment.campaign.status == Campaign.Status.OPEN and is_asked(enrolment):
+        return "comprehension"
     rules = enrolment.campaign.checked_rules
     if rules.questionnaire and enrolment.questionnaire is None and enrolment.judged:
         return "questionnaire"

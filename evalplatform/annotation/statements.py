@@ -20,9 +20,9 @@ from evalplatform.core.rows import Columns
 
 _KNOWN = Columns(Enrolment, "mine", "campaign", "annotator")
 _MINE = Columns(
-    Enrolment, "mine", "campaign", "annotator", "status", "qualified_at", "questionnaire",
-    "cursor", "criterion", "served", "judged", "last_vote", "taken_here", "gold_here",
-    "check_seed", "turn", "total",
+    Enrolment, "mine", "campaign", "annotator", "status", "understood_at",
+    "qualified_at", "questionnaire", "cursor", "criterion", "served", "judged", "last_vote",
+    "taken_here", "gold_here", "check_seed", "turn", "total",
 )  # fmt: skip
 _CAMPAIGN = Columns(
     Campaign, "campaign", "status", "rules", "lease_seconds", "seed", "item_count",

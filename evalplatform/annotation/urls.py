@@ -9,6 +9,7 @@ urlpatterns = [
     path("<str:invitation>/", views.work, name="work"),
     path("<str:invitation>/begin/", views.begin, name="begin"),
     path("<str:invitation>/elsewhere/", views.elsewhere, name="elsewhere"),
+    path("<str:invitation>/comprehension/", views.comprehension, name="comprehension"),
     path("<str:invitation>/next/", views.next_sets, name="next"),
     path("<str:invitation>/vote/", views.vote, name="vote"),
     path("<str:invitation>/undo/", views.undo, name="undo"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import never_cache
@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from evalplatform.annotation import entrance, services, statements
 from evalplatform.annotation.coming import Coming, recall
+from evalplatform.annotation.comprehension import questions_shown
 from evalplatform.annotation.continuing import personal_path
 from evalplatform.annotation.examples import example_image
 from evalplatform.annotation.identity import annotator_id, annotator_ids
@@ -58,6 +59,8 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
         coming = recall(request, campaign)
         return entrance.why_not(request, campaign, coming) or _welcome(request, campaign, coming)
     state = _state(enrolment, want=1)
+    if state["state"] == "comprehension":
+        return _comprehension(request, campaign, state["comprehension"])
     context = {
         "campaign": campaign,
         "state": state,
@@ -113,6 +116,34 @@ def begin(request: HttpRequest, invitation: str) -> HttpResponse:
     """Consent given: enrol whoever may begin."""
     campaign = _campaign(invitation)
     return entrance.wrong_link(request) if campaign is None else entrance.begin(request, campaign)
+
+
+@require_POST
+def comprehension(request: HttpRequest, invitation: str) -> HttpResponse:
+    """Store a try at the questions about the instructions."""
+    enrolment = _enrolment(request, invitation)
+    number = request.POST.get("try", "")
+    try:
+        services.answer_comprehension(
+            enrolment=enrolment,
+            number=int(number) if number in ("1", "2") else 0,
+            given={name: str(value) for name, value in request.POST.items()},
+            now=timezone.now(),
+        )
+    except Enrolment.DoesNotExist as error:
+        raise Http404 from error
+    except BadInputError as error:
+        campaign = get_object_or_404(Campaign, invitation=invitation)
+        return _comprehension(request, campaign, questions_shown(enrolment), problem=str(error))
+    return redirect("annotation:work", invitation=invitation)
+
+
+def _comprehension(
+    request: HttpRequest, campaign: Campaign, asked: dict[str, Any], *, problem: str = ""
+) -> HttpResponse:
+    context = welcome_context(campaign) | {"asked": asked, "problem": problem}
+    page = "annotation/comprehension.html"
+    return render(request, page, context, status=400 if problem else 200)
 
 
 @require_GET

@@ -29,4 +29,5 @@ def welcome_context(campaign: Campaign) -> dict[str, Any]:
         "pairs_expected": rules.annotation.session_cap,
         "keeps_places": settings.PLACES_KEPT_DAYS,
         "qualification": rules.quality.qualification_pairs,
+        "comprehension": len(rules.comprehension),
     }

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from evalplatform.campaigns.comprehension_rules import ComprehensionQuestion
 from evalplatform.campaigns.crowd_rules import CrowdRules
 from evalplatform.campaigns.forms import FORMS
 from evalplatform.campaigns.rule_section import Section
@@ -167,6 +168,7 @@ class Rules(Section):
     crowd: CrowdRules = CrowdRules()
     safety: SafetyRules = SafetyRules()
     samples: SampleRules = SampleRules()
+    comprehension: list[ComprehensionQuestion] = []
     questionnaire: list[Question] = []
     criteria: list[CriterionRules] = []
 
@@ -175,9 +177,10 @@ class Rules(Section):
         slugs = [criterion.slug for criterion in self.criteria]
         if len(set(slugs)) != len(slugs):
             raise ValueError("two criteria have the same slug; give each its own")
-        names = [question.name for question in self.questionnaire]
-        if len(set(names)) != len(names):
-            raise ValueError("two questions of the questionnaire have the same name")
+        for questions in (self.questionnaire, self.comprehension):
+            names = [question.name for question in questions]
+            if len(set(names)) != len(names):
+                raise ValueError("two questions of a list have the same name")
         return self
 
     def as_dict(self) -> dict[str, Any]:

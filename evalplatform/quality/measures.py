@@ -69,6 +69,7 @@ class AnnotatorMeasures:
     median_response_ms: float | None
     skips: dict[str, int] = field(default_factory=dict)  # by reason
     surplus: int = 0
+    comprehension_tries: int = 0  # at the questions about the instructions
 
     @property
     def favoured_side(self) -> str:

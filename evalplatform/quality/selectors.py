@@ -6,7 +6,13 @@ import numpy as np
 from django.db.models import Count, Q
 
 from evalplatform.annotation.answer_columns import AnswerColumns, answer_columns, grades_of
-from evalplatform.annotation.models import Enrolment, Exclusion, Release, SurplusVote
+from evalplatform.annotation.models import (
+    ComprehensionTry,
+    Enrolment,
+    Exclusion,
+    Release,
+    SurplusVote,
+)
 from evalplatform.annotation.services.skipping import SKIP_REASONS
 from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Campaign
@@ -63,6 +69,7 @@ def _measures(
     medians = medians_of(columns)
     rules, skips = _rules_in_force(campaign), _skips(campaign, people)
     surplus = _surplus(campaign, people)
+    tries = _comprehension_tries(enrolments)
     measures = []
     for enrolment in enrolments:
         who = enrolment.annotator_id
@@ -77,6 +84,7 @@ def _measures(
                 median_response_ms=medians.get(who),
                 skips=skips.get(who, {}),
                 surplus=surplus.get(who, 0),
+                comprehension_tries=tries.get(enrolment.pk, 0),
                 **mine,
             )
         )
@@ -104,6 +112,12 @@ def _skips(campaign: Campaign, people: Q) -> dict[int, dict[str, int]]:
 def _surplus(campaign: Campaign, people: Q) -> dict[int, int]:
     late = SurplusVote.objects.filter(people, assignment__campaign=campaign)
     return dict(late.values_list("annotator").annotate(count=Count("pk")))
+
+
+def _comprehension_tries(enrolments: list[Enrolment]) -> dict[int, int]:
+    tries = ComprehensionTry.objects.filter(enrolment__in=[each.pk for each in enrolments])
+    counted = tries.order_by().values_list("enrolment")  # not by number
+    return dict(counted.annotate(count=Count("pk")))
 
 
 def decided_by_hand(enrolment: Enrolment) -> bool:

@@ -183,6 +183,7 @@ def _quality(
                 "excluded_by": each.excluded_by or None,
                 "votes": each.votes,
                 "gold_right": _share(each.gold),
+                "comprehension_tries": each.comprehension_tries,
                 "qualification_right": _share(each.qualification),
                 "repeats_as_before": _share(each.repeats),
                 "too_fast": _share(each.too_fast),

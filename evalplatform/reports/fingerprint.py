@@ -27,6 +27,9 @@ def _rows(table: str, where: str) -> str:
     )
 
 
+_OF_ITS_ENROLMENTS = (
+    "t.enrolment_id IN (SELECT id FROM annotation_enrolment WHERE campaign_id = %(key)s)"
+)
 _OF_ITS_SLOTS = (
     "t.assignment_id IN (SELECT id FROM annotation_assignment WHERE campaign_id = %(key)s)"
 )
@@ -51,10 +54,8 @@ _PARTS = (
     _rows("promptsets_prompt", f"t.prompt_set_id {_ITS_SETS}"),
     _rows("annotation_release", _OF_ITS_SLOTS),
     _rows("annotation_surplusvote", _OF_ITS_SLOTS),
-    _rows(
-        "annotation_exclusion",
-        "t.enrolment_id IN (SELECT id FROM annotation_enrolment WHERE campaign_id = %(key)s)",
-    ),
+    _rows("annotation_exclusion", _OF_ITS_ENROLMENTS),
+    _rows("annotation_comprehensiontry", _OF_ITS_ENROLMENTS),
     # Where an enrolment stands changes with every item; who takes part, and in what state, is read.
     "(SELECT coalesce(bit_xor(hashtextextended(concat_ws(' ', e.status, p.pseudonym,"
     " p.is_simulated, p.simulated_behaviour ->> 'says'), e.id)), 0) FROM annotation_enrolment e"

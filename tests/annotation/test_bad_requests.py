@@ -17,7 +17,7 @@ QUESTIONS = [
     {"name": "remarks", "label": "Remarks?", "kind": "text"},
     {"name": "eyes", "label": "Glasses?", "choices": ["yes", "no"]},
 ]
-ROUTES = ("begin/", "vote/", "undo/", "skip/", "questionnaire/")
+ROUTES = ("begin/", "vote/", "undo/", "skip/", "questionnaire/", "comprehension/")
 
 
 @pytest.fixture

@@ -17,8 +17,10 @@ class Study:
         open_campaign(campaign=self.campaign)
         self.url = reverse("annotation:work", args=[self.campaign.invitation])
 
-    def come(self, person: str, session: str, study: str = "study1") -> Client:
-        client = Client()
+    def come(
+        self, person: str, session: str, study: str = "study1", client: Client | None = None
+    ) -> Client:
+        client = client or Client()
         client.get(self.url, {"PROLIFIC_PID": person, "STUDY_ID": study, "SESSION_ID": session})
         client.post(f"{self.url}begin/")
         return client

@@ -138,8 +138,9 @@ def test_message_that_names_another_person_frees_nothing(study):
 
 
 def test_who_came_again_keeps_what_they_hold_when_the_first_return_is_told_late(study):
-    study.come("p1", "s1")
-    study.state(study.come("p1", "s2"))
+    client = study.come("p1", "s1")
+    study.come("p1", "s2", client=client)
+    study.state(client)
     send(change("s1", "RETURNED"))
     assert held()
     assert CrowdVisit.objects.get(session_id="s1").status == "RETURNED"

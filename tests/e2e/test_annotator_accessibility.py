@@ -13,7 +13,8 @@ from tests.e2e.accessibility import assert_page_is_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
-ENDS = ["done", "finished", "waiting", "paused", "disqualified", "closed", "returned"]
+ENDS = ["done", "finished", "waiting", "paused", "disqualified", "screened_out", "closed",
+        "returned"]  # fmt: skip
 
 
 def assert_accessible(annotator, state: str) -> None:
@@ -43,7 +44,28 @@ def test_page_of_who_cannot_begin(open_page, make_campaign):
     expect(heading).to_have_text("Nothing is free right now")
     assert_accessible(annotator, "not now")
     annotator.tab.get_by_role("link", name="Look again").click()
-    expect(annotator.tab.get_by_role("button", name="Return to Prolific")).to_be_visible()
+    expect(annotator.tab.get_by_role("link", name="Return to Prolific")).to_be_visible()
+
+
+def test_questions_about_the_instructions(open_page, make_campaign):
+    """Both tries by keyboard, and the end of who fails twice."""
+    question = {
+        "name": "tie", "label": "What do you do when both are equally good?",
+        "choices": ["I press Tie", "I guess"], "right": "I press Tie", "why": "A guess misleads.",
+    }  # fmt: skip
+    annotator = open_page(make_campaign(rules={"comprehension": [question]}))
+    annotator.agree()
+    heading = annotator.tab.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Before you begin")
+    assert_accessible(annotator, "comprehension")
+    annotator.tab.get_by_label("I guess").press("Space")
+    annotator.press("Enter")
+    expect(annotator.tab.get_by_text("“I guess” was not right. A guess misleads.")).to_be_visible()
+    assert_accessible(annotator, "comprehension, second try")
+    annotator.tab.get_by_label("I guess").check()
+    annotator.tab.get_by_role("button", name="Check my answers").click()
+    expect(heading.first).to_have_text("Thank you for your interest")
+    assert_accessible(annotator, "screened out")
 
 
 def test_pair_and_what_opens_over_it(open_page, make_campaign):

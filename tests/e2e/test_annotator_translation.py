@@ -23,7 +23,9 @@ from evalplatform.annotation.presentation import page_state
 from evalplatform.annotation.services import lease_items
 from evalplatform.campaigns.forms import FORMS
 
-ENDS = ("done", "finished", "waiting", "paused", "disqualified", "closed", "returned")
+ENDS = (
+    "done", "finished", "waiting", "paused", "disqualified", "screened_out", "closed", "returned",
+)  # fmt: skip
 SPOKEN = ("alt", "aria-label", "title", "placeholder", "content")
 # Key names and signs, and what is no word at all.
 NO_WORDS = re.compile(
@@ -151,9 +153,17 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
         "annotation/welcome.html",
         {
             "campaign": campaign, "criteria": criteria, "examples": [example],
-            "pairs_expected": 3, "qualification": 5, "platform": "⟦Panel⟧",
+            "pairs_expected": 3, "qualification": 5, "comprehension": 2, "platform": "⟦Panel⟧",
         },
     )  # fmt: skip
+    question = {"name": "q", "label": "⟦label⟧", "choices": ["⟦a⟧", "⟦b⟧"], "was_wrong": False}
+    wrong = question | {"was_wrong": True, "answered": "⟦a⟧", "why": "⟦why⟧"}
+    for number, asked in ((1, question), (2, wrong)):
+        pages[f"comprehension, try {number}"] = render_to_string(
+            "annotation/comprehension.html",
+            {"campaign": campaign, "criteria": criteria, "problem": "⟦problem⟧",
+             "asked": {"try": number, "tries": 2, "questions": [asked]}},
+        )  # fmt: skip
     for why in ("closed", "paused", "done", "waiting"):
         pages[f"not now, {why}"] = render_to_string(
             "annotation/not_now.html", {"state": why, "exit": way_out, "again": "/"}

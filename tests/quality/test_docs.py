@@ -9,14 +9,21 @@ from typing import get_args
 import pytest
 from pydantic_core import PydanticUndefined
 
+from evalplatform.campaigns.comprehension_rules import ComprehensionQuestion
 from evalplatform.campaigns.rules import CriterionRules, Question, Rules, parse_rules
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/campaign-rules.md").read_text()
 
+LISTS = {
+    "comprehension": ComprehensionQuestion,
+    "questionnaire": Question,
+    "criteria": CriterionRules,
+}
+
 
 def sections():
     for name, field in Rules.model_fields.items():
-        model = {"questionnaire": Question, "criteria": CriterionRules}.get(name, field.annotation)
+        model = LISTS.get(name, field.annotation)
         yield from ((name, key, rule) for key, rule in model.model_fields.items())
 
 

@@ -60,6 +60,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('consented_at', models.DateTimeField(auto_now_add=True)),
                 ('status', models.CharField(choices=[('active', 'Active'), ('disqualified', 'Disqualified'), ('returned', 'Gave the work back')], default='active', max_length=12)),
+                ('understood_at', models.DateTimeField(blank=True, help_text='When the questions about the instructions were passed.', null=True)),
                 ('qualified_at', models.DateTimeField(blank=True, null=True)),
                 ('questionnaire', models.JSONField(blank=True, help_text='Answers by question name.', null=True)),
                 ('address_hash', models.CharField(blank=True, help_text='Keyed hash of where they began; see annotation.places.', max_length=64)),
@@ -90,6 +91,20 @@ class Migration(migrations.Migration):
                 ('came_at', models.DateTimeField(auto_now_add=True)),
                 ('enrolment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visits', to='annotation.enrolment')),
             ],
+        ),
+        migrations.CreateModel(
+            name='ComprehensionTry',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveSmallIntegerField(help_text='1 to 2.')),
+                ('answers', models.JSONField(help_text='By question name.')),
+                ('wrong', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, help_text='Question names.', size=None)),
+                ('answered_at', models.DateTimeField()),
+                ('enrolment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comprehension_tries', to='annotation.enrolment')),
+            ],
+            options={
+                'ordering': ['number'],
+            },
         ),
         migrations.CreateModel(
             name='Exclusion',
@@ -243,6 +258,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='crowdvisit',
             constraint=models.UniqueConstraint(fields=('enrolment', 'platform', 'session_id'), name='crowd_visit_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='comprehensiontry',
+            constraint=models.UniqueConstraint(fields=('enrolment', 'number'), name='comprehension_try_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='comprehensiontry',
+            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1), ('number__lte', 2)), name='comprehension_tries_are_bounded'),
         ),
         migrations.AddConstraint(
             model_name='exclusion',

@@ -1,5 +1,6 @@
 """What can be done to assignments and votes; every verb is keyword-only and atomic."""
 
+from evalplatform.annotation.services.comprehension import answer_comprehension
 from evalplatform.annotation.services.enrolling import (
     InvitationClosedError,
     KnownElsewhereError,
@@ -35,6 +36,7 @@ __all__ = [
     "KnownElsewhereError",
     "Receipt",
     "UnknownAssignmentError",
+    "answer_comprehension",
     "answer_questionnaire",
     "enrol",
     "enrol_arrival",

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator, User
 from evalplatform.accounts.services import ensure_crowd_annotator
@@ -27,8 +28,12 @@ class KnownElsewhereError(Exception):
 
 def enrol(*, campaign: Campaign, annotator: Annotator, place: Place = NOWHERE) -> Enrolment:
     """Record that the annotator agreed to take part; enrolling twice changes nothing."""
+    # A simulated annotator has read no instructions.
+    understood_at = timezone.now() if annotator.is_simulated else None
     enrolment, _ = Enrolment.objects.get_or_create(
-        campaign=campaign, annotator=annotator, defaults=place.as_dict()
+        campaign=campaign,
+        annotator=annotator,
+        defaults={"understood_at": understood_at, **place.as_dict()},
     )
     return enrolment
 

@@ -8,6 +8,7 @@ from django.db.models import Q
 from evalplatform.annotation.models import Assignment, Enrolment, Exclusion, Release, Vote
 from evalplatform.annotation.services.locking import lock
 
+COMPREHENSION = "comprehension"  # the rule of who did not pass the questions
 _A_MOMENT = timedelta(milliseconds=1)  # a lease ends after it began
 _FREE = {"annotator": None, "leased_at": None, "lease_expires_at": None, "completed_at": None}
 
@@ -106,7 +107,9 @@ def reinstate(*, exclusion: Exclusion, now: datetime) -> int:
         count = restored.update(exclusion=None)
         checks.update(exclusion=None)
         enrolment.status = Enrolment.Status.ACTIVE
-        enrolment.save(update_fields=["status"])
+        if exclusion.rule == COMPREHENSION:  # let in after all, with no try left
+            enrolment.understood_at = now
+        enrolment.save(update_fields=["status", "understood_at"])
     return count
 
 

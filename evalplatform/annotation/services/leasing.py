@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from evalplatform.annotation import statements
+from evalplatform.annotation.comprehension import is_asked
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.selectors import annotator_progress
 from evalplatform.annotation.services.checks import lease_qualification
@@ -28,12 +29,15 @@ def lease_items(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assig
     What they hold already comes first, so a reload resumes at the same item; its lease is
     renewed. The enrolment is locked, so two tabs of one annotator take turns, and is as fresh as
     they are afterwards, its `total` too. Returns nothing while the campaign takes no answers, for
-    who is no longer active, and beyond the session cap; fewer than `want` when little is left.
+    who is no longer active or has not passed the questions, and beyond the session cap; fewer than
+    `want` when little is left.
     """
     with transaction.atomic():
         lock(enrolment)
         campaign = enrolment.campaign
         if campaign.status != Campaign.Status.OPEN or enrolment.status != Enrolment.Status.ACTIVE:
+            return []
+        if is_asked(enrolment):
             return []
         expires = now + timedelta(seconds=campaign.lease_seconds)
         held = _renew(enrolment, now, expires)

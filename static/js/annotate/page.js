@@ -44,6 +44,7 @@ function update() {
 function showWhatElse() {
   if (known.state === "judge") screen.showBetween(betweenWords(), { isQuiet: wire.connection === "ok" });
   else if (known.state === "questionnaire") showQuestionnaire();
+  else if (known.state === "comprehension") window.location.reload(); // a page without this script
   else {
     screen.showEnd(known.state);
     screen.showExit(known.exit, outbox.size);
