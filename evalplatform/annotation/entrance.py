@@ -164,7 +164,7 @@ def begin(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     try:
         return _enrol(request, campaign, coming)
     except OverLimitError as over:
-        return too_many(request, over)
+        return too_many(request, over, "limit")
     except services.InvitationClosedError as closed:
         return refused(request, campaign, closed.state.value)
     except services.KnownElsewhereError:
@@ -208,7 +208,7 @@ def wrong_link(request: HttpRequest) -> HttpResponse:
     try:
         count_wrong_link(network=client_network(request), now=timezone.now())
     except OverLimitError as over:
-        return too_many(request, over)
+        return too_many(request, over, "wrong")
     raise Http404
 
 

@@ -58,9 +58,12 @@ def taken_here(request: HttpRequest, campaign: Campaign, secret: str) -> HttpRes
     return render(request, "annotation/door.html", context)
 
 
-def too_many(request: HttpRequest, over: OverLimitError) -> HttpResponse:
-    """Say that too many tried from here, and when to come again: 429."""
-    context = {"reason": "limit", "minutes": math.ceil(over.retry_after / 60)}
+def too_many(request: HttpRequest, over: OverLimitError, reason: str) -> HttpResponse:
+    """Say that too many tried from here, and when to come again: 429.
+
+    `reason`: `limit` where they would begin, `wrong` where they tried links that do not exist.
+    """
+    context = {"reason": reason, "minutes": math.ceil(over.retry_after / 60)}
     response = render(request, "annotation/door.html", context, status=429)
     response["Retry-After"] = str(over.retry_after)
     response["Cache-Control"] = "no-store"
