@@ -13,8 +13,12 @@ import shutil
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models_backend.errors import InputError, run_cli
+
+if TYPE_CHECKING:
+    from models_backend.checkpoints.fusing import Part
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,14 +38,17 @@ def main(arguments: list[str] | None = None) -> None:
         options.base,
         options.out,
         adapters=[Adapter(*pair) for pair in zip(options.lora, scales, strict=True)],
-        parts=[
-            Part(name, Path(source), options.weights)
-            for name, _, source in (given.partition("=") for given in options.part)
-        ],
-        weights=None if options.part else options.weights,
-        say=lambda what: print(what, file=sys.stderr, flush=True),
+        parts=[_part(Part, given) for given in options.part],
+        weights=options.weights,
+        say=lambda what: print(f"progress: {what}", file=sys.stderr, flush=True),
     )
     print(json.dumps(record))
+
+
+def _part(kind: type[Part], given: str) -> Part:
+    name, _, source = given.partition("=")
+    component, _, weights = name.partition(":")
+    return kind(component, Path(source), weights or None)
 
 
 def _options() -> argparse.ArgumentParser:
@@ -51,17 +58,17 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--lora", type=Path, action="append", default=[], metavar="FILE")
     parser.add_argument("--scale", type=float, action="append", help="one for each --lora")
     parser.add_argument(
-        "--part", action="append", default=[], metavar="COMPONENT=PATH", help="e.g. vae=FOLDER"
-    )
-    parser.add_argument(
-        "--weights", choices=["ema", "plain"], help="of a part's file, or of the base without one"
-    )
+        "--part", action="append", default=[], metavar="COMPONENT[:ema|:plain]=PATH",
+        help="e.g. vae=FOLDER, or unet:ema=FILE of a file that holds both",
+    )  # fmt: skip
+    parser.add_argument("--weights", choices=["ema", "plain"], help="of the base, if it has both")
     parser.add_argument("--while-stdin", action="store_true", help="end when stdin is closed")
     return parser
 
 
 def _end_with_parent(out: Path) -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin, whose lock would be held when this process ends
+        pass
     for partial in out.parent.glob(f".{out.name}.*.partial"):
         shutil.rmtree(partial, ignore_errors=True)
     os._exit(130)

@@ -364,10 +364,15 @@ def arm_in_protocol(arm: Arm) -> dict[str, Any]:
     """Return what a protocol keeps of an arm."""
     facts: dict[str, Any] = {"place": arm.place, "name": arm.name, "sha256": arm.sha256}
     if arm.checkpoint:
-        return facts | {"kind": "checkpoint"} | facts_of(arm.checkpoint, _OF_A_CHECKPOINT)
+        return facts | {"kind": "checkpoint"} | _checkpoint_in_protocol(arm.checkpoint)
     if arm.maker is None:
         return facts | {"kind": "model"}
     return facts | {"kind": "collection"} | facts_of(arm.collection, _OF_A_COLLECTION)
+
+
+def _checkpoint_in_protocol(checkpoint: Checkpoint) -> dict[str, Any]:
+    made_from = {"made_from": checkpoint.made_from} if checkpoint.made_from else {}
+    return facts_of(checkpoint, _OF_A_CHECKPOINT) | made_from
 
 
 def facts_of(row: object, names: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from django.db.models.lookups import Regex
 
 from evalplatform.accounts.models import InProject, Shareable, User
 
+FUSED = "fused"
+"""The recipe of what was made from a base and what others trained for it."""
+
 
 class Checkpoint(Shareable):
     """Weights that can make samples, with where they came from.
@@ -105,6 +108,21 @@ class Checkpoint(Shareable):
     @property
     def parameter_count(self) -> int:
         return sum(self.parameters.values())
+
+    @property
+    def made_from(self) -> list[str]:
+        """What its base was changed by, in words; nothing of what was trained or brought whole."""
+        parts = [
+            f"{part['component']} from {part['source']}"
+            + (f", {part['weights']} weights" if "weights" in part else "")
+            + f" (sha256 {part['sha256'][:12]}…)"
+            for part in self.training.get("parts", [])
+        ]
+        loras = [
+            f"LoRA {lora['file']} added by {lora['scale']:g} (sha256 {lora['sha256'][:12]}…)"
+            for lora in self.training.get("adapters", [])
+        ]
+        return parts + loras if self.training.get("recipe") == FUSED else []
 
     @property
     def directory(self) -> Path:

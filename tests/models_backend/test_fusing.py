@@ -409,7 +409,7 @@ def test_program_ends_and_cleans_up_when_its_parent_goes(sd, tmp_path):
     lora = tiny_loras.write(sd, tmp_path / "lora.safetensors", "kohya")
     process = program(sd, tmp_path / "out", "--lora", lora.file, "--while-stdin")
     for line in process.stderr:
-        if line == "loading the base\n":
+        if line == "progress: loading the base\n":
             assert list(tmp_path.glob(".out.*"))
             break
     process.stdin.close()  # as the system does it for a parent that is killed

@@ -1,5 +1,9 @@
-"""LoRAs for tiny pipelines, in the names that trainers give them, and the weights they lead to."""
+"""LoRAs for tiny pipelines, in the names that trainers give them, and the weights they lead to.
 
+As a program (`python -m tests.models_backend.tiny_loras PIPELINE FILE NAMES`) it writes one.
+"""
+
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,3 +98,7 @@ def _marks(names: str, component: str) -> tuple[str, str]:
         return "lora_A", "lora_B"
     middle = "lora_linear_layer" if component.startswith("text") else "lora"
     return f"{middle}.down", f"{middle}.up"
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -10,3 +10,10 @@ def write(name: str, folder: Path, *, seed: int = 0) -> Path:
     process = warm.start("tests.models_backend.tiny_pipelines", name, folder.absolute(), seed)
     assert process.wait() == 0
     return folder
+
+
+def write_lora(pipeline: Path, file: Path, names: str = "kohya") -> Path:
+    """Write a LoRA for a pipeline, see `tiny_loras.write`."""
+    process = warm.start("tests.models_backend.tiny_loras", pipeline.absolute(), file, names)
+    assert process.wait() == 0
+    return file

@@ -1,6 +1,7 @@
 """What can be done with checkpoints."""
 
 from evalplatform.checkpoints.services.from_hub import register_from_hub
+from evalplatform.checkpoints.services.fusing import Lora, register_chosen, register_fused
 from evalplatform.checkpoints.services.registering import register_checkpoint
 from evalplatform.checkpoints.services.retiring import restore_checkpoint, retire_checkpoint
 from evalplatform.checkpoints.services.uploading import (
@@ -15,12 +16,15 @@ from evalplatform.checkpoints.services.uploading import (
 
 __all__ = [
     "BusyError",
+    "Lora",
     "OffsetError",
     "begin_upload",
     "cancel_upload",
     "receive",
     "register_checkpoint",
+    "register_chosen",
     "register_from_hub",
+    "register_fused",
     "restore_checkpoint",
     "retire_checkpoint",
     "verify_upload",

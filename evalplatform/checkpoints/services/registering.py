@@ -44,13 +44,13 @@ def register_checkpoint(
     Raises `BadInputError` for what is refused, with the reason.
     """
     with quarantine() as folder:
-        files = _verified(source, config, folder)
+        files = verified(source, config, folder)
         is_ours = files.directory.is_relative_to(folder)
-        chosen = name or str(files.metadata.get("name", "")) or _name_of(source)
+        chosen = name or str(files.metadata.get("name", "")) or name_of(source)
         return enter_registry(files, project=project, name=chosen, role=role, is_ours=is_ours)
 
 
-def _verified(source: Path, config: Path | None, folder: Path) -> CheckpointFiles:
+def verified(source: Path, config: Path | None, folder: Path) -> CheckpointFiles:
     """Unpack or put together in `folder` what is not a directory yet, and inspect it.
 
     Raises `BadInputError` also where inspecting breaks off: what was not understood is refused.
@@ -119,7 +119,7 @@ def _known(checkpoint: Checkpoint, project: Project, origin: dict[str, str]) -> 
     return checkpoint
 
 
-def _name_of(source: Path) -> str:
+def name_of(source: Path) -> str:
     if is_archive(source):
         return source.name.split(".")[0]
     return re.sub(r"[^A-Za-z0-9_-]", "-", source.resolve().name.removesuffix(".safetensors"))

@@ -9,9 +9,19 @@ from tqdm import tqdm
 from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.checkpoints.hub.listing import PREFIX, HubId
 from evalplatform.checkpoints.models import Checkpoint
-from evalplatform.checkpoints.services import register_checkpoint, register_from_hub
+from evalplatform.checkpoints.selectors import registered_checkpoint
+from evalplatform.checkpoints.services import (
+    Lora,
+    register_checkpoint,
+    register_chosen,
+    register_from_hub,
+    register_fused,
+)
+from evalplatform.checkpoints.verification.partial import WEIGHTS, holds_averages
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
+
+_PARTS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2")
 
 
 class Command(PlatformCommand):
@@ -21,11 +31,14 @@ class Command(PlatformCommand):
         ".tar.gz or .tgz of one, a single .safetensors file in the model's original layout with "
         "--config, or hub:ORG/NAME[@REVISION], which is downloaded (HF_TOKEN for "
         "private models); interrupted, it goes on where it stopped. Registering the same weights "
-        "again changes nothing."
+        "again changes nothing. With --base, a LoRA, a U-Net or another part that somebody trained "
+        "is put into a registered checkpoint, and the result registered."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("source", help="directory, archive, or hub:ORG/NAME[@REVISION]")
+        parser.add_argument(
+            "source", nargs="?", help="directory, archive, or hub:ORG/NAME[@REVISION]"
+        )
         parser.add_argument("--name", help="name in the registry (default: as trained)")
         parser.add_argument(
             "--role",
@@ -40,6 +53,7 @@ class Command(PlatformCommand):
             "model_index.json",
         )
         add_project_option(parser)
+        _add_options_of_fusing(parser)
         hub = parser.add_argument_group("from a hub")
         hub.add_argument("--revision", help="branch, tag or commit (default: the main branch)")
         hub.add_argument(
@@ -47,19 +61,11 @@ class Command(PlatformCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["source"].startswith(PREFIX):
-            if options["config"]:
-                raise BadInputError("--config is for a single file on this machine, not for a hub.")
-            checkpoint, created = self._from_hub(options)
+        if options["base"]:
+            checkpoint, created = self._fused(options)
         else:
-            _refuse(options, "revision", "variant")
-            checkpoint, created = register_checkpoint(
-                project=project_of(options),
-                source=Path(options["source"]),
-                config=options["config"],
-                name=options["name"],
-                role=options["role"],
-            )
+            _refuse(options, "a base: give its name with --base", *_PARTS, "lora", "scale")
+            checkpoint, created = self._complete(options)
         self.stdout.write(
             f"{'registered' if created else 'already registered:'} {checkpoint.name} "
             f"({checkpoint.get_role_display().lower()}, {checkpoint.family}"
@@ -67,6 +73,53 @@ class Command(PlatformCommand):
             f"{checkpoint.parameter_count / 1e6:,.1f} M parameters, "
             f"{checkpoint.size_bytes / 1e6:,.1f} MB, sha256 {checkpoint.sha256}"
         )
+        for line in checkpoint.made_from:
+            self.stdout.write(f"  {line}")
+
+    def _complete(self, options: dict[str, Any]) -> tuple[Checkpoint, bool]:
+        if options["source"] is None:
+            raise BadInputError("give what to register: a directory, an archive, hub:ORG/NAME.")
+        if options["source"].startswith(PREFIX):
+            _refuse(options, "a checkpoint on this machine", "config", "weights")
+            return self._from_hub(options)
+        _refuse(options, "hub:ORG/NAME", "revision", "variant")
+        where = {
+            "project": project_of(options), "source": Path(options["source"]),
+            "config": options["config"], "name": options["name"], "role": options["role"],
+        }  # fmt: skip
+        if options["weights"]:
+            return register_chosen(**where, weights=options["weights"], say=self._say)
+        checkpoint, created = register_checkpoint(**where)
+        if any(map(holds_averages, {where["source"], checkpoint.directory})):
+            self._say(
+                "the plain weights were taken; there are averaged ones too: --weights ema takes "
+                "those."
+            )
+        return checkpoint, created
+
+    def _fused(self, options: dict[str, Any]) -> tuple[Checkpoint, bool]:
+        if options["source"]:
+            raise BadInputError(
+                f"{options['source']} or --base: with a base, give --lora, --unet, --vae or the "
+                "like."
+            )
+        _refuse(options, "a checkpoint without --base", "config", "revision", "variant")
+        if not options["name"]:
+            raise BadInputError("give --name, the name of what is made from the base.")
+        project = project_of(options)
+        return register_fused(
+            project=project,
+            base=registered_checkpoint(options["base"], project),
+            loras=_loras(options["lora"], options["scale"]),
+            parts={name: options[name] for name in _PARTS if options[name]},
+            weights=options["weights"],
+            name=options["name"],
+            role=options["role"],
+            say=self._say,
+        )
+
+    def _say(self, what: str) -> None:
+        self.stderr.write(what)
 
     def _from_hub(self, options: dict[str, Any]) -> tuple[Checkpoint, bool]:
         hub_id = HubId.parse(options["source"], options["revision"])
@@ -100,7 +153,39 @@ def _lineage(checkpoint: Checkpoint) -> str:
     return said + (f", parent of {children}" if children else "")
 
 
-def _refuse(options: dict[str, Any], *names: str) -> None:
+def _add_options_of_fusing(parser: CommandParser) -> None:
+    group = parser.add_argument_group("from a registered base")
+    group.add_argument("--base", help="name of the checkpoint that is changed")
+    group.add_argument(
+        "--lora", type=Path, action="append", help="a LoRA's file or folder; may be repeated"
+    )
+    group.add_argument(
+        "--scale", type=float, action="append", help="of each --lora, in its order (default: 1)"
+    )
+    for name in _PARTS:
+        group.add_argument(
+            f"--{name.replace('_', '-')}", type=Path, help=f"take this {name}: its folder or file"
+        )
+    group.add_argument(
+        "--weights",
+        choices=WEIGHTS,
+        help="averaged (unet_ema/, model_ema.*) or plain weights, where there are both; also of a "
+        "source without --base",
+    )
+
+
+def _loras(files: list[Path] | None, scales: list[float] | None) -> list[Lora]:
+    files = files or []
+    scales = scales or [1.0] * len(files)
+    if len(scales) != len(files):
+        raise BadInputError(
+            f"{len(scales)} --scale for {len(files)} --lora; give one for each, in the same order, "
+            "or none."
+        )
+    return [Lora(*pair) for pair in zip(files, scales, strict=True)]
+
+
+def _refuse(options: dict[str, Any], belongs_to: str, *names: str) -> None:
     for name in names:
         if options[name]:
-            raise BadInputError(f"--{name} is for hub:ORG/NAME; {options['source']} is none.")
+            raise BadInputError(f"--{name.replace('_', '-')} is for {belongs_to}.")

@@ -1,0 +1,49 @@
+"""Asking a program of the models backend, in a process of its own: torch stays out of this one."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from django.conf import settings
+
+from evalplatform.core.errors import BadInputError
+
+_REFUSED = 2
+_ERROR = "error: "
+_PROGRESS = "progress: "
+
+
+def ask_backend(
+    module: str, arguments: Sequence[object], *, say: Callable[[str], None]
+) -> list[str]:
+    """Run `python -m MODULE`; return the lines it prints. Its progress goes to `say`.
+
+    The program ends when this process does: its standard input is closed then. Raises
+    `BadInputError` with its reason where it refuses, or dies.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        errors="replace", cwd=settings.BASE_DIR,
+    )  # fmt: skip
+    said = ""
+    with process:
+        try:
+            assert process.stderr is not None
+            assert process.stdout is not None
+            for line in process.stderr:
+                said = line.strip() or said
+                if said.startswith(_PROGRESS):
+                    say(said.removeprefix(_PROGRESS))
+            printed = process.stdout.read()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode == _REFUSED and said.startswith(_ERROR):
+        raise BadInputError(f"{said.removeprefix(_ERROR).rstrip('.')}.")
+    if process.returncode:
+        raise BadInputError(
+            f"{module} ended with status {process.returncode} ({said[:200]}); with status -9 the "
+            "system took it for want of memory. See what it needs in docs/checkpoints.md."
+        )
+    return printed.splitlines()
