@@ -1,10 +1,14 @@
 """The Celery application; brokers differ in transport options only."""
 
+import logging
 import os
 from typing import Any
 
 from celery import Celery
+from celery.signals import after_setup_logger, after_setup_task_logger
 from kombu import Exchange, Queue
+
+from evalplatform.core.logs import PrivateFormatter
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
 
@@ -91,3 +95,11 @@ def make_app() -> Celery:
 
 
 app = make_app()
+
+
+@after_setup_logger.connect
+@after_setup_task_logger.connect
+def write_privately(logger: logging.Logger, **kwargs: Any) -> None:
+    """Let Celery's own log handlers, also those of `--logfile`, leave out what the site's do."""
+    for handler in logger.handlers:
+        handler.setFormatter(PrivateFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

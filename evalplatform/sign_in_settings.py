@@ -81,6 +81,7 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are written by operators
 MFA_TOTP_ISSUER = "evalplatform"
 MFA_TOTP_TOLERANCE = 1  # half a minute, for clocks that are not quite right
 MFA_FORMS = {
+    "activate_totp": "evalplatform.accounts.forms.FirstCodeForm",
     "authenticate": "evalplatform.accounts.forms.CodeForm",
     "reauthenticate": "evalplatform.accounts.forms.CodeAgainForm",
 }

@@ -5,6 +5,7 @@ from typing import Any
 from allauth.account import forms as account_forms
 from allauth.core import context
 from allauth.mfa.base import forms as code_forms
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -97,6 +98,15 @@ class CodeForm(_LockedAfterWrongCodes, code_forms.AuthenticateForm):
 
 class CodeAgainForm(_LockedAfterWrongCodes, code_forms.ReauthenticateForm):
     """The code before something that needs a fresh proof of who is there."""
+
+
+class FirstCodeForm(ActivateTOTPForm):
+    """The code that shows that an app has the key."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _no_placeholders(self)
+        self.fields["code"].widget.attrs["inputmode"] = "numeric"
 
 
 def _no_placeholders(form: forms.Form) -> None:

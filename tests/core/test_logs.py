@@ -4,6 +4,8 @@ import logging
 import os
 import re
 import socket
+import subprocess
+import sys
 from urllib.parse import urlsplit
 
 import pytest
@@ -86,13 +88,36 @@ def running(tmp_path, settings, transactional_db):
         os.environ.update(original)
 
 
+def test_workers_write_as_the_site_does():
+    code = (
+        "import django, logging; django.setup(); from evalplatform.celery import app; "
+        "app.log.setup(loglevel='INFO'); logging.getLogger('celery.task').error('x /a?b=c'); "
+        "logging.getLogger('celery.worker').error('of jane.doe@example.org')"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env=live.environment(),
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "x /a?…" in said.stderr
+    assert "of …@…" in said.stderr
+    assert "b=c" not in said.stderr
+    assert "jane" not in said.stderr
+
+
 def sign_in_wrongly(site):
     session = requests.Session()
     url = f"{site}{reverse('accounts:sign_in')}"
+    codes = []
     for _ in range(6):
         form = {"username": ADDRESS, "password": "Tr0ub4dor", "next": "/"}
         token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', session.get(url).text)
-        session.post(url, form | {"csrfmiddlewaretoken": token[1] if token else ""})
+        answer = session.post(url, form | {"csrfmiddlewaretoken": token[1] if token else ""})
+        codes.append(answer.status_code)
+    assert codes == [200, 200, 200, 200, 429, 429]  # whichever process answers
 
 
 def say(site, line):
