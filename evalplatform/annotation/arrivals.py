@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from django.utils.translation import gettext
+
 from evalplatform.annotation.proofs import is_signed
 from evalplatform.campaigns.crowd_presets import PRESETS
 from evalplatform.campaigns.crowd_rules import CrowdRules, Signed
@@ -54,8 +56,11 @@ def arrival_of(query: Mapping[str, str], rules: CrowdRules) -> Arrival | None:
     )
     if arrival.is_proven and not is_signed(given, rules):
         raise BadInputError(
-            f"this link does not carry the signature of {rules.label}, or it is too old; open the "
-            "study from the platform again."
+            gettext(
+                "this link does not carry the signature of %(platform)s, or it is too old; open "
+                "the study from the platform again."
+            )
+            % {"platform": rules.label}
         )
     return arrival
 
@@ -65,8 +70,11 @@ def _without_capitals(query: Mapping[str, str]) -> dict[str, str]:
     for name, value in query.items():
         if given.setdefault(name.lower(), value) != value:
             raise BadInputError(
-                f"the link gives {name[:_QUOTED]!r} twice, and not the same; open the study from "
-                "the platform again."
+                gettext(
+                    "the link gives %(name)s twice, and not the same; open the study from the "
+                    "platform again."
+                )
+                % {"name": name[:_QUOTED]}
             )
     return given
 
@@ -75,8 +83,11 @@ def _refuse_another_platforms(given: Mapping[str, str], rules: CrowdRules) -> No
     for preset in PRESETS.values():
         if preset.is_telling and preset.id_param.lower() in given:
             raise BadInputError(
-                f"this link comes from {preset.label}, and the study awaits people from "
-                f"{rules.label}; please tell the researchers."
+                gettext(
+                    "this link comes from %(sender)s, and the study awaits people from "
+                    "%(platform)s; please tell the researchers."
+                )
+                % {"sender": preset.label, "platform": rules.label}
             )
 
 
@@ -88,11 +99,17 @@ def _id(given: Mapping[str, str], name: str, *, optional: bool = False) -> str:
         return value
     if _PLACEHOLDER.search(value):
         raise BadInputError(
-            f"the link from the platform still has a placeholder ({value[:_QUOTED]!r}) where "
-            f"{name} belongs; the study was set up with a wrong link: please tell the researchers, "
-            "or open the study from the platform again."
+            gettext(
+                "the link from the platform still has a placeholder (%(value)s) where %(name)s "
+                "belongs; the study was set up with a wrong link: please tell the researchers, or "
+                "open the study from the platform again."
+            )
+            % {"value": value[:_QUOTED], "name": name}
         )
     raise BadInputError(
-        f"the link from the platform is incomplete: {name} is {value[:_QUOTED]!r}, not an id; open "
-        "the study from the platform again."
+        gettext(
+            "the link from the platform is incomplete: %(name)s is “%(value)s”, not an id; open "
+            "the study from the platform again."
+        )
+        % {"name": name, "value": value[:_QUOTED]}
     )
