@@ -6,6 +6,7 @@ import shutil
 import pytest
 import requests
 from django.urls import reverse
+from requests.adapters import HTTPAdapter
 
 from evalplatform.checkpoints.models import Checkpoint
 from tests import live
@@ -20,7 +21,10 @@ pytestmark = [
         reason="nginx is not installed, or not root (its folders need that): apt-get install nginx",
     ),
 ]
-SETTINGS = {"HTTPS": "1", "IMAGE_ACCEL_PREFIX": "/protected/", "METRICS_TOKEN": "a-token"}
+SETTINGS = {
+    "HTTPS": "1", "IMAGE_ACCEL_PREFIX": "/protected/", "METRICS_TOKEN": "a-token",
+    "ENROLMENTS_PER_ADDRESS": "2",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +125,37 @@ def annotator(proxy, campaign):
     token = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
     session.post(address + "begin/", data=token, headers={"Referer": address})
     return session, proxy.https + session.get(address + "next/").json()["sets"][0]["images"][0]
+
+
+def test_visitors_are_limited_by_their_own_address_whatever_they_claim(proxy, campaign):
+    address = proxy.https + reverse("annotation:work", args=[campaign.invitation])
+
+    def begin(source: str, claimed: str) -> int:
+        session = proxy.session()
+        session.headers["X-Forwarded-For"] = claimed
+        session.mount("https://", SourceAddressAdapter(source))
+        session.get(address)
+        token = {"csrfmiddlewaretoken": session.cookies["csrftoken"]}
+        headers = {"Referer": address}
+        answer = session.post(
+            address + "begin/", data=token, headers=headers, allow_redirects=False
+        )
+        return answer.status_code
+
+    codes = [begin("127.0.0.2", f"198.51.100.{number}") for number in range(3)]
+    assert codes == [302, 302, 429]
+    assert begin("127.0.0.3", "127.0.0.2") == 302  # somebody else at the same proxy
+
+
+class SourceAddressAdapter(HTTPAdapter):
+    """Sends requests from one of this machine's addresses."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        super().__init__()
+
+    def init_poolmanager(self, *args, **options) -> None:
+        super().init_poolmanager(*args, source_address=(self._source, 0), **options)
 
 
 def test_image_is_sent_by_nginx_and_its_name_never_leaves(annotator, proxy, campaign):
