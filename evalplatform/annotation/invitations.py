@@ -1,8 +1,6 @@
 """Reading invitations: whom they let in, and how far each is."""
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from evalplatform.annotation.models import Invitation
 from evalplatform.campaigns.models import Campaign
-from evalplatform.core.spreadsheets import spreadsheet_safe
+from evalplatform.core.csv_text import csv_text
 
 
 class InvitationState(StrEnum):
@@ -87,9 +85,8 @@ def invitations_csv(made: Iterable[tuple[Invitation, str]], link: str) -> str:
 
     `link`: the campaign's, as annotators get it.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["number", "label", "link"])
-    for each, secret in made:
-        table.writerow([each.number, spreadsheet_safe(each.label), f"{link}?invite={secret}"])
-    return text.getvalue()
+    records = (
+        {"number": each.number, "label": each.label, "link": f"{link}?invite={secret}"}
+        for each, secret in made
+    )
+    return csv_text(["number", "label", "link"], records)

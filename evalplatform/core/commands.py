@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -41,6 +41,15 @@ class PlatformCommand(BaseCommand):
                 "and free disk space, then run the command again.",
                 returncode=2,
             ) from error
+
+
+def add_for_excel(parser: CommandParser) -> None:
+    """Add `--for excel` to a command that gives CSV; `options["for"]` is "excel" or None."""
+    parser.add_argument(
+        "--for",
+        choices=("excel",),
+        help="excel: CSV that Excel opens as UTF-8 and runs no formula of (default: plain CSV)",
+    )
 
 
 def columns_by_field(given: list[str]) -> dict[str, str]:

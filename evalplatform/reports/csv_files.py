@@ -4,15 +4,13 @@ withheld.csv: a row an image that the safety filter keeps from annotators. sampl
 image that annotators were shown. votes.csv is in `votes_csv`.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from evalplatform.annotation.models import Assignment
 from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Campaign
-from evalplatform.core.spreadsheets import spreadsheet_safe
+from evalplatform.core.csv_text import csv_text
 from evalplatform.reports.arm_records import MEASURES, arm_records
 from evalplatform.reports.exports import VERDICT_MEASURES
 from evalplatform.reports.results import CampaignResults
@@ -22,8 +20,9 @@ from evalplatform.reports.selectors import check_answers
 from evalplatform.stats import Verdicts, WinRates
 
 CHECK_COLUMNS = [
-    "campaign", "vote_id", "purpose", "criterion", "form", "item", "annotator", "passed", "answer",
-    "order", "grades", "expected", "first_grades", "gold_position", "gold_origin", "prompt_text",
+    "campaign", "vote_id", "purpose", "criterion", "form", "item", "image_set", "prompt_set",
+    "prompt_set_version", "prompt_position", "prompt_text", "annotator", "passed", "answer",
+    "order", "grades", "expected", "first_grades", "gold_position", "gold_origin",
     "response_time_ms", "too_fast", "is_simulated", "simulated_as", "voted_at", "excluded_by",
     "protocol_sha256",
 ]  # fmt: skip
@@ -36,18 +35,19 @@ GROUP_COLUMNS = [
     "imported_note",
 ]  # fmt: skip
 WITHHELD_COLUMNS = [
-    "campaign", "prompt_set", "prompt_set_version", "prompt_text", "category", "challenge", "arm",
-    "arm_name", "score", "threshold", "detector", "detector_version", "weights_sha256", "sample",
-    "image_sha256", "seed", "protocol_sha256",
+    "campaign", "prompt_set", "prompt_set_version", "prompt_position", "prompt_text", "category",
+    "challenge", "arm", "arm_name", "score", "threshold", "detector", "detector_version",
+    "weights_sha256", "sample", "image_sha256", "seed", "protocol_sha256",
 ]  # fmt: skip
 SAMPLE_COLUMNS = [
-    "campaign", "prompt_set", "prompt_set_version", "prompt_position", "prompt_text", "arm",
-    "arm_name", "sample", "collected_image", "sha256", "seed", "same_pixels_as",
-    "one_colour", "prompt_tokens", "tokens_read", "read_in_full", "protocol_sha256",
+    "campaign", "prompt_set", "prompt_set_version", "prompt_position", "prompt_text",
+    "image_sets", "arm", "arm_name", "sample", "collected_image", "sha256", "seed",
+    "same_pixels_as", "one_colour", "prompt_tokens", "tokens_read", "read_in_full",
+    "protocol_sha256",
 ]  # fmt: skip
 
 
-def checks_csv(results: CampaignResults) -> str:
+def checks_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     """Return every answer to gold or a repeat as CSV.
 
     For gold `expected` has the known grades and `passed` is 1 where the answer agrees. For a
@@ -56,7 +56,7 @@ def checks_csv(results: CampaignResults) -> str:
     """
     campaign = results.campaign
     constant = {"campaign": campaign.slug, "protocol_sha256": campaign.protocol_sha256}
-    return _csv(
+    return csv_text(
         CHECK_COLUMNS,
         (
             row
@@ -66,6 +66,7 @@ def checks_csv(results: CampaignResults) -> str:
             | _common(campaign, row)
             for row in check_answers(campaign)
         ),
+        for_excel=for_excel,
     )
 
 
@@ -73,7 +74,7 @@ def _listed(numbers: Sequence[int] | None) -> str:
     return " ".join(map(str, numbers or ()))
 
 
-def groups_csv(results: CampaignResults) -> str:
+def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     """Return every estimate as CSV: of prompt sets (votes, prompt means, verdicts) and of groups.
 
     `by` is "prompts", "category" or "challenge". p_value and p_holm are of net = 0 and stand with
@@ -108,14 +109,14 @@ def groups_csv(results: CampaignResults) -> str:
         }
         records += _measures(test.rates, MEASURES, constant | place, tested)
     records += [constant | record for record in arm_records(results)]
-    return _csv(GROUP_COLUMNS, records)
+    return csv_text(GROUP_COLUMNS, records, for_excel=for_excel)
 
 
 def _names(campaign: Campaign) -> list[str]:
     return [arm.name for arm in campaign.contenders]
 
 
-def withheld_csv(results: CampaignResults) -> str:
+def withheld_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     """Return every image the safety filter keeps back as CSV, without rows where there is none.
 
     `sample` is the number under which a signed-in researcher can open one that was made here.
@@ -123,17 +124,19 @@ def withheld_csv(results: CampaignResults) -> str:
     campaign = results.campaign
     constant = {"campaign": campaign.slug, "protocol_sha256": campaign.protocol_sha256}
     records = withheld_records(results.safety) if results.safety else ()
-    return _csv(WITHHELD_COLUMNS, (record | constant for record in records))
+    rows = (record | constant for record in records)
+    return csv_text(WITHHELD_COLUMNS, rows, for_excel=for_excel)
 
 
-def samples_csv(results: CampaignResults) -> str:
+def samples_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     """Return every image shown as CSV: what it is, and how much of its prompt was read.
 
     Tokens are empty where nothing is known of how an arm reads.
     """
     campaign = results.campaign
     constant = {"campaign": campaign.slug, "protocol_sha256": campaign.protocol_sha256}
-    return _csv(SAMPLE_COLUMNS, (record | constant for record in sample_records(campaign)))
+    rows = (record | constant for record in sample_records(campaign))
+    return csv_text(SAMPLE_COLUMNS, rows, for_excel=for_excel)
 
 
 def _measures(
@@ -147,12 +150,8 @@ def _measures(
         estimate = vars(getattr(rates, measure)) | {"measure": measure}
         if measure == "net":
             estimate |= tested
-        records.append(constant | {key: _cell(value) for key, value in estimate.items()})
+        records.append(constant | estimate)
     return records
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None else value
 
 
 def _passed(row: dict[str, Any]) -> int | str:
@@ -179,13 +178,3 @@ def _common(campaign: Campaign, row: dict[str, Any]) -> dict[str, object]:
         "excluded_by": row["excluded_by"] or "",
         "too_fast": "" if time is None else int(time < least),
     }
-
-
-def _csv(columns: list[str], records: Iterable[dict[str, Any]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for record in records:
-        # A cell that starts like a formula would be run by a spreadsheet.
-        writer.writerow({key: spreadsheet_safe(value) for key, value in record.items()})
-    return buffer.getvalue()

@@ -118,6 +118,7 @@ def withheld_records(summary: SafetySummary) -> Iterator[dict[str, Any]]:
         yield {
             "prompt_set": prompt.prompt_set.name,
             "prompt_set_version": prompt.prompt_set.version,
+            "prompt_position": prompt.position,
             "prompt_text": prompt.text,
             "category": prompt.category,
             "challenge": prompt.challenge,

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
@@ -83,20 +84,21 @@ def sample_records(campaign: Campaign) -> Iterator[dict[str, Any]]:
                      "image_set__prompt__prompt_set__version", "image_set__prompt__position",
                      "image_set__prompt__text", "sample__prompt_tokens", "sample__tokens_read",
                      *(f"of_{name}" for name in fields))
-        .distinct()
+        .annotate(sets=ArrayAgg("image_set", distinct=True, order_by="image_set"))
     )  # fmt: skip
     known, names = list(rows), [arm.name for arm in campaign.contenders]
     same = defaultdict(list)
     for row in known:
         same[row[2], row[12]].append(row[3])
     for (sample, collected, prompt, place, set_name, version, position, text, tokens, read, seed,
-         sha256, pixels, is_constant) in known:  # fmt: skip
+         sha256, pixels, is_constant, sets) in known:  # fmt: skip
         others = [arm_letter(each) for each in same[prompt, pixels] if each != place]
         yield {
             "prompt_set": set_name,
             "prompt_set_version": version,
             "prompt_position": position,
             "prompt_text": text,
+            "image_sets": " ".join(map(str, sets)),
             "arm": arm_letter(place),
             "arm_name": names[place],
             "sample": sample or "",

@@ -147,18 +147,21 @@ CSV_FILES = {
 @require_safe
 @login_required
 def export(request: HttpRequest, slug: str, kind: str) -> HttpResponseBase:
-    """Download one of the CSV files, results.json or the offline dashboard."""
+    """Download one of the CSV files (`?for=excel`), results.json or the offline dashboard."""
     campaign = get_object_or_404(Campaign, slug=slug)
+    for_excel = request.GET.get("for") == "excel"
     response: HttpResponseBase
     if kind == "votes.csv":
-        response = StreamingHttpResponse(votes_csv(campaign), content_type=CSV)
+        pieces = votes_csv(campaign, for_excel=for_excel)
+        response = StreamingHttpResponse(pieces, content_type=CSV)
     elif kind == "results.json":
         content = results_json(results_of(campaign))
         response = JsonResponse(content, json_dumps_params={"indent": 2})
     elif kind == "dashboard.html":
         response = HttpResponse(offline_dashboard(results_of(campaign)))
     elif kind in CSV_FILES:
-        response = HttpResponse(CSV_FILES[kind](results_of(campaign)), content_type=CSV)
+        text = CSV_FILES[kind](results_of(campaign), for_excel=for_excel)
+        response = HttpResponse(text, content_type=CSV)
     else:
         raise Http404
     response["Content-Disposition"] = f'attachment; filename="{campaign.slug}-{kind}"'

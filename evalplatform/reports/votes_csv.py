@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from django.db import connection
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.csv_text import FORMULA_STARTS, csv_header
 
 _BLOCK = 1 << 16  # bytes passed on at a time; whole rows
 VOTE_COLUMNS = [
@@ -20,12 +21,6 @@ VOTE_COLUMNS = [
 ]  # fmt: skip
 """`order`, and what comes of several images (grades to tokens_read), by a space between: `order`
 says which place of the set stood at each position, the others go by place. Names have | between."""
-
-
-def _text(expression: str) -> str:
-    """SQL of a text that a spreadsheet does not run (see `core.spreadsheets`)."""
-    text = f"({expression})"
-    return f"CASE WHEN {text} ~ '^[=+@\\t\\r-]' THEN '''' || {text} ELSE nullif({text}, '') END"
 
 
 def _known(column: str) -> str:
@@ -57,29 +52,29 @@ _CELLS = {
     "form": "v.form",
     "item": "a.item_id",
     "image_set": "i.image_set_id",
-    "prompt_set": _text("ps.name"),
+    "prompt_set": "ps.name",
     "prompt_set_version": "ps.version",
     "prompt_position": "p.position",
-    "prompt_text": _text("p.text"),
-    "category": _text("p.category"),
-    "challenge": _text("p.challenge"),
-    "tags": _text("array_to_string(p.tags, ',')"),
+    "prompt_text": "p.text",
+    "category": "p.category",
+    "challenge": "p.challenge",
+    "tags": "array_to_string(p.tags, ',')",
     "slot": "a.slot",
-    "annotator": _text("w.pseudonym"),
+    "annotator": "w.pseudonym",
     "answer": "v.answer",
-    "marks": _text("array_to_string(v.marks, ',')"),
+    "marks": "array_to_string(v.marks, ',')",
     "order": "array_to_string(v.\"order\", ' ')",
     "grades": "array_to_string(v.grades, ' ')",
     "arms": "t.letters",
-    "arm_names": _text("t.names"),
+    "arm_names": "t.names",
     "outcome": _OUTCOME,
     "response_time_ms": "v.response_time_ms",
     "too_fast": "(v.response_time_ms < %(least)s)::int",
     "is_simulated": "v.is_simulated::int",
-    "simulated_as": _text("w.simulated_behaviour ->> 'says'"),
+    "simulated_as": "w.simulated_behaviour ->> 'says'",
     "voted_at": "to_char(v.voted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')",
     "counts": "(v.exclusion_id IS NULL)::int",
-    "excluded_by": _text("x.rule"),
+    "excluded_by": "x.rule",
     "viewport_width": "v.viewport_width",
     "viewport_height": "v.viewport_height",
     "pixel_ratio": "v.pixel_ratio",
@@ -90,9 +85,12 @@ _CELLS = {
     "tokens_read": "t.tokens_read",
     "protocol_sha256": "%(protocol)s",
 }
-_STATEMENT = f"""
-COPY (WITH sets AS ({_SETS})
-SELECT {", ".join(_CELLS[name] for name in VOTE_COLUMNS)}
+_NUMBERS = {
+    "vote_id", "item", "image_set", "prompt_set_version", "prompt_position", "slot",
+    "response_time_ms", "too_fast", "is_simulated", "counts", "viewport_width", "viewport_height",
+    "pixel_ratio", "zoomed", "seed",
+}  # fmt: skip
+_ROWS = """
 FROM annotation_vote v
     JOIN annotation_assignment a ON a.id = v.assignment_id
     JOIN campaigns_item i ON i.id = a.item_id
@@ -104,11 +102,31 @@ FROM annotation_vote v
     JOIN accounts_annotator w ON w.id = v.annotator_id
     LEFT JOIN annotation_exclusion x ON x.id = v.exclusion_id
 WHERE a.campaign_id = %(campaign)s AND a.purpose = 'main' AND v.retracted_at IS NULL
-ORDER BY v.id) TO STDOUT (FORMAT csv)
+ORDER BY v.id
 """
 
 
-def votes_csv(campaign: Campaign) -> Iterator[bytes]:
+def _statement(for_excel: bool) -> str:
+    """COPY that writes as `core.csv_text` does: texts in quotation marks, empty ones not."""
+    texts = [name for name in VOTE_COLUMNS if name not in _NUMBERS]
+    cells = _CELLS | {name: _text(_CELLS[name], for_excel) for name in texts}
+    listed = ", ".join(f'{cells[name]} AS "{name}"' for name in VOTE_COLUMNS)
+    quoted = ", ".join(f'"{name}"' for name in texts)
+    return (
+        f"COPY (WITH sets AS ({_SETS}) SELECT {listed} {_ROWS}) "
+        f"TO STDOUT (FORMAT csv, FORCE_QUOTE ({quoted}))"
+    )
+
+
+def _text(expression: str, for_excel: bool) -> str:
+    text = f"nullif(({expression})::text, '')"
+    if not for_excel:
+        return text
+    is_formula = f"strpos(%(formula_starts)s, left({text}, 1)) > 0"
+    return f"CASE WHEN {is_formula} THEN '''' || {text} ELSE {text} END"
+
+
+def votes_csv(campaign: Campaign, *, for_excel: bool = False) -> Iterator[bytes]:
     """Yield every stored vote on an item as CSV, in the order cast, a piece at a time.
 
     `counts` is 1 where a vote counts, else 0; `outcome` is the letter of the preferred arm of two,
@@ -120,10 +138,12 @@ def votes_csv(campaign: Campaign) -> Iterator[bytes]:
         "protocol": campaign.protocol_sha256,
         "letters": [arm.letter for arm in campaign.contenders],
         "names": [arm.name for arm in campaign.contenders],
+        "formula_starts": FORMULA_STARTS,
         "least": campaign.checked_rules.quality.min_response_ms,
     }
-    block = bytearray((",".join(VOTE_COLUMNS) + "\n").encode())
-    with connection.cursor() as cursor, cursor.copy(_STATEMENT, given) as copy:
+    block = bytearray(csv_header(VOTE_COLUMNS, for_excel=for_excel).encode())
+    statement = _statement(for_excel)
+    with connection.cursor() as cursor, cursor.copy(statement, given) as copy:
         for row in copy:
             block += row
             if len(block) >= _BLOCK:

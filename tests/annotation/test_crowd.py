@@ -172,8 +172,8 @@ def test_roster_lists_who_did_what_for_paying_them(campaign, url, capsys):
     call_command("list_annotators", campaign.slug)
     out = capsys.readouterr().out
     assert "platform,external_id,pseudonym,judged,status" in out
-    assert "prolific,5f1e0a," in out
-    assert ",2,active" in out
+    assert '"prolific","5f1e0a",' in out
+    assert ',2,"active"' in out
 
 
 def test_questionnaire_is_asked_at_the_end_and_listed_by_pseudonym(capsys):
@@ -193,4 +193,7 @@ def test_questionnaire_is_asked_at_the_end_and_listed_by_pseudonym(capsys):
     assert client.post(url + "questionnaire/", fields, **JSON).json()["next"]["state"] == "finished"
     call_command("list_annotators", campaign.slug, "--questionnaire")
     pseudonym = Annotator.objects.get().pseudonym
-    assert capsys.readouterr().out == f"pseudonym,screen,remarks\n{pseudonym},phone,'=1+1\n"
+    lines = f'pseudonym,screen,remarks\n"{pseudonym}","phone",'
+    assert capsys.readouterr().out == f'{lines}"=1+1"\n'
+    call_command("list_annotators", campaign.slug, "--questionnaire", "--for=excel")
+    assert capsys.readouterr().out == f'\ufeff{lines}"\'=1+1"\n'

@@ -364,6 +364,8 @@ def test_scores_are_listed_surest_first_to_choose_a_threshold_by(red_detector, t
         ("lighthouse", "B"), ("apple", "A"), ("train", "B"),
     ]  # fmt: skip
     assert (rows[0]["score"], rows[0]["labels"], rows[0]["detector"]) == ("1.0", "RED 1.0", "red 1")
+    places = [int(row["prompt_position"]) for row in rows]
+    assert rows[0]["prompt_text"] == draft.prompt_sets.get().prompts.get(position=places[0]).text
     assert rows[0]["name"] == draft.contenders[1].checkpoint.name
 
 

@@ -35,7 +35,7 @@ def test_researcher_makes_lists_and_revokes(researcher, campaign, rania):
     made = researcher.post(PAGE, {"names": "Ana\nBen\n", "count": "10", "days": "14"})
     assert made["Content-Disposition"] == 'attachment; filename="asked-invitations.csv"'
     lines = made.content.decode().splitlines()
-    assert [line.split(",")[1] for line in lines] == ["label", "Ana", "Ben"]
+    assert [line.split(",")[1] for line in lines] == ["label", '"Ana"', '"Ben"']
     assert Invitation.objects.first().created_by == rania
 
     enrolment = enrol_invited(

@@ -258,7 +258,7 @@ def test_checks_csv_has_a_row_for_each_check(checked, capsys):
         assert row["criterion"] == "visual_appeal"
         if row["purpose"] == "gold":
             assert row["passed"] == ("1" if ana else "0")
-            assert row["prompt_text"] == "'=gold"  # no formula for a spreadsheet
+            assert row["prompt_text"] == "=gold"
         else:
             assert row["passed"] == "1"
             assert row["first_grades"] == row["grades"] == ("1 0" if ana else "0 1")

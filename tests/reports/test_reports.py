@@ -151,19 +151,6 @@ def test_csv_has_a_row_for_each_vote(voted):
         assert row["arm_names"] == "|".join(arm.name for arm in voted.contenders)
 
 
-def test_cell_that_looks_like_a_formula_is_quoted(voted):
-    from evalplatform.promptsets.models import Prompt
-
-    prompt = Prompt.objects.first()
-    Prompt.objects.filter(pk=prompt.pk).update(text="=1+1")
-    texts = {
-        row["prompt_text"]
-        for row in csv.DictReader(io.StringIO(b"".join(votes_csv(voted)).decode()))
-    }
-    assert "'=1+1" in texts
-    assert "=1+1" not in texts
-
-
 def test_dashboard_opens_offline(voted):
     """Nothing in the file is fetched from anywhere."""
     html = offline_dashboard(campaign_results(voted))

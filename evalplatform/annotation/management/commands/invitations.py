@@ -1,6 +1,5 @@
 """List a campaign's invitations, and revoke those that nobody has used."""
 
-import csv
 import re
 from collections import Counter
 from typing import Any
@@ -8,13 +7,15 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from evalplatform.annotation.invitations import InvitationState, invitation_lines
+from evalplatform.annotation.invitations import InvitationLine, InvitationState, invitation_lines
 from evalplatform.annotation.services import revoke_invitations
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaign_named
-from evalplatform.core.commands import PlatformCommand
+from evalplatform.core.commands import PlatformCommand, add_for_excel
+from evalplatform.core.csv_text import csv_text
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.spreadsheets import spreadsheet_safe
+
+_COLUMNS = ("number", "label", "state", "made", "ends", "used")
 
 
 class Command(PlatformCommand):
@@ -32,21 +33,20 @@ class Command(PlatformCommand):
         parser.add_argument(
             "--revoke", metavar="NUMBERS", help="numbers and ranges such as 3,7-9, or `unused`"
         )
+        add_for_excel(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = campaign_named(options["campaign"])
         if options["revoke"]:
             self._revoke(campaign, options["revoke"])
             return
-        table = csv.writer(self.stdout, lineterminator="")
-        table.writerow(["number", "label", "state", "made", "ends", "used"])
-        for each in invitation_lines(campaign, timezone.now()):
-            if options["state"] in (None, each.state.value):
-                times = (each.created_at, each.expires_at, each.used_at)
-                table.writerow(
-                    [each.number, spreadsheet_safe(each.label), each.state.value]
-                    + [f"{at:%Y-%m-%d %H:%M}" if at else "" for at in times]
-                )
+        records = (
+            _record(each)
+            for each in invitation_lines(campaign, timezone.now())
+            if options["state"] in (None, each.state.value)
+        )
+        text = csv_text(_COLUMNS, records, for_excel=options["for"] == "excel")
+        self.stdout.write(text, ending="")
 
     def _revoke(self, campaign: Campaign, given: str) -> None:
         now = timezone.now()
@@ -55,6 +55,16 @@ class Command(PlatformCommand):
         counts = Counter(each.state.value for each in invitation_lines(campaign, now))
         there = ", ".join(f"{counts[each.value]:,} {each.value}" for each in InvitationState)
         self.stdout.write(f"{campaign.slug}: {revoked:,} invitations revoked; now {there}")
+
+
+def _record(line: InvitationLine) -> dict[str, Any]:
+    times = {"made": line.created_at, "ends": line.expires_at, "used": line.used_at}
+    return {
+        "number": line.number,
+        "label": line.label,
+        "state": line.state.value,
+        **{name: f"{at:%Y-%m-%d %H:%M}" if at else "" for name, at in times.items()},
+    }
 
 
 def _numbers(given: str) -> set[int]:

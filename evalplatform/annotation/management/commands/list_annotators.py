@@ -1,14 +1,13 @@
 """Who did how much, for paying them, and what they answered at the end."""
 
-import csv
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from evalplatform.annotation.selectors import questionnaire_answers, roster
 from evalplatform.campaigns.selectors import campaign_named
-from evalplatform.core.commands import PlatformCommand
-from evalplatform.core.spreadsheets import spreadsheet_safe
+from evalplatform.core.commands import PlatformCommand, add_for_excel
+from evalplatform.core.csv_text import csv_text
 
 
 class Command(PlatformCommand):
@@ -23,17 +22,20 @@ class Command(PlatformCommand):
         parser.add_argument(
             "--questionnaire", action="store_true", help="the answers to the questionnaire"
         )
+        add_for_excel(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = campaign_named(options["campaign"])
-        table = csv.writer(self.stdout, lineterminator="")
+        records: list[dict[str, Any]]
         if options["questionnaire"]:
-            names = [question.name for question in campaign.checked_rules.questionnaire]
-            table.writerow(["pseudonym", *names])
-            for pseudonym, answers in questionnaire_answers(campaign):
-                table.writerow(
-                    [pseudonym, *(spreadsheet_safe(answers.get(name, "")) for name in names)]
-                )
-            return
-        table.writerow(["platform", "external_id", "pseudonym", "judged", "status"])
-        table.writerows(roster(campaign))
+            asked = campaign.checked_rules.questionnaire
+            columns = ["pseudonym", *(question.name for question in asked)]
+            records = [
+                answers | {"pseudonym": pseudonym}
+                for pseudonym, answers in questionnaire_answers(campaign)
+            ]
+        else:
+            columns = ["platform", "external_id", "pseudonym", "judged", "status"]
+            records = [dict(zip(columns, row, strict=True)) for row in roster(campaign)]
+        text = csv_text(columns, records, for_excel=options["for"] == "excel")
+        self.stdout.write(text, ending="")

@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from evalplatform.campaigns.selectors import campaign_named
-from evalplatform.core.commands import PlatformCommand
+from evalplatform.core.commands import PlatformCommand, add_for_excel
+from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_pieces
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.csv_files import checks_csv, groups_csv, samples_csv, withheld_csv
@@ -48,13 +49,21 @@ class Command(PlatformCommand):
         parser.add_argument(
             "--output", type=Path, metavar="FILE", help="write here instead of printing"
         )
+        add_for_excel(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign, output = campaign_named(options["campaign"]), options["output"]
+        for_excel = options["for"] == "excel"
+        if for_excel and options["format"] not in ("csv", *_CSV):
+            raise BadInputError(
+                f"--for excel is for CSV, --format {options['format']} is none; CSV are csv, "
+                f"{', '.join(_CSV)}."
+            )
         if options["format"] == "csv":
-            pieces = votes_csv(campaign)
+            pieces = votes_csv(campaign, for_excel=for_excel)
         else:
-            pieces = iter([render(results_of(campaign), options["format"]).encode()])
+            text = render(results_of(campaign), options["format"], for_excel=for_excel)
+            pieces = iter([text.encode()])
         if output:
             write_pieces(output, pieces)
             self.stdout.write(f"wrote {output}")
@@ -63,14 +72,14 @@ class Command(PlatformCommand):
             self.stdout.write(piece.decode(), ending="")
 
 
-def render(results: CampaignResults, format: str) -> str:
+def render(results: CampaignResults, format: str, *, for_excel: bool = False) -> str:
     """Return the report in one of `FORMATS`."""
     if format == "json":
         return json.dumps(results_json(results), indent=2, ensure_ascii=False) + "\n"
     if format == "csv":
-        return b"".join(votes_csv(results.campaign)).decode()
+        return b"".join(votes_csv(results.campaign, for_excel=for_excel)).decode()
     if format == "html":
         return offline_dashboard(results)
     if format in _CSV:
-        return _CSV[format](results)
+        return _CSV[format](results, for_excel=for_excel)
     return results_table(results, width=shutil.get_terminal_size((WIDTH, 0)).columns)
