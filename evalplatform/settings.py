@@ -219,6 +219,8 @@ CHECKPOINT_DIR = VAR_DIR / "checkpoints"
 CHECKPOINT_MAX_BYTES = env.integer(
     "CHECKPOINT_MAX_BYTES", 200 * 2**30, minimum=2**20, maximum=2**50
 )
+# Classes of diffusers that are accepted beside those in checkpoints/verification/classes.py.
+PIPELINES_ALLOWED = env.names("PIPELINES_ALLOWED")
 # The model hub, or a mirror of it; its token is HF_TOKEN, as huggingface_hub reads it.
 HF_ENDPOINT = env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 STATIC_URL = "/static/"

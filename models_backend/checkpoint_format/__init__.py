@@ -11,6 +11,11 @@ from models_backend.checkpoint_format.families import (
     trained_families,
 )
 from models_backend.checkpoint_format.hashes import content_sha256, differing_files, file_sha256
+from models_backend.checkpoint_format.installed import (
+    diffusers_classes,
+    diffusers_version,
+    has_pipeline_folder,
+)
 from models_backend.checkpoint_format.layout import (
     CARD,
     FORMAT,
@@ -39,7 +44,10 @@ __all__ = [
     "Layout",
     "content_sha256",
     "differing_files",
+    "diffusers_classes",
+    "diffusers_version",
     "file_sha256",
+    "has_pipeline_folder",
     "layout_of",
     "trained_families",
 ]

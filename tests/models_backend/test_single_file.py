@@ -188,7 +188,7 @@ def test_pipeline_that_cannot_be_one_file_is_refused(single):
 
 
 def test_registry_knows_the_pipelines_that_diffusers_reads_from_one_file():
-    from evalplatform.checkpoints.verification.configs import PIPELINES
+    from evalplatform.checkpoints.verification.classes import PIPELINES
     from evalplatform.checkpoints.verification.single_file import PREFIXES
 
     readable = {name for name in PIPELINES if hasattr(getattr(diffusers, name), "from_single_file")}

@@ -9,6 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from evalplatform.checkpoints.verification.classes import (
+    check_pipeline,
+    foreign,
+    is_class_known,
+    is_component_known,
+)
 from evalplatform.checkpoints.verification.lfs import refuse_pointer
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError
@@ -21,31 +27,6 @@ _MAX_JSON_BYTES = 4 * 2**20
 _MAX_WORDS_BYTES = 64 * 2**20
 _WORDS = {"tokenizer.json", "vocab.json"}
 
-PIPELINES = {
-    "StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline",
-    "FluxPipeline", "PixArtAlphaPipeline", "PixArtSigmaPipeline", "SanaPipeline",
-    "LatentConsistencyModelPipeline", "WuerstchenCombinedPipeline", "KandinskyV22CombinedPipeline",
-    "HunyuanDiTPipeline", "LuminaPipeline", "AuraFlowPipeline", "CogView4Pipeline",
-    "QwenImagePipeline", "LDMTextToImagePipeline", "AmusedPipeline", "DiTPipeline",
-}  # fmt: skip
-_DIFFUSERS = {
-    "UNet2DConditionModel", "UNet2DModel", "AutoencoderKL", "AutoencoderTiny", "AutoencoderDC",
-    "AsymmetricAutoencoderKL", "ConsistencyDecoderVAE", "AutoencoderKLQwenImage",
-    "SD3Transformer2DModel", "FluxTransformer2DModel", "PixArtTransformer2DModel",
-    "SanaTransformer2DModel", "HunyuanDiT2DModel", "LuminaNextDiT2DModel",
-    "AuraFlowTransformer2DModel", "CogView4Transformer2DModel", "QwenImageTransformer2DModel",
-    "Transformer2DModel", "DiTTransformer2DModel", "UVit2DModel", "VQModel", "PriorTransformer",
-}  # fmt: skip
-_TRANSFORMERS = {
-    "CLIPTextModel", "CLIPTextModelWithProjection", "CLIPTokenizer", "CLIPTokenizerFast",
-    "CLIPImageProcessor", "CLIPFeatureExtractor", "CLIPVisionModelWithProjection",
-    "T5EncoderModel", "T5Tokenizer", "T5TokenizerFast", "UMT5EncoderModel", "BertModel",
-    "BertTokenizer", "BertTokenizerFast", "LlamaTokenizerFast", "LlamaForCausalLM",
-    "GemmaTokenizer", "GemmaTokenizerFast", "Gemma2Model", "GlmModel", "PreTrainedTokenizerFast",
-    "Qwen2Tokenizer", "Qwen2TokenizerFast", "Qwen2_5_VLForConditionalGeneration",
-    "SiglipImageProcessor", "SiglipVisionModel",
-}  # fmt: skip
-_SAFETY = {"StableDiffusionSafetyChecker"}  # diffusers' own, named by its module's short name
 # Components a pipeline is loaded without: they judge images, and are not the model.
 NEVER_LOADED = {"safety_checker", "feature_extractor"}
 # Keys by which transformers and diffusers can be told to import code that came with the weights.
@@ -92,8 +73,8 @@ def check_config(content: dict[str, Any], name: str) -> None:
             "never run. Remove the key if the installed libraries can do without."
         )
     named = content.get("_class_name")
-    if named is not None and name not in INDEXES and not _is_known(named):
-        raise _foreign(name, named)
+    if named is not None and name not in INDEXES and not is_class_known(named):
+        raise foreign(name, named)
 
 
 def _pairs(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -114,12 +95,7 @@ def _asks_for_code(key: str, value: Any) -> bool:
 
 def check_model_index(content: dict[str, Any]) -> None:
     """Refuse a pipeline, or a component of one, that is not on the list."""
-    pipeline = content.get("_class_name")
-    if not isinstance(pipeline, str) or pipeline not in PIPELINES:
-        raise BadInputError(
-            f"model_index.json: {shown(pipeline)!r} is not a text-to-image pipeline known here; "
-            f"known are {', '.join(sorted(PIPELINES))}."
-        )
+    pipeline = check_pipeline(content.get("_class_name"))
     for component, source in content.items():
         if component.startswith("_") or _is_setting(source):
             continue
@@ -129,7 +105,8 @@ def check_model_index(content: dict[str, Any]) -> None:
                 f"{where} is given as {shown(source)}; a component is a list of a library and a "
                 "class. Copy the pipeline's folder again, whole."
             )
-        _check_component(where, *source)
+        if not is_component_known(pipeline, *source):
+            raise foreign(where, f"{source[0]}.{source[1]}")
 
 
 def named_components(index: dict[str, Any]) -> set[str]:
@@ -154,30 +131,4 @@ def _is_pair(source: Any) -> bool:
         isinstance(source, list)
         and len(source) == 2
         and (source == [None, None] or all(isinstance(each, str) for each in source))
-    )
-
-
-def _check_component(where: str, library: str | None, name: str | None) -> None:
-    if library is None or name is None:
-        return  # a component this pipeline goes without
-    if library == "stable_diffusion" and name in _SAFETY:
-        return
-    if library not in ("diffusers", "transformers") or not _is_known(name):
-        raise _foreign(where, f"{library}.{name}")
-
-
-def _is_known(name: Any) -> bool:
-    return isinstance(name, str) and (
-        name in _DIFFUSERS
-        or name in _TRANSFORMERS
-        or name in PIPELINES
-        or (name.endswith("Scheduler") and name.isidentifier() and name.isascii())
-    )
-
-
-def _foreign(where: str, name: Any) -> BadInputError:
-    return BadInputError(
-        f"{where} names the class {shown(name)!r}; only classes of diffusers and transformers that "
-        "are on the list in checkpoints/verification/configs.py are loaded, never code from a "
-        "checkpoint."
     )
