@@ -80,7 +80,7 @@ class Command(PlatformCommand):
         if options["source"] is None:
             raise BadInputError("give what to register: a directory, an archive, hub:ORG/NAME.")
         if options["source"].startswith(PREFIX):
-            _refuse(options, "a checkpoint on this machine", "config", "weights")
+            _refuse(options, "a checkpoint on this machine, not for a hub", "config", "weights")
             return self._from_hub(options)
         _refuse(options, "hub:ORG/NAME", "revision", "variant")
         where = {
