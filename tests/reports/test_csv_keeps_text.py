@@ -2,6 +2,8 @@
 
 import csv
 import io
+from random import Random
+from string import ascii_letters
 
 import pandas
 import pytest
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TEXTS = [
     "NA", "-5 degrees, snow", "=SUM(A1)", '"007"', "007", "@home", "é 中 👩‍👩‍👧", "a\nb\tc", "None",
     "+1", "\tindented ", "null, nan",
+    "".join(Random(0).choices(ascii_letters, k=20_000)),  # longer than an index takes
 ]  # fmt: skip
 # What docs/reports.md says to give pandas.
 AS_TOLD = {"keep_default_na": False, "na_values": [""]}
