@@ -14,6 +14,8 @@ from evalplatform.core.errors import BadInputError
 _KEYS_AT = "/.well-known/study/jwks.json"
 _KEYS = "prolific-keys"
 _KEEP_SECONDS = 12 * 3600  # Prolific asks to fetch them anew at least daily
+_ASKED = "prolific-keys-asked"
+_ASK_AGAIN_SECONDS = 60  # for an unknown key, which anybody may name
 _WAIT_SECONDS = 5
 
 
@@ -25,6 +27,9 @@ def says_the_same(token: str, parameters: Mapping[str, str]) -> bool:
     try:
         name = str(jwt.get_unverified_header(token).get("kid", ""))
         keys = _published()
+        if name not in keys and cache.add(_ASKED, True, _ASK_AGAIN_SECONDS):
+            cache.delete(_KEYS)  # Prolific may have a new one
+            keys = _published()
         if name not in keys:
             return False
         claims = jwt.decode(

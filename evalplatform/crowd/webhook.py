@@ -67,11 +67,12 @@ def event_of(body: bytes, event_id: str) -> Event | None:
     if told.get("event_type") != SUBMISSION:
         return None
     submission, status = told.get("resource_id"), told.get("status")
-    if not isinstance(submission, str) or not isinstance(status, str) or not status:
+    words = [each for each in (submission, status) if isinstance(each, str) and each.isprintable()]
+    if len(words) < 2 or not status:
         raise UnreadableError("the message names no submission, or no status.")
     return Event(
         id=(event_id or hashlib.sha256(body).hexdigest())[:_LONGEST_ID],
-        submission=submission,
+        submission=str(submission),
         participant=str(told.get("participant_id") or ""),
         status=status_of(status),
     )

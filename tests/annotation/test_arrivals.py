@@ -128,7 +128,7 @@ class Answer:
 
 
 @pytest.fixture
-def published(settings, monkeypatch):
+def published(db, settings, monkeypatch):
     """Prolific publishes its key; returns the list of addresses that were asked for it."""
     settings.SITE_URL = SITE
     asked = []
@@ -140,9 +140,10 @@ def published(settings, monkeypatch):
         return Answer(body)
 
     monkeypatch.setattr(prolific_tokens.requests, "get", get)
-    cache.delete("prolific-keys")
+    kept = ["prolific-keys", "prolific-keys-asked"]
+    cache.delete_many(kept)
     yield asked
-    cache.delete("prolific-keys")
+    cache.delete_many(kept)
 
 
 def token(key=KEY, kid="k1", **claims):
@@ -171,6 +172,14 @@ def test_prolifics_token_proves_the_arrival_and_its_keys_are_kept(published):
 def test_token_that_proves_something_else_is_refused(wrong):
     with pytest.raises(BadInputError, match="signature of Prolific"):
         arrival_of(IDS | {"prolific_token": token(**wrong)}, SIGNED_PROLIFIC)
+
+
+def test_unknown_key_is_looked_for_once_a_minute(published):
+    arrival_of(IDS | {"prolific_token": token()}, SIGNED_PROLIFIC)
+    for _ in range(5):
+        with pytest.raises(BadInputError, match="signature of Prolific"):
+            arrival_of(IDS | {"prolific_token": token(kid="k2")}, SIGNED_PROLIFIC)
+    assert len(published) == 2
 
 
 @pytest.mark.parametrize("text", ["", "a.b.c", "x"])

@@ -120,7 +120,15 @@ def test_changed_body_is_refused(study):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b"\xff", {"event_type": "submission.status.change"}]
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"\xff",
+        {"event_type": "submission.status.change"},
+        {"event_type": "submission.status.change", "resource_id": "a\0", "status": "RETURNED"},
+    ],
 )
 def test_message_in_another_form_is_refused(db, body):
     assert send(body).status_code == 400
