@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean
+.PHONY: help demo run stop status worker test lint format bench bench-stats bench-ring bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,10 +46,13 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes  ## Run every benchmark
+bench: bench-stats bench-ring bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
+
+bench-ring: $(VENV)/.dev  ## Planted rings of accounts: found, and honest people flagged
+	$(PY) -m tests.stats.bench_rings $(BENCH)
 
 bench-votes-read: $(VENV)/.dev  ## Reading a million votes from PostgreSQL into arrays
 	$(PY) -m tests.reports.bench_votes_read $(BENCH)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
+from evalplatform.reports.without_rings import Figure, WithoutRings
 from evalplatform.stats import AgreementEstimate, ConfidenceSequence, Estimate, State
 
 
@@ -63,6 +64,22 @@ def percent_of(estimate: AgreementEstimate) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{100 * estimate.value:.0f}"
     return f"{100 * estimate.value:.0f} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
+
+
+def ring_cells(found: WithoutRings) -> tuple[str, str, str]:
+    """Return what is told, as reported and without the accounts of a ring."""
+    name = "net %" if found.is_share else f"{found.measure} of {found.arm}"
+    return name, _figure(found.as_reported, found.is_share), _figure(found.without, found.is_share)
+
+
+def _figure(figure: Figure | None, is_share: bool) -> str:
+    if figure is None or figure.value is None:
+        return "–"
+    if is_share:
+        return percent_interval(figure.value, figure.low, figure.high, State.DEFINED, signed=True)
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.2f} [–]"
+    return f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"
 
 
 def p_value(p: float | None) -> str:

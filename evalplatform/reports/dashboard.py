@@ -28,13 +28,14 @@ from evalplatform.reports.cells import (
     percent,
     percent_interval,
     percent_of,
+    ring_cells,
 )
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.gallery_page import gallery_context, grading_context
 from evalplatform.reports.results import CampaignResults, CriterionOrder
 from evalplatform.reports.safety import NOTE, TEST, prompt_of, share_in_words
 from evalplatform.reports.samples import samples_context
-from evalplatform.reports.table import UNTESTED, complete
+from evalplatform.reports.table import NOT_EXCLUDED, UNTESTED, complete
 from evalplatform.stats import EarlyLook, Estimate, Verdicts
 from evalplatform.stats.pairs.sequential import ASSUMES
 
@@ -125,6 +126,12 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
             }
             for each in results.with_excluded
         ],
+        "rings": results.rings.rings,
+        "without_rings": [
+            (each.criterion_label, each.prompts, *ring_cells(each), f"{each.votes_fewer:,}")
+            for each in results.without_rings
+        ],
+        "not_excluded": NOT_EXCLUDED,
         "sets": shown_sets(results.campaign, offline=offline),
         "figures": figures,
         "drawn": {name.removeprefix("figure-"): True for name in figures},

@@ -12,7 +12,7 @@ from evalplatform.reports.results import CampaignResults, CriterionLook
 from evalplatform.reports.samples import samples_json
 
 VERDICT_MEASURES = ("win", "tie", "no_majority", "lose", "net")
-FORMAT = "evalplatform-results/4"
+FORMAT = "evalplatform-results/5"
 
 
 def results_json(results: CampaignResults) -> dict[str, Any]:
@@ -92,6 +92,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             for each in results.with_excluded
         ],
         "exclusions": _exclusions(results.quality),
+        "rings": _rings(results),
         "samples": samples_json(campaign),
         "safety_filter": results.safety.as_dict() if results.safety else None,
         "data_quality": _quality(results.quality, results.profiles),
@@ -155,6 +156,17 @@ def _exclusions(quality: QualitySummary) -> list[dict[str, Any]]:
         }
         for each in quality.exclusions
     ]
+
+
+def _rings(results: CampaignResults) -> dict[str, Any]:
+    """Accounts that answer alike by agreement: flagged, and in all other figures all the same."""
+    found = results.rings
+    return {
+        "accounts_compared": found.n_compared,
+        "not_looked_for": found.reason or None,
+        "found": [stats.plain(each) | {"says": each.sentence} for each in found.rings],
+        "with_and_without": [stats.plain(each) for each in results.without_rings],
+    }
 
 
 def _quality(

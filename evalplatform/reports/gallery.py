@@ -8,17 +8,10 @@ from typing import Any
 import numpy as np
 
 from evalplatform import stats
-from evalplatform.annotation.answer_columns import AnswerColumns, grades_of
+from evalplatform.annotation.answer_columns import AnswerColumns
+from evalplatform.annotation.arm_columns import ArmColumns
 from evalplatform.campaigns.models import Campaign, Criterion, arm_letter
-from evalplatform.core.integer_columns import IntegerColumn, read_columns
 from evalplatform.reports.prompts import Prompts
-
-_NOWHERE = -1  # in place of an arm, beyond the images of a smaller set
-_SHOWN = (
-    IntegerColumn("image_set", "m.image_set_id", "int8"),
-    IntegerColumn("place", "m.place", "int2"),
-    IntegerColumn("arm", "r.place", "int2"),
-)
 
 
 @dataclass(frozen=True)
@@ -36,6 +29,10 @@ class GalleryResult:
     k: int
     ranking: stats.ArmRanking
     agreement: tuple[stats.GradedAgreement, ...]
+
+    @property
+    def n_votes(self) -> int:
+        return self.ranking.n_votes
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,10 @@ class GradeResult:
     as_pairs: stats.ArmRanking | None
     agreement: tuple[stats.GradedAgreement, ...]
 
+    @property
+    def n_votes(self) -> int:
+        return self.ratings.n_votes
+
 
 class Gallery:
     """The sets of a campaign and who stands in them: what turns answers into graded votes."""
@@ -63,25 +64,11 @@ class Gallery:
     def __init__(self, campaign: Campaign, prompts: Prompts, people: dict[int, str]) -> None:
         self._arms = [arm_letter(arm.place) for arm in campaign.contenders]
         self._prompts, self._people = prompts, people
-        shown = read_columns(
-            _SHOWN,
-            "FROM campaigns_imageset i JOIN campaigns_shownimage m ON m.image_set_id = i.id"
-            " JOIN campaigns_arm r ON r.id = m.arm_id"
-            f" WHERE i.campaign_id = {int(campaign.pk)} AND i.purpose = 'main'",
-        )
-        self._sets, row = np.unique(shown["image_set"], return_inverse=True)
-        most = int(shown["place"].max(initial=-1)) + 1
-        self._shown = np.full((len(self._sets), most), _NOWHERE, dtype=np.int64)
-        self._shown[row, shown["place"]] = shown["arm"]
+        self._columns = ArmColumns(campaign)
 
     def graded(self, votes: AnswerColumns) -> stats.GradedVotes:
         """Return the votes as grades of arms. Raises `stats.EmptyVotesError` without any."""
-        arm = self._shown[np.searchsorted(self._sets, votes.image_set)]
-        sizes = (arm != _NOWHERE).sum(axis=1)
-        grade = np.zeros_like(arm)
-        for n in np.unique(sizes).tolist():
-            rows = sizes == n
-            grade[rows, :n] = grades_of(votes.said[rows], n)
+        arm, grade = self._columns.graded(votes)
         prompts, prompt = np.unique(votes.prompt, return_inverse=True)
         people, annotator = np.unique(votes.annotator, return_inverse=True)
         return stats.graded_votes(

@@ -18,6 +18,7 @@ from evalplatform.annotation.answer_columns import (
 )
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.version import code_version
+from evalplatform.quality.rings import RingReport, campaign_rings
 from evalplatform.quality.summary import QualitySummary, quality_summary
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
 from evalplatform.reports.prompts import STYLIZED, Named, Prompts
@@ -25,6 +26,7 @@ from evalplatform.reports.safety import SafetySummary, safety_summary
 from evalplatform.reports.samples import in_full
 from evalplatform.reports.selectors import Completeness, completeness_of, simulated_as
 from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes, pseudonyms
+from evalplatform.reports.without_rings import Figure, WithoutRings, of_orders, outside
 
 ALL_PROMPTS = "all prompts"
 
@@ -113,6 +115,8 @@ class CampaignResults:
     galleries: list[GalleryResult]  # of pairs and rankings of more
     gradings: list[GradeResult]  # of single images
     with_excluded: list[WithExcluded]  # empty while no vote is excluded
+    rings: RingReport  # accounts that answer alike by agreement, of votes that count
+    without_rings: list[WithoutRings]  # empty without a ring
     categories: list[CategoryResult]
     early_looks: list[CriterionLook]  # empty once every vote is in
     profiles: dict[str, stats.AnnotatorProfile]  # by pseudonym, of votes that count
@@ -167,6 +171,7 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
     groups = list(_groups(campaign, duels, prompts))
     others = list(_others(campaign, table, prompts))
     completeness = completeness_of(campaign)
+    rings = campaign_rings(campaign, answers)
     return CampaignResults(
         campaign=campaign,
         n_stored=len(stored),
@@ -186,6 +191,8 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
             if len(table) < len(stored)
             else []
         ),
+        rings=rings,
+        without_rings=list(_without_rings(campaign, table, prompts, rings, groups, others)),
         categories=list(_categories(campaign, duels, prompts)),
         early_looks=[] if completeness.is_complete else list(_early_looks(campaign, duels)),
         profiles=_profiles(campaign, duels),
@@ -267,6 +274,41 @@ def _with_excluded(
         )
         for criterion, part, votes in _parts(campaign, stored, prompts)
     ]
+
+
+def _without_rings(
+    campaign: Campaign,
+    table: AnswerColumns,
+    prompts: Prompts,
+    rings: RingReport,
+    groups: list[GroupResult],
+    others: list[GalleryResult | GradeResult],
+) -> Iterator[WithoutRings]:
+    if not rings.rings:
+        return
+    flagged = set(rings.pseudonyms)
+    left = outside(table, [who for who, name in pseudonyms(campaign).items() if name in flagged])
+    nets = {
+        (criterion.slug, part.name): stats.win_rates(pair_votes(votes)).net
+        for criterion, part, votes in _parts(campaign, _on_duels(campaign, left), prompts)
+    }
+    for group in groups:
+        net, reported = nets.get((group.criterion, group.prompts)), group.rates.net
+        yield WithoutRings(
+            criterion=group.criterion,
+            criterion_label=group.criterion_label,
+            prompts=group.prompts,
+            measure="net",
+            arm="",
+            as_reported=Figure.of(reported),
+            without=Figure.of(net) if net else None,
+            votes_fewer=reported.n_votes - (net.n_votes if net else 0),
+        )
+    orders = {(each.criterion, each.prompts): each for each in _others(campaign, left, prompts)}
+    for each in others:
+        if each.depth == 0:
+            found = orders.get((each.criterion, each.prompts))
+            yield from of_orders(each, found, each.n_votes - (found.n_votes if found else 0))
 
 
 def _group(criterion: Criterion, part: PromptPart, table: AnswerColumns) -> GroupResult:

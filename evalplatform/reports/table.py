@@ -12,6 +12,7 @@ from evalplatform.reports.cells import (
     early_net,
     p_value,
     percent,
+    ring_cells,
     stacked,
     text_table,
 )
@@ -36,6 +37,10 @@ GROUPS_FOOTNOTE = (
 )
 
 
+NOT_EXCLUDED = (
+    "Their votes count in all other figures. A ring is a reason to look, no proof: who should not "
+    "count is excluded by hand (review_annotators)."
+)
 UNTESTED = (
     f"Groups of fewer than {FEWEST_PROMPTS} prompts have no p: they speak of those prompts alone."
 )
@@ -70,6 +75,7 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     _print_early_looks(console, results)
     _print_categories(console, results)
     _print_exclusions(console, results)
+    _print_rings(console, results)
     _print_samples(console, results.campaign)
     _print_safety(console, results)
     _print_quality(console, results.quality)
@@ -161,6 +167,25 @@ def _print_exclusions(console: Console, results: CampaignResults) -> None:
         fate = f"{line.votes:,} votes out, {line.replaced:,} replaced, {line.still_open:,} open"
         back = "reinstated, " if line.revoked_at else ""
         console.print(f"Excluded {line.pseudonym} ({line.rule}: {line.detail}): {back}{fate}.")
+
+
+def _print_rings(console: Console, results: CampaignResults) -> None:
+    """Print who answers alike by agreement, and the results with and without their votes."""
+    if not results.rings.rings:
+        return
+    for ring in results.rings.rings:
+        console.print(ring.sentence, markup=False)
+        console.print(INDENT + ", ".join(each.pseudonym for each in ring.members), markup=False)
+    table = text_table(
+        ("criterion", "prompts", "figure"),
+        ("with them,\nas reported", "without\nthem", "votes\nfewer"),
+    )
+    for each in results.without_rings:
+        table.add_row(
+            each.criterion_label, each.prompts, *ring_cells(each), f"{each.votes_fewer:,}",
+        )  # fmt: skip
+    console.print(table)
+    console.print(NOT_EXCLUDED)
 
 
 def _print_samples(console: Console, campaign: Campaign) -> None:

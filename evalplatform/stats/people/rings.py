@@ -51,6 +51,7 @@ FEWEST_ANNOTATORS = 10
 FEWEST_VOTES = 10
 FEWEST_FOR_AN_ARM = 3  # accounts: one who loves an arm is no ring
 _MOST_ANNOTATORS = 2000  # those with most votes; tables of all pairs are held
+_MOST_VOTES_EACH = 300  # on average; of more, whole items are left out at random
 _MOST_RINGS = 10
 
 
@@ -136,6 +137,8 @@ def find_rings(questions: Sequence[GradedVotes], *, seed: int = RING_SEED) -> Ri
                 f"{FEWEST_ANNOTATORS} are needed to tell what is usual."
             ),
         )
+    rng = np.random.default_rng(seed)
+    questions = _thinned(questions, n_compared, rng)
     answers = labelled(questions, people, n_compared)
     model = HonestModel.of(answers)
     kappa = like_mindedness(model)
@@ -143,7 +146,7 @@ def find_rings(questions: Sequence[GradedVotes], *, seed: int = RING_SEED) -> Ri
     for_arms = _for_arms(model, places)
     free = np.ones(n_compared, dtype=np.bool_)
     free[[people.index(who) for ring in for_arms for who in ring.annotators]] = False
-    alike = _alike(model, kappa, places, free, np.random.default_rng(seed))
+    alike = _alike(model, kappa, places, free, rng)
     return Rings(
         rings=(*alike, *for_arms),
         n_compared=n_compared,
@@ -163,6 +166,17 @@ def _people(questions: Sequence[GradedVotes]) -> tuple[list[Hashable], int]:
     people = sorted(votes, key=lambda who: (-votes[who], str(who)))
     enough = sum(count >= FEWEST_VOTES for count in votes.values())
     return people, min(enough, _MOST_ANNOTATORS)
+
+
+def _thinned(
+    questions: Sequence[GradedVotes], n_compared: int, rng: np.random.Generator
+) -> Sequence[GradedVotes]:
+    """Not more votes than tell enough: the time and memory taken are bounded by it."""
+    share = _MOST_VOTES_EACH * n_compared / sum(len(each) for each in questions)
+    if share >= 1.0:
+        return questions
+    kept = [rng.random(int(each.item.max()) + 1)[each.item] < share for each in questions]
+    return [each.where(some) for each, some in zip(questions, kept, strict=True) if some.any()]
 
 
 def _alike(

@@ -17,6 +17,7 @@ from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.quality.measures import AnnotatorMeasures, Share
+from evalplatform.quality.rings import campaign_rings
 from evalplatform.quality.rules import has_exclusion_rules, verdict_on
 from evalplatform.quality.selectors import annotator_measures, enrolment_named
 from evalplatform.quality.services import exclude_by_hand, review
@@ -27,7 +28,8 @@ WIDTH = 132
 class Command(PlatformCommand):
     help = (
         "Print what each annotator's answers look like and which of the campaign's rules they "
-        "break. --apply excludes who breaks one; --exclude and --reinstate decide by hand. "
+        "break, and which accounts answer alike by agreement. --apply excludes who breaks a rule, "
+        "never who is in a ring; --exclude and --reinstate decide by hand. "
         "Excluded votes stay stored and reported, and their slots are judged anew."
     )
 
@@ -50,6 +52,7 @@ class Command(PlatformCommand):
         if options["reinstate"]:
             self._reinstate(campaign, options["reinstate"])
         self.stdout.write(measures_table(campaign), ending="")
+        self.stdout.write(rings_in_words(campaign), ending="")
         for place in shared_places(campaign, timezone.now()):
             self.stdout.write(
                 f"for information: {len(place.pseudonyms)} annotators began at one place "
@@ -107,6 +110,31 @@ def measures_table(campaign: Campaign) -> str:
         console.print("The campaign has no exclusion rules (docs/campaign-rules.md).")
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def rings_in_words(campaign: Campaign) -> str:
+    """Return the rings found among the accounts of a campaign, with what each rests on."""
+    found = campaign_rings(campaign)
+    if found.reason:
+        return f"Rings were not looked for: {found.reason}\n"
+    if not found.rings:
+        return f"No ring among {found.n_compared:,} accounts (docs/quality.md#rings).\n"
+    lines = []
+    for ring in found.rings:
+        lines.append(ring.sentence)
+        lines += [
+            f"  {each.pseudonym}{' (simulated)' if each.is_simulated else ''}: "
+            f"{each.alike:,} of {each.judged:,}, {each.expected:.0f} expected, "
+            f"{'p < 0.001' if each.p_value < 0.001 else f'p = {each.p_value:.3f}'}"
+            for each in ring.members
+        ]
+        if ring.example:
+            lines.append(f"  For example {ring.example}.")
+    lines += [
+        "Nobody is excluded for it: look at them, then --exclude PSEUDONYM --reason TEXT.",
+        "`report` gives the results with and without these accounts.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _cells(each: AnnotatorMeasures) -> tuple[str, ...]:

@@ -1,0 +1,42 @@
+"""Which arm's image stands at which place of a campaign's image sets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evalplatform.annotation.answer_columns import AnswerColumns, grades_of
+from evalplatform.campaigns.models import Campaign
+from evalplatform.core.integer_columns import Array, IntegerColumn, read_columns
+
+NOWHERE = -1  # in place of an arm, beyond the images of a smaller set
+_SHOWN = (
+    IntegerColumn("image_set", "m.image_set_id", "int8"),
+    IntegerColumn("place", "m.place", "int2"),
+    IntegerColumn("arm", "r.place", "int2"),
+)
+
+
+class ArmColumns:
+    """The arms of a campaign's main sets, read once."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        shown = read_columns(
+            _SHOWN,
+            "FROM campaigns_imageset i JOIN campaigns_shownimage m ON m.image_set_id = i.id"
+            " JOIN campaigns_arm r ON r.id = m.arm_id"
+            f" WHERE i.campaign_id = {int(campaign.pk)} AND i.purpose = 'main'",
+        )
+        self._sets, row = np.unique(shown["image_set"], return_inverse=True)
+        most = int(shown["place"].max(initial=-1)) + 1
+        self._shown = np.full((len(self._sets), most), NOWHERE, dtype=np.int64)
+        self._shown[row, shown["place"]] = shown["arm"]
+
+    def graded(self, votes: AnswerColumns) -> tuple[Array, Array]:
+        """The place of each arm in the campaign, NOWHERE beyond a set, and its grade, by vote."""
+        arm = self._shown[np.searchsorted(self._sets, votes.image_set)]
+        sizes = (arm != NOWHERE).sum(axis=1)
+        grade = np.zeros_like(arm)
+        for n in np.unique(sizes).tolist():
+            rows = sizes == n
+            grade[rows, :n] = grades_of(votes.said[rows], n)
+        return arm, grade
