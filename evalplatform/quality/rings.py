@@ -89,7 +89,10 @@ def campaign_rings(campaign: Campaign, answers: AnswerColumns | None = None) -> 
             FoundRing(
                 arm=str(ring.arm or ""),
                 p_value=ring.p_value,
-                members=[_member(each, people) for each in ring.members],
+                members=sorted(
+                    (_member(each, people) for each in ring.members),
+                    key=lambda each: each.pseudonym,
+                ),
                 example=_example(ring.example, items, people),
             )
             for ring in found.rings
@@ -137,7 +140,7 @@ def _example(
     prompt = f" “{item.image_set.prompt_text}”" if item.image_set.prompt_text else ""
     others = "nobody else judged it"
     if found.others:
-        others = f"{found.others_alike} of the {found.others} others did, too"
+        others = f"of {found.others} others {found.others_alike or 'none'} did"
     criterion = item.criterion.label if item.criterion else ""
     return (
         f"item #{item.position} ({criterion}){prompt}: {', '.join(names)} said the same; {others}"
