@@ -24,7 +24,7 @@ from .saddlepoint import upper_tails
 RHO = 0.85  # for pairs, and for one account beside its ring
 _RHOS = (0.7, 0.9)  # for a whole ring: the mean of both
 _MOST_COMPARED = 50  # votes of one item; of more the first ones
-_LEAST_KAPPA = 0.02
+_LEAST_KAPPA = 0.05
 _MOST_KAPPA = 0.9
 _KAPPA_SDS = 2.0
 
@@ -106,7 +106,7 @@ def like_mindedness(model: HonestModel) -> float:
 
     Of a pair that shares items, x is whether both say the same less the probability of it, and q
     what is left to certainty. (sum x)^2 - sum x^2 over (sum q)^2 - sum q^2 has the square of the
-    pair's kappa as its mean; over all pairs that is the variance, taken 1.645 standard errors
+    pair's kappa as its mean; over all pairs that is the variance, taken one standard error
     lower, since noise would else pass for tastes people share and hide a ring.
     """
     n = model.answers.n_compared
@@ -119,7 +119,7 @@ def like_mindedness(model: HonestModel) -> float:
     product, scale = sums[0] ** 2 - sums[1], float((sums[2] ** 2 - sums[3]).sum())
     if scale < 1e-9:
         return _LEAST_KAPPA
-    variance = (product.sum() - 1.645 * np.sqrt((product**2).sum())) / scale
+    variance = (product.sum() - np.sqrt((product**2).sum())) / scale
     return float(np.clip(_KAPPA_SDS * np.sqrt(max(variance, 0.0)), _LEAST_KAPPA, _MOST_KAPPA))
 
 
