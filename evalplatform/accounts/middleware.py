@@ -1,4 +1,4 @@
-"""Operators do nothing before they have one-time codes, where the settings ask for that."""
+"""Operators set up codes before anything else, and pages of signing in are kept by no browser."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.cache import add_never_cache_headers
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
@@ -15,7 +16,7 @@ from evalplatform.core.error_pages import wants_json
 
 # Pages of people who are not signed in ask for no user, which would cost them a query.
 _NEVER_ASKS = {"annotation", "core"}
-_SIGNING_IN = ("account_", "mfa_", "openid_connect_", "accounts:sign_")
+_SIGNING_IN = ("account_", "mfa_", "openid_connect_", "socialaccount_", "accounts:sign_")
 
 
 def is_operator(user: User) -> bool:
@@ -45,3 +46,15 @@ class OperatorsCodeMiddleware(MiddlewareMixin):
             said = _("operators set up one-time codes first: sign in with a browser.")
             return HttpResponse(said, status=403, content_type="text/plain; charset=utf-8")
         return redirect("mfa_activate_totp")
+
+
+class PagesOfAccountsMiddleware(MiddlewareMixin):
+    """Let no browser keep pages with keys, recovery codes or forms for passwords."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        here = request.resolver_match
+        if here is not None and here.view_name.startswith(_SIGNING_IN):
+            add_never_cache_headers(response)
+        return response
