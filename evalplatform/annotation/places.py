@@ -60,10 +60,13 @@ def _hash(campaign: Campaign, kind: str, value: str) -> str:
 def shared_places(campaign: Campaign, now: datetime) -> list[SharedPlace]:
     """Return the places where more than one annotator began, most annotators first.
 
-    It proves nothing: a classroom, a household and an office share an address. Enrolments older
+    It proves nothing: a classroom, a household and an office share an address. Simulated
+    annotators are left out. Enrolments older
     than PLACES_KEPT_DAYS are left out, whether they were forgotten yet or not.
     """
-    rows = campaign.enrolments.filter(consented_at__gt=_kept_since(now)).exclude(address_hash="")
+    rows = campaign.enrolments.filter(
+        consented_at__gt=_kept_since(now), annotator__is_simulated=False
+    ).exclude(address_hash="")
     at: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for address, browser, pseudonym in rows.order_by("annotator__pseudonym").values_list(
         "address_hash", "browser_hash", "annotator__pseudonym"

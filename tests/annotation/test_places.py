@@ -82,7 +82,14 @@ def test_places_are_not_kept_where_the_setting_says_so(campaign, settings):
     assert come(campaign, "ann-1", "203.0.113.9").address_hash == ""
 
 
-def test_simulated_annotators_have_a_place_too_and_nobody_is_excluded_by_it(campaign):
+def test_simulated_annotators_share_no_place(campaign):
+    for name in ("sim-1", "sim-2"):
+        come(campaign, name, "203.0.113.9")
+    Annotator.objects.update(is_simulated=True)
+    assert shared_places(campaign, timezone.now()) == []
+
+
+def test_place_is_information_and_nobody_is_excluded_by_it(campaign):
     for name in ("ann-1", "ann-2"):
         come(campaign, name, "203.0.113.9")
     out = io.StringIO()
