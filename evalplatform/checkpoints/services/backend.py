@@ -33,7 +33,7 @@ def ask_backend(
             assert process.stdout is not None
             for line in process.stderr:
                 said = line.strip() or said
-                if said.startswith(_PROGRESS):
+                if line.startswith(_PROGRESS):
                     say(said.removeprefix(_PROGRESS))
             printed = process.stdout.read()
         except BaseException:
