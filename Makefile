@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint format bench bench-stats bench-ring bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean
+.PHONY: help demo run stop status worker test lint fuzz-checkpoints format bench bench-stats bench-ring bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ lint: $(VENV)/.dev  ## Check style, types and who imports whom
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo --no-cache
 	$(PY) manage.py makemigrations --check --dry-run
+
+fuzz-checkpoints: $(VENV)/.dev  ## 5,000 spoiled checkpoints of each kind: refused or accepted, never a crash
+	CHECKPOINT_CASES=$(or $(CASES),5000) $(PY) -m pytest -q tests/checkpoints/test_fuzz.py
 
 format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .

@@ -141,6 +141,17 @@ class Family(ABC):
     def load(cls, folder: Path, device: str) -> Self:
         """Read what :meth:`save` wrote."""
 
+    @classmethod
+    def check(cls, folder: Path) -> None:
+        """Find out whether :meth:`load` would read `folder`, which nobody has loaded yet.
+
+        By loading it, unless a family can tell from its configuration and its tensors' shapes.
+
+        Raises:
+            CheckpointError: it would not; the text says what is missing or does not fit.
+        """
+        cls.load(folder, "cpu")
+
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """Return the architecture as plain values, with `image_size` as [height, width]."""

@@ -14,6 +14,8 @@ from evalplatform.accounts.tokens import create_api_token, revoke_api_token
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from tests import live
 from tests.checkpoints import hostile
+from tests.checkpoints.hub_server import files_of
+from tests.generation.tiny import save_tiny_pipeline
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
 
@@ -37,7 +39,8 @@ def upload(site, rania, tmp_path):
 
 
 def test_documented_script_uploads_and_reads_the_verdict(upload, tmp_path):
-    content = hostile.members() | {"tokenizer/merges.txt": os.urandom(5 * 2**20).hex().encode()}
+    content = files_of(save_tiny_pipeline(tmp_path / "sd", seed=1))
+    content |= {"tokenizer/notes.txt": os.urandom(5 * 2**20).hex().encode()}
     with live.worker():
         done = upload(hostile.zipped(tmp_path / "sd.zip", content), "by-script")
         assert done.stdout.strip() == "verified by-script", done.stderr

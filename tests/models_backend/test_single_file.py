@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from evalplatform.checkpoints.layout import inspect
 from evalplatform.core.errors import BadInputError
+from models_backend.checkpoints.check import check
 from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import CheckpointError
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
@@ -79,6 +80,7 @@ def sd3(tmp_path_factory):
 
 
 def images(folder, settings=SETTINGS):
+    check(folder)  # tells beforehand that it loads
     loaded = load_pipeline(folder, "cpu")
     return loaded, draw(loaded, settings)
 
@@ -171,6 +173,8 @@ def test_missing_tensor_is_refused_by_name_not_left_empty(single, name):
     save_file(weights, single / "model.safetensors")
     with pytest.raises(CheckpointError, match="not a single file that diffusers can load"):
         load_pipeline(single, "cpu")
+    with pytest.raises(CheckpointError, match="lacks 1 tensor, "):
+        check(single)
 
 
 def test_configurations_of_another_size_are_refused(single):
@@ -178,13 +182,16 @@ def test_configurations_of_another_size_are_refused(single):
     path.write_text(path.read_text().replace("32,", "64,"))
     with pytest.raises(CheckpointError, match="not a single file that diffusers can load"):
         load_pipeline(single, "cpu")
+    with pytest.raises(CheckpointError, match=r"UNet2DConditionModel .* holds .* as 32.* wants 64"):
+        check(single)
 
 
 def test_pipeline_that_cannot_be_one_file_is_refused(single):
     path = single / "config/model_index.json"
     path.write_text(path.read_text().replace("StableDiffusionPipeline", "PixArtAlphaPipeline"))
-    with pytest.raises(CheckpointError, match="cannot be read from one file"):
-        load_pipeline(single, "cpu")
+    for reading in (check, lambda folder: load_pipeline(folder, "cpu")):
+        with pytest.raises(CheckpointError, match="cannot be read from one file"):
+            reading(single)
 
 
 def test_registry_knows_the_pipelines_that_diffusers_reads_from_one_file():

@@ -17,6 +17,7 @@ from evalplatform.checkpoints.layout import CheckpointFiles, inspect, renamed_ta
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.quarantine import quarantine
 from evalplatform.checkpoints.services.assembling import assemble
+from evalplatform.checkpoints.services.loading import refuse_unloadable
 from evalplatform.checkpoints.verification.archives import Limits, is_archive, unpack
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError, EvalPlatformError
@@ -94,6 +95,7 @@ def enter_registry(
     check_is_free(name, project)
     _refuse_circle(files)
     with _ready(files, is_ours) as directory:
+        refuse_unloadable(directory, "the checkpoint" if is_ours else str(files.directory))
         return _record(files, directory, project, name, chosen_role, origin or {})
 
 

@@ -55,14 +55,14 @@ def load_directory(folder: Path, device: str, *, without: Collection[str] = ()) 
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False,
             variant=variant_of(folder), dtype=loading_precision(_denoiser_files(folder), device),
             **left_out(index), **dict.fromkeys(without),
-        )  # fmt: skip
+        ).to(device)  # fmt: skip
     except _LOAD_ERRORS as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise CheckpointError(f"{folder} is not a pipeline diffusers can load: {reason}") from error
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    return pipeline
 
 
 def loading_precision(files: list[Path], device: str) -> torch.dtype:

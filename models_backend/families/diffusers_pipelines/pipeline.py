@@ -21,6 +21,7 @@ from models_backend.families.base import Family
 from models_backend.families.batch import TrainingBatch
 from models_backend.families.denoised import Denoised
 from models_backend.families.diffusers_pipelines.arguments import call_arguments
+from models_backend.families.diffusers_pipelines.checking import check_directory
 from models_backend.families.diffusers_pipelines.decoders import (
     decoder_of,
     keep_decoder_exact,
@@ -133,6 +134,10 @@ class DiffusersPipeline(Family):
     def load(cls, folder: Path, device: str) -> Self:
         """Raises `CheckpointError` when diffusers cannot load the directory."""
         return cls(load_directory(folder, device))
+
+    @classmethod
+    def check(cls, folder: Path) -> None:
+        _ = cls(check_directory(folder)).denoiser
 
     def config(self) -> dict[str, Any]:
         return {"pipeline": type(self.pipeline).__name__}

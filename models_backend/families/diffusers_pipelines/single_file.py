@@ -24,6 +24,7 @@ from models_backend.checkpoint_format import (
     Layout,
 )
 from models_backend.errors import CheckpointError
+from models_backend.families.diffusers_pipelines.checking_single_file import check_single_file
 from models_backend.families.diffusers_pipelines.files import left_out, loading_precision
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.files import read_json
@@ -55,6 +56,10 @@ class SingleFilePipeline(DiffusersPipeline):
             ) from error
         pipeline.set_progress_bar_config(disable=True)
         return cls(pipeline.to(device))
+
+    @classmethod
+    def check(cls, folder: Path) -> None:
+        _ = cls(check_single_file(folder)).denoiser
 
 
 def _load(folder: Path, precision: torch.dtype) -> Any:

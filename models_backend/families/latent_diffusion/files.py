@@ -31,7 +31,8 @@ from models_backend.nn.text import TextEncoder
 from models_backend.nn.text_sources import PACKAGE
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-_EARLIER_WEIGHTS = "model.safetensors"
+OWN_WEIGHTS = "model.safetensors"
+STATISTICS = "latents.safetensors"
 
 
 def describe(model: ModelParts) -> dict[str, Any]:
@@ -56,8 +57,8 @@ def save(model: ModelParts, folder: Path) -> None:
         _save_vae(model, folder / "vae")
     else:
         statistics = {"latent_mean": model.latent_mean.cpu(), "latent_std": model.latent_std.cpu()}
-        _save_half(model.autoencoder.state_dict(), folder / "autoencoder" / _EARLIER_WEIGHTS)
-        save_file(statistics, folder / "autoencoder" / "latents.safetensors")
+        _save_half(model.autoencoder.state_dict(), folder / "autoencoder" / OWN_WEIGHTS)
+        save_file(statistics, folder / "autoencoder" / STATISTICS)
     if is_stable_diffusion(model):
         _save_pipeline(model, folder)
 
@@ -84,22 +85,19 @@ def _load(folder: Path) -> ModelParts:
     config = read_json(folder / "config.json")
     height, width = config["image_size"]
     model = ModelParts.fresh(
-        AutoencoderConfig(**_tuples(config["autoencoder"])),
-        UNetConfig(**_tuples(config["unet"])),
+        AutoencoderConfig(**tuples(config["autoencoder"])),
+        UNetConfig(**tuples(config["unet"])),
         (height, width),
-        _text_encoder(config),
+        text_encoder(config),
         NoiseSchedule.from_dict(config["schedule"]),
     )
-    unet = folder / "unet" / WEIGHTS
-    if not unet.exists():
-        unet = folder / "unet" / _EARLIER_WEIGHTS
-    model.unet.load_state_dict(_load_float(unet))
+    model.unet.load_state_dict(_load_float(unet_weights(folder)))
     if model.autoencoder.config.kind == "kl":
         model.autoencoder.kl.load_state_dict(_load_float(folder / "vae" / WEIGHTS))
     else:
-        weights = folder / "autoencoder" / _EARLIER_WEIGHTS
+        weights = folder / "autoencoder" / OWN_WEIGHTS
         model.autoencoder.load_state_dict(_load_float(weights))
-        statistics = load_file(folder / "autoencoder" / "latents.safetensors")
+        statistics = load_file(folder / "autoencoder" / STATISTICS)
         model = replace(
             model, latent_mean=statistics["latent_mean"], latent_std=statistics["latent_std"]
         )
@@ -108,7 +106,14 @@ def _load(folder: Path) -> ModelParts:
     return model
 
 
-def _text_encoder(config: dict[str, Any]) -> TextEncoder:
+def unet_weights(folder: Path) -> Path:
+    """Return the denoiser's file, which earlier versions called otherwise."""
+    now = folder / "unet" / WEIGHTS
+    return now if now.exists() else folder / "unet" / OWN_WEIGHTS
+
+
+def text_encoder(config: dict[str, Any]) -> TextEncoder:
+    """Return the encoders that a configuration records, found on this machine."""
     if "text" in config:
         return TextEncoder.from_dict(config["text"])
     earlier = config["text_encoder"]
@@ -187,7 +192,8 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+def tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with lists as the tuples that a configuration holds."""
     return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 

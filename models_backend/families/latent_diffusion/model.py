@@ -20,7 +20,7 @@ from models_backend.errors import InputError
 from models_backend.families.base import Family
 from models_backend.families.batch import TrainingBatch
 from models_backend.families.denoised import Denoised
-from models_backend.families.latent_diffusion import files
+from models_backend.families.latent_diffusion import checking, files
 from models_backend.families.latent_diffusion.parts import NAME, ModelParts
 from models_backend.families.settings import SamplingSettings
 from models_backend.nn.architecture import (
@@ -231,6 +231,10 @@ class LatentDiffusion(Family):
     def load(cls, folder: Path, device: str) -> Self:
         """Raises `CheckpointError` when configuration and weights do not fit each other."""
         return cls(files.load(folder)).to(device).for_sampling()
+
+    @classmethod
+    def check(cls, folder: Path) -> None:
+        checking.check(folder)
 
 
 def _per_channel(statistic: Tensor) -> Tensor:

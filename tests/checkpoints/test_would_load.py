@@ -1,0 +1,123 @@
+"""A checkpoint is verified only when its classes could be built and its tensors fit them."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from safetensors.numpy import load_file, save_file
+
+from evalplatform.checkpoints import services
+from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.checkpoints.services import loading
+from evalplatform.core.errors import BadInputError
+from tests import warm
+from tests.checkpoints import hostile
+from tests.checkpoints.hub_server import files_of
+from tests.generation.tiny import save_tiny_pipeline
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.would_load]
+UNET = "unet/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    return save_tiny_pipeline(tmp_path_factory.mktemp("tiny") / "sd", seed=5)
+
+
+@pytest.fixture(autouse=True)
+def registry(tmp_path, settings):
+    settings.CHECKPOINT_DIR = tmp_path / "registry"
+    return settings.CHECKPOINT_DIR
+
+
+@pytest.fixture(autouse=True)
+def _checks_begin_warm(monkeypatch, tmp_path):
+    """With torch loaded: a cold start takes ten seconds, and is tested with the worker."""
+
+    def run(command, *, timeout, **_):
+        with (tmp_path / "said").open("w+") as said:
+            process = warm.start(*command[2:], stderr=said)
+            try:
+                status = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                os.kill(process.pid, signal.SIGKILL)
+                raise
+            said.seek(0)
+            return subprocess.CompletedProcess(command, status, "", said.read())
+
+    monkeypatch.setattr(loading.subprocess, "run", run)
+
+
+@pytest.fixture
+def half(pipeline, tmp_path):
+    """The pipeline with half of its U-Net's tensors."""
+    folder = shutil.copytree(pipeline, tmp_path / "half")
+    tensors = load_file(folder / UNET)
+    save_file({name: tensors[name] for name in sorted(tensors)[::2]}, folder / UNET)
+    return folder
+
+
+def test_command_registers_what_would_load_and_refuses_the_rest_in_one_line(
+    pipeline, half, registry, capsys
+):
+    call_command("register_checkpoint", str(pipeline), "--name=whole")
+    assert "registered whole" in capsys.readouterr().out
+    with pytest.raises(CommandError, match=r"half would not load: unet lacks \d+ tens") as refusal:
+        call_command("register_checkpoint", str(half), "--name=half")
+    assert (refusal.value.returncode, str(refusal.value).count("\n")) == (2, 0)
+    (kept,) = registry.iterdir()
+    assert kept == Checkpoint.objects.get().directory
+
+
+def test_upload_that_would_not_load_is_rejected_with_the_reason(half, rania, registry):
+    archive = io.BytesIO()
+    hostile.zipped(archive, files_of(half))
+    size = len(archive.getvalue())
+    upload = services.begin_upload(
+        file_name="half.zip", size_bytes=size, name="half", role="", user=rania, now=timezone.now()
+    )
+    upload.file.write_bytes(archive.getvalue())
+    Upload.objects.update(status=Upload.Status.VERIFYING)
+    upload = services.verify_upload(identifier=str(upload.pk), now=timezone.now())
+    assert upload.status == "rejected"
+    assert upload.reason.startswith("the checkpoint would not load: unet lacks")
+    assert [path.name for path in registry.iterdir()] == ["uploads"]
+
+
+def test_precisions_mixed_by_component_would_load(pipeline, tmp_path):
+    """Full denoiser, text encoder in half precision alone: what diffusers needs two calls for."""
+    folder = shutil.copytree(pipeline, tmp_path / "mixed")
+    weights = folder / "text_encoder/model.safetensors"
+    halves = {name: each.astype("float16") for name, each in load_file(weights).items()}
+    save_file(halves, folder / "text_encoder/model.fp16.safetensors")
+    weights.unlink()
+    checkpoint, _ = services.register_checkpoint(source=folder, name="mixed")
+    assert set(checkpoint.parameters) == {"F32", "F16"}
+
+
+def test_configuration_of_endless_size_is_refused_and_costs_little(pipeline, tmp_path, monkeypatch):
+    folder = shutil.copytree(pipeline, tmp_path / "endless")
+    path = folder / "unet/config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"block_out_channels": [2**45, 2**45]}))
+    with pytest.raises(BadInputError, match="would not load: unet"):
+        services.register_checkpoint(source=folder, name="endless")
+    path.write_text(json.dumps(config | {"layers_per_block": 10**9}))
+    monkeypatch.setattr(loading, "_SECONDS", 5)
+    with pytest.raises(BadInputError, match=r"its model was not built|its configuration"):
+        services.register_checkpoint(source=folder, name="endless")
+
+
+@pytest.mark.parametrize("status", [-9, 1])
+def test_attempt_that_dies_is_a_refusal(pipeline, monkeypatch, status):
+    died = subprocess.CompletedProcess([], status, "", "line\nlast words \0")
+    monkeypatch.setattr(loading.subprocess, "run", lambda *_, **__: died)
+    with pytest.raises(BadInputError, match=f"ended with status {status} .last words ") as refusal:
+        services.register_checkpoint(source=pipeline, name="sd")
+    assert str(refusal.value).isprintable()
