@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from safetensors.numpy import load_file, save_file
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.services import loading
@@ -80,7 +81,13 @@ def test_upload_that_would_not_load_is_rejected_with_the_reason(half, rania, reg
     hostile.zipped(archive, files_of(half))
     size = len(archive.getvalue())
     upload = services.begin_upload(
-        file_name="half.zip", size_bytes=size, name="half", role="", user=rania, now=timezone.now()
+        project=default_project(),
+        file_name="half.zip",
+        size_bytes=size,
+        name="half",
+        role="",
+        user=rania,
+        now=timezone.now(),
     )
     upload.file.write_bytes(archive.getvalue())
     Upload.objects.update(status=Upload.Status.VERIFYING)
@@ -97,7 +104,9 @@ def test_precisions_mixed_by_component_would_load(pipeline, tmp_path):
     halves = {name: each.astype("float16") for name, each in load_file(weights).items()}
     save_file(halves, folder / "text_encoder/model.fp16.safetensors")
     weights.unlink()
-    checkpoint, _ = services.register_checkpoint(source=folder, name="mixed")
+    checkpoint, _ = services.register_checkpoint(
+        project=default_project(), source=folder, name="mixed"
+    )
     assert set(checkpoint.parameters) == {"F32", "F16"}
 
 
@@ -107,11 +116,11 @@ def test_configuration_of_endless_size_is_refused_and_costs_little(pipeline, tmp
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | {"block_out_channels": [2**45, 2**45]}))
     with pytest.raises(BadInputError, match="would not load: unet"):
-        services.register_checkpoint(source=folder, name="endless")
+        services.register_checkpoint(project=default_project(), source=folder, name="endless")
     path.write_text(json.dumps(config | {"layers_per_block": 10**9}))
     monkeypatch.setattr(loading, "_SECONDS", 5)
     with pytest.raises(BadInputError, match=r"its model was not built|its configuration"):
-        services.register_checkpoint(source=folder, name="endless")
+        services.register_checkpoint(project=default_project(), source=folder, name="endless")
 
 
 @pytest.mark.parametrize("status", [-9, 1])
@@ -119,5 +128,5 @@ def test_attempt_that_dies_is_a_refusal(pipeline, monkeypatch, status):
     died = subprocess.CompletedProcess([], status, "", "line\nlast words \0")
     monkeypatch.setattr(loading.subprocess, "run", lambda *_, **__: died)
     with pytest.raises(BadInputError, match=f"ended with status {status} .last words ") as refusal:
-        services.register_checkpoint(source=pipeline, name="sd")
+        services.register_checkpoint(project=default_project(), source=pipeline, name="sd")
     assert str(refusal.value).isprintable()
