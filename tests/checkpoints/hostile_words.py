@@ -11,10 +11,12 @@ from tests.checkpoints.hostile import (
     bomb,
     header_file,
     hostile,
+    members,
     pipeline,
     with_file,
     with_metadata,
     with_weights,
+    zipped,
 )
 
 TABLE = "unet/diffusion_pytorch_model.safetensors.index.json"
@@ -180,6 +182,15 @@ def changed_file_named_with_nul(folder: Path, canary: Path) -> Path:
 def tensor_named_with_half_a_character(folder: Path, canary: Path) -> Path:
     tensor = b'{"\\ud800":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     return with_weights(folder, header_file(tensor, b"1234"))
+
+
+@hostile
+def zip_with_a_member_before_its_beginning(folder: Path, canary: Path) -> Path:
+    """One byte less among the members: their places, counted from the end, begin before it."""
+    path = zipped(folder / "a.zip", members())
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + content[len(content) // 2 + 1 :])
+    return path
 
 
 # ---- code, further in ---------------------------------------------------------------------------

@@ -5,8 +5,10 @@ counted as it is written, links and special files are refused, and only kinds of
 checkpoint needs are written at all.
 """
 
+import errno
 import gzip
 import io
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from evalplatform.checkpoints.verification.names import check_name, is_left_out, relative_path
+from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -57,9 +60,12 @@ def unpack(archive: Path, into: Path, limits: Limits) -> Path:
         else:
             _unpack_tar(archive, writer)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile,
-            NotImplementedError, UnicodeError, RuntimeError, ValueError) as error:  # fmt: skip
+            NotImplementedError, UnicodeError, RuntimeError, ValueError, struct.error,
+            OverflowError, LookupError, OSError) as error:  # fmt: skip
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # a fault of the disk, not a place in the archive that cannot be
         raise BadInputError(
-            f"{archive.name} is not a whole archive ({type(error).__name__}: {str(error)[:100]}); "
+            f"{archive.name} is not a whole archive ({type(error).__name__}: {shown(error)}); "
             f"accepted are {', '.join(ARCHIVES)}. Pack or send it again."
         ) from error
     return _only_folder(into)
