@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "evalplatform.accounts.middleware.PagesOfAccountsMiddleware",
     "evalplatform.accounts.middleware.OperatorsCodeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "evalplatform.core.acting.ActingMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "evalplatform.core.middleware.UnavailableMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -106,6 +107,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "evalplatform.accounts.context.projects",
             ]
         },
     }
@@ -222,6 +224,10 @@ CHECKPOINT_MAX_BYTES = env.integer(
 )
 # Classes of diffusers that are accepted beside those in checkpoints/verification/classes.py.
 PIPELINES_ALLOWED = env.names("PIPELINES_ALLOWED")
+# What the unfinished uploads of a project may come to, where it has no quota of its own.
+PROJECT_UPLOAD_BYTES = env.integer(
+    "PROJECT_UPLOAD_BYTES", 2 * CHECKPOINT_MAX_BYTES, minimum=2**20, maximum=2**60
+)
 # The model hub, or a mirror of it; its token is HF_TOKEN, as huggingface_hub reads it.
 HF_ENDPOINT = env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 STATIC_URL = "/static/"

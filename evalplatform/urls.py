@@ -21,6 +21,7 @@ urlpatterns = [
     path("api/checkpoints/", include("evalplatform.checkpoints.api_urls")),
     path("checkpoints/", include("evalplatform.reports.registry_urls")),
     path("campaigns/", include("evalplatform.reports.urls")),
+    path("projects/", include("evalplatform.reports.project_urls")),
     path("generation/", include("evalplatform.generation.urls")),
     path("metrics", metrics, name="metrics"),
     path("plan/", plan_campaign, name="plan_campaign"),

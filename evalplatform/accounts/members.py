@@ -9,6 +9,8 @@ from evalplatform.accounts.models import Membership, Project, User
 from evalplatform.accounts.projects import Role
 from evalplatform.core.errors import BadInputError
 
+_RESERVED = ("audit", "switch")  # of pages beside those of projects
+
 
 def create_project(*, name: str, owner: User | None) -> Project:
     """Make a project; without an owner it is the operators' alone until they name one.
@@ -21,6 +23,8 @@ def create_project(*, name: str, owner: User | None) -> Project:
         raise BadInputError(
             f"{name[:80]!r} cannot name a project; use letters, digits, hyphens and underscores."
         ) from None
+    if name in _RESERVED:
+        raise BadInputError(f"the name {name!r} is taken by a page; choose another.")
     if len(name) > 80:
         raise BadInputError("a project's name has at most 80 characters; shorten it.")
     try:

@@ -86,6 +86,53 @@ class Shareable(InProject):
         abstract = True
 
 
+class AuditEntry(models.Model):
+    """One change, written down by a trigger of the database (accounts/sql/audit.sql); for good.
+
+    Nothing personal of annotators is in it. It outlives whom and what it speaks of, so that it
+    has their numbers and no foreign keys.
+    """
+
+    class Action(models.TextChoices):
+        MADE = "made", "Made"
+        CHANGED = "changed", "Changed"
+        REMOVED = "removed", "Removed"
+
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=200, help_text="User name, command, or the site itself.")
+    user_id = models.BigIntegerField(null=True)
+    via = models.CharField(max_length=40, blank=True, help_text="Page, API token or command.")
+    address = models.GenericIPAddressField(null=True)
+    action = models.CharField(max_length=8, choices=Action.choices)
+    kind = models.CharField(max_length=20)
+    label = models.CharField(max_length=400, blank=True, help_text="What it is called.")
+    object_id = models.CharField(max_length=40)
+    project = models.ForeignKey(
+        Project,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="audit_entries",
+        help_text="Null: of the installation, such as users and tokens.",
+    )
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["project", "-id"], name="audit_of_a_project")]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.kind} {self.label}"
+
+    @property
+    def changes(self) -> list[tuple[str, object, object]]:
+        """What was changed, by column: before and after."""
+        before, after = self.before or {}, self.after or {}
+        return [(each, before.get(each), after.get(each)) for each in {**before, **after}]
+
+
 def new_pseudonym() -> str:
     """Return a name for reports and exports that says nothing about the person."""
     return "ann-" + secrets.token_hex(5)

@@ -142,13 +142,14 @@ def project_to_create_in(user: Asking, name: str) -> Project:
     """Return the project in which somebody makes something: the named, or the only one they may.
 
     Raises:
-        NotAllowedError: their role in the named project is too low.
-        BadInputError: no such project exists for them, or none was named of several.
+        Http404: no project of this name exists for them.
+        NotAllowedError: their role in it is too low.
+        BadInputError: none was named of several.
     """
     if name:
         project = projects_of(user).filter(name=name).first()
         if project is None:
-            raise BadInputError(f"you are in no project {name[:80]!r}.")
+            raise Http404
         require_role(user, project, Role.EDITOR)
         return project
     found = list(projects_of(user, Role.EDITOR)[:2])

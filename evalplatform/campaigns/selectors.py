@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evalplatform.accounts.projects import Asking, visible_to
 from evalplatform.campaigns.designs import Design, Places
 from evalplatform.campaigns.models import Arm, Campaign, Picture
 from evalplatform.checkpoints.models import Checkpoint
@@ -45,9 +46,14 @@ def campaign_named(slug: str) -> Campaign:
     return campaign
 
 
-def campaigns_running_on(checkpoint: Checkpoint) -> list[Campaign]:
-    """Return the campaigns that take this checkpoint and are not closed, by name."""
+def campaigns_running_on(checkpoint: Checkpoint, user: Asking | None = None) -> list[Campaign]:
+    """Return the campaigns that take this checkpoint and are not closed, by name.
+
+    Of those that exist for `user`; None is a command, for which all do.
+    """
     taking = Campaign.objects.filter(arms__checkpoint=checkpoint)
+    if user is not None:
+        taking = visible_to(user, taking)
     return list(taking.exclude(status=Campaign.Status.CLOSED).order_by("slug"))
 
 

@@ -8,24 +8,26 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from evalplatform.accounts.access import token_or_session, unauthorised
+from evalplatform.accounts.projects import Asking, visible_to
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.selectors import parent_of, tuned_from
 
 
 @token_or_session
 @require_safe
 @never_cache
 def checkpoint_list(request: HttpRequest) -> HttpResponse:
-    """Every checkpoint by name; `?status=verified` or `retired` for those alone."""
+    """Every checkpoint that exists for them, by name; `?status=verified` or `retired` alone."""
     if not request.user.is_authenticated:
         return unauthorised("sign in, or send Authorization: Bearer TOKEN")
-    found = Checkpoint.objects.select_related("parent")
+    found = visible_to(request.user, Checkpoint.objects.select_related("project"))
     status = request.GET.get("status")
     if status is not None:
         if status not in Checkpoint.Status.values:
             accepted = ", ".join(Checkpoint.Status.values)
             return _error(400, f"status {status[:40]!r} is not one of {accepted}.")
         found = found.filter(status=status)
-    return JsonResponse({"checkpoints": [_summary(each) for each in found]})
+    return JsonResponse({"checkpoints": [_summary(each, request.user) for each in found]})
 
 
 @token_or_session
@@ -35,15 +37,16 @@ def checkpoint(request: HttpRequest, name: str) -> HttpResponse:
     """One checkpoint with its configuration and provenance."""
     if not request.user.is_authenticated:
         return unauthorised("sign in, or send Authorization: Bearer TOKEN")
-    found = Checkpoint.objects.select_related("parent", "retired_by").filter(name=name).first()
+    visible = visible_to(request.user, Checkpoint.objects.select_related("project", "retired_by"))
+    found = visible.filter(name=name).first()
     if found is None:
         return _error(404, f"there is no checkpoint {name!r}.")
     return JsonResponse(
-        _summary(found)
+        _summary(found, request.user)
         | {
             "config": found.config,
             "training": found.training,
-            "children": [child.name for child in found.children.order_by("name")],
+            "children": [child.name for child in tuned_from(found.sha256, request.user)],
             "retired_by": found.retired_by.get_username() if found.retired_by else None,
         }
     )
@@ -53,14 +56,17 @@ def _error(status: int, reason: str) -> JsonResponse:
     return JsonResponse({"error": reason}, status=status)
 
 
-def _summary(checkpoint: Checkpoint) -> dict[str, Any]:
+def _summary(checkpoint: Checkpoint, user: Asking) -> dict[str, Any]:
+    parent = parent_of(checkpoint, user)
     return {
         "name": checkpoint.name,
+        "project": checkpoint.project.name,
+        "is_shared": checkpoint.is_shared,
         "status": checkpoint.status,
         "role": checkpoint.role,
         "family": checkpoint.family,
         "sha256": checkpoint.sha256,
-        "parent": checkpoint.registered_parent.name if checkpoint.registered_parent else None,
+        "parent": parent.name if parent else None,
         "parent_sha256": checkpoint.parent_sha256,
         "origin": checkpoint.origin,
         "licences": checkpoint.licences,

@@ -1,7 +1,7 @@
 """Reading the registry."""
 
 from evalplatform.accounts.models import Project
-from evalplatform.accounts.projects import usable_in
+from evalplatform.accounts.projects import Asking, usable_in, visible_to
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 
@@ -21,10 +21,17 @@ def registered_checkpoint(name: str, project: Project | None = None) -> Checkpoi
     return checkpoint
 
 
-def tuned_from(sha256: str) -> list[Checkpoint]:
-    """Return what was tuned from the weights of this hash, registered or not, by name."""
+def tuned_from(sha256: str, user: Asking) -> list[Checkpoint]:
+    """Return what was tuned from the weights of this hash and exists for somebody, by name."""
     children = Checkpoint.objects.filter(parent_id=sha256)  # type: ignore[misc]  # knows no to_field
-    return list(children.order_by("name"))
+    return list(visible_to(user, children).order_by("name"))
+
+
+def parent_of(checkpoint: Checkpoint, user: Asking) -> Checkpoint | None:
+    """Return what it was tuned from, where that is registered and exists for somebody."""
+    if checkpoint.parent_sha256 is None:
+        return None
+    return visible_to(user, Checkpoint.objects.filter(sha256=checkpoint.parent_sha256)).first()
 
 
 def refuse_retired(checkpoint: Checkpoint) -> None:

@@ -19,10 +19,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from evalplatform.accounts.access import token_or_session, unauthorised
-from evalplatform.accounts.projects import project_to_create_in
+from evalplatform.accounts.projects import (
+    Role,
+    is_operator,
+    may,
+    project_to_create_in,
+    require_role,
+    visible_to,
+)
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Upload
-from evalplatform.core.errors import BadInputError
+from evalplatform.core.errors import BadInputError, NotAllowedError
 
 TUS = "1.0.0"
 _PART = "application/offset+octet-stream"
@@ -49,6 +56,8 @@ def _answer(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Http
         return _refusal(412, f"send the header Tus-Resumable: {TUS}")
     try:
         return view(request, *args, **kwargs)
+    except NotAllowedError as error:
+        return _refusal(403, str(error))
     except BadInputError as error:
         return _refusal(400, str(error))
     except UnreadablePostError:
@@ -97,12 +106,14 @@ def uploads(request: HttpRequest) -> HttpResponse:
 @_tus
 def upload(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     """Say how much has arrived, take the next part, or forget it all."""
-    upload = get_object_or_404(Upload, pk=identifier)
+    upload = get_object_or_404(visible_to(request.user, Upload.objects.all()), pk=identifier)
     if request.method == "DELETE":
+        _require_sender(request, upload, or_owner=True)
         services.cancel_upload(upload=upload)
         return HttpResponse(status=204)
     if request.method == "HEAD":
         return _offset(200, upload.received_bytes, upload)
+    _require_sender(request, upload)
     if request.content_type != _PART:
         return _refusal(415, f"send the part as {_PART}")
     there = services.receive(
@@ -113,6 +124,18 @@ def upload(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
         now=timezone.now(),
     )
     return _offset(204, there, upload)
+
+
+def _require_sender(request: HttpRequest, upload: Upload, *, or_owner: bool = False) -> None:
+    """Let an upload alone go on for the editor who began it; operators may too.
+
+    Raises `NotAllowedError` for anybody else, but an owner where they may.
+    """
+    require_role(request.user, upload.project, Role.EDITOR)
+    owns = may(request.user, upload.project, Role.OWNER)
+    is_theirs = upload.created_by_id == request.user.pk
+    if not is_theirs and not is_operator(request.user) and not (or_owner and owns):
+        raise NotAllowedError("Another person began this upload, and goes on with it.")
 
 
 def _offset(status: int, received: int, upload: Upload) -> HttpResponse:
@@ -128,7 +151,8 @@ def upload_status(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     if not request.user.is_authenticated:
         return unauthorised("sign in first, or send Authorization: Bearer TOKEN")
     services.wake_stalled_uploads(now=timezone.now())
-    upload = get_object_or_404(Upload.objects.select_related("checkpoint"), pk=identifier)
+    uploads = visible_to(request.user, Upload.objects.select_related("checkpoint"))
+    upload = get_object_or_404(uploads, pk=identifier)
     return JsonResponse(
         {
             "status": upload.status,

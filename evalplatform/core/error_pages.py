@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
 
 from evalplatform.core.database_faults import Kind, fault_of
+from evalplatform.core.errors import NotAllowedError
 from evalplatform.core.object_storage import ObjectStorageError
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403; where a role is too low, with the one that is needed and whom to ask."""
+    if isinstance(exception, NotAllowedError):
+        return _answer(request, 403, (_WORDS[403][0], str(exception)))
     return _answer(request, 403)
 
 

@@ -5,9 +5,15 @@ from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 
+from evalplatform.accounts.projects import Asking, Role, projects_of, visible_to
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation.estimates import seconds_to_finish
-from evalplatform.generation.models import GenerationBatch, GenerationRequest, Sample
+from evalplatform.generation.models import (
+    GenerationBatch,
+    GenerationRequest,
+    Sample,
+    WorkerHeartbeat,
+)
 from evalplatform.generation.selectors import live_workers
 
 Batch = GenerationBatch.Status
@@ -24,6 +30,7 @@ class RequestRow:
     running: int
     failures: list[GenerationBatch]
     seconds_left: float | None
+    may_steer: bool = True
 
     @property
     def is_complete(self) -> bool:
@@ -60,9 +67,17 @@ class WorkerRow:
         return "–" if self.images_per_second is None else f"{self.images_per_second:.3g}"
 
 
-def request_rows(now: datetime) -> list[RequestRow]:
-    """Return what goes on first, in the order it is served, then what is done, latest first."""
-    rows = [_request_row(each, now) for each in _counted().order_by("-created_at")[:_SHOWN]]
+def request_rows(now: datetime, user: Asking | None = None) -> list[RequestRow]:
+    """Return what goes on first, in the order it is served, then what is done, latest first.
+
+    Of what exists for `user`; None is a command, for which all does.
+    """
+    found = _counted() if user is None else visible_to(user, _counted())
+    steered = None if user is None else set(projects_of(user, Role.EDITOR).values_list("pk"))
+    rows = [
+        _request_row(each, now, steered is None or (each.project_id,) in steered)
+        for each in found.order_by("-created_at")[:_SHOWN]
+    ]
     open_rows = sorted(
         (row for row in rows if not row.is_complete),
         key=lambda row: (-row.request.priority, row.request.created_at),
@@ -83,7 +98,7 @@ def _counted() -> QuerySet[GenerationRequest]:
     )
 
 
-def _request_row(request: GenerationRequest, now: datetime) -> RequestRow:
+def _request_row(request: GenerationRequest, now: datetime, may_steer: bool = True) -> RequestRow:
     total, planned = request.total, request.planned  # type: ignore[attr-defined]  # annotated
     failed = request.batches.filter(status=Batch.FAILED, samples__isnull=False).distinct()
     return RequestRow(
@@ -93,29 +108,43 @@ def _request_row(request: GenerationRequest, now: datetime) -> RequestRow:
         running=request.batches.filter(status=Batch.RUNNING).count() if planned else 0,
         failures=list(failed.select_related("checkpoint").order_by("-finished_at")),
         seconds_left=seconds_to_finish(request, now) if planned else None,
+        may_steer=may_steer,
     )
 
 
-def worker_rows(now: datetime) -> list[WorkerRow]:
-    """Return the live workers by name."""
+def worker_rows(now: datetime, user: Asking | None = None) -> list[WorkerRow]:
+    """Return the live workers by name; what they do for other projects has no name there."""
     workers = live_workers(now)
-    names = dict(
-        Checkpoint.objects.filter(
-            pk__in={identifier for worker in workers for identifier in worker.loaded}
-        ).values_list("pk", "name")
+    loaded = Checkpoint.objects.filter(
+        pk__in={identifier for worker in workers for identifier in worker.loaded}
     )
+    requests = GenerationRequest.objects.filter(
+        pk__in={worker.batch.request_id for worker in workers if worker.batch}
+    )
+    if user is not None:
+        loaded, requests = visible_to(user, loaded), visible_to(user, requests)
+    names = dict(loaded.values_list("pk", "name"))
+    known = set(requests.values_list("pk", flat=True))
     return [
         WorkerRow(
             name=worker.name,
             seconds_up=(now - worker.started_at).total_seconds(),
             device=worker.device,
             warm=_warm([names[each] for each in worker.loaded if each in names], worker),
-            making=f"{worker.batch.checkpoint} for {worker.batch.request}" if worker.batch else "",
+            making=_making(worker, known),
             images_made=worker.images_made,
             images_per_second=worker.images_per_second,
         )
         for worker in workers
     ]
+
+
+def _making(worker: WorkerHeartbeat, known: set[int]) -> str:
+    if worker.batch is None:
+        return ""
+    if worker.batch.request_id not in known:
+        return "for another project"
+    return f"{worker.batch.checkpoint} for {worker.batch.request}"
 
 
 def _warm(names: list[str], worker: object) -> str:
@@ -142,7 +171,17 @@ def queue_counts() -> dict[str, int]:
     return {name.value: found.get(name.value, 0) for name in names} | {"planned": planned}
 
 
-def latest_samples(count: int) -> list[Sample]:
-    """Return the samples made last."""
-    ready = Sample.objects.filter(status=Sample.Status.READY, generated_at__isnull=False)
+def visible_samples(user: Asking, samples: QuerySet[Sample]) -> QuerySet[Sample]:
+    """Return the samples that exist for somebody.
+
+    Both of what they are made must: a shared checkpoint shows nobody another project's prompts.
+    """
+    return visible_to(user, visible_to(user, samples, "checkpoint__"), "prompt__prompt_set__")
+
+
+def latest_samples(count: int, user: Asking) -> list[Sample]:
+    """Return the samples made last, of those that exist for somebody."""
+    ready = visible_samples(user, Sample.objects.all()).filter(
+        status=Sample.Status.READY, generated_at__isnull=False
+    )
     return list(ready.select_related("checkpoint", "prompt").order_by("-generated_at")[:count])

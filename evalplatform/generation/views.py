@@ -6,11 +6,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from evalplatform.accounts.projects import Role, steered_or_404
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation import services
 from evalplatform.generation.metrics import CONTENT_TYPE, metrics_text
@@ -33,10 +34,10 @@ def overview(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     template = "_overview" if "part" in request.GET else "overview"
     context = {
-        "requests": request_rows(now),
-        "workers": worker_rows(now),
+        "requests": request_rows(now, request.user),
+        "workers": worker_rows(now, request.user),
         "counts": queue_counts(),
-        "samples": latest_samples(_SAMPLES),
+        "samples": latest_samples(_SAMPLES, request.user),
     }
     return render(request, f"generation/{template}.html", context)
 
@@ -45,7 +46,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @login_required
 def steer(request: HttpRequest, name: str) -> HttpResponse:
     """Pause, resume, cancel or retry one campaign's generation, or change its priority."""
-    found = get_object_or_404(GenerationRequest, name=name)
+    found = steered_or_404(request.user, GenerationRequest.objects.all(), Role.EDITOR, name=name)
     try:
         messages.success(request, _steer(found, request.POST.get("action", "")))
     except BadInputError as error:

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from evalplatform.accounts.projects import Role, steered_or_404, visible_to
 from evalplatform.core.sending import send_stored
 from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
 from evalplatform.images import services
@@ -23,14 +24,18 @@ logger = logging.getLogger(__name__)
 @login_required
 def collection(request: HttpRequest, name: str) -> HttpResponse:
     """One collection: where it is from, and its first images."""
-    return render(request, "reports/collection.html", collection_context(_named(name)))
+    return render(
+        request,
+        "reports/collection.html",
+        collection_context(_named_or_404(request, name), request.user),
+    )
 
 
 @require_safe
 @login_required
 def images(request: HttpRequest, name: str) -> HttpResponse:
     """All images of one collection, page by page."""
-    context = images_context(_named(name), request.GET.get("page", "1"))
+    context = images_context(_named_or_404(request, name), request.GET.get("page", "1"))
     return render(request, "reports/collection_images.html", context)
 
 
@@ -38,7 +43,8 @@ def images(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 def retire(request: HttpRequest, name: str) -> HttpResponse:
     """Take a collection out of use; asked twice, the first stays who and when."""
-    services.retire_collection(collection=_named(name), user=request.user, now=timezone.now())  # type: ignore[arg-type]  # signed in
+    found = _steered_or_404(request, name)
+    services.retire_collection(collection=found, user=request.user, now=timezone.now())  # type: ignore[arg-type]  # signed in
     return redirect("registry:collection", name)
 
 
@@ -46,7 +52,7 @@ def retire(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 def restore(request: HttpRequest, name: str) -> HttpResponse:
     """Take a retired collection back into use."""
-    services.restore_collection(collection=_named(name))
+    services.restore_collection(collection=_steered_or_404(request, name))
     return redirect("registry:collection", name)
 
 
@@ -55,7 +61,7 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
 def collected_image(request: HttpRequest, identifier: int) -> HttpResponseBase:
     """One image, for researchers: annotators have addresses of their own."""
     try:
-        return send_stored(_stored(identifier), "image/png")
+        return send_stored(_stored_or_404(request, identifier), "image/png")
     except FileNotFoundError as error:
         raise Http404 from error
 
@@ -64,7 +70,7 @@ def collected_image(request: HttpRequest, identifier: int) -> HttpResponseBase:
 @login_required
 def collected_thumbnail(request: HttpRequest, identifier: int) -> HttpResponseBase:
     """The same, small: for pages that show many."""
-    name = _stored(identifier)
+    name = _stored_or_404(request, identifier)
     try:
         return send_stored(thumbnail(name), CONTENT_TYPE)
     except OSError as error:
@@ -72,9 +78,15 @@ def collected_thumbnail(request: HttpRequest, identifier: int) -> HttpResponseBa
         raise Http404 from error
 
 
-def _named(name: str) -> ImageCollection:
-    return get_object_or_404(collections(), name=name)
+def _named_or_404(request: HttpRequest, name: str) -> ImageCollection:
+    visible = visible_to(request.user, collections().select_related("project"))
+    return get_object_or_404(visible, name=name)
 
 
-def _stored(identifier: int) -> str:
-    return get_object_or_404(CollectedImage.objects.only("image"), pk=identifier).image
+def _steered_or_404(request: HttpRequest, name: str) -> ImageCollection:
+    return steered_or_404(request.user, collections(), Role.EDITOR, name=name)
+
+
+def _stored_or_404(request: HttpRequest, identifier: int) -> str:
+    visible = visible_to(request.user, CollectedImage.objects.only("image"), "collection__")
+    return get_object_or_404(visible, pk=identifier).image

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import QueryDict
 
+from evalplatform.accounts.projects import Asking, visible_to
 from evalplatform.campaigns.criteria import CRITERIA
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.errors import BadInputError
@@ -39,9 +41,10 @@ def _percent(label: str, initial: float, most: float = 100.0, **options: Any) ->
     )
 
 
-def _criteria() -> list[tuple[str, str]]:
+def _criteria(pilots: QuerySet[Campaign]) -> list[tuple[str, str]]:
     """The criteria shipped, and those that campaigns ask besides, as (slug, label)."""
-    asked = Criterion.objects.order_by("slug").values_list("slug", "label").distinct("slug")
+    rows = Criterion.objects.filter(campaign__in=pilots).order_by("slug")
+    asked = rows.values_list("slug", "label").distinct("slug")
     return list((dict(asked) | {each.slug: each.label for each in CRITERIA.values()}).items())
 
 
@@ -68,20 +71,20 @@ class PlanForm(forms.Form):
         required=False,
         empty_label="None: as stated below",
     )
-    criterion = forms.ChoiceField(
-        label="Criterion of the pilot", choices=_criteria, initial="visual_appeal"
-    )
+    criterion = forms.ChoiceField(label="Criterion of the pilot", initial="visual_appeal")
     ties = _percent("Ties, %", EXPECTED_TIES)
     prompt_share = _percent("Variance between prompts, %", EXPECTED_PROMPT_SHARE)
     annotator_share = _percent("Variance between annotators, %", EXPECTED_ANNOTATOR_SHARE)
 
     answer: StudyAnswer | None = None
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, user: Asking, **options: Any) -> None:
         super().__init__(*args, **options)
-        pilot = self.fields["pilot"]
+        pilot, criterion = self.fields["pilot"], self.fields["criterion"]
         assert isinstance(pilot, forms.ModelChoiceField)
-        pilot.queryset = Campaign.objects.filter(opened_at__isnull=False)
+        assert isinstance(criterion, forms.ChoiceField)
+        pilots = visible_to(user, Campaign.objects.filter(opened_at__isnull=False))
+        pilot.queryset, criterion.choices = pilots, _criteria(pilots)
 
     @classmethod
     def filled(cls, given: QueryDict) -> dict[str, object]:

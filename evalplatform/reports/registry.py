@@ -5,13 +5,17 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from evalplatform.accounts.current import in_current_project
+from evalplatform.accounts.projects import Asking, Role, may, projects_of, visible_to
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaigns_running_on
 from evalplatform.checkpoints.models import Checkpoint, Upload
-from evalplatform.checkpoints.selectors import tuned_from
+from evalplatform.checkpoints.selectors import parent_of, tuned_from
 from evalplatform.generation.models import Sample
+from evalplatform.generation.overview import visible_samples
 from evalplatform.reports.cards import card_html
 
 _SAMPLES = 24  # in the grid
@@ -30,45 +34,67 @@ class Relative:
     is_self: bool
 
 
-def registry_context() -> dict[str, Any]:
-    """Return every checkpoint, and the uploads that are not checkpoints (yet)."""
+@dataclass(frozen=True)
+class RegistryRow:
+    """One line of the registry; `parent` where that exists for whoever reads it."""
+
+    checkpoint: Checkpoint
+    parent: Checkpoint | None
+
+
+def registry_context(request: HttpRequest) -> dict[str, Any]:
+    """Return the checkpoints of the person's projects, and uploads that are none (yet)."""
+    user = request.user
+    visible = visible_to(user, Checkpoint.objects.select_related("project", "retired_by"))
+    uploads = visible_to(user, Upload.objects.exclude(status=Upload.Status.VERIFIED))
+    parents = {each.sha256: each for each in visible}
     return {
-        "checkpoints": Checkpoint.objects.select_related("parent", "retired_by"),
-        "uploads": Upload.objects.exclude(status=Upload.Status.VERIFIED)[:_UPLOADS],
+        "checkpoints": [
+            RegistryRow(each, parents.get(each.parent_sha256 or ""))
+            for each in in_current_project(request, visible)
+        ],
+        "uploads": in_current_project(request, uploads)[:_UPLOADS],
+        "upload_projects": projects_of(user, Role.EDITOR),
         "roles": Checkpoint.Role.choices,
     }
 
 
-def checkpoint_context(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return all that is known of one checkpoint."""
+def checkpoint_context(checkpoint: Checkpoint, user: Asking) -> dict[str, Any]:
+    """Return all of one checkpoint that somebody may know."""
+    samples = _latest(checkpoint, user)
     return {
         "checkpoint": checkpoint,
-        "lineage": lineage(checkpoint),
+        "lineage": lineage(checkpoint, user),
         "facts": _facts(checkpoint),
         "card": _card(checkpoint),
-        "samples": _latest(checkpoint)[:_SAMPLES],
-        "sample_count": _latest(checkpoint).count(),
-        "campaigns": Campaign.objects.filter(arms__checkpoint=checkpoint),
-        "running": campaigns_running_on(checkpoint),
+        "samples": samples[:_SAMPLES],
+        "sample_count": samples.count(),
+        "campaigns": visible_to(user, Campaign.objects.filter(arms__checkpoint=checkpoint)),
+        "running": campaigns_running_on(checkpoint, user),
+        "may_edit": may(user, checkpoint.project, Role.EDITOR),
     }
 
 
-def samples_context(checkpoint: Checkpoint, page: str) -> dict[str, Any]:
+def samples_context(checkpoint: Checkpoint, user: Asking, page: str) -> dict[str, Any]:
     """Return one page of all the checkpoint's samples; what is no page's number is the nearest."""
-    pages = Paginator(_latest(checkpoint), _SAMPLES_A_PAGE)
+    pages = Paginator(_latest(checkpoint, user), _SAMPLES_A_PAGE)
     return {"checkpoint": checkpoint, "page": pages.get_page(page)}
 
 
-def _latest(checkpoint: Checkpoint) -> QuerySet[Sample]:
+def _latest(checkpoint: Checkpoint, user: Asking) -> QuerySet[Sample]:
     made = Sample.objects.filter(checkpoint=checkpoint, status=Sample.Status.READY)
-    return made.select_related("prompt", "settings").order_by("-generated_at", "-pk")
+    return (
+        visible_samples(user, made)
+        .select_related("prompt", "settings")
+        .order_by("-generated_at", "-pk")
+    )
 
 
-def lineage(checkpoint: Checkpoint) -> list[Relative]:
-    """Return the tree from its oldest known ancestor down, depth first, children by name."""
+def lineage(checkpoint: Checkpoint, user: Asking) -> list[Relative]:
+    """Return what somebody may see of the tree, from its oldest ancestor down, children by name."""
     root, above = checkpoint, {checkpoint.pk}
-    while root.registered_parent and root.registered_parent.pk not in above:
-        root = root.registered_parent
+    while (parent := parent_of(root, user)) and parent.pk not in above:
+        root = parent
         above.add(root.pk)
     found: list[Relative] = []
 
@@ -76,10 +102,10 @@ def lineage(checkpoint: Checkpoint) -> list[Relative]:
         if sha256 in {relative.sha256 for relative in found}:
             return
         found.append(Relative(each, sha256, depth, each == checkpoint))
-        for child in tuned_from(sha256):
+        for child in tuned_from(sha256, user):
             walk(child.sha256, child, depth + 1)
 
-    if root.parent_sha256 and root.registered_parent is None:
+    if root.parent_sha256 and parent is None:
         walk(root.parent_sha256, None, 0)
     else:
         walk(root.sha256, root, 0)

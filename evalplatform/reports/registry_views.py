@@ -10,11 +10,13 @@ from django.utils import timezone
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
+from evalplatform.accounts.projects import Role, steered_or_404, visible_to
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.sending import send_stored
 from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
 from evalplatform.generation.models import Sample
+from evalplatform.generation.overview import visible_samples
 from evalplatform.reports.collections import collections_context
 from evalplatform.reports.registry import checkpoint_context, registry_context, samples_context
 
@@ -27,7 +29,9 @@ logger = logging.getLogger(__name__)
 def checkpoint_list(request: HttpRequest) -> HttpResponse:
     """Every checkpoint and image collection, and the way to upload a checkpoint."""
     return render(
-        request, "reports/checkpoint_list.html", registry_context() | collections_context()
+        request,
+        "reports/checkpoint_list.html",
+        registry_context(request) | collections_context(request),
     )
 
 
@@ -35,16 +39,17 @@ def checkpoint_list(request: HttpRequest) -> HttpResponse:
 @login_required
 def checkpoint(request: HttpRequest, name: str) -> HttpResponse:
     """One checkpoint: lineage, provenance, model card, samples, campaigns."""
-    found = get_object_or_404(Checkpoint.objects.select_related("parent", "retired_by"), name=name)
-    return render(request, "reports/checkpoint.html", checkpoint_context(found))
+    found = _named_or_404(request, name)
+    context = checkpoint_context(found, request.user)
+    return render(request, "reports/checkpoint.html", context)
 
 
 @require_safe
 @login_required
 def samples(request: HttpRequest, name: str) -> HttpResponse:
     """All samples of one checkpoint, page by page."""
-    found = get_object_or_404(Checkpoint, name=name)
-    context = samples_context(found, request.GET.get("page", "1"))
+    found = _named_or_404(request, name)
+    context = samples_context(found, request.user, request.GET.get("page", "1"))
     return render(request, "reports/checkpoint_samples.html", context)
 
 
@@ -52,7 +57,7 @@ def samples(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 def retire(request: HttpRequest, name: str) -> HttpResponse:
     """Take a checkpoint out of use; asked twice, the first stays who and when."""
-    found = get_object_or_404(Checkpoint, name=name)
+    found = steered_or_404(request.user, Checkpoint.objects.all(), Role.EDITOR, name=name)
     services.retire_checkpoint(checkpoint=found, user=request.user, now=timezone.now())  # type: ignore[arg-type]  # signed in
     return redirect("registry:checkpoint", name)
 
@@ -61,7 +66,8 @@ def retire(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 def restore(request: HttpRequest, name: str) -> HttpResponse:
     """Take a retired checkpoint back into use."""
-    services.restore_checkpoint(checkpoint=get_object_or_404(Checkpoint, name=name))
+    found = steered_or_404(request.user, Checkpoint.objects.all(), Role.EDITOR, name=name)
+    services.restore_checkpoint(checkpoint=found)
     return redirect("registry:checkpoint", name)
 
 
@@ -69,14 +75,14 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 def sample_image(request: HttpRequest, identifier: int) -> HttpResponseBase:
     """One sample's image, for researchers: annotators have addresses of their own."""
-    return _whole(_made(identifier))
+    return _whole(_made_or_404(request, identifier))
 
 
 @require_safe
 @login_required
 def sample_thumbnail(request: HttpRequest, identifier: int) -> HttpResponseBase:
     """The same, small: for pages that show many."""
-    return _small(_made(identifier))
+    return _small(_made_or_404(request, identifier))
 
 
 def _whole(picture: Sample) -> HttpResponseBase:
@@ -94,5 +100,11 @@ def _small(picture: Sample) -> HttpResponseBase:
         raise Http404 from error
 
 
-def _made(identifier: int) -> Sample:
-    return get_object_or_404(Sample, pk=identifier, status=Sample.Status.READY)
+def _named_or_404(request: HttpRequest, name: str) -> Checkpoint:
+    known = Checkpoint.objects.select_related("project", "retired_by")
+    return get_object_or_404(visible_to(request.user, known), name=name)
+
+
+def _made_or_404(request: HttpRequest, identifier: int) -> Sample:
+    made = Sample.objects.filter(status=Sample.Status.READY)
+    return get_object_or_404(visible_samples(request.user, made), pk=identifier)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max, Prefetch
+from django.db.models import Count, Max, Prefetch, QuerySet
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, SurplusVote, Vote
@@ -137,13 +137,15 @@ class CampaignSummary:
     has_simulated_votes: bool
 
 
-def campaign_summaries() -> list[CampaignSummary]:
-    """Return every campaign, newest first: five queries, however many there are."""
+def campaign_summaries(found: QuerySet[Campaign]) -> list[CampaignSummary]:
+    """Return a line for each of these, newest first: five queries, however many there are."""
     arms = Prefetch("arms", Arm.objects.select_related("checkpoint"))
-    campaigns = list(Campaign.objects.prefetch_related(arms))
+    campaigns = list(found.select_related("project").prefetch_related(arms))
     completeness = _completeness(campaigns)
     simulated = set(
-        Vote.objects.filter(is_simulated=True).values_list("assignment__campaign").distinct()
+        Vote.objects.filter(is_simulated=True, assignment__campaign__in=campaigns)
+        .values_list("assignment__campaign")
+        .distinct()
     )
     return [
         CampaignSummary(

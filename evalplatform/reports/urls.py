@@ -6,6 +6,7 @@ app_name = "reports"
 urlpatterns = [
     path("", views.campaign_list, name="campaign_list"),
     path("<slug:slug>/", views.dashboard, name="dashboard"),
+    path("<slug:slug>/steer/", views.steer, name="steer"),
     path("<slug:slug>/progress/", views.progress, name="progress"),
     path("<slug:slug>/preview/", views.preview, name="preview"),
     path("<slug:slug>/preview/<int:position>/", views.preview_set, name="preview_set"),

@@ -4,6 +4,7 @@ from typing import Any
 
 from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import (
     Http404,
@@ -17,11 +18,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from evalplatform.accounts.current import in_current_project
+from evalplatform.accounts.projects import Role, may, steered_or_404, visible_to
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
 from evalplatform.core.sending import send_stored
 from evalplatform.core.site import site_link
 from evalplatform.reports.cached import results_of
@@ -40,12 +44,16 @@ CSV = "text/csv; charset=utf-8"
 # plotly.js positions what it draws by inline style.
 STYLED_BY_PLOTLY = {"style-src": [SELF, UNSAFE_INLINE]}
 
+_STEERING = {"pause": pause_campaign, "resume": resume_campaign, "close": close_campaign}
+
 
 @require_safe
 @login_required
 def campaign_list(request: HttpRequest) -> HttpResponse:
-    """Every campaign with its state and progress."""
-    return render(request, "reports/campaign_list.html", {"campaigns": campaign_summaries()})
+    """Every campaign of the person's projects, with its state and progress."""
+    campaigns = in_current_project(request, visible_to(request.user, Campaign.objects.all()))
+    context = {"campaigns": campaign_summaries(campaigns)}
+    return render(request, "reports/campaign_list.html", context)
 
 
 @require_safe
@@ -53,14 +61,28 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 @csp_update(STYLED_BY_PLOTLY)  # type: ignore[arg-type]  # its stub knows no URL arguments
 def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
     """The results of one campaign as they stand; before it opens, how far it is prepared."""
-    campaign = get_object_or_404(Campaign, slug=slug)
+    campaign = _campaign_or_404(request, slug)
     if campaign.status in PREPARING:
         context = preparing_context(campaign, timezone.now())
         return render(request, "reports/preparing.html", context)
     link = site_link(reverse("annotation:work", args=[campaign.invitation]), request)
+    edits = may(request.user, campaign.project, Role.EDITOR)
     context = dashboard_context(results_of(campaign)) | door_context(campaign, timezone.now())
-    context |= {"on_site": True, "annotator_link": link}
+    context |= {"on_site": True, "annotator_link": link, "may_edit": edits}
     return render(request, "reports/dashboard.html", context)
+
+
+@require_POST
+@login_required
+def steer(request: HttpRequest, slug: str) -> HttpResponse:
+    """Pause a campaign, let it go on, or close it."""
+    campaign = steered_or_404(request.user, Campaign.objects.all(), Role.EDITOR, slug=slug)
+    action = request.POST.get("action", "")
+    if action not in _STEERING:
+        messages.error(request, f"{action[:20]!r} is not something that can be done.")
+    elif not _STEERING[action](campaign=campaign):
+        messages.error(request, f"It is {campaign.get_status_display().lower()} by now.")
+    return redirect("reports:dashboard", slug)
 
 
 @require_safe
@@ -68,7 +90,7 @@ def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def progress(request: HttpRequest, slug: str) -> HttpResponse:
     """How far a campaign is prepared, for its page to show again; 205 once it has opened."""
-    campaign = get_object_or_404(Campaign, slug=slug)
+    campaign = _campaign_or_404(request, slug)
     if campaign.status not in PREPARING:
         return HttpResponse(status=205)
     context = preparing_context(campaign, timezone.now())
@@ -80,7 +102,7 @@ def progress(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def preview(request: HttpRequest, slug: str) -> HttpResponse:
     """What annotators read before they agree; whoever looks here does not become one."""
-    campaign = get_object_or_404(Campaign, slug=slug)
+    campaign = _campaign_or_404(request, slug)
     context = welcome_context(campaign) | {"has_sets": campaign.item_count > 0}
     return render(request, "reports/preview_welcome.html", context)
 
@@ -90,9 +112,9 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def preview_set(request: HttpRequest, slug: str, position: int) -> HttpResponse:
     """One set as annotators see it; an answer leads here too, to the next one, and no further."""
+    campaign, slot = _slot_or_404(request, slug, position)
     if request.method == "POST":
         return redirect("reports:preview_set", slug, position)
-    campaign, slot = _slot_or_404(slug, position)
     return render(request, "reports/preview_set.html", set_context(campaign, slot))
 
 
@@ -100,7 +122,7 @@ def preview_set(request: HttpRequest, slug: str, position: int) -> HttpResponse:
 @login_required
 def preview_image(request: HttpRequest, slug: str, position: int, at: int) -> HttpResponseBase:
     """The image at one position of such a set."""
-    _, slot = _slot_or_404(slug, position)
+    _, slot = _slot_or_404(request, slug, position)
     name = image_at(slot, at)
     if name is None:
         raise Http404
@@ -110,8 +132,12 @@ def preview_image(request: HttpRequest, slug: str, position: int, at: int) -> Ht
         raise Http404 from error
 
 
-def _slot_or_404(slug: str, position: int) -> tuple[Campaign, Assignment]:
-    campaign = get_object_or_404(Campaign, slug=slug)
+def _campaign_or_404(request: HttpRequest, slug: str) -> Campaign:
+    return get_object_or_404(visible_to(request.user, Campaign.objects.all()), slug=slug)
+
+
+def _slot_or_404(request: HttpRequest, slug: str, position: int) -> tuple[Campaign, Assignment]:
+    campaign = _campaign_or_404(request, slug)
     slot = slot_at(campaign, position)
     if slot is None:
         raise Http404
@@ -122,7 +148,8 @@ def _slot_or_404(slug: str, position: int) -> tuple[Campaign, Assignment]:
 @login_required
 def plan_campaign(request: HttpRequest) -> HttpResponse:
     """How many prompts, annotators and votes a campaign needs; the form's answers in the URL."""
-    form = PlanForm(PlanForm.filled(request.GET)) if request.GET else PlanForm()
+    given = PlanForm.filled(request.GET) if request.GET else None
+    form = PlanForm(given, user=request.user)
     context: dict[str, Any] = {"form": form}
     if form.is_bound and form.is_valid() and form.answer:
         found = form.answer
@@ -148,7 +175,7 @@ CSV_FILES = {
 @login_required
 def export(request: HttpRequest, slug: str, kind: str) -> HttpResponseBase:
     """Download one of the CSV files (`?for=excel`), results.json or the offline dashboard."""
-    campaign = get_object_or_404(Campaign, slug=slug)
+    campaign = _campaign_or_404(request, slug)
     for_excel = request.GET.get("for") == "excel"
     response: HttpResponseBase
     if kind == "votes.csv":

@@ -3,6 +3,8 @@
 import base64
 import io
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -10,6 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
+from evalplatform.accounts.members import create_project
+from evalplatform.accounts.models import Project
 from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint, Upload
@@ -344,3 +348,36 @@ def test_last_part_is_kept_while_the_broker_is_away(researcher, archive, monkeyp
     upload = Upload.objects.get()
     services.wake_stalled_uploads(now=timezone.now() + timedelta(minutes=5))
     assert woken == [upload.pk]
+
+
+def promise(user, size_bytes, project=None):
+    return services.begin_upload(
+        project=project or default_project(), file_name="a.zip", size_bytes=size_bytes, name="",
+        role="", user=user, now=timezone.now(),
+    )  # fmt: skip
+
+
+def test_what_is_promised_counts_against_the_quota_of_its_project(rania, settings):
+    settings.PROJECT_UPLOAD_BYTES = 100
+    first = promise(rania, 60)
+    with pytest.raises(BadInputError, match="come to 60 bytes, and with these 50 to more than its"):
+        promise(rania, 50)
+    promise(rania, 50, create_project(name="other", owner=None))
+    promise(rania, 40)
+    services.cancel_upload(upload=first)
+    promise(rania, 60)
+    Project.objects.filter(name="default").update(upload_quota_bytes=1000)
+    promise(rania, 60)
+    assert len(list((Path(settings.CHECKPOINT_DIR) / "uploads").iterdir())) == 4
+
+
+def test_sixty_uploads_at_once_do_not_promise_more_than_the_disk_has(rania, monkeypatch):
+    monkeypatch.setattr(
+        "evalplatform.checkpoints.services.room.shutil.disk_usage",
+        lambda path: SimpleNamespace(free=75 * 2**30),
+    )
+    promise(rania, 30 * 2**30)
+    for _ in range(59):
+        with pytest.raises(BadInputError, match="left beside what unfinished uploads will take"):
+            promise(rania, 30 * 2**30)
+    assert Upload.objects.count() == 1

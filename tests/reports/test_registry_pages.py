@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from evalplatform.accounts.models import User
 from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.generation.models import Sample
@@ -24,6 +25,11 @@ def researcher(client, rania):
     return client
 
 
+@pytest.fixture
+def operator(db):
+    return User.objects.create_superuser("olga")
+
+
 def text(client, name, *args):
     return client.get(reverse(f"registry:{name}", args=args)).content.decode()
 
@@ -36,38 +42,38 @@ def test_empty_registry_says_what_to_do(researcher):
     assert "No checkpoints yet" in text(researcher, "list")
 
 
-def test_lineage_is_the_whole_family_from_its_oldest_down():
+def test_lineage_is_the_whole_family_from_its_oldest_down(operator):
     first = factories.make_checkpoint("first")
     tuned = factories.make_checkpoint("tuned", "quality_tuned", parent=first)
     other = factories.make_checkpoint("other", "quality_tuned", parent=first)
     again = factories.make_checkpoint("again", "quality_tuned", parent=other)
     factories.make_checkpoint("stranger")
-    found = [(each.checkpoint, each.depth, each.is_self) for each in lineage(again)]
+    found = [(each.checkpoint, each.depth, each.is_self) for each in lineage(again, operator)]
     assert found == [
         (first, 0, False), (other, 1, False), (again, 2, True), (tuned, 1, False),
     ]  # fmt: skip
 
 
-def test_lineage_begins_with_the_hash_of_a_parent_that_is_not_registered(researcher):
+def test_lineage_begins_with_the_hash_of_a_parent_that_is_not_registered(researcher, operator):
     sha256 = factories.digest("base")
     tuned = factories.make_checkpoint("tuned", "quality_tuned", parent_id=sha256)
     other = factories.make_checkpoint("other", "quality_tuned", parent_id=sha256)
-    found = [(each.checkpoint, each.sha256, each.depth) for each in lineage(tuned)]
+    found = [(each.checkpoint, each.sha256, each.depth) for each in lineage(tuned, operator)]
     assert found == [(None, sha256, 0), (other, other.sha256, 1), (tuned, tuned.sha256, 1)]
     page = text(researcher, "checkpoint", "tuned")
     assert f"parent not registered (sha256 <code>{sha256[:12]}…</code>)" in page
     assert f"not registered ({sha256[:8]}…)" in text(researcher, "list")
     base = factories.make_checkpoint("base")
-    assert [each.checkpoint for each in lineage(tuned)] == [base, other, tuned]
+    assert [each.checkpoint for each in lineage(tuned, operator)] == [base, other, tuned]
     assert "not registered" not in text(researcher, "checkpoint", "tuned")
     assert "not registered" not in text(researcher, "list")
 
 
-def test_a_circle_of_parents_does_not_hang_the_page():
+def test_a_circle_of_parents_does_not_hang_the_page(operator):
     """Refused at the door; two doors at once can let it in."""
     one = factories.make_checkpoint("one", parent_id=factories.digest("two"))
     two = factories.make_checkpoint("two", parent_id=factories.digest("one"))
-    assert {each.checkpoint for each in lineage(one)} == {one, two}
+    assert {each.checkpoint for each in lineage(one, operator)} == {one, two}
 
 
 def test_page_shows_campaigns_and_samples(researcher, draft):

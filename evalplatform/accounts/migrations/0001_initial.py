@@ -114,4 +114,27 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('project', 'user'), name='membership_once_a_project'), models.CheckConstraint(condition=models.Q(('role__in', ['viewer', 'editor', 'owner'])), name='membership_role_is_known')],
             },
         ),
+        migrations.CreateModel(
+            name='AuditEntry',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField()),
+                ('actor', models.CharField(help_text='User name, command, or the site itself.', max_length=200)),
+                ('user_id', models.BigIntegerField(null=True)),
+                ('via', models.CharField(blank=True, help_text='Page, API token or command.', max_length=40)),
+                ('address', models.GenericIPAddressField(null=True)),
+                ('action', models.CharField(choices=[('made', 'Made'), ('changed', 'Changed'), ('removed', 'Removed')], max_length=8)),
+                ('kind', models.CharField(max_length=20)),
+                ('label', models.CharField(blank=True, help_text='What it is called.', max_length=400)),
+                ('object_id', models.CharField(max_length=40)),
+                ('before', models.JSONField(null=True)),
+                ('after', models.JSONField(null=True)),
+                ('project', models.ForeignKey(db_constraint=False, help_text='Null: of the installation, such as users and tokens.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='audit_entries', to='accounts.project')),
+            ],
+            options={
+                'verbose_name_plural': 'audit entries',
+                'ordering': ['-pk'],
+                'indexes': [models.Index(fields=['project', '-id'], name='audit_of_a_project')],
+            },
+        ),
     ]

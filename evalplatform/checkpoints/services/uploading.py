@@ -6,7 +6,6 @@ looked into before it is whole, and then only in the quarantine.
 
 import fcntl
 import os
-import shutil
 import traceback
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from django.db import transaction
 from evalplatform.accounts.models import Project, User
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.services.registering import check_name_and_role, register_checkpoint
+from evalplatform.checkpoints.services.room import refuse_without_room
 from evalplatform.checkpoints.verification.archives import ARCHIVES, is_archive
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError, EvalPlatformError
@@ -52,7 +52,7 @@ def begin_upload(
     user: User,
     now: datetime,
 ) -> Upload:
-    """Make room for an upload of exactly `size_bytes`.
+    """Make room in a project for an upload of exactly `size_bytes`.
 
     Raises `BadInputError` for a file that could never become a checkpoint: before the first byte
     is sent, not after the last.
@@ -83,15 +83,14 @@ def begin_upload(
         created_by=user,
     )
     upload.folder.mkdir(parents=True)
-    free = shutil.disk_usage(upload.folder).free
-    if free < 2 * size_bytes:
+    try:
+        with transaction.atomic():
+            refuse_without_room(project=project, size_bytes=size_bytes)
+            upload.file.touch()
+            upload.save()
+    except BadInputError:
         upload.folder.rmdir()
-        raise BadInputError(
-            f"the server has {free:,} bytes left; this upload needs about twice its "
-            f"{size_bytes:,}. Ask the operator to make room."
-        )
-    upload.file.touch()
-    upload.save()
+        raise
     return upload
 
 

@@ -55,7 +55,7 @@ form.addEventListener("submit", async (event) => {
   const fields = new FormData(form);
   upload = new TusUpload(fields.get("file"), {
     endpoint: form.dataset.uploads,
-    metadata: { name: fields.get("name"), role: fields.get("role") },
+    metadata: { name: fields.get("name"), role: fields.get("role"), project: fields.get("project") ?? "" },
     onProgress: (sent, size) => {
       bar.value = sent / size;
       say(`${megabytes(sent)} of ${megabytes(size)} MB sent`);

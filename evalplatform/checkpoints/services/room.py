@@ -1,0 +1,51 @@
+"""Room for uploads: what all that are unfinished may still come to, not each for itself."""
+
+import shutil
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import connection
+
+from evalplatform.accounts.models import Project
+from evalplatform.checkpoints.models import Upload
+from evalplatform.core.errors import BadInputError
+
+# Archive and what is unpacked of it.
+_TIMES = 2
+_LOCK = 7_310_226  # of this question alone: two that begin at once are answered one by one
+
+
+def refuse_without_room(*, project: Project, size_bytes: int) -> None:
+    """Refuse an upload that the project's quota or the disk does not hold beside what is promised.
+
+    Within the transaction that stores the upload. Raises `BadInputError`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    unfinished = list(
+        Upload.objects.filter(status__in=[Upload.Status.UPLOADING, Upload.Status.VERIFYING])
+    )
+    _refuse_over_quota(project, size_bytes, unfinished)
+    free = shutil.disk_usage(settings.CHECKPOINT_DIR).free - _still_to_come(unfinished)
+    if free < _TIMES * size_bytes:
+        raise BadInputError(
+            f"the server has {max(0, free):,} bytes left beside what unfinished uploads will take; "
+            f"this one needs about twice its {size_bytes:,}. Ask the operator to make room."
+        )
+
+
+def _refuse_over_quota(project: Project, size_bytes: int, unfinished: Iterable[Upload]) -> None:
+    quota = project.upload_quota_bytes
+    if quota is None:
+        quota = settings.PROJECT_UPLOAD_BYTES
+    promised = sum(each.size_bytes for each in unfinished if each.project_id == project.pk)
+    if promised + size_bytes > quota:
+        raise BadInputError(
+            f"the unfinished uploads of {project} come to {promised:,} bytes, and with these "
+            f"{size_bytes:,} to more than its {quota:,}; finish or cancel some first, or ask an "
+            "operator (manage.py project quota)."
+        )
+
+
+def _still_to_come(unfinished: Iterable[Upload]) -> int:
+    return sum(_TIMES * each.size_bytes - each.received_bytes for each in unfinished)

@@ -1,0 +1,146 @@
+"""Who changed what: written down by the database, whoever changes it, and for good."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from evalplatform.accounts.models import Annotator, ApiToken, AuditEntry, User
+from evalplatform.accounts.projects import default_project
+from evalplatform.accounts.tokens import create_api_token
+from evalplatform.annotation.services import enrol, exclude
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.acting import audited_tables
+from evalplatform.generation.models import GenerationRequest
+from evalplatform.generation.services import steer_request
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(client, rania):
+    client.force_login(rania)
+    return client
+
+
+def last(**lookup):
+    return AuditEntry.objects.filter(**lookup).first()
+
+
+def test_a_page_says_who_from_where_and_what(client, campaign, rania):
+    steer = reverse("reports:steer", args=[campaign.slug])
+    client.post(steer, {"action": "pause"}, REMOTE_ADDR="192.0.2.7")
+    entry = last(kind="campaign")
+    assert (entry.actor, entry.user_id, entry.via, entry.address) == (
+        "rania", rania.pk, "page", "192.0.2.7",
+    )  # fmt: skip
+    assert (entry.action, entry.label, entry.project) == (
+        "changed", campaign.slug, default_project(),
+    )  # fmt: skip
+    assert entry.changes == [("status", "open", "paused")]
+
+
+def test_a_bulk_update_past_every_service_is_written_down_too(client):
+    for name in ("one", "two"):
+        factories.make_checkpoint(name)
+    Checkpoint.objects.update(is_shared=True)
+    entries = AuditEntry.objects.filter(kind="checkpoint", action="changed")
+    assert {(each.label, each.actor) for each in entries} == {
+        ("one", "the site"), ("two", "the site"),
+    }  # fmt: skip
+    assert entries[0].changes == [("is_shared", False, True)]
+
+
+def test_a_command_acts_as_itself(campaign):
+    call_command("close_campaign", campaign.slug)
+    entry = last(kind="campaign")
+    assert (entry.actor, entry.via, entry.user_id) == ("command close_campaign", "command", None)
+    assert ("status", "open", "closed") in entry.changes
+
+
+def test_nobody_inherits_the_actor_of_the_request_before(client, campaign):
+    client.post(reverse("reports:steer", args=[campaign.slug]), {"action": "pause"})
+    factories.make_checkpoint("later")
+    assert last(kind="checkpoint").actor == "the site"
+
+
+def test_a_rolled_back_change_before_leaves_the_actor_of_the_next(client, rania):
+    project = default_project()
+    members = reverse("projects:member", args=[project.name])
+    client.post(members, {"username": "rania", "role": "viewer"})  # the last owner: refused
+    User.objects.create_user("vera")
+    client.post(members, {"username": "vera", "role": "viewer"})
+    assert (last(kind="membership").actor, last(kind="membership").label) == ("rania", "vera")
+
+
+def test_secrets_are_not_written_down(client, rania):
+    rania.set_password("another long password")
+    rania.save()
+    assert last(kind="user").changes == [("password", "hidden", "hidden")]
+    create_api_token(user=rania, label="nightly")
+    assert set(last(kind="API token").after) == {"user_id", "label", "revoked_at"}
+
+
+def test_what_only_tells_of_use_is_not_written_down(client, rania):
+    token, _ = create_api_token(user=rania, label="nightly")
+    request = factories.make_request()
+    before = AuditEntry.objects.count()
+    rania.last_login = timezone.now()
+    rania.save()
+    ApiToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now())
+    GenerationRequest.objects.filter(pk=request.pk).update(spent_seconds=7)
+    assert AuditEntry.objects.count() == before
+    steer_request(request=request, priority=3)
+    assert last(kind="generation").changes == [("priority", 0, 3)]
+
+
+def test_exclusions_tell_nothing_of_the_annotator(campaign):
+    person = Annotator.objects.create(pseudonym="ann-told")
+    enrolment = enrol(campaign=campaign, annotator=person)
+    exclude(enrolment=enrolment, rule="gold", detail="ann-told was wrong", now=timezone.now())
+    entry = last(kind="exclusion")
+    assert entry.label == f"{campaign.slug} #{enrolment.pk}"
+    assert entry.project == campaign.project
+    row = AuditEntry.objects.filter(pk=entry.pk).values().get()
+    assert "ann-told" not in str(row)
+
+
+@pytest.mark.parametrize("change", ["UPDATE accounts_auditentry SET actor = 'nobody'",
+                                    "DELETE FROM accounts_auditentry"])  # fmt: skip
+def test_nothing_written_down_is_changed_or_removed(rania, change):
+    assert AuditEntry.objects.exists()
+    with pytest.raises(IntegrityError, match="neither changed nor removed"), transaction.atomic():
+        connection.cursor().execute(change)
+
+
+def test_a_vote_costs_no_statement_more(campaign):
+    assert "annotation_vote" not in audited_tables()
+    assert "annotation_assignment" not in audited_tables()
+    assert {"campaigns_campaign", "accounts_user", "annotation_exclusion"} <= audited_tables()
+
+
+def test_an_owner_reads_their_project_and_an_operator_all(client, campaign):
+    page = client.get(reverse("projects:audit", args=["default"])).content.decode()
+    assert campaign.slug in page
+    assert client.get(reverse("projects:audit_of_all")).status_code == 403
+    client.force_login(User.objects.create_superuser("olga"))
+    page = client.get(reverse("projects:audit_of_all")).content.decode()
+    assert "olga" in page
+    assert campaign.slug in page
+
+
+def test_it_is_filtered_and_saved_as_csv(client, campaign):
+    factories.make_checkpoint("=cmd", sha256="a" * 64)
+    address = reverse("projects:audit_csv", args=["default"])
+    answer = client.get(address, {"kind": "checkpoint", "actor": "the site", "label": "cmd"})
+    lines = answer.content.decode().splitlines()
+    assert lines[0].startswith("at,actor,via,address,action,kind,label")
+    assert len(lines) == 2
+    assert ',"=cmd",' in lines[1]
+    later = (timezone.now() + timedelta(days=1)).date().isoformat()
+    assert len(client.get(address, {"since": later}).content.decode().splitlines()) == 1
+    assert client.get(address, {"since": "yesterday"}).status_code == 400

@@ -1,0 +1,207 @@
+"""Two projects with everything in them, and everybody who may come along."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from evalplatform.accounts.members import create_project, set_member
+from evalplatform.accounts.models import Annotator, ApiToken, Membership, Project, User
+from evalplatform.accounts.tokens import create_api_token, revoke_api_token
+from evalplatform.annotation.identity import COOKIE, sign_in
+from evalplatform.annotation.models import Enrolment, Exclusion, Invitation, Release, Vote
+from evalplatform.annotation.services import enrol, invite, open_campaign
+from evalplatform.campaigns.models import Campaign, ShownImage
+from evalplatform.campaigns.services import pause_campaign
+from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.checkpoints.services import begin_upload
+from evalplatform.generation.models import GenerationRequest, Sample
+from evalplatform.generation.services import pause_request
+from evalplatform.images.models import CollectedImage, ImageCollection
+from evalplatform.images.services import retire_collection
+from evalplatform.promptsets.models import PromptSet
+from tests import factories
+
+# The columns of the tables, in this order. Letters: [a]nonymous; an a[n]notator with their cookie;
+# [v]iewer, [e]ditor, another editor [E], [o]wner of the project; [s]tranger, who owns another
+# project; [m]ember of none; operator by role [r], superuser [u].
+PEOPLE = "anveEosmru"
+# Who sends a token and no cookie: those of viewer, editor, owner, stranger, operator; one that was
+# revoked.
+TOKENS = "veosrx"
+
+
+@dataclass
+class World:
+    """The rows that addresses and bodies name, and who comes along."""
+
+    ours: Project
+    theirs: Project
+    users: dict[str, User]
+    secrets: dict[str, str]
+    annotator: Annotator
+    rows: dict[str, Any] = field(default_factory=dict)
+    at_first: dict[str, Any] = field(default_factory=dict)
+
+    def untouched(self) -> dict[str, Any]:
+        """Put the files back as they were, and return the state as it was at first."""
+        upload = self.rows["upload"]
+        for each in upload.folder.parent.iterdir():
+            if each != upload.folder:
+                shutil.rmtree(each)
+        upload.folder.mkdir(exist_ok=True)
+        upload.file.write_bytes(b"")
+        if not self.at_first:
+            self.at_first = state()
+        return self.at_first
+
+    def client(self, who: str) -> Client:
+        """Return a browser in which this person is signed in."""
+        client = Client()
+        if who == "n":
+            invitation = self.rows["open"].invitation
+            answer = sign_in(HttpRequest(), HttpResponse(), invitation, self.annotator)
+            client.cookies[COOKIE] = answer.cookies[COOKIE].value
+        elif who != "a":
+            client.force_login(self.users[who])
+        return client
+
+
+def build(folder: Path) -> World:
+    """Return a world of two projects."""
+    users = {
+        letter: User.objects.create_user(name, **made)
+        for letter, name, made in [
+            ("v", "vera", {}), ("e", "edith", {}), ("E", "emil", {}), ("o", "oda", {}),
+            ("s", "stan", {}), ("m", "mona", {}), ("r", "rolf", {"role": "operator"}),
+            ("u", "ulla", {"is_superuser": True, "is_staff": True}),
+        ]
+    }  # fmt: skip
+    ours = create_project(name="ours-project", owner=users["o"])
+    for letter, role in (("v", "viewer"), ("e", "editor"), ("E", "editor")):
+        set_member(project=ours, user=users[letter], role=role)
+    theirs = create_project(name="theirs", owner=users["s"])
+    secrets = {each: create_api_token(user=users[each], label="x") for each in "veosr"}
+    revoked, secret = create_api_token(user=users["o"], label="old")
+    revoke_api_token(token=revoked, now=timezone.now())
+    world = World(
+        ours, theirs, users,
+        {each: made[1] for each, made in secrets.items()} | {"x": secret},
+        Annotator.objects.create(pseudonym="ana"),
+        {"token": secrets["e"][0]},
+    )  # fmt: skip
+    _fill(world)
+    return world
+
+
+def _fill(world: World) -> None:
+    rows, ours, theirs = world.rows, world.ours, world.theirs
+    rows["open"] = factories.make_draft(prompts=2, slug="ours-open", project=ours)
+    open_campaign(campaign=rows["open"])
+    rows["draft"] = factories.make_draft(prompts=2, slug="ours-draft", project=ours)
+    rows["request"] = factories.make_request("ours-draft", project=ours)
+    rows["checkpoint"] = rows["open"].contenders[0].checkpoint
+    rows["sample"] = Sample.objects.filter(checkpoint=rows["checkpoint"]).first()
+    rows["baseline"] = factories.make_checkpoint("baseline", project=theirs, is_shared=True)
+    hidden = factories.make_prompt_set("hidden", 1, project=theirs)
+    rows["hidden_sample"] = _copy(rows["sample"], rows["baseline"], hidden.prompts.get())
+    shared = factories.make_prompt_set("open-prompts", 1, project=theirs, is_shared=True)
+    rows["shared_sample"] = _copy(rows["sample"], rows["baseline"], shared.prompts.get())
+    rows["collection"] = _collect("ours-images", ours, False, rows["sample"])
+    rows["collected"] = rows["collection"].images.get()
+    rows["shared_collection"] = _collect("shared-images", theirs, True, rows["sample"])
+    rows["retired"] = factories.make_checkpoint(
+        "ours-retired", project=ours, status="retired", retired_at=timezone.now()
+    )
+    rows["retired_collection"] = _collect("ours-old-images", ours, False, rows["sample"])
+    retire_collection(collection=rows["retired_collection"], user=None, now=timezone.now())
+    rows["paused"] = factories.make_request("ours-paused", project=ours)
+    pause_request(request=rows["paused"])
+    enrolment = enrol(campaign=rows["open"], annotator=world.annotator)
+    rows["invited"] = factories.make_draft(
+        prompts=1, slug="ours-invited", project=ours, rules={"annotation": {"door": "invitations"}}
+    )
+    open_campaign(campaign=rows["invited"])
+    invite(campaign=rows["invited"], labels=["ours-guest"], now=timezone.now())
+    rows["slot"] = factories.lease(enrolment)
+    rows["paused_campaign"] = factories.make_draft(prompts=1, slug="ours-held", project=ours)
+    open_campaign(campaign=rows["paused_campaign"])
+    pause_campaign(campaign=rows["paused_campaign"])
+    factories.make_prompt_set("ours-prompts", 1, project=ours)
+    create_project(name="empty", owner=world.users["u"])
+    rows["upload"] = begin_upload(
+        project=ours, file_name="m.zip", size_bytes=4, name="", role="",
+        user=world.users["e"], now=timezone.now(),
+    )  # fmt: skip
+
+
+def _copy(sample: Sample, checkpoint: Checkpoint, prompt: Any) -> Sample:
+    sample = Sample.objects.get(pk=sample.pk)
+    sample.pk, sample.checkpoint, sample.prompt = None, checkpoint, prompt
+    sample.save(force_insert=True)
+    return sample
+
+
+def _collect(name: str, project: Project, is_shared: bool, sample: Sample) -> ImageCollection:
+    collection = ImageCollection.objects.create(
+        project=project, is_shared=is_shared, name=name, model="Peer 3",
+        sha256=factories.digest(name), image_count=1,
+    )  # fmt: skip
+    CollectedImage.objects.create(
+        collection=collection, position=0, image=sample.image, image_sha256=sample.image_sha256,
+        source_sha256=sample.image_sha256, pixels_sha256=sample.pixels_sha256, is_constant=False,
+        width=16, height=16,
+    )  # fmt: skip
+    return collection
+
+
+# What somebody could change; what they leave by reading is not among it (sessions, token use).
+_WATCHED: list[tuple[type[Model], tuple[str, ...]]] = [
+    (Project, ("name", "upload_quota_bytes")),
+    (Membership, ("project_id", "user_id", "role")),
+    (User, ("username", "is_active", "role", "password")),
+    (ApiToken, ("user_id", "label", "revoked_at")),
+    (PromptSet, ("name", "project_id", "is_shared")),
+    (Checkpoint, ("name", "project_id", "status", "is_shared")),
+    (Upload, ("status", "project_id")),
+    (ImageCollection, ("name", "project_id", "status", "is_shared")),
+    (GenerationRequest, ("name", "status", "priority", "budget_seconds")),
+    (Campaign, ("slug", "project_id", "status", "protocol_sha256")),
+    (Enrolment, ("annotator_id", "campaign_id", "status")),
+    (Exclusion, ("rule", "revoked_at")),
+    (Invitation, ("campaign_id", "label", "revoked_at")),
+    (Vote, ("answer", "retracted_at")),
+    (Release, ("annotator_id", "reason")),
+    (ShownImage, ("image_set_id", "place")),
+]
+
+
+def _statement() -> str:
+    """One query for all: it is asked after every request."""
+    parts = [
+        f"'{model.__name__}', (SELECT json_agg(json_build_array(id, {', '.join(fields)}) "
+        f"ORDER BY id) FROM {model._meta.db_table})"
+        for model, fields in _WATCHED
+    ]
+    return f"SELECT json_build_object({', '.join(parts)})"
+
+
+def state() -> dict[str, Any]:
+    """Return all that could be changed, by table, to tell whether and what was."""
+    with connection.cursor() as cursor:
+        cursor.execute(_statement())
+        found: dict[str, Any] = cursor.fetchone()[0]
+    files = sorted(Path(settings.CHECKPOINT_DIR).glob("uploads/*/*"))
+    return found | {"received": [(each, each.stat().st_size) for each in files]}
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """Return the names of the tables that are not as they were."""
+    return {name for name in before if before[name] != after[name]}
