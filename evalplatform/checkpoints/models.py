@@ -125,6 +125,12 @@ class Checkpoint(Shareable):
         return parts + loras if self.training.get("recipe") == FUSED else []
 
     @property
+    def loaded_bytes(self) -> int:
+        """About what a GPU holds of it: weights of eight bits take sixteen there."""
+        eights = sum(n for dtype, n in self.parameters.items() if dtype.startswith("F8_"))
+        return self.size_bytes + eights
+
+    @property
     def directory(self) -> Path:
         """Where the verified files lie."""
         return Path(settings.CHECKPOINT_DIR) / self.sha256

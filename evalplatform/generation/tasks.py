@@ -98,7 +98,7 @@ def _make_samples(run: BatchRun, sampler: Any) -> bool:
         prompts=[sample.prompt.text for sample in planned],
         seeds=[sample.seed for sample in planned],
         settings=SamplingSettings(**batch.settings.as_dict()),
-        expected_bytes=batch.checkpoint.size_bytes,
+        expected_bytes=batch.checkpoint.loaded_bytes,
     )
     begun = asked = time.monotonic()
     for part in parts:

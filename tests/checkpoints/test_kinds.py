@@ -95,6 +95,11 @@ def test_copies_for_other_programs_and_averages_are_left_out(folder):
     assert found.left_out == ("sd_v1.safetensors", "unet_ema/diffusion_pytorch_model.safetensors")
 
 
+def test_weights_of_eight_bits_take_twice_their_files_once_loaded():
+    checkpoint = Checkpoint(size_bytes=120, parameters={"F8_E4M3": 80, "F8_E5M2": 10, "F16": 15})
+    assert checkpoint.loaded_bytes == 210
+
+
 def test_weights_whole_and_in_shards_are_refused(folder):
     save_file({"w": np.ones(4)}, folder / f"{UNET}-00001-of-00001.safetensors")
     refused("unet holds its weights whole and in shards", folder)

@@ -331,6 +331,12 @@ def test_half_precision_weights_are_sampled_in_float32_on_a_cpu(name, dtype, tmp
     assert one(model).std() > 0
 
 
+def test_weights_of_eight_bits_are_loaded_in_sixteen(tmp_path):
+    weights = {"a": torch.ones(4).to(torch.float8_e4m3fn), "b": torch.ones(4).to(torch.float8_e5m2)}
+    save_file(weights, tmp_path / "model.safetensors")
+    assert loading_precision([tmp_path / "model.safetensors"], "cuda") == torch.bfloat16
+
+
 @pytest.mark.parametrize("name", FITTING)
 def test_a_pipeline_in_half_precision_is_sampled_in_it(name, tmp_path):
     """As on a GPU."""

@@ -16,7 +16,11 @@ from models_backend.errors import CheckpointError, InputError
 from models_backend.files import read_json
 
 _DENOISERS = ("unet", "transformer")
-_HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}
+# Eight bits are a way to store weights, not to compute with them.
+_HALVES = {
+    "F16": torch.float16, "BF16": torch.bfloat16,
+    "F8_E4M3": torch.bfloat16, "F8_E5M2": torch.bfloat16,
+}  # fmt: skip
 _VARIANT = re.compile(r"(?:diffusion_pytorch_)?model\.(\w+)(?:-\d+-of-\d+)?\.safetensors")
 _LOAD_ERRORS = (
     OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
