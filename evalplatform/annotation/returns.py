@@ -3,8 +3,7 @@
 from django.utils.translation import gettext
 
 from evalplatform.annotation.arrivals import Arrival
-from evalplatform.annotation.crowd_models import CrowdVisit
-from evalplatform.annotation.models import Enrolment
+from evalplatform.annotation.models import CrowdVisit, Enrolment
 from evalplatform.campaigns.crowd_rules import CrowdRules, Outcome
 
 # States after which a platform's people have nothing more to do here.

@@ -10,9 +10,15 @@ from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity
 from evalplatform.annotation.continuing import personal_path
-from evalplatform.annotation.door_models import Invitation
 from evalplatform.annotation.invitations import invitation_digest
-from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment, Settlement, Vote
+from evalplatform.annotation.models import (
+    Assignment,
+    CrowdVisit,
+    Enrolment,
+    Invitation,
+    Settlement,
+    Vote,
+)
 from evalplatform.annotation.services import erasing, purge_personal_data
 from evalplatform.annotation.services.erasing import erase_annotator
 from evalplatform.campaigns.models import Campaign

@@ -8,8 +8,7 @@ from django.db.models import CharField, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity, new_access_key
-from evalplatform.annotation.door_models import Invitation
-from evalplatform.annotation.models import Enrolment
+from evalplatform.annotation.models import Enrolment, Invitation
 from evalplatform.annotation.personal_data import (
     ERASED,
     TIED,

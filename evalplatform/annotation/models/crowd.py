@@ -3,13 +3,13 @@
 from django.db import models
 from django.db.models import Q
 
+from evalplatform.annotation.models.enrolments import Enrolment
+
 
 class CrowdVisit(models.Model):
     """One session of a crowd platform for which an annotator came to a campaign."""
 
-    enrolment = models.ForeignKey(
-        "annotation.Enrolment", on_delete=models.CASCADE, related_name="visits"
-    )
+    enrolment = models.ForeignKey(Enrolment, on_delete=models.CASCADE, related_name="visits")
     platform = models.SlugField(max_length=40, db_index=False)
     study_id = models.CharField(max_length=128, blank=True, help_text="The platform's study.")
     session_id = models.CharField(

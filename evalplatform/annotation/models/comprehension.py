@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from evalplatform.annotation.models.enrolments import Enrolment
 from evalplatform.campaigns.comprehension_rules import MOST_TRIES
 
 
@@ -11,7 +12,7 @@ class ComprehensionTry(models.Model):
     """One try at the questions: what was answered, and which answers were wrong."""
 
     enrolment = models.ForeignKey(
-        "annotation.Enrolment", on_delete=models.CASCADE, related_name="comprehension_tries"
+        Enrolment, on_delete=models.CASCADE, related_name="comprehension_tries"
     )
     number = models.PositiveSmallIntegerField(help_text=f"1 to {MOST_TRIES}.")
     answers = models.JSONField(help_text="By question name.")

@@ -1,0 +1,80 @@
+"""The votes that fill slots, and the answers that came too late."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models.assignments import Assignment
+from evalplatform.annotation.models.enrolments import Exclusion
+
+
+class Vote(models.Model):
+    """The answer to one assignment: as it was given, and as grades of the set's images by place.
+
+    Rows are never deleted, and of a stored row only `retracted_at` (undone) and `exclusion` may
+    change: a trigger refuses the rest. One assignment has at most one vote that counts. The
+    database computes the grades itself and refuses others (`annotation/sql/grades.sql`).
+    """
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="votes")
+    annotator = models.ForeignKey(Annotator, on_delete=models.PROTECT, related_name="votes")
+    form = models.CharField(max_length=20)
+    answer = models.CharField(max_length=40, help_text="By position; see campaigns.forms.")
+    marks = ArrayField(
+        models.CharField(max_length=40), default=list, blank=True, help_text="Heads marked."
+    )
+    order = ArrayField(models.SmallIntegerField())
+    grades = ArrayField(
+        models.SmallIntegerField(), help_text="By place; higher is better, equal is a tie."
+    )
+    response_time_ms = models.PositiveIntegerField(
+        null=True, blank=True, help_text="From all images decoded to the answer; null without JS."
+    )
+    idempotency_key = models.UUIDField(unique=True)
+    viewport_width = models.PositiveIntegerField(null=True, blank=True, help_text="CSS pixels.")
+    viewport_height = models.PositiveIntegerField(null=True, blank=True, help_text="CSS pixels.")
+    pixel_ratio = models.FloatField(
+        null=True, blank=True, help_text="Device pixels to a CSS pixel."
+    )
+    zoomed = models.BooleanField(null=True, blank=True, help_text="Whether zoom was used.")
+    is_simulated = models.BooleanField()
+    voted_at = models.DateTimeField()
+    retracted_at = models.DateTimeField(null=True, blank=True)
+    exclusion = models.ForeignKey(
+        Exclusion, null=True, blank=True, on_delete=models.PROTECT, related_name="votes"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["assignment"],
+                condition=Q(retracted_at__isnull=True, exclusion__isnull=True),
+                name="vote_one_per_assignment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.answer} on {self.assignment}"
+
+
+class SurplusVote(models.Model):
+    """An answer that came too late to count: kept with its reason, never counted."""
+
+    class Reason(models.TextChoices):
+        SLOT_REASSIGNED = "slot_reassigned", "The lease ran out and somebody else has the slot"
+        ALREADY_ANSWERED = "already_answered", "This annotator had answered this before"
+        CAMPAIGN_CLOSED = "campaign_closed", "The campaign was closed"
+        ANNOTATOR_EXCLUDED = "annotator_excluded", "The annotator had been excluded"
+        WAS_SKIPPED = "was_skipped", "This annotator had skipped this before"
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="surplus")
+    annotator = models.ForeignKey(Annotator, on_delete=models.PROTECT, related_name="surplus")
+    answer = models.CharField(max_length=40)
+    response_time_ms = models.PositiveIntegerField(null=True, blank=True)
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    idempotency_key = models.UUIDField(unique=True)
+    received_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"late {self.answer} on {self.assignment}"
