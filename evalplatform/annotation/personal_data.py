@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 from django.db.models import Q, QuerySet
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity
-from evalplatform.annotation.continuing import enrolment_by_key
-from evalplatform.annotation.invitations import invitation_by
+from evalplatform.annotation.doors.invitations import invitation_by
+from evalplatform.annotation.doors.personal_links import enrolment_by_key
 from evalplatform.annotation.models import CrowdVisit, Enrolment, Settlement
 from evalplatform.annotation.selectors import annotator_named
 from evalplatform.campaigns.models import Campaign

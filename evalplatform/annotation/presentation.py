@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from evalplatform.annotation.comprehension import has_failed, is_asked, questions_shown
+from evalplatform.annotation.doors.way_back import exit_of
 from evalplatform.annotation.models import Assignment, Enrolment
-from evalplatform.annotation.returns import exit_of
 from evalplatform.annotation.selectors import others_hold_the_rest
 from evalplatform.annotation.services.voting import undo_seconds_left
 from evalplatform.annotation.turns import MAX_HELD

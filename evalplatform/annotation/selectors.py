@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from evalplatform.accounts.models import Annotator, User
 from evalplatform.annotation import statements
-from evalplatform.annotation.arrivals import Arrival
+from evalplatform.annotation.doors.arrivals import Arrival
 from evalplatform.annotation.models import Assignment, Enrolment, Invitation
 from evalplatform.annotation.turns import checks_ahead
 from evalplatform.campaigns.models import Campaign

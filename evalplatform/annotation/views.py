@@ -17,16 +17,17 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from evalplatform.annotation import entrance, services, statements
-from evalplatform.annotation.coming import Coming, recall
+from evalplatform.annotation import services, statements
 from evalplatform.annotation.comprehension import questions_shown
-from evalplatform.annotation.continuing import personal_path
+from evalplatform.annotation.doors.personal_links import personal_path
+from evalplatform.annotation.doors.way_back import way_back
+from evalplatform.annotation.entrance import admission
+from evalplatform.annotation.entrance.identity import annotator_id, annotator_ids
+from evalplatform.annotation.entrance.session import Coming, recall
 from evalplatform.annotation.examples import example_image
-from evalplatform.annotation.identity import annotator_id, annotator_ids
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.presentation import page_state, pages_of
 from evalplatform.annotation.requests import answer_of, uuid_of, want_of
-from evalplatform.annotation.returns import way_back
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
@@ -46,18 +47,18 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
     """What to judge; before consent, the welcome page or why not; at the end, thanks."""
     campaign = _campaign(invitation)
     if campaign is None:
-        return entrance.wrong_link(request)
+        return admission.wrong_link(request)
     if request.GET:
         try:
-            entered = entrance.come(request, campaign)
+            entered = admission.come(request, campaign)
         except BadInputError as error:
             return _problem(request, None, str(error))
         if entered is not None:
             return entered
-    enrolment = entrance.enrolment_here(request, campaign)
+    enrolment = admission.enrolment_here(request, campaign)
     if enrolment is None:
         coming = recall(request, campaign)
-        return entrance.why_not(request, campaign, coming) or _welcome(request, campaign, coming)
+        return admission.why_not(request, campaign, coming) or _welcome(request, campaign, coming)
     state = _state(enrolment, want=1)
     if state["state"] == "comprehension":
         return _comprehension(request, campaign, state["comprehension"])
@@ -89,8 +90,8 @@ def elsewhere(request: HttpRequest, invitation: str) -> HttpResponse:
     """The personal link by which an annotator goes on in another browser."""
     campaign = _campaign(invitation)
     if campaign is None:
-        return entrance.wrong_link(request)
-    known = entrance.enrolment_here(request, campaign)
+        return admission.wrong_link(request)
+    known = admission.enrolment_here(request, campaign)
     if known is None:
         return redirect("annotation:work", invitation=invitation)
     enrolment = Enrolment.objects.select_related("annotator", "campaign").get(pk=known.pk)
@@ -115,7 +116,7 @@ def example(request: HttpRequest, public_id: uuid.UUID, position: int) -> HttpRe
 def begin(request: HttpRequest, invitation: str) -> HttpResponse:
     """Consent given: enrol whoever may begin."""
     campaign = _campaign(invitation)
-    return entrance.wrong_link(request) if campaign is None else entrance.begin(request, campaign)
+    return admission.wrong_link(request) if campaign is None else admission.begin(request, campaign)
 
 
 @require_POST

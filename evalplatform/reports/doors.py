@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from evalplatform.annotation.doors import door_in_words
-from evalplatform.annotation.places import shared_places
+from evalplatform.annotation.doors.places import shared_places
+from evalplatform.annotation.doors.wording import door_in_words
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import Door
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from evalplatform.accounts.models import Membership, User
 from evalplatform.accounts.projects import steered_or_404
-from evalplatform.annotation.invitations import (
+from evalplatform.annotation.doors.invitations import (
     InvitationState,
     invitation_lines,
     invitations_csv,

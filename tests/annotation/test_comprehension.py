@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evalplatform.accounts.services import ensure_simulated_annotator
-from evalplatform.annotation.continuing import personal_path
+from evalplatform.annotation.doors.personal_links import personal_path
 from evalplatform.annotation.models import Assignment, ComprehensionTry, Enrolment, Exclusion
 from evalplatform.annotation.services import enrol, open_campaign, reinstate
 from evalplatform.campaigns.rules import parse_rules

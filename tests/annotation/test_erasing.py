@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity
-from evalplatform.annotation.continuing import personal_path
-from evalplatform.annotation.invitations import invitation_digest
+from evalplatform.annotation.doors.invitations import invitation_digest
+from evalplatform.annotation.doors.personal_links import personal_path
 from evalplatform.annotation.models import (
     Assignment,
     CrowdVisit,

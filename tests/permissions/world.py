@@ -15,7 +15,7 @@ from django.utils import timezone
 from evalplatform.accounts.members import create_project, set_member
 from evalplatform.accounts.models import Annotator, ApiToken, Membership, Project, User
 from evalplatform.accounts.tokens import create_api_token, revoke_api_token
-from evalplatform.annotation.identity import COOKIE, sign_in
+from evalplatform.annotation.entrance.identity import COOKIE, sign_in
 from evalplatform.annotation.models import Enrolment, Exclusion, Invitation, Release, Vote
 from evalplatform.annotation.services import enrol, invite, open_campaign
 from evalplatform.campaigns.models import Campaign, ShownImage

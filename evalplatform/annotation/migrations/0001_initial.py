@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('understood_at', models.DateTimeField(blank=True, help_text='When the questions about the instructions were passed.', null=True)),
                 ('qualified_at', models.DateTimeField(blank=True, null=True)),
                 ('questionnaire', models.JSONField(blank=True, help_text='Answers by question name.', null=True)),
-                ('address_hash', models.CharField(blank=True, help_text='Keyed hash of where they began; see annotation.places.', max_length=64)),
+                ('address_hash', models.CharField(blank=True, help_text='Keyed hash of where they began; see annotation.doors.places.', max_length=64)),
                 ('browser_hash', models.CharField(blank=True, help_text='Keyed hash of the browser they began with.', max_length=64)),
                 ('cursor', models.IntegerField(default=-1, help_text='Serve order of the furthest item taken so far.')),
                 ('served', models.PositiveIntegerField(default=0, help_text='Items taken so far.')),

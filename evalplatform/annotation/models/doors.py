@@ -41,7 +41,7 @@ class Invitation(models.Model):
 
 
 class RateCount(models.Model):
-    """How often something was tried since its period began; see `annotation.limits`."""
+    """How often something was tried since its period began; see `annotation.doors.rate_limits`."""
 
     key = models.CharField(primary_key=True, max_length=64, help_text="Keyed hash of who tried.")
     began_at = models.DateTimeField()

@@ -43,7 +43,7 @@ class Enrolment(models.Model):
     address_hash = models.CharField(
         max_length=64,
         blank=True,
-        help_text="Keyed hash of where they began; see annotation.places.",
+        help_text="Keyed hash of where they began; see annotation.doors.places.",
     )
     browser_hash = models.CharField(
         max_length=64, blank=True, help_text="Keyed hash of the browser they began with."

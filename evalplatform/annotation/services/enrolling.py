@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator, User
 from evalplatform.accounts.services import ensure_crowd_annotator
-from evalplatform.annotation.arrivals import Arrival
-from evalplatform.annotation.invitations import InvitationState, state_of
+from evalplatform.annotation.doors.arrivals import Arrival
+from evalplatform.annotation.doors.invitations import InvitationState, state_of
+from evalplatform.annotation.doors.places import NOWHERE, Place
 from evalplatform.annotation.models import CrowdVisit, Enrolment, Invitation
-from evalplatform.annotation.places import NOWHERE, Place
 from evalplatform.campaigns.models import Campaign
 
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from evalplatform.annotation.limits import ended_counts
-from evalplatform.annotation.places import old_places
+from evalplatform.annotation.doors.places import old_places
+from evalplatform.annotation.doors.rate_limits import ended_counts
 
 
 def forget_places(*, now: datetime) -> int:

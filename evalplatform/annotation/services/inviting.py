@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from evalplatform.accounts.models import User
-from evalplatform.annotation.invitations import invitation_digest
+from evalplatform.annotation.doors.invitations import invitation_digest
 from evalplatform.annotation.models import Invitation
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import Door

@@ -7,7 +7,11 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from evalplatform.annotation.invitations import InvitationLine, InvitationState, invitation_lines
+from evalplatform.annotation.doors.invitations import (
+    InvitationLine,
+    InvitationState,
+    invitation_lines,
+)
 from evalplatform.annotation.services import revoke_invitations
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaign_named

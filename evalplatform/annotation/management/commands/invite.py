@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from django.urls import reverse
 from django.utils import timezone
 
-from evalplatform.annotation.invitations import invitations_csv
+from evalplatform.annotation.doors.invitations import invitations_csv
 from evalplatform.annotation.services import invite
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from evalplatform.annotation.crowd_table import left_in_prolific_table
+from evalplatform.annotation.management.prolific_table import left_in_prolific_table
 from evalplatform.annotation.selectors import enrolment_known_as
 from evalplatform.annotation.services import exclude, give_back
 from evalplatform.campaigns.selectors import campaign_named

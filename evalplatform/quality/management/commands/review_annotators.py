@@ -9,8 +9,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from evalplatform.annotation.doors.places import shared_places
 from evalplatform.annotation.models import Enrolment
-from evalplatform.annotation.places import shared_places
 from evalplatform.annotation.services import reinstate
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaign_named

@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 from django.urls import reverse
 
 from evalplatform.accounts.commands import project_of
-from evalplatform.annotation.doors import door_in_words
+from evalplatform.annotation.doors.wording import door_in_words
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import Door
 from evalplatform.campaigns.safety import screen

@@ -15,7 +15,7 @@ from evalplatform.accounts.members import set_member
 from evalplatform.accounts.models import Annotator, CrowdIdentity, User
 from evalplatform.accounts.projects import default_project
 from evalplatform.accounts.services import ensure_simulated_annotator
-from evalplatform.annotation.arrivals import arrival_of
+from evalplatform.annotation.doors.arrivals import arrival_of
 from evalplatform.annotation.models import CrowdVisit, Enrolment, Invitation
 from evalplatform.annotation.services import invite, open_campaign, revoke_invitations
 from evalplatform.campaigns.services import close_campaign
@@ -130,7 +130,7 @@ def test_limit_ends_with_its_period(settings, monkeypatch):
     assert Client().post(url + "begin/").status_code == 302
     assert Client().post(url + "begin/").status_code == 429
     later = timezone.now() + timedelta(seconds=3601)
-    monkeypatch.setattr("evalplatform.annotation.entrance.timezone.now", lambda: later)
+    monkeypatch.setattr("evalplatform.annotation.entrance.admission.timezone.now", lambda: later)
     assert Client().post(url + "begin/").status_code == 302
 
 
@@ -454,7 +454,7 @@ def sign_arrivals(monkeypatch) -> None:
         arrival = arrival_of(query, rules)
         return arrival and replace(arrival, is_proven=True)
 
-    monkeypatch.setattr("evalplatform.annotation.entrance.arrival_of", signed)
+    monkeypatch.setattr("evalplatform.annotation.entrance.admission.arrival_of", signed)
 
 
 # ---- members ------------------------------------------------------------------------------------

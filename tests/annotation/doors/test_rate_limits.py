@@ -7,7 +7,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from evalplatform.annotation.limits import OverLimitError, count_enrolment, count_wrong_link
+from evalplatform.annotation.doors.rate_limits import (
+    OverLimitError,
+    count_enrolment,
+    count_wrong_link,
+)
 from evalplatform.annotation.models import RateCount
 from evalplatform.annotation.services import forget_places
 from tests import factories

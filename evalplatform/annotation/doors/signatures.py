@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from evalplatform.annotation.prolific_tokens import says_the_same
+from evalplatform.annotation.doors.prolific_tokens import says_the_same
 from evalplatform.campaigns.crowd_rules import CrowdRules, Signed
 from evalplatform.core.errors import BadInputError
 

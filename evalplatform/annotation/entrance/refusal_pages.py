@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evalplatform.annotation import selectors
-from evalplatform.annotation.arrivals import Arrival
-from evalplatform.annotation.limits import OverLimitError
-from evalplatform.annotation.returns import way_back
+from evalplatform.annotation.doors.arrivals import Arrival
+from evalplatform.annotation.doors.rate_limits import OverLimitError
+from evalplatform.annotation.doors.way_back import way_back
 from evalplatform.campaigns.models import Campaign
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from django.utils.translation import gettext
 
-from evalplatform.annotation.proofs import is_signed
+from evalplatform.annotation.doors.signatures import is_signed
 from evalplatform.campaigns.crowd_presets import PRESETS
 from evalplatform.campaigns.crowd_rules import CrowdRules, Signed
 from evalplatform.core.errors import BadInputError

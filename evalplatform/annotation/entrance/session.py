@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from evalplatform.annotation.arrivals import Arrival
+from evalplatform.annotation.doors.arrivals import Arrival
 from evalplatform.campaigns.models import Campaign
 
 _KEY = "came"

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.doors.places import place_of, shared_places
 from evalplatform.annotation.models import Enrolment
-from evalplatform.annotation.places import place_of, shared_places
 from evalplatform.annotation.services import enrol, open_campaign
 from tests import factories
 

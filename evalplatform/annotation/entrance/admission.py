@@ -10,21 +10,25 @@ from django.utils import timezone
 from evalplatform.accounts.models import Annotator, Membership
 from evalplatform.accounts.projects import may
 from evalplatform.annotation import selectors, services
-from evalplatform.annotation.arrivals import Arrival, arrival_of
-from evalplatform.annotation.coming import Coming, recall, remember
-from evalplatform.annotation.continuing import enrolment_by_key
-from evalplatform.annotation.identity import annotator_id, sign_in, sign_in_here
-from evalplatform.annotation.invitations import InvitationState, invitation_by, state_of
-from evalplatform.annotation.limits import OverLimitError, count_enrolment, count_wrong_link
-from evalplatform.annotation.models import Enrolment
-from evalplatform.annotation.places import place_of
-from evalplatform.annotation.refusals import (
+from evalplatform.annotation.doors.arrivals import Arrival, arrival_of
+from evalplatform.annotation.doors.invitations import InvitationState, invitation_by, state_of
+from evalplatform.annotation.doors.personal_links import enrolment_by_key
+from evalplatform.annotation.doors.places import place_of
+from evalplatform.annotation.doors.rate_limits import (
+    OverLimitError,
+    count_enrolment,
+    count_wrong_link,
+)
+from evalplatform.annotation.entrance.identity import annotator_id, sign_in, sign_in_here
+from evalplatform.annotation.entrance.refusal_pages import (
     not_now,
     prove_yourself,
     refused,
     taken_here,
     too_many,
 )
+from evalplatform.annotation.entrance.session import Coming, recall, remember
+from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.requests import key_of
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import Door

@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core.cache import cache
 
-from evalplatform.annotation import prolific_tokens
-from evalplatform.annotation.arrivals import Arrival, arrival_of
-from evalplatform.annotation.proofs import signature
+from evalplatform.annotation.doors import prolific_tokens
+from evalplatform.annotation.doors.arrivals import Arrival, arrival_of
+from evalplatform.annotation.doors.signatures import signature
 from evalplatform.campaigns.rules import parse_rules
 from evalplatform.core.errors import BadInputError
 

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext
 
-from evalplatform.annotation.arrivals import Arrival
+from evalplatform.annotation.doors.arrivals import Arrival
 from evalplatform.annotation.models import CrowdVisit, Enrolment
 from evalplatform.campaigns.crowd_rules import CrowdRules, Outcome
 

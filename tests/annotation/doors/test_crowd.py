@@ -6,8 +6,8 @@ from django.test import Client
 from django.urls import reverse
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity
+from evalplatform.annotation.doors.signatures import signature
 from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment, Vote
-from evalplatform.annotation.proofs import signature
 from evalplatform.annotation.services import exclude, open_campaign
 from tests import factories
 

@@ -1,0 +1,1 @@
+"""Who may take part in a campaign: what links say, how they are proven, and what limits them."""

@@ -1,0 +1,1 @@
+"""How a browser comes to take part in a campaign: it is known, let in or refused."""
