@@ -159,7 +159,7 @@ def test_marks_that_a_spreadsheet_set_are_taken_off_and_told(lines, wanted):
     file = read("Prompt\tCategory\r\n" + "".join(f"{line}\tx\r\n" for line in lines), "tsv")
     assert [row.text for row in file.rows] == wanted
     assert {row.category for row in file.rows} == {"x"}
-    assert file.notes[0].startswith("a spreadsheet put 1 fields in quotation marks")
+    assert file.notes[0].startswith("a spreadsheet put 1 field in quotation marks")
 
 
 def test_header_in_quotation_marks_says_that_all_are_set():

@@ -33,8 +33,9 @@ def unquoted_table(text: str) -> UnquotedTable:
     rows = _quoted_rows("\n".join(lines))
     if rows is not None and _are_set_by_a_program([each for _, each in rows]):
         count = sum(_is_quoted(each) for _, fields in rows for each in fields)
+        fields_put = "1 field" if count == 1 else f"{count:,} fields"
         note = (
-            f"a spreadsheet put {count:,} fields in quotation marks; they were taken off. Where "
+            f"a spreadsheet put {fields_put} in quotation marks; the marks were taken off. Where "
             "they belong to the prompts, give these as JSONL."
         )
         return UnquotedTable(
