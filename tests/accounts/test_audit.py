@@ -12,7 +12,8 @@ from evalplatform.accounts.models import Annotator, ApiToken, AuditEntry, User
 from evalplatform.accounts.projects import default_project
 from evalplatform.accounts.tokens import create_api_token
 from evalplatform.annotation.services import enrol, exclude
-from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.checkpoints.tasks import verify_upload
 from evalplatform.core.acting import audited_tables
 from evalplatform.generation.models import GenerationRequest
 from evalplatform.generation.services import steer_request
@@ -144,3 +145,23 @@ def test_it_is_filtered_and_saved_as_csv(client, campaign):
     later = (timezone.now() + timedelta(days=1)).date().isoformat()
     assert len(client.get(address, {"since": later}).content.decode().splitlines()) == 1
     assert client.get(address, {"since": "yesterday"}).status_code == 400
+
+
+def test_a_worker_acts_for_whoever_sent_the_upload(rania, tmp_path, settings):
+    settings.CHECKPOINT_DIR = tmp_path
+    upload = Upload.objects.create(
+        project=default_project(), file_name="a.zip", size_bytes=1, checkpoint_name="a",
+        status="verifying", created_by=rania,
+    )  # fmt: skip
+    upload.folder.mkdir(parents=True)
+    upload.file.write_bytes(b"x")
+    assert verify_upload(str(upload.pk)) == "rejected"
+    entry = last(kind="upload")
+    assert (entry.actor, entry.via, entry.changes[0]) == (
+        "rania", "upload", ("reason", "", upload_reason(upload)),
+    )  # fmt: skip
+
+
+def upload_reason(upload):
+    upload.refresh_from_db()
+    return upload.reason
