@@ -48,6 +48,7 @@ def _checks_begin_warm(monkeypatch, tmp_path):
                 status = process.wait(timeout)
             except subprocess.TimeoutExpired:
                 os.kill(process.pid, signal.SIGKILL)
+                process.wait()
                 raise
             said.seek(0)
             return subprocess.CompletedProcess(command, status, "", said.read())
