@@ -92,7 +92,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "evalplatform.core.acting.ActingMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "evalplatform.core.middleware.UnavailableMiddleware",
+    "evalplatform.core.middleware.ExplainMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "evalplatform.urls"

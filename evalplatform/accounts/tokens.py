@@ -20,9 +20,12 @@ _USE_IS_NOTED_EVERY = timedelta(minutes=1)  # an upload is thousands of requests
 def create_api_token(*, user: User, label: str) -> tuple[ApiToken, str]:
     """Return a new token and its secret, which nobody can show again.
 
-    Raises `BadInputError` for a label that is empty or longer than 80 characters.
+    Raises `BadInputError` for a label that is empty, longer than 80 characters or of more than
+    printable ones.
     """
     label = label.strip()
+    if not label.isprintable():
+        raise BadInputError(f"a token's label is {label[:_LABEL]!r}; write printable letters.")
     if not 1 <= len(label) <= _LABEL:
         raise BadInputError(
             f"a token's label has {len(label)} characters; say in 1 to {_LABEL} what it is for."

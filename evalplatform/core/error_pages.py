@@ -7,7 +7,7 @@ given while the database is away.
 import logging
 import sys
 
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
@@ -94,12 +94,25 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 where what was raised says that a part of the platform is away."""
+    """500, or what `explained` says of what was raised."""
     raised = sys.exc_info()[1]
-    return unavailable(request, raised) or _answer(request, 500)
+    return explained(request, raised) or _answer(request, 500)
 
 
-def unavailable(request: HttpRequest, raised: BaseException | None) -> HttpResponse | None:
+def explained(request: HttpRequest, raised: BaseException | None) -> HttpResponse | None:
+    """Return the page for an exception that says what is wrong; None for any other.
+
+    400 for a value that no column can hold (a NUL character, a number beyond all bounds) and that
+    no form refused before, 503 where a part of the platform is away.
+    """
+    if isinstance(raised, DataError):
+        # With its traceback: the form that let it through could say which field it was.
+        logger.warning("a request gave what the database cannot hold", exc_info=raised)
+        return _answer(request, 400)
+    return _unavailable(request, raised)
+
+
+def _unavailable(request: HttpRequest, raised: BaseException | None) -> HttpResponse | None:
     """Return 503 where a part is away, busy or full; None where the exception says otherwise."""
     kind = Kind.AWAY
     if isinstance(raised, OperationalError | InterfaceError):

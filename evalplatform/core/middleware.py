@@ -6,14 +6,17 @@ from contextlib import suppress
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.deprecation import MiddlewareMixin
 
-from evalplatform.core.error_pages import unavailable, wants_json
+from evalplatform.core.error_pages import explained, wants_json
 
 
-class UnavailableMiddleware(MiddlewareMixin):
-    """Answer 503 where database, broker or object store are away: the reason goes to the log."""
+class ExplainMiddleware(MiddlewareMixin):
+    """Answer 503 where database, broker or object store are away, and 400 what none can hold.
+
+    The reason goes to the log.
+    """
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return unavailable(request, exception)
+        return explained(request, exception)
 
 
 class CharsetMiddleware(MiddlewareMixin):

@@ -136,7 +136,7 @@ def switch(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("project", "")
     choose_project(request, _project_or_404(request, name) if name else None)
     back = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    is_ours = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
     return redirect(back if is_ours else "reports:campaign_list")
 
 

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client
 from kombu.exceptions import OperationalError as BrokerError
@@ -45,6 +45,7 @@ def assert_is_our_page(answer, says):
     ("raised", "status", "says"),
     [
         (SuspiciousOperation(), 400, "cannot read this request"),
+        (DataError("secret NUL"), 400, "cannot read this request"),
         (PermissionDenied(), 403, "not allowed"),
         (Http404(), 404, "This link is not valid"),
         (ValueError("secret"), 500, "made a mistake"),
