@@ -1,7 +1,5 @@
 """A campaign's way from a draft to a frozen protocol."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -18,6 +16,7 @@ from evalplatform.campaigns.criteria import CriterionPlan, check_plans
 from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
+from evalplatform.campaigns.protocol import arm_in_protocol, protocol_hash, protocol_of
 from evalplatform.campaigns.rules import Rules
 from evalplatform.campaigns.sample_faults import SampleFaults, count_faults
 from evalplatform.campaigns.selectors import planned_prompts, planned_sets, shown_sets, wanted_seeds
@@ -31,22 +30,6 @@ from evalplatform.images.models import ImageCollection
 from evalplatform.images.selectors import images_for
 from evalplatform.images.selectors import refuse_retired as refuse_retired_collection
 from evalplatform.promptsets.models import Prompt, PromptSet
-
-# Part of the protocol: what is not a setting but a rule of this code, in words.
-RULES = {
-    "image_order": (
-        "planned per slot; of the k slots of a pair, each image is left in k//2 or k-k//2, each in "
-        "one of two pairs in a row, which one at random; of a ranking, by rows of a Latin square"
-    ),
-    "serve_order": (
-        "what came back (skipped, lease run out, vote excluded) first, then criterion by "
-        "criterion; within one, items in seeded random order, in which each annotator begins at a "
-        "seeded place of their own and wraps round (or at the first: rules.annotation.start)"
-    ),
-    "shown_size": "all images of a set are shown at the smallest one's size",
-    "shown_files": "copies padded to one length; where checks are mixed in, none is shown again",
-    "verdict": "what more than half of the k votes say; otherwise no majority",
-}
 
 
 def create_campaign(
@@ -289,17 +272,11 @@ def freeze_protocol(*, campaign: Campaign, faults: SampleFaults) -> None:
 
     `faults`: what is wrong with the images it shows.
     """
-    campaign.protocol = _protocol(campaign) | {"samples": faults.as_dict()}
+    campaign.protocol = protocol_of(campaign) | {"samples": faults.as_dict()}
     campaign.protocol_sha256 = protocol_hash(campaign.protocol)
     campaign.status = Campaign.Status.OPEN
     campaign.opened_at = timezone.now()
     campaign.save(update_fields=["protocol", "protocol_sha256", "status", "opened_at"])
-
-
-def protocol_hash(protocol: dict[str, Any]) -> str:
-    """Return the hash of a protocol, whatever the order of its keys."""
-    canonical = json.dumps(protocol, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def check_newcomer(campaign: Campaign, maker: Checkpoint | ImageCollection) -> None:
@@ -350,71 +327,6 @@ def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: dateti
     protocol["samples"] = count_faults(campaign, shown_sets(campaign)).as_dict()
     campaign.protocol, campaign.protocol_sha256 = protocol, protocol_hash(protocol)
     campaign.save(update_fields=["protocol", "protocol_sha256"])
-
-
-_OF_A_CHECKPOINT = ("role", "family", "parent_sha256")
-OF_A_PROMPT_SET = ("name", "version", "sha256")
-OF_A_CRITERION = (
-    "slug", "label", "question", "instructions", "shows_prompt", "form", "heads", "gold", "k",
-)  # fmt: skip
-_OF_A_COLLECTION = ("model", "licence", "source", "image_count")
-
-
-def arm_in_protocol(arm: Arm) -> dict[str, Any]:
-    """Return what a protocol keeps of an arm."""
-    facts: dict[str, Any] = {"place": arm.place, "name": arm.name, "sha256": arm.sha256}
-    if arm.checkpoint:
-        return facts | {"kind": "checkpoint"} | _checkpoint_in_protocol(arm.checkpoint)
-    if arm.maker is None:
-        return facts | {"kind": "model"}
-    return facts | {"kind": "collection"} | facts_of(arm.collection, _OF_A_COLLECTION)
-
-
-def _checkpoint_in_protocol(checkpoint: Checkpoint) -> dict[str, Any]:
-    made_from = {"made_from": checkpoint.made_from} if checkpoint.made_from else {}
-    return facts_of(checkpoint, _OF_A_CHECKPOINT) | made_from
-
-
-def facts_of(row: object, names: Sequence[str]) -> dict[str, Any]:
-    """Return some attributes of a row by name."""
-    return {name: getattr(row, name) for name in names}
-
-
-def _protocol(campaign: Campaign) -> dict[str, Any]:
-    return {
-        "arms": [arm_in_protocol(arm) for arm in campaign.contenders],
-        "design": campaign.design,
-        "prompt_sets": [
-            facts_of(each, OF_A_PROMPT_SET)
-            for each in campaign.prompt_sets.order_by("name", "version")
-        ],
-        "prompts_per_set": campaign.prompts_per_set,
-        "images_per_prompt": campaign.images_per_prompt,
-        "criteria": [facts_of(each, OF_A_CRITERION) for each in campaign.criteria.all()],
-        "sampler_settings": campaign.sampler_settings.as_dict(),
-        "seed": campaign.seed,
-        "lease_seconds": campaign.lease_seconds,
-        "rules": RULES | campaign.checked_rules.as_dict(),
-        **_safety(campaign),
-        "gold": [
-            {"criterion": each.criterion.slug, "purpose": each.purpose, "origin": each.origin}
-            for each in campaign.image_sets.gold().select_related("criterion")
-            if each.criterion
-        ],
-        "code_version": code_version(),
-    }  # fmt: skip
-
-
-def _safety(campaign: Campaign) -> dict[str, Any]:
-    """What the safety filter did; nothing where it is off."""
-    if campaign.safety_detector is None:
-        return {}
-    did = {
-        "threshold": campaign.checked_rules.safety.threshold,
-        "withheld_images": campaign.withheld.count(),
-        "sets_left_out": campaign.sets_left_out,
-    }
-    return {"safety_filter": campaign.safety_detector.as_dict() | did}
 
 
 def close_campaign(*, campaign: Campaign) -> bool:

@@ -2,7 +2,7 @@
 
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.reports.cells import percent
-from evalplatform.reports.results import CampaignResults, GroupResult
+from evalplatform.reports.result_types import CampaignResults, GroupResult
 from evalplatform.simulation import people
 from evalplatform.simulation.group import Ceiling, Group
 from evalplatform.simulation.tastes import CURATORS

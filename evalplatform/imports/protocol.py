@@ -7,8 +7,7 @@ from typing import Any
 from evalplatform.accounts.models import Project, User
 from evalplatform.campaigns.criteria import CRITERIA
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
-from evalplatform.campaigns.rules import Rules
-from evalplatform.campaigns.services import (
+from evalplatform.campaigns.protocol import (
     OF_A_CRITERION,
     OF_A_PROMPT_SET,
     RULES,
@@ -16,6 +15,7 @@ from evalplatform.campaigns.services import (
     facts_of,
     protocol_hash,
 )
+from evalplatform.campaigns.rules import Rules
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.version import code_version
 from evalplatform.imports.gathering import Asked

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.orders import order_said
-from evalplatform.reports.results import CampaignResults, CriterionLook, GroupResult
+from evalplatform.reports.result_types import CampaignResults, CriterionLook, GroupResult
 from evalplatform.stats import Estimate, State
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from evalplatform.reports.gallery import GalleryResult, GradeResult
-from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.result_types import CampaignResults
 from evalplatform.stats import ArmPair, ArmRanking, ArmRatings, Estimate, Standing
 
 MEASURES = ("win", "tie", "lose", "net", "half", "decided")

@@ -7,7 +7,8 @@ from django.core.cache import caches
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.fingerprint import fingerprint
-from evalplatform.reports.results import CampaignResults, campaign_results
+from evalplatform.reports.result_types import CampaignResults
+from evalplatform.reports.results import campaign_results
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.core.csv_text import csv_text
 from evalplatform.reports.arm_records import MEASURES, arm_records
 from evalplatform.reports.exports import VERDICT_MEASURES
-from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.safety import withheld_records
 from evalplatform.reports.samples import sample_records
 from evalplatform.reports.selectors import check_answers

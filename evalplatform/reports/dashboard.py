@@ -1,24 +1,17 @@
 """The dashboard as one HTML page: on the site, or as a file that opens offline."""
 
-import base64
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.core.files.storage import default_storage
-from django.db.models import Prefetch
 from django.template.loader import render_to_string
-from django.urls import reverse
 
 from evalplatform.annotation.models import Release, SurplusVote
 from evalplatform.campaigns.forms import Form, form_named
-from evalplatform.campaigns.models import Campaign, Picture, ShownImage, arm_letter
+from evalplatform.campaigns.models import Campaign, arm_letter
 from evalplatform.campaigns.rules import Start
-from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
-from evalplatform.generation.models import Sample
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.cells import (
@@ -32,34 +25,13 @@ from evalplatform.reports.cells import (
 )
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.gallery_page import gallery_context, grading_context
-from evalplatform.reports.results import CampaignResults, CriterionOrder
+from evalplatform.reports.result_types import CampaignResults, CriterionOrder
 from evalplatform.reports.safety import NOTE, TEST, prompt_of, share_in_words
 from evalplatform.reports.samples import samples_context
+from evalplatform.reports.sets_on_page import first_sets
 from evalplatform.reports.table import NOT_EXCLUDED, UNTESTED, complete
 from evalplatform.stats import EarlyLook, Estimate, Verdicts
 from evalplatform.stats.pairs.sequential import ASSUMES
-
-# Sets shown are the first of the campaign's seeded random order: never picked by hand.
-SHOWN_SETS = 12
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """One image of a set, for readers of the dashboard (never for annotators)."""
-
-    arm: str  # its letter
-    small: str  # address of its thumbnail, or the thumbnail itself in a file that opens offline
-    full: str  # address of the image; empty offline
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class SetOnPage:
-    """The images of one set and their prompt."""
-
-    prompt: str
-    images: list[Thumbnail]
 
 
 def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dict[str, Any]:
@@ -80,34 +52,14 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
         "rows": [_row(group) for group in results.groups],
         "galleries": gallery_context(results, figures),
         "gradings": grading_context(results),
-        "exploratory": [
-            {
-                "criterion": each.criterion_label,
-                "kind": each.test.kind,
-                "name": each.test.name,
-                "n": each.test.rates.tally.total,
-                "net": percent(each.test.rates.net, signed=True),
-                "p": p_value(each.test.p_value),
-                "p_holm": p_value(each.test.p_holm),
-                "untested": each.test.reason,
-            }
-            for each in results.categories
-        ],
+        "exploratory": _exploratory(results),
         "side_bias": percent(results.side_bias.left) if results.side_bias else None,
         "order_effects": [_order_effect(each) for each in results.order_effects],
         "has_own_starts": results.campaign.checked_rules.annotation.start is Start.OWN,
         "quality": results.quality,
         "samples": samples_context(results.campaign),
         "safety": _safety(results),
-        "early_looks": [
-            {
-                "criterion": each.criterion_label,
-                "n": each.look.sequence.n_prompts,
-                "net": early_net(each.look.sequence),
-                "says": _what_it_says(each.look),
-            }
-            for each in results.early_looks
-        ],
+        "early_looks": _early_looks(results),
         "early_assumes": ASSUMES,
         "few_annotators": few_annotators(results),
         "untested": UNTESTED,
@@ -116,27 +68,59 @@ def dashboard_context(results: CampaignResults, *, offline: bool = False) -> dic
         ],
         "quality_facts": _quality_facts(results.quality),
         "set_aside": _set_aside(results.quality),
-        "with_excluded": [
-            {
-                "criterion": each.criterion_label,
-                "prompts": each.prompts,
-                "without": percent(each.without, signed=True) if each.without else "–",
-                "with_excluded": percent(each.with_excluded, signed=True),
-                "votes": each.votes_excluded,
-            }
-            for each in results.with_excluded
-        ],
+        "with_excluded": _with_excluded(results),
         "rings": results.rings.rings,
         "without_rings": [
             (each.criterion_label, each.prompts, *ring_cells(each), f"{each.votes_fewer:,}")
             for each in results.without_rings
         ],
         "not_excluded": NOT_EXCLUDED,
-        "sets": shown_sets(results.campaign, offline=offline),
+        "sets": first_sets(results.campaign, offline=offline),
         "figures": figures,
         "drawn": {name.removeprefix("figure-"): True for name in figures},
         "why_no_interval": results.groups[0].rates.net.reason if results.groups else "",
     }
+
+
+def _exploratory(results: CampaignResults) -> list[dict[str, Any]]:
+    return [
+        {
+            "criterion": each.criterion_label,
+            "kind": each.test.kind,
+            "name": each.test.name,
+            "n": each.test.rates.tally.total,
+            "net": percent(each.test.rates.net, signed=True),
+            "p": p_value(each.test.p_value),
+            "p_holm": p_value(each.test.p_holm),
+            "untested": each.test.reason,
+        }
+        for each in results.categories
+    ]
+
+
+def _early_looks(results: CampaignResults) -> list[dict[str, Any]]:
+    return [
+        {
+            "criterion": each.criterion_label,
+            "n": each.look.sequence.n_prompts,
+            "net": early_net(each.look.sequence),
+            "says": _what_it_says(each.look),
+        }
+        for each in results.early_looks
+    ]
+
+
+def _with_excluded(results: CampaignResults) -> list[dict[str, Any]]:
+    return [
+        {
+            "criterion": each.criterion_label,
+            "prompts": each.prompts,
+            "without": percent(each.without, signed=True) if each.without else "–",
+            "with_excluded": percent(each.with_excluded, signed=True),
+            "votes": each.votes_excluded,
+        }
+        for each in results.with_excluded
+    ]
 
 
 def _order_effect(found: CriterionOrder) -> dict[str, str]:
@@ -277,44 +261,6 @@ def _set_aside(quality: QualitySummary) -> list[tuple[str, str, int]]:
         for reason, count in quality.skips.items()
     ]
     return late + skipped
-
-
-def shown_sets(campaign: Campaign, *, offline: bool) -> list[SetOnPage]:
-    """Return the first sets of the campaign's random order."""
-    items = campaign.items.main().filter(criterion=campaign.criteria.first())
-    first = items.select_related("image_set").prefetch_related(
-        Prefetch(
-            "image_set__images", ShownImage.objects.select_related("arm", "sample", "collected")
-        )
-    )
-    return [
-        SetOnPage(
-            prompt=item.image_set.prompt_text,
-            images=[
-                _thumbnail(image.arm.letter, image.picture, offline)
-                for image in item.image_set.images.all()
-                if image.arm and image.picture
-            ],
-        )
-        for item in first.order_by("position")[:SHOWN_SETS]
-        if any(image.picture for image in item.image_set.images.all())
-    ]
-
-
-def _thumbnail(letter: str, picture: Picture, offline: bool) -> Thumbnail:
-    if offline:
-        small, full = _inline(picture.image), ""
-    else:
-        kind = "sample" if isinstance(picture, Sample) else "collected"
-        small = reverse(f"registry:{kind}_thumbnail", args=[picture.pk])
-        full = reverse(f"registry:{kind}", args=[picture.pk])
-    return Thumbnail(letter, small, full, picture.width or 0, picture.height or 0)
-
-
-def _inline(name: str) -> str:
-    """Return a stored image's thumbnail as a data address."""
-    with default_storage.open(thumbnail(name)) as file:
-        return f"data:{CONTENT_TYPE};base64," + base64.b64encode(file.read()).decode()
 
 
 def offline_dashboard(results: CampaignResults) -> str:

@@ -8,7 +8,7 @@ from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers
 from evalplatform.reports.gallery import GalleryResult, GradeResult
-from evalplatform.reports.results import CampaignResults, CriterionLook
+from evalplatform.reports.result_types import CampaignResults, CriterionLook
 from evalplatform.reports.samples import samples_json
 
 VERDICT_MEASURES = ("win", "tie", "no_majority", "lose", "net")
@@ -49,20 +49,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             for each in results.order_effects
         ],
         "answers": [stats.plain(each) for each in answers(results)],
-        "groups": [
-            {
-                "criterion": group.criterion,
-                "prompts": group.prompts,
-                "depth": group.depth,
-                "k": group.k,
-                "votes": _rates(group.rates),
-                "prompt_means": _rates(group.prompt_means),
-                "verdicts": _verdicts(group.verdicts),
-                "test": stats.plain(group.test),
-                "agreement": stats.plain(group.agreement),
-            }
-            for group in results.groups
-        ],
+        "groups": _groups(results),
         "galleries": [
             _place(each)
             | {
@@ -81,35 +68,60 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
             for each in results.gradings
         ],
         "early_looks": [_early_look(each) for each in results.early_looks],
-        "with_excluded_votes": [
-            {
-                "criterion": each.criterion,
-                "prompts": each.prompts,
-                "votes_excluded": each.votes_excluded,
-                "net_without": stats.plain(each.without),
-                "net_with": stats.plain(each.with_excluded),
-            }
-            for each in results.with_excluded
-        ],
+        "with_excluded_votes": _with_excluded(results),
         "exclusions": _exclusions(results.quality),
         "rings": _rings(results),
         "samples": samples_json(campaign),
         "safety_filter": results.safety.as_dict() if results.safety else None,
         "data_quality": _quality(results.quality, results.profiles),
-        "exploratory": [
-            {
-                "criterion": each.criterion,
-                "by": each.test.kind,
-                "name": each.test.name,
-                "votes": _rates(each.test.rates),
-                "p_value": each.test.p_value,
-                "p_holm": each.test.p_holm,
-                "tests_in_family": each.test.n_tests,
-                "untested": each.test.reason or None,
-            }
-            for each in results.categories
-        ],
+        "exploratory": _exploratory(results),
     }
+
+
+def _groups(results: CampaignResults) -> list[dict[str, Any]]:
+    return [
+        {
+            "criterion": group.criterion,
+            "prompts": group.prompts,
+            "depth": group.depth,
+            "k": group.k,
+            "votes": _rates(group.rates),
+            "prompt_means": _rates(group.prompt_means),
+            "verdicts": _verdicts(group.verdicts),
+            "test": stats.plain(group.test),
+            "agreement": stats.plain(group.agreement),
+        }
+        for group in results.groups
+    ]
+
+
+def _with_excluded(results: CampaignResults) -> list[dict[str, Any]]:
+    return [
+        {
+            "criterion": each.criterion,
+            "prompts": each.prompts,
+            "votes_excluded": each.votes_excluded,
+            "net_without": stats.plain(each.without),
+            "net_with": stats.plain(each.with_excluded),
+        }
+        for each in results.with_excluded
+    ]
+
+
+def _exploratory(results: CampaignResults) -> list[dict[str, Any]]:
+    return [
+        {
+            "criterion": each.criterion,
+            "by": each.test.kind,
+            "name": each.test.name,
+            "votes": _rates(each.test.rates),
+            "p_value": each.test.p_value,
+            "p_holm": each.test.p_holm,
+            "tests_in_family": each.test.n_tests,
+            "untested": each.test.reason or None,
+        }
+        for each in results.categories
+    ]
 
 
 def _place(found: GalleryResult | GradeResult) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from evalplatform.reports.figure_parts import (
     zero_line,
 )
 from evalplatform.reports.order_figures import order_figures
-from evalplatform.reports.results import CampaignResults, GroupResult
+from evalplatform.reports.result_types import CampaignResults, GroupResult
 from evalplatform.stats import Estimate
 
 # Blue, grey, orange: distinct without colour vision. Each with the ink of the text upon it, of a

@@ -17,7 +17,7 @@ from evalplatform.reports.orders import (
     robustness_in_words,
     unbounded_in_words,
 )
-from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.result_types import CampaignResults
 from evalplatform.stats import ArmPair, ArmRanking, GradedAgreement
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"

@@ -12,7 +12,7 @@ from evalplatform.reports.orders import (
     robustness_in_words,
     unbounded_in_words,
 )
-from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.result_types import CampaignResults
 from evalplatform.stats import ArmRanking
 
 STRENGTHS_NOTE = (

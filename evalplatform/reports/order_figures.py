@@ -16,7 +16,7 @@ from evalplatform.reports.figure_parts import (
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.gallery_table import grade_names
 from evalplatform.reports.orders import ranks
-from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.result_types import CampaignResults
 
 # The arms' colours, as in static/css/dashboard.css; the first two are those of a comparison.
 ARM_COLOURS = (

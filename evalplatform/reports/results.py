@@ -1,8 +1,7 @@
-"""From votes to results: which groups are reported, and what is said of each."""
+"""From votes to results: which groups of prompts are reported, and what is computed of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from django.utils import timezone
@@ -19,12 +18,20 @@ from evalplatform.annotation.answer_columns import (
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.version import code_version
 from evalplatform.quality.rings import RingReport, campaign_rings
-from evalplatform.quality.summary import QualitySummary, quality_summary
+from evalplatform.quality.summary import quality_summary
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
 from evalplatform.reports.prompts import STYLIZED, Named, Prompts
-from evalplatform.reports.safety import SafetySummary, safety_summary
+from evalplatform.reports.result_types import (
+    CampaignResults,
+    CategoryResult,
+    CriterionLook,
+    CriterionOrder,
+    GroupResult,
+    WithExcluded,
+)
+from evalplatform.reports.safety import safety_summary
 from evalplatform.reports.samples import in_full
-from evalplatform.reports.selectors import Completeness, completeness_of, simulated_as
+from evalplatform.reports.selectors import completeness_of, simulated_as
 from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes, pseudonyms
 from evalplatform.reports.without_rings import Figure, WithoutRings, of_orders, outside
 
@@ -37,127 +44,6 @@ class PromptPart:
 
     name: str
     depth: int
-
-
-@dataclass(frozen=True)
-class GroupResult:
-    """One criterion on one set of prompts: at vote level and at verdict level."""
-
-    criterion: str
-    criterion_label: str
-    prompts: str
-    depth: int  # 0 holds all prompts; a deeper group is part of the last shallower one before it
-    k: int
-    rates: stats.WinRates
-    prompt_means: stats.WinRates  # each prompt once, however many votes it has
-    verdicts: stats.Verdicts
-    test: stats.SignTest
-    agreement: stats.Agreement
-
-
-@dataclass(frozen=True)
-class WithExcluded:
-    """The net preference of one group with and without the votes that were excluded."""
-
-    criterion: str
-    criterion_label: str
-    prompts: str
-    without: stats.Estimate | None  # None where every vote of the group was excluded
-    with_excluded: stats.Estimate
-
-    @property
-    def votes_excluded(self) -> int:
-        return self.with_excluded.n_votes - (self.without.n_votes if self.without else 0)
-
-
-@dataclass(frozen=True)
-class CategoryResult:
-    """One criterion on one category or challenge; all of a criterion are one family of tests."""
-
-    criterion: str
-    criterion_label: str
-    test: stats.GroupTest
-
-
-@dataclass(frozen=True)
-class CriterionLook:
-    """One criterion while votes are still coming in, as it may be looked at any time."""
-
-    criterion: str
-    criterion_label: str
-    look: stats.EarlyLook
-
-
-@dataclass(frozen=True)
-class CriterionOrder:
-    """One criterion in the first and in the second half of each annotator's votes."""
-
-    criterion: str
-    criterion_label: str
-    effect: stats.OrderEffect
-
-
-@dataclass(frozen=True)
-class CampaignResults:
-    """Everything a report says; groups are empty until there is a vote that counts."""
-
-    campaign: Campaign
-    n_stored: int  # votes on items, excluded ones among them
-    n_stored_simulated: int
-    simulated_as: list[str]  # what the simulated annotators say of themselves
-    completeness: Completeness
-    quality: QualitySummary
-    safety: SafetySummary | None  # None without a safety filter
-    n_annotators: int
-    n_votes: int  # that count, whatever form they have
-    n_simulated_votes: int  # of them
-    groups: list[GroupResult]  # of pairs of just two arms
-    galleries: list[GalleryResult]  # of pairs and rankings of more
-    gradings: list[GradeResult]  # of single images
-    with_excluded: list[WithExcluded]  # empty while no vote is excluded
-    rings: RingReport  # accounts that answer alike by agreement, of votes that count
-    without_rings: list[WithoutRings]  # empty without a ring
-    categories: list[CategoryResult]
-    early_looks: list[CriterionLook]  # empty once every vote is in
-    profiles: dict[str, stats.AnnotatorProfile]  # by pseudonym, of votes that count
-    side_bias: stats.SideBias | None
-    order_effects: list[CriterionOrder]  # of pairs of just two arms; empty for imported votes
-    median_response_ms: float | None
-    code_version: str
-    made_at: datetime
-
-    @property
-    def is_simulated(self) -> bool:
-        """Whether anything reported rests on simulated answers: votes, excluded votes, checks."""
-        return self.quality.simulated_answers > 0
-
-    @property
-    def simulated_stamp(self) -> str:
-        """What must stand on every page, plot and export; empty when people cast every vote."""
-        if not self.is_simulated:
-            return ""
-        simulated, total = self.n_stored_simulated, self.n_stored
-        whose = f" ({'; '.join(self.simulated_as)})" if self.simulated_as else ""
-        if not simulated:
-            return f"SIMULATED: checks were answered by simulated annotators, not by people{whose}."
-        who = "All" if simulated == total else f"{simulated:,} of {total:,}"
-        what = "votes, excluded ones included," if self.quality.excluded_votes else "votes"
-        return f"SIMULATED: {who} {what} were cast by simulated annotators, not by people{whose}."
-
-    @property
-    def imported_stamp(self) -> str:
-        """What must stand where votes were cast elsewhere; empty for those cast here."""
-        return self.campaign.imported_note
-
-    @property
-    def short_stamp(self) -> str:
-        """The same in few words, for inside a figure."""
-        if not self.is_simulated:
-            return "IMPORTED: votes cast elsewhere" if self.imported_stamp else ""
-        simulated, total = self.n_stored_simulated, self.n_stored
-        if simulated == total:
-            return "SIMULATED: no vote by a person"
-        return f"SIMULATED: {simulated:,} of {total:,} votes" if simulated else "SIMULATED: checks"
 
 
 def campaign_results(campaign: Campaign) -> CampaignResults:

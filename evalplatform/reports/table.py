@@ -17,7 +17,7 @@ from evalplatform.reports.cells import (
     text_table,
 )
 from evalplatform.reports.gallery_table import print_orders
-from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, share_in_words
 from evalplatform.stats import Verdicts
 from evalplatform.stats.pairs.groups import FEWEST_PROMPTS

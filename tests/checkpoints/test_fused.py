@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from evalplatform.accounts.projects import default_project
 from evalplatform.campaigns.models import Arm
-from evalplatform.campaigns.services import arm_in_protocol
+from evalplatform.campaigns.protocol import arm_in_protocol
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import Lora, register_fused, retire_checkpoint
 from evalplatform.checkpoints.services import fusing as fusing_service

@@ -25,7 +25,7 @@ from evalplatform.core.object_storage import ObjectStorageError, storage_setting
 from evalplatform.generation.models import Sample
 from evalplatform.generation.services import record_sample
 from evalplatform.quality.services import clear_gold, make_gold
-from evalplatform.reports.dashboard import shown_sets
+from evalplatform.reports.sets_on_page import first_sets
 from tests import factories, live, object_store
 
 CHECKS_ONLY = ("--examples=0", "--qualification=0", "--checks=2")
@@ -265,7 +265,7 @@ def test_campaign_keeps_all_its_images_in_the_bucket(images_in_s3, tmp_path):
     assert len(kept) == 2 * 4
     assert {f"images/{name}" for name in kept} < set(images_in_s3.keys())
     assert [key for key in images_in_s3.keys() if "/shown/" in key]  # noqa: SIM118
-    inlined = shown_sets(draft, offline=True)[0].images[1].small
+    inlined = first_sets(draft, offline=True)[0].images[1].small
     assert inlined.startswith("data:image/webp;base64,UklGR")
 
 

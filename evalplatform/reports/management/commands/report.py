@@ -15,7 +15,7 @@ from evalplatform.reports.cached import results_of
 from evalplatform.reports.csv_files import checks_csv, groups_csv, samples_csv, withheld_csv
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
-from evalplatform.reports.results import CampaignResults
+from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.table import WIDTH, results_table
 from evalplatform.reports.votes_csv import votes_csv
 

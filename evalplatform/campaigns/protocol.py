@@ -1,0 +1,97 @@
+"""What a protocol holds: all that is fixed before the first vote."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from evalplatform.campaigns.models import Arm, Campaign
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.version import code_version
+
+# Part of the protocol: what is not a setting but a rule of this code, in words.
+RULES = {
+    "image_order": (
+        "planned per slot; of the k slots of a pair, each image is left in k//2 or k-k//2, each in "
+        "one of two pairs in a row, which one at random; of a ranking, by rows of a Latin square"
+    ),
+    "serve_order": (
+        "what came back (skipped, lease run out, vote excluded) first, then criterion by "
+        "criterion; within one, items in seeded random order, in which each annotator begins at a "
+        "seeded place of their own and wraps round (or at the first: rules.annotation.start)"
+    ),
+    "shown_size": "all images of a set are shown at the smallest one's size",
+    "shown_files": "copies padded to one length; where checks are mixed in, none is shown again",
+    "verdict": "what more than half of the k votes say; otherwise no majority",
+}
+
+_OF_A_CHECKPOINT = ("role", "family", "parent_sha256")
+OF_A_PROMPT_SET = ("name", "version", "sha256")
+OF_A_CRITERION = (
+    "slug", "label", "question", "instructions", "shows_prompt", "form", "heads", "gold", "k",
+)  # fmt: skip
+_OF_A_COLLECTION = ("model", "licence", "source", "image_count")
+
+
+def arm_in_protocol(arm: Arm) -> dict[str, Any]:
+    """Return what a protocol keeps of an arm."""
+    facts: dict[str, Any] = {"place": arm.place, "name": arm.name, "sha256": arm.sha256}
+    if arm.checkpoint:
+        return facts | {"kind": "checkpoint"} | _checkpoint_in_protocol(arm.checkpoint)
+    if arm.maker is None:
+        return facts | {"kind": "model"}
+    return facts | {"kind": "collection"} | facts_of(arm.collection, _OF_A_COLLECTION)
+
+
+def _checkpoint_in_protocol(checkpoint: Checkpoint) -> dict[str, Any]:
+    made_from = {"made_from": checkpoint.made_from} if checkpoint.made_from else {}
+    return facts_of(checkpoint, _OF_A_CHECKPOINT) | made_from
+
+
+def facts_of(row: object, names: Sequence[str]) -> dict[str, Any]:
+    """Return some attributes of a row by name."""
+    return {name: getattr(row, name) for name in names}
+
+
+def protocol_of(campaign: Campaign) -> dict[str, Any]:
+    """Return the protocol of a campaign as it stands, without the faults of its images."""
+    return {
+        "arms": [arm_in_protocol(arm) for arm in campaign.contenders],
+        "design": campaign.design,
+        "prompt_sets": [
+            facts_of(each, OF_A_PROMPT_SET)
+            for each in campaign.prompt_sets.order_by("name", "version")
+        ],
+        "prompts_per_set": campaign.prompts_per_set,
+        "images_per_prompt": campaign.images_per_prompt,
+        "criteria": [facts_of(each, OF_A_CRITERION) for each in campaign.criteria.all()],
+        "sampler_settings": campaign.sampler_settings.as_dict(),
+        "seed": campaign.seed,
+        "lease_seconds": campaign.lease_seconds,
+        "rules": RULES | campaign.checked_rules.as_dict(),
+        **_safety(campaign),
+        "gold": [
+            {"criterion": each.criterion.slug, "purpose": each.purpose, "origin": each.origin}
+            for each in campaign.image_sets.gold().select_related("criterion")
+            if each.criterion
+        ],
+        "code_version": code_version(),
+    }  # fmt: skip
+
+
+def _safety(campaign: Campaign) -> dict[str, Any]:
+    """What the safety filter did; nothing where it is off."""
+    if campaign.safety_detector is None:
+        return {}
+    did = {
+        "threshold": campaign.checked_rules.safety.threshold,
+        "withheld_images": campaign.withheld.count(),
+        "sets_left_out": campaign.sets_left_out,
+    }
+    return {"safety_filter": campaign.safety_detector.as_dict() | did}
+
+
+def protocol_hash(protocol: dict[str, Any]) -> str:
+    """Return the hash of a protocol, whatever the order of its keys."""
+    canonical = json.dumps(protocol, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
