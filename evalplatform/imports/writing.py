@@ -52,8 +52,8 @@ def write_votes(
     )  # fmt: skip
     copy_in(
         Enrolment,
-        ("campaign_id", "annotator_id", "consented_at", "status", "cursor", "served", "taken_here",
-         "gold_here", "check_seed", "turn", "judged"),
+        ("campaign_id", "annotator_id", "consented_at", "status", "address_hash", "browser_hash",
+         "cursor", "served", "taken_here", "gold_here", "check_seed", "turn", "judged"),
         _enrolments(rows.campaign, people, votes, now),
     )  # fmt: skip
     slots = reserve_ids(Assignment, len(votes))
@@ -118,8 +118,8 @@ def _enrolments(
     last = campaign.item_count - 1
     for code, key in enumerate(people):
         count = judged[code]
-        yield (campaign.pk, key, now, Enrolment.Status.ACTIVE, last, count, 0, 0, new_check_seed(),
-               0, count)  # fmt: skip
+        yield (campaign.pk, key, now, Enrolment.Status.ACTIVE, "", "", last, count, 0, 0,
+               new_check_seed(), 0, count)  # fmt: skip
 
 
 class _Slots:
