@@ -19,14 +19,14 @@ _NEVER_ASKS = {"annotation", "core"}
 _SIGNING_IN = ("account_", "mfa_", "openid_connect_", "socialaccount_", "accounts:sign_")
 
 
-def is_operator(user: User) -> bool:
-    """Return whether the account may do more than a researcher."""
+def needs_codes(user: User) -> bool:
+    """Return whether the account may do more than a researcher: operators, and staff."""
     return user.is_staff or user.is_superuser or user.role == User.Role.OPERATOR
 
 
 def lacks_codes(user: object) -> bool:
     """Return whether this is an operator who must set codes up before anything else."""
-    if not settings.OPERATORS_NEED_TOTP or not isinstance(user, User) or not is_operator(user):
+    if not settings.OPERATORS_NEED_TOTP or not isinstance(user, User) or not needs_codes(user):
         return False
     return not is_mfa_enabled(user, [Authenticator.Type.TOTP])
 
