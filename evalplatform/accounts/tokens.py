@@ -1,14 +1,10 @@
-"""Personal API tokens: a secret shown once, known afterwards by its hash alone.
+"""Personal API tokens: a secret of 256 bits shown once, known afterwards by its hash alone."""
 
-A secret has 256 bits of its own, so a plain sha256 keeps it: there is nothing to guess, and looking
-up a hash tells by its timing nothing about a secret.
-"""
-
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 
 from evalplatform.accounts.models import ApiToken, User
+from evalplatform.core.digests import secret_digest
 from evalplatform.core.errors import BadInputError
 
 MARK = "evp_"  # so that a secret that leaked is known for what it is
@@ -32,7 +28,7 @@ def create_api_token(*, user: User, label: str) -> tuple[ApiToken, str]:
         )
     secret = MARK + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
-        user=user, label=label, prefix=secret[:_SHOWN], sha256=_digest(secret)
+        user=user, label=label, prefix=secret[:_SHOWN], sha256=secret_digest(secret)
     )
     return token, secret
 
@@ -64,7 +60,7 @@ def token_named(prefix: str) -> ApiToken:
 def user_of_token(secret: str, now: datetime) -> User | None:
     """Return whose token this is; None for an unknown or revoked one, or a person locked out."""
     token = (
-        ApiToken.objects.filter(sha256=_digest(secret), revoked_at=None, user__is_active=True)
+        ApiToken.objects.filter(sha256=secret_digest(secret), revoked_at=None, user__is_active=True)
         .select_related("user")
         .first()
     )
@@ -73,7 +69,3 @@ def user_of_token(secret: str, now: datetime) -> User | None:
     if token.last_used_at is None or token.last_used_at < now - _USE_IS_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token.user
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

@@ -5,8 +5,12 @@ text "NA" can be told from a missing one by readers that look, and 007 from 7. F
 mark that says UTF-8, and an apostrophe before what Excel would run as a formula.
 """
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from evalplatform.core.errors import BadInputError
 
 MARK = "\ufeff"
 # What Excel takes for the beginning of a formula.
@@ -27,6 +31,20 @@ def csv_text(
 def csv_header(columns: Sequence[str], *, for_excel: bool = False) -> str:
     """Return the first line of a file, with the mark before it where it is for Excel."""
     return (MARK if for_excel else "") + ",".join(columns) + "\n"
+
+
+def read_csv(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
+    """Return the columns of a file in UTF-8 and its rows, all of them.
+
+    Raises `BadInputError` for a file that cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            rows = list(table)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInputError(f"{path}: cannot be read ({error}).") from error
+    return list(table.fieldnames or ()), rows
 
 
 def _cell(value: object, for_excel: bool) -> str:

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from evalplatform.core.csv_text import read_csv
 from evalplatform.core.errors import BadInputError
 
 APPROVE, LOOK, NOTHING = "approve", "look", ""
@@ -58,14 +59,9 @@ def read_review(path: Path, *, most_bonus: Decimal) -> tuple[str, list[Decision]
     Raises `BadInputError` naming the line: other columns, two campaigns, a submission twice, an
     action that is none, a bonus that is no amount, or above `most_bonus`.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            rows = list(table)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInputError(f"{path}: cannot be read ({error}).") from error
+    columns, rows = read_csv(path)
     needed = {"campaign", "submission", "action", "bonus"}
-    missing = needed - set(table.fieldnames or ())
+    missing = needed - set(columns)
     if missing:
         raise BadInputError(
             f"{path} has no column {', '.join(sorted(missing))}; give the file that `manage.py "

@@ -9,7 +9,6 @@ from django.test import Client
 from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity
-from evalplatform.annotation.doors.invitations import invitation_digest
 from evalplatform.annotation.doors.personal_links import personal_path
 from evalplatform.annotation.models import (
     Assignment,
@@ -23,6 +22,7 @@ from evalplatform.annotation.services import erasing, purge_personal_data
 from evalplatform.annotation.services.erasing import erase_annotator
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.services import close_campaign
+from evalplatform.core.digests import secret_digest
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.votes_csv import votes_csv
@@ -140,7 +140,7 @@ def test_invited_person_and_member_are_untied_from_label_and_account(study, rani
         campaign=study.campaign,
         number=1,
         label="Jane Doe <jane@example.org>",
-        sha256=invitation_digest("secret"),
+        sha256=secret_digest("secret"),
         created_at=timezone.now(),
     )
     Enrolment.objects.filter(annotator=jane()).update(

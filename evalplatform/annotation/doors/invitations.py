@@ -1,6 +1,5 @@
 """Reading invitations: whom they let in, and how far each is."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from evalplatform.annotation.models import Invitation
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.csv_text import csv_text
+from evalplatform.core.digests import secret_digest
 
 
 class InvitationState(StrEnum):
@@ -44,14 +44,9 @@ class InvitationLine:
     used_at: datetime | None
 
 
-def invitation_digest(secret: str) -> str:
-    """Return what is kept of a secret; it has 144 bits of its own, so a plain hash will do."""
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-
-
 def invitation_by(campaign: Campaign, secret: str) -> Invitation | None:
     """Return the campaign's invitation with this secret."""
-    return campaign.invitations.filter(sha256=invitation_digest(secret)).first()
+    return campaign.invitations.filter(sha256=secret_digest(secret)).first()
 
 
 def state_of(invitation: Invitation, *, is_used: bool, now: datetime) -> InvitationState:

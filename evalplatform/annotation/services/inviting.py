@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import Max
 
 from evalplatform.accounts.models import User
-from evalplatform.annotation.doors.invitations import invitation_digest
 from evalplatform.annotation.models import Invitation
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import Door
+from evalplatform.core.digests import secret_digest
 from evalplatform.core.errors import BadInputError
 
 MOST_AT_ONCE = 10_000
@@ -43,7 +43,7 @@ def invite(
         last = campaign.invitations.aggregate(last=Max("number"))["last"] or 0
         invitations = Invitation.objects.bulk_create(
             Invitation(
-                campaign=campaign, number=number, label=label, sha256=invitation_digest(secret),
+                campaign=campaign, number=number, label=label, sha256=secret_digest(secret),
                 created_by=created_by, created_at=now, expires_at=expires_at,
             )
             for number, (label, secret) in enumerate(zip(labels, made, strict=True), start=last + 1)
