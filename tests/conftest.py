@@ -103,11 +103,11 @@ def oscar(db):
 @pytest.fixture
 def steady_turns(monkeypatch):
     """Let who enrols in this process have the same checks whenever the test runs."""
-    from evalplatform.annotation import models
+    from evalplatform.annotation.models import enrolments
 
     seeds = itertools.count(1)
     steady = SimpleNamespace(randbits=lambda bits: next(seeds))
-    monkeypatch.setattr(models, "secrets", steady)
+    monkeypatch.setattr(enrolments, "secrets", steady)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,52 @@
+"""Making arms, and what cannot be one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from evalplatform.campaigns.models import Arm, Campaign
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.selectors import refuse_retired
+from evalplatform.core.errors import BadInputError
+from evalplatform.images.models import ImageCollection
+from evalplatform.images.selectors import images_for
+from evalplatform.images.selectors import refuse_retired as refuse_retired_collection
+from evalplatform.promptsets.models import Prompt
+
+
+def new_arm(
+    campaign: Campaign, place: int, maker: Checkpoint | ImageCollection, **fields: Any
+) -> Arm:
+    """Return an arm, not stored yet, of a checkpoint or a collection."""
+    kind = "checkpoint" if isinstance(maker, Checkpoint) else "collection"
+    return Arm(campaign=campaign, place=place, **{kind: maker}, **fields)
+
+
+def refuse_retired_maker(maker: Checkpoint | ImageCollection) -> None:
+    """Raise `BadInputError` for what was retired.
+
+    It looks once the row is locked, so that nothing is retired between the look and the campaign.
+    """
+    if isinstance(maker, Checkpoint):
+        refuse_retired(Checkpoint.objects.select_for_update().get(pk=maker.pk))
+    else:
+        refuse_retired_collection(ImageCollection.objects.select_for_update().get(pk=maker.pk))
+
+
+def refuse_gaps(campaign: Campaign, arm: Arm, prompts: Sequence[Prompt]) -> None:
+    """Raise `BadInputError` for a collection that lacks images: nobody can make them."""
+    if arm.collection is None:
+        return
+    wanted = campaign.images_per_prompt
+    there = images_for(arm.collection, prompts)
+    lacking = [prompt for prompt in prompts if len(there[prompt.pk]) < wanted]
+    if not lacking:
+        return
+    named = ", ".join(f"“{' '.join(prompt.text.split())[:60]}”" for prompt in lacking[:3])
+    sets = {str(each) for each in campaign.prompt_sets.all()}
+    elsewhere = str(arm.collection.prompt_set) not in sets
+    answers = f" (its images answer {arm.collection.prompt_set})" if elsewhere else ""
+    raise BadInputError(
+        f"image collection {arm.name!r} has fewer than {wanted} images of {len(lacking):,} of "
+        f"{len(prompts):,} prompts{answers}: {named}; import it whole, or use prompts of which it "
+        "has them."
+    )

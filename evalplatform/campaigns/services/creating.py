@@ -1,0 +1,207 @@
+"""Making a campaign, and what of a draft may change."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.db import IntegrityError, transaction
+
+from evalplatform.accounts.models import Project, User
+from evalplatform.accounts.projects import refuse_foreign
+from evalplatform.campaigns.criteria import CriterionPlan, check_plans
+from evalplatform.campaigns.designs import Design
+from evalplatform.campaigns.forms import form_named
+from evalplatform.campaigns.models import Arm, Campaign, Criterion
+from evalplatform.campaigns.rules import Rules
+from evalplatform.campaigns.selectors import planned_prompts, planned_sets
+from evalplatform.campaigns.services.arms import new_arm, refuse_gaps, refuse_retired_maker
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.errors import BadInputError
+from evalplatform.generation.models import SamplerSettings
+from evalplatform.images.models import ImageCollection
+from evalplatform.promptsets.models import PromptSet
+
+
+def create_campaign(
+    *,
+    project: Project,
+    slug: str,
+    arms: Sequence[Checkpoint | ImageCollection],
+    prompt_sets: Sequence[PromptSet],
+    criteria: Sequence[CriterionPlan],
+    settings: dict[str, Any],
+    seed: int,
+    design: str = "all-pairs",
+    prompts_per_set: int | None = None,
+    images_per_prompt: int = 1,
+    rules: Rules = Rules(),  # noqa: B008 (frozen)
+    created_by: User | None = None,
+) -> tuple[Campaign, bool]:
+    """Create a draft campaign, or return the existing one of that slug if it asks the same.
+
+    `arms` by place; `design` says who meets whom (`campaigns.designs`). Until it opens, shares
+    that its rules let through (`samples`) may be given anew.
+
+    Raises `BadInputError` for k < 1, an arm given twice, one that is retired (an existing campaign
+    goes on with it) or another project's and not shared, a design or form that does not fit so
+    many arms, or a slug already used for another protocol.
+    """
+    check_plans(criteria)
+    _check(arms, prompt_sets, criteria, Design.parse(design))
+    with transaction.atomic():
+        sampler_settings, _ = SamplerSettings.objects.get_or_create(**settings)
+        existing = Campaign.objects.select_for_update().filter(slug=slug).first()
+        if existing and existing.project_id != project.pk:
+            raise BadInputError(
+                f"the name {slug!r} is taken in another project; choose another --name."
+            )
+        wanted: dict[str, Any] = {
+            "settings": sampler_settings,
+            "seed": seed,
+            "design": design,
+            "prompts_per_set": prompts_per_set,
+            "images_per_prompt": images_per_prompt,
+            "rules": rules.as_dict(),
+        }
+        if existing:
+            wanted["rules"] = _rules_given_again(existing, rules)
+            _refuse_difference(existing, wanted, arms, prompt_sets, criteria)
+            return existing, False
+        for maker in arms:
+            refuse_retired_maker(maker)
+        for each in [*arms, *prompt_sets]:
+            refuse_foreign(project, each)
+        try:
+            campaign = Campaign.objects.create(
+                project=project,
+                slug=slug,
+                lease_seconds=django_settings.ASSIGNMENT_LEASE_SECONDS,
+                created_by=created_by,
+                **wanted,
+            )
+        except IntegrityError as error:
+            raise BadInputError(f"campaign {slug!r} is being created elsewhere; retry.") from error
+        _fill(campaign, arms, prompt_sets, criteria)
+    return campaign, True
+
+
+def _fill(
+    campaign: Campaign,
+    arms: Sequence[Checkpoint | ImageCollection],
+    prompt_sets: Sequence[PromptSet],
+    criteria: Sequence[CriterionPlan],
+) -> None:
+    campaign.prompt_sets.set(prompt_sets)
+    Arm.objects.bulk_create(new_arm(campaign, place, each) for place, each in enumerate(arms))
+    Criterion.objects.bulk_create(
+        Criterion(campaign=campaign, position=position, **_asked(plan))
+        for position, plan in enumerate(criteria)
+    )
+    prompts = planned_prompts(campaign)
+    planned_sets(campaign, prompts)  # refuses arms that never meet
+    for arm in campaign.contenders:
+        refuse_gaps(campaign, arm, prompts)
+
+
+def _rules_given_again(campaign: Campaign, rules: Rules) -> dict[str, Any]:
+    """Return the rules with what is not given again as it was; a draft takes new shares."""
+    kept = campaign.checked_rules.samples.model_dump(exclude_unset=True)
+    given = rules.samples.model_dump(exclude_unset=True)
+    wanted = rules.with_samples(**kept | given).as_dict()
+    if not campaign.is_frozen:
+        _let_through(campaign, wanted["samples"])
+    return wanted
+
+
+def _asked(plan: CriterionPlan) -> dict[str, Any]:
+    return asdict(plan) | {"heads": list(plan.heads)}
+
+
+def plan_opening(*, campaign: Campaign, gold_file: Path | None, opens_when_ready: bool) -> None:
+    """Note how `run_eval` goes on once all samples are there; None keeps the file noted before."""
+    campaign.opens_when_ready = opens_when_ready
+    if gold_file is not None:
+        campaign.gold_file = str(gold_file.absolute())
+    campaign.save(update_fields=["opens_when_ready", "gold_file"])
+
+
+def allow(*, campaign: Campaign, **shares: float | None) -> None:
+    """Let through these shares of faulty samples (`SampleRules`); None leaves one as it is.
+
+    Raises `BadInputError` once the campaign has opened: its rules are frozen.
+    """
+    given = {name: value for name, value in shares.items() if value is not None}
+    if not given:
+        return
+    with transaction.atomic():
+        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if locked.is_frozen:
+            raise BadInputError(
+                f"campaign {campaign.slug!r} is {locked.status}: what it lets through is frozen "
+                "with its protocol; leave these options out, or choose another --name."
+            )
+        _let_through(locked, locked.checked_rules.with_samples(**given).as_dict()["samples"])
+    campaign.refresh_from_db()
+
+
+def _let_through(campaign: Campaign, shares: dict[str, float]) -> None:
+    campaign.rules = campaign.rules | {"samples": shares}
+    campaign.save(update_fields=["rules"])
+    campaign.__dict__.pop("checked_rules", None)  # cached
+
+
+def _check(
+    arms: Sequence[Checkpoint | ImageCollection],
+    prompt_sets: Sequence[PromptSet],
+    criteria: Sequence[CriterionPlan],
+    design: Design,
+) -> None:
+    names = [each.name for each in arms]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInputError(f"{twice!r} cannot be compared with itself; name each arm once.")
+    if not prompt_sets:
+        raise BadInputError("no prompt set; give at least one with --prompts NAME.")
+    several = [plan for plan in criteria if form_named(plan.form).most > 1]
+    if not several:
+        return
+    if len(arms) < 2:
+        raise BadInputError(
+            f"{several[0].slug!r} is asked as {several[0].form!r}, which compares images of two or "
+            f"more arms; {len(arms)} given."
+        )
+    design.check(names)
+    size = design.size or len(arms)
+    for plan in several:
+        if not form_named(plan.form).takes(size):
+            raise BadInputError(
+                f"design {design} shows sets of {size} images, and {plan.slug!r} is asked as "
+                f"{plan.form!r}; pairs go with all-pairs, against=NAME or random=M, a ranking with "
+                "together (3 to 8 arms)."
+            )
+
+
+def _refuse_difference(
+    campaign: Campaign,
+    wanted: dict[str, Any],
+    arms: Sequence[Checkpoint | ImageCollection],
+    prompt_sets: Sequence[PromptSet],
+    criteria: Sequence[CriterionPlan],
+) -> None:
+    changed = [name for name, value in wanted.items() if getattr(campaign, name) != value]
+    if [arm.maker for arm in campaign.contenders] != list(arms):
+        changed.append("arms")
+    if set(campaign.prompt_sets.all()) != set(prompt_sets):
+        changed.append("prompt sets")
+    asked = [_asked(plan) for plan in criteria]
+    if [
+        {name: getattr(row, name) for name in asked[0]} for row in campaign.criteria.all()
+    ] != asked:
+        changed.append("criteria, k or forms")
+    if changed:
+        raise BadInputError(
+            f"campaign {campaign.slug!r} exists with a different protocol "
+            f"({', '.join(changed)}); choose another --name, or repeat its settings to resume it."
+        )

@@ -1,0 +1,65 @@
+"""An arm joins a campaign that is open."""
+
+from datetime import datetime
+
+from evalplatform.accounts.projects import refuse_foreign
+from evalplatform.campaigns.designs import Design
+from evalplatform.campaigns.models import Arm, Campaign
+from evalplatform.campaigns.protocol import arm_in_protocol, protocol_hash
+from evalplatform.campaigns.sample_faults import count_faults
+from evalplatform.campaigns.selectors import planned_prompts, shown_sets
+from evalplatform.campaigns.services.arms import new_arm, refuse_gaps, refuse_retired_maker
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.errors import BadInputError
+from evalplatform.core.version import code_version
+from evalplatform.images.models import ImageCollection
+
+
+def check_newcomer(campaign: Campaign, maker: Checkpoint | ImageCollection) -> None:
+    """Raise `BadInputError` where an arm cannot join a campaign, whatever images it has.
+
+    It is an arm already or retired, the campaign is not open, or shows all its arms together.
+    """
+    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+        raise BadInputError(
+            f"campaign {campaign.slug!r} is {campaign.status}; an arm joins one that is open."
+        )
+    refuse_retired_maker(maker)
+    refuse_foreign(campaign.project, maker)
+    if maker in [arm.maker for arm in campaign.contenders]:
+        raise BadInputError(f"{maker.name!r} is an arm of {campaign.slug!r} already.")
+    if any(criterion.shape.most > 1 for criterion in campaign.criteria.all()):
+        Design.parse(campaign.design).refuse_newcomer()
+
+
+def create_newcomer(
+    *, campaign: Campaign, maker: Checkpoint | ImageCollection, now: datetime
+) -> Arm:
+    """Add an arm to a campaign that is open or paused; its items follow in the same transaction.
+
+    The caller holds the campaign's row lock. Raises `BadInputError` as `check_newcomer` does.
+    """
+    check_newcomer(campaign, maker)
+    arm = new_arm(campaign, len(campaign.contenders), maker, joined_at=now)
+    arm.save()
+    refuse_gaps(campaign, arm, planned_prompts(campaign))
+    campaign.__dict__.pop("contenders", None)  # cached
+    return arm
+
+
+def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: datetime) -> None:
+    """Record in the protocol that an arm joined, and under which hash it was frozen before."""
+    protocol = dict(campaign.protocol or {})
+    amendment = {
+        "at": now.isoformat(),
+        "what": "arm joined",
+        "arm": arm_in_protocol(newcomer),
+        "items": items,
+        "protocol_sha256_before": campaign.protocol_sha256,
+        "code_version": code_version(),
+    }
+    protocol["amendments"] = [*protocol.get("amendments", []), amendment]
+    protocol["arms"] = [*protocol["arms"], arm_in_protocol(newcomer)]
+    protocol["samples"] = count_faults(campaign, shown_sets(campaign)).as_dict()
+    campaign.protocol, campaign.protocol_sha256 = protocol, protocol_hash(protocol)
+    campaign.save(update_fields=["protocol", "protocol_sha256"])

@@ -1,0 +1,72 @@
+"""A campaign's way from samples to its close."""
+
+from django.utils import timezone
+
+from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.protocol import protocol_hash, protocol_of
+from evalplatform.campaigns.sample_faults import SampleFaults
+from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
+from evalplatform.generation.models import Sample
+from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
+
+
+def start_generation(
+    *, campaign: Campaign, priority: int | None = None, budget_seconds: int | None = None
+) -> list[Sample]:
+    """Plan every arm's samples for every prompt, queue what is missing, return them all.
+
+    Priority and budget (seconds of worker time) replace what the campaign's request had.
+    """
+    wanted = wanted_seeds(campaign, planned_prompts(campaign))
+    samples = [
+        sample
+        for arm in campaign.contenders
+        if arm.checkpoint
+        for sample in plan_samples(
+            checkpoint=arm.checkpoint, settings=campaign.sampler_settings, wanted=wanted
+        )
+    ]
+    request = open_request(
+        project=campaign.project,
+        name=campaign.slug,
+        priority=priority,
+        budget_seconds=budget_seconds,
+    )
+    enqueue_samples(samples=samples, request=request)
+    Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.DRAFT).update(
+        status=Campaign.Status.GENERATING
+    )
+    campaign.refresh_from_db(fields=["status"])
+    return samples
+
+
+def freeze_protocol(*, campaign: Campaign, faults: SampleFaults) -> None:
+    """Write the protocol and its hash, and mark the campaign open, in one update.
+
+    `faults`: what is wrong with the images it shows.
+    """
+    campaign.protocol = protocol_of(campaign) | {"samples": faults.as_dict()}
+    campaign.protocol_sha256 = protocol_hash(campaign.protocol)
+    campaign.status = Campaign.Status.OPEN
+    campaign.opened_at = timezone.now()
+    campaign.save(update_fields=["protocol", "protocol_sha256", "status", "opened_at"])
+
+
+def close_campaign(*, campaign: Campaign) -> bool:
+    """Close an open or paused campaign; return False where it was neither."""
+    closed = Campaign.objects.filter(
+        pk=campaign.pk, status__in=[Campaign.Status.OPEN, Campaign.Status.PAUSED]
+    ).update(status=Campaign.Status.CLOSED, closed_at=timezone.now())
+    return bool(closed)
+
+
+def pause_campaign(*, campaign: Campaign) -> bool:
+    """Lease no more items; answers to what is shown still count. False if it was not open."""
+    paused = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.OPEN)
+    return bool(paused.update(status=Campaign.Status.PAUSED))
+
+
+def resume_campaign(*, campaign: Campaign) -> bool:
+    """Open a paused campaign again. False if it was not paused."""
+    resumed = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.PAUSED)
+    return bool(resumed.update(status=Campaign.Status.OPEN))
