@@ -44,10 +44,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "simulated_votes": results.n_simulated_votes,
         "median_response_ms": results.median_response_ms,
         "side_bias": stats.plain(results.side_bias),
-        "order_effect": [
-            {"criterion": each.criterion} | stats.plain(each.effect)
-            for each in results.order_effects
-        ],
+        "order_effect": _order_effects(results),
         "answers": [stats.plain(each) for each in answers(results)],
         "groups": _groups(results),
         "galleries": [
@@ -121,6 +118,12 @@ def _exploratory(results: CampaignResults) -> list[dict[str, Any]]:
             "untested": each.test.reason or None,
         }
         for each in results.categories
+    ]
+
+
+def _order_effects(results: CampaignResults) -> list[dict[str, Any]]:
+    return [
+        {"criterion": each.criterion} | stats.plain(each.effect) for each in results.order_effects
     ]
 
 

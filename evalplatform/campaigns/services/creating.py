@@ -69,10 +69,7 @@ def create_campaign(
             wanted["rules"] = _rules_given_again(existing, rules)
             _refuse_difference(existing, wanted, arms, prompt_sets, criteria)
             return existing, False
-        for maker in arms:
-            refuse_retired_maker(maker)
-        for each in [*arms, *prompt_sets]:
-            refuse_foreign(project, each)
+        _refuse_unusable(project, arms, prompt_sets)
         try:
             campaign = Campaign.objects.create(
                 project=project,
@@ -85,6 +82,17 @@ def create_campaign(
             raise BadInputError(f"campaign {slug!r} is being created elsewhere; retry.") from error
         _fill(campaign, arms, prompt_sets, criteria)
     return campaign, True
+
+
+def _refuse_unusable(
+    project: Project,
+    arms: Sequence[Checkpoint | ImageCollection],
+    prompt_sets: Sequence[PromptSet],
+) -> None:
+    for maker in arms:
+        refuse_retired_maker(maker)
+    for each in [*arms, *prompt_sets]:
+        refuse_foreign(project, each)
 
 
 def _fill(
