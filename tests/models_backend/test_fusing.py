@@ -396,10 +396,10 @@ def test_program_tells_what_it_does_and_what_it_did(sd, tmp_path):
     assert process.returncode == 0, err
     assert json.loads(out.splitlines()[-1])["adapters"][0]["scale"] == 0.5
     told = [
-        "copying the base",
-        "loading the base",
-        "adding lora.safetensors by 0.5",
-        "writing unet",
+        "progress: copying the base",
+        "progress: loading the base",
+        "progress: adding lora.safetensors by 0.5",
+        "progress: writing unet",
     ]
     assert [line for line in err.splitlines() if line in told] == told
     assert inspect(tmp_path / "out").sha256 == inspect(tmp_path / "here").sha256
