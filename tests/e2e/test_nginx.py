@@ -10,7 +10,7 @@ from requests.adapters import HTTPAdapter
 
 from evalplatform.checkpoints.models import Checkpoint
 from tests import live
-from tests.checkpoints import hostile
+from tests.e2e import archives
 from tests.e2e.proxy import nginx
 
 pytestmark = [
@@ -60,14 +60,6 @@ def open_registry(page, proxy):
     page.wait_for_url("**/checkpoints/")
 
 
-def large_archive(folder):
-    """A pipeline's archive of more than one part, each above nginx's usual limit."""
-    content = hostile.members() | {"tokenizer/merges.txt": os.urandom(9 * 2**20).hex().encode()}
-    archive = hostile.zipped(folder / "large-one.zip", content)
-    assert archive.stat().st_size > 8 * 2**20
-    return archive
-
-
 def test_configuration_is_accepted_without_a_warning(proxy):
     assert "test is successful" in proxy.checked
     assert "[warn]" not in proxy.checked
@@ -76,7 +68,7 @@ def test_configuration_is_accepted_without_a_warning(proxy):
 def test_checkpoint_is_uploaded_in_the_browser_to_the_end(visitor, proxy, rania, tmp_path):
     open_registry(visitor, proxy)
     with live.worker():
-        visitor.set_input_files("#upload-file", large_archive(tmp_path))
+        visitor.set_input_files("#upload-file", archives.of_pipeline(tmp_path / "large-one.zip"))
         visitor.click("#upload [type=submit]")
         visitor.wait_for_url("**/checkpoints/large-one/", timeout=90_000)
     assert Checkpoint.objects.get().name == "large-one"
@@ -88,7 +80,7 @@ def test_proxy_that_refuses_parts_is_named_with_the_setting(
     stingy = "client_max_body_size 0; -> client_max_body_size 1m;"
     with nginx(secure_site, tmp_path, limit=stingy) as proxy:
         open_registry(visitor, proxy)
-        visitor.set_input_files("#upload-file", large_archive(tmp_path))
+        visitor.set_input_files("#upload-file", archives.of_pipeline(tmp_path / "large-one.zip"))
         visitor.click("#upload [type=submit]")
         visitor.wait_for_selector("[data-bad]")
         assert "client_max_body_size" in visitor.inner_text("[data-message]")

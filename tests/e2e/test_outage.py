@@ -92,7 +92,7 @@ def test_everybody_is_told_to_come_back_while_the_database_is_away(home, invitat
     for each in pages + scripts:
         assert each.status_code == 503, each.url
         assert each.headers["Retry-After"] == "5"
-        assert each.headers["Cache-Control"] == "no-store"
+        assert "no-store" in each.headers["Cache-Control"]
     assert all("Back in a moment" in each.text for each in pages)
     assert all("Back in a moment" in each.json()["error"] for each in scripts)
     assert requests.get(f"{home.address}/healthz", timeout=10).status_code == 503

@@ -1,6 +1,5 @@
 """A researcher uploads a checkpoint in the browser and looks at it."""
 
-import os
 import time
 
 import pytest
@@ -11,6 +10,7 @@ from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.images.services import import_collection
 from tests import factories, live
 from tests.checkpoints import hostile
+from tests.e2e import archives
 from tests.e2e.accessibility import assert_page_is_accessible
 from tests.images import given
 
@@ -39,12 +39,6 @@ def choose(page, path):
     page.click("#upload [type=submit]")
 
 
-def large_archive(folder):
-    """A pipeline's archive of three parts, so that there is a middle to break it in."""
-    content = hostile.members() | {"tokenizer/merges.txt": os.urandom(9 * 2**20).hex().encode()}
-    return hostile.zipped(folder / "brought-along.zip", content)
-
-
 def test_upload_survives_a_broken_connection_and_ends_at_the_checkpoint(registry, tmp_path):
     broken = []
 
@@ -58,8 +52,8 @@ def test_upload_survives_a_broken_connection_and_ends_at_the_checkpoint(registry
 
     registry.route("**/uploads/*/", break_second_part)
     with live.worker():
-        choose(registry, large_archive(tmp_path))
-        registry.wait_for_url("**/checkpoints/brought-along/", timeout=60_000)
+        choose(registry, archives.of_pipeline(tmp_path / "brought-along.zip"))  # of three parts
+        registry.wait_for_url("**/checkpoints/brought-along/", timeout=120_000)
     assert broken
     assert Checkpoint.objects.get().name == "brought-along"
     assert registry.inner_text("h1") == "brought-along"
@@ -140,12 +134,9 @@ def test_wrong_kind_of_file_is_refused_at_once(registry, tmp_path):
 
 
 def test_archive_of_one_file_with_its_configurations_is_taken(registry, tmp_path):
-    folder = hostile.single_file(tmp_path / "s")
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    content = {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
     with live.worker():
-        choose(registry, hostile.zipped(tmp_path / "one-file.zip", content))
-        registry.wait_for_url("**/checkpoints/one-file/", timeout=60_000)
+        choose(registry, archives.of_single_file(tmp_path / "one-file.zip"))
+        registry.wait_for_url("**/checkpoints/one-file/", timeout=120_000)
     assert Checkpoint.objects.get().family == "single_file"
     assert registry.inner_text("[data-state]") == "Verified"
 
