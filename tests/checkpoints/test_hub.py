@@ -19,6 +19,7 @@ from evalplatform.core.errors import BadInputError
 from tests import factories, live
 from tests.checkpoints import hostile
 from tests.checkpoints.hub_server import COMMIT, Hub, entry, files_of, serve
+from tests.generation.tiny import save_tiny_pipeline
 
 pytestmark = pytest.mark.django_db
 REPO = "hub:org/tiny-sd.v1"
@@ -355,7 +356,8 @@ def test_options_of_the_hub_are_refused_for_a_directory(tmp_path):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_command_registers_by_hub_id_in_a_process_of_its_own(hub):
+def test_command_registers_by_hub_id_in_a_process_of_its_own(hub, tmp_path):
+    hub.files = files_of(save_tiny_pipeline(tmp_path / "sd", seed=1))  # this process would load it
     out = subprocess.run(
         [sys.executable, "manage.py", "register_checkpoint", REPO, "--name", "from-hub"],
         env=live.environment(HF_ENDPOINT=hub.address), capture_output=True, text=True, timeout=120,
