@@ -222,10 +222,10 @@ def test_one_annotator_is_measured_as_among_all(checked, enrolled):
 def test_number_of_queries_does_not_grow_with_people(checked, enrolled, django_assert_num_queries):
     campaign = checked(gold_rate=0.3)
     judge(enrolled(campaign, "a", "b"), seed=2)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         annotator_measures(campaign)
     enrolled(campaign, *"cdefghij")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         annotator_measures(campaign)
 
 
