@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import psycopg
 from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 from psycopg.pq import TransactionStatus
@@ -53,13 +54,19 @@ def acting(actor: Callable[[], Actor]) -> Iterator[None]:
 
 
 def _forget() -> None:
-    """Leave the connection to whoever is next; one that is broken is not used again."""
+    """Leave the connection to whoever is next.
+
+    One that broke meanwhile, as where a command stops the database in the end, is closed.
+    """
     raw = connection.connection
     if raw is not None and raw.info.transaction_status in (
         TransactionStatus.IDLE,
         TransactionStatus.INTRANS,
     ):
-        raw.execute(_SAY, [""])
+        try:
+            raw.execute(_SAY, [""])
+        except psycopg.OperationalError:
+            connection.close()
 
 
 @cache

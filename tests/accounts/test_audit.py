@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
@@ -14,7 +15,7 @@ from evalplatform.accounts.tokens import create_api_token
 from evalplatform.annotation.services import enrol, exclude
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.tasks import verify_upload
-from evalplatform.core.acting import audited_tables
+from evalplatform.core.acting import acting, audited_tables
 from evalplatform.generation.models import GenerationRequest
 from evalplatform.generation.services import steer_request
 from tests import factories
@@ -165,3 +166,17 @@ def test_a_worker_acts_for_whoever_sent_the_upload(rania, tmp_path, settings):
 def upload_reason(upload):
     upload.refresh_from_db()
     return upload.reason
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_ends_well_where_its_connection_broke_after_the_change(rania):
+    """As with a command that stops the database in the end."""
+    with acting(lambda: {"who": "rania", "via": "command"}):
+        User.objects.filter(pk=rania.pk).update(role=User.Role.OPERATOR)
+        connection.connection.commit()
+        with psycopg.connect(connection.connection.info.dsn) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(%s, 5000)", [connection.connection.info.backend_pid]
+            )
+    connection.close()
+    assert last(kind="user").actor == "rania"
