@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from evalplatform.accounts.models import Project
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.locks import take_turn
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.promptsets.reading.columns import Chosen
 from evalplatform.promptsets.reading.prompts import ENDINGS, FORMATS, PromptRow, read_prompts
@@ -89,11 +90,12 @@ def import_prompt_set(
 
 
 def versions_of(project: Project, name: str) -> QuerySet[PromptSet]:
-    """Return the versions there are of a prompt set, locked.
+    """Return the versions there are of a prompt set; others who ask wait for this transaction.
 
     Raises `BadInputError` for a name that another project has taken.
     """
-    versions = PromptSet.objects.select_for_update().filter(name=name)
+    take_turn(f"prompt set {name}")
+    versions = PromptSet.objects.filter(name=name)
     if versions.exclude(project=project).exists():
         raise BadInputError(f"the name {name!r} is taken in another project; choose another name.")
     return versions

@@ -4,15 +4,14 @@ import shutil
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import connection
 
 from evalplatform.accounts.models import Project
 from evalplatform.checkpoints.models import Upload
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.locks import take_turn
 
 # Archive and what is unpacked of it.
 _TIMES = 2
-_LOCK = 7_310_226  # of this question alone: two that begin at once are answered one by one
 
 
 def refuse_without_room(*, project: Project, size_bytes: int) -> None:
@@ -20,8 +19,7 @@ def refuse_without_room(*, project: Project, size_bytes: int) -> None:
 
     Within the transaction that stores the upload. Raises `BadInputError`.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    take_turn("room for uploads")  # two that begin at once are answered one by one
     unfinished = list(
         Upload.objects.filter(status__in=[Upload.Status.UPLOADING, Upload.Status.VERIFYING])
     )
