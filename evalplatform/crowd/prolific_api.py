@@ -118,16 +118,16 @@ class ProlificApi:
                     raise UncertainError(f"{problem}: {what} may have been paid.") from error
             else:
                 if answer.ok:
-                    return _body(answer, what)
+                    return None if once else _body(answer, what)
                 problem = _problem(answer, what)
+                if once and (answer.status_code == 408 or answer.status_code >= 500):
+                    raise UncertainError(f"{problem} {what} may have been paid.")
                 if answer.status_code == 429:
                     pause = _retry_after(answer, pause)
                 elif answer.status_code in (401, 403):
                     raise ProlificError(problem)
                 elif answer.status_code < 500:
                     raise RefusedError(problem)
-                elif once:
-                    raise UncertainError(f"{problem} {what} may have been paid.")
             if attempt < _TRIES:
                 self._sleep(min(pause, _LONGEST_PAUSE))
         raise ProlificError(f"{problem.rstrip('.')}, {_TRIES} times; try again later.")

@@ -15,7 +15,7 @@ class Prolific(ThreadingHTTPServer):
     """Holds submissions by id; `faults` are answered, first to last, before anything is done.
 
     A fault: (status, headers), or "hang up". `fails_after_paying` breaks the connection of the
-    next payment after it was made.
+    next payment after it was made; `says_of_payments` is what it answers to them otherwise.
     """
 
     daemon_threads = True
@@ -28,6 +28,7 @@ class Prolific(ThreadingHTTPServer):
         self.approvals: list[str] = []
         self.faults: list = []
         self.fails_after_paying = False
+        self.says_of_payments = b""
         self.requests: list[str] = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -100,11 +101,11 @@ class _Handler(BaseHTTPRequestHandler):
                 if prolific.fails_after_paying:
                     self.close_connection = True
                     return None
-                return self._send(202, None)
+                return self._send(202, prolific.says_of_payments)
         return self._send(404, {"error": {"detail": "Not found."}})
 
     def _send(self, status, body, headers=()):
-        content = b"" if body is None else json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         for name, value in dict(headers).items():
             self.send_header(name, value)

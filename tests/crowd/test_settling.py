@@ -161,6 +161,38 @@ def test_bonus_whose_payment_broke_off_is_not_paid_again(listed, prolific):
     assert prolific.paid == {"s1": 100}
 
 
+def test_answer_to_a_payment_that_is_no_json_does_not_pay_it_again(listed, prolific):
+    edit(listed, s1=("", "1.00"), s2=("", ""))
+    prolific.says_of_payments = b"<p>Accepted</p>"
+    for _ in range(2):
+        crowd("settle", str(listed), "--yes")
+    assert prolific.paid == {"s1": 100}
+
+
+def test_payment_that_a_proxy_gave_up_on_may_have_been_made(prolific):
+    prolific.faults = [(408, {})]
+    with pytest.raises(prolific_api.UncertainError, match=r"\(408\).* may have been paid"):
+        ProlificApi().pay_bonuses("bonus1")
+
+
+def test_who_comes_with_the_submission_of_somebody_else_gets_it_paid_no_second_time(
+    study, listed, prolific
+):
+    edit(listed, s1=("approve", "1.00"), s2=("", ""))
+    crowd("settle", str(listed), "--yes")
+    study.come("p9", "s1")
+    crowd("settle", str(listed), "--yes")
+    assert prolific.paid == {"s1": 100}
+    assert prolific.approvals == ["s1"]
+
+
+def test_sync_believes_prolific_whose_a_submission_is(study, people, prolific):
+    study.state(study.come("p9", "s4"))
+    crowd("sync", study.campaign.slug)
+    states = CrowdVisit.objects.filter(session_id="s4").order_by("pk")
+    assert list(states.values_list("status", flat=True)) == ["RETURNED", ""]
+
+
 def test_bonus_that_was_not_paid_can_be_paid_after_looking(listed, prolific):
     edit(listed, s1=("", "1.00"), s2=("", ""))
     prolific.faults = [(201, {})]  # answers without an id

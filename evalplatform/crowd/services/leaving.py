@@ -7,6 +7,11 @@ from evalplatform.annotation.services import give_back
 from evalplatform.crowd.statuses import LEFT
 
 
+def is_of(visit: CrowdVisit, participant: str) -> bool:
+    """Whether a visit is this person's, as Prolific names them; where it names nobody, it is."""
+    return participant in ("", visit.enrolment.annotator.crowd_identity.external_id)
+
+
 def keep_status(*, visit: CrowdVisit, status: str, now: datetime) -> int | None:
     """Keep the state of a visit's submission; who left gives their work back.
 

@@ -81,7 +81,11 @@ def clear_uncertain(*, campaign: Campaign, were_paid: bool) -> int:
 
 
 def _plan(campaign: Campaign, decisions: Sequence[Decision]) -> _Plan:
-    visits = {visit.session_id: visit for visit in visits_of(campaign)}
+    # Of several who name one submission always the first stands for it, so that what was sent
+    # for it is found again, whoever comes later.
+    visits: dict[str, CrowdVisit] = {}
+    for visit in visits_of(campaign):
+        visits.setdefault(visit.session_id, visit)
     unknown = [each for each in decisions if each.submission not in visits]
     if unknown:
         raise BadInputError(

@@ -1,16 +1,17 @@
 """Reading the state of every submission from Prolific, for what no message told."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
 
+from evalplatform.annotation.models import CrowdVisit
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.crowd.prolific_api import ProlificApi
 from evalplatform.crowd.selectors import studies_of, visits_of
-from evalplatform.crowd.services.leaving import keep_status
+from evalplatform.crowd.services.leaving import is_of, keep_status
 
 
 @dataclass
@@ -36,18 +37,19 @@ def sync_submissions(
             f"nobody has begun {campaign.slug!r} from Prolific with a STUDY_ID yet; name the study "
             "by --study."
         )
-    visits = {visit.session_id: visit for visit in visits_of(campaign)}
+    visits: dict[str, list[CrowdVisit]] = defaultdict(list)
+    for visit in visits_of(campaign):
+        visits[visit.session_id].append(visit)
     synced = Synced()
     for study in asked:
         for submission in api.submissions(study):
             synced.by_status[submission.status] += 1
-            visit = visits.get(submission.id)
-            if visit is None:
-                synced.never_began += 1
-                continue
-            with transaction.atomic():
-                freed = keep_status(visit=visit, status=submission.status, now=now)
-            if freed is not None:
-                synced.left += 1
-                synced.freed += freed
+            theirs = [v for v in visits[submission.id] if is_of(v, submission.participant)]
+            synced.never_began += not theirs
+            for visit in theirs:
+                with transaction.atomic():
+                    freed = keep_status(visit=visit, status=submission.status, now=now)
+                if freed is not None:
+                    synced.left += 1
+                    synced.freed += freed
     return synced
