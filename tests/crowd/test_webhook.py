@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -161,6 +161,40 @@ def test_late_message_takes_no_submission_back(study):
     send(change("s1", "AWAITING REVIEW"), event="b")
     send(change("s1", "ACTIVE"), event="a")
     assert CrowdVisit.objects.get().status == "AWAITING REVIEW"
+
+
+def test_late_message_waits_for_the_one_that_is_being_done(study):
+    study.come("p1", "s1")
+    answers = []
+
+    def post():
+        answers.append(send(change("s1", "ACTIVE"), event="late").content)
+        connection.close()
+
+    thread = threading.Thread(target=post)
+    with transaction.atomic():  # as another worker does what it was told
+        CrowdVisit.objects.select_for_update().get()
+        thread.start()
+        waits_for_a_row()
+        CrowdVisit.objects.update(status="AWAITING REVIEW")
+    thread.join()
+    assert answers == [b"done\n"]
+    assert CrowdVisit.objects.get().status == "AWAITING REVIEW"
+
+
+def waits_for_a_row() -> None:
+    """Return as soon as another connection waits for a lock."""
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 def test_without_the_secret_there_is_no_such_page(db, settings):

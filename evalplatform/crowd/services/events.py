@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import TextChoices
 
 from evalplatform.annotation.models import CrowdEvent, CrowdVisit
-from evalplatform.crowd.services.leaving import keep_status
+from evalplatform.crowd.services.leaving import is_of, keep_status
 from evalplatform.crowd.statuses import is_later
 from evalplatform.crowd.webhook import Event
 
@@ -30,17 +30,12 @@ def receive_event(*, event: Event, now: datetime) -> Received:
             visit
             for visit in CrowdVisit.objects.filter(session_id=event.submission)
             .select_related("enrolment__campaign", "enrolment__annotator__crowd_identity")
+            .select_for_update(of=["self"])  # a late event must not take back an earlier one
             .order_by("pk")
-            if _is_of(visit, event)
+            if visit.enrolment.campaign.checked_rules.crowd.platform == "prolific"
+            and is_of(visit, event.participant)
         ]
         for visit in visits:
             if is_later(event.status, visit.status):
                 keep_status(visit=visit, status=event.status, now=now)
     return Received.DONE if visits else Received.NOBODY
-
-
-def _is_of(visit: CrowdVisit, event: Event) -> bool:
-    if visit.enrolment.campaign.checked_rules.crowd.platform != "prolific":
-        return False
-    who = visit.enrolment.annotator.crowd_identity.external_id
-    return not event.participant or event.participant == who
