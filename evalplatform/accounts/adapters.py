@@ -10,6 +10,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
+from axes.handlers.proxy import AxesProxyHandler
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.http import HttpRequest
@@ -17,6 +18,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 
+from evalplatform.accounts.lockout import username_of
 from evalplatform.accounts.models import User
 from evalplatform.core.addresses import client_network
 from evalplatform.core.site import site_link
@@ -37,6 +39,18 @@ class AccountAdapter(DefaultAccountAdapter):
         if time.time() - signed_in_at < _FRESH_SECONDS:
             return False
         return super().is_reauthentication_required(app=app)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Leave out of the account's tries from everywhere those that the lock refuses.
+
+        Otherwise one address that goes on trying would keep somebody out from every other one.
+        """
+        if AxesProxyHandler.is_allowed(request, credentials):
+            super().pre_authenticate(request, **credentials)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Count an account as the lock does: as one, however it is spelt, at whatever host."""
+        return username_of(request, credentials)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_network(request)

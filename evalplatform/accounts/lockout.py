@@ -8,6 +8,7 @@ import logging
 import math
 from typing import Any
 
+from allauth.core import ratelimit
 from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
@@ -30,8 +31,11 @@ Credentials = dict[str, Any] | None
 
 def username_of(request: HttpRequest, credentials: Credentials) -> str:
     """Return the name tries are counted under: however it is spelt, one account is one."""
-    given = (credentials or {}).get("username") or request.POST.get("username", "")
-    return str(given).strip().casefold().replace("\0", "")[:150]
+    return _counted_as((credentials or {}).get("username") or request.POST.get("username", ""))
+
+
+def _counted_as(username: object) -> str:
+    return str(username).strip().casefold().replace("\0", "")[:150]
 
 
 class LockoutHandler(AxesDatabaseHandler):
@@ -88,7 +92,9 @@ def count_failure(*, request: HttpRequest, user: User) -> None:
 
 def unlock(*, username: str) -> int:
     """Forget every failure of an account; return from how many places they came."""
-    return AccessAttempt.objects.filter(username=username.strip().casefold()).delete()[0]
+    counted = _counted_as(username)
+    ratelimit.clear(HttpRequest(), action="login_failed", key=counted)
+    return AccessAttempt.objects.filter(username=counted).delete()[0]
 
 
 @receiver(user_locked_out)

@@ -94,6 +94,23 @@ def test_account_is_locked_for_the_address_that_failed_alone(client, rania):
     assert sign_in(client, REMOTE_ADDR="192.0.2.2").status_code == 302
 
 
+def test_tries_while_locked_keep_nobody_out_elsewhere(client, rania, settings):
+    settings.ACCOUNT_RATE_LIMITS = {"login_failed": "8/h/key"}
+    fail(client, 20, REMOTE_ADDR="192.0.2.1")
+    assert sign_in(client, REMOTE_ADDR="192.0.2.2").status_code == 302
+
+
+def test_tries_from_everywhere_are_bounded_until_an_operator_unlocks(client, rania, settings):
+    settings.ACCOUNT_RATE_LIMITS = {"login_failed": "8/h/key"}
+    names = ["rania", "Rania", " rania", "raniA"] * 2
+    for number, name in enumerate(names):
+        host = ("localhost", "127.0.0.1")[number % 2]
+        fail(client, 1, name, REMOTE_ADDR=f"192.0.2.{number}", headers={"Host": host})
+    assert "Too many failed" in sign_in(client, REMOTE_ADDR="192.0.2.99").content.decode()
+    call_command("unlock_sign_in", "rania")
+    assert sign_in(client, REMOTE_ADDR="192.0.2.99").status_code == 302
+
+
 def test_other_spellings_of_a_name_are_one_account(client, rania):
     for name in ("Rania", "RANIA", " rania", "rania", "rAnia"):
         answer = fail(client, 1, name)
