@@ -268,6 +268,61 @@ def test_two_workers_with_the_same_message_verify_once(researcher, archive, sent
     assert services.verify_upload(identifier=str(sent[0]), now=timezone.now()) is None
 
 
+def test_upload_that_a_worker_took_meanwhile_is_not_taken_from_it(researcher, archive, monkeypatch):
+    """Both messages are late; while the first is sent again, a worker comes for the second."""
+    woken = []
+    now = timezone.now() + timedelta(seconds=90)
+
+    def wake(identifier):
+        woken.append(identifier)
+        Upload.objects.exclude(pk=identifier).update(started_at=now)
+
+    monkeypatch.setattr("evalplatform.checkpoints.services.uploading._wake_worker", lambda _: None)
+    for _ in range(2):
+        part(researcher, begin(researcher, len(archive))["Location"], 0, archive)
+    monkeypatch.setattr("evalplatform.checkpoints.services.uploading._wake_worker", wake)
+    services.wake_stalled_uploads(now=now)
+    assert len(woken) == 1
+    assert Upload.objects.exclude(pk=woken[0]).get().started_at == now
+
+
+def test_worker_taken_for_dead_does_not_overrule_the_next_one(
+    researcher, archive, sent, monkeypatch
+):
+    part(researcher, begin(researcher, len(archive))["Location"], 0, archive)
+    later = timezone.now() + timedelta(hours=7)
+
+    def slow(**_):
+        services.wake_stalled_uploads(now=later)
+        Upload.objects.update(started_at=later)
+        raise BadInputError("the file is gone.")
+
+    monkeypatch.setattr("evalplatform.checkpoints.services.uploading.register_checkpoint", slow)
+    assert services.verify_upload(identifier=str(sent[0]), now=timezone.now()) is None
+    upload = Upload.objects.get()
+    assert (upload.status, upload.reason) == ("verifying", "")
+    assert upload.file.exists()
+
+
+def test_upload_whose_last_byte_has_just_come_is_not_cancelled(researcher, archive, sent):
+    url = begin(researcher, len(archive))["Location"]
+    before = Upload.objects.get()
+    part(researcher, url, 0, archive)
+    with pytest.raises(BadInputError, match="is being verified"):
+        services.cancel_upload(upload=before)
+    assert Upload.objects.get().file.exists()
+
+
+def test_upload_that_cannot_be_stored_leaves_no_folder(rania, registry, monkeypatch):
+    def fail(*_, **__):
+        raise IntegrityError("the project is gone")
+
+    monkeypatch.setattr(Upload, "save", fail)
+    with pytest.raises(IntegrityError):
+        promise(rania, 10)
+    assert list((registry / "uploads").iterdir()) == []
+
+
 def test_fault_of_ours_is_said_to_the_person_too(researcher, archive, sent, monkeypatch):
     url = begin(researcher, len(archive))["Location"]
     part(researcher, url, 0, archive)

@@ -88,8 +88,8 @@ def begin_upload(
             refuse_without_room(project=project, size_bytes=size_bytes)
             upload.file.touch()
             upload.save()
-    except BadInputError:
-        upload.folder.rmdir()
+    except BaseException:
+        upload.remove_files()
         raise
     return upload
 
@@ -153,8 +153,12 @@ def wake_stalled_uploads(*, now: datetime) -> None:
             _hand_over(upload, now)
     stalled = Upload.objects.filter(status=Upload.Status.VERIFYING, sent_at__lt=now - _STALLED)
     for upload in stalled.filter(started_at=None) | stalled.filter(started_at__lt=now - _AT_A_TIME):
-        Upload.objects.filter(pk=upload.pk).update(sent_at=now, started_at=None)
-        _wake_worker(upload.pk)
+        # A worker may have taken it since: then it is not asked for again.
+        unchanged = Upload.objects.filter(
+            pk=upload.pk, status=Upload.Status.VERIFYING, started_at=upload.started_at
+        )
+        if unchanged.update(sent_at=now, started_at=None):
+            _wake_worker(upload.pk)
 
 
 def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
@@ -167,24 +171,30 @@ def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
         return None
     upload = Upload.objects.get(pk=identifier)
     try:
-        upload.checkpoint, _ = register_checkpoint(
+        checkpoint, _ = register_checkpoint(
             project=upload.project,
             source=upload.file,
             name=upload.checkpoint_name,
             role=upload.role or None,
         )
-        upload.status = Upload.Status.VERIFIED
     except EvalPlatformError as error:
-        upload.status, upload.reason = Upload.Status.REJECTED, _storable(str(error))
+        return _finish(upload, status=Upload.Status.REJECTED, reason=_storable(str(error)))
     except Exception as error:
         # A fault of ours or of the disk: said to the person all the same, and to the log.
-        upload.status = Upload.Status.REJECTED
-        said = traceback.format_exception_only(error)[-1][:500].strip()
-        upload.reason = f"could not be verified: {_storable(said)}"
-        upload.save()
-        upload.remove_files()
+        said = _storable(traceback.format_exception_only(error)[-1][:500].strip())
+        _finish(upload, status=Upload.Status.REJECTED, reason=f"could not be verified: {said}")
         raise
-    upload.save()
+    return _finish(upload, status=Upload.Status.VERIFIED, checkpoint=checkpoint)
+
+
+def _finish(upload: Upload, **outcome: object) -> Upload | None:
+    """Store what became of an upload and remove its file; None where another worker has it now."""
+    held = Upload.objects.filter(
+        pk=upload.pk, status=Upload.Status.VERIFYING, started_at=upload.started_at
+    )
+    if not held.update(**outcome):
+        return None
+    upload.refresh_from_db()
     upload.remove_files()
     return upload
 
@@ -196,10 +206,12 @@ def _storable(text: str) -> str:
 
 def cancel_upload(*, upload: Upload) -> None:
     """Forget an upload that is not being verified, and what has arrived of it."""
-    if upload.status == Upload.Status.VERIFYING:
-        raise BadInputError("this upload is being verified; wait for the result.")
-    upload.remove_files()
-    upload.delete()
+    with transaction.atomic():
+        held = Upload.objects.select_for_update().filter(pk=upload.pk).first()
+        if held and held.status == Upload.Status.VERIFYING:
+            raise BadInputError("this upload is being verified; wait for the result.")
+        upload.remove_files()
+        upload.delete()
 
 
 def _forget_abandoned(now: datetime) -> None:
