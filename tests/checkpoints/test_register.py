@@ -15,7 +15,7 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints.layout import inspect
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
-from evalplatform.checkpoints.services import register_checkpoint
+from evalplatform.checkpoints.services import register_checkpoint, registering
 from evalplatform.core.errors import BadInputError
 from models_backend.checkpoint_format import content_sha256
 from tests import factories
@@ -185,6 +185,45 @@ def test_taken_name_is_refused(tmp_path):
         register_checkpoint(
             project=default_project(), source=make_pipeline(tmp_path / "two", 2.0), name="sd"
         )
+
+
+def meanwhile(monkeypatch, **what):
+    """Let another process register something while the first one's weights are looked at."""
+
+    def look(directory, called):
+        monkeypatch.setattr(registering, "refuse_unloadable", lambda *_: None)
+        register_checkpoint(**what)
+
+    monkeypatch.setattr(registering, "refuse_unloadable", look)
+
+
+def test_two_that_register_the_same_weights_at_once_get_one_row(tmp_path, registry, monkeypatch):
+    here = {"project": default_project(), "source": make_pipeline(tmp_path / "sd")}
+    meanwhile(monkeypatch, **here, name="first")
+    checkpoint, created = register_checkpoint(**here, name="second")
+    assert (checkpoint.name, created) == ("first", False)
+    assert [path.name for path in registry.iterdir()] == [checkpoint.sha256]
+
+
+def test_weights_that_another_project_registers_meanwhile_are_not_given_away(tmp_path, monkeypatch):
+    source = make_pipeline(tmp_path / "sd")
+    theirs = create_project(name="theirs", owner=None)
+    meanwhile(monkeypatch, project=theirs, source=source, name="secret")
+    with pytest.raises(BadInputError, match="these weights are registered in another project"):
+        register_checkpoint(project=default_project(), source=source, name="mine")
+    assert [each.project for each in Checkpoint.objects.all()] == [theirs]
+
+
+def test_name_that_is_taken_meanwhile_is_refused_and_leaves_nothing(
+    tmp_path, registry, monkeypatch
+):
+    other = make_pipeline(tmp_path / "other", 2.0)
+    meanwhile(monkeypatch, project=default_project(), source=other, name="sd")
+    with pytest.raises(BadInputError, match="belongs to other weights"):
+        register_checkpoint(
+            project=default_project(), source=make_pipeline(tmp_path / "sd"), name="sd"
+        )
+    assert [path.name for path in registry.iterdir()] == [Checkpoint.objects.get().sha256]
 
 
 def spoil_pickle(path):

@@ -157,6 +157,8 @@ def _record(
             )
             if is_new:
                 _move(directory, checkpoint.directory)
+            else:  # another process registered them just now, maybe for another project
+                known_weights(project, Checkpoint.objects.filter(pk=checkpoint.pk))
     except IntegrityError as error:
         check_is_free(name, project)  # another process took it just now
         reason = _first_line(error)
