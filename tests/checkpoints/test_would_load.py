@@ -14,12 +14,14 @@ from safetensors.numpy import load_file, save_file
 
 from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints import services
+from evalplatform.checkpoints.hub.listing import HubId
+from evalplatform.checkpoints.layout import inspect
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.services import loading
 from evalplatform.core.errors import BadInputError
-from tests import warm
+from tests import factories, warm
 from tests.checkpoints import hostile
-from tests.checkpoints.hub_server import files_of
+from tests.checkpoints.hub_server import Hub, files_of, serve
 from tests.generation.tiny import save_tiny_pipeline
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.would_load]
@@ -96,6 +98,34 @@ def test_upload_that_would_not_load_is_rejected_with_the_reason(half, rania, reg
     assert upload.status == "rejected"
     assert upload.reason.startswith("the checkpoint would not load: unet lacks")
     assert [path.name for path in registry.iterdir()] == ["uploads"]
+
+
+def test_model_of_a_hub_that_would_not_load_is_refused_and_not_kept(half, registry, settings):
+    with serve(Hub(files_of(half))) as hub:
+        settings.HF_ENDPOINT = hub.address
+        with pytest.raises(BadInputError, match="the checkpoint would not load: unet lacks"):
+            services.register_from_hub(
+                project=default_project(), hub_id=HubId.parse("hub:org/tiny-sd.v1", None)
+            )
+    assert not Checkpoint.objects.exists()
+    assert list((registry / "hub").iterdir()) == []
+
+
+def test_what_is_made_from_a_base_is_refused_where_it_would_not_load(half, pipeline, registry):
+    """The base lost half of its U-Net on the disk; the part that is given is whole."""
+    vae = save_tiny_pipeline(half.parent / "other", seed=6) / "vae"
+    files = inspect(half)
+    base = factories.make_checkpoint("base", sha256=files.sha256, family=files.family)
+    shutil.copytree(half, base.directory)
+    with pytest.raises(BadInputError, match="the checkpoint would not load: unet lacks"):
+        services.register_fused(
+            project=default_project(), base=base, parts={"vae": vae}, name="made"
+        )
+    assert [path.name for path in registry.iterdir()] == [base.sha256]
+    services.register_fused(
+        project=default_project(), base=base, parts={"unet": pipeline / "unet"}, name="mended"
+    )
+    assert Checkpoint.objects.get(name="mended").parent == base
 
 
 def test_precisions_mixed_by_component_would_load(pipeline, tmp_path):

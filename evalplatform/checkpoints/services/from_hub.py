@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from evalplatform.accounts.models import Project
@@ -48,27 +49,30 @@ def register_from_hub(
     check_name_and_role(chosen, role or Checkpoint.Role.EXTERNAL)
     check_is_free(chosen, project)
     with arriving(model, variant) as place:
-        files = _fetch_and_inspect(model, variant, place, progress)
-        found = enter_registry(
-            files, project=project, name=chosen, role=role, origin=origin, is_ours=True
-        )
+        folder = _fetch(model, variant, place, progress)
+        try:
+            found = enter_registry(
+                _inspect(folder, model), project=project, name=chosen, role=role, origin=origin,
+                is_ours=True,
+            )  # fmt: skip
+        except BadInputError:
+            shutil.rmtree(place.folder, ignore_errors=True)  # it would be refused again
+            raise
         shutil.rmtree(place.folder, ignore_errors=True)
     return found
 
 
-def _fetch_and_inspect(
-    model: HubModel, variant: str | None, place: Place, progress: Progress
-) -> CheckpointFiles:
+def _fetch(model: HubModel, variant: str | None, place: Place, progress: Progress) -> Path:
     index = _index(model, place)
     wanted = choose(model, index, variant)
     if not any(each.saved_as.endswith(".safetensors") for each in wanted):
         raise BadInputError(f"{model.repo} holds no safetensors that a pipeline would load.")
-    folder = fetch(model, wanted, place, progress)
-    try:
-        files = inspect(folder)
-    except BadInputError:
-        shutil.rmtree(place.folder, ignore_errors=True)  # it would be refused again
-        raise
+    return fetch(model, wanted, place, progress)
+
+
+def _inspect(folder: Path, model: HubModel) -> CheckpointFiles:
+    """Check what was fetched; licences are the hub's where the files tell none."""
+    files = inspect(folder)
     licences = files.metadata.get("licences") or list(model.licences)
     return replace(files, metadata=files.metadata | {"licences": licences})
 
