@@ -14,7 +14,6 @@ from evalplatform.annotation.selectors import annotator_named
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 
-ERASED = "erased-"  # begins what stands where a session of a platform stood
 # Enrolments that know more of a person than that they take part.
 TIED = (
     ~Q(address_hash="")
@@ -97,9 +96,7 @@ def held_of(annotator: Annotator) -> Held:
 
 def telling_visits(enrolments: QuerySet[Enrolment]) -> QuerySet[CrowdVisit]:
     """Return the visits that still say by which session of a platform somebody came."""
-    return CrowdVisit.objects.filter(enrolment__in=enrolments).exclude(
-        session_id__startswith=ERASED
-    )
+    return CrowdVisit.objects.telling().filter(enrolment__in=enrolments)
 
 
 def unpaid(enrolments: QuerySet[Enrolment]) -> QuerySet[Settlement]:

@@ -20,10 +20,10 @@ from django.views.decorators.http import require_GET, require_POST
 from evalplatform.annotation import services, statements
 from evalplatform.annotation.comprehension import questions_shown
 from evalplatform.annotation.doors.personal_links import personal_path
+from evalplatform.annotation.doors.session import Coming, recall
 from evalplatform.annotation.doors.way_back import way_back
 from evalplatform.annotation.entrance import admission
 from evalplatform.annotation.entrance.identity import annotator_id, annotator_ids
-from evalplatform.annotation.entrance.session import Coming, recall
 from evalplatform.annotation.examples import example_image
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.presentation import page_state, pages_of

@@ -8,7 +8,7 @@ from evalplatform.core.errors import BadInputError
 
 
 def visits_of(campaign: Campaign) -> QuerySet[CrowdVisit]:
-    """Return the visits of a campaign's Prolific people, with who they are.
+    """Return the visits of a campaign's Prolific people, with who they are, but for erased ones.
 
     Raises `BadInputError` for a campaign whose people come from elsewhere.
     """
@@ -18,7 +18,8 @@ def visits_of(campaign: Campaign) -> QuerySet[CrowdVisit]:
             f"campaign {campaign.slug!r} takes people from {rules.label}; this is for Prolific."
         )
     return (
-        CrowdVisit.objects.filter(enrolment__campaign=campaign, platform=rules.slug)
+        CrowdVisit.objects.telling()
+        .filter(enrolment__campaign=campaign, platform=rules.slug)
         .exclude(session_id="")
         .select_related("enrolment__annotator__crowd_identity", "enrolment__campaign")
         .order_by("came_at", "pk")

@@ -35,7 +35,8 @@ PEOPLE = ("5f1e0aJane", "5f1e0aJoan")
 @pytest.fixture
 def study():
     """Four items of two slots each; two people from Prolific judged them all."""
-    made = Study(prompts=4, k=2, criteria=["visual_appeal"])
+    rules = {"crowd": {"completed_code": "C1"}}
+    made = Study(prompts=4, k=2, criteria=["visual_appeal"], rules=rules)
     for number, person in enumerate(PEOPLE):
         made.judge(made.come(person, f"session{number}"), 4)
     Enrolment.objects.update(questionnaire={"job": "I am Jane Doe, dentist in Bern"})
@@ -167,6 +168,38 @@ def test_payment_stays_without_who_was_paid_and_one_on_its_way_is_waited_for(stu
     assert paid.visit.session_id == f"erased-{visit.pk}"
     assert str(paid.amount) == "1.50"
     assert "session0" not in everything_kept()
+
+
+def test_campaign_and_browser_of_a_paid_person_go_on_without_who_they_were(study, tmp_path):
+    browser = Client()
+    browser.get(personal_path(jane().enrolments.get()))
+    assert study.state(browser)["exit"]
+    Settlement.objects.create(
+        visit=CrowdVisit.objects.get(session_id="session0"),
+        kind="bonus", amount="1.50", payment_id="p", state="sent", sent_at=timezone.now(),
+    )  # fmt: skip
+    erase_annotator(annotator=jane())
+    assert study.state(browser)["exit"] is None
+    listed = tmp_path / "review.csv"
+    call_command("crowd", "review", study.campaign.slug, output=listed)
+    assert "session1" in listed.read_text()
+    assert "erased-" not in listed.read_text()
+
+
+@pytest.mark.parametrize("others", ["5f1e0aJaneX", "x5f1e0aJane"])
+def test_session_of_an_id_that_holds_the_erased_one_stays(study, others):
+    other = Study(prompts=1, k=1, criteria=["visual_appeal"], slug="other")
+    Client().get(other.url, {"PROLIFIC_PID": others})
+    erase_annotator(annotator=jane())
+    assert others in everything_kept()
+
+
+def test_erasing_somebody_of_a_short_id_signs_nobody_out(study, rania):
+    CrowdIdentity.objects.filter(annotator=jane()).update(external_id="1")
+    person, researcher = Annotator.objects.get(crowd_identity__external_id="1"), Client()
+    researcher.force_login(rania)
+    erase_annotator(annotator=person)
+    assert Session.objects.filter(pk=researcher.session.session_key).exists()
 
 
 # ---- by time ------------------------------------------------------------------------------------

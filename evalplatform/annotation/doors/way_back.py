@@ -15,7 +15,7 @@ def exit_of(enrolment: Enrolment, state: str) -> dict[str, str] | None:
     """Return the way out of an end state, or None for who did not come from a platform."""
     if state not in ENDS:
         return None
-    visit = enrolment.visits.order_by("-came_at", "-pk").first()
+    visit = enrolment.visits.telling().order_by("-came_at", "-pk").first()
     if visit is None:
         return None
     return way_back(visit, enrolment.campaign.checked_rules.crowd, state, judged=enrolment.judged)

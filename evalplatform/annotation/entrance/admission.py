@@ -19,6 +19,7 @@ from evalplatform.annotation.doors.rate_limits import (
     count_enrolment,
     count_wrong_link,
 )
+from evalplatform.annotation.doors.session import Coming, recall, remember
 from evalplatform.annotation.entrance.identity import annotator_id, sign_in, sign_in_here
 from evalplatform.annotation.entrance.refusal_pages import (
     not_now,
@@ -27,7 +28,6 @@ from evalplatform.annotation.entrance.refusal_pages import (
     taken_here,
     too_many,
 )
-from evalplatform.annotation.entrance.session import Coming, recall, remember
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.requests import key_of
 from evalplatform.campaigns.models import Campaign

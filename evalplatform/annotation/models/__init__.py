@@ -2,12 +2,13 @@
 
 from evalplatform.annotation.models.assignments import Assignment, Release
 from evalplatform.annotation.models.comprehension import ComprehensionTry
-from evalplatform.annotation.models.crowd import CrowdEvent, CrowdVisit, Settlement
+from evalplatform.annotation.models.crowd import ERASED, CrowdEvent, CrowdVisit, Settlement
 from evalplatform.annotation.models.doors import Invitation, RateCount
 from evalplatform.annotation.models.enrolments import Enrolment, Exclusion, new_check_seed
 from evalplatform.annotation.models.votes import SurplusVote, Vote
 
 __all__ = [
+    "ERASED",
     "Assignment",
     "ComprehensionTry",
     "CrowdEvent",

@@ -5,6 +5,14 @@ from django.db.models import Q
 
 from evalplatform.annotation.models.enrolments import Enrolment
 
+ERASED = "erased-"  # begins what stands where a session of a platform stood
+
+
+class CrowdVisitQuerySet(models.QuerySet["CrowdVisit"]):
+    def telling(self) -> "CrowdVisitQuerySet":
+        """Return those that still say by which session somebody came."""
+        return self.exclude(session_id__startswith=ERASED)
+
 
 class CrowdVisit(models.Model):
     """One session of a crowd platform for which an annotator came to a campaign."""
@@ -22,6 +30,8 @@ class CrowdVisit(models.Model):
         max_length=20, blank=True, help_text="Of the submission, as the platform last told it."
     )
     came_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CrowdVisitQuerySet.as_manager()
 
     class Meta:
         # By it a message of the platform's finds the visit.

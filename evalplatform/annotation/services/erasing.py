@@ -8,9 +8,9 @@ from django.db.models import CharField, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity, new_access_key
-from evalplatform.annotation.models import Enrolment, Invitation
+from evalplatform.annotation.doors.session import is_coming
+from evalplatform.annotation.models import ERASED, Enrolment, Invitation
 from evalplatform.annotation.personal_data import (
-    ERASED,
     TIED,
     Held,
     due_annotators,
@@ -86,7 +86,7 @@ def purge_personal_data(
 
 def erase_visitor(*, external_id: str) -> int:
     """Remove who came from a platform and has not agreed to take part; return their sessions."""
-    return delete_sessions(holds=lambda content: external_id in str(content))
+    return delete_sessions(holds=lambda content: is_coming(content, external_id))
 
 
 def _forget_enrolments(enrolments: QuerySet[Enrolment]) -> None:

@@ -9,8 +9,6 @@ from evalplatform.annotation.services import erase_annotator, erase_visitor
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 
-_SHORTEST_ID = 6  # a shorter one could stand in anybody's session
-
 
 class Command(PlatformCommand):
     help = (
@@ -42,7 +40,7 @@ class Command(PlatformCommand):
 def _visitor(said: str, *, is_done: bool) -> str:
     """Erase who came and never agreed; return what was done. Raises `BadInputError`."""
     external_id = said.rpartition(":")[2]
-    if len(external_id) < _SHORTEST_ID or (is_done and not erase_visitor(external_id=external_id)):
+    if is_done and not erase_visitor(external_id=external_id):
         raise BadInputError(
             "nobody is known by this; give a pseudonym, an id of a crowd platform (platform:id), "
             "or a link of their own. Who was erased before is known by the pseudonym alone."

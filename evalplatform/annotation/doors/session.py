@@ -1,5 +1,6 @@
 """How somebody came to a campaign, remembered in their session until they agree to take part."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,3 +36,9 @@ def recall(request: HttpRequest, campaign: Campaign) -> Coming:
     kept: dict[str, Any] = request.session.get(_KEY, {}).get(campaign.invitation, {})
     arrival = kept.get("arrival")
     return Coming(**kept | {"arrival": Arrival(**arrival) if arrival else None})
+
+
+def is_coming(content: Mapping[str, Any], external_id: str) -> bool:
+    """Whether a session's content remembers that this id of a platform came to some campaign."""
+    arrivals = [kept.get("arrival") or {} for kept in content.get(_KEY, {}).values()]
+    return any(arrival.get("external_id") == external_id for arrival in arrivals)
