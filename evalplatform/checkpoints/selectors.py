@@ -34,7 +34,7 @@ def parent_of(checkpoint: Checkpoint, user: Asking) -> Checkpoint | None:
     return visible_to(user, Checkpoint.objects.filter(sha256=checkpoint.parent_sha256)).first()
 
 
-def refuse_retired(checkpoint: Checkpoint) -> None:
+def refuse_retired_checkpoint(checkpoint: Checkpoint) -> None:
     """Raise `BadInputError` for a checkpoint that no new campaign may take."""
     if checkpoint.status == Checkpoint.Status.RETIRED:
         raise BadInputError(

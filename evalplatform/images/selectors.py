@@ -33,7 +33,7 @@ def collection_named(name: str, project: Project | None = None) -> ImageCollecti
     return collection
 
 
-def refuse_retired(collection: ImageCollection) -> None:
+def refuse_retired_collection(collection: ImageCollection) -> None:
     """Raise `BadInputError` for a collection that no new campaign may take."""
     if collection.status == ImageCollection.Status.RETIRED:
         raise BadInputError(

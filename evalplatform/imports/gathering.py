@@ -149,7 +149,7 @@ class Gathering:
             self.asked[code].answers.add(judgement.answer)
         return code
 
-    def votes(self, *, keep_first: bool) -> "Votes":
+    def votes(self, *, keep_first: bool) -> "GatheredVotes":
         """Return all of them. Raises `JudgedTwiceError` where somebody judged an item twice."""
         item, annotator, said, time, simulated, where = (
             np.frombuffer(column, dtype=np.int64) if len(column) else np.zeros(0, np.int64)
@@ -167,8 +167,9 @@ class Gathering:
         kept = np.ones(len(item), dtype=bool)
         kept[later] = False
         items = np.array(list(self._items), dtype=np.int64).reshape(-1, 2)
-        return Votes(item[kept], annotator[kept], said[kept], time[kept], simulated[kept], items,
-                     len(later))  # fmt: skip
+        return GatheredVotes(
+            item[kept], annotator[kept], said[kept], time[kept], simulated[kept], items, len(later)
+        )
 
 
 class JudgedTwiceError(Exception):
@@ -180,7 +181,7 @@ class JudgedTwiceError(Exception):
 
 
 @dataclass(frozen=True)
-class Votes:
+class GatheredVotes:
     """Votes in the file's order, entry i of each column describing vote i.
 
     Attributes:

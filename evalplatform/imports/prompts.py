@@ -13,7 +13,7 @@ from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.promptsets.services import versions_of
 
 
-class Prompts(ABC):
+class NumberedPrompts(ABC):
     """Numbers prompts as they come, and knows their rows in the end."""
 
     @abstractmethod
@@ -25,7 +25,7 @@ class Prompts(ABC):
         """Return their set, and by number each one's primary key and text."""
 
 
-class KnownPrompts(Prompts):
+class KnownPrompts(NumberedPrompts):
     """Prompts of a set that is there, by text or key."""
 
     def __init__(self, prompt_set: PromptSet) -> None:
@@ -50,7 +50,7 @@ class KnownPrompts(Prompts):
         return self._set, self._found
 
 
-class NewPrompts(Prompts):
+class NewPrompts(NumberedPrompts):
     """A set of the texts that the file has; where it has keys alone, these are the texts."""
 
     def __init__(self, project: Project, name: str, source: str, licence: str) -> None:

@@ -20,8 +20,8 @@ from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.imports.as_pairs import as_pairs as read_as_pairs
 from evalplatform.imports.faults import BadRowError, LeftOut
-from evalplatform.imports.gathering import Gathering, JudgedTwiceError, Votes
-from evalplatform.imports.prompts import KnownPrompts, NewPrompts, Prompts
+from evalplatform.imports.gathering import GatheredVotes, Gathering, JudgedTwiceError
+from evalplatform.imports.prompts import KnownPrompts, NewPrompts, NumberedPrompts
 from evalplatform.imports.protocol import Wish, new_criteria, store_campaign
 from evalplatform.imports.reading.columns import layout_of
 from evalplatform.imports.reading.formats import Reader
@@ -92,7 +92,7 @@ def import_votes(
     table = open_table(path)
     layout = layout_of(table.columns, handling.columns, table.name)
     _check_columns(table, set(layout.columns), layout.kind, wish, handling)
-    prompts: Prompts = (
+    prompts: NumberedPrompts = (
         KnownPrompts(prompt_set)
         if prompt_set
         else NewPrompts(project, campaign, table.name, licence)
@@ -228,7 +228,7 @@ def _unmatched(name: str, faults: list[LeftOut]) -> str:
     )
 
 
-def _votes(table: Table, gathered: Gathering, handling: Handling) -> Votes:
+def _votes(table: Table, gathered: Gathering, handling: Handling) -> GatheredVotes:
     try:
         return gathered.votes(keep_first=handling.keep_first)
     except JudgedTwiceError as twice:
@@ -248,9 +248,9 @@ def _sha256(path: Path) -> str:
 def _store(
     project: Project,
     slug: str,
-    prompts: Prompts,
+    prompts: NumberedPrompts,
     gathered: Gathering,
-    votes: Votes,
+    votes: GatheredVotes,
     wish: Wish,
     about: dict[str, Any],
     created_by: User | None,

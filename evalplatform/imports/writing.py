@@ -13,7 +13,7 @@ import numpy as np
 from evalplatform.annotation.models import Assignment, Enrolment, Vote, new_check_seed
 from evalplatform.campaigns.models import Arm, Campaign, Criterion, ImageSet, Item, ShownImage
 from evalplatform.core.copy_in import copy_in, reserve_ids
-from evalplatform.imports.gathering import NO_TIME, Gathering, Votes
+from evalplatform.imports.gathering import NO_TIME, GatheredVotes, Gathering
 from evalplatform.imports.people import store_annotators
 
 Progress = Callable[[str, int, int | None], None]
@@ -33,7 +33,7 @@ class Rows:
 
 
 def write_votes(
-    *, rows: Rows, gathered: Gathering, votes: Votes, now: datetime, progress: Progress
+    *, rows: Rows, gathered: Gathering, votes: GatheredVotes, now: datetime, progress: Progress
 ) -> None:
     """Write sets, items, annotators, slots and votes. The caller holds the transaction."""
     sets = reserve_ids(ImageSet, len(gathered.sets))
@@ -86,7 +86,7 @@ def _images(rows: Rows, gathered: Gathering, sets: list[int]) -> Iterator[tuple[
             yield key, place, arms[model], [""]
 
 
-def _write_items(rows: Rows, votes: Votes, sets: list[int]) -> tuple[list[int], list[int]]:
+def _write_items(rows: Rows, votes: GatheredVotes, sets: list[int]) -> tuple[list[int], list[int]]:
     """Write the items, criterion by criterion; return keys and positions by number."""
     keys = reserve_ids(Item, len(votes.items))
     walk = np.argsort(votes.items[:, 0], kind="stable")
@@ -112,7 +112,7 @@ def _write_items(rows: Rows, votes: Votes, sets: list[int]) -> tuple[list[int], 
 
 
 def _enrolments(
-    campaign: Campaign, people: list[int], votes: Votes, now: datetime
+    campaign: Campaign, people: list[int], votes: GatheredVotes, now: datetime
 ) -> Iterator[tuple[Any, ...]]:
     judged = Counter(votes.annotator.tolist())
     last = campaign.item_count - 1
@@ -129,7 +129,7 @@ class _Slots:
         self,
         rows: Rows,
         gathered: Gathering,
-        votes: Votes,
+        votes: GatheredVotes,
         items: list[int],
         positions: list[int],
         people: list[int],

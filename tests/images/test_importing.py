@@ -424,11 +424,11 @@ def test_retired_collection_is_refused_to_new_campaigns(bring, few, rania):
     assert not retire_collection(collection=collection, user=None, now=timezone.now())
     assert collection.retired_by == rania
     with pytest.raises(BadInputError, match=r"'brought' was retired on .* usable: none"):
-        selectors.refuse_retired(collection)
+        selectors.refuse_retired_collection(collection)
     with pytest.raises(BadInputError, match="no image collection 'x'; usable: none yet"):
         selectors.collection_named("x")
     call_command("retire_collection", "brought", "--restore")
-    selectors.refuse_retired(selectors.collection_named("brought"))
+    selectors.refuse_retired_collection(selectors.collection_named("brought"))
 
 
 # ---- the command --------------------------------------------------------------------------------

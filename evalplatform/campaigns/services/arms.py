@@ -5,11 +5,10 @@ from typing import Any
 
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.checkpoints.models import Checkpoint
-from evalplatform.checkpoints.selectors import refuse_retired
+from evalplatform.checkpoints.selectors import refuse_retired_checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.models import ImageCollection
-from evalplatform.images.selectors import images_for
-from evalplatform.images.selectors import refuse_retired as refuse_retired_collection
+from evalplatform.images.selectors import images_for, refuse_retired_collection
 from evalplatform.promptsets.models import Prompt
 
 
@@ -27,7 +26,7 @@ def refuse_retired_maker(maker: Checkpoint | ImageCollection) -> None:
     It looks once the row is locked, so that nothing is retired between the look and the campaign.
     """
     if isinstance(maker, Checkpoint):
-        refuse_retired(Checkpoint.objects.select_for_update().get(pk=maker.pk))
+        refuse_retired_checkpoint(Checkpoint.objects.select_for_update().get(pk=maker.pk))
     else:
         refuse_retired_collection(ImageCollection.objects.select_for_update().get(pk=maker.pk))
 

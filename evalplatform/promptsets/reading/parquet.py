@@ -5,13 +5,13 @@ from typing import Any
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.reading.columns import Chosen, check_header, fields_of
-from evalplatform.promptsets.reading.tables import Table
+from evalplatform.promptsets.reading.tables import PromptTable
 from evalplatform.promptsets.reading.words import one_line
 
 _ROWS_AT_A_TIME = 1024
 
 
-def read_parquet(content: bytes, name: str, chosen: Chosen) -> Table:
+def read_parquet(content: bytes, name: str, chosen: Chosen) -> PromptTable:
     """Read the columns that hold our fields, a thousand rows at a time."""
     from pyarrow import ArrowException, BufferReader, parquet
 
@@ -23,7 +23,7 @@ def read_parquet(content: bytes, name: str, chosen: Chosen) -> Table:
     check_header(names, chosen, name)
     used = sorted(set(fields_of(names, chosen, name).values()))
     others = dict.fromkeys((each for each in names if each not in used), None)
-    return Table("row", _rows(file, used, others, name))
+    return PromptTable("row", _rows(file, used, others, name))
 
 
 def _rows(

@@ -13,7 +13,7 @@ from evalplatform.promptsets.reading.columns import Chosen, check_fields, fields
 from evalplatform.promptsets.reading.parquet import read_parquet
 from evalplatform.promptsets.reading.records import read_json
 from evalplatform.promptsets.reading.tables import (
-    Table,
+    PromptTable,
     read_csv,
     read_tsv,
     read_txt,
@@ -27,7 +27,7 @@ MOST_PROMPTS = 1_000_000
 _REPEATS_NAMED = 50
 _HALF = re.compile("[\ud800-\udfff]")
 
-_OF_TEXT: dict[str, Callable[[str, str, Chosen], Table]] = {
+_OF_TEXT: dict[str, Callable[[str, str, Chosen], PromptTable]] = {
     "tsv": read_tsv,
     "csv": read_csv,
     "jsonl": read_json,
@@ -97,7 +97,9 @@ def read_prompts(
     return PromptFile(rows, notes)
 
 
-def _prompts(table: Table, name: str, chosen: Chosen) -> tuple[list[tuple[int, PromptRow]], str]:
+def _prompts(
+    table: PromptTable, name: str, chosen: Chosen
+) -> tuple[list[tuple[int, PromptRow]], str]:
     """Return each prompt with its number, and the columns that were not read."""
     rows: list[tuple[int, PromptRow]] = []
     mappings: dict[tuple[str, ...], dict[str, str]] = {}

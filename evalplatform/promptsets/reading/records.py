@@ -6,17 +6,17 @@ from typing import Any
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.reading.columns import Chosen
-from evalplatform.promptsets.reading.tables import Table
+from evalplatform.promptsets.reading.tables import PromptTable
 from evalplatform.promptsets.reading.text import lines_of
 
 _EXAMPLE = '{"prompt": "a red bicycle", "category": "Vehicles"}'
 
 
-def read_json(text: str, name: str, chosen: Chosen) -> Table:
+def read_json(text: str, name: str, chosen: Chosen) -> PromptTable:
     """Read JSON lines, or a list, whichever the file is."""
     if text.lstrip().startswith("["):
-        return Table("entry", _entries(text, name))
-    return Table("line", _lines(text, name))
+        return PromptTable("entry", _entries(text, name))
+    return PromptTable("line", _lines(text, name))
 
 
 def _entries(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:

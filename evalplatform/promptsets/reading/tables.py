@@ -23,7 +23,7 @@ Numbered = Iterable[tuple[int, list[str]]]
 
 
 @dataclass(frozen=True)
-class Table:
+class PromptTable:
     """What a file holds, before it is prompts.
 
     Attributes:
@@ -37,7 +37,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
 
-def read_csv(text: str, name: str, chosen: Chosen) -> Table:
+def read_csv(text: str, name: str, chosen: Chosen) -> PromptTable:
     """Read CSV, parted by commas, semicolons or tabs: by that which finds a column of prompts."""
     first, _, rest = text.partition("\n")
     if first.strip().lower() in [f"sep={each}" for each in _SEPARATORS]:  # a line that Excel reads
@@ -48,7 +48,7 @@ def read_csv(text: str, name: str, chosen: Chosen) -> Table:
     return _table(_csv_rows(text, separator, name), name, chosen)
 
 
-def read_tsv(text: str, name: str, chosen: Chosen) -> Table:
+def read_tsv(text: str, name: str, chosen: Chosen) -> PromptTable:
     """Read TSV: one line a row, quotation marks as they stand unless a spreadsheet set them."""
     quoted = unquoted_table(text)
     if quoted.rows is not None:
@@ -57,15 +57,17 @@ def read_tsv(text: str, name: str, chosen: Chosen) -> Table:
     return _table(rows, name, chosen, quoted.notes)
 
 
-def read_txt(text: str, name: str, chosen: Chosen) -> Table:
+def read_txt(text: str, name: str, chosen: Chosen) -> PromptTable:
     """Read one prompt a line; lines without any are passed over."""
     if chosen:
         raise BadInputError(f"{name}: --column is for tables; here every line is a prompt.")
     lines = enumerate(lines_of(text), start=1)
-    return Table("line", ((number, {"prompt": line}) for number, line in lines if line.strip()))
+    return PromptTable(
+        "line", ((number, {"prompt": line}) for number, line in lines if line.strip())
+    )
 
 
-def read_txt_or_tsv(text: str, name: str, chosen: Chosen) -> Table:
+def read_txt_or_tsv(text: str, name: str, chosen: Chosen) -> PromptTable:
     """Read what is only called .txt: Excel's “Unicode text” is a table, most others are lists."""
     header = lines_of(text)[0].split("\t")
     if len(header) > 1 and ("prompt" in fields_of(header, chosen, name) or chosen):
@@ -100,7 +102,7 @@ def _csv_rows(
         ) from error
 
 
-def _table(rows: Numbered, name: str, chosen: Chosen, notes: Iterable[str] = ()) -> Table:
+def _table(rows: Numbered, name: str, chosen: Chosen, notes: Iterable[str] = ()) -> PromptTable:
     """Return the rows below a header; those without any text are passed over."""
     numbered = ((number, fields) for number, fields in rows if any(fields))
     header = [column.strip() for column in next(numbered, (0, []))[1]]
@@ -111,7 +113,7 @@ def _table(rows: Numbered, name: str, chosen: Chosen, notes: Iterable[str] = ())
     used = fields_of(header, chosen, name).values()
     if {*twice} & {*used}:
         raise BadInputError(f"{name} has two columns {shown(twice[0])}; rename or remove one.")
-    return Table("line", _below(numbered, header, name), [*notes])
+    return PromptTable("line", _below(numbered, header, name), [*notes])
 
 
 def _below(rows: Numbered, header: list[str], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
