@@ -47,13 +47,7 @@ def pretrain(
         InputError: images that do not fit the configuration, or too little memory for its size.
         TrainingError: a loss that is not finite.
     """
-    device = default_accelerator().device
-    for stage, loop in (
-        ("autoencoder", config.autoencoder_training),
-        ("denoiser", config.denoiser_training),
-    ):
-        refuse_without_bfloat16(loop.mixed_precision, device, stage)
-    refuse_to_build(_denoiser_parameters(config), config.denoiser_training, "denoiser")
+    _refuse_what_does_not_fit(config)
     torch.manual_seed(config.seed)
     model = LatentDiffusion.create(
         config.autoencoder_config(),
@@ -62,11 +56,11 @@ def pretrain(
         config.text,
         config.schedule,
     )
-    if source is None:
-        pictures = load_images(data, records, config.image_size)
-    else:
-        size, count = config.image_size, config.autoencoder_images
-        pictures = sample_pictures(source, count, size, config.seed)
+    pictures = (
+        load_images(data, records, config.image_size)
+        if source is None
+        else sample_pictures(source, config.autoencoder_images, config.image_size, config.seed)
+    )
     train_autoencoder(
         model.autoencoder,
         pictures,
@@ -77,26 +71,36 @@ def pretrain(
     )
     latents = encode_with_mirror_images(model, pictures)
     model.fit_latent_statistics(latents)
-    prompts = config.sample_prompts
-    grid = SampleGrid(model, prompts, config.seed) if prompts else None
+    grid = SampleGrid(model, config.sample_prompts, config.seed) if config.sample_prompts else None
     if source is not None:
         train_in_stages(model, source, config, run=run, cache=cache, grid=grid)
-        return model, {"autoencoder_psnr_db": round(_psnr(model, pictures), 3)}
-    train_denoiser(
-        model,
-        latents=latents,
-        records=records,
-        mix=config.captions,
-        loop=config.denoiser_training,
-        caption_dropout=config.caption_dropout,
-        noise_offset=config.noise_offset,
-        seed=config.seed,
-        run=run,
-        on_save=grid.at if grid else None,
-        prepare=grid.watch if grid else None,
-        sampled=grid.prompts if grid else (),
-    )
+    else:
+        train_denoiser(
+            model,
+            latents=latents,
+            records=records,
+            mix=config.captions,
+            loop=config.denoiser_training,
+            caption_dropout=config.caption_dropout,
+            noise_offset=config.noise_offset,
+            seed=config.seed,
+            run=run,
+            on_save=grid.at if grid else None,
+            prepare=grid.watch if grid else None,
+            sampled=grid.prompts if grid else (),
+        )
     return model, {"autoencoder_psnr_db": round(_psnr(model, pictures), 3)}
+
+
+def _refuse_what_does_not_fit(config: PretrainConfig) -> None:
+    """Raise `InputError` where this machine cannot do what is asked, before it begins."""
+    device = default_accelerator().device
+    for stage, loop in (
+        ("autoencoder", config.autoencoder_training),
+        ("denoiser", config.denoiser_training),
+    ):
+        refuse_without_bfloat16(loop.mixed_precision, device, stage)
+    refuse_to_build(_denoiser_parameters(config), config.denoiser_training, "denoiser")
 
 
 def _denoiser_parameters(config: PretrainConfig) -> int:

@@ -65,6 +65,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--name", help="campaign name (default: A-vs-B, or A-and-2-more)")
     add_project_option(parser)
     _add_what_is_asked(parser)
+    _add_rules(parser)
     _add_sampling(parser)
     _add_generation(parser)
     _add_allowances(parser)
@@ -100,42 +101,46 @@ def _add_what_is_asked(parser: CommandParser) -> None:
         "--k", type=int, help="annotators per item, for every criterion (default: 5)"
     )
     asked.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="a seeded random N prompts of each set (default: all)",
+    )
+    asked.add_argument(
         "--images-per-prompt",
         type=int,
         metavar="N",
         help="images of each prompt and arm, of as many seeds (default: 1)",
     )
-    asked.add_argument(
+
+
+def _add_rules(parser: CommandParser) -> None:
+    rules = parser.add_argument_group("rules, gold and opening")
+    rules.add_argument(
         "--rules",
         type=Path,
         metavar="TOML",
         help="gold and repeat rates, exclusion, session cap, undo window, questionnaire and "
         "more: docs/campaign-rules.md (default: none of them)",
     )
-    asked.add_argument(
+    rules.add_argument(
         "--safety",
         type=float,
         metavar="SCORE",
         help="keep prompts with an image that scores so much or more as unsafe, 0 to 1, from "
         "annotators, and report them: docs/safety.md (default: no filter)",
     )
-    asked.add_argument(
+    rules.add_argument(
         "--gold",
         type=Path,
         metavar="TSV",
         help="gold pairs of your own (docs/quality.md); what the rules need besides is made",
     )
-    asked.add_argument(
+    rules.add_argument(
         "--open",
         action=BooleanOptionalAction,
         help="--no-open: generate and make gold, but do not open, to look at them first "
         "(default: open; with --resume: as asked before)",
-    )
-    asked.add_argument(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="a seeded random N prompts of each set (default: all)",
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..votes.columns import Groups, IntColumn, Votes
 from ..votes.errors import UnknownOptionError
+from .clustering import FloatArray
 from .estimates import State
 
 
@@ -114,6 +115,28 @@ def variance_components(votes: Votes) -> Components:
         return _no_components(State.ONE_PROMPT, "The pilot has one prompt.", net)
     if people.count < 2:
         return _no_components(State.ONE_ANNOTATOR, "The pilot has one annotator.", net)
+    sums, expected = _moments(votes, y)
+    if np.linalg.matrix_rank(expected) < 3:
+        reason = "Prompts, annotators and single votes cannot be told apart in this pilot."
+        return _no_components(
+            State.UNSTABLE, reason + " Let several people judge each prompt.", net
+        )
+    solved = np.linalg.solve(expected, sums - n * net**2)
+    solved[np.abs(solved) < 1e-12] = 0.0
+    names = ("prompt", "annotator", "residual")
+    prompt, annotator, residual = np.maximum(solved, 0.0).tolist()
+    return Components(
+        prompt=prompt,
+        annotator=annotator,
+        residual=residual,
+        net=net,
+        set_to_zero=tuple(name for name, each in zip(names, solved, strict=True) if each < 0.0),
+    )
+
+
+def _moments(votes: Votes, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The three sums of squares, and what each holds of every component, beside the mean's."""
+    n, prompts, people = len(y), votes.by_prompt, votes.by_annotator
     by_prompt, by_person = (np.bincount(each.codes).astype(float) for each in (prompts, people))
     cells = np.bincount(votes.by_pair.codes).astype(float)
     cell_prompt, cell_person = _of_cells(votes, prompts), _of_cells(votes, people)
@@ -134,22 +157,7 @@ def variance_components(votes: Votes) -> Components:
             [mixed_person - even_prompt, n - even_person, people.count - 1.0],
         ]
     )
-    if np.linalg.matrix_rank(expected) < 3:
-        reason = "Prompts, annotators and single votes cannot be told apart in this pilot."
-        return _no_components(
-            State.UNSTABLE, reason + " Let several people judge each prompt.", net
-        )
-    solved = np.linalg.solve(expected, sums - n * net**2)
-    solved[np.abs(solved) < 1e-12] = 0.0
-    names = ("prompt", "annotator", "residual")
-    prompt, annotator, residual = np.maximum(solved, 0.0).tolist()
-    return Components(
-        prompt=prompt,
-        annotator=annotator,
-        residual=residual,
-        net=net,
-        set_to_zero=tuple(name for name, each in zip(names, solved, strict=True) if each < 0.0),
-    )
+    return sums, expected
 
 
 def _of_cells(votes: Votes, groups: Groups) -> IntColumn:

@@ -137,19 +137,43 @@ def annotators(
     decided = votes.outcome != Outcome.TIE
     everything = np.ones(len(votes), dtype=np.bool_)
     shares = _Shares(len(people), level)
-    gold = shares.of(gold_code, gold_hit == 1.0, np.ones(len(gold_who), dtype=np.bool_))
-    agreeing = shares.of(code, votes.outcome == majority, known)
-    ties = shares.of(code, ~decided, everything)
-    sides = decided if left is not None else ~everything
-    lefts = shares.of(code, left == 1.0 if left is not None else everything, sides)
-    medians = (
-        dict(zip(*medians_by(votes.annotator, times), strict=True)) if times is not None else {}
-    )
     model = dawid_skene(votes)
-    row = {int(who): index for index, who in enumerate(model.annotator)}
     scores, state, reason = _outlier_scores(votes, code, len(people))
-    n_votes = np.bincount(code, minlength=len(people))
-    profiles = tuple(
+    profiles = _profiles(
+        people,
+        np.bincount(code, minlength=len(people)),
+        gold=shares.of(gold_code, gold_hit == 1.0, np.ones(len(gold_who), dtype=np.bool_)),
+        agreeing=shares.of(code, votes.outcome == majority, known),
+        ties=shares.of(code, ~decided, everything),
+        lefts=shares.of(code, everything, ~everything)
+        if left is None
+        else shares.of(code, left == 1.0, decided),
+        medians={}
+        if times is None
+        else dict(zip(*medians_by(votes.annotator, times), strict=True)),
+        model=model,
+        scores=scores,
+    )
+    return Annotators(
+        profiles=profiles, model=model, outlier_state=state, outlier_reason=reason, level=level
+    )
+
+
+def _profiles(
+    people: IntColumn,
+    n_votes: IntColumn,
+    *,
+    gold: list[Proportion],
+    agreeing: list[Proportion],
+    ties: list[Proportion],
+    lefts: list[Proportion],
+    medians: Mapping[int, float],
+    model: DawidSkene,
+    scores: FloatArray,
+) -> tuple[AnnotatorProfile, ...]:
+    """One profile a person, of columns with one entry a person."""
+    row = {int(who): index for index, who in enumerate(model.annotator)}
+    return tuple(
         AnnotatorProfile(
             annotator=int(who),
             n_votes=int(n_votes[index]),
@@ -164,9 +188,6 @@ def annotators(
             outlier_z=None if np.isnan(scores[index]) else float(scores[index]),
         )
         for index, who in enumerate(people)
-    )
-    return Annotators(
-        profiles=profiles, model=model, outlier_state=state, outlier_reason=reason, level=level
     )
 
 
