@@ -9,7 +9,7 @@ Reference: PostgreSQL documentation, Appendix A, "PostgreSQL Error Codes".
 from dataclasses import dataclass
 from enum import Enum
 
-from django.db import Error, InterfaceError, OperationalError
+from django.db import DataError, Error, InterfaceError, OperationalError
 
 
 class Kind(Enum):
@@ -149,6 +149,19 @@ _BY_WORDS = {
     "connection already closed": _BROKEN,
     "terminating connection": _BROKEN,
 }
+
+# Too long, beyond a number's range, no day or time, no text of UTF-8, not of the column's type.
+_OF_A_VALUE = ("22001", "22003", "22007", "22008", "22021", "22P02", "22P05")
+
+
+def is_of_a_value(error: DataError) -> bool:
+    """Return whether what was given to a statement is at fault, and not the statement.
+
+    psycopg refuses some values itself, such as a NUL character, without a state. A division by
+    zero, for one, is no visitor's doing.
+    """
+    state: str | None = getattr(error.__cause__, "sqlstate", None)
+    return state is None or state in _OF_A_VALUE
 
 
 def fault_of(error: Error) -> DatabaseFault | None:

@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
 
-from evalplatform.core.database_faults import Kind, fault_of
+from evalplatform.core.database_faults import Kind, fault_of, is_of_a_value
 from evalplatform.core.errors import NotAllowedError
 from evalplatform.core.object_storage import ObjectStorageError
 
@@ -105,7 +105,7 @@ def explained(request: HttpRequest, raised: BaseException | None) -> HttpRespons
     400 for a value that no column can hold (a NUL character, a number beyond all bounds) and that
     no form refused before, 503 where a part of the platform is away.
     """
-    if isinstance(raised, DataError):
+    if isinstance(raised, DataError) and is_of_a_value(raised):
         # With its traceback: the form that let it through could say which field it was.
         logger.warning("a request gave what the database cannot hold", exc_info=raised)
         return _answer(request, 400)

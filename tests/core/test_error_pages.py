@@ -3,7 +3,14 @@
 import psycopg
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
 from django.http import Http404
 from django.test import Client
 from kombu.exceptions import OperationalError as BrokerError
@@ -109,6 +116,22 @@ def test_log_has_the_traceback_of_a_refused_statement_alone(visitor, caplog, fau
     ask(visitor, raised)
     record = next(each for each in caplog.records if "the server said so" in each.message)
     assert bool(record.exc_info) is traced
+
+
+@pytest.mark.parametrize(
+    ("statement", "status"),
+    [
+        ("SELECT 'three'::int", 400),
+        ("SELECT 99999999999::int", 400),
+        ("SELECT 'x'::timestamptz", 400),
+        ("SELECT 1 / 0", 500),
+        ("SELECT sqrt(-1)", 500),
+    ],
+)
+def test_only_a_value_is_the_visitors_fault(visitor, db, statement, status):
+    with pytest.raises(DataError) as caught, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert ask(visitor, caught.value).status_code == status
 
 
 def test_mistyped_link_of_an_annotator_is_explained(client, db):
