@@ -19,7 +19,7 @@ from evalplatform.core.addresses import client_network
 
 
 @dataclass(frozen=True)
-class Place:
+class Footprint:
     """Keyed hashes of an address and of a browser's name; empty where unknown."""
 
     address_hash: str = ""
@@ -29,7 +29,7 @@ class Place:
         return asdict(self)
 
 
-NOWHERE = Place()
+NOWHERE = Footprint()
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class SharedPlace:
     same_browser: int  # the most of them whose browsers call themselves alike
 
 
-def place_of(request: HttpRequest, campaign: Campaign) -> Place:
+def footprint_of(request: HttpRequest, campaign: Campaign) -> Footprint:
     """Return where a request comes from; nothing where places are not kept."""
     if not settings.PLACES_KEPT_DAYS:
         return NOWHERE
-    return Place(
+    return Footprint(
         address_hash=_hash(campaign, "address", client_network(request)),
         browser_hash=_hash(campaign, "browser", request.headers.get("User-Agent", "")),
     )

@@ -13,7 +13,7 @@ from evalplatform.annotation import selectors, services
 from evalplatform.annotation.doors.arrivals import Arrival, arrival_of
 from evalplatform.annotation.doors.invitations import InvitationState, invitation_by, state_of
 from evalplatform.annotation.doors.personal_links import enrolment_by_key
-from evalplatform.annotation.doors.places import place_of
+from evalplatform.annotation.doors.places import footprint_of
 from evalplatform.annotation.doors.rate_limits import (
     OverLimitError,
     count_enrolment,
@@ -176,17 +176,21 @@ def begin(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 
 
 def _enrol(request: HttpRequest, campaign: Campaign, coming: Coming) -> HttpResponse:
-    now, place = timezone.now(), place_of(request, campaign)
+    now, footprint = timezone.now(), footprint_of(request, campaign)
     if coming.invitation_id is not None:
         enrolment = services.enrol_invited(
-            campaign=campaign, invitation_id=coming.invitation_id, now=now, place=place
+            campaign=campaign, invitation_id=coming.invitation_id, now=now, footprint=footprint
         )
     elif coming.arrival is not None:
         if not coming.arrival.is_proven:
             count_enrolment(campaign=campaign, network=client_network(request), now=now)
-        enrolment = services.enrol_arrival(campaign=campaign, arrival=coming.arrival, place=place)
+        enrolment = services.enrol_arrival(
+            campaign=campaign, arrival=coming.arrival, footprint=footprint
+        )
     elif _door(campaign) is Door.MEMBERS and request.user.is_authenticated:
-        enrolment = services.enrol_member(campaign=campaign, member=request.user, place=place)
+        enrolment = services.enrol_member(
+            campaign=campaign, member=request.user, footprint=footprint
+        )
     else:
         return _enrol_anybody(request, campaign)
     began = enrolment.annotator_id
@@ -203,7 +207,9 @@ def _enrol_anybody(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         count_enrolment(campaign=campaign, network=network, now=timezone.now())
     if annotator is None:
         annotator = Annotator.objects.create()
-    services.enrol(campaign=campaign, annotator=annotator, place=place_of(request, campaign))
+    services.enrol(
+        campaign=campaign, annotator=annotator, footprint=footprint_of(request, campaign)
+    )
     return sign_in(request, _home(campaign), campaign.invitation, annotator)
 
 

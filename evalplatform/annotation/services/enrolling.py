@@ -9,7 +9,7 @@ from evalplatform.accounts.models import Annotator, User
 from evalplatform.accounts.services import ensure_crowd_annotator
 from evalplatform.annotation.doors.arrivals import Arrival
 from evalplatform.annotation.doors.invitations import InvitationState, state_of
-from evalplatform.annotation.doors.places import NOWHERE, Place
+from evalplatform.annotation.doors.places import NOWHERE, Footprint
 from evalplatform.annotation.models import CrowdVisit, Enrolment, Invitation
 from evalplatform.campaigns.models import Campaign
 
@@ -26,20 +26,20 @@ class KnownElsewhereError(Exception):
     """Somebody who came so takes part already, and nothing proves that this is them."""
 
 
-def enrol(*, campaign: Campaign, annotator: Annotator, place: Place = NOWHERE) -> Enrolment:
+def enrol(*, campaign: Campaign, annotator: Annotator, footprint: Footprint = NOWHERE) -> Enrolment:
     """Record that the annotator agreed to take part; enrolling twice changes nothing."""
     # A simulated annotator has read no instructions.
     understood_at = timezone.now() if annotator.is_simulated else None
     enrolment, _ = Enrolment.objects.get_or_create(
         campaign=campaign,
         annotator=annotator,
-        defaults={"understood_at": understood_at, **place.as_dict()},
+        defaults={"understood_at": understood_at, **footprint.as_dict()},
     )
     return enrolment
 
 
 def enrol_invited(
-    *, campaign: Campaign, invitation_id: int, now: datetime, place: Place = NOWHERE
+    *, campaign: Campaign, invitation_id: int, now: datetime, footprint: Footprint = NOWHERE
 ) -> Enrolment:
     """Record that whoever has the invitation agreed to take part, as an annotator of their own.
 
@@ -55,11 +55,13 @@ def enrol_invited(
             campaign=campaign,
             annotator=Annotator.objects.create(),
             invitation=invitation,
-            **place.as_dict(),
+            **footprint.as_dict(),
         )
 
 
-def enrol_arrival(*, campaign: Campaign, arrival: Arrival, place: Place = NOWHERE) -> Enrolment:
+def enrol_arrival(
+    *, campaign: Campaign, arrival: Arrival, footprint: Footprint = NOWHERE
+) -> Enrolment:
     """Record that who comes from a crowd platform agreed to take part, and their session there.
 
     Raises `KnownElsewhereError` where they had begun already and the platform did not sign that
@@ -67,7 +69,7 @@ def enrol_arrival(*, campaign: Campaign, arrival: Arrival, place: Place = NOWHER
     """
     annotator = ensure_crowd_annotator(platform=arrival.platform, external_id=arrival.external_id)
     enrolment, is_new = Enrolment.objects.get_or_create(
-        campaign=campaign, annotator=annotator, defaults=place.as_dict()
+        campaign=campaign, annotator=annotator, defaults=footprint.as_dict()
     )
     if not is_new and not arrival.is_proven:
         raise KnownElsewhereError
@@ -75,7 +77,7 @@ def enrol_arrival(*, campaign: Campaign, arrival: Arrival, place: Place = NOWHER
     return enrolment
 
 
-def enrol_member(*, campaign: Campaign, member: User, place: Place = NOWHERE) -> Enrolment:
+def enrol_member(*, campaign: Campaign, member: User, footprint: Footprint = NOWHERE) -> Enrolment:
     """Record that somebody signed in agreed to take part; each time as the same annotator.
 
     Reports and exports know that annotator by pseudonym alone.
@@ -90,7 +92,7 @@ def enrol_member(*, campaign: Campaign, member: User, place: Place = NOWHERE) ->
                 campaign=campaign,
                 annotator=Annotator.objects.create(),
                 member=member,
-                **place.as_dict(),
+                **footprint.as_dict(),
             )
     except IntegrityError:  # two requests of one person's first visit
         return own.get()

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.doors.places import place_of, shared_places
+from evalplatform.annotation.doors.places import footprint_of, shared_places
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.services import enrol, open_campaign
 from tests import factories
@@ -26,7 +26,7 @@ def campaign():
 def come(campaign, name: str, address: str, browser: str = "Firefox") -> Enrolment:
     request = RequestFactory().get("/", REMOTE_ADDR=address, headers={"user-agent": browser})
     annotator = Annotator.objects.create(pseudonym=name)
-    return enrol(campaign=campaign, annotator=annotator, place=place_of(request, campaign))
+    return enrol(campaign=campaign, annotator=annotator, footprint=footprint_of(request, campaign))
 
 
 def test_people_of_one_place_are_named_together(campaign):
@@ -54,11 +54,11 @@ def test_no_address_or_browser_is_stored(campaign):
 def test_places_of_two_campaigns_and_of_two_sites_cannot_be_put_together(campaign, settings):
     other = factories.make_draft(slug="other", sampled=False, prompts=1)
     request = RequestFactory().get("/", REMOTE_ADDR="203.0.113.9")
-    here = place_of(request, campaign).address_hash
-    assert here == place_of(request, campaign).address_hash
-    assert here != place_of(request, other).address_hash
+    here = footprint_of(request, campaign).address_hash
+    assert here == footprint_of(request, campaign).address_hash
+    assert here != footprint_of(request, other).address_hash
     settings.SECRET_KEY = "of another site"
-    assert here != place_of(request, campaign).address_hash
+    assert here != footprint_of(request, campaign).address_hash
 
 
 def test_places_are_forgotten_after_their_time(campaign, settings):
