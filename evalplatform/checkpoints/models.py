@@ -9,13 +9,20 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Cast
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
 from django.db.models.lookups import Regex
 
 from evalplatform.accounts.models import InProject, Shareable, User
 
 FUSED = "fused"
 """The recipe of what was made from a base and what others trained for it."""
+
+
+def _parameters(dtype: str) -> Coalesce:
+    """Return how many of a checkpoint's parameters are stored in a dtype."""
+    count = Cast(KeyTextTransform(dtype, "parameters"), models.BigIntegerField())
+    return Coalesce(count, models.Value(0), output_field=models.BigIntegerField())
 
 
 class Checkpoint(Shareable):
@@ -58,6 +65,13 @@ class Checkpoint(Shareable):
     licences = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     size_bytes = models.PositiveBigIntegerField()
     parameters = models.JSONField(default=dict, help_text="Parameters by dtype, as stored.")
+    # Weights of eight bits take sixteen once they are loaded.
+    loaded_bytes = models.GeneratedField(
+        expression=models.F("size_bytes") + _parameters("F8_E4M3") + _parameters("F8_E5M2"),
+        output_field=models.PositiveBigIntegerField(),
+        db_persist=True,
+        help_text="About what a GPU holds of it.",
+    )
     registered_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True, blank=True)
     retired_by = models.ForeignKey(
@@ -123,12 +137,6 @@ class Checkpoint(Shareable):
             for lora in self.training.get("adapters", [])
         ]
         return parts + loras if self.training.get("recipe") == FUSED else []
-
-    @property
-    def loaded_bytes(self) -> int:
-        """About what a GPU holds of it: weights of eight bits take sixteen there."""
-        eights = sum(n for dtype, n in self.parameters.items() if dtype.startswith("F8_"))
-        return self.size_bytes + eights
 
     @property
     def directory(self) -> Path:

@@ -79,6 +79,6 @@ def too_large_for_all(request: GenerationRequest, now: datetime) -> list[str]:
     if not devices or 0 in devices:
         return []
     waiting = request.batches.filter(
-        status=Batch.QUEUED, checkpoint__size_bytes__gt=max(devices)
+        status=Batch.QUEUED, checkpoint__loaded_bytes__gt=max(devices)
     ).values_list("checkpoint__name", flat=True)
     return sorted(set(waiting))

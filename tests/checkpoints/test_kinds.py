@@ -16,6 +16,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import register_checkpoint, registering
 from evalplatform.core.errors import BadInputError
 from models_backend.checkpoint_format import content_sha256
+from tests import factories
 from tests.checkpoints import hostile
 from tests.checkpoints.hub_server import files_of
 
@@ -96,7 +97,9 @@ def test_copies_for_other_programs_and_averages_are_left_out(folder):
 
 
 def test_weights_of_eight_bits_take_twice_their_files_once_loaded():
-    checkpoint = Checkpoint(size_bytes=120, parameters={"F8_E4M3": 80, "F8_E5M2": 10, "F16": 15})
+    parameters = {"F8_E4M3": 80, "F8_E5M2": 10, "F16": 15}
+    checkpoint = factories.make_checkpoint("eights", size_bytes=120, parameters=parameters)
+    checkpoint.refresh_from_db()
     assert checkpoint.loaded_bytes == 210
 
 

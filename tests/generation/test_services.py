@@ -310,6 +310,13 @@ def test_checkpoint_too_large_for_the_worker_is_left_to_others(queue, tuned):
     assert order(memory_bytes=10**13) == [("c", "huge")] * 2
 
 
+def test_checkpoint_of_eight_bits_is_left_to_workers_that_hold_sixteen(queue):
+    eights = factories.make_checkpoint("eights", size_bytes=100, parameters={"F8_E4M3": 90})
+    queue("c", eights)
+    assert order(memory_bytes=150) == []
+    assert order(memory_bytes=190) == [("c", "eights")] * 2
+
+
 # ---- recording ----------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.db.models.expressions
+import django.db.models.fields.json
 import django.db.models.functions.comparison
 import django.db.models.lookups
 import uuid
@@ -35,6 +37,7 @@ class Migration(migrations.Migration):
                 ('licences', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, size=None)),
                 ('size_bytes', models.PositiveBigIntegerField()),
                 ('parameters', models.JSONField(default=dict, help_text='Parameters by dtype, as stored.')),
+                ('loaded_bytes', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('size_bytes'), '+', django.db.models.functions.comparison.Coalesce(django.db.models.functions.comparison.Cast(django.db.models.fields.json.KeyTextTransform('F8_E4M3', 'parameters'), models.BigIntegerField()), models.Value(0), output_field=models.BigIntegerField())), '+', django.db.models.functions.comparison.Coalesce(django.db.models.functions.comparison.Cast(django.db.models.fields.json.KeyTextTransform('F8_E5M2', 'parameters'), models.BigIntegerField()), models.Value(0), output_field=models.BigIntegerField())), help_text='About what a GPU holds of it.', output_field=models.PositiveBigIntegerField())),
                 ('registered_at', models.DateTimeField(auto_now_add=True)),
                 ('retired_at', models.DateTimeField(blank=True, null=True)),
                 ('parent', models.ForeignKey(blank=True, db_column='parent_sha256', db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='checkpoints.checkpoint', to_field='sha256')),

@@ -72,7 +72,7 @@ def _in_order(batches: Any, worker: str, loaded: Sequence[int], now: datetime) -
 
 
 def _that_fits(memory_bytes: int) -> dict[str, int]:
-    return {"checkpoint__size_bytes__lte": memory_bytes}
+    return {"checkpoint__loaded_bytes__lte": memory_bytes}
 
 
 def _give_up(batch: GenerationBatch, now: datetime) -> None:
