@@ -150,6 +150,8 @@ def refused(match, *arguments):
             ["--base=base", "--name=n", "--unet={lora}", "--weights=ema"],
             "holds no EMA weights; take --weights plain",
         ),
+        (["--base=base", "--name=n", "--lora={folder}/a\nb.safetensors"], "names no weights; name"),
+        (["--base=base", "--name=n", "--unet={folder}/a\udcffb"], "names no weights; name them"),
         (["hub:a/b", "--weights=ema"], "--weights is for a checkpoint on this machine"),
     ],
 )
@@ -158,6 +160,8 @@ def test_what_can_be_seen_without_loading_is_refused_at_once(
 ):
     monkeypatch.setattr(fusing_service, "ask_backend", lambda *_, **__: pytest.fail("asked"))
     (tmp_path / "empty").mkdir()
+    shutil.copy(lora(tmp_path), tmp_path / "a\nb.safetensors")
+    shutil.copy(lora(tmp_path), tmp_path / "a\udcffb")
     (tmp_path / "w.bin").write_bytes(b"\x80\x04.")
     (tmp_path / "cut.safetensors").write_bytes(b"\x10" + bytes(7))
     names = {"lora": lora(tmp_path), "folder": tmp_path}

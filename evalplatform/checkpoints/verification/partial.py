@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from evalplatform.checkpoints.verification.contents import check_file
 from evalplatform.checkpoints.verification.names import check_name
 from evalplatform.checkpoints.verification.safetensors_header import read_header
-from evalplatform.checkpoints.verification.wording import listed
+from evalplatform.checkpoints.verification.wording import listed, shown
 from evalplatform.core.errors import BadInputError
 
 PLAIN, AVERAGED = "plain", "ema"
@@ -52,6 +52,7 @@ def part_source(component: str, source: Path, weights: str | None) -> PartSource
     """
     if source.is_dir():
         found = _of_folder(component, source, weights)
+        _check_shown(found.path)
         for path in sorted(found.path.rglob("*")):
             _check_in_folder(path, found.path)
         return found
@@ -112,10 +113,17 @@ def _undecided(source: Path, what: str) -> BadInputError:
 def _check_weights(source: Path) -> None:
     if not source.is_file():
         raise BadInputError(f"{source} is not there; give a .safetensors file or a folder.")
+    _check_shown(source)
     check_name(PurePosixPath(source.name))
     if source.suffix.lower() != ".safetensors":
         raise BadInputError(f"{source} is no .safetensors file; save the weights as one.")
     read_header(source, source.name)
+
+
+def _check_shown(source: Path) -> None:
+    """Refuse a name that no page shows and no database stores: the record keeps it."""
+    if not source.name.isprintable():
+        raise BadInputError(f"{shown(source)!r} names no weights; name them in plain characters.")
 
 
 def _check_in_folder(path: Path, folder: Path) -> None:
