@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _options().parse_args(arguments)
     if options.while_stdin:
         threading.Thread(target=_end_with_parent, args=[options.out], daemon=True).start()
+    # Only now: torch takes seconds to load, which neither --help nor a lost parent should wait for.
     from models_backend.checkpoints.fusing import Adapter, Part, fuse
 
     scales = options.scale or [1.0] * len(options.lora)

@@ -1,6 +1,7 @@
 """Whether a checkpoint directory would load: `python -m models_backend.checkpoints.check DIR`.
 
-A process of its own, with bounded memory and without a GPU, for directories that nobody knows yet.
+A process of its own, with bounded memory and time and without a GPU, for directories that nobody
+knows yet.
 It ends with status 0, or with one line of what is wrong and status 2.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import warnings
 from pathlib import Path
 
 from models_backend.checkpoint_format import Layout, layout_of
@@ -17,6 +19,8 @@ from models_backend.errors import CheckpointError, run_cli
 from models_backend.families.registry import family_named, family_of_layout
 
 _MEMORY_BYTES = 4 * 2**30
+_CPU_SECONDS = 360
+"""Of an attempt that nobody waits for any longer: whoever started it was killed."""
 
 
 def check(folder: Path) -> None:
@@ -36,10 +40,9 @@ def check(folder: Path) -> None:
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
-    import warnings
-
     warnings.simplefilter("ignore")
     try:
         check(Path(sys.argv[1]))

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -171,3 +173,10 @@ def test_program_says_in_one_line_and_by_its_status(sd, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["check", str(sd)])
     assert checking.run_cli(checking.main) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: vae has no weights; copy")
+
+
+def test_program_whose_parent_was_killed_ends_by_itself(sd):
+    """Here after a second, within which torch is not even loaded."""
+    begin = "from models_backend.checkpoints import check; check._CPU_SECONDS = 1; check.main()"
+    finished = subprocess.run([sys.executable, "-c", begin, str(sd)], check=False, timeout=60)
+    assert finished.returncode in (-signal.SIGKILL, -signal.SIGXCPU)

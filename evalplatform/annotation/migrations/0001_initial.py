@@ -3,7 +3,7 @@
 import django.contrib.postgres.fields
 import django.contrib.postgres.functions
 import django.db.models.deletion
-import evalplatform.annotation.models
+import evalplatform.annotation.models.enrolments
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('served', models.PositiveIntegerField(default=0, help_text='Items taken so far.')),
                 ('taken_here', models.PositiveIntegerField(default=0, help_text='Items taken of the criterion they are at.')),
                 ('gold_here', models.PositiveIntegerField(default=0, help_text='Hidden gold taken at that criterion.')),
-                ('check_seed', models.PositiveBigIntegerField(default=evalplatform.annotation.models.new_check_seed, editable=False)),
+                ('check_seed', models.PositiveBigIntegerField(default=evalplatform.annotation.models.enrolments.new_check_seed, editable=False)),
                 ('turn', models.PositiveIntegerField(default=0, help_text='How far they are in the plan that it gives (annotation.turns).')),
                 ('total', models.PositiveIntegerField(blank=True, help_text='The total that their page shows; it does not rise.', null=True)),
                 ('judged', models.PositiveIntegerField(default=0, help_text='Answers that stand, checks too.')),

@@ -4,7 +4,7 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.functions
 import django.core.validators
 import django.db.models.deletion
-import evalplatform.campaigns.models
+import evalplatform.campaigns.models.campaign
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ('protocol_sha256', models.CharField(blank=True, max_length=64)),
                 ('gold_file', models.CharField(blank=True, help_text='Whose gold is taken before it opens.', max_length=1000)),
                 ('opens_when_ready', models.BooleanField(default=True, help_text='Whether run_eval opens it once all samples are there.')),
-                ('invitation', models.CharField(default=evalplatform.campaigns.models.new_invitation, max_length=40, unique=True)),
+                ('invitation', models.CharField(default=evalplatform.campaigns.models.campaign.new_invitation, max_length=40, unique=True)),
                 ('opened_at', models.DateTimeField(blank=True, null=True)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
                 ('item_count', models.PositiveIntegerField(default=0)),

@@ -13,6 +13,7 @@ import diffusers
 import transformers
 from accelerate import init_empty_weights
 from diffusers import DiffusionPipeline
+from diffusers.models.model_loading_utils import _fetch_remapped_cls_from_config
 from diffusers.models.modeling_utils import LegacyModelMixin, ModelMixin
 
 from models_backend.errors import CheckpointError
@@ -96,8 +97,6 @@ def _class_now(cls: Any, config: dict[str, Any]) -> Any:
     """Return the class that took over what `cls` did for such a configuration."""
     if not issubclass(cls, LegacyModelMixin):
         return cls
-    from diffusers.models.model_loading_utils import _fetch_remapped_cls_from_config
-
     return _fetch_remapped_cls_from_config(config, cls)
 
 
