@@ -32,6 +32,7 @@ def token_or_session(view: View) -> View:
         if user is None:
             return unauthorised("this API token is unknown or was revoked")
         request.user = user
+        request.by_api_token = True  # type: ignore[attr-defined]  # for core.acting
         return view(request, *args, **kwargs)
 
     return wrapped

@@ -98,6 +98,5 @@ def _actor_of_request(request: HttpRequest) -> Actor:
     here = request.resolver_match
     if here is None or here.app_name == _ANNOTATORS:
         return {}
-    is_token = request.headers.get("Authorization", "").lower().startswith("bearer ")
-    via = "API token" if is_token else "page"
+    via = "API token" if getattr(request, "by_api_token", False) else "page"
     return actor_of_user(getattr(request, "user", None), via=via, address=client_address(request))

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -44,6 +45,20 @@ def test_a_page_says_who_from_where_and_what(client, campaign, rania):
         "changed", campaign.slug, default_project(),
     )  # fmt: skip
     assert entry.changes == [("status", "open", "paused")]
+
+
+def test_a_token_is_told_from_a_page_that_claims_one(client, campaign, rania, tmp_path, settings):
+    _, secret = create_api_token(user=rania, label="nightly")
+    claimed = {"Authorization": "Bearer nonsense"}
+    steer = reverse("reports:steer", args=[campaign.slug])
+    client.post(steer, {"action": "pause"}, headers=claimed)
+    assert (last(kind="campaign").actor, last(kind="campaign").via) == ("rania", "page")
+    begin = {"Tus-Resumable": "1.0.0", "Upload-Length": "4", "Upload-Metadata": "filename YS56aXA="}
+    settings.CHECKPOINT_DIR = tmp_path
+    bearer = {"Authorization": f"Bearer {secret}"}
+    answer = Client().post(reverse("checkpoints:uploads"), headers=begin | bearer)
+    assert answer.status_code == 201
+    assert (last(kind="upload").actor, last(kind="upload").via) == ("rania", "API token")
 
 
 def test_a_bulk_update_past_every_service_is_written_down_too(client):
