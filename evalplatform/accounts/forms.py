@@ -7,6 +7,7 @@ from allauth.core import context
 from allauth.mfa.base import forms as code_forms
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from django import forms
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -57,9 +58,10 @@ class _RevokesTokens(forms.Form):
     revokes_unasked = False
 
     def save(self) -> None:
-        super().save()  # type: ignore[misc]  # of the form beside this one
-        if self.cleaned_data.get("revoke_tokens"):
-            revoke_every_token(user=self.user, now=timezone.now())
+        with transaction.atomic():
+            super().save()  # type: ignore[misc]  # of the form beside this one
+            if self.cleaned_data.get("revoke_tokens"):
+                revoke_every_token(user=self.user, now=timezone.now())
 
 
 class ChangePasswordForm(_RevokesTokens, account_forms.ChangePasswordForm):

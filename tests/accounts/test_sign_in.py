@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from evalplatform.accounts import forms
 from evalplatform.accounts.models import ApiToken, User
 from evalplatform.accounts.tokens import create_api_token
 from tests.accounts import PASSWORD, sign_in
@@ -246,6 +247,19 @@ def test_tokens_outlive_a_password_unless_their_person_says_otherwise(client, ra
     assert ApiToken.objects.get().revoked_at is None
     change(client, NEW, PASSWORD, revoke_tokens="on")
     assert ApiToken.objects.get().revoked_at
+
+
+def test_password_changes_with_its_tokens_or_not_at_all(client, rania, monkeypatch):
+    sign_in(client)
+    create_api_token(user=rania, label="nightly")
+
+    def killed(**given):
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(forms, "revoke_every_token", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        change(client, revoke_tokens="on")
+    assert User.objects.get().check_password(PASSWORD)
 
 
 def reset_link(capsys):
