@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -292,6 +293,17 @@ def test_ended_sessions_go_and_others_stay(study):
     Client().get(other.url, {"PROLIFIC_PID": "5f1e0aLate"})
     call_command("purge_personal_data", yes=True)
     assert Session.objects.count() == 1
+
+
+def test_addresses_of_who_signed_in_go_with_their_time_and_limits_stay(db):
+    Client().post("/accounts/sign-in/", {"username": "x", "password": "y"})
+    keys = "SELECT cache_key FROM cache_entry WHERE cache_key LIKE '%127.0.0.1'"
+    with connection.cursor() as cursor:
+        call_command("purge_personal_data", yes=True)
+        assert len(cursor.execute(keys).fetchall()) == 1
+        cursor.execute("UPDATE cache_entry SET expires = now() - interval '1 minute'")
+        call_command("purge_personal_data", yes=True)
+        assert cursor.execute(keys).fetchall() == []
 
 
 @pytest.mark.parametrize("age", ["90", "-1d", "d", "90 days", "99999d"])

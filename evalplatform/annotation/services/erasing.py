@@ -21,6 +21,7 @@ from evalplatform.annotation.personal_data import (
 )
 from evalplatform.annotation.services.forgetting import forget_places
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.cache_table import delete_ended_cache_entries
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.sessions import delete_ended_sessions, delete_sessions
 
@@ -81,6 +82,7 @@ def purge_personal_data(
         _forget_enrolments(enrolments)
     forget_places(now=now)
     delete_ended_sessions()
+    delete_ended_cache_entries()
     return found
 
 
