@@ -14,8 +14,9 @@ class Command(PlatformCommand):
     help = (
         "Close an account and erase who it belonged to: user name, names, mail address, password, "
         "codes, API tokens, sessions, ties to an identity provider, memberships. What the account "
-        "made stays, as made by `erased-NUMBER`. Without --yes it only says what would go. The "
-        "last owner of a project is refused: make somebody else an owner first."
+        "made stays, as made by `erased-NUMBER`; the audit log, of which nothing is removed, keeps "
+        "the user name. Without --yes it only says what would go. The last owner of a project is "
+        "refused: make somebody else an owner first."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
