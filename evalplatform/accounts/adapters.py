@@ -1,7 +1,5 @@
 """What this site decides where allauth asks: who may come in, and how secrets are kept."""
 
-import base64
-import hashlib
 import time
 from typing import Any
 
@@ -11,20 +9,20 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from axes.handlers.proxy import AxesProxyHandler
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.encoding import force_bytes
 
 from evalplatform.accounts.lockout import username_of
 from evalplatform.accounts.models import User
 from evalplatform.core.addresses import client_network
+from evalplatform.core.sealing import seal, unseal
 from evalplatform.core.site import site_link
 
 SIGNED_IN_AT = "signed_in_at"  # of the session, in seconds of the epoch
 _FRESH_SECONDS = 300
+_PURPOSE = "one-time codes"
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -101,19 +99,11 @@ class MfaAdapter(DefaultMFAAdapter):
         return user.get_username()
 
     def encrypt(self, text: str) -> str:
-        return _cipher().encrypt(text.encode()).decode()
+        return seal(text, _PURPOSE)
 
     def decrypt(self, encrypted_text: str) -> str:
-        try:
-            return _cipher().decrypt(encrypted_text.encode()).decode()
-        except InvalidToken:
-            return ""  # no code fits: an operator removes it by `manage.py remove_codes`
-
-
-def _cipher() -> MultiFernet:
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = (hashlib.sha256(b"one-time codes:" + force_bytes(key)).digest() for key in keys)
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+        # "" fits no code: an operator removes it by `manage.py remove_codes`.
+        return unseal(encrypted_text, _PURPOSE) or ""
 
 
 def _verified_address(sociallogin: SocialLogin) -> str | None:

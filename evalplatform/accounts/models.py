@@ -3,8 +3,10 @@
 import secrets
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils import timezone
 
 
 class User(AbstractUser):
@@ -15,6 +17,9 @@ class User(AbstractUser):
         OPERATOR = "operator", "Operator"
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.RESEARCHER)
+
+    # Of a request with a token for one project: what accounts.projects narrows everything to.
+    acts_only_in: int | None = None
 
 
 class Project(models.Model):
@@ -192,15 +197,39 @@ class CrowdIdentity(models.Model):
 
 
 class ApiToken(models.Model):
-    """Lets a script act for one person. The secret itself is nowhere: see accounts.tokens."""
+    """Lets a script act for one person, within its scopes and maybe in one project alone.
+
+    The secret itself is nowhere: see accounts.tokens.
+    """
+
+    class Scope(models.TextChoices):
+        """What a token is for. None contains another; each also needs its owner's role."""
+
+        READ = "read", "Read projects, models, campaigns and results"
+        VOTES = "votes", "Read single votes, annotators and submissions"
+        CAMPAIGNS = "campaigns", "Create and steer campaigns, generation and invitations"
+        MODELS = "models", "Bring and retire models, images and prompt sets"
+        ADMIN = "admin", "Administer projects: members, sharing, tokens, webhooks"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     label = models.CharField(max_length=80, help_text="What it is for.")
     prefix = models.CharField(max_length=12, help_text="How the secret begins, to know it again.")
     sha256 = models.CharField(max_length=64, unique=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    scopes = ArrayField(models.CharField(max_length=10, choices=Scope.choices))
+    project = models.ForeignKey(
+        Project,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="api_tokens",
+        help_text="The only one it acts in; null: all of its owner's.",
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Null: never.")
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
     revoked_at = models.DateTimeField(null=True, blank=True)
+    minute_began_at = models.DateTimeField(null=True, blank=True, help_text="Of its last requests.")
+    minute_count = models.PositiveIntegerField(default=0, help_text="Requests in that minute.")
 
     class Meta:
         ordering = ["-created_at"]
@@ -209,6 +238,15 @@ class ApiToken(models.Model):
                 condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="api_token_is_kept_as_sha256"
             ),
             models.CheckConstraint(condition=~Q(label=""), name="api_token_says_what_for"),
+            models.CheckConstraint(
+                condition=Q(scopes__len__gte=1)
+                & Q(scopes__contained_by=["read", "votes", "campaigns", "models", "admin"]),
+                name="api_token_scopes_are_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at=None) | Q(expires_at__gt=F("created_at")),
+                name="api_token_expires_later",
+            ),
         ]
 
     def __str__(self) -> str:

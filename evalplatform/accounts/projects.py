@@ -1,7 +1,8 @@
 """Who may see and do what: the one place that decides it.
 
 Operators and superusers see and steer everything; anybody else what their role in a project
-allows. What is in another project does not exist for them, unless it is shared.
+allows. What is in another project does not exist for them, unless it is shared. Whoever comes
+with a token for one project (`User.acts_only_in`) is in no other, operators too.
 """
 
 from typing import TypeVar
@@ -21,15 +22,24 @@ _Row = TypeVar("_Row", bound=Model)
 
 def is_operator(user: Asking) -> bool:
     """Return whether this person runs the installation, and so acts in every project."""
+    return _runs_the_site(user) and _only_in(user) is None
+
+
+def _runs_the_site(user: Asking) -> bool:
     return isinstance(user, User) and (user.is_superuser or user.role == User.Role.OPERATOR)
+
+
+def _only_in(user: Asking) -> int | None:
+    """Return the one project somebody acts in by their token; None: in all of theirs."""
+    return user.acts_only_in if isinstance(user, User) else None
 
 
 def role_of(user: Asking, project: Project) -> Membership.Role | None:
     """Return what somebody may do in a project; None where it does not exist for them."""
-    if is_operator(user):
-        return Role.OWNER
-    if not isinstance(user, User):
+    if not isinstance(user, User) or _only_in(user) not in (None, project.pk):
         return None
+    if _runs_the_site(user):
+        return Role.OWNER
     found = Membership.objects.filter(project=project, user=user).first()
     return Role(found.role) if found else None
 
@@ -65,12 +75,14 @@ def owners_of(project: Project) -> QuerySet[Membership]:
 
 def projects_of(user: Asking, role: Membership.Role = Role.VIEWER) -> QuerySet[Project]:
     """Return the projects in which somebody has at least this role, by name."""
-    if is_operator(user):
-        return Project.objects.all()
     if not isinstance(user, User):
         return Project.objects.none()
+    only = _only_in(user)
+    found = Project.objects.all() if only is None else Project.objects.filter(pk=only)
+    if _runs_the_site(user):
+        return found
     enough = [each for each in Role if each.rank >= role.rank]
-    return Project.objects.filter(
+    return found.filter(
         pk__in=Membership.objects.filter(user=user, role__in=enough).values("project")
     )
 

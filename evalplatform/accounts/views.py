@@ -1,5 +1,6 @@
 """A researcher's own API tokens, and the way to a new password."""
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.account.views import password_reset
@@ -14,7 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from evalplatform.accounts.middleware import lacks_codes
 from evalplatform.accounts.models import ApiToken
-from evalplatform.accounts.tokens import create_api_token, revoke_api_token
+from evalplatform.accounts.projects import projects_of
+from evalplatform.accounts.tokens import Scope, create_api_token, revoke_api_token
 from evalplatform.core.errors import BadInputError
 
 
@@ -41,15 +43,47 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
     context: dict[str, object] = {}
     if request.method == "POST":
         try:
-            token, secret = create_api_token(
-                user=request.user,  # type: ignore[arg-type]  # signed in
-                label=request.POST.get("label", ""),
-            )
+            token, secret = _token_asked_for(request)
             context = {"made": token, "secret": secret}
         except BadInputError as error:
             context = {"error": str(error)}
-    context["tokens"] = ApiToken.objects.filter(user=request.user)  # type: ignore[misc]
-    return render(request, "account/api_tokens.html", context)
+    tokens = ApiToken.objects.filter(user=request.user).select_related("project")  # type: ignore[misc]
+    return render(
+        request,
+        "account/api_tokens.html",
+        context
+        | {
+            "tokens": tokens,
+            "scopes": Scope.choices,
+            "chosen": request.POST.getlist("scopes") if "error" in context else [Scope.READ],
+            "projects_of_mine": projects_of(request.user),
+            "ends": LIFETIMES,
+            "now": timezone.now(),
+        },
+    )
+
+
+LIFETIMES = (30, 90, 365)  # days
+
+
+def _token_asked_for(request: HttpRequest) -> tuple[ApiToken, str]:
+    """Make the token of the form. Raises `BadInputError`."""
+    now, days = timezone.now(), request.POST.get("days", "")
+    if days and days not in map(str, LIFETIMES):
+        raise BadInputError(f"{days[:20]!r} days are none of the choices; choose one.")
+    project = None
+    if name := request.POST.get("project", ""):
+        project = projects_of(request.user).filter(name=name).first()
+        if project is None:
+            raise BadInputError(f"no project {name[:80]!r} of yours; choose one, or all of them.")
+    return create_api_token(
+        user=request.user,  # type: ignore[arg-type]  # signed in
+        label=request.POST.get("label", ""),
+        scopes=request.POST.getlist("scopes"),
+        project=project,
+        expires_at=now + timedelta(days=int(days)) if days else None,
+        now=now,
+    )
 
 
 @require_POST

@@ -12,18 +12,25 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evalplatform.accounts.models import ApiToken, User
-from evalplatform.accounts.tokens import create_api_token, revoke_api_token, user_of_token
+from evalplatform.accounts.tokens import (
+    TokenRefusedError,
+    create_api_token,
+    revoke_api_token,
+    token_of_secret,
+)
 from evalplatform.core.errors import BadInputError
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-LIST = reverse("api:checkpoints")
+LIST = reverse("api:list_checkpoints")
 TOKENS = reverse("accounts:api_tokens")
 
 
 @pytest.fixture
 def made(rania):
-    return create_api_token(user=rania, label="nightly")
+    return create_api_token(
+        user=rania, label="nightly", scopes=["read", "models"], now=timezone.now()
+    )
 
 
 def bearer(secret):
@@ -41,7 +48,7 @@ def test_secret_has_256_bits_and_is_stored_as_its_hash_alone(made):
 
 def test_token_stands_for_its_user_until_it_is_revoked(client, made, rania):
     token, secret = made
-    assert user_of_token(secret, timezone.now()) == rania
+    assert token_of_secret(secret, timezone.now()).user == rania
     assert client.get(LIST, headers=bearer(secret)).status_code == 200
     assert revoke_api_token(token=token, now=timezone.now())
     assert not revoke_api_token(token=token, now=timezone.now())
@@ -79,7 +86,7 @@ def test_last_use_is_noted_at_most_once_a_minute(made):
     token, secret = made
     first = timezone.now()
     for later, expected in [(0, 0), (30, 0), (90, 90)]:
-        user_of_token(secret, first + timedelta(seconds=later))
+        token_of_secret(secret, first + timedelta(seconds=later))
         token.refresh_from_db()
         assert token.last_used_at == first + timedelta(seconds=expected)
 
@@ -87,7 +94,8 @@ def test_last_use_is_noted_at_most_once_a_minute(made):
 def test_last_use_is_not_noted_for_a_revoked_token(made):
     token, secret = made
     revoke_api_token(token=token, now=timezone.now())
-    user_of_token(secret, timezone.now())
+    with pytest.raises(TokenRefusedError, match="revoked"):
+        token_of_secret(secret, timezone.now())
     token.refresh_from_db()
     assert token.last_used_at is None
 
@@ -95,15 +103,22 @@ def test_last_use_is_not_noted_for_a_revoked_token(made):
 @pytest.mark.parametrize("label", ["", "   ", "x" * 81])
 def test_label_is_needed(rania, label):
     with pytest.raises(BadInputError, match="say in 1 to 80"):
-        create_api_token(user=rania, label=label)
+        create_api_token(user=rania, label=label, scopes=["read"], now=timezone.now())
 
 
 def test_database_takes_hashes_alone_and_each_once(rania, made):
-    good = {"user": rania, "label": "a", "prefix": "evp_"}
+    now = timezone.now()
+    good = {
+        "user": rania, "label": "a", "prefix": "evp_", "sha256": "0" * 64, "scopes": ["read"],
+        "created_at": now,
+    }  # fmt: skip
     wrong = [
         {"sha256": "evp_secret"},
         {"sha256": made[0].sha256},
-        {"sha256": "0" * 64, "label": ""},
+        {"label": ""},
+        {"scopes": []},
+        {"scopes": ["read", "everything"]},
+        {"expires_at": now},
     ]
     for fields in wrong:
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -115,10 +130,10 @@ def test_database_takes_hashes_alone_and_each_once(rania, made):
 
 def test_page_shows_a_new_secret_once_and_never_again(client, rania):
     client.force_login(rania)
-    page = client.post(TOKENS, {"label": "my <laptop>"})
+    page = client.post(TOKENS, {"label": "my <laptop>", "scopes": ["read"]})
     assert "no-store" in page["Cache-Control"]
     (secret,) = re.findall(r"data-secret>(evp_[^<]+)<", page.content.decode())
-    assert user_of_token(secret, timezone.now()) == rania
+    assert token_of_secret(secret, timezone.now()).user == rania
     again = client.get(TOKENS).content.decode()
     assert secret not in again
     assert secret[:12] in again
@@ -133,7 +148,8 @@ def test_page_shows_and_revokes_ones_own_tokens_alone(client, rania, made):
     assert client.post(url).status_code == 404
     client.force_login(rania)
     assert client.post(url)["Location"] == TOKENS
-    assert user_of_token(made[1], timezone.now()) is None
+    with pytest.raises(TokenRefusedError):
+        token_of_secret(made[1], timezone.now())
     assert "revoked 20" in client.get(TOKENS).content.decode()
 
 
@@ -146,7 +162,9 @@ def test_page_needs_a_sign_in_and_does_not_take_a_token(client, made):
 
 def test_page_says_what_is_wrong_with_a_label(client, rania):
     client.force_login(rania)
-    assert "say in 1 to 80" in client.post(TOKENS, {"label": " "}).content.decode()
+    assert (
+        "say in 1 to 80" in client.post(TOKENS, {"label": " ", "scopes": ["read"]}).content.decode()
+    )
 
 
 # ---- the commands -------------------------------------------------------------------------------
@@ -155,10 +173,11 @@ def test_page_says_what_is_wrong_with_a_label(client, rania):
 def test_commands_make_and_revoke(rania, capsys):
     call_command("create_api_token", "rania", label="cron")
     secret = capsys.readouterr().out.strip()
-    assert user_of_token(secret, timezone.now()) == rania
+    assert token_of_secret(secret, timezone.now()).user == rania
     call_command("revoke_api_token", secret[:12])
     assert "(cron)" in capsys.readouterr().out
-    assert user_of_token(secret, timezone.now()) is None
+    with pytest.raises(TokenRefusedError):
+        token_of_secret(secret, timezone.now())
     with pytest.raises(CommandError, match="was revoked on"):
         call_command("revoke_api_token", secret[:12])
 
@@ -166,7 +185,7 @@ def test_commands_make_and_revoke(rania, capsys):
 def test_commands_refuse_what_they_do_not_know(rania, made):
     with pytest.raises(CommandError, match="known: rania"):
         call_command("create_api_token", "nobody")
-    create_api_token(user=rania, label="another")
+    create_api_token(user=rania, label="another", scopes=["read"], now=timezone.now())
     for prefix, message in [("evp_", "several tokens"), ("zzz", "no token"), ("", "several")]:
         with pytest.raises(CommandError, match=message):
             call_command("revoke_api_token", prefix)
@@ -179,21 +198,18 @@ def test_list_and_page_of_a_checkpoint_as_json(client, made):
     parent = factories.make_checkpoint("base", training={"recipe": "pretrain"}, licences=["MIT"])
     factories.make_checkpoint("tuned", "quality_tuned", parent=parent)
     headers = bearer(made[1])
-    found = client.get(LIST, headers=headers).json()["checkpoints"]
+    found = client.get(LIST, headers=headers).json()["items"]
     assert [(each["name"], each["parent"]) for each in found] == [("base", None), ("tuned", "base")]
     lost = factories.make_checkpoint("lost", "quality_tuned", parent_id="36e3" * 16)
-    told = client.get(reverse("api:checkpoint", args=[lost.name]), headers=headers).json()
+    told = client.get(reverse("api:get_checkpoint", args=[lost.name]), headers=headers).json()
     assert (told["parent"], told["parent_sha256"]) == (None, "36e3" * 16)
     assert (found[0]["parent_sha256"], found[1]["parent_sha256"]) == (None, parent.sha256)
-    base = client.get(reverse("api:checkpoint", args=["base"]), headers=headers).json()
+    base = client.get(reverse("api:get_checkpoint", args=["base"]), headers=headers).json()
     assert (base["status"], base["licences"], base["children"]) == ("verified", ["MIT"], ["tuned"])
     assert base["training"] == {"recipe": "pretrain"}
     assert base["page"] == reverse("registry:checkpoint", args=["base"])
-    missing = client.get(reverse("api:checkpoint", args=["none"]), headers=headers)
-    assert (missing.status_code, missing.json()) == (
-        404,
-        {"error": "there is no checkpoint 'none'."},
-    )
+    missing = client.get(reverse("api:get_checkpoint", args=["none"]), headers=headers)
+    assert (missing.status_code, missing.json()["code"]) == (404, "not-found")
 
 
 def test_list_can_be_asked_for_one_status(client, made):
@@ -201,11 +217,12 @@ def test_list_can_be_asked_for_one_status(client, made):
     factories.make_checkpoint("old", status="retired", retired_at=timezone.now())
     headers = bearer(made[1])
     for status, names in [("verified", ["used"]), ("retired", ["old"])]:
-        found = client.get(LIST, {"status": status}, headers=headers).json()["checkpoints"]
+        found = client.get(LIST, {"status": status}, headers=headers).json()["items"]
         assert [each["name"] for each in found] == names
     wrong = client.get(LIST, {"status": "fine"}, headers=headers)
-    assert wrong.status_code == 400
-    assert "verified, retired" in wrong.json()["error"]
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid")
+    assert wrong.json()["fields"][0]["name"] == "status"
+    assert "'verified' or 'retired'" in wrong.json()["detail"]
 
 
 def test_upload_with_a_token_needs_no_csrf_token_and_with_a_session_it_does(

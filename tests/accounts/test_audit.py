@@ -48,7 +48,9 @@ def test_a_page_says_who_from_where_and_what(client, campaign, rania):
 
 
 def test_a_token_is_told_from_a_page_that_claims_one(client, campaign, rania, tmp_path, settings):
-    _, secret = create_api_token(user=rania, label="nightly")
+    _, secret = create_api_token(
+        user=rania, label="nightly", scopes=["read", "models"], now=timezone.now()
+    )
     claimed = {"Authorization": "Bearer nonsense"}
     steer = reverse("reports:steer", args=[campaign.slug])
     client.post(steer, {"action": "pause"}, headers=claimed)
@@ -98,12 +100,15 @@ def test_secrets_are_not_written_down(client, rania):
     rania.set_password("another long password")
     rania.save()
     assert last(kind="user").changes == [("password", "hidden", "hidden")]
-    create_api_token(user=rania, label="nightly")
-    assert set(last(kind="API token").after) == {"user_id", "label", "revoked_at"}
+    create_api_token(user=rania, label="nightly", scopes=["read", "models"], now=timezone.now())
+    written = {"user_id", "label", "scopes", "project_id", "expires_at", "revoked_at"}
+    assert set(last(kind="API token").after) == written
 
 
 def test_what_only_tells_of_use_is_not_written_down(client, rania):
-    token, _ = create_api_token(user=rania, label="nightly")
+    token, _ = create_api_token(
+        user=rania, label="nightly", scopes=["read", "models"], now=timezone.now()
+    )
     request = factories.make_request()
     before = AuditEntry.objects.count()
     rania.last_login = timezone.now()

@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from evalplatform.accounts.members import set_member
 from evalplatform.accounts.models import ApiToken, Membership, Project, User
@@ -24,9 +25,8 @@ HELD = (User, ApiToken, Authenticator, EmailAddress, SocialAccount, AccessAttemp
 
 
 @pytest.fixture
-def jane(client, settings):
+def jane(client):
     """A researcher with all that an account can hold, and a campaign of hers."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # it is quick
     cache.clear()
     user = User.objects.create_user(
         "janedoe", "jane@example.org", PASSWORD, first_name="Jane", last_name="Doe", is_staff=True
@@ -34,7 +34,7 @@ def jane(client, settings):
     sign_in(client, "janedoe")
     set_up(client)
     sign_in(Client(), "janedoe", "wrong")
-    create_api_token(user=user, label="of janedoe")
+    create_api_token(user=user, label="of janedoe", scopes=["read", "models"], now=timezone.now())
     SocialAccount.objects.create(user=user, provider="p", uid="1", extra_data={"n": "janedoe"})
     EmailAddress.objects.create(user=user, email="jane@example.org")
     LogEntry.objects.log_actions(user.pk, [user], 2)

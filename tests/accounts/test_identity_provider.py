@@ -31,7 +31,6 @@ def running():
 @pytest.fixture
 def idp(running, settings, db):
     cache.clear()
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # it is quick
     running.claims, running.audience, running.faults = dict(JANE), CLIENT["client_id"], []
     app = {
         "provider_id": "organisation",

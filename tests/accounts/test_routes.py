@@ -45,8 +45,7 @@ ARGUMENTS = {"account_reset_password_from_key": RESET} | dict.fromkeys(
 
 
 @pytest.fixture(autouse=True)
-def _quickly(db, settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _no_tries_yet(db):
     cache.clear()
 
 

@@ -23,8 +23,7 @@ NEW = "another long phrase"
 
 
 @pytest.fixture(autouse=True)
-def _no_tries_yet(db, settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # it is quick
+def _no_tries_yet(db):
     cache.clear()
 
 
@@ -240,7 +239,7 @@ def test_new_password_needs_the_old_one_and_to_be_a_good_one(client, rania):
 def test_tokens_outlive_a_password_unless_their_person_says_otherwise(client, rania):
     sign_in(client)
     assert "Revoke" not in client.get(reverse("account_change_password")).content.decode()
-    create_api_token(user=rania, label="nightly")
+    create_api_token(user=rania, label="nightly", scopes=["read", "models"], now=timezone.now())
     page = client.get(reverse("account_change_password")).content.decode()
     assert "Revoke the API token of this account too" in page
     change(client)
@@ -251,7 +250,7 @@ def test_tokens_outlive_a_password_unless_their_person_says_otherwise(client, ra
 
 def test_password_changes_with_its_tokens_or_not_at_all(client, rania, monkeypatch):
     sign_in(client)
-    create_api_token(user=rania, label="nightly")
+    create_api_token(user=rania, label="nightly", scopes=["read", "models"], now=timezone.now())
 
     def killed(**given):
         raise RuntimeError("killed")
@@ -270,7 +269,7 @@ def reset_link(capsys):
 def test_link_of_the_command_sets_a_password_once(client, rania, capsys, settings):
     settings.SITE_URL = "https://eval.example.org"
     fail(client, 5)
-    create_api_token(user=rania, label="nightly")
+    create_api_token(user=rania, label="nightly", scopes=["read", "models"], now=timezone.now())
     other = Client()
     other.force_login(rania)
     link = reset_link(capsys)

@@ -2,6 +2,7 @@
 
 import django.contrib.auth.models
 import django.contrib.auth.validators
+import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.utils.timezone
 import evalplatform.accounts.models
@@ -72,23 +73,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='ApiToken',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label', models.CharField(help_text='What it is for.', max_length=80)),
-                ('prefix', models.CharField(help_text='How the secret begins, to know it again.', max_length=12)),
-                ('sha256', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('last_used_at', models.DateTimeField(blank=True, help_text='To the minute.', null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'ordering': ['-created_at'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='api_token_is_kept_as_sha256'), models.CheckConstraint(condition=models.Q(('label', ''), _negated=True), name='api_token_says_what_for')],
-            },
-        ),
-        migrations.CreateModel(
             name='CrowdIdentity',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -135,6 +119,28 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'audit entries',
                 'ordering': ['-pk'],
                 'indexes': [models.Index(fields=['project', '-id'], name='audit_of_a_project')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ApiToken',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('label', models.CharField(help_text='What it is for.', max_length=80)),
+                ('prefix', models.CharField(help_text='How the secret begins, to know it again.', max_length=12)),
+                ('sha256', models.CharField(max_length=64, unique=True)),
+                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('read', 'Read projects, models, campaigns and results'), ('votes', 'Read single votes, annotators and submissions'), ('campaigns', 'Create and steer campaigns, generation and invitations'), ('models', 'Bring and retire models, images and prompt sets'), ('admin', 'Administer projects: members, sharing, tokens, webhooks')], max_length=10), size=None)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('expires_at', models.DateTimeField(blank=True, help_text='Null: never.', null=True)),
+                ('last_used_at', models.DateTimeField(blank=True, help_text='To the minute.', null=True)),
+                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('minute_began_at', models.DateTimeField(blank=True, help_text='Of its last requests.', null=True)),
+                ('minute_count', models.PositiveIntegerField(default=0, help_text='Requests in that minute.')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(blank=True, help_text="The only one it acts in; null: all of its owner's.", null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to='accounts.project')),
+            ],
+            options={
+                'ordering': ['-created_at'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='api_token_is_kept_as_sha256'), models.CheckConstraint(condition=models.Q(('label', ''), _negated=True), name='api_token_says_what_for'), models.CheckConstraint(condition=models.Q(('scopes__len__gte', 1), ('scopes__contained_by', ['read', 'votes', 'campaigns', 'models', 'admin'])), name='api_token_scopes_are_known'), models.CheckConstraint(condition=models.Q(('expires_at', None), ('expires_at__gt', models.F('created_at')), _connector='OR'), name='api_token_expires_later')],
             },
         ),
     ]

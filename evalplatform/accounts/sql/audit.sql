@@ -66,4 +66,5 @@ CREATE OR REPLACE TRIGGER audit_user
 CREATE OR REPLACE TRIGGER audit_token
     AFTER INSERT OR UPDATE OF label, revoked_at OR DELETE ON accounts_apitoken
     FOR EACH ROW EXECUTE FUNCTION audit_row(
-        'API token', 'r.prefix', 'NULL::bigint', 'user_id label revoked_at');
+        'API token', 'r.prefix', 'NULL::bigint',
+        'user_id label scopes project_id expires_at revoked_at');
