@@ -24,7 +24,9 @@ USER = "postgres"
 # Its log would hold the statements that failed, and the rows they were about.
 _LOGS_NO_ROWS = {"log_error_verbosity": "terse", "log_min_error_statement": "panic"}
 # Commands that must work (or print help) without a database.
-_WITHOUT_DATABASE = {"help", "version", "--help", "-h", "--version", "collectstatic", "services"}
+_WITHOUT_DATABASE = {
+    "help", "version", "--help", "-h", "--version", "collectstatic", "services", "health",
+}  # fmt: skip
 
 
 def socket_dir(data_dir: Path) -> Path:

@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from evalplatform.core.database_faults import Kind, fault_of, is_of_a_value
 from evalplatform.core.errors import NotAllowedError
 from evalplatform.core.object_storage import ObjectStorageError
+from evalplatform.core.problems import problem_of_status
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 5
@@ -144,7 +145,9 @@ def _answer(
 ) -> HttpResponse:
     title, text = words or _WORDS[status]
     response: HttpResponse
-    if wants_json(request) or request.path.startswith("/api/"):
+    if request.path.startswith("/api/"):
+        return problem_of_status(status, f"{title}. {text}")
+    if wants_json(request):
         response = JsonResponse({"error": f"{title}. {text}"}, status=status)
     else:
         page = render_to_string("error.html", {"title": title, "text": text})

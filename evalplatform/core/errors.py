@@ -13,3 +13,11 @@ class BadInputError(EvalPlatformError):
 
 class NotAllowedError(EvalPlatformError, PermissionDenied):
     """Somebody's role does not allow it (403); its text says what is needed and whom to ask."""
+
+
+class ConflictError(EvalPlatformError):
+    """What is asked for does not go with the state of the thing (409)."""
+
+
+class ChangedMeanwhileError(EvalPlatformError):
+    """Somebody else changed what is about to be changed (412)."""

@@ -134,7 +134,8 @@ def web(host: str, port: int) -> BackgroundProcess:
     workers = min(16, 2 * (os.cpu_count() or 1))
     command = [sys.executable, "-m", "gunicorn", "evalplatform.wsgi:application"]
     command += ["--bind", f"{host}:{port}", "--workers", str(workers), "--threads", "2"]
-    command += ["--no-control-socket", "--access-logfile", "-"]  # as gunicorn.conf.py says
+    command += ["--no-control-socket", "--access-logfile", "-"]
+    command += ["--config", "python:evalplatform.core.gunicorn_config"]
     return BackgroundProcess("web", command)
 
 

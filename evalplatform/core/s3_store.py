@@ -58,6 +58,20 @@ class S3Store(S3Storage):
             answer = client.get_object(Bucket=self.bucket_name, Key=self._normalize_name(name))
             return File(io.BytesIO(answer["Body"].read()), name)
 
+    def pieces(self, name: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Return an object, or so many of its bytes from `start`, piece by piece.
+
+        Raises `FileNotFoundError` at once.
+        """
+        asked = {"Bucket": self.bucket_name, "Key": self._normalize_name(name)}
+        if start or length is not None:
+            last = "" if length is None else start + length - 1
+            asked["Range"] = f"bytes={start}-{last}"
+        with self._clear_errors(name):
+            answer = self.connection.meta.client.get_object(**asked)
+        pieces: Iterator[bytes] = answer["Body"].iter_chunks(1 << 16)
+        return pieces
+
     def _save(self, name: str, content: File) -> str:
         with self._clear_errors(name):
             return str(super()._save(name, content))

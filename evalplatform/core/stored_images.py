@@ -1,5 +1,8 @@
 """Images as they are kept: 8-bit RGB PNG without metadata, under the hash of their bytes.
 
+What is transparent is kept so, as RGBA; where people look at it, it lies on a ground
+(`core.transparency`).
+
 Every image goes this way, whoever made it, so that neither file nor name tells where it is from.
 """
 
@@ -15,11 +18,13 @@ from isal import isal_zlib
 from PIL import Image
 
 from evalplatform.core.object_storage import ObjectStorageError
+from evalplatform.core.transparency import has_alpha
 
 # Seconds between attempts to store an image; after the last it fails.
 _PAUSES = (1.0, 3.0, 9.0, None)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_RGB_OF_8_BITS = (8, 2, 0, 0, 0)
+_COLOUR_TYPES = {"RGB": 2, "RGBA": 6}
+_COLOUR_TYPE_AT = 25  # behind the signature, a chunk's head, width, height and depth
 _UP = 2  # PNG's number of the filter that stores what differs from the pixel above
 
 
@@ -44,7 +49,7 @@ def store_image(image: Image.Image, *, folder: str) -> StoredImage:
 
 def pack_image(image: Image.Image, *, folder: str) -> tuple[StoredImage, bytes]:
     """Return what an image will be in object storage, and the bytes to put there."""
-    image = image.convert("RGB")
+    image = _plain(image)
     content = encode_image(image)
     digest = hashlib.sha256(content).hexdigest()
     packed = StoredImage(
@@ -71,20 +76,34 @@ def put_image(name: str, content: bytes, *, storage: Storage = default_storage) 
             time.sleep(pause)
 
 
+def keeps_alpha(name: str, *, storage: Storage = default_storage) -> bool:
+    """Return whether an image that was stored by this is transparent; a few bytes are read.
+
+    Raises `FileNotFoundError` where there is none.
+    """
+    head = b"".join(storage.pieces(name, 0, _COLOUR_TYPE_AT + 1))  # type: ignore[attr-defined]
+    return head[-1] == _COLOUR_TYPES["RGBA"]
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    return image.convert("RGBA" if has_alpha(image) else "RGB")
+
+
 def encode_image(image: Image.Image) -> bytes:
-    """Return `image` as 8-bit RGB PNG bytes with no metadata at all.
+    """Return `image` as 8-bit PNG bytes, RGB or RGBA, with no metadata at all.
 
     Written here because Pillow's deflate is what storing an image costs: ISA-L's takes a
     twentieth of its time for files a tenth longer.
     """
-    pixels = np.asarray(image.convert("RGB"))
-    height, width, _ = pixels.shape
-    lines = pixels.reshape(height, width * 3)
-    filtered = np.empty((height, 1 + width * 3), dtype=np.uint8)
+    plain = _plain(image)
+    pixels = np.asarray(plain)
+    height, width, channels = pixels.shape
+    lines = pixels.reshape(height, width * channels)
+    filtered = np.empty((height, 1 + width * channels), dtype=np.uint8)
     filtered[:, 0] = _UP
     filtered[0, 1:] = lines[0]
     np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
-    header = struct.pack(">II5B", width, height, *_RGB_OF_8_BITS)
+    header = struct.pack(">II5B", width, height, 8, _COLOUR_TYPES[plain.mode], 0, 0, 0)
     data = isal_zlib.compress(filtered, level=2)
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 

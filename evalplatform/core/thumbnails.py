@@ -7,6 +7,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
 
+from evalplatform.core.transparency import Ground, on_ground
+
 SIDE = 256  # pixels of the longer side, at most: twice what a page gives an image
 CONTENT_TYPE = "image/webp"
 _QUALITY = 75
@@ -27,8 +29,11 @@ def thumbnail(name: str) -> str:
 
 
 def shrunk(image: Image.Image) -> bytes:
-    """Return `image` as WebP of at most `SIDE` pixels a side, without metadata."""
-    small = image.convert("RGB")
+    """Return `image` as WebP of at most `SIDE` pixels a side, without metadata.
+
+    A transparent one lies on a checker, which says so on pages of any colour.
+    """
+    small = on_ground(image, Ground.CHECKER)
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=_QUALITY, lossless=max(image.size) <= _TINY)

@@ -5,7 +5,8 @@ from evalplatform.core import views
 
 app_name = "core"
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="reports:campaign_list"), name="home"),
+    path("", RedirectView.as_view(pattern_name="overview:home"), name="home"),
     path("favicon.ico", views.favicon, name="favicon"),
+    path("styleguide/", views.styleguide, name="styleguide"),
     path("healthz", views.healthz, name="healthz"),
 ]

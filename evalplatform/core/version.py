@@ -11,6 +11,9 @@ from django.conf import settings
 def code_version() -> str:
     """Return the git commit ("+changes" when the tree differs from it), else the release."""
     try:
+        # An environment may lie in somebody else's repository: its commit is not ours.
+        if not settings.IS_CLONE:
+            return metadata.version("evalplatform")
         commit = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):

@@ -141,7 +141,9 @@ def test_mistyped_link_of_an_annotator_is_explained(client, db):
 def test_api_speaks_json_whatever_is_accepted(client, db):
     answer = client.get("/api/nothing/", headers={"Accept": "*/*"})
     assert answer.status_code == 404
-    assert "This link is not valid. Ask who sent it" in answer.json()["error"]
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "not-found"
+    assert "This link is not valid. Ask who sent it" in answer.json()["detail"]
 
 
 def test_stale_form_is_explained(campaign):

@@ -2,6 +2,7 @@
 
 import { commonAction, keyOf, lettersAreOn, switchLetters } from "./keys.js";
 import { place } from "./screen.js";
+import { listenToUnfold } from "./unfold.js";
 
 /* `page` is asked for:
      stage                  what is on the screen
@@ -14,6 +15,7 @@ export function listen(page) {
   document.addEventListener("keydown", (event) => onKey(page, event));
   listenToForms(page);
   listenToTools(page);
+  listenToUnfold();
   listenToWindow(page);
 }
 

@@ -7,6 +7,7 @@ import { listen } from "./input.js";
 import { Outbox } from "./outbox.js";
 import * as screen from "./screen.js";
 import { Stage } from "./stage.js";
+import { noteBegun } from "./widths.js";
 import { Wire } from "./wire.js";
 
 const { place, text } = screen;
@@ -115,6 +116,7 @@ function vote(answer, at) {
     viewport_width: window.innerWidth,
     viewport_height: window.innerHeight,
     pixel_ratio: window.devicePixelRatio,
+    language: set.language,
     ...stage.measures(at),
   };
   stage.answered(answer, at);
@@ -250,6 +252,7 @@ async function start() {
     sets: shown ? [shown] : [],
   };
   knownAt = performance.now();
+  noteBegun();
   screen.takeOver();
   const path = window.location.pathname;
   outbox = await Outbox.open(`${path} ${place.main.dataset.me}`);

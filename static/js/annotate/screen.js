@@ -10,10 +10,13 @@ const all = (selector, within = main) => [...within.querySelectorAll(selector)];
 
 const TEXTS = JSON.parse(document.getElementById("texts").textContent);
 
-// What the script says, in the page's language.
+const numbers = new Intl.PluralRules(document.documentElement.lang);
+
+// What the script says, in the page's language; what counts `n` in the form that it has for this.
 export function text(name, values = {}) {
-  const wanted = values.n === 1 && `${name}_one` in TEXTS ? `${name}_one` : name;
-  return TEXTS[wanted].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  const forms = TEXTS[name];
+  const words = typeof forms === "string" ? forms : forms[numbers.select(values.n)] ?? forms.other;
+  return words.replace(/\{(\w+)\}/g, (_, key) => values[key]);
 }
 
 export const place = {
@@ -25,6 +28,7 @@ export const place = {
   help: one("[data-help]"),
   helpDialog: one("[data-help-dialog]"),
   breakDialog: one("[data-break-dialog]"),
+  unfold: one("[data-unfold]"),
   letters: one("[data-letters]"),
   retry: one("[data-retry]"),
   skipBroken: one("[data-skip-broken]"),
@@ -90,6 +94,7 @@ export function mount(form) {
 export function showWords(set, { isNewQuestion }) {
   place.work.elements.assignment.value = set.assignment;
   place.work.elements.idempotency_key.value = set.idempotency_key;
+  place.work.elements.language.value = set.language;
   one("[name=assignment]", place.skip).value = set.assignment;
   write(one("[data-question]"), set.question);
   write(one("[data-instructions]"), set.instructions);
@@ -127,6 +132,21 @@ export function showImages(form, images) {
   });
   form.stage.classList.remove("loading");
   showTrouble(null);
+}
+
+// How large an image would be shown that is `natural` CSS px wide by nature, in CSS px.
+export function roomOf(form, natural) {
+  const { style } = form.stage;
+  const before = style.getPropertyValue("--natural");
+  style.setProperty("--natural", `${natural}px`);
+  const side = form.holders()[0].clientWidth;
+  style.setProperty("--natural", before);
+  return side;
+}
+
+// How large an image is shown, in device pixels of its frame's side; zoom changes no frame.
+export function shownPixels(form) {
+  return Math.round(form.holders()[0].clientWidth * window.devicePixelRatio);
 }
 
 // After the frame that holds the images was drawn; a page in the background waits until it is seen.

@@ -4,6 +4,8 @@
 import { makeForm } from "./forms/base.js";
 import * as screen from "./screen.js";
 import { Shelf } from "./shelf.js";
+import { fold, unfold } from "./unfold.js";
+import { widthFor, widthOf } from "./widths.js";
 import { Zoom } from "./zoom.js";
 
 const { place, text } = screen;
@@ -58,17 +60,25 @@ export class Stage {
   // `introduce(set, isNewQuestion)` says aloud which one it is.
   constructor(introduce) {
     this.introduce = introduce;
-    this.zoom = new Zoom(place.work, (active) => place.zoom.setAttribute("aria-pressed", active));
+    this.zoom = new Zoom(place.work, (active) => {
+      place.zoom.setAttribute("aria-pressed", active);
+      if (active && this.current) this.shelf.widen(this.current);
+    });
     this.shelf = new Shelf((set) => {
       if (set.assignment !== this.current?.assignment) return;
       screen.showTrouble(text(navigator.onLine ? "image_again" : "image_offline"));
+    }, (set) => {
+      const form = this.#forms.get(set.page);
+      return widthOf(set, form === this.form ? form : null);
     });
+    // A phone that was turned may show it larger.
+    window.addEventListener("resize", () => this.#widen());
   }
 
   // Hold exactly these sets; the first comes to the screen.
   hold(sets) {
-    this.shelf.hold(sets);
     if (!sets.length) {
+      this.shelf.hold(sets);
       this.#leave();
       return;
     }
@@ -76,7 +86,8 @@ export class Stage {
     const isSame = this.current?.assignment === first.assignment;
     this.current = first;
     screen.showWork();
-    if (!isSame) this.#show(first);
+    if (!isSame) this.#show(first); // its form is there to be measured before anything is loaded
+    this.shelf.hold(sets);
   }
 
   get takesAnswers() { return this.current !== null && place.main.hasAttribute("data-ready"); }
@@ -89,13 +100,18 @@ export class Stage {
 
   // What is sent with an answer given `at`: how long it took, and whether a closer look was taken.
   measures(at) {
-    return { response_time_ms: Math.max(0, Math.round(at - this.#shownAt)), zoomed: this.zoom.used ? 1 : 0 };
+    return {
+      response_time_ms: Math.max(0, Math.round(at - this.#shownAt)),
+      zoomed: this.zoom.used ? 1 : 0,
+      shown_px: screen.shownPixels(this.form),
+    };
   }
 
   answered(answer, at) {
     this.#pressedAt = at;
     this.breaks.count();
     this.form.sent(answer);
+    fold(this.current);
   }
 
   // Time that is not spent judging.
@@ -155,6 +171,7 @@ export class Stage {
     this.#lastCriterion = set.criterion;
     this.#take(set);
     screen.showWords(set, { isNewQuestion });
+    unfold(set);
     screen.showKeys(this.form, set);
     const images = this.shelf.ready(set) ?? (await this.#load(set, isStale));
     if (!images) return;
@@ -164,11 +181,16 @@ export class Stage {
     if (isStale()) return;
     this.#shownAt = performance.now();
     this.#measure();
+    this.#widen();
     this.introduce(set, isNewQuestion);
     await pause(LOCK_MS - (performance.now() - changedAt));
     if (isStale()) return;
     this.#isLocked = false;
     this.#setLock();
+  }
+
+  #widen() {
+    if (this.isShown) this.shelf.widen(this.current, widthFor(screen.shownPixels(this.form)));
   }
 
   #measure() {

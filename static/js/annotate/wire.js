@@ -25,7 +25,8 @@ function token() {
 async function request(url, options = {}) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
-  const headers = { Accept: "application/json" };
+  // In the language of this page, whatever was chosen in another tab meanwhile.
+  const headers = { Accept: "application/json", "Accept-Language": document.documentElement.lang };
   try {
     const response = await fetch(url, {
       ...options, headers, redirect: "error", signal: abort.signal, cache: "no-store",

@@ -50,12 +50,21 @@ async function follow(url) {
   }
 }
 
+// What is said of the file. Of a whole checkpoint, nothing of a base.
+function told(fields) {
+  const facts = Object.fromEntries(["name", "role", "project"].map((key) => [key, fields.get(key) ?? ""]));
+  const base = fields.get("base");
+  if (!base) return facts;
+  const part = fields.get("part");
+  return { ...facts, base, part, scale: part === "lora" ? fields.get("scale") : "" };
+}
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const fields = new FormData(form);
   upload = new TusUpload(fields.get("file"), {
     endpoint: form.dataset.uploads,
-    metadata: { name: fields.get("name"), role: fields.get("role"), project: fields.get("project") ?? "" },
+    metadata: told(fields),
     onProgress: (sent, size) => {
       bar.value = sent / size;
       say(`${megabytes(sent)} of ${megabytes(size)} MB sent`);

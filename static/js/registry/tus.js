@@ -50,13 +50,15 @@ function told(answer, header) {
   return value;
 }
 
-// The same file is known again by this, in this browser.
-const keyOf = (file) => `upload:${file.name}:${file.size}:${file.lastModified}`;
+// The same file is known again by this, in this browser; for another base it is another upload.
+const keyOf = (file, { base, part, scale }) =>
+  `upload:${[file.name, file.size, file.lastModified, base, part, scale].filter(Boolean).join(":")}`;
 
 export class TusUpload {
   constructor(file, { endpoint, metadata, onProgress, onPause }) {
     Object.assign(this, { file, endpoint, metadata, onProgress, onPause });
-    this.url = localStorage.getItem(keyOf(file));
+    this.key = keyOf(file, metadata);
+    this.url = localStorage.getItem(this.key);
     this.stopped = false;
     this.wake = () => {};
     addEventListener("online", () => this.wake());
@@ -76,7 +78,7 @@ export class TusUpload {
           if (offset > furthest) [furthest, wait, lastGain] = [offset, 500, Date.now()];
           if (offset >= this.file.size) break;
         }
-        localStorage.removeItem(keyOf(this.file));
+        localStorage.removeItem(this.key);
         return this.url;
       } catch (error) {
         if (this.stopped) return null;
@@ -95,7 +97,7 @@ export class TusUpload {
   async cancel() {
     this.stopped = true;
     this.wake();
-    localStorage.removeItem(keyOf(this.file));
+    localStorage.removeItem(this.key);
     if (this.url) await ask(this.url, { method: "DELETE" }).catch(() => {});
   }
 
@@ -123,7 +125,7 @@ export class TusUpload {
     });
     await check(answer);
     this.url = told(answer, "Location");
-    localStorage.setItem(keyOf(this.file), this.url);
+    localStorage.setItem(this.key, this.url);
     return 0;
   }
 

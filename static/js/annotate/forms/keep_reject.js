@@ -22,9 +22,9 @@ class KeepReject extends Choice {
     this.heads.hidden = !heads.length;
     this.heads.querySelector("[data-head-list]").replaceChildren(...heads.map((head, index) => {
       const label = this.pattern.content.firstElementChild.cloneNode(true);
-      label.querySelector("input").value = head;
+      label.querySelector("input").value = head.name;
       label.querySelector("kbd").textContent = index + 1;
-      label.querySelector("[data-head]").textContent = head;
+      label.querySelector("[data-head]").textContent = head.text;
       return label;
     }));
   }
@@ -38,7 +38,7 @@ class KeepReject extends Choice {
     if (!box) return super.press(key);
     if (this.isLocked) return {};
     box.checked = !box.checked;
-    this.page.announce(text(box.checked ? "marked" : "unmarked", { head: box.value }));
+    this.page.announce(text(box.checked ? "marked" : "unmarked", { head: box.closest("label").querySelector("[data-head]").textContent }));
     return {};
   }
 

@@ -1,6 +1,7 @@
-// Two images side by side: left or right is better, or neither. Both forms of a pair.
+// Two images, side by side or on a phone one above the other: one is better, or neither. Both forms
+// of a pair. Whichever way they stand, the left and upper one is the first, and so is its answer.
 
-import { text } from "../screen.js";
+import { place, text } from "../screen.js";
 import { Choice, register } from "./base.js";
 
 const KEYS = {
@@ -11,10 +12,37 @@ const KEYS = {
   up: ["both"], down: ["tie", "neither"],
 };
 
+// As the style sheet has it.
+const phone = window.matchMedia("(max-width: 40rem) and (orientation: portrait)");
+
 class Pair extends Choice {
+  constructor(root) {
+    super(root);
+    phone.addEventListener("change", () => this.#name());
+  }
+
+  get isStacked() { return phone.matches && place.main.dataset.layout === "stacked_on_phones"; }
+
+  show(set) {
+    super.show(set);
+    this.#name();
+  }
+
   meant({ name }) { return KEYS[name] ?? []; }
 
-  alt(position) { return text(position ? "right_image" : "left_image"); }
+  alt(position) {
+    const names = this.isStacked ? ["top_image", "bottom_image"] : ["left_image", "right_image"];
+    return text(names[position]);
+  }
+
+  // What a screen reader calls the images.
+  #name() {
+    this.holders().forEach((button, position) => {
+      button.setAttribute("aria-label", button.dataset[this.isStacked ? "stacked" : "beside"]);
+      const image = button.querySelector("img");
+      if (image) image.alt = this.alt(position);
+    });
+  }
 }
 
 register("pair", Pair);
