@@ -3,37 +3,32 @@
 A smaller file would tell what is in it: a smoother checkpoint, a damaged gold image. A file that
 came before would tell a repeat. So when a campaign opens, every image it shows is stored once for
 each way it is shown, with as many random bytes in a chunk of its own as make all files of the
-campaign equally long. Readers of PNG pass over a chunk they do not know: the pixels stay untouched.
+campaign equally long. Smaller copies beside them are of one length each, too. How files are packed
+and made longer: packing.py.
 """
 
 import hashlib
-import struct
 import tempfile
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from evalplatform.campaigns.images import Size, open_stored
+from evalplatform.campaigns.packing import FULL, Packing, name_at
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.object_storage import ObjectStorageError
-from evalplatform.core.stored_images import encode_image
+from evalplatform.core.stored_images import keeps_alpha
 
 Progress = Callable[[int, int], None]  # made, of how many
 T = TypeVar("T")
 R = TypeVar("R")
 _THREADS = 8  # reading and writing, which a distant store takes its time for
-# Ancillary, private, safe to copy: by its letters' case a reader knows that it may pass over it.
-_CHUNK = b"paDd"
-_CHUNK_FRAME = 12  # bytes: length, name and checksum
-_LEAST_PADDING = 16  # random bytes that make one copy differ from another
-_END = b"\0\0\0\0IEND\xaeB`\x82"
+Lengths = dict[int, int]  # of files in bytes, by width
 
 
 class Source(NamedTuple):
@@ -63,41 +58,44 @@ class CopyStore:
 
     def __init__(self, key: str, on_progress: Progress = lambda made, total: None) -> None:
         self._key = key
-        self.length = 0  # bytes of each file stored, at least
+        self.lengths: Lengths = {}  # of each file stored, at least
         self._on_progress = on_progress
         self._stored: list[str] = []
 
-    def store(self, copies: Collection[Copy]) -> dict[Copy, str]:
+    def store(self, copies: Collection[Copy], packing: Packing) -> dict[Copy, str]:
         """Store every copy at the length of the longest, and return their names.
 
-        Takes about the time of reading every source and writing every copy once.
+        Beside each, under `name_at`, lie its smaller copies, those of one width all of one length.
+        Takes about the time of reading every source and writing every copy once; WebP also that of
+        packing every source at every width.
         """
         by_source: dict[Source, list[Copy]] = {}
         for copy in copies:
             by_source.setdefault(copy.source, []).append(copy)
         with tempfile.TemporaryDirectory() as folder:
-            opened = [_Opened(source, Path(folder)) for source in by_source]
-            lengths = list(_all(_Opened.prepare, opened))
-            needed = max(lengths, default=0) + _CHUNK_FRAME + _LEAST_PADDING
-            self.length = max(needed, self.length)
-            return self._write(opened, by_source, self.length)
+            opened = [_Opened(source, packing, Path(folder)) for source in by_source]
+            for lengths in _all(_Opened.prepare, opened):
+                for width, length in lengths.items():
+                    needed = length + packing.least_growth
+                    self.lengths[width] = max(needed, self.lengths.get(width, 0))
+            return self._write(opened, by_source)
 
-    def match(self, length: int) -> None:
-        """Store nothing shorter than what the campaign shows already, in bytes."""
-        self.length = length
+    def match(self, lengths: Lengths) -> None:
+        """Store nothing shorter than what the campaign shows already."""
+        self.lengths = dict(lengths)
 
-    def lengthen(self, names: Iterable[str]) -> dict[str, str]:
-        """Store files that are shown already once more, at the present length; return new names."""
+    def lengthen(self, names: Iterable[str], packing: Packing) -> dict[str, str]:
+        """Store files that are shown already once more, at the present lengths; return new names.
+
+        Their smaller copies come with them.
+        """
 
         def store(name: str) -> tuple[str, str]:
-            seed = hashlib.sha256(f"{self._key}\n{name}\n{self.length}".encode()).digest()
-            longer = f"shown/{seed.hex()[:2]}/{seed.hex()}.png"
-            if not default_storage.exists(longer):
-                with default_storage.open(name) as file:
-                    content = padded(unpadded(bytes(file.read())), self.length, seed)
-                self._stored.append(longer)
-                default_storage.save(longer, ContentFile(content))
-            return name, longer
+            def read(width: int) -> bytes:
+                with default_storage.open(name_at(name, width)) as file:
+                    return packing.unpadded(bytes(file.read()))
+
+            return name, self._save(self._seed(name), packing, read)
 
         return dict(_all(store, names))
 
@@ -108,82 +106,82 @@ class CopyStore:
                 default_storage.delete(self._stored.pop())
 
     def _write(
-        self, opened: Collection["_Opened"], by_source: dict[Source, list[Copy]], length: int
+        self, opened: Collection["_Opened"], by_source: dict[Source, list[Copy]]
     ) -> dict[Copy, str]:
         total = sum(len(each) for each in by_source.values())
         names: dict[Copy, str] = {}
 
         def write(each: _Opened) -> dict[Copy, str]:
-            return {copy: self._save(copy, each, length) for copy in by_source[each.source]}
+            return {
+                copy: self._save(self._seed(repr(copy)), each.packing, each.read)
+                for copy in by_source[each.source]
+            }
 
         for made in _all(write, opened):
             names |= made
             self._on_progress(len(names), total)
         return names
 
-    def _save(self, copy: Copy, opened: "_Opened", length: int) -> str:
-        seed = hashlib.sha256(f"{self._key}\n{copy!r}\n{length}".encode()).digest()
-        name = f"shown/{seed.hex()[:2]}/{seed.hex()}.png"
-        if not default_storage.exists(name):
-            self._stored.append(name)
-            default_storage.save(name, ContentFile(padded(opened.read(), length, seed)))
-        return name
+    def _seed(self, what: str) -> bytes:
+        lengths = sorted(self.lengths.items())
+        return hashlib.sha256(f"{self._key}\n{what}\n{lengths}".encode()).digest()
 
-
-def padded(png: bytes, length: int, seed: bytes) -> bytes:
-    """Return the PNG with a chunk before its end that makes it `length` bytes long.
-
-    The chunk's bytes are random, by `seed`, so that no compression on the way makes it shorter.
-    """
-    count = length - len(png) - _CHUNK_FRAME
-    if not png.endswith(_END) or count < 0:
-        raise ValueError(f"no PNG that ends as such, or one of more than {length} bytes")
-    generator = np.random.default_rng(int.from_bytes(seed[:16], "big"))
-    body = _CHUNK + generator.bytes(count)
-    chunk = struct.pack(">I", count) + body + struct.pack(">I", zlib.crc32(body))
-    return png[: -len(_END)] + chunk + _END
-
-
-def unpadded(png: bytes) -> bytes:
-    """Return the PNG without the chunk that `padded` put in; one without it as it is."""
-    place = 8  # behind the signature
-    while place + _CHUNK_FRAME <= len(png):
-        length = int.from_bytes(png[place : place + 4], "big") + _CHUNK_FRAME
-        if png[place + 4 : place + 8] == _CHUNK:
-            return png[:place] + png[place + length :]
-        place += length
-    return png
+    def _save(self, seed: bytes, packing: Packing, read: Callable[[int], bytes]) -> str:
+        """Store a file and its smaller copies, unless they are there; return the file's name."""
+        whole = f"shown/{seed.hex()[:2]}/{seed.hex()}{packing.suffix}"
+        for width in packing.every_width:
+            name = name_at(whole, width)
+            if not default_storage.exists(name):
+                own = hashlib.sha256(seed + width.to_bytes(4, "big")).digest()
+                self._stored.append(name)
+                content = packing.padded(read(width), self.lengths[width], own)
+                default_storage.save(name, ContentFile(content))
+        return whole
 
 
 class _Opened:
-    """An image as bytes of PNG; one that has to be drawn anew for its size is drawn once."""
+    """An image as packed files by width, packed once however often it is copied."""
 
-    def __init__(self, source: Source, folder: Path) -> None:
-        self.source = source
-        self._folder = folder
-        self._drawn: Path | None = None
+    def __init__(self, source: Source, packing: Packing, folder: Path) -> None:
+        self.source, self.packing = source, packing
+        self._packed = folder / hashlib.sha256(f"{source!r}".encode()).hexdigest()
+        self._is_stored = False
 
-    def prepare(self) -> int:
-        """Return the length in bytes."""
-        name, size = self.source
+    def prepare(self) -> Lengths:
+        """Return the lengths in bytes, by width."""
+        name = self.source.name
         try:
-            if size is None:
-                return default_storage.size(name)
-            content = encode_image(open_stored(name, size))
+            if self._is_shown_as_it_is():
+                self._is_stored = True
+                return {FULL: default_storage.size(name)}
+            image = open_stored(name, self.source.size, self.packing.ground)
         except FileNotFoundError as error:
             raise BadInputError(
                 f"the image {name} is missing in object storage; bring it back from a copy, or "
                 "have it made again under another --name."
             ) from error
-        self._drawn = self._folder / hashlib.sha256(f"{self.source!r}".encode()).hexdigest()
-        self._drawn.write_bytes(content)
-        return len(content)
+        lengths: Lengths = {}
+        for width, content in self.packing.pack(image):
+            self._path(width).write_bytes(content)
+            lengths[width] = len(content)
+        return lengths
 
-    def read(self) -> bytes:
-        if self._drawn:
-            return self._drawn.read_bytes()
+    def _is_shown_as_it_is(self) -> bool:
+        """Whether the stored PNG is what is shown: at its own size, and opaque."""
+        return (
+            self.source.size is None
+            and self.packing.quality is None
+            and not keeps_alpha(self.source.name)
+        )
+
+    def read(self, width: int) -> bytes:
+        if not self._is_stored:
+            return self._path(width).read_bytes()
         with default_storage.open(self.source.name) as file:
             return bytes(file.read())
+
+    def _path(self, width: int) -> Path:
+        return self._packed.with_suffix(f".{width}")
 
 
 def _all(do: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -5,7 +5,8 @@ the campaign's rules file (`[[criteria]]`, docs/campaign-rules.md) and need no c
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.utils.translation import gettext_noop
 
@@ -51,6 +52,7 @@ class CriterionPlan:
     k: int = 5
     heads: tuple[str, ...] = ()
     gold: str = Criterion.Gold.NONE
+    translations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.k < 1:

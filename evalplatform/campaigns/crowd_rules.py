@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 
 from evalplatform.campaigns.crowd_presets import PRESETS, Preset
-from evalplatform.campaigns.rule_section import Section
+from evalplatform.campaigns.rule_section import RuleSection
 
 Parameter = Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,39})?$")]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")]
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     FULL = "full"
 
 
-class CrowdRules(Section):
+class CrowdRules(RuleSection):
     """How people come from a crowd platform, and where they are sent when they have finished.
 
     What is left out is the preset's.

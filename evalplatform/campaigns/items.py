@@ -49,8 +49,8 @@ def _create(campaign: Campaign, sets: Sequence[ReadySet], copies: CopyStore) -> 
     store_screening(campaign=campaign, screened=screened)
     there = campaign.image_sets.main().count()
     shown = [
-        Shown(each, ImageSet(campaign=campaign, prompt=each.prompt, prompt_text=each.prompt.text,
-                             position=position))
+        Shown(each, ImageSet(campaign=campaign, prompt=each.prompt, position=position,
+                             prompt_text=each.text or each.prompt.text))
         for position, each in enumerate(screened.passed, there)
     ]  # fmt: skip
     items = _ordered(campaign, shown)
@@ -58,7 +58,7 @@ def _create(campaign: Campaign, sets: Sequence[ReadySet], copies: CopyStore) -> 
     _write(campaign, shown, images, items)
     campaign.outline = [*campaign.outline, *_outline(campaign, items)]
     campaign.item_count += len(items)
-    campaign.save(update_fields=["outline", "item_count"])
+    campaign.save(update_fields=["outline", "item_count", "shown_widths"])
     return Created(items, count_faults(campaign, screened.passed))
 
 

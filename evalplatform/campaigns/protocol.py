@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalplatform.campaigns.models import Arm, Campaign
+from evalplatform.campaigns.prompt_filter import prompts_hash
+from evalplatform.campaigns.selectors import planned_prompts
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.version import code_version
 
@@ -21,7 +23,11 @@ RULES = {
         "seeded place of their own and wraps round (or at the first: rules.annotation.start)"
     ),
     "shown_size": "all images of a set are shown at the smallest one's size",
-    "shown_files": "copies padded to one length; where checks are mixed in, none is shown again",
+    "shown_files": (
+        "copies padded to one length, those of each smaller width too; where checks are mixed in, "
+        "none is shown again"
+    ),
+    "transparency": "files that are sent are opaque: images lie on rules.annotation.ground",
     "verdict": "what more than half of the k votes say; otherwise no majority",
 }
 
@@ -29,6 +35,7 @@ _OF_A_CHECKPOINT = ("role", "family", "parent_sha256")
 OF_A_PROMPT_SET = ("name", "version", "sha256")
 OF_A_CRITERION = (
     "slug", "label", "question", "instructions", "shows_prompt", "form", "heads", "gold", "k",
+    "translations",
 )  # fmt: skip
 _OF_A_COLLECTION = ("model", "licence", "source", "image_count")
 
@@ -62,13 +69,17 @@ def protocol_of(campaign: Campaign) -> dict[str, Any]:
             facts_of(each, OF_A_PROMPT_SET)
             for each in campaign.prompt_sets.order_by("name", "version")
         ],
+        "prompt_filter": campaign.prompt_filter,
         "prompts_per_set": campaign.prompts_per_set,
+        "prompts": _prompts(campaign),
+        **_chosen(campaign),
         "images_per_prompt": campaign.images_per_prompt,
         "criteria": [facts_of(each, OF_A_CRITERION) for each in campaign.criteria.all()],
         "sampler_settings": campaign.sampler_settings.as_dict(),
         "seed": campaign.seed,
         "lease_seconds": campaign.lease_seconds,
         "rules": RULES | campaign.checked_rules.as_dict(),
+        "shown_widths": list(campaign.shown_widths),
         **_safety(campaign),
         "gold": [
             {"criterion": each.criterion.slug, "purpose": each.purpose, "origin": each.origin}
@@ -77,6 +88,26 @@ def protocol_of(campaign: Campaign) -> dict[str, Any]:
         ],
         "code_version": code_version(),
     }  # fmt: skip
+
+
+def _prompts(campaign: Campaign) -> dict[str, Any]:
+    """Say which prompts came of sets, filter and subset: how many, and the hash of their keys."""
+    prompts = planned_prompts(campaign)
+    sets = {each.pk: each for each in campaign.prompt_sets.all()}
+    return {"count": len(prompts), "sha256": prompts_hash(prompts, sets)}
+
+
+def _chosen(campaign: Campaign) -> dict[str, Any]:
+    """Say which images are asked about: how many, and the hash of them and of texts shown.
+
+    Nothing where all images of the arms are.
+    """
+    rows = campaign.chosen.order_by("image__image_sha256", "text")
+    keys = [f"{sha}\t{text}\n" for sha, text in rows.values_list("image__image_sha256", "text")]
+    if not keys:
+        return {}
+    digest = hashlib.sha256("".join(keys).encode()).hexdigest()
+    return {"chosen_images": {"count": len(keys), "sha256": digest}}
 
 
 def _safety(campaign: Campaign) -> dict[str, Any]:

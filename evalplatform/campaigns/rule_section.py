@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 
-class Section(BaseModel):
+class RuleSection(BaseModel):
     """A table of the rules file: it cannot change, and has no keys but its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -13,8 +13,17 @@ from pydantic import Field, ValidationError, model_validator
 from evalplatform.campaigns.comprehension_rules import ComprehensionQuestion
 from evalplatform.campaigns.crowd_rules import CrowdRules
 from evalplatform.campaigns.forms import FORMS
-from evalplatform.campaigns.rule_section import Section
+from evalplatform.campaigns.pay_rules import PayRules
+from evalplatform.campaigns.rule_section import RuleSection
+from evalplatform.campaigns.rule_translations import (
+    ConsentWords,
+    CriterionWords,
+    LanguageCode,
+    QuestionWords,
+    refuse_other_counts,
+)
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.transparency import Ground
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -46,12 +55,35 @@ class Door(StrEnum):
     MEMBERS = "members"  # who is signed in
 
 
-class AnnotationRules(Section):
+class Layout(StrEnum):
+    """How the two images of a pair stand; left and top are one position, the first."""
+
+    # On a phone held upright one above the other, which shows them up to twice as wide.
+    STACKED_ON_PHONES = "stacked_on_phones"
+    SIDE_BY_SIDE = "side_by_side"
+
+
+class Delivery(StrEnum):
+    """As which files images reach annotators; one for every image, so that no arm is favoured."""
+
+    LOSSLESS = "lossless"  # PNG, every pixel as it was made
+    WEBP = "webp"  # WebP of one quality, no wider than the screen shows it, whole for a closer look
+
+
+class AnnotationRules(RuleSection):
     """Who comes in as an annotator, and what they meet."""
 
     door: Door = Door.OPEN
     same_pair: SamePair = SamePair.CRITERIA_IN_ORDER
     start: Start = Start.OWN
+    layout: Layout = Layout.STACKED_ON_PHONES
+    delivery: Delivery = Delivery.LOSSLESS
+    delivery_quality: Annotated[int, Field(ge=50, le=100)] = Field(
+        default=90, description="of WebP; below 50 its own damage would be judged"
+    )
+    ground: Ground = Field(
+        default=Ground.GREY, description="what is seen through images that are transparent"
+    )
     undo_seconds: Count = Field(default=300, description="how long the last vote can be taken back")
     session_cap: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="most items one annotator judges"
@@ -59,9 +91,23 @@ class AnnotationRules(Section):
     break_every: Count = Field(
         default=50, description="suggest a break after so many items; 0: never"
     )
+    language: LanguageCode = Field(
+        default="en", description="of the researcher's own texts where none is named"
+    )
+    languages: list[LanguageCode] = Field(
+        default=[], description="in which the pages are offered; empty: all that the site speaks"
+    )
+    consent: str = Field(default="", max_length=4000, description="what people agree to")
+    translations: dict[LanguageCode, ConsentWords] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "AnnotationRules":
+        if self.translations and not self.consent:
+            raise ValueError("consent is translated, and not given in the first place")
+        return self
 
 
-class QualityRules(Section):
+class QualityRules(RuleSection):
     """Checks mixed in, and when an annotator's votes stop counting. Rates are per item served."""
 
     gold_rate: Share = 0.0
@@ -92,7 +138,7 @@ class QualityRules(Section):
         return self
 
 
-class SafetyRules(Section):
+class SafetyRules(RuleSection):
     """The filter that keeps unsafe images from annotators; off until a threshold is given."""
 
     detector: str = Field(default="nudenet", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
@@ -107,7 +153,7 @@ class SafetyRules(Section):
         return self
 
 
-class SampleRules(Section):
+class SampleRules(RuleSection):
     """Which share of samples may be faulty for the campaign to open all the same."""
 
     allow_constant: Share = Field(default=0.01, description="of images that are of one colour")
@@ -117,7 +163,7 @@ class SampleRules(Section):
     )
 
 
-class Question(Section):
+class Question(RuleSection):
     """One question of the short questionnaire at the end."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
@@ -125,15 +171,18 @@ class Question(Section):
     kind: Literal["choice", "text"] = "choice"
     choices: list[str] = []
     required: bool = False
+    translations: dict[LanguageCode, QuestionWords] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> "Question":
+        given = {code: each.choices for code, each in self.translations.items()}
+        refuse_other_counts(self.choices, given, "choices")
         if self.kind == "choice" and len(self.choices) < 2:
             raise ValueError("a choice needs at least two choices")
         return self
 
 
-class CriterionRules(Section):
+class CriterionRules(RuleSection):
     """A criterion of the researcher's own, or a shipped one in other words."""
 
     slug: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
@@ -145,6 +194,7 @@ class CriterionRules(Section):
     k: Annotated[int, Field(ge=1, le=1000)] = 5
     heads: list[Annotated[str, Field(min_length=1, max_length=40)]] = []
     gold: Literal["damaged_copy", "other_prompt", ""] = ""
+    translations: dict[LanguageCode, CriterionWords] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> "CriterionRules":
@@ -157,10 +207,12 @@ class CriterionRules(Section):
             raise ValueError(f"heads are marked in the form {marked} alone")
         if len(set(self.heads)) != len(self.heads):
             raise ValueError("two heads have the same name")
+        given = {code: each.heads for code, each in self.translations.items()}
+        refuse_other_counts(self.heads, given, "heads")
         return self
 
 
-class Rules(Section):
+class Rules(RuleSection):
     """All of them; every section may be left out."""
 
     annotation: AnnotationRules = AnnotationRules()
@@ -168,6 +220,7 @@ class Rules(Section):
     crowd: CrowdRules = CrowdRules()
     safety: SafetyRules = SafetyRules()
     samples: SampleRules = SampleRules()
+    pay: PayRules = PayRules()
     comprehension: list[ComprehensionQuestion] = []
     questionnaire: list[Question] = []
     criteria: list[CriterionRules] = []
@@ -184,8 +237,9 @@ class Rules(Section):
         return self
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what a campaign keeps: `safety` only where it is on; criteria are its own rows."""
+        """Return what a campaign keeps: safety and pay only where said; criteria are own rows."""
         off = {"criteria"} | ({"safety"} if self.safety.threshold is None else set())
+        off |= set() if self.pay.is_set else {"pay"}
         return self.model_dump(mode="json", exclude=off)
 
     def with_safety(self, threshold: float) -> "Rules":

@@ -93,7 +93,7 @@ def filter_counts(campaign: Campaign) -> FilterCounts:
     shown, dropped = campaign.image_sets.main().count(), campaign.sets_left_out
     return FilterCounts(
         prompts=len(planned_prompts(campaign)) * campaign.images_per_prompt,
-        patterns=_patterns(withheld),
+        patterns=patterns_of(withheld),
         sets=shown + dropped,
         dropped=dropped,
         letters=_letters(campaign.contenders),
@@ -105,7 +105,7 @@ def counts_of(campaign: Campaign, screened: Screened) -> FilterCounts:
     sets = [*screened.passed, *screened.dropped]
     return FilterCounts(
         prompts=len({(each.prompt.pk, each.number) for each in sets}),
-        patterns=_patterns(screened.withheld),
+        patterns=patterns_of(screened.withheld),
         sets=len(sets),
         dropped=len(screened.dropped),
         letters=_letters(campaign.contenders),
@@ -116,7 +116,8 @@ def _letters(arms: Sequence[Arm]) -> tuple[str, ...]:
     return tuple(arm.letter for arm in arms)
 
 
-def _patterns(withheld: Iterable[Withheld]) -> dict[Pattern, int]:
+def patterns_of(withheld: Iterable[Withheld]) -> dict[Pattern, int]:
+    """Count the prompts that lost the images of exactly the same arms."""
     places: dict[tuple[int | None, int], set[int]] = defaultdict(set)
     for each in withheld:
         places[each.picture.prompt_id, each.number].add(each.arm.place)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.db.models import Count
 
 from evalplatform.accounts.projects import Asking, visible_to
 from evalplatform.campaigns.designs import Design, Places
@@ -27,12 +28,16 @@ class PlannedSet:
 
 @dataclass(frozen=True)
 class ReadySet:
-    """A planned set whose images are all there; `pictures` by place in the set."""
+    """A planned set whose images are all there; `pictures` by place in the set.
+
+    `text` is shown in place of the prompt's, where there is one.
+    """
 
     prompt: Prompt
     number: int
     arms: tuple[Arm, ...]
     pictures: tuple[Picture, ...]
+    text: str = ""
 
 
 def campaign_named(slug: str) -> Campaign:
@@ -58,10 +63,21 @@ def campaigns_running_on(checkpoint: Checkpoint, user: Asking | None = None) -> 
 
 
 def planned_prompts(campaign: Campaign) -> list[Prompt]:
-    """Return the prompts a campaign uses: every one, or a seeded random subset of each set."""
+    """Return the prompts a campaign uses: what its filter left, or a seeded random subset of it.
+
+    The subset is of so many prompts of each set. A campaign that asks about chosen images uses
+    their prompts.
+    """
     chosen: list[Prompt] = []
+    images = campaign.chosen.all()
+    asks_some = images.exists()
     for prompt_set in campaign.prompt_sets.order_by("name", "version"):
-        prompts = list(prompt_set.prompts.order_by("position"))
+        rows = prompt_set.prompts.order_by("position")
+        if asks_some:
+            rows = rows.filter(pk__in=images.values("image__prompt"))
+        if campaign.filtered_prompts is not None:
+            rows = rows.filter(pk__in=campaign.filtered_prompts)
+        prompts = list(rows)
         size = campaign.prompts_per_set
         if size is not None and size < len(prompts):
             # Seeded by content, so that the subset is the same on every installation.
@@ -91,9 +107,20 @@ def wanted_seeds(campaign: Campaign, prompts: Sequence[Prompt]) -> list[tuple[Pr
     ]
 
 
+def image_places(campaign: Campaign, prompts: Sequence[Prompt]) -> list[tuple[Prompt, int]]:
+    """Return (prompt, number) of every image that each arm shows."""
+    chosen = campaign.chosen.values_list("image__prompt").annotate(count=Count("pk"))
+    counts = dict(chosen.order_by())
+    return [
+        (prompt, n)
+        for prompt in prompts
+        for n in range(counts.get(prompt.pk, campaign.images_per_prompt))
+    ]
+
+
 def planned_sets(campaign: Campaign, prompts: Sequence[Prompt]) -> list[PlannedSet]:
     """Return which arms meet on which prompts, by design; single images where a form asks so."""
-    places = [(prompt, n) for prompt in prompts for n in range(campaign.images_per_prompt)]
+    places = image_places(campaign, prompts)
     names = [arm.name for arm in campaign.contenders]
     sizes = [criterion.shape.most for criterion in campaign.criteria.all()]
     found: list[PlannedSet] = []
@@ -142,10 +169,13 @@ def ready_pictures(
 ) -> dict[tuple[int, int, int], Picture]:
     """Return the campaign's images that are there, by (arm's place, prompt, number)."""
     found: dict[tuple[int, int, int], Picture] = dict(ready_samples(campaign, prompts))
+    chosen = set(campaign.chosen.values_list("image", flat=True))
     for arm in campaign.contenders:
         if arm.collection:
             for prompt, images in images_for(arm.collection, prompts).items():
-                for number, image in enumerate(images[: campaign.images_per_prompt]):
+                asked = [each for each in images if each.pk in chosen] if chosen else images
+                most = len(asked) if chosen else campaign.images_per_prompt
+                for number, image in enumerate(asked[:most]):
                     found[arm.place, prompt, number] = image
     return found
 
@@ -199,13 +229,12 @@ def whole_prompts(campaign: Campaign) -> list[ReadySet]:
     prompts, arms = planned_prompts(campaign), campaign.contenders
     pictures = ready_pictures(campaign, prompts)
     found = []
-    for prompt in prompts:
-        for number in range(campaign.images_per_prompt):
-            keys = [(arm.place, prompt.pk, number) for arm in arms]
-            if all(key in pictures for key in keys):
-                found.append(
-                    ReadySet(prompt, number, tuple(arms), tuple(pictures[key] for key in keys))
-                )
+    for prompt, number in image_places(campaign, prompts):
+        keys = [(arm.place, prompt.pk, number) for arm in arms]
+        if all(key in pictures for key in keys):
+            found.append(
+                ReadySet(prompt, number, tuple(arms), tuple(pictures[key] for key in keys))
+            )
     return found
 
 
@@ -230,17 +259,20 @@ def _with_samples(
 ) -> tuple[list[ReadySet], int]:
     pictures = ready_pictures(campaign, prompts)
     arms = campaign.contenders
-    wanted = len(arms) * len(prompts) * campaign.images_per_prompt
+    wanted = len(arms) * len(image_places(campaign, prompts))
+    texts = dict(campaign.chosen.exclude(text="").values_list("image", "text"))
     ready = []
     for planned in sets:
         keys = [(place, planned.prompt.pk, planned.number) for place in planned.places]
         if all(key in pictures for key in keys):
+            shown = tuple(pictures[key] for key in keys)
             ready.append(
                 ReadySet(
                     planned.prompt,
                     planned.number,
                     tuple(arms[place] for place in planned.places),
-                    tuple(pictures[key] for key in keys),
+                    shown,
+                    texts.get(shown[0].pk, "") if texts else "",
                 )
             )
     return ready, wanted - len(pictures)

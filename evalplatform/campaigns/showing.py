@@ -8,10 +8,11 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
 
-from evalplatform.campaigns.copies import Copy, CopyStore, Source
+from evalplatform.campaigns.copies import Copy, CopyStore, Lengths, Source
 from evalplatform.campaigns.images import shown_size, size_of
 from evalplatform.campaigns.models import Campaign, ImageSet, Item, ShownImage
-from evalplatform.campaigns.rules import QualityRules
+from evalplatform.campaigns.packing import LADDER, Packing, name_at
+from evalplatform.campaigns.rules import Delivery, QualityRules
 from evalplatform.campaigns.selectors import ReadySet
 from evalplatform.generation.models import Sample
 from evalplatform.images.models import CollectedImage
@@ -33,8 +34,9 @@ def store_shown_images(
 ) -> list[ShownImage]:
     """Store what is shown of every item and of gold; return the images of the sets, unsaved.
 
-    Items learn which copy they show; they are not saved by this. Gold is, and its unpadded images
-    go with the commit; examples are left as they are, since their answer is told.
+    Items learn which copy they show, and the campaign which smaller copies there are; they are not
+    saved by this. Gold is, and its unpadded images go with the commit. Examples, whose answer is
+    told, are left as they are where pixels are kept, and packed like all others where not.
     """
     numbers = _numbers(campaign, items)
     own = _mixes_checks(campaign)
@@ -42,11 +44,14 @@ def store_shown_images(
         id(each.image_set): _copies(each, numbers[id(each.image_set)], own=own) for each in shown
     }
     # What is shown already, where an arm joins, is padded already.
-    gold = [] if campaign.is_frozen else list(_hidden_gold(campaign))
+    gold = [] if campaign.is_frozen else list(_gold(campaign))
     every = {copy for rows in wanted.values() for row in rows for copy in row if copy}
-    names = copies.store(every | {_only(image.copies[0]) for image in gold})
+    if not campaign.is_frozen:
+        campaign.shown_widths = _widths(campaign, shown)
+    packing = packing_of(campaign)
+    names = copies.store(every | {_only(image.copies[0]) for image in gold}, packing)
     if campaign.is_frozen:
-        _lengthen(campaign, copies)
+        _lengthen(campaign, copies, packing)
     else:
         _replace(gold, names)
     return [
@@ -63,32 +68,59 @@ def store_shown_images(
     ]  # fmt: skip
 
 
+def _gold(campaign: Campaign) -> QuerySet[ShownImage]:
+    """The gold to be stored anew: what must not be known by its file, and what is to be small."""
+    if campaign.checked_rules.annotation.delivery is Delivery.LOSSLESS:
+        return _hidden_gold(campaign)
+    return ShownImage.objects.filter(image_set__campaign=campaign, arm__isnull=True)
+
+
 def _hidden_gold(campaign: Campaign) -> QuerySet[ShownImage]:
     gold = ShownImage.objects.filter(image_set__campaign=campaign, arm__isnull=True)
     return gold.exclude(image_set__purpose=ImageSet.Purpose.EXAMPLE)
 
 
-def length_shown(campaign: Campaign) -> int:
-    """Return the length in bytes of every file that an open campaign shows."""
+def packing_of(campaign: Campaign) -> Packing:
+    """Return how this campaign's images are packed, by its rules and what was made at opening."""
+    rules = campaign.checked_rules.annotation
+    if rules.delivery is Delivery.LOSSLESS:
+        return Packing(ground=rules.ground)
+    return Packing(rules.delivery_quality, tuple(campaign.shown_widths), rules.ground)
+
+
+def _widths(campaign: Campaign, shown: Sequence[Shown]) -> list[int]:
+    """Return the widths of smaller copies: those of the ladder below the widest image's."""
+    if campaign.checked_rules.annotation.delivery is Delivery.LOSSLESS:
+        return []
+    widest = max((shown_size(each.source.pictures)[0] for each in shown), default=0)
+    return [width for width in LADDER if width < widest]
+
+
+def lengths_shown(campaign: Campaign) -> Lengths:
+    """Return the lengths of every file that an open campaign shows."""
     image = ShownImage.objects.filter(image_set__campaign=campaign, arm__isnull=False).first()
-    return 0 if image is None else default_storage.size(next(filter(None, image.copies)))
+    if image is None:
+        return {}
+    name = next(filter(None, image.copies))
+    widths = packing_of(campaign).every_width
+    return {width: default_storage.size(name_at(name, width)) for width in widths}
 
 
-def _lengthen(campaign: Campaign, copies: CopyStore) -> None:
+def _lengthen(campaign: Campaign, copies: CopyStore, packing: Packing) -> None:
     """Bring what is shown already to the length of what an arm that joins needs.
 
     Otherwise a file's length would tell what was there before, and so tell a check.
     """
-    if copies.length == length_shown(campaign):
+    if copies.lengths == lengths_shown(campaign):
         return
     main = ShownImage.objects.filter(image_set__campaign=campaign, arm__isnull=False)
     rows = [*main, *_hidden_gold(campaign)]
     old = {name for row in rows for name in row.copies if name}
-    names = copies.lengthen(sorted(old))
+    names = copies.lengthen(sorted(old), packing)
     for row in rows:
         row.copies = [names[name] if name else "" for name in row.copies]
     ShownImage.objects.bulk_update(rows, ["copies"], batch_size=1000)
-    _remove_on_commit(old)
+    _remove_on_commit(name_at(name, width) for name in old for width in packing.every_width)
 
 
 def _numbers(campaign: Campaign, items: Sequence[Item]) -> dict[int, set[int]]:
@@ -171,6 +203,8 @@ def _replace(gold: Sequence[ShownImage], names: dict[Copy, str]) -> None:
 
 
 def _remove_on_commit(names: Iterable[str]) -> None:
+    names = list(names)
+
     def remove() -> None:
         for name in names:
             default_storage.delete(name)

@@ -153,6 +153,14 @@ class Upload(InProject):
         VERIFIED = "verified", "Verified"
         REJECTED = "rejected", "Rejected"
 
+    class Part(models.TextChoices):
+        LORA = "lora", "LoRA"
+        UNET = "unet", "U-Net"
+        TRANSFORMER = "transformer", "Transformer"
+        VAE = "vae", "VAE"
+        TEXT_ENCODER = "text_encoder", "Text encoder"
+        TEXT_ENCODER_2 = "text_encoder_2", "Second text encoder"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     file_name = models.CharField(max_length=200)
     size_bytes = models.PositiveBigIntegerField()
@@ -160,6 +168,14 @@ class Upload(InProject):
     role = models.CharField(
         max_length=16, choices=Checkpoint.Role.choices, blank=True, help_text="Blank: as trained."
     )
+    base = models.ForeignKey(
+        Checkpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="+",
+        help_text="The checkpoint that it is put into; null: it is whole.",
+    )  # fmt: skip
+    part = models.CharField(
+        max_length=16, choices=Part.choices, blank=True, help_text="What of the base it is."
+    )
+    scale = models.FloatField(default=1.0, help_text="How much of a LoRA is added.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.UPLOADING)
     reason = models.TextField(blank=True, help_text="Why it was rejected.")
     checkpoint = models.ForeignKey(
@@ -177,6 +193,13 @@ class Upload(InProject):
                 condition=~Q(status="rejected") | ~Q(reason=""), name="upload_rejected_says_why"
             ),
             models.CheckConstraint(condition=Q(size_bytes__gte=1), name="upload_has_a_size"),
+            models.CheckConstraint(
+                condition=Q(base=None, part="") | (Q(base__isnull=False) & ~Q(part="")),
+                name="upload_of_a_part_names_its_base",
+            ),
+            models.CheckConstraint(
+                condition=Q(scale=1.0) | Q(part="lora"), name="upload_scale_is_of_a_lora"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -190,6 +213,8 @@ class Upload(InProject):
     def file(self) -> Path:
         """What has arrived. The person's own file name never becomes one here."""
         name = self.file_name.lower()
+        if self.part:
+            return self.folder / "upload.safetensors"
         return self.folder / ("upload.zip" if name.endswith(".zip") else "upload.tar")
 
     @property

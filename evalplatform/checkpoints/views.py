@@ -27,6 +27,7 @@ from evalplatform.accounts.projects import (
     require_role,
     visible_to,
 )
+from evalplatform.accounts.tokens import Scope
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Upload
 from evalplatform.core.errors import BadInputError, NotAllowedError
@@ -72,7 +73,7 @@ def _refusal(status: int, reason: str) -> HttpResponse:
     return HttpResponse(reason, status=status, content_type="text/plain; charset=utf-8")
 
 
-@token_or_session
+@token_or_session(Scope.MODELS)
 @require_http_methods(["OPTIONS", "POST"])
 @_tus
 def uploads(request: HttpRequest) -> HttpResponse:
@@ -93,6 +94,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
         size_bytes=_number(request, "Upload-Length"),
         name=told.get("name", ""),
         role=told.get("role", ""),
+        into=_part_of_base(told),
         user=request.user,  # type: ignore[arg-type]  # signed in
         now=timezone.now(),
     )
@@ -101,7 +103,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
     )
 
 
-@token_or_session
+@token_or_session(Scope.MODELS)
 @require_http_methods(["HEAD", "PATCH", "DELETE"])
 @_tus
 def upload(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
@@ -143,7 +145,7 @@ def _offset(status: int, received: int, upload: Upload) -> HttpResponse:
     return HttpResponse(status=status, headers=headers)
 
 
-@token_or_session
+@token_or_session(Scope.MODELS)
 @require_safe
 @never_cache
 def upload_status(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
@@ -170,6 +172,21 @@ def _number(request: HttpRequest, header: str) -> int:
     if not (given.isascii() and given.isdigit() and len(given) < 19):
         raise BadInputError(f"the header {header} is {given[:40]!r}; send a whole number of bytes.")
     return int(given)
+
+
+def _part_of_base(told: dict[str, str]) -> services.PartOfBase | None:
+    """Read what an upload goes into: `base`, and `part` and `scale`, which belong to one."""
+    if not told.get("base"):
+        if told.get("part"):
+            raise BadInputError(
+                f"part {told['part'][:40]!r} goes into a base; send its name as base too."
+            )
+        return None
+    scale = told.get("scale") or "1"
+    try:
+        return services.PartOfBase(told["base"], told.get("part") or "lora", float(scale))
+    except ValueError:
+        raise BadInputError(f"scale is {scale[:40]!r}; send a number such as 0.8.") from None
 
 
 def _metadata(header: str) -> dict[str, str]:

@@ -3,9 +3,15 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 
-from evalplatform.generation.models import GenerationBatch, GenerationRequest, Sample
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.generation.models import (
+    GenerationBatch,
+    GenerationRequest,
+    Sample,
+    SamplerSettings,
+)
 from evalplatform.generation.selectors import live_workers
 
 Kind = tuple[int, int]  # of checkpoint and settings
@@ -29,6 +35,28 @@ def seconds_to_finish(request: GenerationRequest, now: datetime) -> float | None
         return None
     typical = sum(speeds.values()) / len(speeds)
     return sum(count * speeds.get(kind, typical) for kind, count in waiting) / workers
+
+
+def seconds_per_image(checkpoint: Checkpoint, settings: SamplerSettings) -> float | None:
+    """Return the worker time of one image: measured, or reckoned from the nearest that was.
+
+    As these settings took so far; else as the checkpoint took with others, by the step; else as
+    its family took, by the step. None where nothing of the family was ever made here.
+    """
+    exact = _seconds_per_image([(checkpoint.pk, settings.pk)]).get((checkpoint.pk, settings.pk))
+    if exact is not None:
+        return exact
+    made = GenerationBatch.objects.filter(images_made__gt=0)
+    for nearest in (
+        made.filter(checkpoint=checkpoint),
+        made.filter(checkpoint__family=checkpoint.family),
+    ):
+        sums = nearest.aggregate(
+            took=Sum("seconds"), steps=Sum(F("images_made") * F("settings__steps"))
+        )
+        if sums["steps"]:
+            return float(sums["took"] / sums["steps"] * settings.steps)
+    return None
 
 
 def _up_to(request: GenerationRequest) -> list[int]:

@@ -1,27 +1,16 @@
-"""Figures of generation for Prometheus, read from the database when asked."""
+"""Figures of generation for Prometheus, read from the database when asked (`operations`)."""
 
 from collections.abc import Iterator
 
 from django.db.models import Count
 from django.utils import timezone
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 
 from evalplatform.generation.models import Sample
 from evalplatform.generation.overview import queue_counts, request_rows, worker_rows
 
-__all__ = ["CONTENT_TYPE", "metrics_text"]
 
-
-def metrics_text() -> bytes:
-    """Return every figure in Prometheus' text format."""
-    registry = CollectorRegistry()
-    registry.register(_Generation())
-    return generate_latest(registry)
-
-
-class _Generation:
+class GenerationCollector:
     """Collects at each scrape: any web process can answer, none keeps counts."""
 
     def describe(self) -> list[Metric]:

@@ -1,11 +1,8 @@
-"""Generation as a signed-in researcher watches and steers it; and its figures for Prometheus."""
+"""Generation as a signed-in researcher watches and steers it."""
 
-import hmac
-
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -14,7 +11,6 @@ from django.views.decorators.http import require_POST, require_safe
 from evalplatform.accounts.projects import Role, steered_or_404
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation import services
-from evalplatform.generation.metrics import CONTENT_TYPE, metrics_text
 from evalplatform.generation.models import GenerationRequest
 from evalplatform.generation.overview import (
     latest_samples,
@@ -70,15 +66,3 @@ def _steer(request: GenerationRequest, action: str) -> str:
         services.steer_request(request=request, priority=request.priority + step)
         return f"{request} has priority {request.priority}."
     raise BadInputError(f"{action[:20]!r} is not something that can be done.")
-
-
-@require_safe
-@never_cache
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Figures in Prometheus' text format for whoever has METRICS_TOKEN; unset, there is no page."""
-    if not settings.METRICS_TOKEN:
-        raise Http404
-    given = request.headers.get("Authorization", "")
-    if not hmac.compare_digest(given.encode(), f"Bearer {settings.METRICS_TOKEN}".encode()):
-        return HttpResponse("give the metrics token\n", status=401, content_type="text/plain")
-    return HttpResponse(metrics_text(), content_type=CONTENT_TYPE)

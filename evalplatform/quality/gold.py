@@ -19,6 +19,7 @@ from PIL import Image
 from evalplatform.campaigns.images import open_sample, shown_size
 from evalplatform.campaigns.models import Campaign, Criterion, Picture
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.transparency import Ground
 from evalplatform.promptsets.models import Prompt
 from evalplatform.quality.damage import spoil
 from evalplatform.quality.words import content_words
@@ -62,6 +63,7 @@ class WalkStep:
     samples: ArmSamples
     count: int
     worst: int
+    ground: Ground
 
     @property
     def place(self) -> int:
@@ -130,9 +132,10 @@ def _walk(
 ) -> Iterator[WalkStep]:
     order = _rng(campaign, criterion, -1).permutation(len(samples))
     count, worst = images_together(campaign, criterion), criterion.shape.worst
+    ground = campaign.checked_rules.annotation.ground
     for number in range(_ROUNDS * len(campaign.contenders) * len(samples)):
         walked, place = divmod(number, len(samples))
-        yield WalkStep(number, walked, place + walked, samples[order[place]], count, worst)
+        yield WalkStep(number, walked, place + walked, samples[order[place]], count, worst, ground)
 
 
 def _rng(campaign: Campaign, criterion: Criterion, number: int) -> np.random.Generator:
@@ -149,7 +152,7 @@ def _damaged_copy(
     step: WalkStep, samples: Sequence[ArmSamples], rng: np.random.Generator
 ) -> GoldImages | None:
     """A sample against spoilt copies of itself; one image alone is a spoilt one."""
-    image = open_sample(step.sample, shown_size(step.samples))
+    image = open_sample(step.sample, shown_size(step.samples), step.ground)
     copies = [spoil(image, step.turn + more, rng) for more in range(max(1, step.count - 1))]
     spoilt, damage = tuple(copy for copy, _ in copies), copies[0][1]
     alone = step.count == 1
@@ -192,7 +195,7 @@ def _other_prompt(
     shown = wrong if step.count == 1 else [step.sample, *wrong]
     return GoldImages(
         prompt_text=_prompt_of(step.sample).text,
-        images=tuple(open_sample(each, size) for each in shown),
+        images=tuple(open_sample(each, size, step.ground) for each in shown),
         expected=_expected(step),
         why=_by_count(step, WRONG_SUBJECT_ALONE, WRONG_SUBJECT, WRONG_SUBJECTS),
         origin=step.origin("other_prompt")

@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from evalplatform.campaigns.images import Size, fit_on_grey
 from evalplatform.campaigns.models import Criterion, ImageSet
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.transparency import Ground
 
 COLUMNS = ("criterion", "purpose", "prompt", "better", "worse", "why")
 _MOST_PIXELS = 64_000_000
@@ -156,7 +157,7 @@ class _Line:
         return BadInputError(f"{self._path.name}: line {self._number}, column {column}: {problem}.")
 
 
-def open_gold_image(path: Path, size: Size) -> Image.Image:
+def open_gold_image(path: Path, size: Size, ground: Ground) -> Image.Image:
     """Return a file's image as annotators will see it."""
     with Image.open(path) as image:
-        return fit_on_grey(image, size)
+        return fit_on_grey(image, size, ground)

@@ -5,7 +5,7 @@ was not taken back, checks included, and whether or not it was excluded: an excl
 change what somebody did. A *vote* is an answer to one of an item's k slots.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,7 +81,52 @@ class AnnotatorMeasures:
         return Share(max(self.left.hits, self.left.total - self.left.hits), self.left.total)
 
 
+@dataclass(frozen=True)
+class AnnotatorFacts:
+    """What is known of one annotator in a campaign beside their answers."""
+
+    annotator: int  # id
+    pseudonym: str
+    is_simulated: bool
+    excluded_by: str = ""
+    skips: dict[str, int] = field(default_factory=dict)
+    surplus: int = 0
+    comprehension_tries: int = 0
+
+
 Counts = dict[int, Share]
+
+
+def measures_from(
+    answers: AnswerColumns,
+    people: Iterable[AnnotatorFacts],
+    *,
+    min_response_ms: int,
+    is_right: IsRight,
+    pairs: Mask,
+) -> list[AnnotatorMeasures]:
+    """Return the measures of these people, in their order; the rest as for `shares_of`."""
+    shares = shares_of(answers, min_response_ms=min_response_ms, is_right=is_right, pairs=pairs)
+    medians = medians_of(answers)
+    measures = []
+    for person in people:
+        who = person.annotator
+        mine = {name: by_person.get(who, Share(0, 0)) for name, by_person in shares.items()}
+        measures.append(
+            AnnotatorMeasures(
+                pseudonym=person.pseudonym,
+                is_simulated=person.is_simulated,
+                excluded_by=person.excluded_by,
+                votes=mine.pop("votes").total,
+                answers=mine.pop("answers").total,
+                median_response_ms=medians.get(who),
+                skips=person.skips,
+                surplus=person.surplus,
+                comprehension_tries=person.comprehension_tries,
+                **mine,
+            )
+        )
+    return measures
 
 
 def shares_of(

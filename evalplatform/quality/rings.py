@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,23 @@ class FoundRing:
 
 
 @dataclass(frozen=True)
+class Taker:
+    """Somebody who took part."""
+
+    pseudonym: str
+    is_simulated: bool
+
+
+@dataclass(frozen=True)
+class ItemInWords:
+    """An item as a person finds it."""
+
+    position: int | None
+    criterion: str
+    prompt: str
+
+
+@dataclass(frozen=True)
 class RingReport:
     """The rings of a campaign; `reason` says why nothing could be looked for."""
 
@@ -70,18 +88,47 @@ class RingReport:
 def campaign_rings(campaign: Campaign, answers: AnswerColumns | None = None) -> RingReport:
     """Look for rings among the votes that count; `answers` where they are read already."""
     columns = answer_columns(campaign) if answers is None else answers
-    votes = columns.where(columns.purpose == MAIN).counting()
+    return rings_among(
+        columns,
+        letters=[arm_letter(each.place) for each in campaign.contenders],
+        arms=ArmColumns.of(campaign),
+        people=takers(campaign),
+        item_in_words=item_in_words,
+    )
+
+
+def takers(campaign: Campaign) -> dict[int, Taker]:
+    """Return everybody enrolled, by the annotator's id."""
+    enrolled = Enrolment.objects.filter(campaign=campaign).select_related("annotator")
+    return {
+        each.annotator_id: Taker(each.annotator.pseudonym, each.annotator.is_simulated)
+        for each in enrolled
+    }
+
+
+def item_in_words(key: int) -> ItemInWords:
+    """Return what an item is called."""
+    item = Item.objects.select_related("criterion", "image_set").get(pk=key)
+    criterion = item.criterion.label if item.criterion else ""
+    return ItemInWords(item.position, criterion, item.image_set.prompt_text)
+
+
+def rings_among(
+    answers: AnswerColumns,
+    *,
+    letters: list[str],
+    arms: ArmColumns,
+    people: Mapping[int, Taker],
+    item_in_words: Callable[[int], ItemInWords],
+) -> RingReport:
+    """Look for rings among those of the answers that are votes and count."""
+    votes = answers.where(answers.purpose == MAIN).counting()
     if not len(votes):
         return RingReport([], 0, "There is no vote.")
-    people = {
-        each.annotator_id: each
-        for each in Enrolment.objects.filter(campaign=campaign).select_related("annotator")
-    }
-    arms = ArmColumns(campaign)
     questions, items = [], []
     for criterion in np.unique(votes.criterion).tolist():
         asked = votes.where(votes.criterion == criterion)
-        questions.append(_graded(campaign, arms, asked))
+        questions.append(_graded(letters, arms, asked))
         items.append(np.unique(asked.item))
     found = stats.find_rings(questions)
     return RingReport(
@@ -93,7 +140,7 @@ def campaign_rings(campaign: Campaign, answers: AnswerColumns | None = None) -> 
                     (_member(each, people) for each in ring.members),
                     key=lambda each: each.pseudonym,
                 ),
-                example=_example(ring.example, items, people),
+                example=_example(ring.example, items, people, item_in_words),
             )
             for ring in found.rings
         ],
@@ -102,7 +149,7 @@ def campaign_rings(campaign: Campaign, answers: AnswerColumns | None = None) -> 
     )
 
 
-def _graded(campaign: Campaign, arms: ArmColumns, votes: AnswerColumns) -> stats.GradedVotes:
+def _graded(letters: list[str], arms: ArmColumns, votes: AnswerColumns) -> stats.GradedVotes:
     arm, grade = arms.graded(votes)
     people, annotator = np.unique(votes.annotator, return_inverse=True)
     return stats.graded_votes(
@@ -111,13 +158,13 @@ def _graded(campaign: Campaign, arms: ArmColumns, votes: AnswerColumns) -> stats
         annotator=annotator,
         arm=arm,
         grade=grade,
-        arms=[arm_letter(each.place) for each in campaign.contenders],
+        arms=letters,
         annotators=people.tolist(),
     )
 
 
-def _member(found: stats.RingMember, people: dict[int, Enrolment]) -> Member:
-    who = people[int(str(found.annotator))].annotator
+def _member(found: stats.RingMember, people: Mapping[int, Taker]) -> Member:
+    who = people[int(str(found.annotator))]
     return Member(
         pseudonym=who.pseudonym,
         is_simulated=who.is_simulated,
@@ -129,19 +176,20 @@ def _member(found: stats.RingMember, people: dict[int, Enrolment]) -> Member:
 
 
 def _example(
-    found: stats.SharedItem | None, items: list[np.ndarray], people: dict[int, Enrolment]
+    found: stats.SharedItem | None,
+    items: list[np.ndarray],
+    people: Mapping[int, Taker],
+    item_in_words: Callable[[int], ItemInWords],
 ) -> str:
     if found is None:
         return ""
-    item = Item.objects.select_related("criterion", "image_set").get(
-        pk=int(items[found.question][found.item])
-    )
-    names = sorted(people[int(str(who))].annotator.pseudonym for who in found.annotators)
-    prompt = f" “{item.image_set.prompt_text}”" if item.image_set.prompt_text else ""
+    item = item_in_words(int(items[found.question][found.item]))
+    names = sorted(people[int(str(who))].pseudonym for who in found.annotators)
+    prompt = f" “{item.prompt}”" if item.prompt else ""
     others = "nobody else judged it"
     if found.others:
         others = f"of {found.others} others {found.others_alike or 'none'} did"
-    criterion = item.criterion.label if item.criterion else ""
     return (
-        f"item #{item.position} ({criterion}){prompt}: {', '.join(names)} said the same; {others}"
+        f"item #{item.position} ({item.criterion}){prompt}: "
+        f"{', '.join(names)} said the same; {others}"
     )

@@ -18,11 +18,11 @@ from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.quality.measures import (
+    AnnotatorFacts,
     AnnotatorMeasures,
     IsRight,
-    Share,
-    medians_of,
-    shares_of,
+    Mask,
+    measures_from,
 )
 
 
@@ -30,19 +30,25 @@ def annotator_measures(
     campaign: Campaign, answers: AnswerColumns | None = None
 ) -> list[AnnotatorMeasures]:
     """Return everybody enrolled in a campaign, by pseudonym; `answers` where they are read."""
-    enrolments = campaign.enrolments.select_related("annotator").order_by("annotator__pseudonym")
     columns = answer_columns(campaign) if answers is None else answers
-    return _measures(campaign, list(enrolments), columns, people=Q())
+    return _measures(campaign, columns, annotator_facts(campaign))
+
+
+def annotator_facts(campaign: Campaign) -> list[AnnotatorFacts]:
+    """Return what is known of everybody enrolled beside their answers, by pseudonym."""
+    enrolments = campaign.enrolments.select_related("annotator").order_by("annotator__pseudonym")
+    return _facts(campaign, list(enrolments), Q())
 
 
 def measures_of(enrolment: Enrolment) -> AnnotatorMeasures:
     """Return one annotator's measures, reading only their answers and what others said there."""
     who = enrolment.annotator_id
     columns = answer_columns(enrolment.campaign, annotator=who)
-    return _measures(enrolment.campaign, [enrolment], columns, people=Q(annotator=who))[0]
+    facts = _facts(enrolment.campaign, [enrolment], Q(annotator=who))
+    return _measures(enrolment.campaign, columns, facts)[0]
 
 
-def _rightness(campaign: Campaign) -> IsRight:
+def rightness(campaign: Campaign) -> IsRight:
     """Return how answers to the campaign's gold are judged."""
     gold = campaign.image_sets.gold().values_list("items", "criterion__form", "expected")
     known = {item: (form_named(form), expected) for item, form, expected in gold}
@@ -56,39 +62,39 @@ def _rightness(campaign: Campaign) -> IsRight:
 
 
 def _measures(
-    campaign: Campaign, enrolments: list[Enrolment], columns: AnswerColumns, *, people: Q
+    campaign: Campaign, columns: AnswerColumns, people: list[AnnotatorFacts]
 ) -> list[AnnotatorMeasures]:
-    quality = campaign.checked_rules.quality
-    pairs = [each.pk for each in campaign.criteria.all() if each.shape.most == 2]
-    shares = shares_of(
+    return measures_from(
         columns,
-        min_response_ms=quality.min_response_ms,
-        is_right=_rightness(campaign),
-        pairs=np.isin(columns.criterion, pairs),
+        people,
+        min_response_ms=campaign.checked_rules.quality.min_response_ms,
+        is_right=rightness(campaign),
+        pairs=of_pairs(campaign, columns),
     )
-    medians = medians_of(columns)
+
+
+def of_pairs(campaign: Campaign, columns: AnswerColumns) -> Mask:
+    """Return which answers are to two images."""
+    pairs = [each.pk for each in campaign.criteria.all() if each.shape.most == 2]
+    return np.isin(columns.criterion, pairs)
+
+
+def _facts(campaign: Campaign, enrolments: list[Enrolment], people: Q) -> list[AnnotatorFacts]:
     rules, skips = _rules_in_force(campaign), _skips(campaign, people)
     surplus = _surplus(campaign, people)
     tries = _comprehension_tries(enrolments)
-    measures = []
-    for enrolment in enrolments:
-        who = enrolment.annotator_id
-        mine = {name: by_person.get(who, Share(0, 0)) for name, by_person in shares.items()}
-        measures.append(
-            AnnotatorMeasures(
-                pseudonym=enrolment.annotator.pseudonym,
-                is_simulated=enrolment.annotator.is_simulated,
-                excluded_by=rules.get(enrolment.pk, ""),
-                votes=mine.pop("votes").total,
-                answers=mine.pop("answers").total,
-                median_response_ms=medians.get(who),
-                skips=skips.get(who, {}),
-                surplus=surplus.get(who, 0),
-                comprehension_tries=tries.get(enrolment.pk, 0),
-                **mine,
-            )
+    return [
+        AnnotatorFacts(
+            annotator=each.annotator_id,
+            pseudonym=each.annotator.pseudonym,
+            is_simulated=each.annotator.is_simulated,
+            excluded_by=rules.get(each.pk, ""),
+            skips=skips.get(each.annotator_id, {}),
+            surplus=surplus.get(each.annotator_id, 0),
+            comprehension_tries=tries.get(each.pk, 0),
         )
-    return measures
+        for each in enrolments
+    ]
 
 
 def _rules_in_force(campaign: Campaign) -> dict[int, str]:

@@ -14,6 +14,7 @@ from evalplatform.campaigns.models import Campaign, Criterion, ImageSet, Item, S
 from evalplatform.campaigns.safety import screen, visible_prompts
 from evalplatform.campaigns.selectors import whole_sets
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.transparency import Ground
 from evalplatform.quality.gold import ArmSamples, GoldImages, gold_images
 from evalplatform.quality.gold_file import GoldRow, open_gold_image, read_gold_file
 from evalplatform.quality.images import store_gold_image, usual_size
@@ -51,7 +52,7 @@ def make_gold(
         source = gold_images(campaign, criterion, samples, list(origins))
         for purpose, wanted in counts.items():
             for _ in range(there.filter(purpose=purpose).count(), wanted):
-                _store(campaign, criterion, purpose, _next(source, criterion))
+                store_gold(campaign, criterion, purpose, _next(source, criterion))
                 on_made()
                 made += 1
     return made
@@ -72,8 +73,10 @@ def import_gold(*, campaign: Campaign, path: Path) -> int:
     size = usual_size(screen(campaign, whole_sets(campaign)).passed)
     criteria = {criterion.slug: criterion for criterion in campaign.criteria.all()}
     new = _not_there(campaign, path.name, read_gold_file(path, criteria.values()))
+    ground = campaign.checked_rules.annotation.ground
     for row in new:
-        _store(campaign, criteria[row.criterion], row.purpose, _from_file(row, size))
+        image = _from_file(row, size, ground)
+        store_gold(campaign, criteria[row.criterion], row.purpose, image)
     return len(new)
 
 
@@ -148,17 +151,19 @@ def _next(source: Iterator[GoldImages], criterion: Criterion) -> GoldImages:
     return images
 
 
-def _from_file(row: GoldRow, size: tuple[int, int]) -> GoldImages:
+def _from_file(row: GoldRow, size: tuple[int, int], ground: Ground) -> GoldImages:
     return GoldImages(
         prompt_text=row.prompt,
-        images=(open_gold_image(row.better, size), open_gold_image(row.worse, size)),
+        images=tuple(open_gold_image(each, size, ground) for each in (row.better, row.worse)),
         expected=(1, 0),
         why=row.why,
         origin=row.origin,
     )
 
 
-def _store(campaign: Campaign, criterion: Criterion, purpose: str, images: GoldImages) -> ImageSet:
+def store_gold(
+    campaign: Campaign, criterion: Criterion, purpose: str, images: GoldImages
+) -> ImageSet:
     """Store gold in the next free place, unless the campaign has opened meanwhile."""
     with transaction.atomic():
         _refuse_open(Campaign.objects.select_for_update().get(pk=campaign.pk))

@@ -13,12 +13,19 @@ from django.db.models import Count, F, Q
 from evalplatform.annotation.answer_columns import MAIN, AnswerColumns, answer_columns
 from evalplatform.annotation.models import Assignment, Exclusion, Release, SurplusVote, Vote
 from evalplatform.campaigns.models import Campaign
-from evalplatform.quality.measures import AnnotatorMeasures, Share
-from evalplatform.quality.selectors import annotator_measures
+from evalplatform.quality.measures import (
+    AnnotatorFacts,
+    AnnotatorMeasures,
+    IsRight,
+    Share,
+    measures_from,
+)
+from evalplatform.quality.selectors import annotator_facts, of_pairs, rightness
 
 NARROW = 600  # CSS pixels: below, two images hardly fit side by side
 OFTEN = 2  # skips of one item for a reason that lies with its images
 _IMAGE_REASONS = (Release.Reason.BROKEN_IMAGE, Release.Reason.UNSAFE)
+_NOT_SKIPS = (Release.Reason.EXCLUDED, Release.Reason.LATE_ANSWER)
 _MAIN = Q(assignment__purpose=Assignment.Purpose.MAIN)
 _COUNTS = _MAIN & Q(retracted_at__isnull=True, exclusion__isnull=True)
 
@@ -116,37 +123,84 @@ class QualitySummary:
         return sum(each.answers for each in self.annotators if each.is_simulated)
 
 
+@dataclass(frozen=True)
+class QualityFacts:
+    """What a summary needs beside the answers themselves; figures as in `QualitySummary`."""
+
+    people: list[AnnotatorFacts]
+    is_right: IsRight
+    items: int
+    exclusions: list[ExclusionLine]
+    surplus: dict[str, int]
+    skips: dict[str, int]
+    skipped_often: list[SkippedItem]
+    raw_ties: list[RawTies]
+    undone: int
+    excluded_votes: int
+    too_fast: Share
+    narrow: Share
+    zoomed: Share
+
+
 def quality_summary(campaign: Campaign, answers: AnswerColumns | None = None) -> QualitySummary:
     """Return the quality of a campaign's votes as it stands; `answers` where they are read."""
     if answers is None:
         answers = answer_columns(campaign)
-    complete, short = _completeness(campaign, answers)
+    return summary_of(campaign, answers, quality_facts(campaign))
+
+
+def summary_of(campaign: Campaign, answers: AnswerColumns, facts: QualityFacts) -> QualitySummary:
+    """Return the quality of these answers; nothing is read."""
+    complete = _complete_items(campaign, answers)
+    least = campaign.checked_rules.quality.min_response_ms
     return QualitySummary(
-        annotators=annotator_measures(campaign, answers),
+        annotators=measures_from(
+            answers,
+            facts.people,
+            min_response_ms=least,
+            is_right=facts.is_right,
+            pairs=of_pairs(campaign, answers),
+        ),
         items_complete=complete,
-        items_short=short,
+        items_short=facts.items - complete,
+        exclusions=facts.exclusions,
+        excluded_votes=facts.excluded_votes,
+        surplus=facts.surplus,
+        skips=facts.skips,
+        skipped_often=facts.skipped_often,
+        undone=facts.undone,
+        too_fast=facts.too_fast,
+        min_response_ms=least,
+        narrow=facts.narrow,
+        zoomed=facts.zoomed,
+        raw_ties=facts.raw_ties,
+    )
+
+
+def quality_facts(campaign: Campaign) -> QualityFacts:
+    """Read what a summary needs beside the answers."""
+    return QualityFacts(
+        people=annotator_facts(campaign),
+        is_right=rightness(campaign),
+        items=campaign.items.main().count(),
         exclusions=_exclusions(campaign),
         surplus=_by_reason(SurplusVote.objects.filter(assignment__campaign=campaign)),
         skips=_by_reason(
-            Release.objects.filter(assignment__campaign=campaign).exclude(
-                reason__in=[Release.Reason.EXCLUDED, Release.Reason.LATE_ANSWER]
-            )
+            Release.objects.filter(assignment__campaign=campaign).exclude(reason__in=_NOT_SKIPS)
         ),
         skipped_often=_skipped_often(campaign),
         raw_ties=_raw_ties(campaign),
-        min_response_ms=campaign.checked_rules.quality.min_response_ms,
         **_vote_figures(campaign),
     )
 
 
-def _completeness(campaign: Campaign, answers: AnswerColumns) -> tuple[int, int]:
-    """Return how many items have their k votes that count, and how many have fewer."""
+def _complete_items(campaign: Campaign, answers: AnswerColumns) -> int:
+    """Return how many items have their k votes that count."""
     wanted = {each.pk: each.k for each in campaign.criteria.all()}
     counting = answers.where((answers.purpose == MAIN) & (answers.exclusion == 0))
     _, first, votes = np.unique(counting.item, return_index=True, return_counts=True)
     k = np.array([wanted[each] for each in counting.criterion[first].tolist()], dtype=np.int64)
-    complete = int((votes == k).sum())
-    return complete, campaign.items.main().count() - complete
+    return int((votes == k).sum())
 
 
 def _vote_figures(campaign: Campaign) -> dict[str, Any]:
@@ -198,6 +252,12 @@ def _exclusions(campaign: Campaign) -> list[ExclusionLine]:
 
 def _by_reason(rows: Any) -> dict[str, int]:
     return dict(rows.order_by("reason").values_list("reason").annotate(count=Count("pk")))
+
+
+def skips_counted(reasons: Iterable[str]) -> dict[str, int]:
+    """Count why annotators gave slots back: their own reasons, not those of the platform."""
+    counted = Counter(each for each in reasons if each not in _NOT_SKIPS)
+    return dict(sorted(counted.items()))
 
 
 def _skipped_often(campaign: Campaign) -> list[SkippedItem]:

@@ -18,6 +18,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q
 from PIL import Image
 
+from evalplatform.core.transparency import Ground, on_ground
 from evalplatform.safety.models import SafetyCheck, SafetyDetector, SafetyRequest
 from evalplatform.safety.selectors import Picture, unchecked
 
@@ -175,4 +176,4 @@ def _check(
 
 def _read(name: str) -> Image.Image:
     with default_storage.open(name) as file, Image.open(file) as image:
-        return image.convert("RGB")
+        return on_ground(image, Ground.WHITE)

@@ -14,11 +14,12 @@ from django.utils import timezone
 from PIL import Image
 
 from evalplatform.annotation.services import open_campaign
-from evalplatform.campaigns import copies
-from evalplatform.campaigns.copies import CopyStore, padded
+from evalplatform.campaigns import showing
+from evalplatform.campaigns.copies import CopyStore
 from evalplatform.campaigns.models import Campaign, ImageSet
+from evalplatform.campaigns.packing import FULL, Packing, name_at
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.stored_images import encode_image
+from evalplatform.core.stored_images import encode_image, keeps_alpha
 from evalplatform.generation.models import Sample
 from evalplatform.generation.services import record_sample
 from evalplatform.quality.services import make_gold
@@ -26,7 +27,9 @@ from tests import factories, safety
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHECKS = {"quality": {"gold_rate": 0.2, "repeat_rate": 0.2, "qualification_pairs": 1}}
+WEBP = CHECKS | {"annotation": {"delivery": "webp", "delivery_quality": 80}}
 SEED = bytes(range(32))
+PNG = Packing()
 GOLD_PURPOSES = [each for each in ImageSet.Purpose.values if each != "main"]
 
 
@@ -187,7 +190,7 @@ def test_opening_that_was_killed_leaves_files_that_the_next_one_takes_up(with_ch
         with pytest.raises(RuntimeError):
             open_campaign(campaign=with_checks, on_progress=fail)
     left = stored()
-    monkeypatch.setattr(copies, "padded", lambda *_: pytest.fail("written again"))
+    monkeypatch.setattr(Packing, "padded", lambda *_: pytest.fail("written again"))
     open_campaign(campaign=with_checks)
     assert {name for name, _ in shown(with_checks)} <= left
 
@@ -215,14 +218,77 @@ def test_opening_tells_how_many_images_are_stored(with_checks):
 @pytest.mark.parametrize("extra", [12, 13, 28, 5000])
 def test_padding_makes_a_png_exactly_as_long_as_asked(extra):
     png = encode_image(factories.make_image(1))
-    content = padded(png, len(png) + extra, SEED)
+    content = PNG.padded(png, len(png) + extra, SEED)
     assert len(content) == len(png) + extra
     chunks(content)
     assert (pixels(content) == pixels(png)).all()
+    assert PNG.unpadded(content) == png
 
 
 def test_padding_refuses_what_is_too_long_and_what_is_no_png():
     png = encode_image(factories.make_image(1))
     for given, length in ((png, len(png) + 11), (png + b"\0", 10_000), (b"", 100)):
         with pytest.raises(ValueError, match="no PNG"):
-            padded(given, length, SEED)
+            PNG.padded(given, length, SEED)
+
+
+# ---- WebP
+
+
+def test_padded_webp_is_as_long_as_asked_and_shows_the_same():
+    webp = Packing(80, (8,))
+    for width, content in webp.pack(factories.make_image(1)):
+        longer = webp.padded(content, len(content) + 2008, SEED)
+        assert len(longer) == len(content) + 2008 == int.from_bytes(longer[4:8], "little") + 8
+        assert (pixels(longer) == pixels(content)).all()
+        assert pixels(longer).shape[1] == (width or 16)
+        assert webp.unpadded(longer) == content
+        with pytest.raises(ValueError, match="odd"):
+            webp.padded(content, len(content) + 2009, SEED)
+
+
+def test_webp_of_each_width_is_of_one_length_whatever_made_it(monkeypatch):
+    """Checkpoints, gold and repeats alike; the quality is the rules' own for every image."""
+    monkeypatch.setattr(showing, "LADDER", (8, 16, 32))
+    campaign = safety.make_draft(prompts=6, threshold=None, rules=WEBP)
+    redraw(campaign, campaign.contenders[1].checkpoint, smooth)
+    make_gold(campaign=campaign, counts=dict.fromkeys(GOLD_PURPOSES, 2))
+    open_campaign(campaign=campaign)
+    assert campaign.shown_widths == campaign.protocol["shown_widths"] == [8]
+    rules = campaign.protocol["rules"]["annotation"]
+    assert (rules["delivery"], rules["delivery_quality"]) == ("webp", 80)
+    files = shown(campaign)
+    assert {Path(name).suffix for name, _ in files} == {".webp"}
+    for width, side in ((FULL, 16), (8, 8)):
+        contents = [read(name_at(name, width)) for name, _ in files]
+        assert {pixels(each).shape for each in contents} == {(side, side, 3)}
+        assert len({len(each) for each in contents}) == 1
+        assert len(set(contents)) == len(contents)
+    name, sample = next(each for each in files if each[1])
+    ours = Packing(80).pack(Image.fromarray(pixels(read(sample))))
+    assert (pixels(read(name)) == pixels(dict(ours)[FULL])).all()
+    examples = campaign.image_sets.filter(purpose="example")
+    assert {Path(name).suffix for each in examples for name in each.files} == {".webp"}
+
+
+@pytest.mark.parametrize("delivery", ["lossless", "webp"])
+def test_no_file_that_is_sent_is_transparent(delivery):
+    """An alpha channel would tell by the file's header which arm made it."""
+    rules = {"quality": CHECKS["quality"], "annotation": {"delivery": delivery, "ground": "white"}}
+    campaign = safety.make_draft(prompts=12, threshold=None, rules=rules)
+
+    def cut_out(seed):
+        image = smooth(seed).convert("RGBA")
+        image.putalpha(Image.new("L", image.size, 0))
+        return image
+
+    redraw(campaign, campaign.contenders[1].checkpoint, cut_out)
+    make_gold(campaign=campaign, counts=dict.fromkeys(GOLD_PURPOSES, 1))
+    open_campaign(campaign=campaign)
+    files = shown(campaign)
+    opened = [(Image.open(io.BytesIO(read(name))), made) for name, made in files]
+    assert {image.mode for image, _ in opened} == {"RGB"}
+    transparent = [image for image, made in opened if made and keeps_alpha(made)]
+    assert len(transparent) >= 12
+    assert all(np.asarray(image).min() >= 254 for image in transparent)
+    assert len({len(read(name)) for name, _ in files}) == 1

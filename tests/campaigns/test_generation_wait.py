@@ -31,7 +31,7 @@ def note() -> str:
 
 
 def make(samples, **charged):
-    images = [factories.make_image(sample.pk) for sample in samples]
+    images = [factories.make_image(10**6 + sample.pk) for sample in samples]
     services.record_samples(samples=samples, images=images, now=timezone.now(), **charged)
 
 

@@ -157,7 +157,7 @@ def test_run_eval_opens_with_criteria_of_ones_own_of_which_one_has_no_gold(tmp_p
     assert campaign.protocol["criteria"][0] == {
         "slug": "hands", "label": "Hands", "question": "In which image are the hands better?",
         "instructions": "Count the fingers.", "shows_prompt": False, "form": "pair",
-        "heads": [], "gold": "", "k": 2,
+        "heads": [], "gold": "", "k": 2, "translations": {},
     }  # fmt: skip
     assert "criteria" not in campaign.protocol["rules"]
     (line,) = [each for each in capsys.readouterr().err.splitlines() if "no gold" in each]

@@ -13,10 +13,17 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.campaigns.models import Arm
 from evalplatform.campaigns.protocol import arm_in_protocol
 from evalplatform.checkpoints.models import Checkpoint
-from evalplatform.checkpoints.services import Lora, register_fused, retire_checkpoint
+from evalplatform.checkpoints.services import (
+    Lora,
+    register_fused,
+    retire_checkpoint,
+    uploading,
+    verify_upload,
+)
 from evalplatform.checkpoints.services import fusing as fusing_service
 from evalplatform.core.errors import BadInputError
 from tests import factories
+from tests.checkpoints.test_uploads import begin, part
 from tests.models_backend import tiny_on_disk
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +49,67 @@ def registry(tmp_path, settings):
 def base(made):
     call_command("register_checkpoint", str(made / "sd"), "--name=base")
     return Checkpoint.objects.get(name="base")
+
+
+def test_lora_and_part_that_are_uploaded_go_into_their_base(client, rania, monkeypatch, registry):
+    base = factories.make_checkpoint("base")
+    Checkpoint.objects.update(family="diffusers_pipeline")
+    base.directory.mkdir(parents=True)
+    client.force_login(rania)
+    asked = []
+
+    def fused(**given):
+        lora = given["loras"][0] if given["loras"] else None
+        file = lora.source if lora else given["parts"]["unet"]
+        asked.append((file.name, file.read_bytes(), lora and lora.scale, given["name"]))
+        if lora is None:
+            raise BadInputError("it does not fit")
+        return base, True
+
+    monkeypatch.setattr(uploading, "register_fused", fused)
+
+    def sent(file_name, content, **told):
+        begun = begin(client, len(content), file_name, base="base", **told)
+        assert begun.status_code == 201, begun.content
+        part(client, begun["Location"], 0, content)
+        return verify_upload(identifier=begun["Location"].split("/")[-2], now=timezone.now())
+
+    lora = sent("my style!.safetensors", b"lora", name="styled", scale="0.8")
+    unet = sent("unet.safetensors", b"unet", name="swapped", part="unet")
+    assert (lora.status, lora.base, lora.checkpoint) == ("verified", base, base)
+    assert (unet.status, unet.reason) == ("rejected", "it does not fit")
+    # The record names the file as the person did, in letters that do no harm.
+    assert asked == [
+        ("my_style_.safetensors", b"lora", 0.8, "styled"),
+        ("unet.safetensors", b"unet", None, "swapped"),
+    ]
+    assert list((registry / "uploads").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "said"),
+    [
+        ("style.pt", {"base": "base"}, "is no .safetensors file"),
+        ("style.safetensors", {}, "names its base"),
+        ("style.safetensors", {"part": "vae"}, "goes into a base"),
+        ("style.safetensors", {"base": "none"}, "no checkpoint 'none'; usable: base"),
+        ("style.safetensors", {"base": "base", "part": "head"}, "is one of lora, unet"),
+        ("style.safetensors", {"base": "base", "scale": "much"}, "send a number such as 0.8"),
+        ("style.safetensors", {"base": "base", "scale": "nan"}, "scale is nan"),
+        (
+            "style.safetensors",
+            {"base": "base", "part": "vae", "scale": "0.5"},
+            "of a LoRA is added",
+        ),
+    ],
+)
+def test_what_goes_into_no_base_is_refused_before_it_is_sent(client, rania, name, told, said):
+    factories.make_checkpoint("base")
+    Checkpoint.objects.update(family="diffusers_pipeline")
+    client.force_login(rania)
+    answer = begin(client, 100, name, **told)
+    assert answer.status_code == 400
+    assert said in answer.content.decode()
 
 
 def test_lora_on_a_base_is_a_checkpoint_of_its_own(base, made, capsys, client, rania, registry):

@@ -332,6 +332,8 @@ def test_ablation_by_data_size_registers_each_directory(tmp_path, monkeypatch, c
     monkeypatch.setattr(ablate_data_size, "run_backend", run_backend)
     call_command("ablate_data_size", "tune.toml", "--", "--sizes", "0", "100")
     assert asked == [("models_backend.studies.data_size", ["tune.toml", "--sizes", "0", "100"])]
+    call_command("ablate_data_size", "--", "--family", "pixel_diffusion")
+    assert asked[1][1] == ["--family", "pixel_diffusion"]
     row = Checkpoint.objects.get(name="tuned-100")
     assert row.parent == Checkpoint.objects.get(name="pretrained")
     assert "registered tuned-100" in capsys.readouterr().out

@@ -27,7 +27,7 @@ def running(db, wakes, settings):
     claimed = [services.claim_next(worker="w", now=timezone.now()) for _ in range(3)]
     done = list(claimed[0].samples.all())
     services.record_samples(
-        samples=done, images=[factories.make_image(each.pk) for each in done],
+        samples=done, images=[factories.make_image(10**6 + each.pk) for each in done],
         now=timezone.now(), batch=claimed[0], seconds=4,
     )  # fmt: skip
     services.finish_batch(batch=claimed[0], now=timezone.now(), stages={}, environment={})
@@ -82,14 +82,6 @@ def test_buttons_steer(researcher, running, action, said):
         reverse("generation:steer", args=[running.name]), {"action": action}, follow=True
     )
     assert said in response.content.decode()
-
-
-def test_metrics_need_the_token(client, running, settings):
-    assert client.get("/metrics").status_code == 404
-    settings.METRICS_TOKEN = "secret"
-    assert client.get("/metrics").status_code == 401
-    wrong = client.get("/metrics", headers={"Authorization": "Bearer other"})
-    assert wrong.status_code == 401
 
 
 def test_metrics_are_what_prometheus_reads(client, running, settings):

@@ -42,7 +42,7 @@ def make(batch, seconds=4.0):
     """Do what a worker does with a batch."""
     samples = list(batch.samples.all())
     services.record_samples(
-        samples=samples, images=[factories.make_image(each.pk) for each in samples],
+        samples=samples, images=[factories.make_image(10**6 + each.pk) for each in samples],
         now=timezone.now(), batch=batch, seconds=seconds,
     )  # fmt: skip
     services.finish_batch(batch=batch, now=timezone.now(), stages={}, environment={})

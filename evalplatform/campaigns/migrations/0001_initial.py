@@ -35,6 +35,8 @@ class Migration(migrations.Migration):
                 ('design', models.CharField(default='all-pairs', help_text='Who meets whom; see campaigns.designs.', max_length=120)),
                 ('seed', models.PositiveBigIntegerField()),
                 ('prompts_per_set', models.PositiveIntegerField(blank=True, help_text='Size of a seeded random subset; null takes every prompt.', null=True)),
+                ('prompt_filter', models.JSONField(blank=True, default=dict, help_text='Which prompts are taken; see campaigns.prompt_filter.')),
+                ('filtered_prompts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), blank=True, help_text='Keys of the prompts that the filter left; null: there is none.', null=True, size=None)),
                 ('images_per_prompt', models.PositiveSmallIntegerField(default=1, help_text='Seeds of each arm and prompt.', validators=[django.core.validators.MinValueValidator(1)])),
                 ('lease_seconds', models.PositiveIntegerField()),
                 ('rules', models.JSONField(blank=True, default=dict, help_text='See campaigns.rules.')),
@@ -47,6 +49,7 @@ class Migration(migrations.Migration):
                 ('opened_at', models.DateTimeField(blank=True, null=True)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
                 ('item_count', models.PositiveIntegerField(default=0)),
+                ('shown_widths', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveSmallIntegerField(), blank=True, default=list, help_text='Of the smaller copies beside each file shown; set at opening.', size=None)),
                 ('imported_from', models.JSONField(blank=True, help_text='Of votes cast elsewhere: file, hash, rows; null: ours.', null=True)),
                 ('outline', models.JSONField(blank=True, default=list, help_text='The walk, criterion by criterion: [its id, where it ends, hidden gold].')),
                 ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
@@ -85,6 +88,7 @@ class Migration(migrations.Migration):
                 ('shows_prompt', models.BooleanField()),
                 ('form', models.CharField(choices=[('pair', 'left, right or tie'), ('pair_both_neither', 'left, right, both or neither'), ('ranking', 'rank all, ties allowed'), ('rating', 'rate from 1 to 5'), ('keep_reject', 'keep, unsure or reject')], max_length=20)),
                 ('heads', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, help_text="What may be marked beside an answer: the guideline's heads.", size=None)),
+                ('translations', models.JSONField(blank=True, default=dict, help_text='By language: its question, instructions and heads, as annotators read them.')),
                 ('gold', models.CharField(blank=True, choices=[('damaged_copy', 'An image against a spoilt copy of itself'), ('other_prompt', 'An image against that of another prompt'), ('', 'None can be made')], default='', max_length=20)),
                 ('k', models.PositiveIntegerField(help_text='Annotators per item.', validators=[django.core.validators.MinValueValidator(1)])),
                 ('position', models.PositiveIntegerField(help_text='Order in which annotators meet it.')),
@@ -165,6 +169,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='campaign',
             constraint=models.CheckConstraint(condition=models.Q(('images_per_prompt__gte', 1)), name='campaign_images_per_prompt'),
+        ),
+        migrations.AddConstraint(
+            model_name='campaign',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('filtered_prompts__isnull', True), ('prompt_filter', {})), models.Q(models.Q(('prompt_filter', {}), _negated=True), ('filtered_prompts__isnull', False), ('filtered_prompts__len__gte', 1)), _connector='OR'), name='campaign_filter_was_applied', violation_error_message='A prompt filter leaves at least one prompt.'),
         ),
         migrations.AddConstraint(
             model_name='campaign',

@@ -3,6 +3,7 @@
 import secrets
 from string import ascii_uppercase
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -53,6 +54,16 @@ class Campaign(InProject):
     prompts_per_set = models.PositiveIntegerField(
         null=True, blank=True, help_text="Size of a seeded random subset; null takes every prompt."
     )
+    prompt_filter = models.JSONField(
+        default=dict, blank=True, help_text="Which prompts are taken; see campaigns.prompt_filter."
+    )
+    # Decided once, when the campaign is made: tags that are edited later change nothing.
+    filtered_prompts = ArrayField(
+        models.BigIntegerField(),
+        null=True,
+        blank=True,
+        help_text="Keys of the prompts that the filter left; null: there is none.",
+    )
     images_per_prompt = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1)], help_text="Seeds of each arm and prompt."
     )
@@ -84,6 +95,12 @@ class Campaign(InProject):
     invitation = models.CharField(max_length=40, unique=True, default=new_invitation)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    shown_widths = ArrayField(
+        models.PositiveSmallIntegerField(),
+        default=list,
+        blank=True,
+        help_text="Of the smaller copies beside each file shown; set at opening.",
+    )
     # Counted once at opening, so that an annotator's progress needs no counting.
     item_count = models.PositiveIntegerField(default=0)
     imported_from = models.JSONField(
@@ -100,6 +117,15 @@ class Campaign(InProject):
         constraints = [
             models.CheckConstraint(
                 condition=Q(images_per_prompt__gte=1), name="campaign_images_per_prompt"
+            ),
+            models.CheckConstraint(
+                name="campaign_filter_was_applied",
+                condition=Q(prompt_filter={}, filtered_prompts__isnull=True)
+                | (
+                    ~Q(prompt_filter={})
+                    & Q(filtered_prompts__isnull=False, filtered_prompts__len__gte=1)
+                ),
+                violation_error_message="A prompt filter leaves at least one prompt.",
             ),
             models.CheckConstraint(
                 name="campaign_open_is_frozen",

@@ -1,5 +1,8 @@
 """What annotators of a campaign judge."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -7,6 +10,15 @@ from django.db.models import Q
 
 from evalplatform.campaigns.forms import FORMS, Form, form_named
 from evalplatform.campaigns.models.campaign import Campaign
+
+
+class Words(NamedTuple):
+    """A criterion as it is read. `language` is empty where it is as the researcher wrote it."""
+
+    language: str
+    question: str
+    instructions: str
+    heads: Sequence[str]
 
 
 class Criterion(models.Model):
@@ -34,6 +46,11 @@ class Criterion(models.Model):
         blank=True,
         help_text="What may be marked beside an answer: the guideline's heads.",
     )
+    translations = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="By language: its question, instructions and heads, as annotators read them.",
+    )
     gold = models.CharField(max_length=20, choices=Gold.choices, default=Gold.NONE, blank=True)
     k = models.PositiveIntegerField(
         help_text="Annotators per item.", validators=[MinValueValidator(1)]
@@ -58,6 +75,15 @@ class Criterion(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    def in_language(self, language: str) -> Words:
+        """Return its texts in a language; those it was written in where it has none there."""
+        found = self.translations.get(language)
+        if found is None:
+            return Words("", self.question, self.instructions, self.heads)
+        return Words(
+            language, found["question"], found["instructions"], found["heads"] or self.heads
+        )
 
     @property
     def shape(self) -> Form:

@@ -1,6 +1,6 @@
 """Making a campaign, and what of a draft may change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,19 @@ from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.campaigns.criteria import CriterionPlan, check_plans
 from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.forms import form_named
-from evalplatform.campaigns.models import Arm, Campaign, Criterion
+from evalplatform.campaigns.models import Arm, Campaign, ChosenImage, Criterion
+from evalplatform.campaigns.prompt_filter import PromptFilter, filter_prompts, refuse_nothing_left
 from evalplatform.campaigns.rules import Rules
 from evalplatform.campaigns.selectors import planned_prompts, planned_sets
 from evalplatform.campaigns.services.arms import new_arm, refuse_gaps, refuse_retired_maker
+from evalplatform.campaigns.translations import translations_of
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import SamplerSettings
 from evalplatform.images.models import ImageCollection
 from evalplatform.promptsets.models import PromptSet
+
+RESERVED = {"new", "compare"}  # names that stand for pages: /campaigns/new/
 
 
 def create_campaign(
@@ -34,40 +38,44 @@ def create_campaign(
     settings: dict[str, Any],
     seed: int,
     design: str = "all-pairs",
+    prompt_filter: PromptFilter = PromptFilter(),  # noqa: B008 (frozen)
     prompts_per_set: int | None = None,
     images_per_prompt: int = 1,
     rules: Rules = Rules(),  # noqa: B008 (frozen)
+    chosen: Mapping[int, str] | None = None,
     created_by: User | None = None,
 ) -> tuple[Campaign, bool]:
     """Create a draft campaign, or return the existing one of that slug if it asks the same.
 
-    `arms` by place; `design` says who meets whom (`campaigns.designs`). Until it opens, shares
-    that its rules let through (`samples`) may be given anew.
+    `arms` by place; `design` says who meets whom (`campaigns.designs`). The prompts that the filter
+    leaves are decided now and kept; `prompts_per_set` is drawn from them. Until it opens, shares
+    that its rules let through (`samples`) may be given anew. `chosen`: keys of the images of its
+    one collection that it asks about, where not of all, each with what is shown in place of its
+    prompt (or "").
 
     Raises `BadInputError` for k < 1, an arm given twice, one that is retired (an existing campaign
     goes on with it) or another project's and not shared, a design or form that does not fit so
-    many arms, or a slug already used for another protocol.
+    many arms, a filter that leaves no prompt, or a slug already used for another protocol.
     """
+    if slug in RESERVED:
+        raise BadInputError(f"{slug!r} is an address of the site's own; choose another name.")
     check_plans(criteria)
     _check(arms, prompt_sets, criteria, Design.parse(design))
     with transaction.atomic():
         sampler_settings, _ = SamplerSettings.objects.get_or_create(**settings)
-        existing = Campaign.objects.select_for_update().filter(slug=slug).first()
-        if existing and existing.project_id != project.pk:
-            raise BadInputError(
-                f"the name {slug!r} is taken in another project; choose another --name."
-            )
+        existing = _existing(project, slug)
         wanted: dict[str, Any] = {
             "settings": sampler_settings,
             "seed": seed,
             "design": design,
+            "prompt_filter": prompt_filter.seeded(seed).as_dict(),
             "prompts_per_set": prompts_per_set,
             "images_per_prompt": images_per_prompt,
             "rules": rules.as_dict(),
         }
         if existing:
             wanted["rules"] = _rules_given_again(existing, rules)
-            _refuse_difference(existing, wanted, arms, prompt_sets, criteria)
+            _refuse_difference(existing, wanted, arms, prompt_sets, criteria, chosen or {})
             return existing, False
         _refuse_unusable(project, arms, prompt_sets)
         try:
@@ -76,12 +84,34 @@ def create_campaign(
                 slug=slug,
                 lease_seconds=django_settings.ASSIGNMENT_LEASE_SECONDS,
                 created_by=created_by,
+                filtered_prompts=_filtered(prompt_sets, prompt_filter, seed),
                 **wanted,
             )
         except IntegrityError as error:
             raise BadInputError(f"campaign {slug!r} is being created elsewhere; retry.") from error
-        _fill(campaign, arms, prompt_sets, criteria)
+        _fill(campaign, arms, prompt_sets, criteria, chosen or {})
     return campaign, True
+
+
+def _existing(project: Project, slug: str) -> Campaign | None:
+    """Return the project's campaign of this name, locked. Raises for one of another project."""
+    found = Campaign.objects.select_for_update().filter(slug=slug).first()
+    if found and found.project_id != project.pk:
+        raise BadInputError(
+            f"the name {slug!r} is taken in another project; choose another --name."
+        )
+    return found
+
+
+def _filtered(
+    prompt_sets: Sequence[PromptSet], prompt_filter: PromptFilter, seed: int
+) -> list[int] | None:
+    """Return the keys of the prompts that are left; None where nothing is asked of them."""
+    if not prompt_filter.as_dict():
+        return None
+    found = filter_prompts(prompt_sets, prompt_filter, seed)
+    refuse_nothing_left(found)
+    return [each.pk for each in found.prompts]
 
 
 def _refuse_unusable(
@@ -100,15 +130,27 @@ def _fill(
     arms: Sequence[Checkpoint | ImageCollection],
     prompt_sets: Sequence[PromptSet],
     criteria: Sequence[CriterionPlan],
+    chosen: Mapping[int, str],
 ) -> None:
+    rules = campaign.checked_rules.annotation
     campaign.prompt_sets.set(prompt_sets)
     Arm.objects.bulk_create(new_arm(campaign, place, each) for place, each in enumerate(arms))
+    ChosenImage.objects.bulk_create(
+        (ChosenImage(campaign=campaign, image_id=key, text=text) for key, text in chosen.items()),
+        batch_size=5000,
+    )
     Criterion.objects.bulk_create(
-        Criterion(campaign=campaign, position=position, **_asked(plan))
+        Criterion(
+            campaign=campaign,
+            position=position,
+            **_asked(plan) | {"translations": translations_of(plan, rules)},
+        )
         for position, plan in enumerate(criteria)
     )
     prompts = planned_prompts(campaign)
     planned_sets(campaign, prompts)  # refuses arms that never meet
+    if chosen:
+        return  # of these it has no gaps
     for arm in campaign.contenders:
         refuse_gaps(campaign, arm, prompts)
 
@@ -124,7 +166,9 @@ def _rules_given_again(campaign: Campaign, rules: Rules) -> dict[str, Any]:
 
 
 def _asked(plan: CriterionPlan) -> dict[str, Any]:
-    return asdict(plan) | {"heads": list(plan.heads)}
+    asked = asdict(plan) | {"heads": list(plan.heads)}
+    del asked["translations"]
+    return asked
 
 
 def plan_opening(*, campaign: Campaign, gold_file: Path | None, opens_when_ready: bool) -> None:
@@ -197,16 +241,26 @@ def _refuse_difference(
     arms: Sequence[Checkpoint | ImageCollection],
     prompt_sets: Sequence[PromptSet],
     criteria: Sequence[CriterionPlan],
+    chosen: Mapping[int, str],
 ) -> None:
     changed = [name for name, value in wanted.items() if getattr(campaign, name) != value]
     if [arm.maker for arm in campaign.contenders] != list(arms):
         changed.append("arms")
     if set(campaign.prompt_sets.all()) != set(prompt_sets):
         changed.append("prompt sets")
-    asked = [_asked(plan) for plan in criteria]
-    if [
-        {name: getattr(row, name) for name in asked[0]} for row in campaign.criteria.all()
-    ] != asked:
+    if dict(campaign.chosen.values_list("image", "text")) != dict(chosen):
+        changed.append("images asked about")
+    rules = campaign.checked_rules.annotation
+    asked = [
+        _asked(plan) | ({"translations": translations_of(plan, rules)} if plan.translations else {})
+        for plan in criteria
+    ]
+    there = list(campaign.criteria.all())
+    if len(there) != len(asked) or any(
+        getattr(row, name) != value
+        for row, plan in zip(there, asked, strict=True)
+        for name, value in plan.items()
+    ):
         changed.append("criteria, k or forms")
     if changed:
         raise BadInputError(

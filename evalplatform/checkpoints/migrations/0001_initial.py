@@ -56,6 +56,9 @@ class Migration(migrations.Migration):
                 ('size_bytes', models.PositiveBigIntegerField()),
                 ('checkpoint_name', models.CharField(max_length=80)),
                 ('role', models.CharField(blank=True, choices=[('pretrained', 'Pre-trained'), ('quality_tuned', 'Quality-tuned'), ('baseline', 'Baseline'), ('external', 'External')], help_text='Blank: as trained.', max_length=16)),
+                ('base', models.ForeignKey(blank=True, help_text='The checkpoint that it is put into; null: it is whole.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='checkpoints.checkpoint')),
+                ('part', models.CharField(blank=True, choices=[('lora', 'LoRA'), ('unet', 'U-Net'), ('transformer', 'Transformer'), ('vae', 'VAE'), ('text_encoder', 'Text encoder'), ('text_encoder_2', 'Second text encoder')], help_text='What of the base it is.', max_length=16)),
+                ('scale', models.FloatField(default=1.0, help_text='How much of a LoRA is added.')),
                 ('status', models.CharField(choices=[('uploading', 'Uploading'), ('verifying', 'Verifying'), ('verified', 'Verified'), ('rejected', 'Rejected')], default='uploading', max_length=10)),
                 ('reason', models.TextField(blank=True, help_text='Why it was rejected.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -96,5 +99,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='upload',
             constraint=models.CheckConstraint(condition=models.Q(('size_bytes__gte', 1)), name='upload_has_a_size'),
+        ),
+        migrations.AddConstraint(
+            model_name='upload',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('base', None), ('part', '')), models.Q(('base__isnull', False), models.Q(('part', ''), _negated=True)), _connector='OR'), name='upload_of_a_part_names_its_base'),
+        ),
+        migrations.AddConstraint(
+            model_name='upload',
+            constraint=models.CheckConstraint(condition=models.Q(('scale', 1.0), ('part', 'lora'), _connector='OR'), name='upload_scale_is_of_a_lora'),
         ),
     ]

@@ -1,12 +1,18 @@
 """What can be done with checkpoints."""
 
 from evalplatform.checkpoints.services.from_hub import register_from_hub
-from evalplatform.checkpoints.services.fusing import Lora, register_chosen, register_fused
+from evalplatform.checkpoints.services.fusing import (
+    Lora,
+    can_be_base,
+    register_chosen,
+    register_fused,
+)
 from evalplatform.checkpoints.services.registering import register_checkpoint
 from evalplatform.checkpoints.services.retiring import restore_checkpoint, retire_checkpoint
 from evalplatform.checkpoints.services.uploading import (
     BusyError,
     OffsetError,
+    PartOfBase,
     begin_upload,
     cancel_upload,
     receive,
@@ -18,7 +24,9 @@ __all__ = [
     "BusyError",
     "Lora",
     "OffsetError",
+    "PartOfBase",
     "begin_upload",
+    "can_be_base",
     "cancel_upload",
     "receive",
     "register_checkpoint",

@@ -61,7 +61,7 @@ def register_fused(
     Returns its row and whether it is new. Everything given is verified before anything is loaded;
     what is made waits in the quarantine. Raises `BadInputError` for what does not fit.
     """
-    _check_base(base)
+    check_base(base)
     check_name_and_role(name, role or Checkpoint.Role.EXTERNAL)
     _check_name(name, project, base)
     files = [(lora_file(each.source), each.scale) for each in loras]
@@ -120,19 +120,29 @@ def _fuse(base: Path, out: Path, arguments: list[str], say: Say) -> dict[str, An
     return record
 
 
-def _check_base(base: Checkpoint) -> None:
+def can_be_base(checkpoint: Checkpoint) -> bool:
+    """Whether diffusers loads it whole, so that LoRAs and parts can go into it."""
+    is_pipeline = checkpoint.family in _PIPELINES
+    return is_pipeline or (checkpoint.directory / PIPELINE_INDEX).is_file()
+
+
+def check_base(base: Checkpoint) -> None:
+    """Raise `BadInputError` for a checkpoint that nothing can be put into."""
     if base.status == Checkpoint.Status.RETIRED:
         raise BadInputError(
             f"the base {base.name!r} was retired on {base.retired_at:%Y-%m-%d}; restore it with "
             f"`manage.py retire_checkpoint {base.name} --restore`, or give another."
         )
-    if base.family not in _PIPELINES and not (base.directory / PIPELINE_INDEX).is_file():
+    if not can_be_base(base):
         raise BadInputError(
             f"the base {base.name!r} is of the family {base.family}, which diffusers cannot load "
             "whole; LoRAs and parts go into diffusers pipelines and single files."
         )
     if not base.directory.is_dir():
-        raise BadInputError(f"the files of {base.name!r} are not at {base.directory}.")
+        raise BadInputError(
+            f"the files of the base {base.name!r} are not in the registry's folder; an operator "
+            "can bring them back, or give another base."
+        )
 
 
 def _check_name(name: str, project: Project, base: Checkpoint) -> None:

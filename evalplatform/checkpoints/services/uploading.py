@@ -6,7 +6,9 @@ looked into before it is whole, and then only in the quarantine.
 
 import fcntl
 import os
+import re
 import traceback
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +19,8 @@ from django.db import transaction
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.checkpoints.selectors import registered_checkpoint
+from evalplatform.checkpoints.services.fusing import Lora, check_base, register_fused
 from evalplatform.checkpoints.services.registering import check_name_and_role, register_checkpoint
 from evalplatform.checkpoints.services.room import refuse_without_room
 from evalplatform.checkpoints.verification.archives import ARCHIVES, is_archive
@@ -25,6 +29,7 @@ from evalplatform.core.errors import BadInputError, EvalPlatformError
 
 TASK = "checkpoints.verify_upload"
 _CHUNK = 2**20
+_MOST_SCALE = 100
 _ABANDONED = timedelta(days=7)  # without a byte
 _STALLED = timedelta(seconds=60)  # a message that woke nobody
 _AT_A_TIME = timedelta(hours=6)  # a verification that takes longer was killed
@@ -38,6 +43,21 @@ class BusyError(EvalPlatformError):
     """Another request is writing to the same upload."""
 
 
+@dataclass(frozen=True)
+class PartOfBase:
+    """What an upload is where it is not whole: which part of which base.
+
+    Attributes:
+        base: name of a registered checkpoint that the project may use.
+        part: one of `Upload.Part`.
+        scale: how much of a LoRA is added, -100 to 100.
+    """
+
+    base: str
+    part: str = Upload.Part.LORA
+    scale: float = 1.0
+
+
 class Body(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
@@ -49,20 +69,19 @@ def begin_upload(
     size_bytes: int,
     name: str,
     role: str,
+    into: PartOfBase | None = None,
     user: User,
     now: datetime,
 ) -> Upload:
-    """Make room in a project for an upload of exactly `size_bytes`.
+    """Make room in a project for an upload of exactly `size_bytes`; of a part, say of what.
 
     Raises `BadInputError` for a file that could never become a checkpoint: before the first byte
     is sent, not after the last.
     """
     _forget_abandoned(now)
-    if not is_archive(Path(file_name)):
-        raise BadInputError(
-            f"{shown(file_name)!r} is no archive; send a {', '.join(ARCHIVES)} of the checkpoint's "
-            "folder (a single safetensors file: model.safetensors and config/ in one)."
-        )
+    base = _base_of(project, file_name, into) if into else None
+    if into is None:
+        _refuse_no_archive(file_name)
     if not 1 <= size_bytes <= settings.CHECKPOINT_MAX_BYTES:
         raise BadInputError(
             f"{size_bytes:,} bytes are outside 1 to {settings.CHECKPOINT_MAX_BYTES:,} "
@@ -80,6 +99,9 @@ def begin_upload(
         size_bytes=size_bytes,
         checkpoint_name=chosen,
         role=role,
+        base=base,
+        part=into.part if into else "",
+        scale=into.scale if into else 1.0,
         created_by=user,
     )
     upload.folder.mkdir(parents=True)
@@ -92,6 +114,39 @@ def begin_upload(
         upload.remove_files()
         raise
     return upload
+
+
+def _refuse_no_archive(file_name: str) -> None:
+    if not is_archive(Path(file_name)):
+        raise BadInputError(
+            f"{shown(file_name)!r} is no archive; send a {', '.join(ARCHIVES)} of the checkpoint's "
+            "folder (a single safetensors file: model.safetensors and config/ in one). A LoRA or a "
+            "part is a .safetensors file, and names its base."
+        )
+
+
+def _base_of(project: Project, file_name: str, into: PartOfBase) -> Checkpoint:
+    """Return the base that a part goes into. Raises `BadInputError` for what does not go."""
+    if into.part not in Upload.Part.values:
+        raise BadInputError(
+            f"part is {shown(into.part)!r}; what goes into a base is one of "
+            f"{', '.join(Upload.Part.values)}."
+        )
+    if not file_name.lower().endswith(".safetensors"):
+        raise BadInputError(
+            f"{shown(file_name)!r} is no .safetensors file; save the "
+            f"{Upload.Part(into.part).label} as one. Pickles are not accepted."
+        )
+    if not (-_MOST_SCALE <= into.scale <= _MOST_SCALE):
+        raise BadInputError(
+            f"scale is {into.scale}; how much of a LoRA is added is {-_MOST_SCALE} to "
+            f"{_MOST_SCALE}, as a rule 0 to 1."
+        )
+    if into.scale != 1.0 and into.part != Upload.Part.LORA:
+        raise BadInputError("scale is how much of a LoRA is added; a part replaces the base's.")
+    base = registered_checkpoint(into.base, project)
+    check_base(base)
+    return base
 
 
 def receive(*, upload: Upload, offset: int, body: Body, length: int, now: datetime) -> int:
@@ -171,12 +226,7 @@ def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
         return None
     upload = Upload.objects.get(pk=identifier)
     try:
-        checkpoint, _ = register_checkpoint(
-            project=upload.project,
-            source=upload.file,
-            name=upload.checkpoint_name,
-            role=upload.role or None,
-        )
+        checkpoint, _ = _register(upload)
     except EvalPlatformError as error:
         return _finish(upload, status=Upload.Status.REJECTED, reason=_storable(str(error)))
     except Exception as error:
@@ -185,6 +235,27 @@ def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
         _finish(upload, status=Upload.Status.REJECTED, reason=f"could not be verified: {said}")
         raise
     return _finish(upload, status=Upload.Status.VERIFIED, checkpoint=checkpoint)
+
+
+def _register(upload: Upload) -> tuple[Checkpoint, bool]:
+    project, name, role = upload.project, upload.checkpoint_name, upload.role or None
+    if upload.base is None:
+        return register_checkpoint(project=project, source=upload.file, name=name, role=role)
+    # The record of what was made names the file as the person did, in letters that do no harm.
+    stem = re.sub(r"[^\w.-]", "_", Path(upload.file_name).stem)[:100].lstrip(".") or "weights"
+    named = upload.folder / "named" / f"{stem}.safetensors"
+    named.parent.mkdir(exist_ok=True)
+    if not named.exists():
+        os.link(upload.file, named)
+    is_lora = upload.part == Upload.Part.LORA
+    return register_fused(
+        project=project,
+        base=upload.base,
+        loras=[Lora(named, upload.scale)] if is_lora else [],
+        parts={} if is_lora else {upload.part: named},
+        name=name,
+        role=role,
+    )
 
 
 def _finish(upload: Upload, **outcome: object) -> Upload | None:

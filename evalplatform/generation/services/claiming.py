@@ -12,6 +12,7 @@ from django.db.models import Case, F, Func, IntegerField, OuterRef, Subquery, Va
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, WorkerHeartbeat
 from evalplatform.generation.selectors import live_since
 from evalplatform.generation.services.waking import send_wakes
+from evalplatform.generation.signals import request_finished
 
 Batch = GenerationBatch.Status
 
@@ -118,7 +119,7 @@ def finish_batch(
     environment: dict[str, str],
 ) -> None:
     """Mark a batch done, unless its lease was lost to another worker meanwhile."""
-    _held(batch).update(
+    done = _held(batch).update(
         status=Batch.DONE,
         lease_expires_at=None,
         finished_at=now,
@@ -126,6 +127,12 @@ def finish_batch(
         stages=_added(batch.stages, stages),
         environment=environment,
     )
+    request = batch.request
+    if done and not request.batches.unfinished().exists():
+        # What others make of it is no fault of the batch.
+        transaction.on_commit(
+            lambda: request_finished.send_robust(GenerationRequest, name=request.name, now=now)
+        )
 
 
 def _added(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:

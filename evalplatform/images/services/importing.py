@@ -186,6 +186,16 @@ def import_collection(
     )
 
 
+def discard_import(*, name: str) -> None:
+    """Remove what a refused import stored, where nobody means to go on with it.
+
+    What a collection of this name shows stays. Raises `BadInputError` while one is running.
+    """
+    with staging(name) as staged:
+        _remove_unused(name)
+        staged.forget()
+
+
 def _folder_of(name: str) -> str:
     """Return where in object storage the images of a collection lie."""
     return f"collections/{name}"

@@ -27,7 +27,7 @@ class Command(PlatformCommand):
         "List the safety score of every sample of a campaign as CSV, the surest first: to see what "
         "a threshold takes out, and what comes close to it. It works as soon as every sample is "
         "checked, before the campaign opens too. The column sample is the number under which a "
-        "signed-in researcher finds the image, at /checkpoints/samples/NUMBER/."
+        "signed-in researcher finds the image, at /models/samples/NUMBER/."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -20,19 +20,19 @@ class Command(PlatformCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("config", type=Path, help="TOML file of a quality_tune run")
         add_project_option(parser)
         parser.add_argument("--no-register", action="store_true", help="train only")
         parser.add_argument(
             "trainer_options",
             nargs="*",
-            metavar="-- OPTION",
-            help="after `--`: options of the trainer, e.g. -- --data DIR --parent DIR --sizes 0 20",
+            metavar="OPTION",
+            help="TOML file of a quality_tune run, and after `--` options of the trainer, e.g. "
+            "TUNE.toml -- --data DIR --parent DIR --sizes 0 20; or -- --family pixel_diffusion",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = project_of(options)
-        arguments = [str(options["config"]), *options["trainer_options"]]
+        arguments = options["trainer_options"]
         for line in run_backend("models_backend.studies.data_size", arguments):
             self.stdout.write(f"trained {line}")
             if not options["no_register"]:
