@@ -6,6 +6,7 @@ exists. Hundreds of thousands of rows come column by column (`core.integer_colum
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -17,8 +18,9 @@ from evalplatform.core.integer_columns import Array, IntegerColumn, read_columns
 MAIN, REPEAT, GOLD, QUALIFICATION = range(4)
 LEFT, RIGHT, NO_SIDE = 0, 1, 2
 TIE = 1  # what was said of a pair
-UNKNOWN_MS = -1
+UNKNOWN_MS = UNKNOWN_PX = -1
 _MOST_IMAGES = 8
+_LANGUAGE_BYTES = 7  # of a language's code: what an int8 holds without its sign
 _BASE = 16  # grades are packed one hexadecimal digit a place
 
 _PACKED = " + ".join(
@@ -45,6 +47,13 @@ _COLUMNS = (
     ),
     IntegerColumn("response_ms", f"coalesce(v.response_time_ms, {UNKNOWN_MS})", "int4"),
     IntegerColumn("is_simulated", "v.is_simulated::int", "int2"),
+    IntegerColumn("shown_px", f"coalesce(v.shown_px, {UNKNOWN_PX})", "int4"),
+    IntegerColumn(
+        "language",
+        "CASE v.language WHEN '' THEN 0 ELSE ('x' || lpad(encode(convert_to(left(v.language,"
+        f" {_LANGUAGE_BYTES}), 'UTF8'), 'hex'), 16, '0'))::bit(64)::int8 END",
+        "int8",
+    ),
 )
 _ITEM_COLUMNS = (
     IntegerColumn("item", "i.id", "int8"),
@@ -68,6 +77,8 @@ class AnswerColumns:
         side: LEFT, RIGHT or NO_SIDE, as pressed; NO_SIDE where imported votes do not tell.
         response_ms: milliseconds, UNKNOWN_MS where unknown.
         is_simulated: 0 or 1.
+        shown_px: device pixels of an image's side before any zoom, UNKNOWN_PX where unknown.
+        language: in which the question was read, packed (`packed_language`); 0 as it was written.
     """
 
     vote: Array
@@ -82,6 +93,8 @@ class AnswerColumns:
     side: Array
     response_ms: Array
     is_simulated: Array
+    shown_px: Array
+    language: Array
 
     def __len__(self) -> int:
         return len(self.vote)
@@ -140,6 +153,23 @@ def _read(campaign: Campaign, where: str) -> AnswerColumns:
     place = by_id[np.searchsorted(items["item"], votes["item"], sorter=by_id)]
     found = {name: items[name][place] for name in ("criterion", "image_set", "prompt")}
     return AnswerColumns(**found, **votes)
+
+
+def packed_grades(grades: Sequence[int]) -> int:
+    """Return what `AnswerColumns.said` holds of grades by place, as the database packs them."""
+    if len(grades) == 2:
+        return 1 - (grades[0] > grades[1]) + (grades[0] < grades[1])
+    return sum(_BASE**place * grade for place, grade in enumerate(grades))
+
+
+def packed_language(code: str) -> int:
+    """Return what `AnswerColumns.language` holds of a language's code, as the database packs it."""
+    return int.from_bytes(code[:_LANGUAGE_BYTES].encode(), "big")
+
+
+def language_of(packed: int) -> str:
+    """Return the code of a language that was packed so; empty for 0."""
+    return packed.to_bytes(_LANGUAGE_BYTES + 1, "big").lstrip(b"\0").decode()
 
 
 def grades_of(said: Array, n: int) -> Array:

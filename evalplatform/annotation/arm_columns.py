@@ -17,19 +17,24 @@ _SHOWN = (
 
 
 class ArmColumns:
-    """The arms of a campaign's main sets, read once."""
+    """The arms of a campaign's main sets; entry i of each column is of one image."""
 
-    def __init__(self, campaign: Campaign) -> None:
+    def __init__(self, image_set: Array, place: Array, arm: Array) -> None:
+        self._sets, row = np.unique(image_set, return_inverse=True)
+        most = int(place.max(initial=-1)) + 1
+        self._shown = np.full((len(self._sets), most), NOWHERE, dtype=np.int64)
+        self._shown[row, place] = arm
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> ArmColumns:
+        """Read those of a campaign."""
         shown = read_columns(
             _SHOWN,
             "FROM campaigns_imageset i JOIN campaigns_shownimage m ON m.image_set_id = i.id"
             " JOIN campaigns_arm r ON r.id = m.arm_id"
             f" WHERE i.campaign_id = {int(campaign.pk)} AND i.purpose = 'main'",
         )
-        self._sets, row = np.unique(shown["image_set"], return_inverse=True)
-        most = int(shown["place"].max(initial=-1)) + 1
-        self._shown = np.full((len(self._sets), most), NOWHERE, dtype=np.int64)
-        self._shown[row, shown["place"]] = shown["arm"]
+        return cls(shown["image_set"], shown["place"], shown["arm"])
 
     def graded(self, votes: AnswerColumns) -> tuple[Array, Array]:
         """The place of each arm in the campaign, NOWHERE beyond a set, and its grade, by vote."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import get_language
+
 from evalplatform.annotation.models import Enrolment
 from evalplatform.campaigns.comprehension_rules import MOST_TRIES
 
@@ -23,17 +25,24 @@ def questions_shown(enrolment: Enrolment) -> dict[str, Any]:
     where it was wrong `answered` and `why`.
     """
     last = enrolment.comprehension_tries.last()
+    language = get_language() or ""
     shown = []
     for question in enrolment.campaign.checked_rules.comprehension:
         was_wrong = last is not None and question.name in last.wrong
+        words = question.translations.get(language)
+        texts = (words.choices if words else None) or question.choices
         told: dict[str, Any] = {
             "name": question.name,
-            "label": question.label,
-            "choices": question.choices,
+            "label": words.label if words else question.label,
+            "choices": [
+                {"value": value, "text": text}
+                for value, text in zip(question.choices, texts, strict=True)
+            ],
             "was_wrong": was_wrong,
         }
         if last is not None and was_wrong:
-            told |= {"answered": last.answers[question.name], "why": question.why}
+            answered = question.choices.index(last.answers[question.name])
+            told |= {"answered": texts[answered], "why": words.why if words else question.why}
         shown.append(told)
     return {
         "try": 1 if last is None else last.number + 1,

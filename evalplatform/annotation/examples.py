@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from evalplatform.campaigns.models import Campaign, ImageSet
+from evalplatform.campaigns.packing import FULL, name_at
 
 
 def examples_for(campaign: Campaign) -> list[dict[str, Any]]:
@@ -26,7 +27,7 @@ def examples_for(campaign: Campaign) -> list[dict[str, Any]]:
         found.append(
             {
                 "criterion_label": criterion.label,
-                "question": gettext(criterion.question),
+                "question": criterion.in_language(get_language() or "").question,
                 "prompt": each.prompt_text if criterion.shows_prompt else None,
                 "images": [
                     {
@@ -36,7 +37,7 @@ def examples_for(campaign: Campaign) -> list[dict[str, Any]]:
                     for position, place in enumerate(example_order(each))
                 ],
                 "expected": expected[0] if len(expected) == 1 else None,
-                "why": gettext(each.why),
+                "why": gettext(each.why) if each.why else "",
             }
         )
     return found
@@ -48,15 +49,16 @@ def example_order(example: ImageSet) -> list[int]:
     return [int(place) for place in np.random.default_rng(example.public_id.int).permutation(count)]
 
 
-def example_image(public_id: uuid.UUID, position: int) -> str | None:
-    """Return the storage name of an example's image at a position.
+def example_image(public_id: uuid.UUID, position: int, width: int = FULL) -> str | None:
+    """Return the storage name of an example's image at a position, or of its smaller copy.
 
     None where there is none, and for gold that is no example: that stays unseen.
     """
-    example = ImageSet.objects.filter(public_id=public_id, purpose=ImageSet.Purpose.EXAMPLE).first()
+    examples = ImageSet.objects.filter(purpose=ImageSet.Purpose.EXAMPLE).select_related("campaign")
+    example = examples.filter(public_id=public_id).first()
     if example is None:
         return None
     order = example_order(example)
-    if position >= len(order):
+    if position >= len(order) or not (width == FULL or width in example.campaign.shown_widths):
         return None
-    return str(example.images.get(place=order[position]).copies[0])
+    return name_at(example.images.get(place=order[position]).copies[0], width)

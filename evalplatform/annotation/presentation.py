@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import get_language
 
 from evalplatform.annotation.comprehension import has_failed, is_asked, questions_shown
 from evalplatform.annotation.doors.way_back import exit_of
@@ -15,6 +15,7 @@ from evalplatform.annotation.selectors import others_hold_the_rest
 from evalplatform.annotation.services.voting import undo_seconds_left
 from evalplatform.annotation.turns import MAX_HELD
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.rules import Question
 
 MAX_WANT = MAX_HELD
 
@@ -32,9 +33,11 @@ def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) 
         "undo": _undo(enrolment, now),
         "break_every": enrolment.campaign.checked_rules.annotation.break_every,
     }
+    if enrolment.campaign.shown_widths:
+        told["widths"] = enrolment.campaign.shown_widths
     if state == "questionnaire":
         questions = enrolment.campaign.checked_rules.questionnaire
-        told["questionnaire"] = [question.model_dump() for question in questions]
+        told["questionnaire"] = [question_shown(question) for question in questions]
     elif state == "comprehension":
         told["comprehension"] = questions_shown(enrolment)
     elif not held:
@@ -80,6 +83,7 @@ def _blind(held: Sequence[Assignment]) -> Sequence[Assignment]:
 def set_shown(assignment: Assignment) -> dict[str, Any]:
     """Return what the page may know of one set of images."""
     criterion = assignment.item.criterion
+    words = criterion.in_language(get_language() or "")
     shown: dict[str, Any] = {
         "assignment": str(assignment.public_id),
         # Made here because browsers offer crypto.randomUUID on secure origins only.
@@ -87,8 +91,9 @@ def set_shown(assignment: Assignment) -> dict[str, Any]:
         "criterion": criterion.slug,
         "form": criterion.form,
         "page": criterion.shape.page,
-        "question": gettext(criterion.question),
-        "instructions": gettext(criterion.instructions) if criterion.instructions else "",
+        "question": words.question,
+        "instructions": words.instructions,
+        "language": words.language,
         "answers": list(criterion.shape.buttons),
         "images": [
             reverse("annotation:image", args=[assignment.public_id, position])
@@ -96,10 +101,32 @@ def set_shown(assignment: Assignment) -> dict[str, Any]:
         ],
     }
     if criterion.heads:
-        shown["heads"] = list(criterion.heads)
+        shown["heads"] = [
+            {"name": name, "text": text}
+            for name, text in zip(criterion.heads, words.heads, strict=True)
+        ]
     if criterion.shows_prompt:
         shown["prompt"] = assignment.item.image_set.prompt_text
     return shown
+
+
+def question_shown(question: Question) -> dict[str, Any]:
+    """Return a question of the questionnaire in the language of the page.
+
+    What is stored is the choice as the rules have it, whatever it reads like.
+    """
+    words = question.translations.get(get_language() or "")
+    texts = (words.choices if words else None) or question.choices
+    return {
+        "name": question.name,
+        "label": words.label if words else question.label,
+        "kind": question.kind,
+        "required": question.required,
+        "choices": [
+            {"value": value, "text": text}
+            for value, text in zip(question.choices, texts, strict=True)
+        ],
+    }
 
 
 def pages_of(campaign: Campaign) -> list[str]:

@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from evalplatform.annotation.presentation import MAX_WANT
 from evalplatform.annotation.services import Answer
+from evalplatform.campaigns.packing import FULL
 from evalplatform.core.errors import BadInputError
 
 Number = TypeVar("Number", int, float)
@@ -22,6 +23,18 @@ def want_of(form: QueryDict, *, least: int) -> int:
     if not given.isascii() or not given.isdigit() or len(given) > _MOST_DIGITS:
         raise BadInputError(f"want={given[:_QUOTED]!r}; send a number from {least} to {MAX_WANT}.")
     return min(max(int(given), least), MAX_WANT)
+
+
+def width_of(form: QueryDict) -> int:
+    """Return the width at which an image is asked for, in pixels; `FULL` where none is named."""
+    given = form.get("width", "")
+    if not given:
+        return FULL
+    if not given.isascii() or not given.isdigit() or len(given) > _MOST_DIGITS or not int(given):
+        raise BadInputError(
+            f"width={given[:_QUOTED]!r}; send one of the `widths` of the page's state, or none."
+        )
+    return int(given)
 
 
 def uuid_of(form: QueryDict, name: str) -> uuid.UUID:
@@ -80,6 +93,8 @@ def answer_of(form: QueryDict) -> Answer:
         pixel_ratio=_number(form, "pixel_ratio", float),
         zoomed=None if zoomed == "" else zoomed == "1",
         marks=tuple(form.getlist("marks")),
+        shown_px=_number(form, "shown_px", int),
+        language=form.get("language", ""),
     )
 
 

@@ -4,16 +4,19 @@ They say what the models' managers could say, only faster: under load, building 
 most of what the server does.
 """
 
+import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.utils.translation import get_language
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, Enrolment, Vote
 from evalplatform.campaigns.models import Campaign, Criterion, ImageSet, Item
+from evalplatform.campaigns.packing import FULL, name_at
 from evalplatform.core.rows import Columns
 
 # ---- the enrolment ------------------------------------------------------------------------------
@@ -26,7 +29,7 @@ _MINE = Columns(
 )  # fmt: skip
 _CAMPAIGN = Columns(
     Campaign, "campaign", "status", "rules", "lease_seconds", "seed", "item_count",
-    "slug", "outline",
+    "slug", "outline", "shown_widths",
 )  # fmt: skip
 _ANNOTATOR = Columns(Annotator, "person", "is_simulated")
 _LAST_VOTE = Columns(Vote, "last", "assignment", "idempotency_key", "voted_at", "retracted_at")
@@ -104,7 +107,8 @@ _CRITERION = Columns(
     Criterion, "asked", "slug", "question", "instructions", "form", "heads", "shows_prompt"
 )
 _SHOW = f"""
-SELECT {_SHOWN.sql}, {_ITEM.sql}, {_IMAGE_SET.sql}, {_CRITERION.sql}
+SELECT {_SHOWN.sql}, {_ITEM.sql}, {_IMAGE_SET.sql}, {_CRITERION.sql},
+    asked.translations -> %s
 FROM annotation_assignment shown
 JOIN campaigns_item item ON item.id = shown.item_id
 JOIN campaigns_imageset images ON images.id = item.image_set_id
@@ -124,11 +128,15 @@ def held_leases(enrolment: Enrolment, now: datetime) -> list[tuple[int, datetime
 
 
 def assignments_to_show(identifiers: Sequence[int]) -> list[Assignment]:
-    """Return the assignments with what a page shows of them, first leased first."""
-    return [_shown(row) for row in _all(_SHOW, [list(identifiers)])]
+    """Return the assignments with what a page shows of them, first leased first.
+
+    Of a criterion's translations only the one in the active language is read.
+    """
+    language = get_language() or ""
+    return [_shown(row, language) for row in _all(_SHOW, [language, list(identifiers)])]
 
 
-def _shown(row: Sequence[Any]) -> Assignment:
+def _shown(row: Sequence[Any], language: str) -> Assignment:
     shown, end = _SHOWN.read(row, 0)
     item, end = _ITEM.read(row, end)
     image_set, end = _IMAGE_SET.read(row, end)
@@ -137,6 +145,7 @@ def _shown(row: Sequence[Any]) -> Assignment:
     assert item
     assert image_set
     assert criterion
+    criterion.translations = {language: json.loads(row[end])} if row[end] else {}
     item.image_set, item.criterion = image_set, criterion
     shown.item = item
     return shown
@@ -145,8 +154,9 @@ def _shown(row: Sequence[Any]) -> Assignment:
 # The file that is shown at one position: the one of its item, or where the item comes a second
 # time the next one. Arrays of the database begin at 1.
 _FILE = """
-SELECT image.copies[item.copy + 1 + (held.purpose = 'repeat')::int]
+SELECT image.copies[item.copy + 1 + (held.purpose = 'repeat')::int], campaign.shown_widths
 FROM annotation_assignment held
+JOIN campaigns_campaign campaign ON campaign.id = held.campaign_id
 JOIN campaigns_item item ON item.id = held.item_id
 JOIN campaigns_shownimage image
     ON image.image_set_id = item.image_set_id AND image.place = held."order"[%s]
@@ -159,14 +169,19 @@ WHERE held.public_id = %s AND held.annotator_id = ANY(%s::bigint[])
 """
 
 
-def file_held(annotator_ids: list[int], public_id: uuid.UUID, position: int) -> str | None:
+def file_held(
+    annotator_ids: list[int], public_id: uuid.UUID, position: int, width: int = FULL
+) -> str | None:
     """Return the name of the file at a position of an assignment, if one of these has it.
 
-    A slot that was skipped, given back or excluded is nobody's. A check stays the annotator's row
-    then, and is kept from them here: it must not be known by its images still being there.
+    `width`: of a smaller copy, in pixels; None where its campaign has none of that width. A slot
+    that was skipped, given back or excluded is nobody's. A check stays the annotator's row then,
+    and is kept from them here: it must not be known by its images still being there.
     """
     row = _one(_FILE, [position + 1, public_id, annotator_ids])
-    return None if row is None else str(row[0])
+    if row is None or not (width == FULL or width in row[1]):
+        return None
+    return name_at(str(row[0]), width)
 
 
 # ---- votes --------------------------------------------------------------------------------------
@@ -189,8 +204,8 @@ WITH stored AS (
     INSERT INTO annotation_vote (
         assignment_id, annotator_id, form, answer, marks, "order", grades, response_time_ms,
         idempotency_key, viewport_width, viewport_height, pixel_ratio, zoomed, is_simulated,
-        voted_at
-    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        voted_at, shown_px, language
+    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     RETURNING id, assignment_id, annotator_id, voted_at
 ), answered AS (
     UPDATE annotation_assignment slot
@@ -236,7 +251,7 @@ def store_vote(enrolment: Enrolment, vote: Vote) -> None:
             vote.assignment_id, vote.annotator_id, vote.form, vote.answer, vote.marks, vote.order,
             vote.grades, vote.response_time_ms, vote.idempotency_key, vote.viewport_width,
             vote.viewport_height, vote.pixel_ratio, vote.zoomed, vote.is_simulated,
-            vote.voted_at, enrolment.pk,
+            vote.voted_at, vote.shown_px, vote.language, enrolment.pk,
         ],
     )  # fmt: skip
     assert row is not None  # the enrolment is locked, hence there

@@ -1,4 +1,6 @@
 from django.urls import path
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
 
 from evalplatform.annotation import views
 
@@ -6,6 +8,7 @@ app_name = "annotation"
 urlpatterns = [
     path("images/<uuid:public_id>/<int:position>/", views.image, name="image"),
     path("examples/<uuid:public_id>/<int:position>/", views.example, name="example"),
+    path("language/", require_POST(set_language), name="language"),
     path("<str:invitation>/", views.work, name="work"),
     path("<str:invitation>/begin/", views.begin, name="begin"),
     path("<str:invitation>/elsewhere/", views.elsewhere, name="elsewhere"),

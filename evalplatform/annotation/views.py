@@ -27,10 +27,11 @@ from evalplatform.annotation.entrance.identity import annotator_id, annotator_id
 from evalplatform.annotation.examples import example_image
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.presentation import page_state, pages_of
-from evalplatform.annotation.requests import answer_of, uuid_of, want_of
+from evalplatform.annotation.requests import answer_of, uuid_of, want_of, width_of
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.languages import speak_one_of
 from evalplatform.core.sending import send_stored
 from evalplatform.core.site import site_link
 
@@ -48,6 +49,7 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
     campaign = _campaign(invitation)
     if campaign is None:
         return admission.wrong_link(request)
+    speak_one_of(request, campaign.checked_rules.annotation.languages)
     if request.GET:
         try:
             entered = admission.come(request, campaign)
@@ -68,6 +70,8 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
         "shown": state["sets"][0] if state["sets"] else None,
         "pages": pages_of(campaign),
         "me": _opaque(enrolment),
+        "layout": campaign.checked_rules.annotation.layout.value,
+        "explains": not state["progress"]["done"],
     }
     return render(request, "annotation/work.html", context)
 
@@ -106,10 +110,13 @@ def elsewhere(request: HttpRequest, invitation: str) -> HttpResponse:
 @require_GET
 def example(request: HttpRequest, public_id: uuid.UUID, position: int) -> HttpResponseBase:
     """One image of an example; its answer is no secret."""
-    name = example_image(public_id, position)
+    try:
+        name = example_image(public_id, position, width_of(request.GET))
+    except BadInputError as error:
+        return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
     if name is None:
         raise Http404
-    return send_stored(name, "image/png", keep_seconds=KEEP_SECONDS)
+    return send_stored(name, keep_seconds=KEEP_SECONDS)
 
 
 @require_POST
@@ -246,10 +253,14 @@ def _problem(request: HttpRequest, invitation: str | None, message: str) -> Http
 def image(request: HttpRequest, public_id: uuid.UUID, position: int) -> HttpResponseBase:
     """One image of a set the annotator holds: an address that is good for this set alone."""
     asking = annotator_ids(request)
-    name = statements.file_held(asking, public_id, position) if asking else None
+    try:
+        width = width_of(request.GET)
+    except BadInputError as error:
+        return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
+    name = statements.file_held(asking, public_id, position, width) if asking else None
     if not name:
         raise Http404
-    return send_stored(name, "image/png", keep_seconds=KEEP_SECONDS)
+    return send_stored(name, keep_seconds=KEEP_SECONDS)
 
 
 def _campaign(invitation: str) -> Campaign | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.utils.translation import gettext
+from django.utils.translation import get_language
 
 from evalplatform.annotation.examples import examples_for
 from evalplatform.campaigns.models import Campaign
@@ -12,20 +12,27 @@ from evalplatform.campaigns.models import Campaign
 def welcome_context(campaign: Campaign) -> dict[str, Any]:
     """Return what `annotation/welcome.html` shows of a campaign, whoever reads it."""
     rules = campaign.checked_rules
+    language = get_language() or ""
+    consent = rules.annotation.translations.get(language)
     return {
         "campaign": campaign,
         "criteria": [
             {
                 "label": criterion.label,
-                "question": gettext(criterion.question),
-                "instructions": gettext(criterion.instructions) if criterion.instructions else "",
+                "question": words.question,
+                "instructions": words.instructions,
                 "shows_prompt": criterion.shows_prompt,
                 "answers": criterion.shape.buttons,
                 "page": criterion.shape.page,
             }
             for criterion in campaign.criteria.all()
+            for words in [criterion.in_language(language)]
         ],
+        "consent": consent.consent if consent else rules.annotation.consent,
+        "offered": rules.annotation.languages,
+        "layout": rules.annotation.layout.value,
         "examples": examples_for(campaign),
+        "widths": campaign.shown_widths,
         "pairs_expected": rules.annotation.session_cap,
         "keeps_places": settings.PLACES_KEPT_DAYS,
         "qualification": rules.quality.qualification_pairs,

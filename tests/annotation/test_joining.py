@@ -10,7 +10,9 @@ from django.utils import timezone
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.services import enrol, join_arm, open_campaign
+from evalplatform.campaigns import copies, showing
 from evalplatform.campaigns.models import Campaign, ShownImage
+from evalplatform.campaigns.packing import name_at
 from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.services import close_campaign
 from evalplatform.core.errors import BadInputError
@@ -22,7 +24,7 @@ CHECKS = {"quality": {"gold_rate": 0.2, "repeat_rate": 0.1, "repeat_gap": 1}}
 
 
 def make(**options) -> Campaign:
-    campaign = factories.make_draft(prompts=4, k=2, **({"arms": 3} | options))
+    campaign = factories.make_draft(**({"prompts": 4, "k": 2, "arms": 3} | options))
     if options.get("rules"):
         factories.add_gold(campaign, "check", 2)
     open_campaign(campaign=campaign)
@@ -63,6 +65,21 @@ def test_newcomer_meets_every_other_arm_on_every_prompt_under_every_criterion():
     slots = Assignment.objects.main().filter(item__in=new)
     assert slots.count() == 2 * new.count()
     assert [list(order) for order in slots.values_list("order", flat=True)].count([0, 1]) == 24
+
+
+def test_newcomer_lengthens_smaller_copies_too(monkeypatch):
+    monkeypatch.setattr(showing, "LADDER", (8,))
+    campaign = make(rules=CHECKS | {"annotation": {"delivery": "webp"}}, prompts=1, k=1)
+    shown = ShownImage.objects.filter(image_set__campaign=campaign)
+    before = {name for image in shown for name in image.copies if name}
+    # What came before was packed by a plainer hand.
+    monkeypatch.setattr(copies.Packing, "least_growth", 2000)
+    join(campaign, make_newcomer(campaign))
+    after = {name for image in shown.all() for name in image.copies if name}
+    assert before.isdisjoint(after)
+    for width in (0, 8):
+        assert len({default_storage.size(name_at(name, width)) for name in after}) == 1
+        assert not any(default_storage.exists(name_at(name, width)) for name in before)
 
 
 def test_who_had_finished_goes_on_with_the_newcomer(steady_turns):

@@ -12,7 +12,9 @@ from PIL import Image
 
 from evalplatform.annotation.models import Assignment, SurplusVote, Vote
 from evalplatform.annotation.services import open_campaign
-from evalplatform.campaigns.models import ShownImage
+from evalplatform.campaigns import showing
+from evalplatform.campaigns.models import Campaign, ShownImage
+from evalplatform.campaigns.rules import parse_rules
 from evalplatform.campaigns.services import close_campaign, pause_campaign
 from evalplatform.generation.models import Sample
 from evalplatform.generation.services import record_sample
@@ -390,6 +392,25 @@ def test_images_of_different_sizes_are_shown_at_one_size(draft, client):
     pair = next_set(client, urls)
     images = [body(client.get(url)) for url in pair["images"]]
     assert [Image.open(io.BytesIO(each)).size for each in images] == [(16, 16), (16, 16)]
+
+
+def test_smaller_copy_is_sent_at_a_width_that_the_state_names(draft, client, monkeypatch):
+    monkeypatch.setattr(showing, "LADDER", (8,))
+    Campaign.objects.update(rules=parse_rules({"annotation": {"delivery": "webp"}}).as_dict())
+    open_campaign(campaign=draft)
+    urls = {n: reverse(f"annotation:{n}", args=[draft.invitation]) for n in ("begin", "next")}
+    client.post(urls["begin"])
+    state = client.get(urls["next"], **JSON).json()
+    assert state["widths"] == [8]
+    url = state["sets"][0]["images"][0]
+    page = client.get(reverse("annotation:work", args=[draft.invitation])).content.decode()
+    assert f'srcset="{url}?width=8 8w, {url} 4096w"' in page
+    for asked, side in (("", 16), ("?width=8", 8)):
+        response = client.get(url + asked)
+        assert response["Content-Type"] == "image/webp"
+        assert Image.open(io.BytesIO(body(response))).size == (side, side)
+    statuses = [client.get(f"{url}?width={width}").status_code for width in ("16", "0", "-8", "x")]
+    assert statuses == [404, 400, 400, 400]
 
 
 def test_proxy_is_told_what_to_send_and_python_sends_no_image(enrolled, urls, settings):

@@ -75,13 +75,18 @@ def invitation_lines(campaign: Campaign, now: datetime) -> list[InvitationLine]:
     ]
 
 
+def invitation_link(link: str, secret: str) -> str:
+    """Return the link to send to whom an invitation is for; `link` is the campaign's."""
+    return f"{link}?invite={secret}"
+
+
 def invitations_csv(made: Iterable[tuple[Invitation, str]], link: str) -> str:
     """Return new invitations with their secrets as CSV: number, label, the link to send.
 
     `link`: the campaign's, as annotators get it.
     """
     records = (
-        {"number": each.number, "label": each.label, "link": f"{link}?invite={secret}"}
+        {"number": each.number, "label": each.label, "link": invitation_link(link, secret)}
         for each, secret in made
     )
     return csv_text(["number", "label", "link"], records)

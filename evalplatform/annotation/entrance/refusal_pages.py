@@ -23,6 +23,7 @@ def not_now(
         return None
     context = {
         "state": state,
+        "campaign": campaign,
         "exit": way_back(arrival, campaign.checked_rules.crowd, state) if arrival else None,
         # With what the platform put into the address, which is kept nowhere else.
         "again": request.get_full_path() if request.method == "GET" else _work(campaign),

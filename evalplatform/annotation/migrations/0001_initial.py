@@ -190,6 +190,8 @@ class Migration(migrations.Migration):
                 ('viewport_height', models.PositiveIntegerField(blank=True, help_text='CSS pixels.', null=True)),
                 ('pixel_ratio', models.FloatField(blank=True, help_text='Device pixels to a CSS pixel.', null=True)),
                 ('zoomed', models.BooleanField(blank=True, help_text='Whether zoom was used.', null=True)),
+                ('shown_px', models.PositiveIntegerField(blank=True, help_text='Device pixels of the side of each image as it was shown, before any zoom.', null=True)),
+                ('language', models.CharField(blank=True, db_default='', default='', help_text='In which the question was read; empty: as the researcher wrote it.', max_length=16)),
                 ('is_simulated', models.BooleanField()),
                 ('voted_at', models.DateTimeField()),
                 ('retracted_at', models.DateTimeField(blank=True, null=True)),

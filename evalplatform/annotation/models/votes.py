@@ -38,6 +38,18 @@ class Vote(models.Model):
         null=True, blank=True, help_text="Device pixels to a CSS pixel."
     )
     zoomed = models.BooleanField(null=True, blank=True, help_text="Whether zoom was used.")
+    shown_px = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Device pixels of the side of each image as it was shown, before any zoom.",
+    )
+    language = models.CharField(
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="In which the question was read; empty: as the researcher wrote it.",
+    )
     is_simulated = models.BooleanField()
     voted_at = models.DateTimeField()
     retracted_at = models.DateTimeField(null=True, blank=True)

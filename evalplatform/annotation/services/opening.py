@@ -14,7 +14,7 @@ from evalplatform.campaigns.forms import Order
 from evalplatform.campaigns.items import create_items, create_newcomers_items
 from evalplatform.campaigns.models import Arm, Campaign, ImageSet, Item, ShownImage
 from evalplatform.campaigns.services import amend_protocol, create_newcomer, freeze_protocol
-from evalplatform.campaigns.showing import length_shown
+from evalplatform.campaigns.showing import lengths_shown
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.copy_in import copy_in
 from evalplatform.core.errors import BadInputError
@@ -80,7 +80,7 @@ def join_arm(
             # Without the key: an annotator who is given a check refers to the campaign's row while
             # they hold their enrolment's, and would wait here for what waits below for theirs.
             locked = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
-            copies.match(length_shown(locked))  # another newcomer may have lengthened all files
+            copies.match(lengths_shown(locked))  # another newcomer may have lengthened all files
             arm = create_newcomer(campaign=locked, maker=maker, now=now)
             items = create_newcomers_items(campaign=locked, newcomer=arm, copies=copies).items
             _create_slots(locked, items, on_progress)

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import TextChoices
 
@@ -50,16 +51,24 @@ class Answer:
     pixel_ratio: float | None = None
     zoomed: bool | None = None
     marks: tuple[str, ...] = ()
+    shown_px: int | None = None
+    language: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.answer) <= _LONGEST or not self.answer.isprintable():
             raise BadInputError(
                 f"{self.answer[:_LONGEST]!r} is not an answer; send 1 to {_LONGEST} characters."
             )
-        for name in ("response_time_ms", "viewport_width", "viewport_height"):
+        for name in ("response_time_ms", "viewport_width", "viewport_height", "shown_px"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 2**31:
                 raise BadInputError(f"{name} {value} is out of range; send 0 or more, or nothing.")
+        if self.language and self.language not in dict(settings.LANGUAGES):
+            spoken = ", ".join(dict(settings.LANGUAGES))
+            raise BadInputError(
+                f"language {self.language[:_LONGEST]!r} is not spoken here; send one of {spoken}, "
+                "or nothing."
+            )
         if self.pixel_ratio is not None and not 0 < self.pixel_ratio < 100:
             raise BadInputError(f"pixel_ratio {self.pixel_ratio} is out of range; accepted: 0–100.")
 
@@ -197,6 +206,8 @@ def _store_vote(
         viewport_height=answer.viewport_height,
         pixel_ratio=answer.pixel_ratio,
         zoomed=answer.zoomed,
+        shown_px=answer.shown_px,
+        language=answer.language,
         idempotency_key=answer.idempotency_key,
         is_simulated=enrolment.annotator.is_simulated,
         voted_at=now,
