@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from evalplatform.accounts.models import Shareable
+from evalplatform.accounts.models import InProject, Shareable, User
 
 
 class PromptSet(Shareable):
@@ -15,6 +15,11 @@ class PromptSet(Shareable):
     sha256 = models.CharField(max_length=64)
     source = models.CharField(max_length=500)
     licence = models.CharField(max_length=200, blank=True)
+    recipe = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="How it was built from a log or made from another version; null: of a file.",
+    )
     imported_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -63,3 +68,69 @@ class Prompt(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class PromptUpload(InProject):
+    """A file of prompts that somebody is looking at before they import it; gone in a day."""
+
+    file_name = models.CharField(max_length=200)
+    content = models.BinaryField()
+    created_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class LogBuild(InProject):
+    """A log that somebody brought, and the prompts that are built from it; gone in two weeks."""
+
+    class State(models.TextChoices):
+        BROUGHT = "draft", "Not begun"
+        QUEUED = "queued", "Waiting"
+        RUNNING = "running", "Being built"
+        BUILT = "ready", "Built"
+        KEPT = "kept", "Kept"
+        FAILED = "failed", "Failed"
+
+    file_name = models.CharField(max_length=200)
+    log = models.CharField(max_length=300, blank=True, help_text="Name in object storage.")
+    size_bytes = models.PositiveBigIntegerField()
+    columns = models.JSONField(default=list, help_text="Names; none of plain text.")
+    first_rows = models.JSONField(default=list)
+    choices = models.JSONField(default=dict, help_text="See services.log_builds.LogChoices.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.BROUGHT)
+    doing = models.CharField(max_length=80, blank=True, help_text="Which stage it is at.")
+    share = models.FloatField(default=0, help_text="Of this stage, in [0, 1].")
+    beaten_at = models.DateTimeField(null=True, blank=True)
+    recipe = models.JSONField(null=True, blank=True, help_text="As the set records it.")
+    examples = models.JSONField(default=dict, help_text="Some dropped lines, by reason.")
+    prompts = models.CharField(max_length=300, blank=True, help_text="Name in object storage.")
+    dropped = models.CharField(max_length=300, blank=True, help_text="Name in object storage.")
+    dropped_bytes = models.PositiveBigIntegerField(default=0)
+    dropped_sha256 = models.CharField(max_length=64, blank=True)
+    prompt_set = models.ForeignKey(
+        PromptSet, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    error = models.TextField(blank=True)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="failed") | ~Q(error=""), name="log_build_failed_says_why"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="ready") | (~Q(prompts="") & Q(recipe__isnull=False)),
+                name="log_build_built_has_prompts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+    @property
+    def is_being_built(self) -> bool:
+        return self.state in (self.State.QUEUED, self.State.RUNNING)

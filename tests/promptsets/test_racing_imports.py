@@ -8,8 +8,8 @@ from django.db import connection
 from evalplatform.accounts.models import Project
 from evalplatform.accounts.projects import default_project
 from evalplatform.core.errors import BadInputError
-from evalplatform.promptsets import services
 from evalplatform.promptsets.models import Prompt, PromptSet
+from evalplatform.promptsets.services import importing as services
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ def race(monkeypatch):
             ready.wait()
             return look(*given)
 
-        monkeypatch.setattr("evalplatform.promptsets.services.versions_of", together)
+        monkeypatch.setattr("evalplatform.promptsets.services.importing.versions_of", together)
         monkeypatch.setattr("evalplatform.imports.prompts.versions_of", together)
         came = []
 
@@ -83,17 +83,17 @@ def test_name_taken_at_once_in_two_projects_is_one_projects(tmp_path, race):
 
 
 def test_import_that_is_interrupted_stores_nothing_and_can_be_done_again(tmp_path, monkeypatch):
-    store = services._store
+    store = services.store_prompts
 
     def interrupted(*given):
         store(*given)
         raise KeyboardInterrupt
 
     job = importing(tmp_path, "cat")
-    monkeypatch.setattr(services, "_store", interrupted)
+    monkeypatch.setattr(services, "store_prompts", interrupted)
     with pytest.raises(KeyboardInterrupt):
         job()
     assert not PromptSet.objects.exists()
     assert not Prompt.objects.exists()
-    monkeypatch.setattr(services, "_store", store)
+    monkeypatch.setattr(services, "store_prompts", store)
     assert job().prompt_set.prompts.count() == 2000

@@ -3,13 +3,11 @@
 from collections import Counter
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
-from django.core.validators import validate_slug
 
 from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.core.commands import PlatformCommand, columns_by_field
-from evalplatform.core.errors import BadInputError
+from evalplatform.promptsets.entrance import check_set_name
 from evalplatform.promptsets.models import PromptSet
 from evalplatform.promptsets.reading.columns import FIELDS
 from evalplatform.promptsets.reading.prompts import FORMATS
@@ -49,13 +47,7 @@ class Command(PlatformCommand):
         parser.add_argument("--sha256", help="refuse the file unless it has this hash")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            validate_slug(options["name"])
-        except ValidationError as error:
-            raise BadInputError(
-                f"{options['name']!r} cannot name a prompt set; "
-                "use letters, digits, hyphens and underscores."
-            ) from error
+        check_set_name(options["name"])
         imported = import_prompt_set(
             project=project_of(options),
             name=options["name"],

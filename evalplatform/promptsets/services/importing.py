@@ -54,7 +54,6 @@ def import_prompt_set(
     `sha256`, where given, must be the file's; `columns` and `drop_repeats` are as in
     `read_prompts`. Raises `BadInputError`; then nothing is stored.
     """
-    known = KNOWN_SETS.get(name, {})
     _check_words(name=name, licence=licence or "", source=source)
     content = read_source(source)
     digest = hashlib.sha256(content).hexdigest()
@@ -63,13 +62,40 @@ def import_prompt_set(
             f"{name_of(source)} has sha256 {digest}, expected {shown(sha256.lower())}; nothing was "
             "imported: get the file again or correct --sha256."
         )
+    return import_content(
+        project=project,
+        name=name,
+        content=content,
+        source=source,
+        format=format,
+        licence=licence,
+        columns=columns,
+        drop_repeats=drop_repeats,
+    )
+
+
+def import_content(
+    *,
+    project: Project,
+    name: str,
+    content: bytes,
+    source: str,
+    format: str | None = None,
+    licence: str | None = None,
+    columns: Chosen | None = None,
+    drop_repeats: bool = False,
+) -> ImportedSet:
+    """Import a file's content, as `import_prompt_set` does; `source` is what the file is called."""
+    known = KNOWN_SETS.get(name, {})
+    _check_words(name=name, licence=licence or "", source=source)
     file = read_prompts(
         content,
-        format=format or _format_of(source, known.get("format")),
+        format=format or format_of(source, known.get("format")),
         name=name_of(source),
         columns=columns,
         drop_repeats=drop_repeats,
     )
+    digest = hashlib.sha256(content).hexdigest()
     with transaction.atomic():
         existing = versions_of(project, name)
         same = existing.filter(sha256=digest).first()
@@ -85,7 +111,7 @@ def import_prompt_set(
             source=source if "://" in source else _file_name(source),
             licence=licence or known.get("licence", ""),
         )
-        _store(prompt_set, file.rows)
+        store_prompts(prompt_set, file.rows)
     return ImportedSet(prompt_set, True, file.notes)
 
 
@@ -107,7 +133,8 @@ def is_released_file(prompt_set: PromptSet) -> bool | None:
     return None if known is None else prompt_set.sha256 == known["sha256"]
 
 
-def _store(prompt_set: PromptSet, rows: list[PromptRow]) -> None:
+def store_prompts(prompt_set: PromptSet, rows: list[PromptRow]) -> None:
+    """Write the prompts of a set, in their order."""
     Prompt.objects.bulk_create(
         [
             Prompt(
@@ -155,7 +182,8 @@ def _file_name(source: str) -> str:
     return os.fsencode(Path(source).name).decode(errors="replace")
 
 
-def _format_of(source: str, otherwise: str | None) -> str:
+def format_of(source: str, otherwise: str | None = None) -> str:
+    """Return how a file is written, by its name. Raises `BadInputError` if it does not tell."""
     suffix = Path(source.partition("?")[0]).suffix.lower().lstrip(".")
     found = ENDINGS.get(suffix, otherwise)
     if found is None:

@@ -1,0 +1,88 @@
+"""Prompt engineering taken off a prompt: weights, switches, and words about quality.
+
+What stays is what somebody wanted to see, as they would say it.
+"""
+
+import re
+from pathlib import Path
+
+from evalplatform.promptsets.building.wordlists import read_words, whole_words, words_of
+
+_SWITCH = re.compile(
+    r"(?:^|\s)(?:--?|—|–)(?=[A-Za-z])[A-Za-z]+(?:\s+(?:\d[\d.:,]*|raw|cute|scenic|expressive))?(?=\s|,|$)"
+)
+_LEFT_OUT = re.compile(r"(?:^|\s)--no\s+(?:(?!\s--).)*", re.I | re.S)
+_LORA = re.compile(r"<[a-z]+:[^<>]{1,200}>", re.I)
+_WEIGHT = re.compile(r"[(\[{]+([^()\[\]{}:]+?)\s*:\s*-?\d*\.?\d+\s*[)\]}]+")
+_COLONS = re.compile(r"::\s*-?\d*\.?\d*")
+_ROUND = re.compile(r"\(+([^()]*)\)+")
+_SQUARE = re.compile(r"[\[{]+([^\[\]{}]*)[\]}]+")
+_NEGATIVE = re.compile(r"\bnegative prompts?\s*:.*$", re.I | re.S)
+_SETTINGS = re.compile(
+    r"\b(?:steps|sampler|cfg scale|cfg|seed|size|model hash|clip skip)\s*:\s*\S+", re.I
+)
+_IMAGINE = re.compile(r"^\s*/?imagine(?:\s+prompt)?\s*:?\s*|^\s*prompt\s*:\s*", re.I)
+_PARTS = re.compile(r"([,;|\n]+)")
+_WORD = re.compile(r"\w")
+
+
+class Jargon:
+    """The rules, with one list of words.
+
+    Args:
+        path: a file such as words/keywords.toml.
+    """
+
+    def __init__(self, path: Path) -> None:
+        file = read_words(path)
+        self.sha256 = file.sha256
+        parts = words_of(file.tables.get("parts", []), f"{path.name}: parts")
+        self._anywhere = whole_words(
+            words_of(file.tables.get("anywhere", []), f"{path.name}: anywhere")
+        )
+        whole = whole_words(parts)
+        self._whole = whole
+
+    def strip(self, text: str) -> str:
+        """Return a text without prompt engineering; "" where nothing else was in it.
+
+        A text that has none is returned as it is.
+        """
+        plain = _NEGATIVE.sub("", _IMAGINE.sub("", text))
+        for pattern in (_LEFT_OUT, _LORA, _SETTINGS, _SWITCH):
+            plain = pattern.sub(" ", plain)
+        plain = _without_weights(plain)
+        kept = [each for each in _PARTS.split(plain)[::2] if not self._is_jargon(each)]
+        if self._anywhere:
+            kept = [self._anywhere.sub(" ", each) for each in kept]
+        tidy = [_tidy(each) for each in kept]
+        said = ", ".join(each for each in tidy if _WORD.search(each))
+        return text.strip() if _same(said, text) else said
+
+    def _is_jargon(self, part: str) -> bool:
+        """Whether nothing of a part is left once its jargon is gone."""
+        if self._whole is None or not self._whole.search(part):
+            return False
+        return not _WORD.search(self._whole.sub(" ", part))
+
+
+def _without_weights(text: str) -> str:
+    """Take off brackets that weigh words: "(word:1.3)", "((word))", "[word]", "word::2"."""
+    for _ in range(4):  # nested no deeper
+        lighter = _SQUARE.sub(r"\1", _WEIGHT.sub(r"\1", text))
+        lighter = re.sub(r"\({2,}([^()]*)\){2,}", r"\1", lighter)
+        if lighter == text:
+            break
+        text = lighter
+    return _COLONS.sub(", ", text)
+
+
+def _tidy(part: str) -> str:
+    plain = re.sub(r"\s+", " ", part).strip(" \t-–—_*\"'`")
+    plain = re.sub(r"\s+([.!?])", r"\1", plain)
+    return re.sub(r"^(?:and|with|in|by)$|\s+(?:and|,)$", "", plain, flags=re.I).strip()
+
+
+def _same(said: str, text: str) -> bool:
+    """Whether only spaces and separators differ."""
+    return re.sub(r"[\W_]+", "", said) == re.sub(r"[\W_]+", "", text)

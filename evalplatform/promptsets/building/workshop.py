@@ -1,0 +1,106 @@
+"""A build's folder: what was read so far lies in a file of SQLite, so that memory stays flat and
+a build that was stopped goes on.
+
+    work.sqlite    lines that are still in, and how far the build is; removed at its end
+    dropped.jsonl  each line that is not in the set, with its reason
+"""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from evalplatform.core.errors import BadInputError
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS line (
+    number INTEGER PRIMARY KEY, same BLOB NOT NULL UNIQUE, text TEXT NOT NULL,
+    original TEXT, given TEXT NOT NULL, priority INTEGER NOT NULL,
+    place INTEGER, category TEXT, said TEXT, judged INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS pair (
+    later INTEGER, earlier INTEGER, PRIMARY KEY (later, earlier)) WITHOUT ROWID;
+"""
+
+
+class Workshop:
+    """The folder of one build. Everything is written with `keep`, all together or not at all."""
+
+    def __init__(self, folder: Path, *, recipe: str, log: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.database = sqlite3.connect(folder / "work.sqlite", isolation_level=None)
+        for setting in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536"):
+            self.database.execute(f"PRAGMA {setting}")
+        self.database.executescript(_TABLES)
+        known = self.get("recipe"), self.get("log")
+        if known == (None, None):
+            self.database.execute("BEGIN")
+            self.put("recipe", recipe)
+            self.put("log", log)
+            self.put("counts", {})
+            self.put("bytes", 0)
+            self.database.execute("COMMIT")
+        elif known != (recipe, log):
+            self.database.close()
+            raise BadInputError(
+                f"{folder} holds an unfinished build of another log or with other options; give "
+                "them as they were to go on, or another --out."
+            )
+        self.counts = Counter(self.get("counts"))
+        self._file = (folder / "dropped.jsonl").open("ab")
+        # What was written after the last `keep` is dropped again, and its lines read again.
+        self._file.truncate(int(self.get("bytes")))
+        self.database.execute("BEGIN")
+
+    def get(self, key: str) -> Any:
+        """Return what is kept under a name, None for nothing."""
+        row = self.database.execute("SELECT value FROM state WHERE key = ?", [key]).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep something under a name."""
+        self.database.execute(
+            "INSERT OR REPLACE INTO state VALUES (?, ?)", [key, json.dumps(value)]
+        )
+
+    def drop(self, number: int, reason: str, text: str | None, **more: Any) -> None:
+        """Write down that a line is out."""
+        self.counts[reason] += 1
+        row = {"line": number, "reason": reason, **more} | ({} if text is None else {"text": text})
+        self._file.write(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
+
+    def keep(self) -> None:
+        """Make what was done since the last time outlive this process."""
+        self._file.flush()
+        self.put("counts", self.counts)
+        self.put("bytes", self._file.tell())
+        self.database.execute("COMMIT")
+        self.database.execute("BEGIN")
+
+    def rows(self, statement: str, values: Iterable[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield rows, a thousand at a time."""
+        cursor = self.database.cursor()
+        cursor.arraysize = 1000
+        cursor.execute(statement, tuple(values))
+        while found := cursor.fetchmany():
+            yield from found
+
+    def count(self, condition: str = "1") -> int:
+        """Return how many lines are still in."""
+        statement = f"SELECT count(*) FROM line WHERE {condition}"
+        return int(self.database.execute(statement).fetchone()[0])
+
+    def close(self) -> None:
+        """Leave the folder as it is for another time."""
+        self._file.close()
+        self.database.close()
+
+    def finish(self) -> None:
+        """Remove what only a build that goes on needs."""
+        self.keep()
+        self.close()
+        for name in ("work.sqlite", "work.sqlite-wal", "work.sqlite-shm"):
+            (self.folder / name).unlink(missing_ok=True)

@@ -1,0 +1,329 @@
+"""Logs that are brought to a page: built from by a worker, then kept as a set or forgotten."""
+
+import gzip
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from evalplatform.accounts.models import Project, User
+from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.files import write_pieces
+from evalplatform.core.sending import pieces_of
+from evalplatform.promptsets.building.log import Log
+from evalplatform.promptsets.building.peek import first_rows
+from evalplatform.promptsets.building.recipe import Choices, Recipe
+from evalplatform.promptsets.building.wordlists import OURS, read_words
+from evalplatform.promptsets.models import LogBuild, PromptSet
+from evalplatform.promptsets.services.building import (
+    DROPPED,
+    PROMPTS,
+    BuildOptions,
+    NothingLeftError,
+    build_prompts,
+    keep_built,
+)
+
+logger = logging.getLogger(__name__)
+State = LogBuild.State
+TASK = "promptsets.run_log_build"
+MOST_BYTES = 2**30
+KEEP = timedelta(days=14)
+SILENT = timedelta(minutes=10)
+_EXAMPLES = 3
+_BEAT_SECONDS = 1.0
+_OURS = "it is a fault of the platform; the worker's log has the details."
+
+
+class BuildStoppedError(EvalPlatformError):
+    """A build was thrown away while it ran."""
+
+
+@dataclass(frozen=True)
+class LogChoices:
+    """What a person chooses on the page; `building.recipe.Choices` says what each does.
+
+    Attributes:
+        column, category_column: which hold the prompts and their categories; "": by their names.
+        shares: weights by category; empty: as our list has them.
+    """
+
+    column: str = ""
+    category_column: str = ""
+    size: int = 2100
+    seed: int = 0
+    languages: tuple[str, ...] = ("en",)
+    near: float = 0.8
+    strip: bool = True
+    shares: dict[str, float] = field(default_factory=dict)
+
+
+def bring_log(*, project: Project, user: User, file: UploadedFile, now: datetime) -> LogBuild:
+    """Store a log that was uploaded, with its columns and first rows.
+
+    Raises `BadInputError` for one that is empty, too large or cannot be read.
+    """
+    forget_old(now=now)
+    size, name = file.size or 0, _printable(file.name or "log")
+    if not 0 < size <= MOST_BYTES:
+        raise BadInputError(
+            f"{name} has {size:,} bytes; a log of 1 to {MOST_BYTES:,} is taken here, any other by "
+            "`manage.py build_prompt_set LOG --name NAME`."
+        )
+    with tempfile.TemporaryDirectory(prefix="log-") as folder:
+        path = Path(folder) / name
+        write_pieces(path, file.chunks())
+        found = first_rows(Log.at(path))
+        with transaction.atomic():
+            build = LogBuild.objects.create(
+                project=project, created_by=user, created_at=now, file_name=name, size_bytes=size,
+                columns=found.columns, first_rows=found.rows,
+            )  # fmt: skip
+            build.log = f"log-builds/{build.pk}/{_sha256(path)}"
+            build.save(update_fields=["log"])
+            with path.open("rb") as content:
+                default_storage.save(build.log, File(content, name=name))
+    return build
+
+
+def begin_build(*, build: LogBuild, choices: LogChoices) -> None:
+    """Let a worker build with these choices; what was built with others is forgotten.
+
+    Raises `BadInputError` while it runs and once a set is kept.
+    """
+    waits = LogBuild.objects.filter(
+        pk=build.pk, state__in=[State.BROUGHT, State.BUILT, State.FAILED]
+    )
+    changed = waits.update(
+        choices=asdict(choices), state=State.QUEUED, doing="", share=0, beaten_at=timezone.now(),
+        error="", recipe=None, examples={}, prompts="", dropped="",
+    )  # fmt: skip
+    if not changed:
+        raise BadInputError(f"{build} is being built, or its set is kept; bring the log again.")
+    _delete_results(build)
+    build.refresh_from_db()
+    transaction.on_commit(lambda: _wake(build.pk))
+
+
+def _wake(key: int) -> None:
+    current_app.send_task(TASK, args=[key], queue="default")
+
+
+def wake_silent(*, build: LogBuild, now: datetime) -> None:
+    """Wake a worker for a build whose worker is gone, or whose message was lost."""
+    if build.is_being_built and build.beaten_at and build.beaten_at < now - SILENT:
+        _wake(build.pk)
+
+
+def run_build(*, key: int, now: datetime) -> LogBuild | None:
+    """Build from a log, or go on with it; None where there is nothing to do."""
+    free = Q(state=State.QUEUED) | Q(state=State.RUNNING, beaten_at__lt=now - SILENT)
+    if not LogBuild.objects.filter(free, pk=key).update(state=State.RUNNING, beaten_at=now):
+        return None
+    build = LogBuild.objects.get(pk=key)
+    folder = Path(settings.VAR_DIR) / "log-builds" / str(build.pk)
+    try:
+        _build(build, folder)
+    except BuildStoppedError:
+        pass
+    except EvalPlatformError as error:
+        _fail(build, str(error))
+    except OSError as error:
+        _fail(build, f"{error.strerror or error}; check the worker's disk and build again.")
+    except Exception:
+        logger.exception("the build of log %s failed", build.pk)
+        _fail(build, f"It could not be built: {_OURS}")
+    shutil.rmtree(folder, ignore_errors=True)
+    return LogBuild.objects.filter(pk=key).first()
+
+
+def _build(build: LogBuild, folder: Path) -> None:
+    path = folder / "log" / build.file_name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_pieces(path, pieces_of(build.log))
+    choices = _choices(build)
+    columns = {"prompt": choices.column, "category": choices.category_column}
+    given = {name: column for name, column in columns.items() if column and build.columns}
+    made = folder / "build"
+    options = BuildOptions(recipe=_recipe(choices, folder), folder=made)
+    log = Log.at(path, columns=given)
+    try:
+        built = build_prompts(log=log, options=options, say=_Beat(build.pk).say)
+    except NothingLeftError as error:
+        told = f"{error.short}; loosen a rule or bring another log."
+        _store(build, made, state=State.FAILED, error=told, recipe={"funnel": error.funnel})
+        return
+    prompts = f"log-builds/{build.pk}/{_sha256(made / PROMPTS)[:16]}-{PROMPTS}"
+    with (made / PROMPTS).open("rb") as content:
+        default_storage.save(prompts, File(content, name=PROMPTS))
+    _store(build, made, state=State.BUILT, prompts=prompts, recipe=built.recipe)
+
+
+def _store(build: LogBuild, made: Path, **results: Any) -> None:
+    """Store the dropped lines, packed, and say how the build ended."""
+    packed = made / f"{DROPPED}.gz"
+    with (made / DROPPED).open("rb") as plain, gzip.open(packed, "wb", compresslevel=3) as out:
+        shutil.copyfileobj(plain, out)
+    digest = _sha256(packed)
+    dropped = f"log-builds/{build.pk}/{digest[:16]}-{packed.name}"
+    with packed.open("rb") as content:
+        default_storage.save(dropped, File(content, name=packed.name))
+    done = LogBuild.objects.filter(pk=build.pk, state=State.RUNNING).update(
+        examples=_examples(made / DROPPED), dropped=dropped, dropped_sha256=digest,
+        dropped_bytes=packed.stat().st_size, share=1, doing="", **results,
+    )  # fmt: skip
+    # Thrown away meanwhile; unless a worker that was quicker has stored the same files.
+    if not done and not LogBuild.objects.filter(pk=build.pk, dropped=dropped).exists():
+        _delete(dropped)
+        _delete(results.get("prompts", ""))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _choices(build: LogBuild) -> LogChoices:
+    stored = dict(build.choices)
+    stored["languages"] = tuple(stored["languages"])
+    return LogChoices(**stored)
+
+
+def _recipe(choices: LogChoices, folder: Path) -> Recipe:
+    """Return the recipe; other shares of categories are a list like ours, with those."""
+    chosen = Choices(
+        size=choices.size, seed=choices.seed, languages=choices.languages, near=choices.near,
+        pool=max(50_000, choices.size), strip=choices.strip,
+    )  # fmt: skip
+    ours = category_shares()
+    shares = ours | {name: each for name, each in choices.shares.items() if name in ours}
+    if shares == ours:
+        return Recipe(chosen)
+    path = folder / "categories.toml"
+    path.write_text(_toml(shares), encoding="utf-8")
+    read_words.cache_clear()  # it knows files by their names
+    return Recipe(chosen, categories=path)
+
+
+def category_shares() -> dict[str, float]:
+    """Return the weight of each category of our list, in its order."""
+    tables = read_words(OURS / "categories.toml").tables
+    return {name: float(table.get("share", 1)) for name, table in tables.items()}
+
+
+def _toml(shares: dict[str, float]) -> str:
+    """Our list of categories with other shares."""
+    lines = []
+    for name, table in read_words(OURS / "categories.toml").tables.items():
+        table = table | {"share": shares[name]}
+        lines.append(f"[{json.dumps(name)}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    return "\n".join(lines) + "\n"
+
+
+class _Beat:
+    """Writes down how far a build is, once a second at most."""
+
+    def __init__(self, key: int) -> None:
+        self._key, self._last, self._doing = key, 0.0, ""
+
+    def say(self, what: str, share: float) -> None:
+        """Raises `BuildStoppedError` where the build was thrown away."""
+        if what == self._doing and monotonic() - self._last < _BEAT_SECONDS:
+            return
+        self._last, self._doing = monotonic(), what
+        mine = LogBuild.objects.filter(pk=self._key, state=State.RUNNING)
+        if not mine.update(doing=what[:80], share=min(share, 1.0), beaten_at=timezone.now()):
+            raise BuildStoppedError("thrown away while it was built")
+
+
+def _examples(dropped: Path) -> dict[str, list[dict[str, object]]]:
+    """The first dropped lines of each reason; texts of personal data are not written down."""
+    found: dict[str, list[dict[str, object]]] = {}
+    for row in _rows(dropped):
+        some = found.setdefault(str(row["reason"]), [])
+        if len(some) < _EXAMPLES:
+            some.append({"line": row["line"], "text": str(row.get("text") or "")[:200]})
+    return found
+
+
+def _rows(path: Path) -> Iterator[dict[str, object]]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def _fail(build: LogBuild, error: str) -> None:
+    running = LogBuild.objects.filter(pk=build.pk, state=State.RUNNING)
+    running.update(state=State.FAILED, error=error.replace("\0", "?"))
+
+
+@transaction.atomic
+def keep_build(*, build: LogBuild, name: str, licence: str) -> PromptSet:
+    """Keep what was built as prompt set `name`, once; the log is forgotten.
+
+    Raises `BadInputError`, also where it was kept, built anew or thrown away meanwhile.
+    """
+    locked = LogBuild.objects.select_for_update(of=("self",)).filter(pk=build.pk).first()
+    if locked is None or locked.state != State.BUILT or not locked.recipe:
+        raise BadInputError(f"{build} has nothing that could be kept; build it first.")
+    try:
+        content = b"".join(pieces_of(locked.prompts))
+    except FileNotFoundError as error:
+        raise BadInputError(f"the prompts of {build} are gone; build them again.") from error
+    kept = keep_built(
+        project=locked.project, name=name, content=content, licence=licence, recipe=locked.recipe
+    )
+    log = locked.log
+    LogBuild.objects.filter(pk=build.pk).update(state=State.KEPT, prompt_set=kept, log="")
+    transaction.on_commit(lambda: _delete(log))
+    return kept
+
+
+def forget_build(*, build: LogBuild) -> None:
+    """Throw a log away with what was built from it; stops a build that runs."""
+    key = build.pk
+    build.delete()
+    _delete(build.log)
+    build.pk = key
+    _delete_results(build)
+
+
+def forget_old(*, now: datetime) -> None:
+    """Throw away what was brought more than `KEEP` ago; sets that were kept stay."""
+    for build in LogBuild.objects.filter(created_at__lt=now - KEEP):
+        forget_build(build=build)
+
+
+def _delete_results(build: LogBuild) -> None:
+    _delete(build.prompts)
+    _delete(build.dropped)
+
+
+def _delete(name: str) -> None:
+    if name:
+        with suppress(FileNotFoundError):
+            default_storage.delete(name)
+
+
+def _printable(name: str) -> str:
+    name = name.rpartition("/")[2]
+    return "".join(each if each.isprintable() else "_" for each in name)[-200:]

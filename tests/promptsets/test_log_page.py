@@ -1,0 +1,170 @@
+"""Building a prompt set from a log on a page: brought, built by a worker, seen, kept."""
+
+import gzip
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.promptsets.models import LogBuild, PromptSet
+from evalplatform.promptsets.services import log_builds
+from tests.promptsets.test_build import ANIMALS, LINES
+
+pytestmark = pytest.mark.django_db
+BASE = "/prompts/logs/build/"
+
+
+@pytest.fixture
+def woken(monkeypatch):
+    """The builds that workers were woken for."""
+    keys = []
+    monkeypatch.setattr(log_builds, "_wake", keys.append)
+    return keys
+
+
+@pytest.fixture
+def bring(client, rania):
+    client.force_login(rania)
+
+    def bring(rows, name="asked.jsonl"):
+        content = "".join(f"{json.dumps(each)}\n" for each in rows).encode()
+        answer = client.post(BASE, {"file": SimpleUploadedFile(name, content)})
+        assert answer.status_code == 302, answer.content.decode()
+        return LogBuild.objects.latest("pk"), answer["Location"]
+
+    return bring
+
+
+def choices(**more):
+    shares = {f"share-{name}": "1" for name in log_builds.category_shares()}
+    return {"action": "build", "column": "said", "size": "20", "language": "en", "near": "0.8",
+            "seed": "3", "strip": "1"} | shares | more  # fmt: skip
+
+
+def test_log_is_brought_built_seen_and_kept(
+    client, bring, woken, django_capture_on_commit_callbacks, tmp_path, settings
+):
+    settings.VAR_DIR = tmp_path
+    build, page = bring([{"said": each, "when": at} for at, each in enumerate(LINES)])
+    assert build.columns == ["said", "when"]
+    assert "an 8k".replace("an ", "") in client.get(page).content.decode()  # its first rows
+    refused = client.post(page, choices(**{"share-animals": "-1"}))
+    assert refused.status_code == 422
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(page, choices(**{"share-food": "0"}))
+    assert woken == [build.pk]
+    assert "data-poll" in client.get(page).content.decode()
+    assert client.post(page, choices()).status_code == 200  # refused: it is being built
+    now = timezone.now()
+    assert log_builds.run_build(key=build.pk, now=now).state == "ready"
+    assert log_builds.run_build(key=build.pk, now=now) is None
+    assert not list((tmp_path / "log-builds").iterdir())
+
+    shown = client.get(page).content.decode()
+    assert "data-poll" not in shown
+    assert "two nudes in a garden" in shown  # an example of what went
+    assert "jo@example.org" not in shown  # but not of personal data
+    build.refresh_from_db()
+    assert build.recipe["recipe"]["shares"]["food"] == 0
+    out = b"".join(client.get(f"{page}dropped/").streaming_content)
+    rows = [json.loads(line) for line in gzip.decompress(out).splitlines()]
+    funnel = build.recipe["funnel"]
+    assert len(rows) + funnel["prompts"] == funnel["lines"] == len(LINES)
+    assert all(row["reason"] for row in rows)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(page, {"action": "keep", "name": "asked", "licence": "ours"})
+    kept = PromptSet.objects.get()
+    assert (kept.name, kept.licence, kept.recipe) == ("asked", "ours", build.recipe)
+    assert kept.prompts.count() == funnel["prompts"]
+    assert not default_storage.exists(build.log)  # what people wrote is not kept longer
+    log_builds.forget_old(now=now + timedelta(days=15))
+    assert not LogBuild.objects.exists()
+    assert not default_storage.exists(build.dropped)
+    assert PromptSet.objects.count() == 1
+
+
+def test_build_that_leaves_nothing_says_where_the_lines_went(client, bring, woken):
+    build, page = bring([{"said": "jo@example.org"}, {"said": "two nudes"}])
+    client.post(page, choices())
+    log_builds.run_build(key=build.pk, now=timezone.now())
+    shown = client.get(page).content.decode()
+    assert "no line of asked.jsonl is left" in shown
+    assert str(log_builds.settings.VAR_DIR) not in shown
+    build.refresh_from_db()
+    ((reason, (line,)),) = [each for each in build.examples.items() if "unsafe" in each[0]]
+    assert (line["line"], line["text"]) == (2, "two nudes")
+    assert reason in shown
+
+
+def test_build_that_is_thrown_away_stops_and_leaves_nothing(client, bring, woken, monkeypatch):
+    build, page = bring([{"said": f"a {animal} in the snow"} for animal in ANIMALS])
+    client.post(page, choices())
+    made = log_builds.build_prompts
+
+    def thrown_away(**more):
+        client.post(page, {"action": "forget"})
+        return made(**more)
+
+    monkeypatch.setattr(log_builds, "build_prompts", thrown_away)
+    assert log_builds.run_build(key=build.pk, now=timezone.now()) is None
+    assert not default_storage.exists(build.log)
+    assert not PromptSet.objects.exists()
+
+
+def built(client, bring):
+    build, page = bring([{"said": f"a {animal} in the snow"} for animal in ANIMALS])
+    client.post(page, choices())
+    return log_builds.run_build(key=build.pk, now=timezone.now())
+
+
+def test_what_two_people_keep_at_once_is_kept_once(client, bring, woken):
+    build = built(client, bring)
+    seen_before = LogBuild.objects.get(pk=build.pk)
+    log_builds.keep_build(build=build, name="mine", licence="")
+    with pytest.raises(BadInputError, match="build it first"):
+        log_builds.keep_build(build=seen_before, name="yours", licence="")
+    assert PromptSet.objects.get().name == "mine"
+
+
+def test_worker_that_was_given_up_and_comes_late_takes_nothing_away(
+    client, bring, woken, monkeypatch
+):
+    """Both make the same files, by the same names: those of who was first stay."""
+    build, page = bring([{"said": f"a {animal} in the snow"} for animal in ANIMALS])
+    client.post(page, choices())
+    store, late = log_builds._store, []
+
+    def stored(build, made, **results):
+        store(build, made, **results)
+        if not late:
+            late.append(True)
+            store(build, made, **results)
+
+    monkeypatch.setattr(log_builds, "_store", stored)
+    build = log_builds.run_build(key=build.pk, now=timezone.now())
+    assert late
+    assert build.state == "ready"
+    assert default_storage.exists(build.dropped)
+    assert default_storage.exists(build.prompts)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.csv", b"", "has 0 bytes"),
+        ("log.docx", b"x", "the format cannot be told"),
+        ("log.parquet", b"no parquet", "cannot be read as parquet"),
+        ("log.csv.gz", b"\x1f\x8bbroken", "cannot be read"),
+    ],
+)
+def test_what_is_no_log_is_refused(client, rania, name, content, said):
+    client.force_login(rania)
+    answer = client.post(BASE, {"file": SimpleUploadedFile(name, content)})
+    page = answer.content.decode()
+    assert said in page or "submitted file is empty" in page
+    assert not LogBuild.objects.exists()
