@@ -20,6 +20,7 @@ from .inference.power import StudyPlan, detectable_effect, plan_study, power_of
 from .pairs.difference import NetDifference, compare_nets
 from .pairs.groups import GroupTest, group_tests
 from .pairs.majority import Verdict, Verdicts, VerdictTally, verdicts
+from .pairs.one_against_rest import OneAgainstRest, one_against_rest
 from .pairs.order import OrderEffect, order_effect
 from .pairs.preference import ExactSignTest, SignTest, exact_sign_test, sign_test
 from .pairs.rates import Tally, WinRates, win_rates
@@ -44,6 +45,7 @@ from .people.profiles import (
 )
 from .people.reliability import Agreement, agreement
 from .people.rings import Ring, RingMember, Rings, SharedItem, find_rings
+from .ranking.expected import ExpectedIntervals, PlannedPair, expected_intervals
 from .ranking.gallery_report import rank_arms
 from .ranking.gallery_results import (
     ArmPair,
@@ -94,6 +96,7 @@ __all__ = [
     "EmptyVotesError",
     "Estimate",
     "ExactSignTest",
+    "ExpectedIntervals",
     "GradedAgreement",
     "GradedVotes",
     "GroupTest",
@@ -102,9 +105,11 @@ __all__ = [
     "LengthMismatchError",
     "MissingIdError",
     "NetDifference",
+    "OneAgainstRest",
     "OrderEffect",
     "Outcome",
     "PairVotes",
+    "PlannedPair",
     "Proportion",
     "RankRange",
     "Ranking",
@@ -143,6 +148,7 @@ __all__ = [
     "detectable_effect",
     "early_look",
     "exact_sign_test",
+    "expected_intervals",
     "factorise",
     "find_rings",
     "graded_agreement",
@@ -151,6 +157,7 @@ __all__ = [
     "holm",
     "majority_of_others",
     "medians_by",
+    "one_against_rest",
     "order_effect",
     "pairs_from_ratings",
     "plain",

@@ -1,0 +1,60 @@
+"""One person against the rest: counted by hand, by a plain loop, and where it says nothing."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from evalplatform.stats import graded_votes, one_against_rest
+
+
+def by_a_loop(items, arms, grades):
+    """Credits and ties of every judgement, one at a time."""
+    credits, ties = [], []
+    for vote, (item, shown, given) in enumerate(zip(items, arms, grades, strict=True)):
+        for i, j in itertools.combinations(range(len(shown)), 2):
+            said = np.sign(given[i] - given[j])
+            ties.append(said == 0)
+            balance = 0
+            for other in range(len(items)):
+                if other == vote or items[other] != item:
+                    continue
+                place = {arm: at for at, arm in enumerate(arms[other])}
+                balance += np.sign(grades[other][place[shown[i]]] - grades[other][place[shown[j]]])
+            if balance:
+                credits.append(0.5 if said == 0 else float(said == np.sign(balance)))
+    return credits, ties
+
+
+def test_agrees_with_a_plain_loop_whatever_the_order_of_images():
+    rng = np.random.default_rng(4)
+    items = np.repeat(np.arange(12), 4)
+    arms = [rng.permutation(3).tolist() for _ in items]
+    grades = rng.integers(0, 3, (len(items), 3)).tolist()
+    found = one_against_rest(
+        graded_votes(
+            item=items, prompt=items // 2, annotator=np.tile(np.arange(4), 12), arm=arms,
+            grade=grades,
+        )
+    )  # fmt: skip
+    credits, ties = by_a_loop(items, arms, grades)
+    assert (found.n_pairs, found.n_compared) == (len(ties), len(credits))
+    assert found.agreement.value == pytest.approx(np.mean(credits))
+    assert found.tie_share.value == pytest.approx(np.mean(ties))
+    assert found.agreement.low < found.agreement.value < found.agreement.high
+    assert (found.agreement.n_prompts, found.agreement.n_annotators) == (6, 4)
+    assert found.as_dict()["agreement"]["value"] == found.agreement.value
+
+
+def test_a_person_alone_has_nobody_to_agree_with():
+    alone = graded_votes(item=[0, 1], prompt=[0, 1], annotator=[0, 1],
+                         arm=[[0, 1]] * 2, grade=[[1, 0], [0, 0]])  # fmt: skip
+    found = one_against_rest(alone)
+    assert found.agreement is None
+    assert found.n_compared == 0
+    assert found.tie_share.value == 0.5
+
+
+def test_single_images_have_no_pairs():
+    rated = graded_votes(item=[0], prompt=[0], annotator=[0], arm=[[0]], grade=[[4]])
+    assert one_against_rest(rated) is None
