@@ -69,10 +69,15 @@ def percent_of(estimate: AgreementEstimate) -> str:
 def ring_cells(found: WithoutRings) -> tuple[str, str, str]:
     """Return what is told, as reported and without the accounts of a ring."""
     name = "net %" if found.is_share else f"{found.measure} of {found.arm}"
-    return name, _figure(found.as_reported, found.is_share), _figure(found.without, found.is_share)
+    return (
+        name,
+        figure_in_words(found.as_reported, found.is_share),
+        figure_in_words(found.without, found.is_share),
+    )
 
 
-def _figure(figure: Figure | None, is_share: bool) -> str:
+def figure_in_words(figure: Figure | None, is_share: bool) -> str:
+    """Return a figure with its interval; of a share in per cent."""
     if figure is None or figure.value is None:
         return "–"
     if is_share:

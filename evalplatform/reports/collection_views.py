@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from evalplatform.accounts.projects import Role, steered_or_404, visible_to
 from evalplatform.core.sending import send_stored
-from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
+from evalplatform.core.thumbnails import thumbnail
 from evalplatform.images import services
 from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.images.selectors import collections
@@ -61,7 +61,7 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
 def collected_image(request: HttpRequest, identifier: int) -> HttpResponseBase:
     """One image, for researchers: annotators have addresses of their own."""
     try:
-        return send_stored(_stored_or_404(request, identifier), "image/png")
+        return send_stored(_stored_or_404(request, identifier))
     except FileNotFoundError as error:
         raise Http404 from error
 
@@ -72,7 +72,7 @@ def collected_thumbnail(request: HttpRequest, identifier: int) -> HttpResponseBa
     """The same, small: for pages that show many."""
     name = _stored_or_404(request, identifier)
     try:
-        return send_stored(thumbnail(name), CONTENT_TYPE)
+        return send_stored(thumbnail(name))
     except OSError as error:
         logger.warning("no thumbnail of %s: %s", name, error)
         raise Http404 from error

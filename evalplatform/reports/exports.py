@@ -1,6 +1,6 @@
 """results.json: the same facts as the dashboard, for other programs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalplatform import stats
@@ -8,7 +8,8 @@ from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers
 from evalplatform.reports.gallery import GalleryResult, GradeResult
-from evalplatform.reports.result_types import CampaignResults, CriterionLook
+from evalplatform.reports.languages import LanguageResult, languages_json
+from evalplatform.reports.result_types import CampaignResults, CategoryResult, CriterionLook
 from evalplatform.reports.samples import samples_json
 
 VERDICT_MEASURES = ("win", "tie", "no_majority", "lose", "net")
@@ -43,27 +44,15 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "annotators": results.n_annotators,
         "simulated_votes": results.n_simulated_votes,
         "median_response_ms": results.median_response_ms,
+        "shown_px": results.shown_sizes.as_dict() if results.shown_sizes else None,
         "side_bias": stats.plain(results.side_bias),
         "order_effect": _order_effects(results),
         "answers": [stats.plain(each) for each in answers(results)],
         "groups": _groups(results),
-        "galleries": [
-            _place(each)
-            | {
-                "ranking": each.ranking.as_dict(),
-                "agreement": [one.as_dict() for one in each.agreement],
-            }
-            for each in results.galleries
-        ],
-        "gradings": [
-            _place(each)
-            | {
-                "ratings": each.ratings.as_dict(),
-                "as_pairs": each.as_pairs.as_dict() if each.as_pairs else None,
-                "agreement": [one.as_dict() for one in each.agreement],
-            }
-            for each in results.gradings
-        ],
+        "galleries": [_gallery(each) for each in results.galleries],
+        "gradings": [_grading(each) for each in results.gradings],
+        "languages": languages_json(results.languages),
+        "by_language": _tests(results.by_language),
         "early_looks": [_early_look(each) for each in results.early_looks],
         "with_excluded_votes": _with_excluded(results),
         "exclusions": _exclusions(results.quality),
@@ -71,7 +60,22 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "samples": samples_json(campaign),
         "safety_filter": results.safety.as_dict() if results.safety else None,
         "data_quality": _quality(results.quality, results.profiles),
-        "exploratory": _exploratory(results),
+        "exploratory": _tests(results.categories),
+    }
+
+
+def _gallery(result: GalleryResult) -> dict[str, Any]:
+    return _place(result) | {
+        "ranking": result.ranking.as_dict(),
+        "agreement": [each.as_dict() for each in result.agreement],
+    }
+
+
+def _grading(result: GradeResult) -> dict[str, Any]:
+    return _place(result) | {
+        "ratings": result.ratings.as_dict(),
+        "as_pairs": result.as_pairs.as_dict() if result.as_pairs else None,
+        "agreement": [each.as_dict() for each in result.agreement],
     }
 
 
@@ -105,7 +109,7 @@ def _with_excluded(results: CampaignResults) -> list[dict[str, Any]]:
     ]
 
 
-def _exploratory(results: CampaignResults) -> list[dict[str, Any]]:
+def _tests(found: Sequence[CategoryResult | LanguageResult]) -> list[dict[str, Any]]:
     return [
         {
             "criterion": each.criterion,
@@ -117,7 +121,7 @@ def _exploratory(results: CampaignResults) -> list[dict[str, Any]]:
             "tests_in_family": each.test.n_tests,
             "untested": each.test.reason or None,
         }
-        for each in results.categories
+        for each in found
     ]
 
 
@@ -220,11 +224,18 @@ def _quality(
                 "median_response_ms": each.median_response_ms,
                 "skips_by_reason": each.skips,
                 "surplus_votes": each.surplus,
-                "beside_others": stats.plain(profiles.get(each.pseudonym)),
+                "beside_others": _beside_others(profiles.get(each.pseudonym)),
             }
             for each in quality.annotators
         ],
     }
+
+
+def _beside_others(profile: stats.AnnotatorProfile | None) -> dict[str, Any] | None:
+    """A profile without the number that its annotator has in the database."""
+    if profile is None:
+        return None
+    return {name: value for name, value in stats.plain(profile).items() if name != "annotator"}
 
 
 def _share(share: Share) -> dict[str, Any]:

@@ -31,6 +31,15 @@ _INKS = {"win": "#ffffff", "tie": INK, "no_majority": INK, "lose": INK}
 _NAMES = {"win": "A", "tie": "tie", "no_majority": "divided", "lose": "B"}
 _PARTS = {"votes": ("win", "tie", "lose"), "verdicts": ("win", "tie", "no_majority", "lose")}
 
+# What each figure shows; those of orders and grades are named by their criterion.
+WORDS = {
+    "figure-net": "Net preference: share of votes for A less share for B, with its 95 % interval.",
+    "figure-votes": "Shares of the votes for A, for a tie and for B.",
+    "figure-verdicts": "Shares of the items by what more than half of their votes say.",
+    "figure-order": "Strength: natural log of the odds to be preferred, with its 95 % interval.",
+    "figure-grades": "Shares of the grades of each arm’s images.",
+}
+
 _LONGEST_LABEL = 36  # characters: what fits a phone
 _INDENT = 4  # no-break spaces
 
@@ -44,6 +53,11 @@ def all_figures(results: CampaignResults) -> dict[str, Figure]:
     }
     drawn = {name: figure for name, figure in made.items() if figure is not None}
     return drawn | order_figures(results)
+
+
+def words_of(name: str) -> str:
+    """Return what a figure shows, by the id of its place."""
+    return WORDS["-".join(name.split("-")[:2])]
 
 
 def net_intervals(results: CampaignResults) -> Figure | None:

@@ -61,10 +61,16 @@ class GradeResult:
 class Gallery:
     """The sets of a campaign and who stands in them: what turns answers into graded votes."""
 
-    def __init__(self, campaign: Campaign, prompts: Prompts, people: dict[int, str]) -> None:
+    def __init__(
+        self,
+        campaign: Campaign,
+        prompts: Prompts,
+        people: dict[int, str],
+        arms: ArmColumns | None = None,
+    ) -> None:
         self._arms = [arm_letter(arm.place) for arm in campaign.contenders]
         self._prompts, self._people = prompts, people
-        self._columns = ArmColumns(campaign)
+        self._columns = arms or ArmColumns.of(campaign)
 
     def graded(self, votes: AnswerColumns) -> stats.GradedVotes:
         """Return the votes as grades of arms. Raises `stats.EmptyVotesError` without any."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlencode
 
+from evalplatform.core.components import BarPart, ForestRow
 from evalplatform.reports.cells import coefficient, p_value, percent, percent_of
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.gallery_table import grade_names
@@ -17,6 +18,7 @@ from evalplatform.reports.orders import (
     robustness_in_words,
     unbounded_in_words,
 )
+from evalplatform.reports.prompts import row_name
 from evalplatform.reports.result_types import CampaignResults
 from evalplatform.stats import ArmPair, ArmRanking, GradedAgreement
 
@@ -24,13 +26,17 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 _CLAIM = 0.05
 
 
-def gallery_context(results: CampaignResults, figures: Collection[str]) -> list[dict[str, Any]]:
-    """Return what `reports/_galleries.html` shows: one a criterion, its parts within."""
+def gallery_context(results: CampaignResults, images: str = "") -> list[dict[str, Any]]:
+    """Return what `reports/_galleries.html` shows: one a criterion, its parts within.
+
+    `images` is the address of the campaign's images, to which rows lead; empty: nowhere.
+    """
+    names = _names(results)
     return [
         {
             "criterion": whole.criterion_label,
-            "figure": f"figure-order-{whole.criterion}",
-            "is_drawn": f"figure-order-{whole.criterion}" in figures,
+            "rows": strength_rows(whole, names, images),
+            "is_drawn": any(each.low is not None for each in whole.ranking.standings),
             "ranking": whole.ranking,
             "standings": _standings(whole.ranking),
             "notes": unbounded_in_words(whole.ranking),
@@ -45,12 +51,15 @@ def gallery_context(results: CampaignResults, figures: Collection[str]) -> list[
     ]
 
 
-def grading_context(results: CampaignResults) -> list[dict[str, Any]]:
+def grading_context(results: CampaignResults, images: str = "") -> list[dict[str, Any]]:
     """Return what `reports/_gradings.html` shows: one a criterion, its parts within."""
+    arms = _names(results)
     return [
         {
             "criterion": whole.criterion_label,
-            "figure": f"figure-grades-{whole.criterion}",
+            "means": grade_rows(whole, arms, images),
+            "ends": grade_ends(whole),
+            "bars": _bars(whole),
             "ratings": whole.ratings,
             "names": (names := grade_names(whole)),
             "rows": [_graded(each, names) for each in whole.ratings.ratings],
@@ -68,6 +77,62 @@ def grading_context(results: CampaignResults) -> list[dict[str, Any]]:
             "parts": [_part(each) for each in parts],
         }
         for whole, parts in _by_criterion(results.gradings)
+    ]
+
+
+def _names(results: CampaignResults) -> dict[str, str]:
+    return {arm.letter: arm.name for arm in results.campaign.contenders}
+
+
+def strength_rows(found: GalleryResult, names: dict[str, str], images: str = "") -> list[ForestRow]:
+    """Return the arms' strengths as rows of a forest, best first; each leads to its best sets."""
+    return [
+        ForestRow(
+            names.get(str(each.arm), ""), each.value, each.low, each.high,
+            each.unbounded or number(each.value, each.low, each.high, signed=True),
+            arm=str(each.arm), note=f"rank {ranks(each.rank_low, each.rank_high)}",
+            href=_images(images, found, f"best-{each.arm}"),
+        )
+        for each in found.ranking.standings
+    ]  # fmt: skip
+
+
+def _images(images: str, found: GalleryResult | GradeResult, sort: str) -> str:
+    wanted = urlencode({"criterion": found.criterion, "sort": sort})
+    return f"{images}?{wanted}" if images else ""
+
+
+def grade_rows(found: GradeResult, names: dict[str, str], images: str = "") -> list[ForestRow]:
+    """Return the arms' mean grades as rows of a forest, best first."""
+    return [
+        ForestRow(
+            names.get(str(each.arm), ""), each.mean.value, each.mean.low, each.mean.high,
+            mean_grade(each.mean), arm=str(each.arm), n=f"{each.mean.n_votes:,}",
+            note=f"rank {ranks(each.rank_low, each.rank_high)}",
+            href=_images(images, found, "order"),
+        )
+        for each in found.ratings.ratings
+    ]  # fmt: skip
+
+
+def grade_ends(found: GradeResult) -> tuple[float, float]:
+    """Return the worst and the best grade there is."""
+    return float(min(found.ratings.grades)), float(max(found.ratings.grades))
+
+
+def _bars(found: GradeResult) -> list[tuple[str, list[BarPart]]]:
+    """The share of each grade of every arm, best arm first."""
+    names = grade_names(found)
+    kinds = ("g1", "g3", "g5") if len(names) == 3 else ("g1", "g2", "g3", "g4", "g5")
+    return [
+        (
+            str(each.arm),
+            [
+                BarPart(kind, name, share.value or 0.0, f"{percent(share)} %")
+                for kind, name, share in zip(kinds, names, each.shares.values(), strict=True)
+            ],
+        )
+        for each in found.ratings.ratings
     ]
 
 
@@ -166,7 +231,7 @@ def _part(found: GalleryResult | GradeResult) -> dict[str, Any]:
         arms = [(each.arm, mean_grade(each.mean)) for each in found.ratings.ratings]
     _, said = order_said(found)
     return {
-        "prompts": found.prompts,
+        "prompts": row_name(found.prompts, found.depth),
         "depth": found.depth,
         "order": [(arm, _broken(text)) for arm, text in arms],
         "says": f"People {said}.",

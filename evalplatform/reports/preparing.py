@@ -13,6 +13,7 @@ from evalplatform.generation.models import GenerationRequest, Sample
 from evalplatform.generation.overview import RequestRow, request_row
 from evalplatform.generation.selectors import live_workers, too_large_for_all
 from evalplatform.promptsets.models import Prompt
+from evalplatform.reports.steps import steps_of
 from evalplatform.safety.selectors import SafetyProgress, safety_progress
 
 PREPARING = (Campaign.Status.DRAFT, Campaign.Status.GENERATING)
@@ -26,14 +27,6 @@ class ArmProgress:
     arm: Arm
     ready: int
     total: int
-
-
-@dataclass(frozen=True)
-class PreparingStep:
-    """One step on the way to an open campaign; `state` is done, now or next."""
-
-    name: str
-    state: str
 
 
 def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
@@ -58,7 +51,7 @@ def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
         "hindrance": hindrance,
         "active": int(not hindrance),  # whether it is worth asking again soon
         "safety": safety,
-        "steps": _steps(campaign, is_made, safety),
+        "steps": steps_of(campaign),
         "latest": _latest(samples),
     }
 
@@ -105,16 +98,6 @@ def _hindrance(row: RequestRow | None, is_made: bool, now: datetime) -> str:
     if too_large := too_large_for_all(row.request, now):
         return f"No worker has the memory for {', '.join(too_large)}: start one on a larger device."
     return ""
-
-
-def _steps(campaign: Campaign, is_made: bool, safety: SafetyProgress | None) -> list[PreparingStep]:
-    steps = [("Samples", is_made)]
-    if campaign.checked_rules.safety.threshold is not None:
-        steps.append(("Safety check", safety is not None and safety.is_complete))
-    steps += [("Gold, protocol frozen, open", False), ("Voting", False)]
-    states = ["done" if done else "next" for _, done in steps]
-    states[states.index("next")] = "now"
-    return [PreparingStep(name, state) for (name, _), state in zip(steps, states, strict=True)]
 
 
 def _latest(samples: list[Sample]) -> list[Sample]:

@@ -28,6 +28,7 @@ def image_at(slot: Assignment, at: int) -> str | None:
 def set_context(campaign: Campaign, slot: Assignment) -> dict[str, Any]:
     """Return what `reports/preview_set.html` shows: a page of the annotator's with this set."""
     position, total = slot.serve_order, campaign.item_count
+    firsts = _first_of_each_criterion(campaign)
     shown = set_shown(slot)
     shown["images"] = [
         reverse("reports:preview_image", args=[campaign.slug, position, at])
@@ -44,10 +45,12 @@ def set_context(campaign: Campaign, slot: Assignment) -> dict[str, Any]:
             "break_every": None,
         },
         "me": "",
+        "layout": campaign.checked_rules.annotation.layout.value,
+        "explains": any(position == first for _, first in firsts),
         "shown_px": min(max(512, _width(slot)), 1024) // 256 * 256,
         "number": position + 1,
         "next": (position + 1) % total,
-        "firsts": _first_of_each_criterion(campaign),
+        "firsts": firsts,
         "criterion": slot.item.criterion,
     }
 

@@ -60,6 +60,7 @@ def project(request: HttpRequest, name: str) -> HttpResponse:
         "members": found.memberships.select_related("user").order_by("user__username"),
         "roles": Role.choices,
         "owns": may(request.user, found, Role.OWNER),
+        "edits": may(request.user, found, Role.EDITOR),
         "my_role": role_of(request.user, found),
         "shareables": shareables_of(found),
     }

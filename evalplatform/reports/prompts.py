@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,35 +16,79 @@ from evalplatform.reports.samples import read_in_full_by_all
 from evalplatform.stats import Labels
 
 STYLIZED = "stylized"
+ALL_PROMPTS = "all prompts"
+_STYLIZED_OF = f" ({STYLIZED})"
 
 Named = Literal["prompt_set", "category", "challenge"]  # prompt_set: name@version
 Marked = Literal["stylized", "read_in_full"]  # in full: by every arm, as far as is known
+
+
+def stylized_of(prompt_set: str) -> str:
+    """Return what the stylized part of a set is called in results: "emu@1 (stylized)"."""
+    return prompt_set + _STYLIZED_OF
+
+
+def row_name(prompts: str, depth: int) -> str:
+    """Return what tables of papers call a group of prompts: All, and Stylized within it."""
+    if depth == 0:
+        return "All"
+    return STYLIZED.capitalize() if prompts.endswith(_STYLIZED_OF) else prompts
+
+
+def row_note(prompts: str, depth: int) -> str:
+    """Return which prompts All is of, where that is one set; else nothing."""
+    return prompts if depth == 0 and prompts != ALL_PROMPTS else ""
+
+
+def image_filter(prompts: str, depth: int) -> dict[str, str] | None:
+    """Return the filter of the Images tab that shows a group; None where no filter does."""
+    if depth == 0:
+        return {}
+    prompt_set = prompts.removesuffix(_STYLIZED_OF)
+    if "@" not in prompt_set:
+        return None  # those that every arm read in full
+    of_set = {"prompt_set": prompt_set}
+    return of_set if prompt_set == prompts else of_set | {"tag": STYLIZED}
+
+
+@dataclass(frozen=True)
+class PromptFacts:
+    """One prompt of a campaign; `prompt_set` is name@version."""
+
+    id: int
+    position: int
+    prompt_set: str
+    category: str
+    challenge: str
+    tags: tuple[str, ...]
+    read_in_full: bool  # by every arm, as far as is known
 
 
 class Prompts:
     """The prompts of a campaign."""
 
     def __init__(self, campaign: Campaign) -> None:
-        rows = (
-            Prompt.objects.filter(prompt_set__campaigns=campaign)
-            .order_by("pk")
-            .values_list("pk", "position", "prompt_set", "category", "challenge", "tags")
-        )
-        ids, self._position, sets, categories, challenges, tags = (
-            tuple(zip(*rows, strict=True)) or ((),) * 6
-        )
-        self._ids = np.array(ids, dtype=np.int64)
-        names = {each.pk: f"{each.name}@{each.version}" for each in PromptSet.objects.filter(
-            campaigns=campaign)}  # fmt: skip
+        self._take(prompt_facts(campaign))
+
+    @classmethod
+    def of(cls, facts: Iterable[PromptFacts]) -> Prompts:
+        """Return these prompts, in the order of their ids."""
+        made = cls.__new__(cls)
+        made._take(facts)
+        return made
+
+    def _take(self, facts: Iterable[PromptFacts]) -> None:
+        rows = list(facts)
+        self._ids = np.array([each.id for each in rows], dtype=np.int64)
+        self._position = [each.position for each in rows]
         self._named = {
-            "prompt_set": Labels.of(names[each] for each in sets),
-            "category": Labels.of(categories),
-            "challenge": Labels.of(challenges),
+            "prompt_set": Labels.of(each.prompt_set for each in rows),
+            "category": Labels.of(each.category for each in rows),
+            "challenge": Labels.of(each.challenge for each in rows),
         }
-        whole = np.fromiter(read_in_full_by_all(campaign), dtype=np.int64)
         self._marked = {
-            "stylized": np.array([STYLIZED in each for each in tags], dtype=np.bool_),
-            "read_in_full": np.isin(self._ids, whole),
+            "stylized": np.array([STYLIZED in each.tags for each in rows], dtype=np.bool_),
+            "read_in_full": np.array([each.read_in_full for each in rows], dtype=np.bool_),
         }
 
     def name(self, key: int) -> str:
@@ -73,3 +119,21 @@ class Prompts:
 
     def _places(self, votes: AnswerColumns) -> npt.NDArray[np.int64]:
         return np.searchsorted(self._ids, votes.prompt)
+
+
+def prompt_facts(campaign: Campaign) -> list[PromptFacts]:
+    """Read the prompts of a campaign, in the order of their ids."""
+    names = {
+        each.pk: f"{each.name}@{each.version}"
+        for each in PromptSet.objects.filter(campaigns=campaign)
+    }
+    whole = read_in_full_by_all(campaign)
+    rows = (
+        Prompt.objects.filter(prompt_set__campaigns=campaign)
+        .order_by("pk")
+        .values_list("pk", "position", "prompt_set", "category", "challenge", "tags")
+    )
+    return [
+        PromptFacts(key, position, names[of], category, challenge, tuple(tags), key in whole)
+        for key, position, of, category, challenge, tags in rows
+    ]

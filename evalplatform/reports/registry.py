@@ -14,6 +14,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaigns_running_on
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.selectors import parent_of, tuned_from
+from evalplatform.checkpoints.services import can_be_base
 from evalplatform.generation.models import Sample
 from evalplatform.generation.overview import visible_samples
 from evalplatform.reports.cards import card_html
@@ -46,7 +47,10 @@ def registry_context(request: HttpRequest) -> dict[str, Any]:
     """Return the checkpoints of the person's projects, and uploads that are none (yet)."""
     user = request.user
     visible = visible_to(user, Checkpoint.objects.select_related("project", "retired_by"))
-    uploads = visible_to(user, Upload.objects.exclude(status=Upload.Status.VERIFIED))
+    uploads = visible_to(
+        user, Upload.objects.exclude(status=Upload.Status.VERIFIED).select_related("base")
+    )
+    usable = visible.filter(status=Checkpoint.Status.VERIFIED)
     parents = {each.sha256: each for each in visible}
     return {
         "checkpoints": [
@@ -56,6 +60,8 @@ def registry_context(request: HttpRequest) -> dict[str, Any]:
         "uploads": in_current_project(request, uploads)[:_UPLOADS],
         "upload_projects": projects_of(user, Role.EDITOR),
         "roles": Checkpoint.Role.choices,
+        "bases": [each for each in usable if can_be_base(each)],
+        "parts": Upload.Part.choices,
     }
 
 

@@ -4,7 +4,7 @@ from evalplatform.reports import collection_views, registry_views
 
 app_name = "registry"
 urlpatterns = [
-    path("", registry_views.checkpoint_list, name="list"),
+    path("", registry_views.models, name="list"),
     path("samples/<int:identifier>/", registry_views.sample_image, name="sample"),
     path(
         "samples/<int:identifier>/small/", registry_views.sample_thumbnail, name="sample_thumbnail"

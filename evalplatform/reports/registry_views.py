@@ -14,11 +14,12 @@ from evalplatform.accounts.projects import Role, steered_or_404, visible_to
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.sending import send_stored
-from evalplatform.core.thumbnails import CONTENT_TYPE, thumbnail
+from evalplatform.core.thumbnails import thumbnail
 from evalplatform.generation.models import Sample
 from evalplatform.generation.overview import visible_samples
 from evalplatform.reports.collections import collections_context
 from evalplatform.reports.registry import checkpoint_context, registry_context, samples_context
+from evalplatform.reports.side_by_side import side_by_side_context
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +27,16 @@ logger = logging.getLogger(__name__)
 @require_safe
 @login_required
 @ensure_csrf_cookie
-def checkpoint_list(request: HttpRequest) -> HttpResponse:
-    """Every checkpoint and image collection, and the way to upload a checkpoint."""
+def models(request: HttpRequest) -> HttpResponse:
+    """Every checkpoint and image collection, and the way to upload a checkpoint.
+
+    `?model=checkpoint:NAME&model=collection:NAME` shows those side by side.
+    """
+    if "model" in request.GET:
+        return render(request, "reports/side_by_side.html", side_by_side_context(request))
     return render(
         request,
-        "reports/checkpoint_list.html",
+        "reports/models.html",
         registry_context(request) | collections_context(request),
     )
 
@@ -87,14 +93,14 @@ def sample_thumbnail(request: HttpRequest, identifier: int) -> HttpResponseBase:
 
 def _whole(picture: Sample) -> HttpResponseBase:
     try:
-        return send_stored(picture.image, "image/png")
+        return send_stored(picture.image)
     except FileNotFoundError as error:
         raise Http404 from error
 
 
 def _small(picture: Sample) -> HttpResponseBase:
     try:
-        return send_stored(thumbnail(picture.image), CONTENT_TYPE)
+        return send_stored(thumbnail(picture.image))
     except OSError as error:
         logger.warning("no thumbnail of %s: %s", picture.image, error)
         raise Http404 from error

@@ -7,7 +7,9 @@ from evalplatform import stats
 from evalplatform.campaigns.models import Campaign
 from evalplatform.quality.rings import RingReport
 from evalplatform.quality.summary import QualitySummary
+from evalplatform.reports.conditions import ShownSizes
 from evalplatform.reports.gallery import GalleryResult, GradeResult
+from evalplatform.reports.languages import LanguageResult, LanguageVotes
 from evalplatform.reports.safety import SafetySummary
 from evalplatform.reports.selectors import Completeness
 from evalplatform.reports.without_rings import WithoutRings
@@ -92,11 +94,14 @@ class CampaignResults:
     rings: RingReport  # accounts that answer alike by agreement, of votes that count
     without_rings: list[WithoutRings]  # empty without a ring
     categories: list[CategoryResult]
+    languages: list[LanguageVotes]  # in which the question was read; the most first
+    by_language: list[LanguageResult]  # of pairs of just two arms; empty where all read one
     early_looks: list[CriterionLook]  # empty once every vote is in
     profiles: dict[str, stats.AnnotatorProfile]  # by pseudonym, of votes that count
     side_bias: stats.SideBias | None
     order_effects: list[CriterionOrder]  # of pairs of just two arms; empty for imported votes
     median_response_ms: float | None
+    shown_sizes: ShownSizes | None  # None where no vote says
     code_version: str
     made_at: datetime
 

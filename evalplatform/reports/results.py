@@ -1,7 +1,7 @@
 """From votes to results: which groups of prompts are reported, and what is computed of each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from django.utils import timezone
@@ -13,14 +13,16 @@ from evalplatform.annotation.answer_columns import (
     NO_SIDE,
     UNKNOWN_MS,
     AnswerColumns,
-    answer_columns,
 )
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.core.version import code_version
-from evalplatform.quality.rings import RingReport, campaign_rings
-from evalplatform.quality.summary import quality_summary
+from evalplatform.quality.rings import RingReport, rings_among
+from evalplatform.quality.summary import summary_of
+from evalplatform.reports.conditions import shown_sizes
+from evalplatform.reports.facts import CampaignFacts, read_facts
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
-from evalplatform.reports.prompts import STYLIZED, Named, Prompts
+from evalplatform.reports.languages import language_results, language_votes
+from evalplatform.reports.prompts import ALL_PROMPTS, Named, Prompts, stylized_of
 from evalplatform.reports.result_types import (
     CampaignResults,
     CategoryResult,
@@ -29,13 +31,9 @@ from evalplatform.reports.result_types import (
     GroupResult,
     WithExcluded,
 )
-from evalplatform.reports.safety import safety_summary
 from evalplatform.reports.samples import in_full
-from evalplatform.reports.selectors import completeness_of, simulated_as
-from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes, pseudonyms
+from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes
 from evalplatform.reports.without_rings import Figure, WithoutRings, of_orders, outside
-
-ALL_PROMPTS = "all prompts"
 
 
 @dataclass(frozen=True)
@@ -46,26 +44,37 @@ class PromptPart:
     depth: int
 
 
-def campaign_results(campaign: Campaign) -> CampaignResults:
-    """Compute a campaign's results from the votes that count now."""
-    answers = answer_columns(campaign)
+def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> CampaignResults:
+    """Compute a campaign's results from the votes that count now.
+
+    With `facts` from those alone: nothing is read then, so that whoever has them in files can
+    compute the same.
+    """
+    facts = facts or read_facts(campaign)
+    answers, prompts = facts.answers, facts.prompts
     stored = answers.where(answers.purpose == MAIN)
-    prompts = Prompts(campaign)
     table = stored.counting()
     duels = _on_duels(campaign, table)
     times = table.response_ms[table.response_ms != UNKNOWN_MS]
     groups = list(_groups(campaign, duels, prompts))
-    others = list(_others(campaign, table, prompts))
-    completeness = completeness_of(campaign)
-    rings = campaign_rings(campaign, answers)
+    gallery = Gallery(campaign, prompts, facts.pseudonyms, facts.arms)
+    others = list(_others(campaign, table, prompts, gallery))
+    completeness = facts.completeness
+    rings = rings_among(
+        answers,
+        letters=[arm.letter for arm in campaign.contenders],
+        arms=facts.arms,
+        people=facts.people,
+        item_in_words=facts.item_in_words,
+    )
     return CampaignResults(
         campaign=campaign,
         n_stored=len(stored),
         n_stored_simulated=int(stored.is_simulated.sum()),
-        simulated_as=simulated_as([campaign]),
+        simulated_as=facts.simulated_as,
         completeness=completeness,
-        quality=quality_summary(campaign, answers),
-        safety=safety_summary(campaign),
+        quality=summary_of(campaign, answers, facts.quality),
+        safety=facts.safety,
         n_annotators=len(np.unique(table.annotator)),
         n_votes=len(table),
         n_simulated_votes=int(table.is_simulated.sum()),
@@ -78,13 +87,16 @@ def campaign_results(campaign: Campaign) -> CampaignResults:
             else []
         ),
         rings=rings,
-        without_rings=list(_without_rings(campaign, table, prompts, rings, groups, others)),
+        without_rings=list(_without_rings(facts, campaign, table, rings, groups, others)),
         categories=list(_categories(campaign, duels, prompts)),
+        languages=language_votes(campaign, table),
+        by_language=list(language_results(campaign, duels)),
         early_looks=[] if completeness.is_complete else list(_early_looks(campaign, duels)),
-        profiles=_profiles(campaign, duels),
+        profiles=_profiles(campaign, duels, facts.pseudonyms),
         side_bias=_side_bias(table),
         order_effects=[] if campaign.imported_from else list(_order_effects(campaign, duels)),
         median_response_ms=float(np.median(times)) if len(times) else None,
+        shown_sizes=shown_sizes(table),
         code_version=code_version(),
         made_at=timezone.now(),
     )
@@ -122,7 +134,7 @@ def _parts(
             yield criterion, PromptPart(name, depth), part
             stylized = part.where(prompts.marked(part, "stylized"))
             if 0 < len(stylized) < len(part):
-                yield criterion, PromptPart(f"{name} ({STYLIZED})", depth + 1), stylized
+                yield criterion, PromptPart(stylized_of(name), depth + 1), stylized
         whole = votes.where(prompts.marked(votes, "read_in_full"))
         if criterion.shows_prompt and 0 < len(whole) < len(votes):
             yield criterion, PromptPart(in_full(campaign), 1), whole
@@ -134,14 +146,13 @@ def _groups(campaign: Campaign, table: AnswerColumns, prompts: Prompts) -> Itera
 
 
 def _others(
-    campaign: Campaign, table: AnswerColumns, prompts: Prompts
+    campaign: Campaign, table: AnswerColumns, prompts: Prompts, gallery: Gallery
 ) -> Iterator[GalleryResult | GradeResult]:
     """The criteria that are no pair of two arms."""
     asked = [each.pk for each in campaign.criteria.all() if not is_duel(campaign, each)]
     table = table.where(np.isin(table.criterion, asked))
     if not len(table):
         return
-    gallery = Gallery(campaign, prompts, pseudonyms(campaign))
     for criterion, part, votes in _parts(campaign, table, prompts):
         yield gallery.result(criterion, part.name, part.depth, votes)
 
@@ -163,17 +174,17 @@ def _with_excluded(
 
 
 def _without_rings(
+    facts: CampaignFacts,
     campaign: Campaign,
     table: AnswerColumns,
-    prompts: Prompts,
     rings: RingReport,
     groups: list[GroupResult],
     others: list[GalleryResult | GradeResult],
 ) -> Iterator[WithoutRings]:
     if not rings.rings:
         return
-    flagged = set(rings.pseudonyms)
-    left = outside(table, [who for who, name in pseudonyms(campaign).items() if name in flagged])
+    flagged, prompts = set(rings.pseudonyms), facts.prompts
+    left = outside(table, [who for who, name in facts.pseudonyms.items() if name in flagged])
     nets = {
         (criterion.slug, part.name): stats.win_rates(pair_votes(votes)).net
         for criterion, part, votes in _parts(campaign, _on_duels(campaign, left), prompts)
@@ -190,15 +201,27 @@ def _without_rings(
             without=Figure.of(net) if net else None,
             votes_fewer=reported.n_votes - (net.n_votes if net else 0),
         )
-    orders = {(each.criterion, each.prompts): each for each in _others(campaign, left, prompts)}
+    gallery = Gallery(campaign, prompts, facts.pseudonyms, facts.arms)
+    orders = {
+        (each.criterion, each.prompts): each for each in _others(campaign, left, prompts, gallery)
+    }
     for each in others:
         if each.depth == 0:
             found = orders.get((each.criterion, each.prompts))
             yield from of_orders(each, found, each.n_votes - (found.n_votes if found else 0))
 
 
+_NO_ITEMS = np.empty(0, dtype=np.int64)
+
+
 def _group(criterion: Criterion, part: PromptPart, table: AnswerColumns) -> GroupResult:
     votes = pair_votes(table)
+    verdicts = stats.verdicts(votes, votes_per_item=criterion.k)
+    # Results are kept and read for every page: without the verdicts item by item, which no page
+    # shows and which are most of their size.
+    shares = replace(
+        verdicts, item=_NO_ITEMS, outcome=_NO_ITEMS, prompt=_NO_ITEMS, n_votes=_NO_ITEMS
+    )
     return GroupResult(
         criterion=criterion.slug,
         criterion_label=criterion.label,
@@ -207,7 +230,7 @@ def _group(criterion: Criterion, part: PromptPart, table: AnswerColumns) -> Grou
         k=criterion.k,
         rates=stats.win_rates(votes),
         prompt_means=stats.win_rates(votes, estimand="prompts"),
-        verdicts=stats.verdicts(votes, votes_per_item=criterion.k),
+        verdicts=shares,
         test=stats.sign_test(votes),
         agreement=stats.agreement(votes),
     )
@@ -245,11 +268,12 @@ def _order_effects(campaign: Campaign, table: AnswerColumns) -> Iterator[Criteri
             yield CriterionOrder(criterion.slug, criterion.label, effect)
 
 
-def _profiles(campaign: Campaign, table: AnswerColumns) -> dict[str, stats.AnnotatorProfile]:
+def _profiles(
+    campaign: Campaign, table: AnswerColumns, names: dict[int, str]
+) -> dict[str, stats.AnnotatorProfile]:
     if not len(table):
         return {}
     times = np.where(table.response_ms == UNKNOWN_MS, np.nan, table.response_ms)
     left = table.side == LEFT if campaign.knows_sides else None
     found = stats.annotators(pair_votes(table), chosen_left=left, response_ms=times)
-    names = pseudonyms(campaign)
     return {names[each.annotator]: each for each in found.profiles}

@@ -1,6 +1,6 @@
 """What the safety filter kept from annotators: a result of its own, and a bias of all others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +67,21 @@ def safety_summary(campaign: Campaign) -> SafetySummary | None:
     detector, threshold = campaign.safety_detector, campaign.checked_rules.safety.threshold
     if detector is None or threshold is None:
         return None
-    counts = filter_counts(campaign)
     withheld = campaign.withheld.select_related(
         "arm__checkpoint", "arm__collection",
         "sample__prompt__prompt_set", "collected__prompt__prompt_set",
     )  # fmt: skip
+    return summary_of_filter(campaign, detector, threshold, filter_counts(campaign), withheld)
+
+
+def summary_of_filter(
+    campaign: Campaign,
+    detector: SafetyDetector,
+    threshold: float,
+    counts: FilterCounts,
+    withheld: Iterable[Withheld],
+) -> SafetySummary:
+    """Return what a filter of these counts did; nothing is read but the images withheld."""
     return SafetySummary(
         detector=detector,
         threshold=threshold,

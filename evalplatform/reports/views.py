@@ -1,9 +1,7 @@
-"""What a signed-in researcher reads: the campaigns and their dashboards."""
+"""The list of campaigns, what is done with one, its files; its tabs are in campaign_views."""
 
 from typing import Any
 
-from csp.constants import SELF, UNSAFE_INLINE
-from csp.decorators import csp_update
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import (
@@ -15,36 +13,41 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from evalplatform.accounts.current import in_current_project
-from evalplatform.accounts.projects import Role, may, steered_or_404, visible_to
+from evalplatform.accounts.projects import Role, steered_or_404, visible_to
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
 from evalplatform.core.sending import send_stored
-from evalplatform.core.site import site_link
 from evalplatform.reports.cached import results_of
+from evalplatform.reports.campaign_table import campaign_table, state_choices
+from evalplatform.reports.comparison_page import comparison_context
+from evalplatform.reports.computing import standing_of
 from evalplatform.reports.csv_files import checks_csv, groups_csv, samples_csv, withheld_csv
-from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
-from evalplatform.reports.doors import door_context
+from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.forms import PlanForm
+from evalplatform.reports.live import live_context
 from evalplatform.reports.planning import components_in_words, detects
 from evalplatform.reports.preparing import PREPARING, preparing_context
 from evalplatform.reports.preview import image_at, set_context, slot_at
-from evalplatform.reports.selectors import campaign_summaries
 from evalplatform.reports.votes_csv import votes_csv
 
 CSV = "text/csv; charset=utf-8"
-# plotly.js positions what it draws by inline style.
-STYLED_BY_PLOTLY = {"style-src": [SELF, UNSAFE_INLINE]}
 
 _STEERING = {"pause": pause_campaign, "resume": resume_campaign, "close": close_campaign}
+
+
+@require_safe
+@login_required
+def compare(request: HttpRequest) -> HttpResponse:
+    """Two campaigns side by side: `?first=SLUG&second=SLUG`."""
+    return render(request, "reports/compare.html", comparison_context(request))
 
 
 @require_safe
@@ -52,24 +55,32 @@ _STEERING = {"pause": pause_campaign, "resume": resume_campaign, "close": close_
 def campaign_list(request: HttpRequest) -> HttpResponse:
     """Every campaign of the person's projects, with its state and progress."""
     campaigns = in_current_project(request, visible_to(request.user, Campaign.objects.all()))
-    context = {"campaigns": campaign_summaries(campaigns)}
+    context = {
+        "table": campaign_table(campaigns, request.GET),
+        "states": state_choices(request.GET),
+        "any": campaigns.exists(),
+    }
     return render(request, "reports/campaign_list.html", context)
 
 
 @require_safe
 @login_required
-@csp_update(STYLED_BY_PLOTLY)  # type: ignore[arg-type]  # its stub knows no URL arguments
-def dashboard(request: HttpRequest, slug: str) -> HttpResponse:
-    """The results of one campaign as they stand; before it opens, how far it is prepared."""
+@never_cache
+def state(request: HttpRequest, slug: str) -> HttpResponse:
+    """How far voting is and how old the results are, for a page to show again every few seconds.
+
+    `?shown=` is the mark of the results that the page shows: where there are others by now, the
+    answer says so to htmx (`newer-results`), and in words to who has no script.
+    """
     campaign = _campaign_or_404(request, slug)
-    if campaign.status in PREPARING:
-        context = preparing_context(campaign, timezone.now())
-        return render(request, "reports/preparing.html", context)
-    link = site_link(reverse("annotation:work", args=[campaign.invitation]), request)
-    edits = may(request.user, campaign.project, Role.EDITOR)
-    context = dashboard_context(results_of(campaign)) | door_context(campaign, timezone.now())
-    context |= {"on_site": True, "annotator_link": link, "may_edit": edits}
-    return render(request, "reports/dashboard.html", context)
+    now = timezone.now()
+    standing = standing_of(campaign, now)
+    shown = request.GET.get("shown", "")
+    context = live_context(standing, now, shown=shown) | {"campaign": campaign}
+    response = render(request, "reports/_live.html", context)
+    if context["has_newer"]:
+        response["HX-Trigger"] = "newer-results"
+    return response
 
 
 @require_POST
@@ -127,7 +138,7 @@ def preview_image(request: HttpRequest, slug: str, position: int, at: int) -> Ht
     if name is None:
         raise Http404
     try:
-        return send_stored(name, "image/png")
+        return send_stored(name)
     except FileNotFoundError as error:
         raise Http404 from error
 

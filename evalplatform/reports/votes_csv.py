@@ -16,8 +16,8 @@ VOTE_COLUMNS = [
     "prompt_set_version", "prompt_position", "prompt_text", "category", "challenge", "tags", "slot",
     "annotator", "answer", "marks", "order", "grades", "arms", "arm_names", "outcome",
     "response_time_ms", "too_fast", "is_simulated", "simulated_as", "voted_at", "counts",
-    "excluded_by", "viewport_width", "viewport_height", "pixel_ratio", "zoomed", "seed",
-    "image_sha256", "prompt_tokens", "tokens_read", "protocol_sha256",
+    "excluded_by", "viewport_width", "viewport_height", "pixel_ratio", "zoomed", "shown_px",
+    "language", "seed", "image_sha256", "prompt_tokens", "tokens_read", "protocol_sha256",
 ]  # fmt: skip
 """`order`, and what comes of several images (grades to tokens_read), by a space between: `order`
 says which place of the set stood at each position, the others go by place. Names have | between."""
@@ -79,16 +79,18 @@ _CELLS = {
     "viewport_height": "v.viewport_height",
     "pixel_ratio": "v.pixel_ratio",
     "zoomed": "v.zoomed::int",
+    "shown_px": "v.shown_px",
+    "language": "v.language",
     "seed": "t.seed",
     "image_sha256": "t.sha256",
     "prompt_tokens": "t.prompt_tokens",
     "tokens_read": "t.tokens_read",
     "protocol_sha256": "%(protocol)s",
 }
-_NUMBERS = {
+NUMBERS = {
     "vote_id", "item", "image_set", "prompt_set_version", "prompt_position", "slot",
     "response_time_ms", "too_fast", "is_simulated", "counts", "viewport_width", "viewport_height",
-    "pixel_ratio", "zoomed", "seed",
+    "pixel_ratio", "zoomed", "shown_px", "seed",
 }  # fmt: skip
 _ROWS = """
 FROM annotation_vote v
@@ -108,7 +110,7 @@ ORDER BY v.id
 
 def _statement(for_excel: bool) -> str:
     """COPY that writes as `core.csv_text` does: texts in quotation marks, empty ones not."""
-    texts = [name for name in VOTE_COLUMNS if name not in _NUMBERS]
+    texts = [name for name in VOTE_COLUMNS if name not in NUMBERS]
     cells = _CELLS | {name: _text(_CELLS[name], for_excel) for name in texts}
     listed = ", ".join(f'{cells[name]} AS "{name}"' for name in VOTE_COLUMNS)
     quoted = ", ".join(f'"{name}"' for name in texts)

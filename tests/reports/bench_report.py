@@ -3,12 +3,14 @@
     python -m tests.reports.bench_report [--votes 500000]
 
 Each step runs in a process of its own, so that memory is that step's alone: reading the votes'
-columns (the limit), `report` with an empty cache, the dashboard's page with the results kept, and
-votes.csv. A table, then one JSON line. The server is the one `DATABASE_URL` names, else the
-embedded one; the database is dropped at the end.
+columns (the limit), `report` with nothing kept, the page's content with the results kept,
+votes.csv, the page as it is asked for while votes come in, and what keeping counts costs a vote. A
+table, then one JSON line. The server is the one `DATABASE_URL` names, else the embedded one; the
+database is dropped at the end.
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -24,10 +26,13 @@ VAR = Path("var/bench-report")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-report", description=__doc__)
     parser.add_argument("--votes", type=int, default=500_000)
-    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=[*STEPS, *ASKED], help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "evalplatform.settings"
     os.environ["EVALPLATFORM_VAR"] = str(VAR.resolve())
+    if options.step in ASKED:
+        print(json.dumps(ASKED[options.step]()))
+        return
     if options.step:
         print(json.dumps(_measured(STEPS[options.step])))
         return
@@ -40,7 +45,8 @@ def main() -> None:
         bench_campaign.fill(options.votes)
         print(f"made in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
         found = {step: _in_a_process(step) for step in STEPS}
-    _publish(options.votes, found)
+        asked = {step: _in_a_process(step) for step in ASKED}
+    _publish(options.votes, found, asked)
 
 
 def _in_a_process(step: str) -> dict[str, float]:
@@ -73,12 +79,11 @@ def _columns(campaign: Any) -> int:
 
 
 def _cold(campaign: Any) -> int:
-    from django.core.cache import caches
-
     from evalplatform.reports.cached import results_of
+    from evalplatform.reports.models import KeptResults
     from evalplatform.reports.table import results_table
 
-    caches["results"].clear()
+    KeptResults.objects.all().delete()
     return len(results_table(results_of(campaign)))
 
 
@@ -101,7 +106,123 @@ def _csv(campaign: Any) -> int:
 STEPS = {"columns": _columns, "report": _cold, "dashboard": _warm, "votes.csv": _csv}
 
 
-def _publish(votes: int, found: dict[str, dict[str, float]]) -> None:
+_LOOKS = 30  # at the page, a vote before each
+_BLOCKS, _BLOCK = 12, 100  # of votes, with counts kept and without in turn
+
+
+def _pages() -> dict[str, float]:
+    """Return how long the page and its images take while votes come in, in ms."""
+    import django
+
+    django.setup()
+    from django.db import connection
+    from django.test import Client
+    from django.urls import reverse
+
+    from evalplatform.accounts.models import User
+    from evalplatform.campaigns.models import Campaign
+    from evalplatform.reports import computing
+    from evalplatform.reports.cached import results_of
+
+    computing._sent = lambda campaign: True  # computing goes on elsewhere
+    computing._start_process = lambda campaign: None
+    results_of(Campaign.objects.get())
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.create_superuser("bench"))
+    slug = Campaign.objects.get().slug
+    addresses = {
+        "page": reverse("reports:dashboard", args=[slug]),
+        "state": reverse("reports:state", args=[slug]),
+    }
+    took: dict[str, list[float]] = {name: [] for name in addresses}
+    for _ in range(_LOOKS + 1):
+        with connection.cursor() as cursor:
+            cursor.execute(_TAKE_BACK)
+        for name, address in addresses.items():
+            start = time.perf_counter()
+            answer = client.get(address)
+            took[name].append(1000 * (time.perf_counter() - start))
+            assert answer.status_code == 200, answer.status_code
+    found = {}
+    for name, times in took.items():
+        warm = sorted(times[1:])
+        found |= {f"{name}_ms": warm[len(warm) // 2], f"{name}_p95_ms": warm[-2]}
+    return found
+
+
+_TAKE_BACK = """
+UPDATE annotation_vote SET retracted_at = now()
+WHERE id = (SELECT max(id) FROM annotation_vote WHERE retracted_at IS NULL)
+"""
+
+
+def _voting() -> dict[str, float]:
+    """Return what a vote costs with counts kept over what it costs without, taken in turns.
+
+    CPU of this process and of its database session, so that other programs do not count.
+    """
+    import django
+
+    django.setup()
+    from django.apps import apps
+    from django.core.management.color import no_style
+    from django.db import connection
+    from django.utils import timezone
+
+    from evalplatform.accounts.models import Annotator
+    from evalplatform.annotation.services import enrol, open_campaign
+    from tests import factories
+
+    factories._serial = itertools.count(10**6)  # names that the big campaign's maker has not used
+    votes = (_BLOCKS + 1) * _BLOCK
+    with connection.cursor() as cursor:  # the big campaign's rows were copied with their numbers
+        for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models()):
+            cursor.execute(statement)
+    draft = factories.make_bulk_draft(prompts=votes, k=1, criteria=["visual_appeal"], slug="voting")
+    open_campaign(campaign=draft)
+    voter = enrol(campaign=draft, annotator=Annotator.objects.create())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    took: dict[str, list[float]] = {"ENABLE": [], "DISABLE": []}
+    cpu: dict[str, float] = dict.fromkeys(took, 0.0)
+    for block in range(_BLOCKS + 1):
+        mode = ("DISABLE", "ENABLE")[block % 2]
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE annotation_vote {mode} TRIGGER tallies_of_new_votes")
+        before = _cpu(backend)
+        for _ in range(_BLOCK):
+            start = time.perf_counter()
+            factories.vote(voter, factories.lease(voter), now=timezone.now())
+            if block:
+                took[mode].append(time.perf_counter() - start)
+        if block:
+            cpu[mode] += _cpu(backend) - before
+    at = {mode: sorted(times) for mode, times in took.items()}
+    return {
+        "vote_cpu_ratio": cpu["ENABLE"] / cpu["DISABLE"],
+        "vote_median_ratio": _at(at["ENABLE"], 0.5) / _at(at["DISABLE"], 0.5),
+        "vote_p95_ratio": _at(at["ENABLE"], 0.95) / _at(at["DISABLE"], 0.95),
+    }
+
+
+def _at(times: list[float], share: float) -> float:
+    return times[int(share * len(times))]
+
+
+def _cpu(backend: int) -> float:
+    """Return CPU seconds of this process and of a database session on this machine."""
+    fields = Path(f"/proc/{backend}/stat").read_text().rsplit(")", 1)[1].split()
+    ticks = int(fields[11]) + int(fields[12])
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+ASKED = {"pages": _pages, "voting": _voting}
+
+
+def _publish(
+    votes: int, found: dict[str, dict[str, float]], asked: dict[str, dict[str, float]]
+) -> None:
     assert found["columns"]["made"] == votes
     print(f"{votes:,} votes on two arms, embedded PostgreSQL\n")
     print(f"{'':24}{'seconds':>10}{'peak, MiB':>12}")
@@ -121,6 +242,11 @@ def _publish(votes: int, found: dict[str, dict[str, float]]) -> None:
         "csv_s": round(found["votes.csv"]["seconds"], 2),
         "csv_peak_mib": round(found["votes.csv"]["peak_mib"]),
     }
+    for told in asked.values():
+        line |= {name: round(value, 3 if name.endswith("ratio") else 1)
+                 for name, value in told.items()}  # fmt: skip
+    print(f"\npage while votes come in: {line['page_ms']} ms (median), state {line['state_ms']} ms")
+    print(f"a vote costs {line['vote_cpu_ratio']} times what it costs without counts being kept")
     print("\n" + json.dumps(line))
 
 

@@ -1,15 +1,13 @@
 """Results are computed once, and again as soon as anything that they hang on has changed."""
 
 import json
+import pickle
 import re
 import threading
 import uuid
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from django.conf import settings
-from django.core.cache import caches
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -32,10 +30,10 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation.models import Sample
-from evalplatform.promptsets.models import Prompt
 from evalplatform.reports import cached, fingerprint
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.exports import results_json
+from evalplatform.reports.models import KeptResults
 from evalplatform.reports.results import campaign_results
 from tests import factories
 
@@ -121,7 +119,6 @@ def test_page_follows_every_event_that_changes_a_number(voting, computed):
         "a checkpoint's name": lambda: Checkpoint.objects.filter(
             pk=campaign.contenders[0].checkpoint_id
         ).update(name="renamed"),
-        "a prompt's category": lambda: Prompt.objects.filter(position=0).update(category="Birds"),
         "the end": lambda: close_campaign(campaign=campaign),
     }
     shown = numbers(results_of(campaign))
@@ -152,10 +149,12 @@ def test_vote_of_a_lower_number_that_is_committed_last_is_seen(voting):
     campaign, _, ben = voting
     first, second = Assignment.objects.main().pending().filter(annotator=None)[:2]
     stored, may_commit = threading.Event(), threading.Event()
+    carl = Annotator.objects.create(pseudonym="carl")
+    enrol(campaign=campaign, annotator=carl)
 
     def vote_slowly():
         with transaction.atomic():
-            store(first, ben.annotator)
+            store(first, carl)
             stored.set()
             assert may_commit.wait(30)
         connection.close()
@@ -184,27 +183,51 @@ def store(slot, annotator):
 
 
 def test_vote_that_comes_while_results_are_computed_is_in_the_next(voting, monkeypatch):
+    """What is computed is of one moment, and kept as what that moment was."""
     campaign, _, ben = voting
     pair = factories.lease(ben)
 
+    def vote():
+        factories.vote(ben, pair)
+        connection.close()
+
     def compute(found):
-        made = campaign_results(found)
         if Vote.objects.filter(assignment=pair).count() == 0:
-            factories.vote(ben, pair)
-        return made
+            elsewhere = threading.Thread(target=vote)
+            elsewhere.start()
+            elsewhere.join(30)
+        return campaign_results(found)
 
     monkeypatch.setattr(cached, "campaign_results", compute)
     early = results_of(campaign)
-    assert results_of(campaign).completeness.votes == early.completeness.votes + 1
+    assert early.completeness.votes == early.n_stored == 5
+    assert results_of(campaign).completeness.votes == 6
 
 
 def test_other_code_never_meets_what_this_code_kept(voting, computed, monkeypatch):
     campaign, *_ = voting
     results_of(campaign)
-    state, _ = caches["results"].get(str(campaign.pk))
-    caches["results"].set(str(campaign.pk), (state, b"what this code cannot read"))
-    monkeypatch.setattr(fingerprint, "_code", lambda: "another version")
+    KeptResults.objects.update(content=b"what this code cannot read")
+    for module in (cached, fingerprint):
+        monkeypatch.setattr(module, "code_hash", lambda: "another version")
     results_of(campaign)
+    assert len(computed) == 2
+
+
+class Bomb:
+    """What a stranger would like to have unpickled."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("content that nobody signed was unpickled",))
+
+
+def test_content_that_this_site_did_not_sign_is_never_unpickled(voting, computed):
+    campaign, *_ = voting
+    results_of(campaign)
+    row = KeptResults.objects.get()
+    row.content = bytes(row.content)[:32] + pickle.dumps(Bomb())
+    row.save()
+    assert results_of(campaign).completeness.votes
     assert len(computed) == 2
 
 
@@ -217,24 +240,6 @@ def test_page_exports_and_command_share_what_was_computed(voting, computed, clie
     call_command("report", campaign.slug, "--format", "json")
     assert json.loads(capsys.readouterr().out)["campaign"] == campaign.slug
     assert len(computed) == 1
-
-
-def test_cache_that_is_broken_or_full_hides_no_result(voting, computed, monkeypatch):
-    campaign, *_ = voting
-    caches["results"].clear()
-    results_of(campaign)
-    (file,) = Path(settings.CACHES["results"]["LOCATION"]).glob("*.djcache")
-    file.write_bytes(file.read_bytes()[:-40])
-    assert results_of(campaign).completeness.votes
-    assert len(computed) == 2
-    caches["results"].clear()
-    monkeypatch.setattr(caches["results"], "set", refuse)
-    assert results_of(campaign).completeness.votes
-    assert len(computed) == 3
-
-
-def refuse(*_, **__):
-    raise OSError("no space left on device")
 
 
 @pytest.mark.parametrize(
@@ -272,4 +277,11 @@ def test_every_table_that_results_read_is_in_the_fingerprint(filtered, monkeypat
     tables = {name for sql in read for name in re.findall(r'(?:FROM|JOIN)\s+"?(\w+_\w+)"?', sql)}
     assert len(tables) > 10
     hashed = set(re.findall(r"(?:FROM|JOIN) (\w+_\w+)", fingerprint.STATEMENT))
-    assert tables - hashed == set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.tgrelid::regclass::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"
+            " WHERE p.proname LIKE 'tallies_on_%'"
+        )
+        counted = {table for (table,) in cursor.fetchall()}
+    never_changes = {"images_collectedimage"}  # an image that a set shows keeps its number
+    assert tables - hashed - counted - never_changes == set()

@@ -104,7 +104,7 @@ def test_samples_csv_has_one_row_an_image_of_either_kind(gallery):
 
 def test_dashboard_shows_images_of_the_collection(gallery, client, rania):
     client.force_login(rania)
-    page = client.get(reverse("reports:dashboard", args=[gallery.slug])).content.decode()
+    page = client.get(reverse("reports:images", args=[gallery.slug])).content.decode()
     shown = [
         each.pk
         for each in CollectedImage.objects.all()

@@ -6,17 +6,20 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.http import QueryDict
 from django.urls import reverse
 
 from evalplatform import stats
-from evalplatform.accounts.models import Annotator
+from evalplatform.accounts.models import Annotator, User
 from evalplatform.annotation.answer_columns import vote_columns
 from evalplatform.annotation.services import open_campaign
 from evalplatform.reports.comparison import compare_campaigns
 from evalplatform.reports.csv_files import GROUP_COLUMNS, MEASURES, groups_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import VERDICT_MEASURES, results_json
+from evalplatform.reports.image_browser import browser_context
 from evalplatform.reports.results import campaign_results
+from evalplatform.reports.results_tab import results_context
 from evalplatform.reports.stats_votes import pair_votes
 from evalplatform.reports.table import WIDTH, results_table
 from tests import factories
@@ -53,6 +56,31 @@ def second(voted, people):
     open_campaign(campaign=campaign)
     factories.judge_everything(campaign, people, lambda each: "left" if each.slot < 3 else "tie")
     return campaign
+
+
+def rows_of(context):
+    """Return every row of a forest that leads to images, of which it says the votes."""
+    forests = [each["votes"] for each in context["duels"]]
+    forests += [each["rows"] for each in context["by_group"]]
+    return [row for rows in forests for row in rows]
+
+
+def test_every_row_leads_to_the_images_behind_it(voted):
+    """Their votes are as many as the row says."""
+    rows = rows_of(results_context(campaign_results(voted)))
+    assert [row.label for row in rows[:4]] == ["All", "Stylized"] * 2
+    assert len(rows) == 4 + 2 * 3  # two categories and a challenge under each criterion
+    for row in rows:
+        address, _, query = row.href.partition("?")
+        assert address == reverse("reports:images", args=[voted.slug])
+        found = browser_context(voted, QueryDict(query))["page"].items
+        assert sum(each.votes for each in found) == int(row.n.replace(",", ""))
+    assert "criterion=text_faithfulness" in rows[-1].href
+
+
+def test_offline_no_row_leads_anywhere(voted):
+    rows = rows_of(results_context(campaign_results(voted), offline=True))
+    assert {row.href for row in rows} == {""}
 
 
 def test_categories_and_challenges_are_tested_and_adjusted_within_a_criterion(voted):
@@ -163,6 +191,30 @@ def test_command_compares_in_words_and_json(voted, second, capsys):
     difference = content["criteria"][0]["net_difference"]
     first, other = difference["first"]["value"], difference["second"]["value"]
     assert difference["value"] == pytest.approx(first - other)
+
+
+def test_page_compares_and_says_what_else_differs(voted, second, client, rania):
+    client.force_login(rania)
+    address = reverse("reports:compare")
+    given = {"first": voted.slug, "second": second.slug}
+    (criterion,) = client.get(address, given).context["criteria"]
+    (compared,) = compare_campaigns(voted, second).criteria
+    difference = compared.difference
+    assert criterion["difference"].startswith(f"{100 * difference.value:+.1f} [")
+    assert [row.value for row in criterion["rows"]] == [
+        difference.first.value, difference.second.value,
+    ]  # fmt: skip
+    assert criterion["caveats"] == []  # the same people, prompts and question
+    with factories.thawed():
+        second.criteria.update(question="Which one is it?", k=9)
+    page = client.get(address, given).content.decode()
+    assert "The questions differ: “Which image is more visually appealing?” and “Which one" in page
+    assert "The votes wanted on an item differ: “5” and “9”." in page
+    stranger = User.objects.create_user("stan")
+    client.force_login(stranger)
+    page = client.get(address, given).content.decode()
+    assert "with votes is in your projects" in page
+    assert second.slug not in page
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,21 @@ from django.utils import timezone
 
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.services import start_generation
+from evalplatform.campaigns.services import close_campaign, start_generation
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationRequest
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+STEPS = ["Draft", "Generating", "Open", "Closed"]
+
+
+def now(text: str) -> str:
+    """Return the step at which a page says the campaign is."""
+    found = re.search(r'aria-current="step"><span class="stepper-name">(\w+)', text)
+    return found[1] if found else ""
 
 
 @pytest.fixture
@@ -39,7 +48,7 @@ def claim():
 def record(batch):
     rows = list(batch.samples.all())
     services.record_samples(
-        samples=rows, images=[factories.make_image(each.pk) for each in rows],
+        samples=rows, images=[factories.make_image(10**6 + each.pk) for each in rows],
         now=timezone.now(), batch=batch, seconds=4,
     )  # fmt: skip
     services.finish_batch(batch=batch, now=timezone.now(), stages={}, environment={})
@@ -63,7 +72,7 @@ def test_page_says_what_is_made_of_each_checkpoint_and_why_some_failed(generatin
         assert words in text, words
     assert "0 of 0" not in text
     assert len(re.findall(r"<figure>", text)) == 2
-    assert 'aria-current="step">Samples' in text
+    assert now(text) == "Generating"
     assert not re.search(r"plotly[\w.-]*\.js", text)
 
 
@@ -103,21 +112,26 @@ def test_draft_that_asked_for_nothing_says_so(db, monkeypatch, page):
     assert "Nothing was asked of the workers yet." in page(factories.make_draft()).content.decode()
 
 
-def test_samples_are_made_and_the_next_step_is_to_open(draft, page):
-    text = page(draft).content.decode()
-    assert re.search(r'data-state="done">Samples', text)
-    assert re.search(r'aria-current="step">Gold,', text)
+def test_every_tab_says_where_the_campaign_is_in_its_life(draft, page):
+    assert now(page(draft, "protocol").content.decode()) == "Draft"
+    open_campaign(campaign=draft)
+    text = page(draft, "images").content.decode()
+    assert re.findall(r'class="stepper-name">(\w+)', text) == STEPS
+    assert now(text) == "Open"
+    close_campaign(campaign=draft)
+    assert now(page(draft, "people").content.decode()) == ""
 
 
 def test_safety_check_is_a_step_with_its_own_progress(db, red_detector, page):
     from tests import safety
 
     draft = safety.make_draft(safety.HALF_FILTERED)
-    assert 'aria-current="step">Safety check' in page(draft).content.decode()
-    safety.check(draft)
+    Campaign.objects.update(status="generating")
     text = page(draft).content.decode()
-    assert re.search(r'data-state="done">Safety check', text)
-    assert "16 of 16" in text
+    assert re.findall(r'class="stepper-name">(\w+)', text) == [*STEPS[:2], "Screening", *STEPS[2:]]
+    assert now(text) == "Screening"
+    safety.check(draft)
+    assert "16 of 16" in page(draft).content.decode()
 
 
 def test_fragment_says_when_the_campaign_has_opened(draft, page):

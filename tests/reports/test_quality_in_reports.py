@@ -148,7 +148,9 @@ def test_without_exclusions_nothing_is_said_of_them(opened):
     results = campaign_results(opened)
     assert results.with_excluded == []
     assert "xcluded" not in results_table(results)
-    assert "excluded" not in offline_dashboard(results).split("<script")[0].lower()
+    page, methods = offline_dashboard(results).split("<script")[0].split('id="methods-text"')
+    assert "excluded" not in page.lower()
+    assert "No annotator was excluded." in methods
     content = results_json(results)
     assert content["with_excluded_votes"] == content["exclusions"] == []
 

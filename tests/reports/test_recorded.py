@@ -85,7 +85,8 @@ def voted(slug, *, missing=(), excluded=None):
         plan_criterion("text_faithfulness", 3, "pair_both_neither"),
     ]
     campaign = factories.make_draft(slug=slug, prompts=12, criteria=criteria)
-    PromptSet.objects.filter(campaigns=campaign).update(name=f"{slug}-things")
+    with factories.thawed():
+        PromptSet.objects.filter(campaigns=campaign).update(name=f"{slug}-things")
     open_campaign(campaign=campaign)
     place_by_rule(campaign)
     people = [

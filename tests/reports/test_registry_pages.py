@@ -199,10 +199,9 @@ def test_samples_page_is_for_researchers_and_of_known_checkpoints(client, rania,
     ("name", "label"),
     [
         ("reports:campaign_list", "Campaigns"),
-        ("registry:list", "Checkpoints"),
+        ("registry:list", "Models"),
         ("generation:overview", "Generation"),
         ("plan_campaign", "Plan"),
-        ("accounts:api_tokens", "API tokens"),
     ],
 )
 def test_bar_says_on_which_page_one_is(researcher, name, label):

@@ -96,7 +96,7 @@ def test_no_filtered_image_is_on_the_dashboard(voted):
 
 def test_researcher_downloads_the_list(client, rania, voted):
     client.force_login(rania)
-    page = client.get(reverse("reports:dashboard", args=[voted.slug])).content.decode()
+    page = client.get(reverse("exports:tab", args=[voted.slug])).content.decode()
     address = reverse("reports:export", args=[voted.slug, "withheld.csv"])
     assert address in page
     assert client.get(address).content.decode().count("\n") == 6

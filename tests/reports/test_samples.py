@@ -133,7 +133,10 @@ def test_what_is_unknown_is_said_to_be_and_never_in_full():
 
 def test_dashboard_shows_it_on_the_site_and_offline(cut, client, rania):
     client.force_login(rania)
-    for page in (client.get(f"/campaigns/{cut.slug}/").content.decode(), report(cut, "html")):
+    for page in (
+        client.get(f"/campaigns/{cut.slug}/quality/").content.decode(),
+        report(cut, "html"),
+    ):
         text = " ".join(page.split())
         assert "What annotators were shown" in text
         assert "4 of 6 prompts were read in full by both. 1 of 6 pairs showed the same" in text

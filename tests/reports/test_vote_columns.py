@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.answer_columns import vote_columns
+from evalplatform.annotation.answer_columns import packed_language, vote_columns
 from evalplatform.annotation.models import Assignment, Exclusion, Vote
 from evalplatform.core.integer_columns import IntegerColumn, read_columns
 from evalplatform.reports.prompts import Prompts
@@ -45,6 +45,8 @@ def as_the_orm_reads(campaign):
             SIDES[vote.answer],
             -1 if vote.response_time_ms is None else vote.response_time_ms,
             int(vote.is_simulated),
+            -1 if vote.shown_px is None else vote.shown_px,
+            packed_language(vote.language),
         )
         for vote in stored
     ]

@@ -1,0 +1,34 @@
+"""The frame of a campaign's page: its tabs, and what each shows above its own content."""
+
+from typing import Any
+
+from django.urls import reverse
+
+from evalplatform.campaigns.models import Campaign
+from evalplatform.reports.steps import steps_of
+
+# (name of the route, what the tab is called); the first is the campaign's own address.
+TABS = (
+    ("reports:dashboard", "Overview"),
+    ("reports:results", "Results"),
+    ("reports:images", "Images"),
+    ("reports:people", "People"),
+    ("reports:quality", "Quality"),
+    ("reports:protocol", "Protocol"),
+    ("exports:tab", "Export"),
+)
+
+
+def tab_context(campaign: Campaign, shown: str, *, may_edit: bool) -> dict[str, Any]:
+    """Return what `reports/campaign.html` shows; `shown` is the route of the tab."""
+    links = [(label, reverse(route, args=[campaign.slug]), route == shown) for route, label in TABS]
+    return {
+        "campaign": campaign,
+        "on_site": True,
+        "may_edit": may_edit,
+        "life": steps_of(campaign),
+        "tab_links": links,
+        "tab_label": dict(TABS)[shown],
+        "people_url": reverse("reports:people", args=[campaign.slug]),
+        "quality_url": reverse("reports:quality", args=[campaign.slug]),
+    }

@@ -1,0 +1,199 @@
+"""The methods paragraphs of a paper, generated from the frozen protocol and the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.reports.conditions import (
+    delivery_in_words,
+    filter_in_words,
+    layout_in_words,
+    pay_in_words,
+)
+from evalplatform.reports.result_types import CampaignResults
+
+# By key in the paper pack's references.bib, as a text without a list of works names them.
+WORKS = {
+    "krippendorff2018content": "Krippendorff 2018",
+    "holm1979simple": "Holm 1979",
+    "bradley1952rank": "Bradley and Terry 1952",
+    "davidson1970extending": "Davidson 1970",
+}
+_QUALITY = (
+    ("exclude_gold_below", "fewer than {:.0%} of gold items right"),
+    ("exclude_repeats_below", "fewer than {:.0%} of repeats answered as before"),
+    ("exclude_too_fast_above", "more than {:.0%} of answers too fast"),
+    ("exclude_same_side_above", "more than {:.0%} of answers on one side"),
+)
+
+
+class PlainWording:
+    """How sentences are set: as plain text here, as LaTeX in a paper pack."""
+
+    gap = " "  # between a number and its unit
+    alpha = "α"
+
+    def text(self, said: object) -> str:
+        """Return somebody's words as they are to be read."""
+        return " ".join(str(said).split())
+
+    def digest(self, sha256: str) -> str:
+        """Return the beginning of a hash."""
+        return f"SHA-256 {sha256[:12]}…"
+
+    def emphasis(self, said: str) -> str:
+        return self.text(said)
+
+    def strong(self, said: str) -> str:
+        return self.text(said)
+
+    def quoted(self, said: str) -> str:
+        return f"“{self.text(said)}”"
+
+    def equation(self, said: str) -> str:
+        return said
+
+    def percent(self, value: float) -> str:
+        """Return per cent of a number in [0, 100]."""
+        return f"{value:g}{self.gap}%"
+
+    def cited(self, what: str, *works: str) -> str:
+        """Return words with the works they rest on, by their keys in references.bib."""
+        return f"{what} ({'; '.join(WORKS[each] for each in works)})"
+
+
+def methods(results: CampaignResults, wording: PlainWording) -> str:
+    """Return paragraphs; each sentence rests on the protocol or on a count."""
+    campaign = results.campaign
+    paragraphs = [
+        " ".join(_design(campaign, wording)),
+        " ".join(_questions(campaign, wording)),
+        " ".join(_people(results, wording)),
+        " ".join(_analysis(results, wording)),
+    ]
+    notes = [results.simulated_stamp, results.imported_stamp]
+    stamped = [wording.strong(each) for each in notes if each]
+    return "\n\n".join([*stamped, *(each for each in paragraphs if each)]) + "\n"
+
+
+def _design(campaign: Campaign, wording: PlainWording) -> Iterator[str]:
+    protocol = campaign.protocol or {}
+    text = wording.text
+    arms = "; ".join(
+        f"{arm.letter} = {text(arm.name)}" + (f" ({wording.digest(arm.sha256)})" * bool(arm.sha256))
+        for arm in campaign.contenders
+    )
+    yield f"We compared {len(campaign.contenders)} arms ({arms})."
+    for each in protocol.get("prompt_sets", []):
+        name, digest = text(each["name"]), wording.digest(each["sha256"])
+        yield f"Prompts came from {name}, version {each['version']} ({digest})."
+    if campaign.prompt_filter:
+        yield f"Of them those were taken that meet {text(filter_in_words(campaign))}."
+    if campaign.prompts_per_set:
+        yield f"Of each set a seeded random {campaign.prompts_per_set:,} were taken."
+    settings = protocol.get("sampler_settings")
+    if settings:
+        told = ", ".join(f"{text(name)} {text(value)}" for name, value in settings.items()
+                         if value not in (None, ""))  # fmt: skip
+        count = campaign.images_per_prompt
+        how_many = "one image" if count == 1 else f"{count} images"
+        yield f"Of every prompt each arm made {how_many}, none selected by hand ({told})."
+    yield f"Who meets whom: {text(campaign.design)}."
+    rules: dict[str, Any] = protocol.get("rules", {})
+    if "image_order" in rules:
+        yield f"Places of the images were {text(rules['image_order'])}."
+    if "shown_size" in rules:
+        yield f"For display, {text(rules['shown_size'])}."
+    layout, delivery = layout_in_words(campaign), delivery_in_words(campaign)
+    if layout and delivery:
+        yield f"The page showed {text(layout)}; images were sent as {text(delivery)}."
+    if not campaign.imported_from:
+        yield "Annotators were not told which arm made an image."
+    amendments = protocol.get("amendments", [])
+    hashes = [each["protocol_sha256_before"] for each in amendments] + [campaign.protocol_sha256]
+    yield f"The protocol was frozen before the first vote ({wording.digest(hashes[0])})."
+    if amendments:
+        joined = ", ".join(text(each["arm"]["name"]) for each in amendments)
+        yield f"Later it was amended as arms joined: {joined} ({wording.digest(hashes[-1])})."
+
+
+def _questions(campaign: Campaign, wording: PlainWording) -> Iterator[str]:
+    for each in campaign.criteria.all():
+        shown = "was shown" if each.shows_prompt else "was hidden"
+        yield (
+            f"For {wording.emphasis(each.label)} annotators were asked "
+            f"{wording.quoted(each.question)} ({_answers(each, wording)}); the prompt {shown}; "
+            f"{wording.equation(f'k = {each.k}')} votes per item."
+        )
+
+
+def _answers(criterion: Criterion, wording: PlainWording) -> str:
+    shape = criterion.shape
+    if shape.most == 1:
+        return f"form {wording.text(shape.label)}: {wording.text(', '.join(shape.buttons))}"
+    if shape.most == 2:
+        return f"pairs; answers {wording.text(', '.join(shape.buttons))}"
+    return f"rankings of {shape.least} to {shape.most} images, ties allowed"
+
+
+def _people(results: CampaignResults, wording: PlainWording) -> Iterator[str]:
+    quality, completeness = results.quality, results.completeness
+    yield (
+        f"{results.n_annotators:,} annotators cast {results.n_votes:,} votes that count on "
+        f"{completeness.items:,} items ({completeness.votes:,} of {completeness.votes_wanted:,} "
+        "wanted)."
+    )
+    if len(results.languages) > 1:
+        told = ", ".join(each.in_words for each in results.languages)
+        yield f"They read the question in {wording.text(told)}."
+    if results.shown_sizes:
+        yield f"Images were shown at {wording.text(results.shown_sizes.in_words)}."
+    pay = pay_in_words(results.campaign)
+    if pay:
+        yield f"Pay, fixed before the first vote: {wording.text(pay)}."
+    rules = results.campaign.checked_rules.quality
+    if quality.gold.total:
+        yield f"Gold items were answered right in {wording.text(quality.gold)} cases."
+    if quality.repeats.total:
+        yield f"Repeats were answered as before in {wording.text(quality.repeats)} cases."
+    fixed = [
+        said.format(getattr(rules, name))
+        for name, said in _QUALITY
+        if getattr(rules, name) is not None
+    ]
+    if fixed:
+        told = wording.text("; ".join(fixed))
+        yield f"Rules fixed before the first vote excluded annotators with {told}."
+    excluded = sum(1 for each in quality.annotators if each.excluded_by)
+    if not excluded:
+        yield "No annotator was excluded."
+    else:
+        who = "1 annotator was" if excluded == 1 else f"{excluded:,} annotators were"
+        yield f"{who} excluded ({quality.excluded_votes:,} votes)."
+    if results.median_response_ms is not None:
+        seconds = f"{results.median_response_ms / 1000:.1f}{wording.gap}s"
+        yield f"The median time of an answer was {seconds}."
+
+
+def _analysis(results: CampaignResults, wording: PlainWording) -> Iterator[str]:
+    if results.groups:
+        net = results.groups[0].rates.net
+        yield (
+            "The net preference is the share of votes for A less that for B; ties count as neither."
+        )
+        if net.method != "none":
+            yield f"{wording.percent(100 * net.level)} intervals: {wording.text(net.method)}."
+        alpha = wording.cited(f"Krippendorff's {wording.alpha}", "krippendorff2018content")
+        holm = wording.cited("Holm's procedure", "holm1979simple")
+        yield (
+            f"Agreement is {alpha}; groups of prompts are exploratory, their "
+            f"{wording.equation('p')}-values adjusted by {holm}."
+        )
+    if results.galleries:
+        model = wording.cited(
+            f"a {wording.text('Bradley–Terry')} model with ties after Davidson",
+            "bradley1952rank", "davidson1970extending",
+        )  # fmt: skip
+        yield f"Strengths come from {model}; ranks hold for all arms at once."
