@@ -1,0 +1,325 @@
+"""The reporting checklist of human evaluation, filled from the database; missing is missing.
+
+Its items are those that the literature asks for (Otani et al. 2023, ITU-T P.910, HEIM).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from evalplatform.annotation.models import CrowdVisit
+from evalplatform.campaigns.models import Campaign
+from evalplatform.exports.documents.card import marked_down
+from evalplatform.exports.paper.latex import latex
+from evalplatform.reports.conditions import (
+    delivery_in_words,
+    filter_in_words,
+    layout_in_words,
+    pay_in_words,
+)
+from evalplatform.reports.gallery import GalleryResult, GradeResult
+from evalplatform.reports.pay import pay_summary
+from evalplatform.reports.result_types import CampaignResults
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One item: what is known, or None where only a person can say."""
+
+    section: str
+    item: str
+    known: str | None
+
+
+def checklist(results: CampaignResults, *, consent: str, licence: str) -> list[Answer]:
+    """Return every item with what the platform knows of it; nothing is guessed."""
+    return [
+        *_question(results),
+        *_material(results),
+        *_setting(results),
+        *_people(results, consent),
+        *_checks(results),
+        *_analysis(results),
+        *_release(results, licence),
+    ]
+
+
+_DESIGN = "Design"
+
+
+def _question(results: CampaignResults) -> Iterator[Answer]:
+    """What people were asked."""
+    campaign, of = results.campaign, _DESIGN
+    criteria = list(campaign.criteria.all())
+    yield Answer(
+        of,
+        "Exact question of each criterion",
+        "; ".join(f"{each.label}: {each.question}" for each in criteria),
+    )
+    yield Answer(
+        of,
+        "Answers offered, and the tie rule",
+        "; ".join(
+            f"{each.slug}: {', '.join(each.shape.buttons) or each.form}" for each in criteria
+        ),
+    )
+    yield Answer(of, "Screenshot of the page", None)
+    yield Answer(
+        of,
+        "Criteria asked apart; prompt shown or hidden",
+        "; ".join(
+            f"{each.slug}: {'shown' if each.shows_prompt else 'hidden'}" for each in criteria
+        ),
+    )
+
+
+def _material(results: CampaignResults) -> Iterator[Answer]:
+    """Of which prompts and models, and how their images were made."""
+    campaign, of = results.campaign, _DESIGN
+    protocol = campaign.protocol or {}
+    sets = protocol.get("prompt_sets") or []
+    yield Answer(
+        of,
+        "Prompt sets with version and hash",
+        "; ".join(f"{each['name']}@{each['version']} {each['sha256'][:12]}" for each in sets)
+        or None,
+    )
+    yield Answer(
+        of,
+        "How prompts were sampled",
+        f"seeded random {campaign.prompts_per_set:,} of each set"
+        if campaign.prompts_per_set
+        else None
+        if campaign.imported_from
+        else "every prompt",
+    )
+    yield Answer(of, "Filter of prompts", filter_in_words(campaign))
+    yield Answer(
+        of,
+        "Images per prompt, and no selection by hand",
+        None
+        if campaign.imported_from
+        else f"{campaign.images_per_prompt}, as sampled with frozen seeds",
+    )
+    yield Answer(
+        of,
+        "Models with the hash of their weights",
+        "; ".join(
+            f"{arm.letter} = {arm.name} {arm.sha256[:12]}"
+            for arm in campaign.contenders
+            if arm.sha256
+        )
+        or None,
+    )
+    settings = protocol.get("sampler_settings") or {}
+    yield Answer(
+        of,
+        "Sampler, steps, guidance, resolution",
+        ", ".join(f"{name} {value}" for name, value in settings.items() if value not in (None, ""))
+        or None,
+    )
+
+
+def _setting(results: CampaignResults) -> Iterator[Answer]:
+    """How the images were shown, and to how many."""
+    campaign, of = results.campaign, _DESIGN
+    rules = (campaign.protocol or {}).get("rules") or {}
+    sizes = results.shown_sizes
+    yield Answer(of, "Displayed size, by the protocol", rules.get("shown_size"))
+    yield Answer(of, "Displayed size, as measured", sizes.in_words if sizes else None)
+    yield Answer(of, "Layout of the page", layout_in_words(campaign))
+    yield Answer(of, "Delivery: as which files images were sent", delivery_in_words(campaign))
+    yield Answer(
+        of,
+        "Comparison design, and k",
+        f"{campaign.design}; "
+        + ", ".join(f"{each.slug}: k = {each.k}" for each in campaign.criteria.all()),
+    )
+    yield Answer(of, "Balance of sides", rules.get("image_order"))
+    yield Answer(of, "Blinding", None if campaign.imported_from
+                 else "annotators receive nothing that names an arm")  # fmt: skip
+
+
+def _people(results: CampaignResults, consent: str) -> Iterator[Answer]:
+    of, campaign = "People", results.campaign
+    platforms = sorted(
+        set(
+            CrowdVisit.objects.filter(enrolment__campaign=campaign).values_list(
+                "platform", flat=True
+            )
+        )
+    )
+    yield Answer(
+        of,
+        "Where annotators came from",
+        ", ".join(platforms) or f"door: {campaign.checked_rules.annotation.door}"
+        if not campaign.imported_from
+        else None,
+    )
+    enrolled = len(results.quality.annotators)
+    excluded = sum(1 for each in results.quality.annotators if each.excluded_by)
+    yield Answer(
+        of, "Number recruited and excluded", f"{enrolled:,} enrolled, {excluded:,} excluded"
+    )
+    yield Answer(of, "Language in which the question was read", _languages(results))
+    yield Answer(of, "Locale of annotators", None)
+    yield Answer(of, "Consent", consent or None)
+    yield Answer(of, "Approval by an ethics board", None)
+    yield Answer(of, "Pay per item, and hourly wage", _pay(campaign))
+    median = results.median_response_ms
+    yield Answer(of, "Median time per item", None if median is None else f"{median / 1000:.1f} s")
+    votes = sorted(each.votes for each in results.quality.annotators if not each.excluded_by)
+    yield Answer(
+        of,
+        "Votes per annotator",
+        f"min {votes[0]:,}, median {votes[len(votes) // 2]:,}, max {votes[-1]:,}"
+        if votes
+        else None,
+    )
+    narrow = results.quality.narrow
+    yield Answer(of, "Screens", f"narrower than 600 CSS px: {narrow}" if narrow.total else None)
+    yield Answer(of, "Test of vision and colour", None)  # fmt: skip
+
+
+def _languages(results: CampaignResults) -> str | None:
+    known = [each for each in results.languages if each.language]
+    return ", ".join(each.in_words for each in known) or None
+
+
+def _pay(campaign: Campaign) -> str | None:
+    """What the rules say, and what it came to an hour."""
+    said = pay_in_words(campaign)
+    if said is None:
+        return None
+    summary = pay_summary(campaign)
+    if summary.implied_wage is None:
+        return said
+    return (
+        f"{said}; came to {summary.implied_wage:.2f} {summary.currency} an hour at the median of "
+        f"{summary.median_seconds:.1f} s"
+    )
+
+
+def _checks(results: CampaignResults) -> Iterator[Answer]:
+    of, quality = "Quality control", results.quality
+    yield Answer(
+        of,
+        "Gold items and their accuracy",
+        f"right: {quality.gold}" if quality.gold.total else "none answered",
+    )
+    rules = results.campaign.checked_rules.quality
+    told = {
+        name: value
+        for name, value in rules.model_dump().items()
+        if name.startswith("exclude_") and name.endswith(("below", "above")) and value is not None
+    }
+    yield Answer(
+        of,
+        "Rules of exclusion, fixed before the first vote",
+        ", ".join(f"{name} {value}" for name, value in told.items()) or "none",
+    )
+    with_and_without = "; ".join(
+        f"{each.criterion}, {each.prompts}: {each.votes_excluded} votes excluded"
+        for each in results.with_excluded
+    )
+    yield Answer(
+        of,
+        "Result with and without the excluded",
+        with_and_without or "nobody was excluded, or their votes were replaced",
+    )
+    yield Answer(
+        of,
+        "Repeats answered as before",
+        str(quality.repeats) if quality.repeats.total else "none answered",
+    )
+    bias = results.side_bias
+    yield Answer(of, "Side bias", None if bias is None or bias.left.value is None
+                 else f"left chosen in {100 * bias.left.value:.1f} % of decided votes")  # fmt: skip
+
+
+def _analysis(results: CampaignResults) -> Iterator[Answer]:
+    of, done = "Analysis", results.completeness
+    yield Answer(
+        of,
+        "Prompts, items, votes; exactly k",
+        f"{done.items:,} items, {done.votes:,} of {done.votes_wanted:,} votes; "
+        f"{results.quality.items_short:,} items with fewer than k; "
+        f"{done.surplus_votes:,} late answers, not counted",
+    )
+    group = next(iter(results.groups), None)
+    yield Answer(
+        of,
+        "Win, tie, lose with intervals; method",
+        group.rates.net.method
+        if group
+        else None
+        if not results.galleries
+        else "strengths with simultaneous ranks",
+    )
+    yield Answer(
+        of,
+        "Agreement",
+        "; ".join(_alphas(results)) or None,
+    )
+    yield Answer(
+        of,
+        "Test, and control of many comparisons",
+        "two-way clustered t test; groups by Holm" if group else None,
+    )
+    yield Answer(of, "Power, planned before launch", None)
+    yield Answer(of, "More than two models: ranks and what decides them",
+                 "in results.json: galleries" if results.galleries else "two models"
+                 if results.campaign.is_duel else None)  # fmt: skip
+
+
+def _alphas(results: CampaignResults) -> Iterator[str]:
+    """Krippendorff's alpha of each criterion on all its prompts, where it is defined."""
+    for group in results.groups:
+        if not group.depth and group.agreement.alpha.value is not None:
+            yield f"{group.criterion}: alpha {group.agreement.alpha.value:.2f}"
+    others: list[GalleryResult | GradeResult] = [*results.galleries, *results.gradings]
+    for found in others:
+        for each in found.agreement:
+            if not found.depth and each.alpha.value is not None:
+                yield f"{found.criterion}: alpha {each.alpha.value:.2f}"
+
+
+def _release(results: CampaignResults, licence: str) -> Iterator[Answer]:
+    of, campaign = "Release", results.campaign
+    yield Answer(of, "Votes, one by one, under pseudonyms", "export --as parquet")
+    yield Answer(of, "Code of the analysis", f"evalplatform {results.code_version}")
+    yield Answer(of, "Licence", licence or None)
+    yield Answer(of, "Deviations from the protocol", None)
+    opened = campaign.opened_at.date().isoformat() if campaign.opened_at else None
+    closed = campaign.closed_at.date().isoformat() if campaign.closed_at else "still open"
+    yield Answer(of, "Dates", f"opened {opened}, {closed}" if opened else None)
+    yield Answer(
+        of, "Hash of the protocol", f"{campaign.protocol_sha256[:16]} (whole: export.json)"
+    )  # fmt: skip
+
+
+def as_latex(answers: list[Answer]) -> str:
+    """Return the checklist as a long table; what is missing stands out."""
+    lines = [r"\begin{longtable}{@{}p{.34\linewidth}p{.6\linewidth}@{}}", r"\toprule"]
+    section = ""
+    for each in answers:
+        if each.section != section:
+            section = each.section
+            lines.append(rf"\multicolumn{{2}}{{@{{}}l}}{{\textbf{{{latex(section)}}}}} \\")
+        known = latex(each.known) if each.known else r"\textbf{missing}"
+        lines.append(rf"{latex(each.item)} & {known} \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{longtable}", ""])
+
+
+def as_markdown(answers: list[Answer]) -> str:
+    """Return the same for people who write no LaTeX."""
+    lines, section = ["# Reporting checklist"], ""
+    for each in answers:
+        if each.section != section:
+            section = each.section
+            lines += ["", f"## {section}", ""]
+        mark = "x" if each.known else " "
+        known = marked_down(each.known) if each.known else "**missing**"
+        lines.append(f"- [{mark}] {each.item}: {known}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,217 @@
+"""The tables of a paper pack: the numbers of results.json, for booktabs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalplatform.exports.paper.latex import bounds, latex, number, percent
+from evalplatform.reports.gallery import GalleryResult, GradeResult
+from evalplatform.reports.orders import ranks
+from evalplatform.reports.prompts import row_name
+from evalplatform.reports.result_types import CampaignResults, GroupResult
+from evalplatform.stats import Estimate, Standing, WinRates
+
+_NET = r"net (A $-$ B)"
+
+
+def tables(results: CampaignResults) -> dict[str, str]:
+    """Return each table by the name of its file; without a vote there is none."""
+    found = {}
+    if results.groups:
+        found["win-tie-lose"] = _groups(results)
+        found["verdicts"] = _verdicts(results)
+    if any(each.test.p_value is not None for each in results.categories):
+        found["categories"] = _categories(results)
+    if results.galleries:
+        found["strengths"] = _strengths(results.galleries)
+        found["pairs"] = _pairs(results)
+    if results.gradings:
+        found["grades"] = _grades(results.gradings)
+    if results.with_excluded:
+        found["with-excluded"] = _with_excluded(results)
+    return found
+
+
+def _table(columns: str, heads: Sequence[str], rows: Sequence[str], caption: str, name: str) -> str:
+    return "\n".join([
+        r"\begin{table}[htbp]", r"\centering\small", rf"\caption{{{caption}}}",
+        rf"\label{{tab:{name}}}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule",
+        " & ".join(heads) + r" \\", r"\midrule", *rows, r"\bottomrule", r"\end{tabular}",
+        r"\end{table}", "",
+    ])  # fmt: skip
+
+
+def _row(*cells: str) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _rates(rates: WinRates) -> list[str]:
+    net = rates.net
+    return [
+        percent(rates.win.value), percent(rates.tie.value), percent(rates.lose.value),
+        f"{percent(net.value, sign=True)} {bounds(net.low, net.high, 100, 1)}",
+    ]  # fmt: skip
+
+
+def _prompts(group: GroupResult | GalleryResult | GradeResult) -> str:
+    """The rows of papers: All, and what is part of it below."""
+    return r"\quad " * min(group.depth, 2) + latex(row_name(group.prompts, group.depth))
+
+
+def _groups(results: CampaignResults) -> str:
+    rows: list[str] = []
+    criterion = ""
+    for group in results.groups:
+        if group.criterion != criterion:
+            rows += [r"\addlinespace"] * bool(rows)
+            criterion = group.criterion
+            rows.append(rf"\multicolumn{{7}}{{l}}{{\emph{{{latex(group.criterion_label)}}}}} \\")
+        rows.append(_row(
+            _prompts(group), number(group.rates.net.n_prompts, 0),
+            number(group.rates.net.n_votes, 0), *_rates(group.rates),
+        ))  # fmt: skip
+    level = 100 * results.groups[0].rates.level
+    return _table(
+        "@{}lrrrrrr@{}",
+        ["prompts", "$n$ prompts", "votes", r"win \%", r"tie \%", r"lose \%", rf"{_NET} \%"],
+        rows,
+        rf"Votes for A, ties, and votes for B, per cent of votes. In brackets: {level:g}\,\% "
+        "interval of the net preference. "
+        f"{latex(_method(results.groups[0].rates.net))}{_stamp(results)}",
+        "win-tie-lose",
+    )
+
+
+def _method(estimate: Estimate) -> str:
+    return f"Intervals: {estimate.method}." if estimate.method != "none" else ""
+
+
+def _verdicts(results: CampaignResults) -> str:
+    rows = []
+    for group in results.groups:
+        found = group.verdicts
+        interval = bounds(found.net.low, found.net.high, 100, 1)
+        shares = (found.win, found.tie, found.no_majority, found.lose)
+        rows.append(_row(
+            latex(group.criterion_label), _prompts(group), number(found.net.n_votes, 0),
+            *(percent(each.value) for each in shares),
+            f"{percent(found.net.value, sign=True)} {interval}",
+        ))  # fmt: skip
+    return _table(
+        "@{}llrrrrrr@{}",
+        ["criterion", "prompts", "items", r"A \%", r"tie \%", r"none \%", r"B \%", rf"{_NET} \%"],
+        rows,
+        "What more than half of the $k$ votes on an item say; none: no majority. "
+        f"Items with fewer than $k$ votes are left out.{_stamp(results)}",
+        "verdicts",
+    )
+
+
+def _categories(results: CampaignResults) -> str:
+    rows = []
+    for each in results.categories:
+        test = each.test
+        rows.append(_row(
+            latex(each.criterion_label), f"{latex(test.kind)}: {latex(test.name)}",
+            number(test.rates.net.n_votes, 0), *_rates(test.rates),
+            number(test.p_value, 3), number(test.p_holm, 3),
+        ))  # fmt: skip
+    return _table(
+        "@{}llrrrrrrr@{}",
+        ["criterion", "group", "votes", r"win \%", r"tie \%", r"lose \%", rf"{_NET} \%", "$p$",
+         r"$p_\mathrm{Holm}$"],
+        rows,
+        "Groups of prompts: exploratory. $p$: no preference in this group; adjusted by Holm over "
+        f"all groups of a criterion.{_stamp(results)}",
+        "categories",
+    )  # fmt: skip
+
+
+def _strengths(galleries: Sequence[GalleryResult]) -> str:
+    rows = []
+    for found in galleries:
+        for each in found.ranking.standings:
+            rows.append(_row(
+                latex(found.criterion_label), _prompts(found), latex(each.arm),
+                number(each.value, 2, sign=True), bounds(each.low, each.high, 1, 2),
+                _rank_set(each), number(each.n_votes, 0), latex(each.unbounded),
+            ))  # fmt: skip
+    return _table(
+        "@{}lllrrlrl@{}",
+        ["criterion", "prompts", "arm", "strength", "interval", "ranks", "votes", "note"],
+        rows,
+        "Strengths in natural log units, mean 0 (times 173.7: Elo points). Ranks: those each arm "
+        "may have, for all arms at once.",
+        "strengths",
+    )
+
+
+def _pairs(results: CampaignResults) -> str:
+    """Every two arms that met, on all prompts of each criterion."""
+    rows = [
+        _row(
+            latex(found.criterion_label),
+            f"{latex(each.arm)} : {latex(each.other)}",
+            number(each.rates.net.n_votes, 0),
+            *_rates(each.rates),
+            number(each.net_p_holm, 3),
+        )
+        for found in results.galleries
+        if not found.depth
+        for each in found.ranking.pairs
+    ]
+    return _table(
+        "@{}llrrrrrr@{}",
+        ["criterion", "arms", "votes", r"win \%", r"tie \%", r"lose \%", r"net \%",
+         r"$p_\mathrm{Holm}$"],
+        rows,
+        "Each two arms that met, seen from the first. $p$: no preference between them, adjusted by "
+        f"Holm over all of them.{_stamp(results)}",
+        "pairs",
+    )  # fmt: skip
+
+
+def _rank_set(standing: Standing) -> str:
+    return latex(ranks(standing.rank_low, standing.rank_high))
+
+
+def _grades(gradings: Sequence[GradeResult]) -> str:
+    rows = []
+    for found in gradings:
+        for each in found.ratings.ratings:
+            rows.append(_row(
+                latex(found.criterion_label), _prompts(found), latex(each.arm),
+                number(each.mean.value, 2), bounds(each.mean.low, each.mean.high, 1, 2),
+                latex(ranks(each.rank_low, each.rank_high)), number(each.mean.n_votes, 0),
+            ))  # fmt: skip
+    return _table(
+        "@{}lllrrlr@{}",
+        ["criterion", "prompts", "arm", "mean grade", "interval", "ranks", "votes"],
+        rows,
+        "Mean grades. Ranks: those each arm may have, for all arms at once.",
+        "grades",
+    )
+
+
+def _with_excluded(results: CampaignResults) -> str:
+    rows = []
+    for each in results.with_excluded:
+        nets = (each.without, each.with_excluded)
+        cells = [
+            f"{percent(net.value, sign=True)} {bounds(net.low, net.high, 100, 1)}" if net else "--"
+            for net in nets
+        ]
+        rows.append(_row(latex(each.criterion_label), latex(each.prompts),
+                         number(each.votes_excluded, 0), *cells))  # fmt: skip
+    return _table(
+        "@{}llrrr@{}",
+        ["criterion", "prompts", "votes excluded", r"net without \%", r"net with \%"],
+        rows,
+        f"Net preference without and with the votes that were excluded.{_stamp(results)}",
+        "with-excluded",
+    )
+
+
+def _stamp(results: CampaignResults) -> str:
+    notes = [each for each in (results.simulated_stamp, results.imported_stamp) if each]
+    return "".join(rf" \textbf{{{latex(each)}}}" for each in notes)

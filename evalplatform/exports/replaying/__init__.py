@@ -1,0 +1,1 @@
+"""Recomputing the results from an export's files alone."""

@@ -1,0 +1,201 @@
+"""Exports in the columns of others: what each reader finds, and what no export says."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from pyarrow import parquet
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.exports.kinds import KINDS
+from evalplatform.exports.options import checked_options
+from tests import factories
+from tests.exports.campaigns import duel, exported
+from tests.reports.test_galleries import voted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Every file is read by a process of its own: these libraries log, patch and warn.
+READ = """
+import json, logging, os, sys, warnings
+from pathlib import Path
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HOME": sys.argv[2], "HF_DATASETS_CACHE": sys.argv[2]}
+import datasets, mlcroissant
+datasets.disable_progress_bars()
+found = {}
+for folder in sorted(each.parent for each in Path(sys.argv[1]).glob("*/croissant.json")):
+    described = mlcroissant.Dataset(jsonld=str(folder / "croissant.json"))
+    issues = described.metadata.ctx.issues
+    record = next(iter(described.records(described.metadata.record_sets[0].uuid)))
+    rows = {}
+    for config in datasets.get_dataset_config_names(str(folder)):
+        for split, part in datasets.load_dataset(str(folder), config).items():
+            first = part[0] if len(part) else {}
+            rows[f"{config}/{split}"] = len(part)
+            images = [each for each in first.values() if hasattr(each, "size")]
+    found[folder.name] = {
+        "issues": [*issues.errors, *issues.warnings], "fields": len(record), "rows": rows,
+        "types": {name: str(each) for name, each in part.features.items()},
+        "images": [each.size for each in images],
+    }
+print(json.dumps(found))
+"""
+PICKAPIC = {
+    "are_different": "bool", "best_image_uid": "string", "caption": "string",
+    "created_at": "timestamp[ns]", "has_label": "bool", "image_0_uid": "string",
+    "image_0_url": "string", "image_1_uid": "string", "image_1_url": "string", "jpg_0": "binary",
+    "jpg_1": "binary", "label_0": "float64", "label_1": "float64", "model_0": "string",
+    "model_1": "string", "ranking_id": "int64", "user_id": "int64",
+    "num_example_per_prompt": "int64",
+}  # fmt: skip
+
+
+def read_by_others(folder, cache):
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(folder), str(cache)], capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_format_is_read_by_its_readers(tmp_path):
+    campaign = duel(prompts=8)
+    for kind in KINDS.values():
+        if not kind.is_document:
+            splits = "50/25/25" if kind.name in ("parquet", "trl") else None
+            exported(campaign, tmp_path / "out" / kind.name, kind.name, splits=splits)
+    found = read_by_others(tmp_path / "out", tmp_path / "cache")
+    assert {name: each["issues"] for name, each in found.items() if each["issues"]} == {}
+    assert set(found) == {each.name for each in KINDS.values() if not each.is_document}
+    types = {name: kind.split("'")[1] for name, kind in found["pickapic"]["types"].items()}
+    assert list(types.items())[: len(PICKAPIC)] == list(PICKAPIC.items())
+    votes = found["csv"]["rows"]["default/train"]
+    assert sum(found["parquet"]["rows"].values()) == votes == 8 * 2 * 3
+    assert found["trl"]["images"] == [[16, 16], [16, 16]]
+    assert set(found["trl"]["rows"]) == {
+        f"{path.parent.name}/{path.name.split('-')[0]}"
+        for path in (tmp_path / "out/trl/data").glob("*/*.parquet")
+        if parquet.read_metadata(path).num_rows
+    }
+    assert list(found["open-image-preferences"]["types"])[:9] == [
+        "id", "prompt", "chosen", "rejected", "chosen_model", "rejected_model", "evolution",
+        "category", "sub_category",
+    ]  # fmt: skip
+    assert list(found["arena"]["types"])[:3] == ["model_a", "model_b", "winner"]
+    assert list(found["hpdv3"]["types"])[:6] == [
+        "prompt", "path1", "path2", "model1", "model2", "source",
+    ]  # fmt: skip
+
+
+def test_split_that_no_prompt_falls_into_keeps_nobody_from_reading_the_others(tmp_path):
+    campaign = duel(prompts=2, criteria=["visual_appeal"])
+    kinds = ("parquet", "csv", "jsonl", "trl")
+    for kind in kinds:
+        exported(campaign, tmp_path / "out" / kind, kind, splits="40/30/30")
+    found = read_by_others(tmp_path / "out", tmp_path / "cache")
+    for kind in kinds:
+        rows = found[kind]["rows"]
+        assert len(rows) < 3  # two prompts fall into two splits at most
+        assert all(rows.values())
+        assert found[kind]["fields"]
+        card = (tmp_path / "out" / kind / "README.md").read_text()
+        assert card.count("| 0 |\n") == 3 - len(rows)
+
+
+def rows(folder, pattern="data/**/*.parquet"):
+    files = sorted(folder.glob(pattern))
+    return [row for path in files for row in parquet.read_table(path).to_pylist()]
+
+
+def test_pairs_say_what_the_votes_say_and_splits_share_no_prompt(tmp_path):
+    campaign = duel(prompts=12, people=4)
+    exported(campaign, tmp_path / "votes", "parquet")
+    exported(campaign, tmp_path / "pairs", "parquet", grain="pair", splits="50/25/25")
+    exported(campaign, tmp_path / "counts", "rapidata", criteria=["visual_appeal"])
+    votes = {row["vote_id"]: row for row in rows(tmp_path / "votes")}
+    pairs = rows(tmp_path / "pairs")
+    assert {row["vote_id"] for row in pairs} == {key for key, row in votes.items() if row["counts"]}
+    for row in pairs:
+        vote = votes[row["vote_id"]]
+        assert vote["order"][0] == "AB".index(row["arm_0"])  # image 0 stood left
+        said = {0: "tie", 1: "left", -1: "right"}
+        assert (
+            vote["answer"]
+            == said[(row["grade_0"] > row["grade_1"]) - (row["grade_0"] < row["grade_1"])]
+        )
+    by_split = [
+        {row["prompt_text"] for row in rows(tmp_path / "pairs", f"data/{split}-*.parquet")}
+        for split in ("train", "validation", "test")
+    ]
+    assert sum(map(len, by_split)) == len(set.union(*by_split)) == 12
+    counted = rows(tmp_path / "counts")
+    asked = [row for row in votes.values() if row["counts"] and row["criterion"] == "visual_appeal"]
+    assert sum(row["votes"] for row in counted) == len(asked)
+    for_a = sum(
+        row[f"votes_image{at}"] for row in counted for at in (1, 2)
+        if row[f"model{at}"] == campaign.contenders[0].name
+    )  # fmt: skip
+    assert for_a == sum(row["outcome"] == "A" for row in asked)
+
+
+def test_ranking_and_ratings_become_pairs(tmp_path):
+    ranked = voted("ranking", design="together", prompts=3, k=2, slug="ranked")
+    exported(ranked, tmp_path / "ranked", "arena")
+    rated = voted("rating", prompts=3, k=2, slug="rated")
+    exported(rated, tmp_path / "rated", "rapidata", images="none")
+    with next((tmp_path / "ranked").glob("data/*.csv")).open() as file:
+        verdicts = list(csv.DictReader(file))
+    assert len(verdicts) == 3 * 2 * 6  # six pairs in a ranking of four
+    counted = rows(tmp_path / "rated")
+    assert len(
+        {(row["prompt"], *sorted((row["model1"], row["model2"]))) for row in counted}
+    ) == len(counted)
+    assert all(row["votes"] == row["votes_image1"] + row["votes_image2"] + row["ties"]
+               for row in counted)  # fmt: skip
+
+
+def test_blind_export_names_no_arm(tmp_path):
+    campaign = duel()
+    exported(campaign, tmp_path / "out", "parquet", is_blind=True)
+    told = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for arm in campaign.contenders:
+        assert arm.name.encode() not in told
+        assert arm.sha256.encode() not in told
+    assert not (tmp_path / "out" / "protocol.json").exists()
+
+
+def test_simulated_votes_are_marked_in_rows_names_and_cards(tmp_path):
+    campaign = duel(simulated=range(5))
+    exported(campaign, tmp_path, "trl")
+    files = list(tmp_path.glob("data/*/*.parquet"))
+    assert files
+    assert all(path.name.startswith("simulated-") for path in files)
+    assert all(row["is_simulated"] for row in rows(tmp_path))
+    for name in ("README.md", "DATA_DICTIONARY.md", "croissant.json", ".zenodo.json"):
+        assert "SIMULATED" in (tmp_path / name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"kind": "excel"}, "no export 'excel'"),
+        ({"kind": "trl", "grain": "vote"}, "--rows vote is not for --as trl"),
+        ({"kind": "csv", "criteria": ["beauty"]}, "no criterion 'beauty', so nothing"),
+        ({"kind": "csv", "categories": ["Plants"]}, "no category 'Plants'"),
+        ({"kind": "csv", "splits": "80/10"}, "three per cent"),
+        ({"kind": "csv", "splits": "80/10/20"}, "add up to 110"),
+        ({"kind": "csv", "ties": "drop"}, "votes are exported as they were cast"),
+        ({"kind": "jsonl", "images": "embed"}, "accepted: none, path"),
+        ({"kind": "trl", "licence": "a b\nc: d"}, "identifier such as"),
+        ({"kind": "trl", "for_excel": True}, "--for excel is for CSV"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_had_is_refused_in_one_line(db, asked, said):
+    campaign = factories.make_draft(prompts=1)
+    with pytest.raises(BadInputError) as refused:
+        checked_options(campaign, asked)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value).replace("a b\nc: d", "")
