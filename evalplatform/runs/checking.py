@@ -28,8 +28,8 @@ def look_at_checks(
     progress = safety_progress(rules.detector, pictures)
     if progress.failures:
         raise SafetyCheckFailedError(
-            f"{progress.failures[0]} — mend the cause, then `manage.py run_eval --resume "
-            f"{campaign.slug}`; "
+            f"{progress.failures[0]} — mend the cause, then try again on its page, or by "
+            f"`manage.py run_eval --resume {campaign.slug}`; "
             f"{progress.checked:,} of {progress.total:,} samples are checked."
         )
     if progress.is_stuck:

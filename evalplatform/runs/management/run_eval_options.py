@@ -4,7 +4,7 @@ from argparse import BooleanOptionalAction
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
@@ -20,12 +20,14 @@ from evalplatform.campaigns.criteria import (
 )
 from evalplatform.campaigns.designs import ACCEPTED
 from evalplatform.campaigns.forms import FORMS
-from evalplatform.campaigns.rules import CriterionRules, Rules, SampleRules, read_rules
+from evalplatform.campaigns.prompt_filter import ACCEPTED as WHERE_ACCEPTED
+from evalplatform.campaigns.prompt_filter import PromptFilter, parse_where
+from evalplatform.campaigns.rules import Rules, SampleRules, read_rules
 from evalplatform.core.errors import BadInputError
-from evalplatform.runs.services import RunPlan
+from evalplatform.runs.choices import Sampler, criterion_plan, read_choices
+from evalplatform.runs.run_plans import RunPlan, plan_of
 
-# As models_backend.families.settings names them; only tasks call the backend.
-SAMPLERS = ("ddim", "dpm++", "euler", "default")
+SAMPLERS = get_args(Sampler)
 DEFAULTS = {
     "preset": "default", "design": "all-pairs", "images_per_prompt": 1, "seed": 0,
     "sampler": "ddim", "steps": 25, "guidance": 4.0, "negative_prompt": "",
@@ -35,10 +37,12 @@ _WITH_RESUME = {
     "resume", "open", "priority", "budget_minutes", "allow_constant", "allow_identical",
     "allow_cut",
 }  # fmt: skip
-_OURS = _WITH_RESUME | {
+# What a file of choices does not say, or says to be gone over.
+_WITH_DRAFT = (_WITH_RESUME - {"resume"}) | {"draft", "dry_run", "project", "gold"}
+_OURS = _WITH_RESUME | _WITH_DRAFT | {
     "checkpoints", "prompts", "name", "project", "design", "form", "images_per_prompt", "preset",
-    "criteria", "k", "rules", "safety", "gold", "limit", "seed", "sampler", "steps", "guidance",
-    "negative_prompt", "height", "width",
+    "criteria", "k", "rules", "safety", "gold", "where", "third", "third_seed", "limit", "seed",
+    "sampler", "steps", "guidance", "negative_prompt", "height", "width",
 }  # fmt: skip
 
 
@@ -57,6 +61,19 @@ def add_arguments(parser: CommandParser) -> None:
         help="go on with this campaign as it was asked; nothing needs to be given again",
     )
     parser.add_argument(
+        "--draft",
+        type=Path,
+        metavar="TOML",
+        help="take all that is asked from this file, as the page of a draft gives it: "
+        "docs/campaigns.md",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        default=None,
+        help="say what it would ask, take and cost, and what it could find; make nothing",
+    )
+    parser.add_argument(
         "--prompts",
         action="append",
         metavar="SET",
@@ -64,11 +81,38 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument("--name", help="campaign name (default: A-vs-B, or A-and-2-more)")
     add_project_option(parser)
+    _add_prompt_filter(parser)
     _add_what_is_asked(parser)
     _add_rules(parser)
     _add_sampling(parser)
     _add_generation(parser)
     _add_allowances(parser)
+
+
+def _add_prompt_filter(parser: CommandParser) -> None:
+    taken = parser.add_argument_group("which prompts of the sets are taken")
+    taken.add_argument(
+        "--where",
+        action="append",
+        metavar="FIELD=VALUE",
+        help=f"{WHERE_ACCEPTED}; may be repeated: one value of a field is enough, every field "
+        "counts (default: all prompts)",
+    )
+    taken.add_argument(
+        "--third",
+        type=int,
+        metavar="1|2|3",
+        help="one of three random thirds of each set, which share no prompt (default: all)",
+    )
+    taken.add_argument(
+        "--third-seed", type=int, metavar="SEED", help="of the thirds (default: --seed)"
+    )
+    taken.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="a seeded random N prompts of what is left of each set (default: all)",
+    )
 
 
 def _add_what_is_asked(parser: CommandParser) -> None:
@@ -99,12 +143,6 @@ def _add_what_is_asked(parser: CommandParser) -> None:
     )
     asked.add_argument(
         "--k", type=int, help="annotators per item, for every criterion (default: 5)"
-    )
-    asked.add_argument(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="a seeded random N prompts of each set (default: all)",
     )
     asked.add_argument(
         "--images-per-prompt",
@@ -205,6 +243,9 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     if options["resume"]:
         _refuse_beside_resume(name for name in _OURS if options[name] not in (None, []))
         return options
+    if options["draft"]:
+        _refuse_beside_draft(name for name in _OURS if options[name] not in (None, []))
+        return options
     if not options["checkpoints"]:
         raise BadInputError(
             "name the checkpoints to compare, two or more, or give --resume NAME to go on with a "
@@ -217,14 +258,25 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_beside_resume(given: Iterable[str]) -> None:
-    others = sorted(
-        "ARM" if name == "checkpoints" else f"--{name.replace('_', '-')}"
-        for name in set(given) - _WITH_RESUME
-    )
-    if others:
+    if others := _named(set(given) - _WITH_RESUME):
         raise BadInputError(
-            f"--resume takes all that was asked from the campaign; leave out {', '.join(others)}."
+            f"--resume takes all that was asked from the campaign; leave out {others}."
         )
+
+
+def _refuse_beside_draft(given: Iterable[str]) -> None:
+    if others := _named(set(given) - _WITH_DRAFT):
+        raise BadInputError(
+            f"--draft takes all that is asked from the file; leave out {others}, or write it there."
+        )
+
+
+def _named(options: set[str]) -> str:
+    return ", ".join(
+        sorted(
+            "ARM" if name == "checkpoints" else f"--{name.replace('_', '-')}" for name in options
+        )
+    )
 
 
 def allowances(options: dict[str, Any]) -> dict[str, float | None]:
@@ -270,7 +322,7 @@ def criteria(options: dict[str, Any], own: Rules) -> list[CriterionPlan]:
     In the form that --form or the design says, with --k put in.
     """
     preset = {plan.slug: plan for plan in PRESETS[options["preset"]]}
-    written = {each.slug: _written(each) for each in own.criteria}
+    written = {each.slug: criterion_plan(each) for each in own.criteria}
     usual = written if written and options["preset"] == DEFAULTS["preset"] else preset | written
     names = (options["criteria"] or ",".join(usual)).split(",")
     slugs = [name.strip() for name in names if name.strip()]
@@ -284,13 +336,10 @@ def criteria(options: dict[str, Any], own: Rules) -> list[CriterionPlan]:
     return plans if options["k"] is None else [replace(plan, k=options["k"]) for plan in plans]
 
 
-def _written(given: CriterionRules) -> CriterionPlan:
-    label = given.label or given.slug.replace("_", " ").capitalize()
-    return CriterionPlan(**given.model_dump() | {"label": label, "heads": tuple(given.heads)})
-
-
 def plan(options: dict[str, Any]) -> RunPlan:
     """Return the whole request. Raises `BadInputError` for what makes no sense."""
+    if options["draft"]:
+        return _plan_of_draft(options)
     own = rules(options)
     return RunPlan(
         name=slug(options),
@@ -300,6 +349,7 @@ def plan(options: dict[str, Any]) -> RunPlan:
         settings=sampler_settings(options),
         seed=options["seed"],
         design=options["design"],
+        prompt_filter=prompt_filter(options),
         prompts_per_set=options["limit"],
         images_per_prompt=options["images_per_prompt"],
         rules=own,
@@ -307,6 +357,28 @@ def plan(options: dict[str, Any]) -> RunPlan:
         opens_when_ready=options["open"] is not False,
         priority=options["priority"],
         budget_seconds=budget_seconds(options),
+    )
+
+
+def _plan_of_draft(options: dict[str, Any]) -> RunPlan:
+    found = plan_of(read_choices(options["draft"]))
+    seconds = budget_seconds(options)
+    return replace(
+        found,
+        rules=found.rules.with_samples(**allowances(options)),
+        gold_file=options["gold"],
+        opens_when_ready=options["open"] is not False,
+        priority=found.priority if options["priority"] is None else options["priority"],
+        budget_seconds=found.budget_seconds if seconds is None else seconds,
+    )
+
+
+def prompt_filter(options: dict[str, Any]) -> PromptFilter:
+    """Return which prompts are taken. Raises `BadInputError` for what no filter knows."""
+    if options["third_seed"] is not None and options["third"] is None:
+        raise BadInputError("--third-seed divides the prompts for --third; give that too.")
+    return parse_where(
+        options["where"] or [], third=options["third"], third_seed=options["third_seed"]
     )
 
 
@@ -328,6 +400,8 @@ def _check_numbers(options: dict[str, Any]) -> None:
         "guidance": (0.0, 100.0),
         "seed": (0, 2**63 - 1),
         "limit": (1, 10**9),
+        "third": (1, 3),
+        "third_seed": (0, 2**63 - 1),
         "images_per_prompt": (1, 1000),
         "height": (8, 8192),
         "width": (8, 8192),

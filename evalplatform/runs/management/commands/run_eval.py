@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.urls import reverse
+from django.utils import timezone
 
 from evalplatform.accounts.commands import project_of
 from evalplatform.annotation.doors.wording import door_in_words
@@ -22,10 +23,13 @@ from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
 from evalplatform.runs.checking import filter_summary
+from evalplatform.runs.dry_run import dry_run
 from evalplatform.runs.management import run_eval_options as asked
 from evalplatform.runs.management.generation_wait import wait_for_samples
 from evalplatform.runs.management.opening_bars import OpeningBars
 from evalplatform.runs.management.safety_wait import wait_for_checks
+from evalplatform.runs.power import ASSUMED
+from evalplatform.runs.run_plans import choices_of_plan
 from evalplatform.runs.services import (
     open_run,
     prepare_gold,
@@ -47,6 +51,9 @@ class Command(PlatformCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         options = asked.checked(options)
+        if options["dry_run"]:
+            self._rehearse(options)
+            return
         campaign, created = self._resumed(options) or start_run(
             project=project_of(options), plan=asked.plan(options)
         )
@@ -81,6 +88,16 @@ class Command(PlatformCommand):
             budget_seconds=asked.budget_seconds(options),
         )
         return campaign, False
+
+    def _rehearse(self, options: dict[str, Any]) -> None:
+        """Print what it would come to. Raises `BadInputError` where it could not begin."""
+        choices = choices_of_plan(asked.plan(options))
+        found = dry_run(choices=choices, project=project_of(options), now=timezone.now())
+        if found.errors:
+            raise BadInputError(" ".join(found.errors))
+        self.stdout.writelines(f"{line}\n" for line in found.lines())
+        if found.power:
+            self.stdout.write(ASSUMED)
 
     def _look_at_samples(self, campaign: Campaign) -> bool:
         """Say what is wrong with the samples; return whether the campaign is to go on.

@@ -4,20 +4,19 @@ Every step is a row in the database, so a run that was interrupted is advanced a
 asks: the command `run_eval`, a page, another program.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from django.db import transaction
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import usable_in
 from evalplatform.annotation.services import join_arm, open_campaign
-from evalplatform.campaigns.criteria import CriterionPlan
 from evalplatform.campaigns.models import Arm, Campaign, ImageSet, Picture
-from evalplatform.campaigns.rules import Rules
 from evalplatform.campaigns.safety import screen
 from evalplatform.campaigns.sample_faults import refuse_faults
 from evalplatform.campaigns.selectors import (
@@ -44,6 +43,7 @@ from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.quality.services import criteria_with_gold, import_gold, make_gold
 from evalplatform.runs.checking import look_at_checks
 from evalplatform.runs.generation import look_at_samples, note_on, tend
+from evalplatform.runs.run_plans import RunPlan
 from evalplatform.runs.states import RunProgress, RunState
 
 CHECKS_PER_CRITERION = 20  # an annotator meets each gold once
@@ -52,35 +52,6 @@ Progress = Callable[[int, int], None]
 
 def _silent(done: int, total: int) -> None:
     """Tell nobody."""
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """All that a run is asked, by names as a person gives them.
-
-    Attributes:
-        name: of the campaign.
-        arms: registered checkpoints or image collections (`arm_named`).
-        prompt_sets: NAME or NAME@VERSION.
-        settings: how images are sampled, as `SamplerSettings` stores it.
-        opens_when_ready: False leaves it at READY, to be looked at first.
-        priority, budget_seconds: of generation; None: the usual.
-    """
-
-    name: str
-    arms: Sequence[str]
-    prompt_sets: Sequence[str]
-    criteria: Sequence[CriterionPlan]
-    settings: dict[str, Any]
-    seed: int = 0
-    design: str = "all-pairs"
-    prompts_per_set: int | None = None
-    images_per_prompt: int = 1
-    rules: Rules = field(default_factory=Rules)
-    gold_file: Path | None = None
-    opens_when_ready: bool = True
-    priority: int | None = None
-    budget_seconds: int | None = None
 
 
 def start_run(
@@ -92,22 +63,7 @@ def start_run(
     unknown names, and as `create_campaign` does.
     """
     with transaction.atomic():
-        campaign, is_new = create_campaign(
-            project=project,
-            slug=plan.name,
-            arms=[arm_named(name, project) for name in plan.arms],
-            prompt_sets=[
-                prompt_set_named(name, project) for name in dict.fromkeys(plan.prompt_sets)
-            ],
-            criteria=plan.criteria,
-            design=plan.design,
-            rules=plan.rules,
-            seed=plan.seed,
-            prompts_per_set=plan.prompts_per_set,
-            images_per_prompt=plan.images_per_prompt,
-            settings=plan.settings,
-            created_by=created_by,
-        )
+        campaign, is_new = _create(project, plan, created_by)
         plan_opening(
             campaign=campaign,
             gold_file=plan.gold_file,
@@ -117,6 +73,41 @@ def start_run(
             campaign=campaign, priority=plan.priority, budget_seconds=plan.budget_seconds
         )
     return campaign, is_new
+
+
+def _create(project: Project, plan: RunPlan, created_by: User | None) -> tuple[Campaign, bool]:
+    return create_campaign(
+        project=project,
+        slug=plan.name,
+        arms=[arm_named(name, project) for name in plan.arms],
+        prompt_sets=[prompt_set_named(name, project) for name in dict.fromkeys(plan.prompt_sets)],
+        criteria=plan.criteria,
+        design=plan.design,
+        rules=plan.rules,
+        seed=plan.seed,
+        prompt_filter=plan.prompt_filter,
+        prompts_per_set=plan.prompts_per_set,
+        images_per_prompt=plan.images_per_prompt,
+        settings=plan.settings,
+        created_by=created_by,
+    )
+
+
+@contextmanager
+def rehearsed_run(*, project: Project, plan: RunPlan) -> Iterator[Campaign]:
+    """Give the campaign that `start_run` would create; it is taken back at the end.
+
+    So an estimate counts what will be there, and refuses what would be refused. Nothing is asked
+    of the workers. Raises as `create_campaign` does.
+    """
+    with transaction.atomic():
+        # A name of its own: one that is taken is another matter.
+        rehearsal = replace(plan, name=f"rehearsal-{secrets.token_hex(8)}")
+        campaign, _ = _create(project, rehearsal, None)
+        try:
+            yield campaign
+        finally:
+            transaction.set_rollback(True)
 
 
 def resume_run(

@@ -1,0 +1,54 @@
+"""From choices to an open campaign; every verb is keyword-only."""
+
+from evalplatform.runs.services.drafting import (
+    DraftConflictError,
+    SavedDraft,
+    copy_campaign,
+    delete_draft,
+    make_draft,
+    save_draft,
+)
+from evalplatform.runs.services.forwarding import ask_forward, bring_forward
+from evalplatform.runs.services.launching import ask_to_open, launch_draft, open_asked
+from evalplatform.runs.services.running import (
+    CHECKS_PER_CRITERION,
+    RunPlan,
+    add_arm,
+    advance_run,
+    arm_named,
+    newcomers_pictures,
+    open_run,
+    prepare_gold,
+    rehearsed_run,
+    request_newcomer,
+    request_samples,
+    resume_run,
+    start_run,
+)
+
+__all__ = [
+    "CHECKS_PER_CRITERION",
+    "DraftConflictError",
+    "RunPlan",
+    "SavedDraft",
+    "add_arm",
+    "advance_run",
+    "arm_named",
+    "ask_forward",
+    "ask_to_open",
+    "bring_forward",
+    "copy_campaign",
+    "delete_draft",
+    "launch_draft",
+    "make_draft",
+    "newcomers_pictures",
+    "open_asked",
+    "open_run",
+    "prepare_gold",
+    "rehearsed_run",
+    "request_newcomer",
+    "request_samples",
+    "resume_run",
+    "save_draft",
+    "start_run",
+]

@@ -1,0 +1,113 @@
+"""From a draft to a campaign whose samples are being made, and on to an open one."""
+
+from datetime import datetime
+
+from celery import current_app
+from django.db import transaction
+from django.utils import timezone
+
+from evalplatform.accounts.models import User
+from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.rules import Rules
+from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.reports.pay import ASSUMED_SECONDS, site_seconds
+from evalplatform.runs.choices import DraftChoices, parse_choices
+from evalplatform.runs.models import Draft
+from evalplatform.runs.run_plans import plan_of
+from evalplatform.runs.services.drafting import DraftConflictError, changes_of_others
+from evalplatform.runs.services.forwarding import ask_forward, check_again
+from evalplatform.runs.services.running import advance_run, open_run, start_run
+from evalplatform.runs.states import RunState
+
+TASK = "runs.open_draft"
+
+
+def launch_draft(*, draft: Draft, version: int, user: User | None) -> Campaign:
+    """Make the campaign of a draft and ask the workers for its samples; it does not open.
+
+    Launched twice it is one campaign, and what failed of its safety check is tried again. Raises
+    `DraftConflictError` where it is not the version that this person saw, and `BadInputError` as
+    `start_run` does or for a name that is taken.
+    """
+    with transaction.atomic():
+        locked = Draft.objects.select_for_update(of=("self",)).get(pk=draft.pk)
+        if locked.campaign is not None:
+            check_again(draft=locked, now=timezone.now())
+            return locked.campaign
+        if locked.version != version:
+            raise DraftConflictError(locked, changes_of_others(locked, version), [])
+        choices = parse_choices(locked.choices)
+        plan = plan_of(choices, with_pay(choices))
+        if Campaign.objects.filter(slug=plan.name).exists():
+            raise BadInputError(
+                f"there is a campaign {plan.name!r} already; give this one another name."
+            )
+        campaign, _ = start_run(project=locked.project, plan=plan, created_by=user)
+        locked.campaign = campaign
+        locked.save(update_fields=["campaign"])
+        ask_forward(draft=locked, now=timezone.now())
+    return campaign
+
+
+def with_pay(choices: DraftChoices) -> Rules:
+    """Return the rules with the seconds that pay by the hour was reckoned with written out."""
+    pay = choices.rules.pay
+    if pay.wage_per_hour is None or pay.per_vote is not None or pay.seconds_per_vote is not None:
+        return choices.rules
+    seconds = expected_seconds(choices)
+    if seconds is None:
+        return choices.rules
+    return choices.rules.model_copy(
+        update={"pay": pay.model_copy(update={"seconds_per_vote": round(seconds, 1)})}
+    )
+
+
+def expected_seconds(choices: DraftChoices) -> float | None:
+    """Return the mean over criteria of what an answer takes, weighted by their k."""
+    took = [
+        (each.k, site_seconds(each.form) or ASSUMED_SECONDS.get(each.form, 10.0))
+        for each in choices.criteria
+    ]
+    total = sum(k for k, _ in took)
+    return sum(k * seconds for k, seconds in took) / total if total else None
+
+
+def ask_to_open(*, draft: Draft, user: User | None, now: datetime) -> None:
+    """Note that a launched draft's campaign is to open, and tell a worker.
+
+    Raises `BadInputError` where there is no campaign, or it has opened.
+    """
+    if draft.campaign is None:
+        raise BadInputError("nothing was made of this draft yet; generate its images first.")
+    if draft.campaign.is_frozen:
+        raise BadInputError(f"campaign {draft.campaign.slug!r} is {draft.campaign.status} already.")
+    Draft.objects.filter(pk=draft.pk).update(
+        opening_asked_at=now, opening_by=user, opening_fault=""
+    )
+    draft.refresh_from_db()
+    transaction.on_commit(lambda: _wake_worker(draft.pk))
+
+
+def _wake_worker(key: int) -> None:
+    current_app.send_task(TASK, args=[key], queue="default")  # sent twice, it opens once
+
+
+def open_asked(*, draft: Draft, now: datetime) -> str:
+    """Open the campaign of a draft of which this was asked; return its state.
+
+    What hinders is kept with the draft, in words. Nothing is done that was not asked.
+    """
+    if draft.campaign is None or draft.opening_asked_at is None:
+        return "not asked"
+    campaign = draft.campaign
+    try:
+        progress = advance_run(campaign=campaign, now=now)
+        if progress.state is RunState.READY:
+            open_run(campaign=campaign)
+        elif progress.state not in (RunState.OPEN, RunState.CLOSED):
+            raise BadInputError(progress.note or f"it is not ready: {progress.state} goes on.")
+    except EvalPlatformError as error:
+        Draft.objects.filter(pk=draft.pk).update(opening_fault=str(error), opening_asked_at=None)
+        return "hindered"
+    Draft.objects.filter(pk=draft.pk).update(opening_fault="")
+    return "open"
