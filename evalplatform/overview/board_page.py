@@ -1,0 +1,147 @@
+"""What the leaderboard shows: one board, chosen and filtered by the address."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.urls import reverse
+
+from evalplatform.accounts.current import in_current_project
+from evalplatform.accounts.projects import visible_to
+from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.core.components import ForestRow
+from evalplatform.overview.pooling import Board, Contender, Pooled, boards, pooled
+from evalplatform.promptsets.models import Prompt, PromptSet
+from evalplatform.reports.fingerprint import fingerprint
+from evalplatform.stats import ArmRanking, Standing
+
+logger = logging.getLogger(__name__)
+_KEPT_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's place."""
+
+    contender: Contender
+    href: str  # "" for a model of imported votes, which has no page
+    ranks: str  # "1" or "1–3": the ranks it may have; "" without an order
+    votes: int
+    win: int
+    tie: int
+    lose: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Models that comparisons link, best first."""
+
+    rows: list[Row]
+    forest: list[ForestRow]
+    note: str
+    method: str
+    n_votes: int
+    n_prompts: int
+    n_annotators: int
+
+
+def leaderboard_context(request: HttpRequest) -> dict[str, Any]:
+    """Return the boards somebody may see, and the chosen one with its standings."""
+    visible = in_current_project(request, visible_to(request.user, Campaign.objects.all()))
+    found = boards(visible)
+    board = next((each for each in found if each.key == request.GET.get("board")), None)
+    board = board or (found[0] if found else None)
+    context: dict[str, Any] = {"boards": found, "board": board}
+    if board is None:
+        return context
+    left_out = set(request.GET.getlist("without"))
+    criteria = [each for each in board.criteria if each.campaign.slug not in left_out]
+    sets = PromptSet.objects.filter(campaigns__in=board.campaigns).distinct()
+    names = [str(each) for each in sets]
+    categories = list(
+        Prompt.objects.filter(prompt_set__in=sets).exclude(category="")
+        .order_by("category").values_list("category", flat=True).distinct()
+    )  # fmt: skip
+    prompt_set = request.GET.get("prompts", "")
+    category = request.GET.get("category", "")
+    prompt_set = prompt_set if prompt_set in names else ""
+    category = category if category in categories else ""
+    standing = _kept(board, criteria, prompt_set, category)
+    return context | {
+        "left_out": left_out,
+        "prompt_sets": names,
+        "categories": categories,
+        "prompt_set": prompt_set,
+        "category": category,
+        "pooled": standing,
+        "pooled_campaigns": [each.campaign for each in criteria],
+        "groups": [_group(standing, each) for each in standing.rankings],
+    }
+
+
+def _kept(board: Board, criteria: Sequence[Criterion], prompt_set: str, category: str) -> Pooled:
+    """The standings, computed again only when votes or the choice have changed."""
+    marks = [(each.pk, fingerprint(each.campaign)) for each in criteria]
+    asked = repr((board.key, marks, prompt_set, category))
+    key = "board-" + hashlib.sha256(asked.encode()).hexdigest()
+    found = cache.get(key)
+    if isinstance(found, Pooled):
+        return found
+    made = pooled(criteria, prompt_set=prompt_set, category=category)
+    try:
+        cache.set(key, made, _KEPT_SECONDS)
+    except OSError as error:
+        logger.warning("a leaderboard could not be kept in the cache: %s", error)
+    return made
+
+
+def _group(found: Pooled, ranking: ArmRanking) -> Group:
+    # Of a part of all, those outside it have no votes.
+    standings = [each for each in ranking.standings if each.n_votes]
+    return Group(
+        rows=[_row(found, each) for each in standings],
+        forest=[_mark(found, each) for each in standings],
+        note=ranking.reason if ranking.state.value != "defined" else ranking.interval_reason,
+        method=ranking.method,
+        n_votes=ranking.n_votes,
+        n_prompts=ranking.n_prompts,
+        n_annotators=ranking.n_annotators,
+    )
+
+
+def _row(found: Pooled, standing: Standing) -> Row:
+    contender = found.contenders[int(str(standing.arm))]
+    is_registered = contender.kind in ("checkpoint", "collection")
+    low, high = standing.rank_low, standing.rank_high
+    ranks = "" if low is None or high is None else f"{low}" if low == high else f"{low}–{high}"
+    return Row(
+        contender=contender,
+        href=reverse(f"registry:{contender.kind}", args=[contender.name]) if is_registered else "",
+        ranks=ranks,
+        votes=standing.n_votes,
+        win=standing.tally.win,
+        tie=standing.tally.tie,
+        lose=standing.tally.lose,
+        note=standing.unbounded,
+    )
+
+
+def _mark(found: Pooled, standing: Standing) -> ForestRow:
+    text = standing.unbounded or "–"
+    if standing.value is not None:
+        text = f"{standing.value:+.2f}"
+        if standing.low is not None and standing.high is not None:
+            text += f" [{standing.low:.2f}, {standing.high:.2f}]"
+    return ForestRow(
+        label=found.contenders[int(str(standing.arm))].name,
+        value=standing.value,
+        low=standing.low,
+        high=standing.high,
+        text=text.replace("-", "−"),
+        n=f"{standing.n_comparisons:,}",
+    )
