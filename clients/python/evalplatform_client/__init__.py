@@ -1,0 +1,6 @@
+"""A small typed client of the evaluation platform's API: the standard library alone."""
+
+from evalplatform_client._generated import Client, Page
+from evalplatform_client._transport import ApiError
+
+__all__ = ["ApiError", "Client", "Page"]

@@ -1,0 +1,264 @@
+"""How requests travel: the standard library alone, errors as exceptions, retries that are safe."""
+
+import base64
+import hashlib
+import http.client
+import json as json_module
+import mimetypes
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+_TRIES = 4
+_PART = 8 * 2**20
+
+
+class ApiError(Exception):
+    """A problem that the site answered with: what was given, what is accepted, what to do.
+
+    Attributes:
+        status: of HTTP. code: stable, such as "not-allowed". fields: of `name` and `detail`.
+    """
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status = status
+        self.code = str(problem.get("code", "unknown"))
+        self.detail = str(problem.get("detail", ""))
+        self.fields: list[dict[str, str]] = list(problem.get("fields", []))
+        super().__init__(f"{status} {self.code}: {self.detail}")
+
+
+class Transport:
+    """Sends requests to one site with one token; `etag` is that of the last answer."""
+
+    def __init__(self, site: str, token: str, *, timeout: float = 60.0) -> None:
+        self.site = site.rstrip("/")
+        self.timeout = timeout
+        self.etag: str | None = None
+        self._token = token
+
+    def wait(self, job: Mapping[str, Any], *, seconds: float = 600.0) -> Any:
+        """Return a job once it is done; raises `ApiError` where it failed, `TimeoutError`."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            found = self.call("GET", f"/api/v1/jobs/{job['id']}")
+            if found["status"] == "failed":
+                raise ApiError(409, {"code": "job-failed", "detail": found["reason"]})
+            if found["status"] == "done":
+                return found
+            time.sleep(0.5)
+        raise TimeoutError(f"the job {job['id']} is not done after {seconds:g} s")
+
+    def quoted(self, value: object) -> str:
+        """Return a value as a part of an address."""
+        return urllib.parse.quote(str(value), safe="")
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        query: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        file: Path | None = None,
+        key: str | None = None,
+        if_match: str | None = None,
+    ) -> Any:
+        """Send a request and return what its JSON holds; None for an answer without a body.
+
+        What may be sent twice (it reads, or has an Idempotency-Key) is tried again where the
+        connection breaks, and everything where the site asks to wait.
+        """
+        headers: dict[str, str] = {}
+        body: bytes | None = None
+        if file is not None:
+            body, headers["Content-Type"] = _multipart(form or {}, file)
+        elif json is not None or method == "POST":
+            body = json_module.dumps({} if json is None else json).encode()
+            headers["Content-Type"] = "application/json"
+        if key is not None:
+            headers["Idempotency-Key"] = key or str(uuid.uuid4())
+        if if_match is not None:
+            headers["If-Match"] = if_match
+        with self._sent(method, self._address(path, query), body, headers) as answer:
+            self.etag = answer.headers.get("ETag")
+            content = answer.read()
+        return json_module.loads(content) if content else None
+
+    def lines(self, method: str, path: str, *, json: Any = None) -> Iterator[dict[str, Any]]:
+        """Yield the objects of an answer of JSON lines, as they come."""
+        with self._sent(method, self._address(path, None), None, {}) as answer:
+            for line in answer:
+                yield json_module.loads(line)
+
+    def wait_for_export(self, export: Mapping[str, Any], *, seconds: float = 3600.0) -> Any:
+        """Return an export once it is ready; raises `ApiError` where it failed, `TimeoutError`."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            address = f"/api/v1/campaigns/{export['campaign']}/exports/{export['id']}"
+            found = self.call("GET", address)
+            if found["state"] == "failed":
+                raise ApiError(409, {"code": "export-failed", "detail": found["error"]})
+            if found["state"] == "done":
+                return found
+            time.sleep(0.5)
+        raise TimeoutError(f"the export {export['id']} is not ready after {seconds:g} s")
+
+    def save(self, method: str, path: str, to: Path) -> Path:
+        """Save a file, going on where the connection broke; `to` is there once it is whole.
+
+        Raises `ValueError` where what came is not what the site has (its ETag is the SHA-256).
+        """
+        part = to.with_name(to.name + ".part")
+        part.unlink(missing_ok=True)
+        etag, size = "", -1
+        while not part.exists() or part.stat().st_size < size:
+            offset = part.stat().st_size if part.exists() else 0
+            headers = {"Range": f"bytes={offset}-", "If-Range": etag} if offset else {}
+            with self._sent(method, self._address(path, None), None, headers) as answer:
+                if answer.status == 200:
+                    etag, size = answer.headers["ETag"], int(answer.headers["Content-Length"])
+                with part.open("ab" if answer.status == 206 else "wb") as out:
+                    _copy(answer, out)
+        if _sha256(part) != etag.strip('"'):
+            raise ValueError(f"{to.name} is not what the site has; save it again.")
+        return part.replace(to)
+
+    def upload(
+        self,
+        archive: Path,
+        *,
+        name: str = "",
+        role: str = "",
+        project: str = "",
+        base: str = "",
+        part: str = "",
+        scale: float | None = None,
+    ) -> dict[str, Any]:
+        """Send an archive of a checkpoint by tus, going on after breaks, and await the verdict.
+
+        With `base`, the name of a registered checkpoint, it is a .safetensors file that goes into
+        it: a LoRA, of which `scale` is added, or a part such as "unet" or "vae".
+
+        Returns the upload: its `status` is "verified" or "rejected", with the `reason`.
+        """
+        size = archive.stat().st_size
+        told = {
+            "filename": archive.name, "name": name, "role": role, "project": project,
+            "base": base, "part": part, "scale": "" if scale is None else repr(scale),
+        }  # fmt: skip
+        metadata = ",".join(
+            f"{each} {base64.b64encode(value.encode()).decode()}"
+            for each, value in told.items()
+            if value
+        )
+        tus = {"Tus-Resumable": "1.0.0"}
+        begin = tus | {"Upload-Length": str(size), "Upload-Metadata": metadata}
+        with self._sent("POST", f"{self.site}/uploads/", b"", begin) as answer:
+            address = self.site + answer.headers["Location"]
+        with archive.open("rb") as content:
+            while (offset := self._offset(address, tus)) < size:
+                content.seek(offset)
+                headers = tus | {
+                    "Upload-Offset": str(offset),
+                    "Content-Type": "application/offset+octet-stream",
+                }
+                try:
+                    with self._sent("PATCH", address, content.read(_PART), headers):
+                        pass
+                except ApiError as error:
+                    if error.status not in (409, 423):  # elsewhere by now: ask again
+                        raise
+        identifier = address.rstrip("/").rpartition("/")[2]
+        while True:
+            found: dict[str, Any] = self.call("GET", f"/api/v1/uploads/{identifier}")
+            if found["status"] not in ("uploading", "verifying"):
+                return found
+            time.sleep(0.5)
+
+    def _offset(self, address: str, tus: dict[str, str]) -> int:
+        with self._sent("HEAD", address, None, tus) as answer:
+            return int(answer.headers["Upload-Offset"])
+
+    def _address(self, path: str, query: Mapping[str, Any] | None) -> str:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self.site + path + (f"?{urllib.parse.urlencode(given)}" if given else "")
+
+    def _sent(self, method: str, address: str, body: bytes | None, headers: dict[str, str]) -> Any:
+        safe = method in ("GET", "HEAD") or "Idempotency-Key" in headers
+        for attempt in range(_TRIES):
+            request = urllib.request.Request(
+                address,
+                data=body,
+                method=method,
+                headers={
+                    "Authorization": f"Bearer {self._token}",
+                    "Accept": "application/json",
+                    **headers,
+                },
+            )
+            last = attempt + 1 == _TRIES
+            try:
+                return urllib.request.urlopen(request, timeout=self.timeout)
+            except urllib.error.HTTPError as error:
+                with error:
+                    if last or error.code not in (429, 503):
+                        raise _problem(error) from None
+                    time.sleep(min(60.0, float(error.headers.get("Retry-After") or 2**attempt)))
+            except (urllib.error.URLError, ConnectionError):
+                if last or not safe:
+                    raise
+                time.sleep(2**attempt)
+        raise AssertionError("unreachable")
+
+
+def _copy(answer: Any, out: Any) -> None:
+    """Write what comes until it ends or breaks; a break is seen by the length."""
+    while True:
+        try:
+            piece = answer.read(1 << 16)
+        except (http.client.HTTPException, OSError):
+            return
+        if not piece:
+            return
+        out.write(piece)
+
+
+def _sha256(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as content:
+        while piece := content.read(1 << 20):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def _problem(error: urllib.error.HTTPError) -> ApiError:
+    content = error.read()
+    try:
+        return ApiError(error.code, json_module.loads(content))
+    except ValueError:
+        return ApiError(error.code, {"detail": content.decode("utf-8", "replace")[:500]})
+
+
+def _multipart(form: Mapping[str, Any], file: Path) -> tuple[bytes, str]:
+    border = uuid.uuid4().hex
+    parts = []
+    for name, value in form.items():
+        if value is not None:
+            said = str(value).lower() if isinstance(value, bool) else str(value)
+            head = f'--{border}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+            parts.append(head.encode() + said.encode() + b"\r\n")
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    name = file.name.replace('"', "%22")
+    head = (
+        f'--{border}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        f"Content-Type: {kind}\r\n\r\n"
+    )
+    parts += [head.encode() + file.read_bytes() + b"\r\n", f"--{border}--\r\n".encode()]
+    return b"".join(parts), f"multipart/form-data; boundary={border}"

@@ -1,0 +1,204 @@
+"""Jobs: what a command does in minutes, asked for by the API and done by a worker."""
+
+import traceback
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from evalplatform.accounts.models import Project, User
+from evalplatform.api.models import Job
+from evalplatform.campaigns.selectors import campaign_named
+from evalplatform.checkpoints.hub.listing import PREFIX, HubId
+from evalplatform.checkpoints.selectors import registered_checkpoint
+from evalplatform.checkpoints.services import (
+    Lora,
+    register_checkpoint,
+    register_chosen,
+    register_from_hub,
+    register_fused,
+)
+from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
+from evalplatform.images.services import import_collection
+from evalplatform.promptsets.selectors import prompt_set_named
+from evalplatform.runs.services import add_arm, advance_run, arm_named, open_run
+from evalplatform.runs.states import RunState
+
+TASK = "api.run_job"
+JobKind = Job.Kind
+_STALLED = timedelta(minutes=2)  # a message that woke nobody
+_AT_A_TIME = timedelta(hours=12)  # a job that takes longer was killed
+
+
+def places_allowed(*places: str | None) -> None:
+    """Refuse hubs and paths that the operator has not opened (API_HUBS, API_FOLDERS).
+
+    Raises `NotAllowedError`; a path that leads out of its folder by links or dots is none below it.
+    """
+    for place in filter(None, places):
+        if place.startswith(PREFIX):
+            if not settings.API_HUBS:
+                raise NotAllowedError(
+                    "Hubs are not open to the API of this site. Ask an operator, who can set "
+                    "API_HUBS=1, or upload the checkpoint."
+                )
+            continue
+        path = Path(place)
+        opened = [Path(each).resolve() for each in settings.API_FOLDERS]
+        try:
+            real = path.resolve()
+        except (OSError, ValueError, RuntimeError):
+            real = Path("/")
+        if not path.is_absolute() or not any(real.is_relative_to(each) for each in opened):
+            raise NotAllowedError(
+                "This path is not below a folder that is open to the API of this site. Ask an "
+                "operator, who can name folders in API_FOLDERS, or upload the files."
+            )
+
+
+def queue_job(*, project: Project, kind: Job.Kind, asked: dict[str, Any], user: User) -> Job:
+    """Store a job and wake a worker once it is committed."""
+    job = Job.objects.create(project=project, kind=kind, asked=asked, created_by=user)
+    transaction.on_commit(lambda: _wake(job.pk))
+    return job
+
+
+def _wake(number: int) -> None:
+    current_app.send_task(TASK, args=[number], queue="default")
+
+
+def wake_stalled_jobs(*, now: datetime) -> None:
+    """Go on with jobs whose message was lost, or whose worker was killed."""
+    for job in Job.objects.filter(status=Job.Status.QUEUED, created_at__lt=now - _STALLED):
+        _wake(job.pk)
+    killed = Job.objects.filter(status=Job.Status.RUNNING, started_at__lt=now - _AT_A_TIME)
+    for job in killed:
+        if Job.objects.filter(pk=job.pk, started_at=job.started_at).update(
+            status=Job.Status.QUEUED, started_at=None
+        ):
+            _wake(job.pk)
+
+
+def run_job(*, number: int, now: Callable[[], datetime]) -> Job | None:
+    """Do a queued job; None where another worker has it. Its row says what became of it."""
+    queued = Job.objects.filter(pk=number, status=Job.Status.QUEUED)
+    if not queued.update(status=Job.Status.RUNNING, started_at=now()):
+        return None
+    job = Job.objects.select_related("project", "created_by").get(pk=number)
+    try:
+        job.result = _DOING[Job.Kind(job.kind)](job)
+    except EvalPlatformError as error:
+        job.status, job.reason = Job.Status.FAILED, _storable(str(error))
+    except Exception as error:
+        said = traceback.format_exception_only(error)[-1][:500].strip()
+        _finish(job, Job.Status.FAILED, f"a fault of the site: {_storable(said)}", now())
+        raise
+    _finish(job, Job.Status.FAILED if job.reason else Job.Status.DONE, job.reason, now())
+    return job
+
+
+def _finish(job: Job, status: Job.Status, reason: str, now: datetime) -> None:
+    job.status, job.reason, job.finished_at = status, reason, now
+    job.save(update_fields=["status", "reason", "result", "finished_at"])
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "?").encode(errors="replace").decode()
+
+
+def _register(job: Job) -> str:
+    asked, project = job.asked, job.project
+    chosen = {"name": asked["name"], "role": asked["role"]}
+    if asked["base"]:
+        checkpoint, _ = register_fused(
+            project=project,
+            base=registered_checkpoint(asked["base"], project),
+            loras=[Lora(Path(each["path"]), each["scale"]) for each in asked["loras"]],
+            parts={name: Path(path) for name, path in asked["parts"].items()},
+            weights=asked["weights"],
+            say=_noting(job),
+            **chosen,
+        )
+        return checkpoint.name
+    source, config = asked["source"], Path(asked["config"]) if asked["config"] else None
+    if source.startswith(PREFIX):
+        checkpoint, _ = register_from_hub(
+            project=project, hub_id=HubId.parse(source, None), variant=asked["variant"],
+            progress=lambda here, total: None, **chosen,
+        )  # fmt: skip
+    elif asked["weights"]:
+        checkpoint, _ = register_chosen(
+            project=project, source=Path(source), config=config, weights=asked["weights"],
+            say=_noting(job), **chosen,
+        )  # fmt: skip
+    else:
+        checkpoint, _ = register_checkpoint(
+            project=project, source=Path(source), config=config, **chosen
+        )
+    return checkpoint.name
+
+
+def _import(job: Job) -> str:
+    asked = job.asked
+    prompts = asked["prompt_set"]
+    imported = import_collection(
+        project=job.project,
+        path=Path(asked["path"]),
+        name=asked["name"],
+        model=asked["model"],
+        prompt_set=prompt_set_named(prompts, job.project) if prompts else None,
+        licence=asked["licence"],
+        source=asked["source"],
+        columns=asked["columns"],
+        skip_bad=asked["skip_bad"],
+        created_by=job.created_by,
+        processes=None,
+        progress=lambda done, total: None,
+    )
+    return imported.collection.name
+
+
+def _open(job: Job) -> str:
+    campaign = campaign_named(job.asked["campaign"])
+    progress = advance_run(campaign=campaign, now=timezone.now())
+    if progress.state is RunState.READY:
+        open_run(campaign=campaign)
+    elif progress.state not in (RunState.OPEN, RunState.CLOSED):
+        raise BadInputError(progress.note or f"it is not ready: {progress.state} goes on.")
+    return campaign.slug
+
+
+def _add_arm(job: Job) -> str:
+    campaign = campaign_named(job.asked["campaign"])
+    maker = arm_named(job.asked["arm"], campaign.project)
+    return add_arm(campaign=campaign, maker=maker, now=timezone.now()).name
+
+
+def _noting(job: Job) -> Callable[[str], None]:
+    def say(what: str) -> None:
+        Job.objects.filter(pk=job.pk).update(note=_storable(what)[:500])
+
+    return say
+
+
+_DOING: dict[Job.Kind, Callable[[Job], str]] = {
+    JobKind.REGISTER: _register,
+    JobKind.IMPORT: _import,
+    JobKind.OPEN: _open,
+    JobKind.ADD_ARM: _add_arm,
+}
+
+
+def check_registering(asked: dict[str, Any]) -> None:
+    """Raise `BadInputError` for what does not go together, before a worker is woken."""
+    if bool(asked["base"]) == bool(asked["source"]):
+        raise BadInputError("give source, or base with loras, parts or weights: one of the two.")
+    if asked["base"] and not asked["name"]:
+        raise BadInputError("give name: of what is made from the base.")
+    if not asked["base"] and (asked["loras"] or asked["parts"]):
+        raise BadInputError("loras and parts go into a base; name it.")

@@ -1,0 +1,58 @@
+"""The client that is checked in is the one that the schema gives, and holds strict types."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from evalplatform.api.client_code import client_code
+from evalplatform.api.management.commands.write_api_client import TARGET, formatted
+from evalplatform.api.openapi import schema
+
+FOLDER = Path(settings.BASE_DIR) / "clients/python"
+
+
+def test_the_client_is_what_the_schema_gives():
+    written = (Path(settings.BASE_DIR) / TARGET).read_text()
+    assert written == formatted(client_code(schema())), "run `manage.py write_api_client`"
+
+
+def test_the_client_is_typed(tmp_path):
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\n")
+    use = tmp_path / "use.py"
+    use.write_text(
+        "from evalplatform_client import Client\n"
+        "client = Client('https://x.example', 'evp_x')\n"
+        "names: list[str] = [each['name'] for each in client.each(client.list_checkpoints)]\n"
+        "client.create_campaign({'choices': {'preset': 'default', 'seed': 'x'}})\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--config-file", tmp_path / "mypy.ini", use]
+    done = subprocess.run(
+        [*command, "evalplatform_client"], cwd=FOLDER, capture_output=True, text=True,
+        env={"MYPYPATH": str(FOLDER), "PATH": "/usr/bin"},
+    )  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if "error" in line]
+    assert len(lines) == 2, done.stdout  # the seed is no number, and what sums it up
+    assert 'incompatible type "str"' in lines[0] or '"seed"' in lines[0]
+
+
+def test_the_schema_is_openapi_3_1_with_a_scope_for_each_operation():
+    told = schema()
+    assert told["openapi"].startswith("3.1")
+    for path, operations in told["paths"].items():
+        for method, operation in operations.items():
+            assert operation["security"][0]["token"] == [operation["x-scope"]], (path, method)
+            assert "default" in operation["responses"]
+
+
+@pytest.mark.django_db
+def test_the_reference_shows_every_operation_without_another_host(client):
+    page = client.get("/api/v1/reference")
+    text = page.content.decode()
+    for operations in schema()["paths"].values():
+        for operation in operations.values():
+            assert f'id="{operation["operationId"]}"' in text
+    assert "https://" not in text.replace('xmlns="http', "")
+    assert "script-src" not in page["Content-Security-Policy"]
