@@ -71,3 +71,9 @@ def networks(name: str, default: str = "") -> list[str]:
                 "unix, separated by commas."
             ) from error
     return given
+
+
+def data_folder() -> Path:
+    """Return where an installed platform keeps what it writes: a folder of the user's own."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "evalplatform"

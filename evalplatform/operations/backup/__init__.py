@@ -1,0 +1,1 @@
+"""Everything an installation holds, as a folder: saved, verified, restored."""

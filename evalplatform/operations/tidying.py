@@ -1,0 +1,55 @@
+"""What may go from the disk: things that are made anew, or that nobody came back for."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+
+from evalplatform.core.file_store import FileStore
+
+DAYS_LEFT_ALONE = 7
+
+
+@dataclass(frozen=True)
+class Removable:
+    """A folder that may go, why, and how much room it takes."""
+
+    path: Path
+    why: str
+    bytes: int
+
+
+def removable() -> Iterator[Removable]:
+    """Yield what may go. Nothing of it is named by a sample, a campaign or a checkpoint."""
+    thumbnails = _thumbnails()
+    if thumbnails is not None:
+        yield from _found(thumbnails, "thumbnails: made anew when somebody looks")
+    for folder in sorted((Path(settings.CHECKPOINT_DIR) / "hub").glob("*")):
+        if _days_since_written(folder) > DAYS_LEFT_ALONE:
+            yield from _found(folder, "a download from a hub that nobody registered for a week")
+
+
+def remove(found: Removable) -> None:
+    shutil.rmtree(found.path)
+
+
+def _thumbnails() -> Path | None:
+    """Return where they lie; in an S3-compatible store a rule of the bucket does it."""
+    return (
+        Path(default_storage.path("thumbnails")) if isinstance(default_storage, FileStore) else None
+    )
+
+
+def _found(path: Path, why: str) -> Iterator[Removable]:
+    size = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    if size:
+        yield Removable(path, why, size)
+
+
+def _days_since_written(folder: Path) -> float:
+    written = [each.stat().st_mtime for each in (folder, *folder.rglob("*"))]
+    return (time.time() - max(written)) / 86400

@@ -1,0 +1,44 @@
+"""What may go from the disk, and what never does."""
+
+import io
+import os
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+
+from evalplatform.core import thumbnails
+from tests import factories
+
+
+def tidy(*options: str) -> str:
+    said = io.StringIO()
+    call_command("tidy", *options, stdout=said)
+    return said.getvalue()
+
+
+def test_only_what_is_made_anew_or_left_behind_goes(db, tmp_path, settings):
+    settings.VAR_DIR, settings.CHECKPOINT_DIR = tmp_path, tmp_path / "checkpoints"
+    name = factories._stored_image()
+    small = thumbnails.thumbnail(name)
+    old, new = (tmp_path / "checkpoints/hub" / each for each in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "part").write_bytes(b"x" * 2**20)
+    for each in (old / "part", old):
+        os.utime(each, (0, 0))
+    weights = tmp_path / "checkpoints" / ("a" * 64) / "model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"weights")
+
+    assert "1.0 MiB" in tidy()
+    assert old.exists()
+    assert default_storage.exists(small)
+    said = tidy("--yes")
+    assert (str(old) in said, str(new) in said) == (True, False)
+    assert not old.exists()
+    assert not default_storage.exists(small)
+    assert new.exists()
+    assert weights.exists()
+    assert default_storage.exists(name)
+    default_storage.save("thumbnails/a", ContentFile(b""))  # the folder is made again
