@@ -75,5 +75,10 @@ def _end_with_parent(out: Path) -> None:
     os._exit(130)
 
 
+def program() -> int:
+    """Run it as a command: an error is one line; returns the exit status."""
+    return run_cli(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_cli(main))
+    sys.exit(program())

@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--prompts", type=Path, required=True, help="text file, or TSV with Prompt")
     parser.add_argument("--out", type=Path, required=True, help="PNG file to write")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sampler", choices=SAMPLERS, default=defaults.sampler)
+    parser.add_argument("--sampler", choices=(*SAMPLERS, "default"), default=defaults.sampler)
     parser.add_argument("--steps", type=int, default=defaults.steps)
     parser.add_argument("--guidance", type=float, default=defaults.guidance_scale)
     options = parser.parse_args(argv)

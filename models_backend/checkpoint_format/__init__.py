@@ -8,6 +8,7 @@ from models_backend.checkpoint_format.families import (
     ENTRY_POINTS,
     FAMILIES,
     LAYOUT_FAMILIES,
+    TUNED_PIPELINE,
     trained_families,
 )
 from models_backend.checkpoint_format.hashes import content_sha256, differing_files, file_sha256
@@ -41,6 +42,7 @@ __all__ = [
     "SINGLE_FILE_CONFIG",
     "SINGLE_FILE_INDEX",
     "SINGLE_FILE_WEIGHTS",
+    "TUNED_PIPELINE",
     "Layout",
     "content_sha256",
     "differing_files",

@@ -8,8 +8,14 @@ from importlib.metadata import entry_points
 
 from models_backend.checkpoint_format.layout import Layout
 
+TUNED_PIPELINE = "tuned_pipeline"
+"""A diffusers pipeline that was tuned here: `metadata.json` lies beside its index."""
+
 FAMILIES: dict[str, str] = {
     "latent_diffusion": "models_backend.families.latent_diffusion.model:LatentDiffusion",
+    "masked_transformer": "models_backend.families.masked_transformer.model:MaskedTransformer",
+    "pixel_diffusion": "models_backend.families.pixel_diffusion.model:PixelDiffusion",
+    TUNED_PIPELINE: "models_backend.families.diffusers_pipelines.tuned:TunedPipeline",
 }
 """Families that `metadata.json` may name. A new one is a line here, or an entry point."""
 

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+LORA = "pytorch_lora_weights.safetensors"
+"""As diffusers calls an adapter's file."""
+
 
 def model_card(metadata: dict[str, Any], folder: Path) -> str:
     """Return the README.md of a checkpoint directory, in Markdown.
@@ -75,13 +78,20 @@ def _flat(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _loading(metadata: dict[str, Any], folder: Path) -> list[str]:
     parts = [
-        "`models_backend.checkpoints.load_pipeline` loads it whole. Weights are in half precision."
+        "`models_backend.checkpoints.load_pipeline` loads it whole. Weights are in "
+        + ("the parent's precision." if "pipeline" in metadata["config"] else "half precision.")
     ]
     if (folder / "model_index.json").exists():
+        kind = metadata["config"].get("pipeline", "StableDiffusionPipeline")
         parts.append(
-            "`diffusers.DiffusionPipeline.from_pretrained` loads it too, as a "
-            "StableDiffusionPipeline that makes the same images."
+            f"`diffusers.DiffusionPipeline.from_pretrained` loads it too, as a {kind} that makes "
+            "the same images."
         )
+        if (folder / LORA).exists():
+            parts.append(
+                f"`{LORA}` is the adapter alone: `load_lora_weights` adds it to the parent, not to "
+                "this pipeline, whose weights hold it already."
+            )
     elif (folder / "unet" / "config.json").exists():
         readable = ["`unet` as UNet2DConditionModel", "`scheduler`"]
         if (folder / "vae").exists():

@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models_backend.checkpoint_format import Layout, layout_of
-from models_backend.checkpoints.directory import read_metadata
-from models_backend.errors import CheckpointError
+from models_backend.checkpoint_format import (
+    METADATA,
+    PIPELINE_INDEX,
+    TUNED_PIPELINE,
+    Layout,
+    content_sha256,
+    layout_of,
+)
+from models_backend.checkpoints.directory import file_hashes, read_metadata
+from models_backend.configuration.tuning import TuneConfig
+from models_backend.errors import CheckpointError, InputError
 from models_backend.families.registry import family_named, family_of_layout
 
 if TYPE_CHECKING:
@@ -26,6 +34,40 @@ def load(folder: Path, device: str) -> tuple[Family, dict[str, Any]]:
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from error
     return family.load(folder, device), metadata
+
+
+def load_to_tune(folder: Path, config: TuneConfig) -> tuple[Family, str]:
+    """Return the model that a recipe goes on from, on the CPU, and its content hash.
+
+    Raises:
+        CheckpointError: the directory is no checkpoint, was changed, or cannot be loaded.
+        InputError: it is of a family that is not trained here, or not as `config` asks.
+    """
+    layout = layout_of(lambda name: (folder / name).is_file())
+    if layout is Layout.SINGLE_FILE:
+        raise InputError(
+            f"{folder} is a single file; write it as a pipeline's directory first: "
+            f"python -m models_backend.fuse {folder} DIRECTORY"
+        )
+    name = TUNED_PIPELINE
+    if layout is not Layout.DIFFUSERS_PIPELINE:
+        name = str(read_metadata(folder).get("family"))
+    try:
+        family = family_named(name)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
+    return family.load_to_tune(folder, config), sha256_of(folder)
+
+
+def sha256_of(folder: Path) -> str:
+    """Return the content hash of a checkpoint of any layout: the one it is registered under.
+
+    Raises:
+        CheckpointError: it has metadata, which say otherwise.
+    """
+    if (folder / METADATA).is_file() or not (folder / PIPELINE_INDEX).is_file():
+        return str(read_metadata(folder)["sha256"])
+    return content_sha256(file_hashes(folder))
 
 
 def load_pipeline(folder: Path, device: str | None = None) -> Family:

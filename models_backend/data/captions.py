@@ -5,7 +5,7 @@ Every record has a finite list of weighted captions, so text embeddings can be c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from models_backend.configuration.captions import CaptionMix
 
 PLAIN_TEMPLATES = ("{a}", "{bare}", "a picture of {a}")
 """Captions that say nothing of the style; ``{a}`` has the article, ``{bare}`` has not."""
@@ -18,24 +18,6 @@ STYLE_TEMPLATES: dict[str, tuple[str, ...]] = {
 
 _ARTICLES = ("a ", "an ", "the ")
 _KEYWORDS_PER_CAPTION = 3
-
-
-@dataclass(frozen=True)
-class CaptionMix:
-    """Shares of the three kinds of caption; they must sum to one."""
-
-    plain: float = 0.45
-    """The concept alone, in one of :data:`PLAIN_TEMPLATES`."""
-    keywords: float = 0.2
-    """The concept followed by a few keywords."""
-    styled: float = 0.35
-    """The concept with a style phrase of its source."""
-
-    def __post_init__(self) -> None:
-        """Refuse negative shares and shares that do not sum to one."""
-        shares = (self.plain, self.keywords, self.styled)
-        if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-            raise ValueError(f"caption shares {shares} must be >= 0 and sum to 1")
 
 
 def without_article(label: str) -> str:

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from models_backend.data.captions import CaptionMix, weighted_captions
+from models_backend.configuration.captions import CaptionMix
+from models_backend.data.captions import weighted_captions
 from models_backend.data.manifest import Record
-from models_backend.data.pictures import decode
+from models_backend.data.pictures import decode, decode_transparent, fit
 from models_backend.errors import InputError
-from models_backend.nn.text import TextEmbedding, TextEncoder
+from models_backend.nn.text_rows import TextEmbedding, TextRows
 
 
 def load_images(folder: Path, records: Sequence[Record], size: int) -> Tensor:
-    """Return the pictures as bytes (N, 3, size, size).
+    """Return the pictures as bytes (N, 3, size, size), on white where they are transparent.
 
     Raises:
         InputError: a file is missing, unreadable, or of another size.
     """
+    return _loaded(folder, records, size, decode)
+
+
+def load_transparent_images(folder: Path, records: Sequence[Record], size: int) -> Tensor:
+    """Return the pictures as bytes (N, 4, size, size): red, green, blue, not premultiplied, alpha.
+
+    Raises:
+        InputError: a file is missing, unreadable, or of another size; or all of them are opaque.
+    """
+    pictures = _loaded(folder, records, size, decode_transparent)
+    if bool((pictures[:, 3] == 255).all()):
+        raise InputError(
+            f"{folder} holds no picture that is transparent anywhere: an alpha channel cannot be "
+            "learned from it; take RGBA drawings, e.g. of python -m models_backend.data.emoji "
+            f"--alpha --size {size} --out FOLDER"
+        )
+    return pictures
+
+
+def _loaded(
+    folder: Path,
+    records: Sequence[Record],
+    size: int,
+    read: Callable[[bytes, str], Image.Image],
+) -> Tensor:
     pictures = []
     for record in records:
         path = folder / record.file
         try:
-            picture = np.asarray(decode(path.read_bytes(), str(path)))
+            picture = np.asarray(read(path.read_bytes(), str(path)))
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error}); build the data set again") from None
         if picture.shape[:2] != (size, size):
@@ -39,9 +66,24 @@ def load_images(folder: Path, records: Sequence[Record], size: int) -> Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
 
-def to_unit_range(pictures: Tensor) -> Tensor:
-    """Bytes to floats in [-1, 1], laid out as CPU convolutions like them."""
-    return (pictures.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+def load_fitted(paths: Sequence[Path], size: int) -> Tensor:
+    """Return pictures of any size as bytes (N, 3, size, size).
+
+    Each is turned as its EXIF data says, scaled so that its shorter side fits, and cut to its
+    middle. One that is smaller is enlarged by the same rule.
+
+    Raises:
+        InputError: a file is missing or unreadable.
+    """
+    pictures = []
+    for path in paths:
+        try:
+            pictures.append(
+                torch.from_numpy(fit(decode(path.read_bytes(), str(path)), (size, size)))
+            )
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error}); export the set again") from None
+    return torch.stack(pictures)
 
 
 @dataclass(frozen=True)
@@ -66,9 +108,7 @@ class CaptionTable:
         return self.embeddings[caption.masked_fill(dropped, 0)]
 
 
-def build_captions(
-    records: Sequence[Record], mix: CaptionMix, encoder: TextEncoder
-) -> CaptionTable:
+def build_captions(records: Sequence[Record], mix: CaptionMix, encoder: TextRows) -> CaptionTable:
     """Return the caption table of `records`."""
     per_image = [weighted_captions(r.caption, r.keywords, r.style, mix) for r in records]
     distinct = list(dict.fromkeys(["", *(text for each in per_image for text, _ in each)]))

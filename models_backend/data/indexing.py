@@ -184,7 +184,7 @@ def _scan_parquet(path: Path, caption: str) -> Iterator[_Entry]:
 
 
 def _scan_tar(path: Path, caption: str) -> Iterator[_Entry]:
-    for key, parts in _members(path).items():
+    for key, parts in tar_members(path).items():
         name = f"{path}, sample {key.lstrip('/')}"
 
         def read(
@@ -195,7 +195,7 @@ def _scan_tar(path: Path, caption: str) -> Iterator[_Entry]:
         yield _Entry((), name, read)
 
 
-def _members(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
+def tar_members(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
     """Return the files of a tar's samples: by key, then by ending, offset and length."""
     members: dict[str, dict[str, tuple[int, int]]] = {}
     try:

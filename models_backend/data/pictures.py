@@ -50,6 +50,19 @@ def decode(data: bytes, name: str) -> Image.Image:
     Raises:
         InputError: not an image, cut short, or of a mode whose range is not 8 bits a channel.
     """
+    return on_white(_upright(data, name))
+
+
+def decode_transparent(data: bytes, name: str) -> Image.Image:
+    """Return a picture as RGBA, turned as its EXIF data says.
+
+    Raises:
+        InputError: see :func:`decode`.
+    """
+    return _upright(data, name).convert("RGBA")
+
+
+def _upright(data: bytes, name: str) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             opened.load()
@@ -57,7 +70,17 @@ def decode(data: bytes, name: str) -> Image.Image:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{name} cannot be read as an image ({error}); replace it") from None
     _refuse_mode(picture.mode, name)
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+    return picture
+
+
+def has_alpha(picture: Image.Image) -> bool:
+    """Whether a picture may be transparent somewhere."""
+    return picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """Return a picture as RGB, on white where it is transparent."""
+    if has_alpha(picture):
         above = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
     return picture.convert("RGB")

@@ -1,4 +1,4 @@
-"""Lists of hand-picked images: what quality-tuning is trained on. No torch here."""
+"""Which images a run is trained on: hand-picked lists, subsets, held-out things. No torch here."""
 
 from __future__ import annotations
 
@@ -56,6 +56,25 @@ def subset(records: Sequence[Record], count: int, seed: int) -> list[Record]:
     ranked = sorted(records, key=lambda r: sha256_of_bytes(f"{seed} {r.sha256} {r.file}".encode()))
     chosen = {record.file for record in ranked[: count or len(ranked)]}
     return [record for record in records if record.file in chosen]
+
+
+def held_out_concepts(records: Sequence[Record], share: float, seed: int) -> set[str]:
+    """Return a share of the concepts, drawn at random: no drawing of such a thing is trained on.
+
+    Raises:
+        InputError: there are too few to hold any out.
+    """
+    concepts = sorted(
+        {record.concept for record in records},
+        key=lambda concept: sha256_of_bytes(f"{seed} {concept}".encode()),
+    )
+    held = set(concepts[: round(share * len(concepts))])
+    if not held:
+        raise InputError(
+            f"the data set has {len(concepts)} concepts: a share of {share:g} holds none of them "
+            "out; build it with more"
+        )
+    return held
 
 
 def images_sha256(records: Sequence[Record]) -> str:

@@ -41,6 +41,14 @@ class AutoencoderConfig:
     load."""
     widths: tuple[int, ...] = ()
     """Channels at each resolution of `kl`, finest first; one more than the halvings of `factor`."""
+    alpha: bool = False
+    """Whether the decoder makes RGBA: the encoder takes RGB all the same. Learned afterwards, by
+    `models_backend.transparency`."""
+
+    @property
+    def out_channels(self) -> int:
+        """Of what is decoded: red, green, blue, and where there is one alpha."""
+        return 4 if self.alpha else 3
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
@@ -211,3 +219,78 @@ class ScheduleConfig:
                 "beta_schedule squaredcos_cap_v2 ends in pure noise, from which epsilon recovers "
                 'nothing; with target = "epsilon" take scaled_linear or linear'
             )
+
+
+MOST_CODES = 65_536
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """Architecture of a :class:`~models_backend.nn.fsq.Tokenizer`."""
+
+    levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
+    """Levels of each channel of a token; their product is the number of codes."""
+    outer_width: int = 64
+    """Channels at twice the tokens' side; a multiple of 8."""
+    inner_width: int = 96
+    """Channels at the tokens' side; a multiple of 8."""
+    blocks: int = 2
+    """Residual blocks at each resolution, 1 to 8."""
+    factor: int = 8
+    """Pixels of a token's side: 2, 4 or 8."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        codes = 1
+        for count in self.levels:
+            codes *= count
+        if not self.levels or min(self.levels) < 2 or codes > MOST_CODES:
+            raise InputError(
+                f"levels {list(self.levels)}: give channels of 2 levels or more, whose product is "
+                f"at most {MOST_CODES:,}"
+            )
+        for name in ("outer_width", "inner_width"):
+            width = getattr(self, name)
+            if not 8 <= width <= 2048 or width % AUTOENCODER_GROUPS:
+                raise InputError(f"{name} {width}: accepted are multiples of 8 up to 2048")
+        if not 1 <= self.blocks <= 8:
+            raise InputError(f"blocks {self.blocks}: accepted are 1 to 8")
+        if self.factor not in FACTORS:
+            raise InputError(f"factor {self.factor}: accepted are 2, 4 and 8")
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Architecture of a :class:`~models_backend.nn.token_transformer.TokenTransformer`."""
+
+    width: int = 192
+    """Channels of a token; a multiple of `heads`."""
+    layers: int = 6
+    """1 to 64."""
+    heads: int = 6
+    """1 to 64."""
+    mlp_ratio: int = 4
+    """Inner width of the linear layers over `width`, 1 to 8."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        if not 1 <= self.heads <= 64:
+            raise InputError(f"heads {self.heads}: accepted are 1 to 64")
+        if not 16 <= self.width <= 8192 or self.width % self.heads:
+            raise InputError(
+                f"width {self.width}: accepted are multiples of heads ({self.heads}), 16 to 8192"
+            )
+        for name, most in (("layers", 64), ("mlp_ratio", 8)):
+            if not 1 <= getattr(self, name) <= most:
+                raise InputError(f"{name} {getattr(self, name)}: accepted are 1 to {most}")
+
+
+TRANSFORMER_SIZES: dict[str, dict[str, object]] = {
+    # Two CPU cores.
+    "tiny": {"width": 192, "layers": 6, "heads": 6},
+    "small": {"width": 512, "layers": 12, "heads": 8},
+    "base": {"width": 1024, "layers": 22, "heads": 16},
+    # About the size that Muse gives for its larger base model; how it spends it is ours.
+    "muse": {"width": 2048, "layers": 40, "heads": 16},
+}
+"""Named sizes; a configuration's `size` fills in what it leaves out."""

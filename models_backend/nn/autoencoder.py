@@ -7,14 +7,15 @@ into channels, so that no convolution runs at full resolution for factor 8: on a
 whether training is possible at all.
 
 Shapes: x (B, 3, H, W) in [-1, 1], H and W multiples of f = factor; z (B, latent_channels, H/f,
-W/f).
+W/f). What is decoded has four channels where the configuration says `alpha` (`nn.transparency`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -72,15 +73,28 @@ class Autoencoder(nn.Module):
             self.kl = _diffusers_autoencoder(config)
         else:
             channels = self.input_features.channels if self.input_features else 3
-            self.encoder = _folded_encoder(config, channels)
-            self.decoder = _folded_decoder(config)
+            latents = config.latent_channels
+            self.encoder = folded_encoder(config, channels, 2 * latents)
+            self.decoder = folded_decoder(config, latents, out=config.out_channels)
+
+    @property
+    def decoder_network(self) -> nn.Module:
+        """What makes images, of either kind."""
+        network: nn.Module = self.kl.decoder if self.config.kind == "kl" else self.decoder
+        return network
+
+    @property
+    def last_convolution(self) -> nn.Conv2d:
+        """The decoder's last convolution."""
+        if self.config.kind == "kl":
+            last: nn.Conv2d = self.kl.decoder.conv_out
+            return last
+        return last_convolution(self.decoder)
 
     @property
     def last_layer(self) -> Tensor:
         """Weight of the decoder's last convolution: where adversarial losses are balanced."""
-        last = self.kl.decoder.conv_out if self.config.kind == "kl" else _last_conv(self.decoder)
-        weight: Tensor = last.weight
-        return weight
+        return self.last_convolution.weight
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of the latent Gaussian, each (B, Z, H/f, W/f)."""
@@ -92,18 +106,51 @@ class Autoencoder(nn.Module):
         return mean, logvar.clamp(_MIN_LOGVAR, _MAX_LOGVAR)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return images (B, 3, H, W), about in [-1, 1]; clamp before showing them."""
+        """Return images (B, 3, H, W), about in [-1, 1]; clamp before showing them.
+
+        With `alpha` (B, 4, H, W): colours as if nothing were transparent, and alpha, -1 for clear.
+        """
         if self.config.kind == "kl":
             images: Tensor = self.kl.decoder(self.kl.post_quant_conv(z))
         else:
             images = self.decoder(z)
         return images
 
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return images (B, 3, H, W) taken apart and put together again, nothing drawn."""
+        return self.decode(self.encode(x)[0])
+
+    def training_pass(
+        self, x: Tensor, noise: Callable[[tuple[int, ...]], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Return x (B, 3, H, W) as decoded from drawn latents, and their KL divergence (B,).
+
+        `noise` gives normal noise for each image, of the shape it is told.
+        """
+        mean, logvar = self.encode(x)
+        y = self.decode(mean + noise(tuple(mean.shape[1:])) * (0.5 * logvar).exp())
+        kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean(dim=(1, 2, 3))
+        return y, kl
+
     def config_dict(self) -> dict[str, Any]:
         return asdict(self.config)
 
 
-def _folded_encoder(config: AutoencoderConfig, channels: int) -> nn.Sequential:
+class Folded(Protocol):
+    """Widths and depths of a folded encoder and decoder; see `AutoencoderConfig`."""
+
+    @property
+    def outer_width(self) -> int: ...
+    @property
+    def inner_width(self) -> int: ...
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def factor(self) -> int: ...
+
+
+def folded_encoder(config: Folded, channels: int, out: int) -> nn.Sequential:
+    """Return a network from (B, channels, H, W) to (B, out, H/f, W/f)."""
     outer, inner, fold = config.outer_width, config.inner_width, config.factor // 2
     return nn.Sequential(
         nn.PixelUnshuffle(fold),
@@ -113,40 +160,42 @@ def _folded_encoder(config: AutoencoderConfig, channels: int) -> nn.Sequential:
         *(ResidualBlock(inner) for _ in range(config.blocks)),
         nn.GroupNorm(AUTOENCODER_GROUPS, inner),
         nn.SiLU(),
-        nn.Conv2d(inner, 2 * config.latent_channels, 1),
+        nn.Conv2d(inner, out, 1),
     )
 
 
-def _folded_decoder(config: AutoencoderConfig) -> nn.Sequential:
+def folded_decoder(config: Folded, channels: int, *, out: int = 3) -> nn.Sequential:
+    """Return a network from (B, channels, H/f, W/f) to images (B, out, H, W)."""
     outer, inner = config.outer_width, config.inner_width
     return nn.Sequential(
-        nn.Conv2d(config.latent_channels, inner, 3, padding=1),
+        nn.Conv2d(channels, inner, 3, padding=1),
         *(ResidualBlock(inner) for _ in range(config.blocks)),
         nn.Upsample(scale_factor=2, mode="nearest"),
         nn.Conv2d(inner, outer, 3, padding=1),  # (B, outer, 2H/f, 2W/f)
         *(ResidualBlock(outer) for _ in range(config.blocks)),
         nn.GroupNorm(AUTOENCODER_GROUPS, outer),
         nn.SiLU(),
-        *_unfold(outer, config.factor),  # (B, 3, H, W)
+        *_unfold(outer, config.factor, out),  # (B, out, H, W)
     )
 
 
-def _unfold(width: int, factor: int) -> list[nn.Module]:
-    """From `width` channels at 2/f of the side to three at full resolution."""
+def _unfold(width: int, factor: int, out: int) -> list[nn.Module]:
+    """From `width` channels at 2/f of the side to `out` at full resolution."""
     if factor == 2:
-        return [nn.Conv2d(width, 3, 3, padding=1)]
+        return [nn.Conv2d(width, out, 3, padding=1)]
     if factor == 4:
-        return [nn.Conv2d(width, 12, 3, padding=1), nn.PixelShuffle(2)]
+        return [nn.Conv2d(width, 4 * out, 3, padding=1), nn.PixelShuffle(2)]
     return [
         nn.Conv2d(width, 2 * width, 3, padding=1),
         nn.PixelShuffle(2),  # (B, width/2, H/2, W/2)
         nn.SiLU(),
-        nn.Conv2d(width // 2, 12, 3, padding=1),
+        nn.Conv2d(width // 2, 4 * out, 3, padding=1),
         nn.PixelShuffle(2),
     ]
 
 
-def _last_conv(decoder: nn.Sequential) -> nn.Conv2d:
+def last_convolution(decoder: nn.Sequential) -> nn.Conv2d:
+    """Return where adversarial losses are balanced."""
     return [layer for layer in decoder if isinstance(layer, nn.Conv2d)][-1]
 
 
@@ -155,6 +204,7 @@ def _diffusers_autoencoder(config: AutoencoderConfig) -> Any:
 
     levels = len(config.widths)
     return AutoencoderKL(
+        out_channels=config.out_channels,
         block_out_channels=config.widths,
         layers_per_block=config.blocks,
         latent_channels=config.latent_channels,

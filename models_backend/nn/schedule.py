@@ -61,6 +61,10 @@ class NoiseSchedule:
             u = torch.special.ndtri(u).sigmoid()
         return u * TRAIN_STEPS
 
+    def levels(self, u: Tensor) -> Tensor:
+        """Return the times of u as shares, 0 (the image) to 1 (noise)."""
+        return self.times(u) / TRAIN_STEPS
+
     def noise_and_target(self, z: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return z noised up to t, and what the denoiser is to predict from it."""
         if self._chain is None:
@@ -71,8 +75,21 @@ class NoiseSchedule:
             return noisy, noise
         return noisy, self._chain.get_velocity(z, noise, t)
 
-    def sampler(self, name: str) -> Any:
+    def clean(self, predicted: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+        """Return z as the prediction has it: :meth:`noise_and_target` undone, for t (B,)."""
+        if self._chain is None:
+            return noisy - (t / TRAIN_STEPS).view(-1, 1, 1, 1) * predicted
+        kept = self._chain.alphas_cumprod.to(noisy)[t.long()].view(-1, 1, 1, 1)
+        if self.config.target == "epsilon":
+            return (noisy - (1 - kept).sqrt() * predicted) / kept.sqrt()
+        return kept.sqrt() * noisy - (1 - kept).sqrt() * predicted
+
+    def sampler(self, name: str, *, thresholding: float = 0.0) -> Any:
         """Return a fresh diffusers scheduler; `default` is the target's first.
+
+        `thresholding` above 0, for pixels: at each step the clean image is scaled back to [-1, 1]
+        by this quantile of its values (dynamic thresholding, Saharia et al. 2022, section 2.3).
+        `flow` has none.
 
         Raises:
             InputError: a sampler that does not fit the target: it would give noise, not an image.
@@ -86,12 +103,14 @@ class NoiseSchedule:
         chosen = accepted[0] if name == "default" else name
         if chosen == "euler":
             return FlowMatchEulerDiscreteScheduler(num_train_timesteps=TRAIN_STEPS)
+        held = {"thresholding": True, "dynamic_thresholding_ratio": thresholding}
+        settings = self._settings() | (held if thresholding else {})
         if chosen == "dpm++":
-            return DPMSolverMultistepScheduler(**self._settings(), timestep_spacing="trailing")
+            return DPMSolverMultistepScheduler(**settings, timestep_spacing="trailing")
         # Trailing spacing starts at the last step, where the input is pure noise, as sampling does.
         # It reads no offset; StableDiffusionPipeline wants to see 1 there.
         return DDIMScheduler(
-            **self._settings(), clip_sample=False, timestep_spacing="trailing", steps_offset=1
+            **settings, clip_sample=False, timestep_spacing="trailing", steps_offset=1
         )
 
     def _settings(self) -> dict[str, Any]:

@@ -11,7 +11,6 @@ Shapes: L tokens of all encoders together, W their widths together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -23,37 +22,8 @@ from models_backend.errors import CheckpointError
 from models_backend.nn.architecture import TextConfig
 from models_backend.nn.precision import has_bfloat16
 from models_backend.nn.reading import Reading, best_reader, reading_of
+from models_backend.nn.text_rows import TextEmbedding, TextRows
 from models_backend.nn.text_sources import TextSource
-
-_BATCH = 64
-_CACHE_BYTES = 2**30
-"""Embeddings kept in memory; beyond that, each call encodes what it does not find."""
-
-
-@dataclass(frozen=True)
-class TextEmbedding:
-    """Embeddings of B texts.
-
-    Attributes:
-        tokens: (B, L, W), for cross-attention. With two encoders, the tokens of the first fill the
-            first channels and those of the second the rest, zero elsewhere: one linear layer is
-            then a projection of each of its own.
-        mask: (B, L), 1 where a token stands.
-        pooled: (B, W), the sentence as one vector of about unit variance.
-    """
-
-    tokens: Tensor
-    mask: Tensor
-    pooled: Tensor
-
-    def __getitem__(self, index: Any) -> TextEmbedding:
-        return TextEmbedding(self.tokens[index], self.mask[index], self.pooled[index])
-
-    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TextEmbedding:
-        """Return it on a device, and the embeddings (not the mask) in a precision."""
-        return TextEmbedding(
-            self.tokens.to(device, dtype), self.mask.to(device), self.pooled.to(device, dtype)
-        )
 
 
 class TokenEncoder:
@@ -128,14 +98,14 @@ class TokenEncoder:
         return None if self.source.kind == "clip_text_model" else inputs["attention_mask"]
 
 
-class TextEncoder:
+class TextEncoder(TextRows):
     """The encoders of a model; loaded on first use."""
 
     def __init__(self, config: TextConfig | None = None) -> None:
+        super().__init__()
         self.config = config or TextConfig()
         pairs = zip(self.config.encoders, self.config.tokens, strict=True)
         self.parts = [TokenEncoder(TextSource.find(name), length) for name, length in pairs]
-        self._cache: dict[str, Tensor] = {}
 
     @cached_property
     def width(self) -> int:
@@ -173,42 +143,16 @@ class TextEncoder:
         return [part.loaded for part in self.parts if part.loaded is not None]
 
     def rest(self) -> None:
-        """Let go of the networks and keep the embeddings; a new text loads them again."""
         for part in self.parts:
             part.unload()
 
-    def unload(self) -> None:
-        """Let go of networks and of embeddings kept; the next use loads them again."""
-        self._cache.clear()
-        self.rest()
-
-    def encode(self, texts: Sequence[str]) -> TextEmbedding:
-        """Return the embeddings of `texts`; each distinct text is encoded once."""
-        return self.unpacked(self.rows(texts))
-
-    @torch.no_grad()
-    def rows(self, texts: Sequence[str]) -> Tensor:
-        """Return the embeddings as they are kept, (B, R), without what zeros fill up.
-
-        For each encoder its tokens, its sentence vector and its mask.
-        """
-        found = {text: self._cache[text] for text in texts if text in self._cache}
-        new = list(dict.fromkeys(text for text in texts if text not in found))
-        for start in range(0, len(new), _BATCH):
-            part = new[start : start + _BATCH]
-            each = [encoder.encode(part) for encoder in self.parts]
-            pieces = [p.flatten(1) for e in each for p in (e.tokens, e.pooled, e.mask)]
-            found |= dict(
-                zip(part, torch.cat([p.to(pieces[0]) for p in pieces], dim=1), strict=True)
-            )
-        if new:
-            row = found[new[0]]
-            room = _CACHE_BYTES // (row.numel() * row.element_size()) - len(self._cache)
-            self._cache |= {text: found[text].clone() for text in new[: max(0, room)]}
-        return torch.stack([found[text] for text in texts])
+    def _encoded(self, texts: list[str]) -> Tensor:
+        """For each encoder tokens, sentence vector and mask, without what zeros fill up."""
+        each = [encoder.encode(texts) for encoder in self.parts]
+        pieces = [p.flatten(1) for e in each for p in (e.tokens, e.pooled, e.mask)]
+        return torch.cat([p.to(pieces[0]) for p in pieces], dim=1)
 
     def unpacked(self, rows: Tensor) -> TextEmbedding:
-        """Return what :meth:`rows` gave, wherever it lies now, as embeddings."""
         sizes = [size for p in self.parts for size in (p.tokens * p.width, p.width, p.tokens)]
         pieces = rows.split(sizes, dim=1)
         tokens = [

@@ -15,9 +15,18 @@ from models_backend.nn.architecture import UNET_GROUPS, UNetConfig
 
 
 def build_unet(
-    config: UNetConfig, *, latent_channels: int, text_width: int, encoders: int = 1
+    config: UNetConfig,
+    *,
+    latent_channels: int,
+    text_width: int,
+    encoders: int = 1,
+    beside: int = 0,
+    told: int = 0,
 ) -> UNet2DConditionModel:
     """Return a freshly initialised denoiser for (B, latent_channels, h, w) latents.
+
+    Beside the latents it may be shown `beside` more channels, and be told `told` more numbers after
+    the sentence vector.
 
     `text_width` is that of the text tokens; see :class:`~models_backend.nn.text.TextEncoder` for
     how two encoders share it.
@@ -32,7 +41,7 @@ def build_unet(
     up = ("CrossAttnUpBlock2D",) * coarse + ("UpBlock2D",)
     heads = config.heads_per_level
     settings: dict[str, Any] = {
-        "in_channels": latent_channels,
+        "in_channels": latent_channels + beside,
         "out_channels": latent_channels,
         "block_out_channels": config.widths,
         "layers_per_block": config.layers,
@@ -45,11 +54,11 @@ def build_unet(
     }
     if config.text_width:
         settings |= {"encoder_hid_dim": text_width, "encoder_hid_dim_type": "text_proj"}
-    if config.sentence_vector:
+    if config.sentence_vector or told:
         # The sentence vector joins the time embedding: what to show is known at every resolution.
         settings |= {
             "class_embed_type": "projection",
-            "projection_class_embeddings_input_dim": text_width,
+            "projection_class_embeddings_input_dim": text_width * config.sentence_vector + told,
         }
     if config.transformer_layers:
         settings |= {

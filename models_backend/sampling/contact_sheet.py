@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
+from models_backend.data.pictures import has_alpha
+
 _CELL, _GAP, _LABEL = 160, 10, 260
 _PAPER, _INK = (250, 250, 248), (30, 32, 34)
+_SQUARE, _LIGHT, _LESS_LIGHT = 10, (255, 255, 255), (208, 208, 208)
 
 
 def contact_sheet(
     rows: Sequence[str], columns: Sequence[str], pictures: dict[tuple[int, int], Image.Image]
 ) -> Image.Image:
-    """Return pictures[row, column] as a labelled grid, prompts at the left."""
+    """Return pictures[row, column] as a labelled grid, prompts at the left.
+
+    Transparent ones lie on a checker.
+    """
     width = _LABEL + len(columns) * (_CELL + _GAP) + _GAP
     height = 40 + len(rows) * (_CELL + _GAP) + _GAP
     sheet = Image.new("RGB", (width, height), _PAPER)
@@ -26,8 +33,24 @@ def contact_sheet(
         canvas.multiline_text((12, top + 8), _wrapped(prompt, font), _INK, font)
         for column in range(len(columns)):
             picture = pictures[row, column].resize((_CELL, _CELL), Image.Resampling.BICUBIC)
-            sheet.paste(picture, (_LABEL + column * (_CELL + _GAP), top))
+            place = (_LABEL + column * (_CELL + _GAP), top)
+            if has_alpha(picture):
+                sheet.paste(_checker(), place)
+                sheet.paste(picture.convert("RGB"), place, picture.convert("RGBA").getchannel("A"))
+            else:
+                sheet.paste(picture, place)
     return sheet
+
+
+@cache
+def _checker() -> Image.Image:
+    """Return the ground that programs show transparency by: light and less light squares."""
+    ground = Image.new("RGB", (_CELL, _CELL), _LIGHT)
+    canvas = ImageDraw.Draw(ground)
+    for top in range(0, _CELL, _SQUARE):
+        for left in range(top % (2 * _SQUARE), _CELL, 2 * _SQUARE):
+            canvas.rectangle((left, top, left + _SQUARE - 1, top + _SQUARE - 1), _LESS_LIGHT)
+    return ground
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

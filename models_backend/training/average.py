@@ -1,4 +1,4 @@
-"""The exponential moving average of a module's weights."""
+"""The exponential moving average of the weights of a module that are trained."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from models_backend.training.learned import learned_parameters
 from models_backend.training.sharding import like, own, whole
 
 
 class Average:
-    """The average of a module's parameters; begins with the weights after the first step.
+    """The average of what a module learns, in single precision; begins after the first step.
 
     With `decay` 0 it holds nothing, and the last weights are the result.
     """
@@ -21,16 +22,17 @@ class Average:
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
         self._steps = 0
-        self._names = [name for name, _ in module.named_parameters()]
-        self._live = list(module.parameters())
-        self._mean = [p.detach().clone() for p in self._live] if decay else []
+        learned = learned_parameters(module)
+        self._names, self._live = list(learned), list(learned.values())
+        self._mean = [_single(p.detach()).clone() for p in self._live] if decay else []
 
     @torch.no_grad()
     def update(self) -> None:
         """Take one step towards the module's weights."""
         if not self.decay:
             return
-        mean, live = [own(m) for m in self._mean], [own(p.detach()) for p in self._live]
+        mean = [own(m) for m in self._mean]
+        live = [_single(own(p.detach())) for p in self._live]
         if self._steps:
             torch._foreach_lerp_(mean, live, 1 - self.decay)
         else:
@@ -66,3 +68,8 @@ class Average:
         self._steps = state["steps"]
         for name, mean in zip(self._names, self._mean, strict=bool(self._mean)):
             own(mean).copy_(own(like(state["mean"][name], mean)))
+
+
+def _single(tensor: Tensor) -> Tensor:
+    # A step of a thousandth would be lost in the rounding of bfloat16.
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor

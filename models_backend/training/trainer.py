@@ -21,17 +21,19 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from models_backend.configuration.loops import LoopConfig
 from models_backend.errors import InputError, TrainingError
 from models_backend.files import temporary_sibling
 from models_backend.nn.precision import lay_out_for_convolutions, refuse_without_bfloat16
 from models_backend.training.average import Average
-from models_backend.training.config import LoopConfig
+from models_backend.training.learned import learned_parameters, learned_state, load_learned
 from models_backend.training.memory import refuse_too_little_memory
 from models_backend.training.monitor import Monitor
+from models_backend.training.optimizers import optimizer_of
 from models_backend.training.randomness import StepDraw
 from models_backend.training.sharding import like, make_whole, whole
 
@@ -139,6 +141,7 @@ class Trainer:
         self.run = run
         self.companions = dict(companions or {})
         self.on_save = on_save
+        self.stopped = False
         self.accelerator = accelerator or default_accelerator()
         self.monitor = Monitor(run, stage, step=0, enabled=False)
         self._state_path = run / f"state-{stage}.pt"
@@ -150,8 +153,10 @@ class Trainer:
         if self.accelerator.distributed_type != DistributedType.FSDP:  # it shards plain layouts
             lay_out_for_convolutions(module, self.accelerator.device)
         self._loss = _Loss(module)
-        self._optimizer: Any = _optimizer(module, config, self.accelerator.device)
+        learned = list(learned_parameters(module).values())
+        self._optimizer: Any = optimizer_of(learned, config, self.accelerator.device, stage)
         self._wrapped, self._optimizer = self.accelerator.prepare(self._loss, self._optimizer)
+        self._learned = learned_parameters(module)  # sharding has put others in their place
         self._average = Average(module, config.ema_decay)
         self._changed: dict[str, tuple[float, float]] = {}
 
@@ -177,7 +182,7 @@ class Trainer:
             total=self.config.steps, initial=self.step, desc=f"{self.stage:12}", unit="step",
             file=sys.stderr, mininterval=1.0, disable=not main,
         ) as bar:  # fmt: skip
-            while self.step < self.config.steps:
+            while self.step < self.config.steps and not self.stopped:
                 scalars = self._train_step()
                 waited += float(scalars.pop("data_wait_s", 0.0))
                 bar.update()
@@ -194,6 +199,16 @@ class Trainer:
         make_whole(self._loss)
         self.module.eval()
 
+    def stop(self) -> None:
+        """End training after the state that was saved last; for `on_save`, in any one process."""
+        self.stopped = True
+
+    def agree_to_stop(self) -> None:
+        """Let every process know whether the first one stopped; all call it in `on_save`."""
+        if self.accelerator.num_processes > 1:
+            told = broadcast_object_list([self.stopped])
+            self.stopped = bool(told[0])
+
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
         """Lend the module its averaged weights, in evaluation mode."""
@@ -208,7 +223,7 @@ class Trainer:
             group["lr"] = learning_rate(self.step, self.config)
         self._optimizer.zero_grad(set_to_none=True)
         results = [self._backward(rows, rows is self.parts[-1]) for rows in self.parts]
-        norm = whole(nn.utils.clip_grad_norm_(self.module.parameters(), self.config.grad_clip))
+        norm = whole(nn.utils.clip_grad_norm_(self._learned.values(), self.config.grad_clip))
         shares = [_length(rows) / self._local_rows for rows in self.parts]
         means = [r.losses.detach().float().mean() * s for r, s in zip(results, shares, strict=True)]
         mean = torch.stack(means).sum()
@@ -272,7 +287,7 @@ class Trainer:
         state = {
             "step": self.step,
             "learning_rate": self.config.learning_rate,
-            "module": {name: whole(value) for name, value in self.module.state_dict().items()},
+            "module": {name: whole(value) for name, value in learned_state(self.module).items()},
             "optimizer": _whole_optimizer(self._optimizer.state_dict()),
             "average": self._average.state_dict(),
             "companions": {name: each.state_dict() for name, each in self.companions.items()},
@@ -317,10 +332,10 @@ class Trainer:
                 f"{self._state_path} carries {sorted(carried) or 'no companions'}, this run "
                 f"{sorted(self.companions) or 'none'}; it is of another version: begin with --fresh"
             )
-        live = self.module.state_dict()
+        live = learned_state(self.module)
         weights = {name: like(value, live[name]) for name, value in state["module"].items()}
-        self.module.load_state_dict(weights)
-        parameters = list(self.module.parameters())
+        load_learned(self.module, weights)
+        parameters = list(self._learned.values())
         self._optimizer.load_state_dict(_spread_optimizer(state["optimizer"], parameters))
         self._average.load_state_dict(state["average"])
         for name, companion in self.companions.items():
@@ -350,21 +365,6 @@ def _set_up(module: nn.Module, config: LoopConfig, stage: str) -> None:
         module.compile()
 
 
-def _optimizer(
-    module: nn.Module, config: LoopConfig, device: torch.device
-) -> torch.optim.Optimizer:
-    """AdamW in one kernel where the device has one (`fused`), else in a few (`foreach`)."""
-    one_kernel = device.type in ("cpu", "cuda", "xpu")
-    return torch.optim.AdamW(
-        module.parameters(),
-        lr=config.learning_rate,
-        betas=(0.9, 0.99),
-        weight_decay=config.weight_decay,
-        fused=one_kernel,
-        foreach=not one_kernel,
-    )
-
-
 def _whole_optimizer(state: dict[str, Any]) -> dict[str, Any]:
     moments = {
         number: {key: whole(value) for key, value in each.items()}
@@ -377,7 +377,9 @@ def _spread_optimizer(state: dict[str, Any], parameters: list[nn.Parameter]) -> 
     """Spread the moments (not the step counts) as the parameters they belong to are."""
     moments = {
         number: {
-            key: like(value, parameters[number]) if value.dim() else value
+            key: like(value, parameters[number])
+            if isinstance(value, Tensor) and value.dim()
+            else value
             for key, value in each.items()
         }
         for number, each in state["state"].items()

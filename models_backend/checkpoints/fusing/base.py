@@ -16,9 +16,13 @@ from models_backend.checkpoint_format import (
 )
 from models_backend.checkpoints.fusing.ema import with_ema
 from models_backend.checkpoints.fusing.parts import Part
-from models_backend.checkpoints.fusing.stored import READABLE, dtypes_of, round_where_exact
 from models_backend.errors import CheckpointError
 from models_backend.families.diffusers_pipelines.single_file import SingleFilePipeline
+from models_backend.families.diffusers_pipelines.stored import (
+    READABLE,
+    dtypes_of,
+    round_where_exact,
+)
 from models_backend.files import read_json
 
 _EMA_SUFFIX = "_ema"

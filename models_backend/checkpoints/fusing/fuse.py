@@ -15,14 +15,14 @@ from models_backend.checkpoint_format import PIPELINE_INDEX
 from models_backend.checkpoints.fusing.adapters import Adapter, fuse_adapter, lora_parts
 from models_backend.checkpoints.fusing.base import copy_base
 from models_backend.checkpoints.fusing.parts import Part, replace_part
-from models_backend.checkpoints.fusing.stored import (
+from models_backend.errors import CheckpointError, InputError
+from models_backend.families.diffusers_pipelines.files import load_directory, variant_of
+from models_backend.families.diffusers_pipelines.stored import (
     dtypes_of,
     round_to,
     weight_files,
     write_weights,
 )
-from models_backend.errors import CheckpointError, InputError
-from models_backend.families.diffusers_pipelines.files import load_directory, variant_of
 from models_backend.files import read_json, temporary_sibling
 
 Say = Callable[[str], None]

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from models_backend.checkpoint_format import content_sha256, file_sha256
 from models_backend.checkpoints.fusing.ema import with_ema, without_ema
-from models_backend.checkpoints.fusing.stored import (
+from models_backend.errors import CheckpointError
+from models_backend.families.diffusers_pipelines.stored import (
     config_of,
     dtypes_of,
     round_to,
     weight_files,
     write_weights,
 )
-from models_backend.errors import CheckpointError
 
 _LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
 _LOAD_ERRORS = (

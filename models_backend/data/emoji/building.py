@@ -4,6 +4,7 @@ Usage::
 
     python -m models_backend.data.emoji --out DIR [--sources noto,twemoji,fluent] [--size 64]
     python -m models_backend.data.emoji --out DIR --sources noto-2017   # nothing trains on these
+    python -m models_backend.data.emoji --out DIR --alpha   # for models_backend.transparency
 
 Interrupted at any point, the same command goes on: verified downloads are kept, images are written
 again, and ``dataset.json`` (the completeness mark) is written last.
@@ -64,6 +65,8 @@ class BuildRequest:
     size: int = 64
     """Side of the square images in pixels, 16..256."""
     captions: Package = CAPTIONS_PACKAGE
+    alpha: bool = False
+    """Whether drawings keep their transparency (RGBA); else they lie on white (RGB)."""
 
     def __post_init__(self) -> None:
         """Refuse empty requests and sizes out of range."""
@@ -80,7 +83,7 @@ class BuildRequest:
             "captions": self.captions.spec,
             "concepts_sha256": sha256_of_bytes(listed.encode()),
             "size": self.size,
-            "background": list(BACKGROUND),
+            "background": None if self.alpha else list(BACKGROUND),
         }
 
 
@@ -181,7 +184,7 @@ def _build_source(
             concept = wanted[name]
             if concept.hexcode in found:
                 continue
-            data = _to_png(content, request.size, f"{source.package.spec}:{name}")
+            data = _to_png(content, request, f"{source.package.spec}:{name}")
             file = f"images/{source.key}/{concept.hexcode}.png"
             write_bytes_atomically(out / file, data)
             found[concept.hexcode] = _record(source, concept, keywords, file, data)
@@ -218,17 +221,21 @@ def _member_paths(source: EmojiSource, concept: Concept) -> list[str]:
     return [source.path_template.format(hexcode=code) for code in codes]
 
 
-def _to_png(content: bytes, size: int, name: str) -> bytes:
-    """Composite on the background, resize, and encode without any metadata."""
+def _to_png(content: bytes, request: BuildRequest, name: str) -> bytes:
+    """Composite on the background unless alpha is kept, resize, encode without any metadata."""
     try:
         drawing = Image.open(io.BytesIO(content)).convert("RGBA")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataBuildError(f"{name} is not a readable image ({error})") from error
-    canvas = Image.new("RGBA", drawing.size, (*BACKGROUND, 255))
-    canvas.alpha_composite(drawing)
-    picture = canvas.convert("RGB")
-    if picture.size != (size, size):
-        picture = picture.resize((size, size), Image.Resampling.LANCZOS)
+    picture = drawing
+    if not request.alpha:
+        canvas = Image.new("RGBA", drawing.size, (*BACKGROUND, 255))
+        canvas.alpha_composite(drawing)
+        picture = canvas.convert("RGB")
+    size = request.size, request.size
+    if picture.size != size:
+        # Pillow weighs colours by alpha: what nobody sees does not bleed into an edge.
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return buffer.getvalue()
@@ -254,7 +261,8 @@ def _licence_notes(request: BuildRequest) -> str:
         )
     captions = request.captions
     lines.append(f"- `{captions.spec}` ({captions.package_licence}): keywords.")
-    lines.append("\nImages were composited on white and resized; nothing else was changed.")
+    done = "resized" if request.alpha else "composited on white and resized"
+    lines.append(f"\nImages were {done}; nothing else was changed.")
     return "\n".join(lines) + "\n"
 
 
@@ -287,13 +295,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sources", default=",".join(DEFAULT_SOURCES))
     parser.add_argument("--concepts", type=Path, default=CONCEPTS_FILE)
     parser.add_argument("--size", type=int, default=64)
+    parser.add_argument(
+        "--alpha", action="store_true", help="keep transparency, for models_backend.transparency"
+    )
     parser.add_argument("--keep-downloads", action="store_true")
     options = parser.parse_args(argv)
 
     def run() -> None:
         request = BuildRequest(
-            _parse_sources(options.sources), read_concepts(options.concepts), options.size
-        )
+            _parse_sources(options.sources), read_concepts(options.concepts), options.size,
+            alpha=options.alpha,
+        )  # fmt: skip
         images = build(options.out, request, keep_downloads=options.keep_downloads)
         print(f"{images} images in {options.out}", file=sys.stderr)
         print(options.out)
