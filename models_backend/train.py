@@ -16,14 +16,27 @@ import dataclasses
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models_backend.checkpoint_format import METADATA
-from models_backend.checkpoints import read_metadata
+from models_backend.checkpoints import sha256_of
+from models_backend.configuration.feedback import (
+    GuardedConfig,
+    PreferenceConfig,
+    RewardTuningConfig,
+)
+from models_backend.configuration.pretraining import PretrainConfig
+from models_backend.configuration.reward import RewardConfig
+from models_backend.configuration.tuning import (
+    FinetuneConfig,
+    StyleTailorConfig,
+    TuneConfig,
+)
+from models_backend.data.curated import curated_facts, refuse_two_sources
 from models_backend.data.manifest import MARK_NAME, Record, manifest_sha256, read_records
 from models_backend.data.opening import open_source
 from models_backend.data.shard_source import INDEX
@@ -31,11 +44,14 @@ from models_backend.data.source import ImageSource
 from models_backend.data.tuning import images_sha256, pick, subset
 from models_backend.errors import InputError, ModelsError, run_cli
 from models_backend.files import read_json
+from models_backend.preferences.reading import read_mark
+from models_backend.recipes.configs import RunConfig, read_config
+from models_backend.rewards.mark import MARK as REWARD_MARK
+from models_backend.rewards.mark import read_reward
 from models_backend.training import run_folder
-from models_backend.training.config import PretrainConfig, QualityTuneConfig, RunConfig, read_config
 
 if TYPE_CHECKING:
-    from models_backend.families.latent_diffusion.model import LatentDiffusion
+    from models_backend.families.base import Family
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,10 @@ class Job:
     parent: Path | None
     cache: Path | None = None
     """Folder for latents and text embeddings; sharing it between runs is safe."""
+    tuning: Path | None = None
+    """A curated set that is tuned on as a whole, instead of a list of images of `data`."""
+    content: Path | None = None
+    """Style Tailoring's content set, where it is a folder of its own."""
 
     @property
     def checkpoint(self) -> Path:
@@ -55,15 +75,23 @@ class Job:
 
     def identity(self, images: Images) -> dict[str, Any]:
         """What makes two runs the same run."""
-        parent = read_metadata(self.parent)["sha256"] if self.parent else None
-        identity = {
+        parent = sha256_of(self.parent) if self.parent else None
+        identity: dict[str, Any] = {
             "config": dataclasses.asdict(self.config),
             "data_manifest_sha256": images.sha256,
             "parent_sha256": parent,
         }
-        if isinstance(self.config, QualityTuneConfig):
+        if isinstance(self.config, GuardedConfig):
+            identity["preferences"] = read_mark(self.data)["files"]
+        if isinstance(self.config, RewardTuningConfig):
+            rewards = [read_reward(Path(folder)) for folder in self.config.rewards]
+            identity["rewards_sha256"] = [each["weights_sha256"] for each in rewards]
+        if isinstance(self.config, TuneConfig):
             # The configuration names the list; what the list names may change.
             identity["tuning_images_sha256"] = images_sha256(images.records)
+            if images.content:
+                content = images.records[: images.content]
+                identity["content_images_sha256"] = images_sha256(content)
         return identity
 
 
@@ -76,6 +104,10 @@ class Images:
     count: int
     records: list[Record]
     source: ImageSource | None
+    content: int = 0
+    """How many of the records, the first, are Style Tailoring's content set."""
+    folders: tuple[Path, ...] = ()
+    """For each record the curated set that it lies in; empty where all lie in `data`."""
 
     @classmethod
     def of(cls, job: Job) -> Images:
@@ -85,24 +117,45 @@ class Images:
             InputError: unfinished, changed or empty data, or a list it does not fit.
         """
         config = job.config
+        if isinstance(config, GuardedConfig):
+            mark = read_mark(job.data)
+            return cls(mark["images_sha256"], [mark["licence"]], mark["images"], [], None)
+        refuse_two_sources(config, job.tuning, job.content)
         shards = (job.data / INDEX).is_file()
-        if isinstance(config, PretrainConfig) and (config.stages or shards):
+        from_shards = (
+            shards and job.tuning is None and isinstance(config, PretrainConfig | FinetuneConfig)
+        )
+        if from_shards or (isinstance(config, PretrainConfig) and config.stages):
             source = open_source(job.data)
             count = sum(len(each) for each in source.sizes())
             return cls(source.sha256, source.licences, count, [], source)
         if shards:
             raise InputError(
-                f"{job.data} holds shards; quality-tuning takes a finished data directory "
+                f"{job.data} holds shards; {config.recipe} takes a finished data directory "
                 f"({MARK_NAME}), which holds the tuning images"
             )
-        records = read_records(job.data)
-        if isinstance(config, QualityTuneConfig):
-            records = pick(records, config.tuning_list)
+        everything = records = read_records(job.data)
+        content: list[Record] = []
+        if isinstance(config, TuneConfig):
+            if job.tuning is not None:
+                records = read_records(job.tuning)
+            elif config.tuning_list:
+                records = pick(everything, config.tuning_list)
             records = subset(records, config.tuning_images, config.subset_seed)
+        folders = [job.tuning or job.data] * len(records)
+        if isinstance(config, StyleTailorConfig):
+            content = (
+                pick(everything, config.content_list)
+                if job.content is None else read_records(job.content)
+            )  # fmt: skip
+            records = [*content, *records]
+            folders = [job.content or job.data] * len(content) + folders
         if not records:
             raise InputError(f"{job.data} holds no images; build the data set again")
         licences = sorted({record.licence for record in records})
-        return cls(manifest_sha256(job.data), licences, len(records), records, None)
+        sha256 = manifest_sha256(job.data)
+        curated = () if job.tuning is None and job.content is None else tuple(folders)
+        return cls(sha256, licences, len(records), records, None, len(content), curated)
 
 
 def train(job: Job, *, fresh: bool, resume: bool = False) -> Path:
@@ -114,13 +167,16 @@ def train(job: Job, *, fresh: bool, resume: bool = False) -> Path:
         InputError: unusable data, parent or folder, or a folder that holds another run.
         TrainingError: a loss that is not finite, or a full disk.
     """
-    if isinstance(job.config, QualityTuneConfig) and job.parent is None:
-        raise InputError("quality_tune needs --parent: the checkpoint directory to tune")
+    if isinstance(job.config, TuneConfig) and job.parent is None:
+        raise InputError(f"{job.config.recipe} needs --parent: the checkpoint directory to tune")
     if isinstance(job.config, PretrainConfig) and job.parent is not None:
         raise InputError("pretrain starts from nothing; leave --parent out")
+    if isinstance(job.config, RewardConfig):
+        return _train_reward(job, job.config, fresh=fresh, resume=resume)
     images = Images.of(job)
     identity = job.identity(images)
-    needed = [path for path in (job.data, job.parent) if path is not None]
+    paths = (job.data, job.parent, job.tuning, job.content)
+    needed = [path for path in paths if path is not None]
     run_folder.check(job.out, identity, fresh=fresh, resume=resume, needed=needed)
     if (job.checkpoint / METADATA).exists() and not fresh:
         if is_main_process():
@@ -132,6 +188,28 @@ def train(job: Job, *, fresh: bool, resume: bool = False) -> Path:
         if is_main_process():
             run_folder.remove_resume_points(job.out)
     return job.checkpoint
+
+
+def _train_reward(job: Job, config: RewardConfig, *, fresh: bool, resume: bool) -> Path:
+    """Train a reward on a preference set; its folder is `reward` in that of the run."""
+    if job.parent is not None:
+        raise InputError("reward learns from a preference set alone; leave --parent out")
+    target = job.out / "reward"
+    mark = read_mark(job.data)
+    identity = {"config": dataclasses.asdict(config), "preferences": mark["files"]}
+    run_folder.check(job.out, identity, fresh=fresh, resume=resume, needed=[job.data])
+    if (target / REWARD_MARK).exists() and not fresh:
+        print(f"{target} is finished; --fresh trains it again", file=sys.stderr)
+        return target
+    from models_backend.recipes.reward import train_reward
+
+    with ExitStack() as stack:
+        _together(lambda: _claim(stack, job, identity, fresh))
+        reward = train_reward(config, data=job.data, run=job.out)
+        if is_main_process():
+            reward.save(target, reward.metadata)
+            run_folder.remove_resume_points(job.out)
+    return target
 
 
 def _claim(stack: ExitStack, job: Job, identity: dict[str, Any], fresh: bool) -> str:
@@ -178,7 +256,7 @@ def _together(work: Callable[[], str]) -> str:
 
 def _run_and_save(job: Job, images: Images, started_at: str) -> None:
     from models_backend.recipes.pretrain import pretrain
-    from models_backend.recipes.quality_tune import quality_tune
+    from models_backend.recipes.quality_tune import finetune_on_shards, tune
 
     if isinstance(job.config, PretrainConfig):
         model, facts = pretrain(
@@ -187,92 +265,127 @@ def _run_and_save(job: Job, images: Images, started_at: str) -> None:
         )  # fmt: skip
         _save(job, images, started_at, model, dict(facts), None)
         return
+    assert isinstance(job.config, TuneConfig)  # rewards have gone another way
     parent, sha256 = _parent(job)
-    model, facts = quality_tune(
-        job.config, parent=parent, data=job.data, records=images.records, run=job.out
-    )
+    if isinstance(job.config, GuardedConfig):
+        model, facts = _by_preferences(job, parent)
+        _save(job, images, started_at, model, facts, sha256)
+        return
+    if images.source is not None:
+        model, facts = finetune_on_shards(
+            job.config, parent=parent, source=images.source, run=job.out, cache=job.cache
+        )
+        _save(job, images, started_at, model, facts, sha256)
+        return
+    model, facts = tune(
+        job.config, parent=parent, data=job.data, records=images.records, run=job.out,
+        content=images.content, folders=images.folders,
+    )  # fmt: skip
     _save(job, images, started_at, model, facts, sha256)
 
 
-def _parent(job: Job) -> tuple[LatentDiffusion, str]:
+def _by_preferences(job: Job, parent: Family) -> tuple[Family, dict[str, Any]]:
+    from models_backend.recipes.feedback import tune_by_rewards
+    from models_backend.recipes.preference import tune_by_preferences
+
+    if isinstance(job.config, PreferenceConfig):
+        return tune_by_preferences(job.config, parent=parent, data=job.data, run=job.out)
+    assert isinstance(job.config, RewardTuningConfig)
+    return tune_by_rewards(job.config, parent=parent, data=job.data, run=job.out)
+
+
+def _parent(job: Job) -> tuple[Family, str]:
     from models_backend import checkpoints
-    from models_backend.families.latent_diffusion.model import LatentDiffusion
 
     assert job.parent is not None
-    parent, metadata = checkpoints.load(job.parent, "cpu")
-    if not isinstance(parent, LatentDiffusion):
-        raise InputError(f"{job.parent}: only latent diffusion models can be tuned so far")
-    return parent, str(metadata["sha256"])
+    assert isinstance(job.config, TuneConfig)
+    return checkpoints.load_to_tune(job.parent, job.config)
 
 
 def _save(
     job: Job,
     images: Images,
     started_at: str,
-    model: LatentDiffusion,
+    model: Family,
     facts: dict[str, Any],
     parent_sha256: str | None,
     *,
-    picked: int | None = None,
+    suffix: str = "",
 ) -> Path:
     """Write the checkpoint on the main process; one a person picked has its step in its name."""
     from models_backend import checkpoints
 
-    suffix = "" if picked is None else f"-step-{picked}"
     folder = job.out / f"checkpoint{suffix}"
-    if isinstance(job.config, QualityTuneConfig):
+    if isinstance(job.config, TuneConfig):
+        told = {"tuning": curated_facts(job.tuning), "content": curated_facts(job.content)}
+        curated = {name: each for name, each in told.items() if each}
         facts = {"tuning_images_sha256": images_sha256(images.records)} | facts
+        facts |= {"curated": curated} if curated else {}
     if is_main_process():
         checkpoints.save(
             model,
             folder,
             name=job.config.name + suffix,
             role=job.config.role,
-            training=_provenance(job, images, started_at) | facts,
+            training=_provenance(job, images, started_at, model) | facts,
             licences=images.licences,
             parent_sha256=parent_sha256,
         )
     return folder
 
 
-def pick_by_hand(job: Job, step: int) -> Path:
-    """Write the candidate of `step` as a checkpoint beside the one the rule picked.
+def pick_by_hand(job: Job, chosen: Mapping[str, int]) -> Path:
+    """Write the candidates of these steps, by part, as a checkpoint beside the rule's.
+
+    The part "" is the first. Parts that are not named stay as the rule picked them.
 
     Raises:
         InputError: not a quality-tuning run, another run, or no such candidate.
     """
-    from models_backend.recipes.quality_tune import pick_candidate
+    from models_backend.recipes.quality_tune import pick_candidates, tuned_parts
 
-    if not isinstance(job.config, QualityTuneConfig) or job.parent is None:
-        raise InputError("--pick is for quality_tune, with the --parent of the run")
+    if not isinstance(job.config, TuneConfig) or job.parent is None:
+        raise InputError("--pick is for quality_tune and finetune, with the --parent of the run")
     images = Images.of(job)
     identity = job.identity(images)
     run_folder.check(job.out, identity, fresh=False, resume=True, needed=[])
+    suffix = "".join(f"-{part}-{n}" if part else f"-step-{n}" for part, n in chosen.items())
     with run_folder.locked(job.out):
-        target = job.out / f"checkpoint-step-{step}"
+        target = job.out / f"checkpoint{suffix}"
         if (target / METADATA).exists():
             return target
         started_at = str(read_json(job.out / run_folder.RUN_FILE)["started_at"])
         parent, sha256 = _parent(job)
-        model, facts = pick_candidate(parent, job.out, step, by="person")
-        return _save(job, images, started_at, model, facts, sha256, picked=step)
+        first = tuned_parts(job.config, parent)[0]
+        named = {part or first: step for part, step in chosen.items()}
+        model, facts = pick_candidates(parent, job.config, job.out, named, by="person")
+        return _save(job, images, started_at, model, facts, sha256, suffix=suffix)
 
 
-def _provenance(job: Job, images: Images, started_at: str) -> dict[str, Any]:
+def _loops(config: RunConfig, model: Family, *, streamed: bool) -> dict[str, tuple[int, int]]:
+    """Return steps and batch size of each loop the run had, by the name in its log."""
+    if isinstance(config, TuneConfig):
+        loop = config.training
+        return dict.fromkeys(config.parts or model.parts, (loop.steps, loop.batch_size))
+    assert isinstance(config, PretrainConfig)
+    loops = {}
+    for part in filter(None, (model.compressor, *model.parts)):
+        if streamed and part != model.compressor:
+            for number, stage in enumerate(config.all_stages(part), start=1):
+                loops[f"{part}-{number}"] = (stage.steps, stage.batch_size)
+        else:
+            whole = config.part_training(part)
+            loops[part] = (whole.steps, whole.batch_size)
+    return loops
+
+
+def _provenance(job: Job, images: Images, started_at: str, model: Family) -> dict[str, Any]:
     import diffusers
     import torch
 
     from models_backend.training.monitor import read_changes
 
-    loops = {
-        name.removesuffix("_training"): (loop["steps"], loop["batch_size"])
-        for name, loop in dataclasses.asdict(job.config).items()
-        if name.endswith("_training")
-    }
-    if isinstance(job.config, PretrainConfig) and images.source is not None:
-        del loops["denoiser"]
-        for number, stage in enumerate(job.config.all_stages(), start=1):
-            loops[f"denoiser-{number}"] = (stage.steps, stage.batch_size)
+    loops = _loops(job.config, model, streamed=images.source is not None)
     return {
         "recipe": job.config.recipe,
         "config": dataclasses.asdict(job.config),
@@ -303,6 +416,17 @@ def _device() -> str:
     return f"cpu, {torch.get_num_threads()} threads, {platform.machine()}"
 
 
+def _chosen(picks: Sequence[str]) -> dict[str, int]:
+    """Return the steps that --pick names, by part; "" is the first part."""
+    chosen = {}
+    for each in picks:
+        part, _, step = each.rpartition("=")
+        if not step.isdigit():
+            raise InputError(f"--pick {each}: give a step, or PART=STEP, e.g. --pick 400")
+        chosen[part] = int(step)
+    return chosen
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line entry; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -317,7 +441,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, help="folder of the run (default: var/runs/ and the name)"
     )
-    parser.add_argument("--parent", type=Path, help="checkpoint directory to tune (quality_tune)")
+    parser.add_argument(
+        "--parent", type=Path, help="checkpoint to tune: the trainer's, or a pipeline's"
+    )
+    parser.add_argument(
+        "--tuning", type=Path, metavar="DIR",
+        help="curated set to tune on as a whole, instead of tuning_list (docs/curation.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--content", type=Path, metavar="DIR",
+        help="style_tailor's content set as a folder, instead of content_list",
+    )  # fmt: skip
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting"
     )
@@ -329,8 +463,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--resume", action="store_true", help="go on with the run in --out; refuse to begin one"
     )
     parser.add_argument(
-        "--pick", type=int, metavar="STEP",
-        help="write this candidate of a quality_tune run as a checkpoint, by your own judgement",
+        "--pick", action="append", default=[], metavar="STEP|PART=STEP",
+        help="write this candidate of a tuning run as a checkpoint, by your own judgement",
     )  # fmt: skip
     options = parser.parse_args(argv)
     if options.fresh and options.resume:
@@ -340,9 +474,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = read_config(options.config, options.set)
         out = options.out or Path("var/runs") / config.name
         job = Job(config=config, data=options.data, out=out, parent=options.parent,
-                  cache=options.cache)  # fmt: skip
-        if options.pick is not None:
-            checkpoint = pick_by_hand(job, options.pick)
+                  cache=options.cache, tuning=options.tuning,
+                  content=options.content)  # fmt: skip
+        if options.pick:
+            checkpoint = pick_by_hand(job, _chosen(options.pick))
         else:
             checkpoint = train(job, fresh=options.fresh, resume=options.resume)
         if is_main_process():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+import torch
 from torch import Tensor
 
-from models_backend.nn.text import TextEmbedding
+from models_backend.nn.text_rows import TextEmbedding
 
 
 class TrainingBatch(TypedDict):
@@ -17,7 +18,7 @@ class TrainingBatch(TypedDict):
     """
 
     z: Tensor
-    """(B, ...): what `Family.normalise` gave; on the device where the loss is computed."""
+    """(B, ...): what `Family.prepare` gave; on the device where the loss is computed."""
     tokens: Tensor
     """(B, L, W): the captions' token embeddings. With `mask` and `pooled` on any device."""
     mask: Tensor
@@ -25,13 +26,21 @@ class TrainingBatch(TypedDict):
     pooled: Tensor
     """(B, W): the captions' sentence vectors."""
     noise: Tensor
-    """Shaped as `z`: standard normal, with the recipe's noise offset added already."""
+    """(B, ...), shaped as `Family.noise_shape` says: standard normal, with the recipe's noise
+    offset added already."""
     u: Tensor
     """(B,), uniform in [0, 1): where each example lies between image and noise."""
+    v: Tensor
+    """(B,), uniform in [0, 1) and independent of `u`, for a family that draws one thing more."""
 
 
-def training_batch(z: Tensor, text: TextEmbedding, noise: Tensor, u: Tensor) -> TrainingBatch:
-    """Return the batch of latents (or pixels) `z` with their captions `text`, noise and times."""
+def training_batch(
+    z: Tensor, text: TextEmbedding, noise: Tensor, u: Tensor, v: Tensor | None = None
+) -> TrainingBatch:
+    """Return the batch of latents (or pixels) `z` with their captions `text`, noise and times.
+
+    Without `v` it is one half everywhere.
+    """
     return {
         "z": z,
         "tokens": text.tokens,
@@ -39,4 +48,5 @@ def training_batch(z: Tensor, text: TextEmbedding, noise: Tensor, u: Tensor) -> 
         "pooled": text.pooled,
         "noise": noise,
         "u": u.to(z.device),
+        "v": (torch.full_like(u, 0.5) if v is None else v).to(z.device),
     }

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from models_backend.errors import InputError
 
-SAMPLERS = ("ddim", "dpm++", "euler")
+SAMPLERS = ("ddim", "dpm++", "euler", "confidence", "halton")
+"""Of diffusion the first three; of masked transformers the order in which tokens are settled."""
 MAX_SIDE = 8192
 
 

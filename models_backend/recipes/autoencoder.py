@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 from accelerate import PartialState
-from torch import Tensor
+from torch import Tensor, nn
 
-from models_backend.data.dataset import to_unit_range
+from models_backend.configuration.loops import LoopConfig
+from models_backend.configuration.losses import AutoencoderLossConfig
 from models_backend.errors import TrainingError
 from models_backend.nn.adversary import (
     GaborFeatures,
@@ -18,8 +19,7 @@ from models_backend.nn.adversary import (
     adaptive_weight,
     hinge_loss,
 )
-from models_backend.nn.autoencoder import Autoencoder
-from models_backend.training.config import AutoencoderLossConfig, LoopConfig
+from models_backend.nn.pixels import to_unit_range
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import Stateful, StepLoss, Trainer
 
@@ -44,6 +44,22 @@ class _AtRate:
             group["lr"] = self._rate
 
 
+class Compressor(Protocol):
+    """What takes pictures apart and puts them together again: an autoencoder, a tokenizer."""
+
+    @property
+    def last_layer(self) -> Tensor:
+        """Weight of the last convolution: where adversarial losses are balanced."""
+
+    def training_pass(
+        self, x: Tensor, noise: Callable[[tuple[int, ...]], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Return x (B, 3, H, W) as put together again, and what its code costs (B,)."""
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return x (B, 3, H, W) as put together again, nothing drawn."""
+
+
 class AutoencoderLoss:
     """Loss of an autoencoder, with the adversary it trains beside it.
 
@@ -51,7 +67,7 @@ class AutoencoderLoss:
     carries it; it is trained and used from `adversarial_start` on.
     """
 
-    def __init__(self, autoencoder: Autoencoder, config: AutoencoderLossConfig) -> None:
+    def __init__(self, autoencoder: Compressor, config: AutoencoderLossConfig) -> None:
         self.autoencoder = autoencoder
         self.config = config
         device = autoencoder.last_layer.device
@@ -77,10 +93,9 @@ class AutoencoderLoss:
     def __call__(self, x: Tensor, *, draw: StepDraw) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of each of the images x (B, 3, H, W), shape (B,), and parts of it."""
         x = x.to(self.autoencoder.last_layer.device)
-        mean, logvar = self.autoencoder.encode(x)
-        noise = draw.noise(tuple(mean.shape[1:]), offset=0.0, device=x.device)
-        y = self.autoencoder.decode(mean + noise * (0.5 * logvar).exp())
-        kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean(dim=(1, 2, 3))
+        y, kl = self.autoencoder.training_pass(
+            x, lambda shape: draw.noise(shape, offset=0.0, device=x.device)
+        )
         reconstruction = self._reconstruction(x, y)
         scalars = {"reconstruction": reconstruction.detach().mean(), "kl": kl.detach().mean()}
         losses = reconstruction
@@ -126,7 +141,7 @@ class AutoencoderLoss:
 
 
 def train_autoencoder(
-    autoencoder: Autoencoder,
+    autoencoder: nn.Module,
     pictures: Tensor,
     *,
     loop: LoopConfig,
@@ -143,7 +158,7 @@ def train_autoencoder(
     # Where the trainer will put it: features and adversary are made beside it.
     device = PartialState().device
     autoencoder.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loss = AutoencoderLoss(autoencoder, losses)
+    loss = AutoencoderLoss(cast(Compressor, autoencoder), losses)
 
     def step(draw: StepDraw) -> StepLoss:
         images = torch.randint(len(pictures), (loop.batch_size,), generator=draw)[draw.rows]

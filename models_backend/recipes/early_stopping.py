@@ -22,12 +22,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from models_backend.data.captions import CaptionMix
-from models_backend.data.dataset import build_captions, to_unit_range
+from models_backend.configuration.captions import CaptionMix
+from models_backend.configuration.loops import LoopConfig
+from models_backend.configuration.tuning import EarlyStoppingConfig
+from models_backend.data.dataset import build_captions
 from models_backend.data.manifest import Record
 from models_backend.errors import InputError
+from models_backend.families.base import Family
 from models_backend.families.batch import training_batch
-from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.families.settings import SamplingSettings
 from models_backend.files import (
     read_json,
@@ -35,10 +37,11 @@ from models_backend.files import (
     write_bytes_atomically,
     write_json_atomically,
 )
-from models_backend.recipes.denoising import in_parts
+from models_backend.nn.pixels import to_unit_range
 from models_backend.recipes.grids import grid, grid_png, refuse_sharded
 from models_backend.recipes.overfitting import Copying, Faithfulness, MeanWithError, RetrievalHead
-from models_backend.training.config import EarlyStoppingConfig, LoopConfig
+from models_backend.recipes.parts import in_parts
+from models_backend.training.learned import is_whole, learned_state, load_learned
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import Trainer
 
@@ -106,7 +109,10 @@ class HeldOutCaptions:
         Raises:
             InputError: the tuning list leaves fewer than two concepts.
         """
+        # A curated set may call concepts otherwise: what is the same image shows its concept, too.
+        images = {record.sha256 for record in tuning}
         shown = {record.concept for record in tuning}
+        shown |= {record.concept for record in everything if record.sha256 in images}
         styles = {record.style for record in tuning}
         chosen: dict[str, Record] = {}
         for record in sorted(everything, key=lambda r: (r.style not in styles, r.file)):
@@ -132,10 +138,11 @@ class EarlyStopping:
 
     def __init__(
         self,
-        model: LatentDiffusion,
+        model: Family,
         config: EarlyStoppingConfig,
         loop: LoopConfig,
         *,
+        part: str,
         run: Path,
         seed: int,
         held_out: HeldOutCaptions,
@@ -146,15 +153,15 @@ class EarlyStopping:
         noise_offset: float,
     ) -> None:
         self._model, self._config, self._seed = model, config, seed
-        self.folder = run / FOLDER
+        self.folder, self._part = candidates_folder(run, model, part), part
         self._steps = [0, *candidate_steps(loop, config.candidates)]
         self._held_out, self._tuning = held_out, list(tuning)[: config.images]
         self._faithfulness = faithfulness
         self._copying = Copying(model, tuning_pixels, held_out_pixels)
         self._losses = {
-            "training_loss": _FixedLoss(model, tuning, tuning_pixels, noise_offset, seed),
+            "training_loss": _FixedLoss(model, part, tuning, tuning_pixels, noise_offset, seed),
             "held_out_loss": _FixedLoss(
-                model, held_out.records, held_out_pixels, noise_offset, seed
+                model, part, held_out.records, held_out_pixels, noise_offset, seed
             ),
         }
         self._trainer: Trainer | None = None
@@ -175,7 +182,8 @@ class EarlyStopping:
             measured = {entry["step"] for entry in read_signals(self.folder)}
             if step not in measured:
                 with self._trainer.averaged_weights():
-                    self._keep(step)
+                    if step:
+                        keep_candidate(self._model, self._part, self.folder, step)
                     entry = self._measure(step)
                 self._report(entry)
         self._trainer.accelerator.wait_for_everyone()
@@ -184,12 +192,6 @@ class EarlyStopping:
     def prompts(self) -> list[str]:
         """What is sampled at every candidate."""
         return [*self._held_out.captions, *(record.caption for record in self._tuning)]
-
-    def _keep(self, step: int) -> None:
-        if step:
-            state = self._model.denoiser.state_dict()
-            half = {name: value.half().cpu().contiguous() for name, value in state.items()}
-            write_bytes_atomically(candidate_path(self.folder, step), save(half))
 
     def _measure(self, step: int) -> dict[str, Any]:
         held_out = self._samples(self._held_out.captions, first_seed=1000)
@@ -210,7 +212,9 @@ class EarlyStopping:
 
     def _samples(self, captions: Sequence[str], first_seed: int) -> list[Any]:
         settings = SamplingSettings(
-            steps=self._config.sampler_steps, guidance_scale=self._config.guidance_scale
+            sampler="default",
+            steps=self._config.sampler_steps,
+            guidance_scale=self._config.guidance_scale,
         )
         images: list[Any] = []
         for start in range(0, len(captions), 16):
@@ -241,7 +245,8 @@ class _FixedLoss:
 
     def __init__(
         self,
-        model: LatentDiffusion,
+        model: Family,
+        part: str,
         records: Sequence[Record],
         pixels: Tensor,
         noise_offset: float,
@@ -254,21 +259,23 @@ class _FixedLoss:
             images, dropout=0.0, generator=draw
         )
         device = model.device
-        parts = [model.encode(to_unit_range(part.to(device))) for part in in_parts(pixels)]
-        latents = torch.cat(parts)
-        z = model.normalise(latents)[images]
-        noise = draw.noise(tuple(z.shape[1:]), offset=noise_offset, device=device)
+        with torch.no_grad():
+            each = [model.prepare(to_unit_range(p.to(device)), part) for p in in_parts(pixels)]
+        z = torch.cat(each)[images]
+        shape = model.noise_shape(part, tuple(z.shape[1:]))
+        noise = draw.noise(shape, offset=noise_offset, device=device)
         u = (torch.arange(len(z)) + 0.5) / len(z)
-        self._batch = training_batch(z, text, noise, u)
-        self._model = model
+        v = torch.rand(len(z), generator=draw)
+        self._batch = training_batch(z, text, noise, u, v)
+        self._model, self._part = model, part
 
     @torch.no_grad()
     def __call__(self) -> float:
-        return float(self._model.loss(self._batch).mean())
+        return float(self._model.loss(self._batch, self._part).mean())
 
 
 def retrieval_head(
-    model: LatentDiffusion,
+    model: Family,
     everything: Sequence[Record],
     pixels: Tensor,
     held_out: HeldOutCaptions,
@@ -284,9 +291,25 @@ def retrieval_head(
 # -- files ----------------------------------------------------------------------------------------
 
 
+def candidates_folder(run: Path, model: Family, part: str) -> Path:
+    """Return where a part's candidates are kept: in `candidates/` those of the first part."""
+    return run / (FOLDER if part == model.parts[0] else f"{FOLDER}-{part}")
+
+
 def candidate_path(folder: Path, step: int) -> Path:
     """Return the file of a candidate's weights."""
     return folder / f"step-{step:06d}.safetensors"
+
+
+def keep_candidate(model: Family, part: str, folder: Path, step: int) -> None:
+    """Write what a part has learned so far as the candidate of a step."""
+    module = model.part(part)
+    # An adapter is small, and so are its numbers: half precision would lose some of them.
+    dtype = torch.float16 if is_whole(module) else torch.float32
+    kept = {
+        name: value.to("cpu", dtype).contiguous() for name, value in learned_state(module).items()
+    }
+    write_bytes_atomically(candidate_path(folder, step), save(kept))
 
 
 def read_signals(folder: Path) -> list[dict[str, Any]]:
@@ -295,13 +318,13 @@ def read_signals(folder: Path) -> list[dict[str, Any]]:
     return list(read_json(path)["entries"]) if path.exists() else []
 
 
-def load_candidate(model: LatentDiffusion, run: Path, step: int) -> None:
-    """Put a candidate's weights into the denoiser.
+def load_candidate(model: Family, run: Path, part: str, step: int) -> None:
+    """Put a candidate's weights into its part.
 
     Raises:
         InputError: there is no such candidate.
     """
-    folder = run / FOLDER
+    folder = candidates_folder(run, model, part)
     path = candidate_path(folder, step)
     if not path.is_file():
         kept = sorted(int(p.stem.removeprefix("step-")) for p in folder.glob("step-*.safetensors"))
@@ -312,7 +335,8 @@ def load_candidate(model: LatentDiffusion, run: Path, step: int) -> None:
         weights = load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path} cannot be read ({error}); pick another candidate") from None
-    model.denoiser.load_state_dict({name: value.float() for name, value in weights.items()})
+    floats = {name: value.float() for name, value in weights.items()}
+    load_learned(model.part(part), floats)
 
 
 def plot(content: dict[str, Any]) -> bytes:
@@ -376,7 +400,7 @@ def table(content: dict[str, Any]) -> str:
     return "\n".join([*lines, *content["cautions"]])
 
 
-def read_outcome(run: Path) -> dict[str, Any]:
-    """Return rule, picked step and entries of a run."""
-    content: dict[str, Any] = json.loads((run / FOLDER / SIGNALS).read_text(encoding="utf-8"))
+def read_outcome(folder: Path) -> dict[str, Any]:
+    """Return rule, picked step and entries of a folder of candidates."""
+    content: dict[str, Any] = json.loads((folder / SIGNALS).read_text(encoding="utf-8"))
     return content

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from models_backend.errors import InputError
-from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.families.base import Family
 from models_backend.families.settings import SamplingSettings
 from models_backend.recipes.overfitting import to_pixels
 from models_backend.training.trainer import Trainer
@@ -35,7 +35,7 @@ def grid_png(images: Sequence[Image.Image]) -> bytes:
 class SampleGrid:
     """Writes a grid of samples of the averaged weights to TensorBoard; give `at` as `on_save`."""
 
-    def __init__(self, model: LatentDiffusion, prompts: Sequence[str], seed: int) -> None:
+    def __init__(self, model: Family, prompts: Sequence[str], seed: int) -> None:
         self._model, self.prompts, self._seed = model, list(prompts), seed
         self._trainer: Trainer | None = None
 
@@ -51,7 +51,9 @@ class SampleGrid:
             with self._trainer.averaged_weights():
                 seeds = [self._seed + number for number in range(len(self.prompts))]
                 images = self._model.sample(
-                    prompts=self.prompts, seeds=seeds, settings=SamplingSettings(steps=20)
+                    prompts=self.prompts,
+                    seeds=seeds,
+                    settings=SamplingSettings(sampler="default", steps=20),
                 )
             self._trainer.monitor.pictures(step, "samples", grid(images))
         self._trainer.accelerator.wait_for_everyone()

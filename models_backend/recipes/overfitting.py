@@ -19,10 +19,9 @@ from PIL.Image import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models_backend.data.dataset import to_unit_range
-from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.data.pictures import on_white
+from models_backend.families.base import Family
 
-_GRID = 4  # latents are pooled to 4 x 4 before they are compared
 _HEAD_STEPS = 300
 _HEAD_BATCH = 256
 _TEMPERATURE = 0.05
@@ -49,25 +48,9 @@ class Faithfulness(Protocol):
         """Return (N,) of images and their N captions, distractors of one another."""
 
 
-def features(model: LatentDiffusion, pixels: Tensor) -> Tensor:
-    """Return features (N, F) of bytes (N, 3, H, W): latents of the model's own autoencoder, pooled.
-
-    Mean and spread of each latent channel in each cell of a coarse grid.
-    """
-    parts = []
-    for part in pixels.split(64):
-        latents = model.encode(to_unit_range(part.to(model.device)))
-        z = model.normalise(latents).float().cpu()
-        mean = F.adaptive_avg_pool2d(z, _GRID)
-        square = F.adaptive_avg_pool2d(z.square(), _GRID)
-        spread = (square - mean.square()).clamp_min(0).sqrt()
-        parts.append(torch.cat([mean, spread], dim=1).flatten(1))
-    return torch.cat(parts)
-
-
 def to_pixels(images: Sequence[Image]) -> Tensor:
-    """Return PIL images of one size as bytes (N, 3, H, W)."""
-    array = np.stack([np.asarray(image.convert("RGB")) for image in images])
+    """Return PIL images of one size as bytes (N, 3, H, W), on white where they are transparent."""
+    array = np.stack([np.asarray(on_white(image)) for image in images])
     return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()
 
 
@@ -80,10 +63,10 @@ class RetrievalHead:
     """
 
     def __init__(
-        self, model: LatentDiffusion, pixels: Tensor, captions: Sequence[str], *, seed: int
+        self, model: Family, pixels: Tensor, captions: Sequence[str], *, seed: int
     ) -> None:
         self._model = model
-        x, y = features(model, pixels), self._text(captions)
+        x, y = model.features(pixels), self._text(captions)
         self._mean, self._std = x.mean(dim=0), x.std(dim=0).clamp_min(1e-3)
         generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
@@ -116,7 +99,7 @@ class RetrievalHead:
     @torch.no_grad()
     def measure(self, images: Sequence[Image], captions: Sequence[str]) -> Tensor:
         """Return reciprocal ranks (N,) in (0, 1]; guessing gives about ln(N) / N."""
-        x = self._scaled(features(self._model, to_pixels(images)))
+        x = self._scaled(self._model.features(to_pixels(images)))
         scores = F.normalize(self._head(x), dim=1) @ self._text(captions).T
         right = scores.diagonal()[:, None]
         rank = (scores > right).sum(dim=1) + 1
@@ -131,15 +114,15 @@ class Copying:
 
     _SHARE = 0.05
 
-    def __init__(self, model: LatentDiffusion, tuning: Tensor, held_out: Tensor) -> None:
+    def __init__(self, model: Family, tuning: Tensor, held_out: Tensor) -> None:
         self._model = model
         both = torch.cat([tuning, tuning.flip(3)])
-        self._tuning = features(model, both)
+        self._tuning = model.features(both)
         self.reference = self._nearest(held_out)
         self.threshold = float(self.reference.quantile(self._SHARE))
 
     def _nearest(self, pixels: Tensor) -> Tensor:
-        return torch.cdist(features(self._model, pixels), self._tuning).amin(dim=1)
+        return torch.cdist(self._model.features(pixels), self._tuning).amin(dim=1)
 
     def measure(self, images: Sequence[Image]) -> tuple[Tensor, Tensor]:
         """Return nearest distances over their median for real images (N,), and 1 where copied."""

@@ -1,30 +1,33 @@
-"""Pre-training: an autoencoder, then a denoiser over its latents, on the whole mixture."""
+"""Pre-training: what a family's parts learn from is fitted first, then its parts in turn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from models_backend.data.dataset import load_images, to_unit_range
+from models_backend.configuration.pretraining import PretrainConfig
+from models_backend.data.dataset import load_images
 from models_backend.data.manifest import Record
 from models_backend.data.source import ImageSource
-from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.families.base import Family
+from models_backend.families.registry import family_named
 from models_backend.measures.pixels import psnr
+from models_backend.nn.pixels import to_unit_range
 from models_backend.nn.precision import refuse_without_bfloat16
-from models_backend.nn.text import TextEncoder
-from models_backend.nn.unet import build_unet
-from models_backend.recipes.autoencoder import train_autoencoder
-from models_backend.recipes.denoising import (
-    encode_with_mirror_images,
-    in_parts,
-    train_denoiser,
-)
+from models_backend.recipes.autoencoder import Compressor, train_autoencoder
 from models_backend.recipes.grids import SampleGrid
+from models_backend.recipes.parts import (
+    in_parts,
+    prepared,
+    refuse_noise_offset,
+    train_part,
+    with_mirror_images,
+)
 from models_backend.recipes.streaming import sample_pictures, train_in_stages
-from models_backend.training.config import PretrainConfig
 from models_backend.training.memory import refuse_to_build
 from models_backend.training.trainer import default_accelerator
 
@@ -37,50 +40,37 @@ def pretrain(
     run: Path,
     source: ImageSource | None = None,
     cache: Path | None = None,
-) -> tuple[LatentDiffusion, dict[str, float]]:
+) -> tuple[Family, dict[str, float]]:
     """Train from nothing; return the model and measured facts about it.
 
     With a `source` its pictures are read from disk as needed, otherwise `records` are held in
-    memory; `cache` is a folder for latents and text embeddings.
+    memory; `cache` is a folder for what is prepared of pictures, and for text embeddings.
 
     Raises:
         InputError: images that do not fit the configuration, or too little memory for its size.
         TrainingError: a loss that is not finite.
     """
-    _refuse_what_does_not_fit(config)
+    kind = family_named(config.family)
+    _refuse_what_does_not_fit(config, kind)
     torch.manual_seed(config.seed)
-    model = LatentDiffusion.create(
-        config.autoencoder_config(),
-        config.unet_config(),
-        (config.image_size, config.image_size),
-        config.text,
-        config.schedule,
-    )
-    pictures = (
-        load_images(data, records, config.image_size)
-        if source is None
-        else sample_pictures(source, config.autoencoder_images, config.image_size, config.seed)
-    )
-    train_autoencoder(
-        model.autoencoder,
-        pictures,
-        loop=config.autoencoder_training,
-        losses=config.autoencoder_loss,
-        seed=config.seed,
-        run=run,
-    )
-    latents = encode_with_mirror_images(model, pictures)
-    model.fit_latent_statistics(latents)
-    grid = SampleGrid(model, config.sample_prompts, config.seed) if config.sample_prompts else None
+    family = kind.from_config(config)
+    pictures = _pictures(config, kind, data, records, source)
+    facts = _fit_compressor(family, config, pictures, run) if pictures is not None else {}
+    grid = SampleGrid(family, config.sample_prompts, config.seed) if config.sample_prompts else None
     if source is not None:
-        train_in_stages(model, source, config, run=run, cache=cache, grid=grid)
-    else:
-        train_denoiser(
-            model,
-            latents=latents,
+        train_in_stages(family, source, config, run=run, cache=cache, grid=grid)
+        return family, facts
+    assert pictures is not None
+    refuse_noise_offset(family, config.noise_offset)
+    family.to(default_accelerator().device)
+    for part in family.parts:
+        train_part(
+            family,
+            part,
+            examples=prepared(family, pictures, part),
             records=records,
             mix=config.captions,
-            loop=config.denoiser_training,
+            loop=config.part_training(part),
             caption_dropout=config.caption_dropout,
             noise_offset=config.noise_offset,
             seed=config.seed,
@@ -89,40 +79,64 @@ def pretrain(
             prepare=grid.watch if grid else None,
             sampled=grid.prompts if grid else (),
         )
-    return model, {"autoencoder_psnr_db": round(_psnr(model, pictures), 3)}
+    family.to("cpu")
+    return family, facts
 
 
-def _refuse_what_does_not_fit(config: PretrainConfig) -> None:
+def _pictures(
+    config: PretrainConfig,
+    kind: type[Family],
+    data: Path,
+    records: Sequence[Record],
+    source: ImageSource | None,
+) -> Tensor | None:
+    """Return bytes (N, 3, H, W): all of a set in memory, or what a compressor sees of a source."""
+    if source is None:
+        return load_images(data, records, config.image_size)
+    if not kind.compressor:
+        return None
+    return sample_pictures(source, config.autoencoder_images, config.image_size, config.seed)
+
+
+def _fit_compressor(
+    family: Family, config: PretrainConfig, pictures: Tensor, run: Path
+) -> dict[str, float]:
+    """Train what stands before the parts, where there is such a thing; say how exact it is."""
+    name = family.compressor
+    if not name:
+        return {}
+    train_autoencoder(
+        family.part(name),
+        pictures,
+        loop=config.part_training(name),
+        losses=getattr(config, f"{name}_loss"),
+        seed=config.seed,
+        run=run,
+        stage=name,
+    )
+    family.to(default_accelerator().device)
+    family.settle(list(with_mirror_images(pictures, family.device)))
+    return {f"{name}_psnr_db": round(_psnr(family, pictures), 3)}
+
+
+def _refuse_what_does_not_fit(config: PretrainConfig, kind: type[Family]) -> None:
     """Raise `InputError` where this machine cannot do what is asked, before it begins."""
     device = default_accelerator().device
-    for stage, loop in (
-        ("autoencoder", config.autoencoder_training),
-        ("denoiser", config.denoiser_training),
-    ):
-        refuse_without_bfloat16(loop.mixed_precision, device, stage)
-    refuse_to_build(_denoiser_parameters(config), config.denoiser_training, "denoiser")
-
-
-def _denoiser_parameters(config: PretrainConfig) -> int:
-    """Count the denoiser's parameters without making them."""
-    encoder = TextEncoder(config.text)
     with torch.device("meta"):
-        unet = build_unet(
-            config.unet_config(),
-            latent_channels=config.autoencoder_config().latent_channels,
-            text_width=encoder.width,
-            encoders=len(encoder.parts),
-        )
-    return sum(p.numel() for p in unet.parameters())
+        sketch = kind.from_config(config)
+    for part in filter(None, (sketch.compressor, *sketch.parts)):
+        refuse_without_bfloat16(config.part_training(part).mixed_precision, device, part)
+    for part in sketch.parts:
+        parameters = sum(each.numel() for each in sketch.part(part).parameters())
+        refuse_to_build(parameters, config.part_training(part), part)
 
 
 @torch.no_grad()
-def _psnr(model: LatentDiffusion, pictures: Tensor) -> float:
+def _psnr(family: Family, pictures: Tensor) -> float:
     """Return the mean over up to about 64 pictures, computed where the training was."""
-    model.to(default_accelerator().device)
+    compressor = cast(Compressor, family.part(family.compressor))
     found = []
     for part in in_parts(pictures[:: max(1, len(pictures) // 64)]):
-        x = to_unit_range(part.to(model.device))
-        found.append(psnr(x, model.autoencoder.decode(model.encode(x))).cpu())
-    model.to("cpu")
+        x = to_unit_range(part.to(family.device))
+        found.append(psnr(x, compressor.reconstruct(x)).cpu())
     return float(torch.cat(found).mean())

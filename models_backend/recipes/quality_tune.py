@@ -1,115 +1,251 @@
-"""Quality-tuning: a few hand-picked images, a short run, stopped early (Emu, section 3.3).
+"""Going on from a parent. Quality-tuning: a few hand-picked images, stopped early (Emu, 3.3).
 
-The autoencoder stays as it is; only the denoiser is trained. The paper gives batch 64, noise offset
-0.1 and at most 15,000 iterations, and says in words when to stop; see `early_stopping`.
+The compressor stays as it is; the parts are tuned, each by itself. The paper gives batch 64, noise
+offset 0.1 and at most 15,000 iterations, and says in words when to stop; see `early_stopping`.
+Plain fine-tuning is the same loop with other defaults; Style Tailoring is the loop with two sets,
+split by how noisy an example is (`rows`).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 
-from models_backend.data.dataset import load_images
+from models_backend.configuration.tuning import (
+    FinetuneConfig,
+    StyleTailorConfig,
+    TuneConfig,
+)
+from models_backend.data.dataset import load_fitted, load_images
 from models_backend.data.manifest import Record, read_records
-from models_backend.families.latent_diffusion.model import LatentDiffusion
-from models_backend.recipes.denoising import encode_with_mirror_images, train_denoiser
+from models_backend.data.source import ImageSource
+from models_backend.errors import InputError
+from models_backend.families.base import Family
+from models_backend.recipes.beforehand import say_beforehand
 from models_backend.recipes.early_stopping import (
     EarlyStopping,
     HeldOutCaptions,
+    candidates_folder,
     cautions,
     load_candidate,
     read_outcome,
     retrieval_head,
     table,
 )
-from models_backend.training.config import QualityTuneConfig
+from models_backend.recipes.overfitting import RetrievalHead
+from models_backend.recipes.parts import prepared, refuse_noise_offset, train_part
+from models_backend.recipes.rows import TwoSets
+from models_backend.recipes.streaming import train_in_stages
 from models_backend.training.trainer import default_accelerator
 
 
-def quality_tune(
-    config: QualityTuneConfig,
+def tune(
+    config: TuneConfig,
     *,
-    parent: LatentDiffusion,
+    parent: Family,
     data: Path,
     records: Sequence[Record],
     run: Path,
-) -> tuple[LatentDiffusion, dict[str, Any]]:
-    """Tune `parent` in place on the picked `records`; return it and how it was stopped."""
+    content: int = 0,
+    folders: Sequence[Path] = (),
+) -> tuple[Family, dict[str, Any]]:
+    """Tune `parent` in place on the picked `records`; return it and how it was stopped.
+
+    The first `content` of them are Style Tailoring's content set, the others its style set, by
+    which alone it is stopped. With `folders`, one a record, they lie there, of any size, and
+    `data` gives the captions that are held out.
+
+    Raises:
+        InputError: a part that the family lacks, a noise offset where there is no noise, or a split
+            that leaves a set no noise level.
+    """
+    parts = tuned_parts(config, parent)
+    refuse_noise_offset(parent, config.noise_offset)
+    facts = say_beforehand(config, parent, parts, records)
+    plan = None
+    if isinstance(config, StyleTailorConfig):
+        plan = _two_sets(config, parent, content, len(records) - content)
+        facts |= {"content_images": content, "content_share": plan.content_share}
     parent.to(default_accelerator().device)
-    pictures = load_images(data, records, parent.image_size[0])
-    stopping = None
+    side = parent.image_size[0]
+    if folders:
+        files = [f / r.file for f, r in zip(folders, records, strict=True)]
+        pictures = load_fitted(files, side)
+    else:
+        pictures = load_images(data, records, side)
+    measured = None
     if config.early_stopping.candidates:
-        stopping = _early_stopping(config, parent, data, records, pictures, run)
-    train_denoiser(
-        parent,
-        latents=encode_with_mirror_images(parent, pictures),
-        records=records,
-        mix=config.captions,
-        loop=config.denoiser_training,
-        caption_dropout=config.caption_dropout,
-        noise_offset=config.noise_offset,
-        seed=config.seed,
-        run=run,
-        on_save=stopping.at if stopping else None,
-        prepare=stopping.watch if stopping else None,
-        sampled=stopping.prompts if stopping else (),
+        measured = _Measured.of(config, parent, data, records)
+    for part in parts:
+        stopping = None
+        if measured is not None:
+            style, seen = records[content:], pictures[content:]
+            stopping = measured.stopping(config, parent, part, style, seen, run)
+        train_part(
+            parent,
+            part,
+            examples=prepared(parent, pictures, part),
+            records=records,
+            mix=config.captions,
+            loop=config.training,
+            caption_dropout=config.caption_dropout,
+            noise_offset=config.noise_offset,
+            seed=config.seed,
+            run=run,
+            on_save=stopping.at if stopping else None,
+            prepare=stopping.watch if stopping else None,
+            sampled=stopping.prompts if stopping else (),
+            plan=plan,
+        )
+        if stopping is not None:
+            outcome = read_outcome(stopping.folder)
+            if default_accelerator().is_main_process:
+                print(table(outcome), file=sys.stderr)
+            load_candidate(parent, run, part, int(outcome["picked_step"]))
+    parent.to("cpu")
+    if measured is None:
+        return parent, facts
+    return parent, facts | {"early_stopping": _choices(config, parent, run, {}, by="rule")}
+
+
+def _two_sets(config: StyleTailorConfig, family: Family, content: int, style: int) -> TwoSets:
+    return TwoSets(
+        content=content,
+        style=style,
+        split=config.split,
+        draw=config.draw,
+        levels=family.noise_levels,
     )
-    if stopping is None:
-        return parent, {}
-    outcome = read_outcome(run)
-    if default_accelerator().is_main_process:
-        print(table(outcome), file=sys.stderr)
-    step = int(outcome["picked_step"])
-    return pick_candidate(parent, run, step, by="rule")
 
 
-def pick_candidate(
-    model: LatentDiffusion, run: Path, step: int, *, by: str
-) -> tuple[LatentDiffusion, dict[str, Any]]:
-    """Return the model with a candidate's weights, and what its checkpoint says of the choice."""
-    load_candidate(model, run, step)
-    outcome = read_outcome(run)
-    measured = next(entry for entry in outcome["entries"] if entry["step"] == step)
-    choice = {
-        "picked_by": by, "picked_step": step, "rule": outcome["rule"], "signals": measured,
+def finetune_on_shards(
+    config: TuneConfig, *, parent: Family, source: ImageSource, run: Path, cache: Path | None
+) -> tuple[Family, dict[str, Any]]:
+    """Tune `parent` in place on samples that are read as they are needed.
+
+    Raises:
+        InputError: a setting that needs the images in memory.
+    """
+    if not isinstance(config, FinetuneConfig) or config.tuning_list or config.tuning_images:
+        raise InputError(
+            "shards are for recipe finetune without tuning_list and tuning_images; quality_tune "
+            "takes a data directory"
+        )
+    if config.early_stopping.candidates or config.parts not in ((), parent.parts):
+        raise InputError(
+            "with shards every part is tuned to its last step: leave parts out and set "
+            "early_stopping.candidates = 0"
+        )
+    say_beforehand(config, parent, parent.parts, [])
+    sized = replace(config, image_size=parent.image_size[0])
+    train_in_stages(parent, source, sized, run=run, cache=cache)
+    return parent, {}
+
+
+def tuned_parts(config: TuneConfig, family: Family) -> tuple[str, ...]:
+    """Return the parts that are tuned, in the family's order: all where none is named.
+
+    Raises:
+        InputError: a part that the family lacks.
+    """
+    for part in config.parts:
+        if part not in family.parts:
+            raise InputError(f"parts {part!r}: a {family.name} model has {', '.join(family.parts)}")
+    return tuple(part for part in family.parts if part in (config.parts or family.parts))
+
+
+def pick_candidates(
+    model: Family, config: TuneConfig, run: Path, chosen: Mapping[str, int], *, by: str
+) -> tuple[Family, dict[str, Any]]:
+    """Return the model with candidates' weights, and what its checkpoint says of the choice.
+
+    `chosen` gives the step of a part; the others are as the rule picked them.
+
+    Raises:
+        InputError: there is no such candidate, or no such part.
+    """
+    parts = tuned_parts(config, model)
+    for part in chosen:
+        if part not in parts:
+            raise InputError(f"--pick {part}=…: tuned were {', '.join(parts)}")
+    for part in parts:
+        picked = read_outcome(candidates_folder(run, model, part))["picked_step"]
+        load_candidate(model, run, part, chosen.get(part, int(picked)))
+    return model, {"early_stopping": _choices(config, model, run, chosen, by=by)}
+
+
+def _choices(
+    config: TuneConfig, model: Family, run: Path, chosen: Mapping[str, int], *, by: str
+) -> dict[str, Any]:
+    """Return how each part's candidate was picked: flat for the first, the others by name."""
+    first, *others = [
+        (part, _choice(candidates_folder(run, model, part), chosen.get(part), by))
+        for part in tuned_parts(config, model)
+    ]
+    return first[1] | ({"other_parts": dict(others)} if others else {})
+
+
+def _choice(folder: Path, step: int | None, by: str) -> dict[str, Any]:
+    outcome = read_outcome(folder)
+    picked = int(outcome["picked_step"]) if step is None else step
+    measured = next(entry for entry in outcome["entries"] if entry["step"] == picked)
+    return {
+        "picked_by": "rule" if step is None else by, "picked_step": picked,
+        "rule": outcome["rule"], "signals": measured,
         "held_out_captions": outcome["held_out_captions"], "cautions": outcome["cautions"],
         "none_fits": outcome["none_fits"],
     }  # fmt: skip
-    return model, {"early_stopping": choice}
 
 
-def _early_stopping(
-    config: QualityTuneConfig,
-    parent: LatentDiffusion,
-    data: Path,
-    records: Sequence[Record],
-    pictures: torch.Tensor,
-    run: Path,
-) -> EarlyStopping:
-    everything = read_records(data)
-    wanted = config.early_stopping.images
-    held_out = HeldOutCaptions.of(everything, records, wanted)
-    if default_accelerator().is_main_process:
-        for caution in cautions(len(held_out.records), wanted):  # before the first step, too
-            print(f"early stopping: {caution}", file=sys.stderr)
-    size = parent.image_size[0]
-    pixels = load_images(data, everything, size)
-    place_of = {record.file: row for row, record in enumerate(everything)}
-    held_out_pixels = pixels[[place_of[record.file] for record in held_out.records]]
-    return EarlyStopping(
-        parent,
-        config.early_stopping,
-        config.denoiser_training,
-        run=run,
-        seed=config.seed,
-        held_out=held_out,
-        tuning=records,
-        tuning_pixels=pictures,
-        held_out_pixels=held_out_pixels,
-        faithfulness=retrieval_head(parent, everything, pixels, held_out, config.seed),
-        noise_offset=config.noise_offset,
-    )
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """What the signals of every part are measured with."""
+
+    held_out: HeldOutCaptions
+    held_out_pixels: Tensor
+    faithfulness: RetrievalHead
+
+    @classmethod
+    def of(
+        cls, config: TuneConfig, parent: Family, data: Path, records: Sequence[Record]
+    ) -> _Measured:
+        everything = read_records(data)
+        wanted = config.early_stopping.images
+        held_out = HeldOutCaptions.of(everything, records, wanted)
+        if default_accelerator().is_main_process:
+            for caution in cautions(len(held_out.records), wanted):  # before the first step, too
+                print(f"early stopping: {caution}", file=sys.stderr)
+        pixels = load_images(data, everything, parent.image_size[0])
+        place_of = {record.file: row for row, record in enumerate(everything)}
+        rows = [place_of[record.file] for record in held_out.records]
+        head = retrieval_head(parent, everything, pixels, held_out, config.seed)
+        return cls(held_out, pixels[rows], head)
+
+    def stopping(
+        self,
+        config: TuneConfig,
+        parent: Family,
+        part: str,
+        records: Sequence[Record],
+        pictures: Tensor,
+        run: Path,
+    ) -> EarlyStopping:
+        return EarlyStopping(
+            parent,
+            config.early_stopping,
+            config.training,
+            part=part,
+            run=run,
+            seed=config.seed,
+            held_out=self.held_out,
+            tuning=records,
+            tuning_pixels=pictures,
+            held_out_pixels=self.held_out_pixels,
+            faithfulness=self.faithfulness,
+            noise_offset=config.noise_offset,
+        )

@@ -6,7 +6,6 @@ computed; latents and text embeddings can be kept on disk by content hash.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -21,18 +20,21 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from models_backend.configuration.captions import CaptionMix
+from models_backend.configuration.loops import LoopConfig
+from models_backend.configuration.pretraining import PretrainConfig, StageConfig
+from models_backend.configuration.tuning import FinetuneConfig
 from models_backend.data.cache import TensorCache, content_key
-from models_backend.data.captions import CaptionMix, weighted_captions
-from models_backend.data.dataset import to_unit_range
+from models_backend.data.captions import weighted_captions
 from models_backend.data.order import BatchOrder
 from models_backend.data.pictures import Bytes, bucket_sizes, decode, fit
 from models_backend.data.source import CaptionedImage, ImageSource
+from models_backend.families.base import Family
 from models_backend.families.batch import training_batch
-from models_backend.families.latent_diffusion.model import LatentDiffusion
-from models_backend.nn.text import TextEmbedding
-from models_backend.recipes.denoising import in_parts
+from models_backend.nn.pixels import to_unit_range
+from models_backend.nn.text_rows import TextEmbedding
 from models_backend.recipes.grids import SampleGrid
-from models_backend.training.config import PretrainConfig, StageConfig
+from models_backend.recipes.parts import in_parts, refuse_noise_offset
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import StepLoss, Trainer, default_accelerator
 
@@ -86,7 +88,7 @@ class _Reader:
         self._first_number = [int(first) for first in firsts]
         self._pool = ThreadPoolExecutor(max(2, min(32, os.cpu_count() or 2)))
         self._coming: dict[tuple[int, int], list[Future[list[_Read]]]] = {}
-        self.latents: LatentCache | None = None
+        self.cache: PreparedCache | None = None
 
     def read(self, step: int, rows: slice) -> tuple[list[_Read], float]:
         """Return the samples of some rows of a step, and how long they were waited for."""
@@ -122,9 +124,9 @@ class _Reader:
 
     def _one(self, shard: int, row: int, size: tuple[int, int], flip: bool) -> _Read:
         sample = self._source.read(shard, row)
-        key = self.latents.key(sample, size, flip) if self.latents else b""
+        key = self.cache.key(sample, size, flip) if self.cache else b""
         picture = None
-        if self.latents is None or not self.latents.holds(key, size):
+        if self.cache is None or not self.cache.holds(key, size):
             picture = fit(decode(sample.image, sample.name), size)
             picture = np.ascontiguousarray(picture[:, :, ::-1]) if flip else picture
         return _Read(sample, self._first_number[shard] + row, size, key, picture)
@@ -140,38 +142,38 @@ def mirror(trainer: Trainer, step: int) -> Tensor:
     return torch.rand(trainer.config.batch_size, generator=draw) < 0.5
 
 
-class LatentCache:
-    """Normalised latents on disk, in half precision: by picture, size, side and weights."""
+class PreparedCache:
+    """What a part learns from, on disk in half precision: by picture, size, side and weights."""
 
-    def __init__(self, model: LatentDiffusion, folder: Path, writer: int) -> None:
-        self._folder, self._writer = folder / "latents" / weights_key(model)[:16], writer
-        self._channels = model.autoencoder.config.latent_channels
-        self._factor = model.autoencoder.config.factor
+    def __init__(self, family: Family, part: str, folder: Path, writer: int) -> None:
+        self._family, self._part, self._folder, self._writer = family, part, folder, writer
         self._caches: dict[tuple[int, int], TensorCache] = {}
 
     def of(self, size: tuple[int, int]) -> TensorCache:
-        """Return the cache of the latents of pictures of one size."""
+        """Return the cache for pictures of one size."""
         if size not in self._caches:
-            shape = (self._channels, size[0] // self._factor, size[1] // self._factor)
-            cache = TensorCache(self._folder, shape, torch.float16, self._writer)
-            self._caches[size] = cache
+            kept = self._family.prepared_for_cache(self._part, size)
+            assert kept is not None
+            digest, shape = kept
+            folder = self._folder / "latents" / digest[:16]
+            self._caches[size] = TensorCache(folder, shape, torch.float16, self._writer)
         return self._caches[size]
 
     def key(self, sample: CaptionedImage, size: tuple[int, int], flip: bool) -> bytes:
-        """Return the key of a sample's latent."""
+        """Return the key of what is prepared of a sample."""
         return content_key(sample.image, f"{size} {flip}")
 
     def holds(self, key: bytes, size: tuple[int, int]) -> bool:
-        """Return whether a latent is there."""
+        """Return whether it is there."""
         return key in self.of(size)
 
 
 class TextCache:
     """A model's text embeddings, on disk where a folder is given: half precision, a row a text."""
 
-    def __init__(self, model: LatentDiffusion, folder: Path | None, writer: int) -> None:
-        self._encoder = model.text_encoder
-        self._name = json.dumps(model.text_encoder.to_dict(), sort_keys=True)
+    def __init__(self, family: Family, folder: Path | None, writer: int) -> None:
+        self._encoder = family.text_encoder
+        self._name = json.dumps(family.text_encoder.to_dict(), sort_keys=True)
         self._cache: TensorCache | None = None
         if folder is not None:
             shape = (self._encoder.row_length,)
@@ -196,32 +198,39 @@ class TextCache:
 
 
 def train_in_stages(
-    model: LatentDiffusion,
+    family: Family,
     source: ImageSource,
-    config: PretrainConfig,
+    config: PretrainConfig | FinetuneConfig,
     *,
     run: Path,
     cache: Path | None,
     grid: SampleGrid | None = None,
 ) -> None:
-    """Train the denoiser stage after stage; each begins with the weights the last one left.
+    """Train each part stage after stage; each begins with the weights the last one left.
 
     Text encoders work on the trainer's device. With a cache they read every caption first, where
     the stages are long enough to draw them all, and are let go.
+
+    Raises:
+        InputError: a noise offset for a family that has no noise.
     """
     accelerator = default_accelerator()
-    model.to(accelerator.device)
-    drawn = sum(stage.steps * stage.batch_size for stage in config.all_stages())
+    family.to(accelerator.device)
+    every = [(part, stage) for part in family.parts for stage in config.all_stages(part)]
+    for _, stage in every:
+        refuse_noise_offset(family, stage.noise_offset)
+    drawn = sum(stage.steps * stage.batch_size for _, stage in every)
     if cache is not None and drawn >= sum(map(len, source.sizes())):
         share = slice(accelerator.process_index, None, accelerator.num_processes)
-        texts = TextCache(model, cache, accelerator.process_index)
+        texts = TextCache(family, cache, accelerator.process_index)
         encode_captions(texts, source, config.captions, share)
         accelerator.wait_for_everyone()
-        model.text_encoder.rest()
-    for number, stage in enumerate(config.all_stages(), start=1):
-        name = f"denoiser-{number}"
-        _train_stage(model, source, config, stage, name=name, run=run, cache=cache, grid=grid)
-    model.to("cpu")
+        family.text_encoder.rest()
+    for part in family.parts:
+        for number, stage in enumerate(config.all_stages(part), start=1):
+            job = _StageJob(family, part, f"{part}-{number}", stage, config, run, cache)
+            _train_stage(job, source, grid)
+    family.to("cpu")
 
 
 def encode_captions(texts: TextCache, source: ImageSource, mix: CaptionMix, share: slice) -> None:
@@ -240,44 +249,51 @@ def encode_captions(texts: TextCache, source: ImageSource, mix: CaptionMix, shar
         texts.encode(list(waiting))
 
 
-def _train_stage(
-    model: LatentDiffusion,
-    source: ImageSource,
-    config: PretrainConfig,
-    stage: StageConfig,
-    *,
-    name: str,
-    run: Path,
-    cache: Path | None,
-    grid: SampleGrid | None,
-) -> None:
+@dataclass(frozen=True)
+class _StageJob:
+    """One stage of one part."""
+
+    family: Family
+    part: str
+    name: str
+    stage: StageConfig
+    config: PretrainConfig | FinetuneConfig
+    run: Path
+    cache: Path | None
+
+    def loop(self) -> LoopConfig:
+        """Return the part's loop at this stage's length and batch."""
+        whole = self.config.part_training(self.part)
+        return replace(
+            whole,
+            steps=self.stage.steps,
+            batch_size=self.stage.batch_size,
+            micro_batch_size=min(whole.micro_batch_size, self.stage.batch_size),
+        )
+
+
+def _train_stage(job: _StageJob, source: ImageSource, grid: SampleGrid | None) -> None:
+    stage, config = job.stage, job.config
     buckets = bucket_sizes(stage.resolution, aspect_ratios=stage.aspect_ratios)
     order = BatchOrder(
-        source.sizes(), buckets, batch_size=stage.batch_size, key=f"{config.seed} {name}"
-    )
-    loop = replace(
-        config.denoiser_training,
-        steps=stage.steps,
-        batch_size=stage.batch_size,
-        micro_batch_size=min(config.denoiser_training.micro_batch_size, stage.batch_size),
+        source.sizes(), buckets, batch_size=stage.batch_size, key=f"{config.seed} {job.name}"
     )
     trainer = Trainer(
-        module=model.denoiser, config=loop, seed=config.seed, stage=name, run=run,
-        on_save=grid.at if grid else None,
+        module=job.family.part(job.part), config=job.loop(), seed=config.seed, stage=job.name,
+        run=job.run, on_save=grid.at if grid else None,
     )  # fmt: skip
     if grid:
         grid.watch(trainer)
     main = trainer.accelerator.is_main_process
     if main and order.left_out() > 0.05:
         print(
-            f"{name}: {order.left_out():.0%} of the images do not fill a batch of their bucket in "
-            "an epoch; a smaller batch_size or aspect_ratios = false would use more",
+            f"{job.name}: {order.left_out():.0%} of the images do not fill a batch of their bucket "
+            "in an epoch; a smaller batch_size or aspect_ratios = false would use more",
             file=sys.stderr,
         )
     reader = _Reader(source, order, buckets, trainer)
     try:
-        step = _StreamedStep(model, reader, trainer, config, stage.noise_offset, cache)
-        trainer.fit(step)
+        trainer.fit(_StreamedStep(job, reader, trainer))
     finally:
         reader.close()
 
@@ -285,29 +301,23 @@ def _train_stage(
 class _StreamedStep:
     """The step function of one stage."""
 
-    def __init__(
-        self,
-        model: LatentDiffusion,
-        reader: _Reader,
-        trainer: Trainer,
-        config: PretrainConfig,
-        noise_offset: float,
-        cache: Path | None,
-    ) -> None:
-        self._model, self._reader, self._config = model, reader, config
-        self._noise_offset = noise_offset
+    def __init__(self, job: _StageJob, reader: _Reader, trainer: Trainer) -> None:
+        self._family, self._part, self._reader = job.family, job.part, reader
+        self._config, self._noise_offset = job.config, job.stage.noise_offset
         writer = trainer.accelerator.process_index
-        self._text = TextCache(model, cache, writer)
-        if cache is not None:
-            reader.latents = LatentCache(model, cache, writer)
+        self._text = TextCache(job.family, job.cache, writer)
+        kept = job.family.prepared_for_cache(job.part, reader.buckets[0])
+        if job.cache is not None and kept is not None:
+            reader.cache = PreparedCache(job.family, job.part, job.cache, writer)
             for size in reader.buckets:
-                reader.latents.of(size)  # opened here: the reader's threads only look
+                reader.cache.of(size)  # opened here: the reader's threads only look
 
     def __call__(self, draw: StepDraw) -> StepLoss:
         draws = torch.rand((3, draw.batch_size), generator=draw)
+        v = torch.rand(draw.batch_size, generator=draw)[draw.rows]
         u, u_caption, u_dropped = draws[:, draw.rows]
         reads, waited = self._reader.read(draw.step, draw.rows)
-        z = self._latents(reads)
+        z = self._prepared(reads)
         mix = self._config.captions
         captions = [
             "" if dropped < self._config.caption_dropout else choose(r.sample, mix, chosen)
@@ -316,28 +326,30 @@ class _StreamedStep:
             )
         ]
         text = self._text.encode(captions)
-        noise = draw.noise(tuple(z.shape[1:]), offset=self._noise_offset, device=z.device)
-        losses = self._model.loss(training_batch(z, text, noise, u))
+        shape = self._family.noise_shape(self._part, tuple(z.shape[1:]))
+        noise = draw.noise(shape, offset=self._noise_offset, device=z.device)
+        losses = self._family.loss(training_batch(z, text, noise, u, v), self._part)
         numbers = torch.tensor([read.number for read in reads])
         return StepLoss(losses, numbers, {"data_wait_s": waited})
 
-    def _latents(self, reads: list[_Read]) -> Tensor:
+    def _prepared(self, reads: list[_Read]) -> Tensor:
         def compute(places: list[int]) -> Tensor:
-            return self._encoded([reads[i].picture for i in places])
+            return self._computed([reads[i].picture for i in places])
 
-        if self._reader.latents is None:
+        if self._reader.cache is None:
             return compute(list(range(len(reads))))
-        cache = self._reader.latents.of(reads[0].size)
-        return cache.get([r.key for r in reads], compute).float().to(self._model.device)
+        cache = self._reader.cache.of(reads[0].size)
+        return cache.get([r.key for r in reads], compute).float().to(self._family.device)
 
-    def _encoded(self, pictures: Sequence[Bytes | None]) -> Tensor:
+    @torch.no_grad()
+    def _computed(self, pictures: Sequence[Bytes | None]) -> Tensor:
         held = [picture for picture in pictures if picture is not None]
         parts = []
         for part in in_parts(torch.from_numpy(np.stack(held))):
-            pixels = part.to(self._model.device)
-            # Normalised before they are stored: half precision holds unit variance well, and would
-            # lose what a channel says by small changes of a large mean.
-            parts.append(self._model.normalise(self._model.encode(to_unit_range(pixels))))
+            # Prepared whole before it is stored: half precision holds unit variance well, and
+            # would lose what a channel says by small changes of a large mean.
+            pixels = to_unit_range(part.to(self._family.device))
+            parts.append(self._family.prepare(pixels, self._part))
         return torch.cat(parts)
 
 
@@ -349,13 +361,3 @@ def choose(sample: CaptionedImage, mix: CaptionMix, u: float) -> str:
             return text
         u -= weight
     return captions[-1][0]
-
-
-def weights_key(model: LatentDiffusion) -> str:
-    """Return a hash of all that a normalised latent hangs on beside the picture."""
-    digest = hashlib.sha256()
-    for statistic in (model.latent_mean, model.latent_std):
-        digest.update(statistic.detach().cpu().numpy().tobytes())
-    for name, value in sorted(model.autoencoder.state_dict().items()):
-        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()

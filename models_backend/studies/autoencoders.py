@@ -28,12 +28,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models_backend.data.dataset import load_images, to_unit_range
+from models_backend.configuration.loops import LoopConfig
+from models_backend.configuration.losses import AutoencoderLossConfig
+from models_backend.data.dataset import load_images
 from models_backend.data.manifest import Record, manifest_sha256, read_records
-from models_backend.errors import InputError, run_cli
+from models_backend.data.tuning import held_out_concepts
+from models_backend.errors import run_cli
 from models_backend.files import (
     read_json,
-    sha256_of_bytes,
     write_bytes_atomically,
     write_json_atomically,
 )
@@ -43,10 +45,10 @@ from models_backend.measures.pixels import psnr, ssim
 from models_backend.nn.adversary import GaborFeatures
 from models_backend.nn.architecture import AutoencoderConfig
 from models_backend.nn.autoencoder import Autoencoder
+from models_backend.nn.pixels import to_unit_range
 from models_backend.recipes.autoencoder import train_autoencoder
 from models_backend.sampling.contact_sheet import contact_sheet
 from models_backend.training import run_folder
-from models_backend.training.config import AutoencoderLossConfig, LoopConfig
 
 FEATURES = "Gabor energies (36: 3 scales, 3 colours, 4 orientations; fixed, not FID's)"
 HELD_OUT_SHARE = 0.15
@@ -116,13 +118,7 @@ def split(folder: Path, seed: int) -> Data:
         InputError: unusable data, or too few concepts to hold any out.
     """
     records = read_records(folder)
-    concepts = sorted(
-        {record.concept for record in records},
-        key=lambda concept: sha256_of_bytes(f"{seed} {concept}".encode()),
-    )
-    held = set(concepts[: round(HELD_OUT_SHARE * len(concepts))])
-    if not held:
-        raise InputError(f"{folder} has {len(concepts)} concepts: 4 or more are needed to hold out")
+    held = held_out_concepts(records, HELD_OUT_SHARE, seed)
     with Image.open(folder / records[0].file) as first:
         size = first.width
     pictures = load_images(folder, records, size)

@@ -6,9 +6,12 @@ Emu compares 0, 100, 1000 and 2000 images; the default sizes are the same shares
 Usage::
 
     python -m models_backend.studies.data_size TUNE.toml --data DIR --parent CHECKPOINT --out DIR
+    python -m models_backend.studies.data_size --family FAMILY [FAMILY ...] --data DIR --out DIR
 
-The last lines on stdout are the checkpoint directories, smallest set first, ready for
-`manage.py register_checkpoint`. Interrupted, the same command goes on where it stopped.
+With --family each starts from its recorded run, or from --parent where one is named. The lines on
+stdout are the checkpoint directories, smallest set first, ready for `manage.py register_checkpoint`
+and one gallery campaign; how is said on stderr. Interrupted, the same command goes on where it
+stopped.
 """
 
 from __future__ import annotations
@@ -19,12 +22,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from models_backend.checkpoints import read_metadata
+from models_backend.checkpoints import sha256_of
+from models_backend.configuration.tuning import QualityTuneConfig
 from models_backend.data.manifest import read_records
 from models_backend.data.tuning import pick
 from models_backend.errors import InputError, run_cli
+from models_backend.studies.gallery import next_commands
+from models_backend.studies.recorded import (
+    FAMILIES,
+    RecordedStart,
+    check_parent,
+    quality_tuning,
+    start_of,
+)
 from models_backend.train import Job, is_main_process, train
-from models_backend.training.config import QualityTuneConfig, read_config
 
 PAPER_SIZES = (0, 100, 1000, 2000)
 """Emu, the ablation by data size: the last is the whole set."""
@@ -40,7 +51,9 @@ def scaled_sizes(available: int) -> list[int]:
 def ablate(
     config: QualityTuneConfig, *, data: Path, parent: Path, out: Path, sizes: Sequence[int]
 ) -> list[Path]:
-    """Tune on each size; return the checkpoint directories in the order of `sizes`.
+    """Tune on each size, smallest first; return the checkpoint directories.
+
+    No sizes are the paper's, scaled to the list.
 
     Raises:
         InputError: a size the list cannot give; and what :func:`models_backend.train.train` raises.
@@ -49,9 +62,9 @@ def ablate(
     for size in sizes:
         if not 0 <= size <= available:
             raise InputError(f"--sizes {size}: the tuning list names {available} images")
-    read_metadata(parent)
+    sha256_of(parent)
     folders = []
-    for size in sizes:
+    for size in sorted(set(sizes or scaled_sizes(available))):
         if not size:
             folders.append(parent)
             continue
@@ -61,6 +74,41 @@ def ablate(
     return folders
 
 
+def _starts(options: argparse.Namespace) -> list[RecordedStart]:
+    """Return what is tuned, by family in the order given; all is checked before anything trains."""
+    if bool(options.config) == bool(options.family):
+        raise InputError("give a TOML file of a quality_tune run, or --family, not both")
+    if options.config:
+        if options.parent is None:
+            raise InputError(f"{options.config}: give --parent, the checkpoint directory to tune")
+        return [RecordedStart(options.parent, options.config)]
+    families = list(dict.fromkeys(options.family))
+    if options.parent and len(families) > 1:
+        raise InputError(f"--parent is of one family; {len(families)} are asked for")
+    starts = []
+    for family in families:
+        start = start_of(family)
+        start = dataclasses.replace(start, parent=options.parent or start.parent)
+        check_parent(start.parent, family)
+        starts.append(start)
+    return starts
+
+
+def _run(options: argparse.Namespace) -> None:
+    configured = [(start, quality_tuning(start.config, options.set)) for start in _starts(options)]
+    galleries = [
+        ablate(
+            config, data=options.data, parent=start.parent, out=options.out,
+            sizes=options.sizes or (),
+        )
+        for start, config in configured
+    ]  # fmt: skip
+    if is_main_process():
+        for folders in galleries:
+            print(f"one gallery:\n{next_commands(folders)}", file=sys.stderr)
+        print(*(folder for folders in galleries for folder in folders), sep="\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line entry; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -68,29 +116,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", type=Path, help="TOML file of a quality_tune run")
+    parser.add_argument("config", type=Path, nargs="?", help="TOML file of a quality_tune run")
+    parser.add_argument("--family", nargs="+", choices=FAMILIES, help="instead of a TOML file")
     parser.add_argument("--data", type=Path, default=Path("var/data/emoji"), help="data set")
-    parser.add_argument("--parent", type=Path, required=True, help="checkpoint directory to tune")
+    parser.add_argument("--parent", type=Path, help="checkpoint directory to tune")
     parser.add_argument("--out", type=Path, default=Path("var/runs/ablation"), help="folder")
     parser.add_argument("--sizes", type=int, nargs="+", help="numbers of images (default: scaled)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args(argv)
-
-    def run() -> None:
-        config = read_config(options.config, options.set)
-        if not isinstance(config, QualityTuneConfig):
-            raise InputError(f"{options.config}: recipe {config.recipe!r}: give a quality_tune one")
-        sizes = options.sizes
-        if not sizes:
-            sizes = scaled_sizes(len(pick(read_records(options.data), config.tuning_list)))
-        folders = ablate(
-            config, data=options.data, parent=options.parent, out=options.out,
-            sizes=sorted(set(sizes)),
-        )  # fmt: skip
-        if is_main_process():
-            print(*folders, sep="\n")
-
-    return run_cli(run)
+    return run_cli(lambda: _run(options))
 
 
 if __name__ == "__main__":

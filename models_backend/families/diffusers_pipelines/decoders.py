@@ -99,7 +99,8 @@ def _pixart(pipeline: Any, latents: Tensor, size: tuple[int, int] | None) -> Ten
 
 
 def _decoded(vae: Any, latents: Tensor) -> Tensor:
-    pixels: Tensor = vae.decode(latents, return_dict=False)[0]
+    # While a pipeline is tuned its decoder is in single precision, whatever its network is in.
+    pixels: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
     return pixels
 
 

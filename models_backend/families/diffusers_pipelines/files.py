@@ -45,19 +45,27 @@ def left_out(index: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def load_directory(folder: Path, device: str, *, without: Collection[str] = ()) -> Any:
+def load_directory(
+    folder: Path,
+    device: str,
+    *,
+    without: Collection[str] = (),
+    dtype: torch.dtype | None = None,
+) -> Any:
     """Return the pipeline of a directory, on `device`, with nothing fetched and no code run.
 
-    Components in `without` are not loaded: None stands in their place.
+    Components in `without` are not loaded: None stands in their place. Without `dtype` the
+    precision is `loading_precision`.
 
     Raises:
         CheckpointError: diffusers cannot load it.
     """
     try:
         index = read_json(folder / "model_index.json")
+        precision = dtype or loading_precision(_denoiser_files(folder), device)
         pipeline = DiffusionPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False,
-            variant=variant_of(folder), dtype=loading_precision(_denoiser_files(folder), device),
+            variant=variant_of(folder), dtype=precision,
             **left_out(index), **dict.fromkeys(without),
         ).to(device)  # fmt: skip
     except _LOAD_ERRORS as error:
@@ -102,11 +110,23 @@ def variant_of(folder: Path) -> str | None:
     diffusers then takes the plain weights of components that lack the variant.
     """
     for component in sorted(path for path in folder.iterdir() if path.is_dir()):
-        found = {_variant_of(path) for path in component.glob("*.safetensors")}
-        named = sorted(variant for variant in found if variant is not None)
-        if named and None not in found:
-            return named[0]
+        variant = component_variant(component)
+        if variant is not None:
+            return variant
     return None
+
+
+def component_variant(folder: Path) -> str | None:
+    """Return the variant of a component that has no plain weights; None of one that has."""
+    found = {_variant_of(path) for path in folder.glob("*.safetensors")}
+    named = sorted(variant for variant in found if variant is not None)
+    return named[0] if named and None not in found else None
+
+
+def loaded_weights(folder: Path) -> list[Path]:
+    """Return the safetensors of a component that are loaded: of one variant, or plain."""
+    variant = component_variant(folder)
+    return sorted(path for path in folder.glob("*.safetensors") if _variant_of(path) == variant)
 
 
 def _variant_of(path: Path) -> str | None:

@@ -1,7 +1,7 @@
 """Any local diffusers text-to-image pipeline, sampled unchanged: SD, SDXL, SD3, Flux, PixArt...
 
-For sampling only: our recipes do not train it. Nothing is fetched and no code from the checkpoint
-is run; weights must be safetensors.
+For sampling; `tuned` goes on from one. Nothing is fetched and no code from the checkpoint is run;
+weights must be safetensors.
 """
 
 from __future__ import annotations
@@ -50,16 +50,24 @@ class DiffusersPipeline(Family):
             module.eval()  # or dropout would draw noise of its own
         self._watch = FiniteWatch(self.modules() if self._decoder is None else [])
 
-    @property
-    def denoiser(self) -> nn.Module:
+    def part(self, name: str) -> nn.Module:
+        """Return the denoiser, whichever component of the pipeline it is."""
         for component in ("unet", "transformer"):
             module = getattr(self.pipeline, component, None)
             if module is not None:
                 return module
         raise CheckpointError(f"{type(self.pipeline).__name__} has no unet and no transformer")
 
-    def loss(self, batch: TrainingBatch) -> Tensor:
-        raise CheckpointError("a diffusers pipeline is for sampling; our recipes do not train it")
+    def loss(self, batch: TrainingBatch, part: str | None = None) -> Tensor:
+        raise CheckpointError(f"{type(self.pipeline).__name__} was loaded to be sampled")
+
+    def graded_images(
+        self, prompts: Sequence[str], noise: Tensor, settings: SamplingSettings, *, graded: int
+    ) -> Tensor:
+        raise InputError(
+            "feedback by rewards takes our own latent and pixel diffusion, not a diffusers "
+            "pipeline; preferences (DPO) take every family that is tuned"
+        )
 
     @torch.no_grad()
     def denoise(
@@ -105,13 +113,18 @@ class DiffusersPipeline(Family):
         """Return what the pipeline makes of a batch. Raises `InputError` with its own complaint."""
         scheduler = fresh_scheduler(self.pipeline, self._own_scheduler, settings.sampler)
         self.pipeline.scheduler = scheduler
-        arguments = call_arguments(self.pipeline, prompts, seeds, settings)
+        arguments = self._arguments(prompts, seeds, settings)
         draw_from(scheduler, arguments["generator"])
         try:
             return self.pipeline(**arguments, **more).images
         except ValueError as error:
             complaint = " ".join(str(error).split())[:300]
             raise InputError(f"{type(self.pipeline).__name__}: {complaint}") from error
+
+    def _arguments(
+        self, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingSettings
+    ) -> dict[str, Any]:
+        return call_arguments(self.pipeline, prompts, seeds, settings)
 
     def to_pixels(self, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
         assert self._decoder is not None

@@ -18,28 +18,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
-from models_backend.errors import CheckpointError, InputError
 from models_backend.families.latent_diffusion.parts import NAME, ModelParts
+from models_backend.families.weights import (
+    OWN_WEIGHTS,
+    WEIGHTS,
+    load_float,
+    plain,
+    read_whole,
+    save_half,
+    tuples,
+)
 from models_backend.files import read_json, write_json_atomically
 from models_backend.nn.architecture import AutoencoderConfig, UNetConfig
 from models_backend.nn.schedule import NoiseSchedule
 from models_backend.nn.text import TextEncoder
 from models_backend.nn.text_sources import PACKAGE
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-OWN_WEIGHTS = "model.safetensors"
 STATISTICS = "latents.safetensors"
 
 
 def describe(model: ModelParts) -> dict[str, Any]:
     """Return the model's configuration as plain values."""
     return {
-        "autoencoder": _plain(asdict(model.autoencoder.config)),
-        "unet": _plain(asdict(model.unet_config)),
+        "autoencoder": plain(asdict(model.autoencoder.config)),
+        "unet": plain(asdict(model.unet_config)),
         "text": model.text_encoder.to_dict(),
         "schedule": model.schedule.to_dict(),
         "image_size": list(model.image_size),
@@ -51,13 +55,13 @@ def save(model: ModelParts, folder: Path) -> None:
     write_json_atomically(folder / "config.json", describe(model))
     model.unet.register_to_config(sample_size=_latent_size(model))
     model.unet.save_config(folder / "unet")
-    _save_half(model.unet.state_dict(), folder / "unet" / WEIGHTS)
+    save_half(model.unet.state_dict(), folder / "unet" / WEIGHTS)
     model.schedule.sampler("default").save_config(folder / "scheduler")
     if model.autoencoder.config.kind == "kl":
         _save_vae(model, folder / "vae")
     else:
         statistics = {"latent_mean": model.latent_mean.cpu(), "latent_std": model.latent_std.cpu()}
-        _save_half(model.autoencoder.state_dict(), folder / "autoencoder" / OWN_WEIGHTS)
+        save_half(model.autoencoder.state_dict(), folder / "autoencoder" / OWN_WEIGHTS)
         save_file(statistics, folder / "autoencoder" / STATISTICS)
     if is_stable_diffusion(model):
         _save_pipeline(model, folder)
@@ -70,15 +74,7 @@ def load(folder: Path) -> ModelParts:
         CheckpointError: configuration and weights do not fit each other, or a text encoder is
             missing.
     """
-    try:
-        return _load(folder)
-    except (
-        KeyError, TypeError, ValueError, OSError, RuntimeError, InputError, SafetensorError,
-    ) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"{folder} is not a whole {NAME} model ({type(error).__name__}: {reason})"
-        ) from error
+    return read_whole(folder, NAME, _load)
 
 
 def _load(folder: Path) -> ModelParts:
@@ -88,15 +84,15 @@ def _load(folder: Path) -> ModelParts:
         AutoencoderConfig(**tuples(config["autoencoder"])),
         UNetConfig(**tuples(config["unet"])),
         (height, width),
-        text_encoder(config),
+        TextEncoder.from_dict(text_entry(config)),
         NoiseSchedule.from_dict(config["schedule"]),
     )
-    model.unet.load_state_dict(_load_float(unet_weights(folder)))
+    model.unet.load_state_dict(load_float(unet_weights(folder)))
     if model.autoencoder.config.kind == "kl":
-        model.autoencoder.kl.load_state_dict(_load_float(folder / "vae" / WEIGHTS))
+        model.autoencoder.kl.load_state_dict(load_float(folder / "vae" / WEIGHTS))
     else:
         weights = folder / "autoencoder" / OWN_WEIGHTS
-        model.autoencoder.load_state_dict(_load_float(weights))
+        model.autoencoder.load_state_dict(load_float(weights))
         statistics = load_file(folder / "autoencoder" / STATISTICS)
         model = replace(
             model, latent_mean=statistics["latent_mean"], latent_std=statistics["latent_std"]
@@ -112,13 +108,14 @@ def unet_weights(folder: Path) -> Path:
     return now if now.exists() else folder / "unet" / OWN_WEIGHTS
 
 
-def text_encoder(config: dict[str, Any]) -> TextEncoder:
-    """Return the encoders that a configuration records, found on this machine."""
+def text_entry(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a configuration records of its text encoders; the earliest recorded one alone."""
     if "text" in config:
-        return TextEncoder.from_dict(config["text"])
+        now: dict[str, Any] = config["text"]
+        return now
     earlier = config["text_encoder"]
     entry = {"name": PACKAGE, "version": earlier["version"], "sha256": earlier["sha256"]}
-    return TextEncoder.from_dict({"masked": True, "encoders": [{"tokens": 24, **entry}]})
+    return {"masked": True, "encoders": [{"tokens": 24, **entry}]}
 
 
 # -- parts that diffusers reads -------------------------------------------------------------------
@@ -129,6 +126,7 @@ def is_stable_diffusion(model: ModelParts) -> bool:
     parts = model.text_encoder.parts
     return (
         model.autoencoder.config.kind == "kl"
+        and not model.autoencoder.config.alpha
         and model.schedule.config.target != "flow"
         and not model.unet_config.sentence_vector
         and not model.text_encoder.config.masked
@@ -156,7 +154,7 @@ def _save_vae(model: ModelParts, folder: Path) -> None:
     state["post_quant_conv.bias"] = bias + (weight * mean.view(1, -1, 1, 1)).sum(dim=(1, 2, 3))
     state["post_quant_conv.weight"] = weight * std.view(1, -1, 1, 1)
     kl.save_config(folder)
-    _save_half(state, folder / WEIGHTS)
+    save_half(state, folder / WEIGHTS)
 
 
 def _save_pipeline(model: ModelParts, folder: Path) -> None:
@@ -183,25 +181,3 @@ def _save_pipeline(model: ModelParts, folder: Path) -> None:
 def _latent_size(model: ModelParts) -> int | tuple[int, int]:
     h, w = (side // model.autoencoder.config.factor for side in model.image_size)
     return h if h == w else (h, w)
-
-
-# -- helpers --------------------------------------------------------------------------------------
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
-
-
-def tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with lists as the tuples that a configuration holds."""
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-
-
-def _save_half(state: dict[str, Tensor], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    halves = {name: tensor.half().contiguous().cpu() for name, tensor in state.items()}
-    save_file(halves, path, metadata={"format": "pt"})
-
-
-def _load_float(path: Path) -> dict[str, Tensor]:
-    return {name: tensor.float() for name, tensor in load_file(path).items()}

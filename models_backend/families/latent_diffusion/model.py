@@ -9,40 +9,55 @@ Shapes: z (B, Z, h, w), text tokens (B, L, W) with mask (B, L) and sentence vect
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from models_backend.errors import InputError
-from models_backend.families.base import Family
 from models_backend.families.batch import TrainingBatch
 from models_backend.families.denoised import Denoised
+from models_backend.families.guidance import (
+    last_step_with_gradient,
+    noise_by_seed,
+    texts_to_sample,
+    undo_noise,
+)
 from models_backend.families.latent_diffusion import checking, files
+from models_backend.families.latent_diffusion.config import LatentPretrainConfig
 from models_backend.families.latent_diffusion.parts import NAME, ModelParts
 from models_backend.families.settings import SamplingSettings
+from models_backend.families.trained import TrainedFamily
 from models_backend.nn.architecture import (
     AutoencoderConfig,
     ScheduleConfig,
     TextConfig,
     UNetConfig,
 )
+from models_backend.nn.pixels import to_unit_range
 from models_backend.nn.precision import (
     lay_out_for_convolutions,
     sampling_autocast,
     sampling_dtype,
 )
-from models_backend.nn.reading import Reading
 from models_backend.nn.schedule import NoiseSchedule
-from models_backend.nn.text import TextEmbedding, TextEncoder
+from models_backend.nn.text import TextEncoder
+from models_backend.nn.text_rows import TextEmbedding
+from models_backend.nn.transparency import on_white
+
+_GRID = 4  # latents are pooled to 4 x 4 before they are compared
 
 
-class LatentDiffusion(Family):
+class LatentDiffusion(TrainedFamily):
     """Autoencoder, text-conditioned U-Net and the statistics that normalise latents."""
 
     name = NAME
+    pretrain_config = LatentPretrainConfig
+    compressor = "autoencoder"
 
     def __init__(self, parts: ModelParts) -> None:
         self.autoencoder = parts.autoencoder
@@ -53,7 +68,6 @@ class LatentDiffusion(Family):
         self.schedule = parts.schedule
         self.latent_mean = parts.latent_mean
         self.latent_std = parts.latent_std
-        self.dtype = torch.float32
 
     @classmethod
     def create(
@@ -67,8 +81,18 @@ class LatentDiffusion(Family):
         """Return a model with fresh weights."""
         return cls(ModelParts.fresh(autoencoder, unet, image_size, text, schedule))
 
+    @classmethod
+    def from_config(cls, config: LatentPretrainConfig) -> Self:
+        return cls.create(
+            config.autoencoder_config(),
+            config.unet_config(),
+            (config.image_size, config.image_size),
+            config.text,
+            config.schedule,
+        )
+
     @property
-    def parts(self) -> ModelParts:
+    def made_of(self) -> ModelParts:
         """What it is made of now."""
         return ModelParts(
             autoencoder=self.autoencoder,
@@ -81,14 +105,9 @@ class LatentDiffusion(Family):
             latent_std=self.latent_std,
         )
 
-    @property
-    def denoiser(self) -> nn.Module:
-        module: nn.Module = self.unet
+    def part(self, name: str) -> nn.Module:
+        module: nn.Module = {"autoencoder": self.autoencoder, "denoiser": self.unet}[name]
         return module
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.autoencoder.parameters()).device
 
     def to(self, device: torch.device | str) -> Self:
         """Move everything; the text encoders follow at their next use."""
@@ -114,18 +133,54 @@ class LatentDiffusion(Family):
         mean: Tensor = self.autoencoder.encode(images)[0]
         return mean
 
+    def settle(self, pictures: Sequence[Tensor]) -> None:
+        """Set mean and standard deviation per channel from the latents of all pictures."""
+        self.fit_latent_statistics(torch.cat([self.encode(part).cpu() for part in pictures]))
+
     def fit_latent_statistics(self, latents: Tensor) -> None:
         """Set mean and standard deviation per channel from latents (N, Z, h, w)."""
-        self.latent_mean = latents.mean(dim=(0, 2, 3))
-        self.latent_std = latents.std(dim=(0, 2, 3)).clamp_min(1e-3)
+        self.latent_mean = latents.mean(dim=(0, 2, 3)).to(self.device)
+        self.latent_std = latents.std(dim=(0, 2, 3)).clamp_min(1e-3).to(self.device)
 
     def normalise(self, latents: Tensor) -> Tensor:
+        """Return latents (N, Z, h, w) on the scale of the noise."""
         return (latents - _per_channel(self.latent_mean)) / _per_channel(self.latent_std)
+
+    def prepare(self, pixels: Tensor, part: str) -> Tensor:
+        return self.normalise(self.encode(pixels))
+
+    def prepared_for_cache(
+        self, part: str, size: tuple[int, int]
+    ) -> tuple[str, tuple[int, ...]] | None:
+        digest = hashlib.sha256()
+        for statistic in (self.latent_mean, self.latent_std):
+            digest.update(statistic.detach().cpu().numpy().tobytes())
+        for name, value in sorted(self.autoencoder.state_dict().items()):
+            digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+        config = self.autoencoder.config
+        height, width = size
+        return digest.hexdigest(), (
+            config.latent_channels, height // config.factor, width // config.factor
+        )  # fmt: skip
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Return mean and spread of each latent channel in each cell of a coarse grid."""
+        parts = []
+        for part in pixels.split(64):
+            z = self.prepare(to_unit_range(part.to(self.device)), "denoiser").float().cpu()
+            mean = F.adaptive_avg_pool2d(z, _GRID)
+            square = F.adaptive_avg_pool2d(z.square(), _GRID)
+            spread = (square - mean.square()).clamp_min(0).sqrt()
+            parts.append(torch.cat([mean, spread], dim=1).flatten(1))
+        return torch.cat(parts)
 
     def denormalise(self, latents: Tensor) -> Tensor:
         return latents * _per_channel(self.latent_std) + _per_channel(self.latent_mean)
 
-    def loss(self, batch: TrainingBatch) -> Tensor:
+    def noise_levels(self, u: Tensor) -> Tensor:
+        return self.schedule.levels(u)
+
+    def loss(self, batch: TrainingBatch, part: str | None = None) -> Tensor:
         """Return the squared error, (B,), of what is predicted for normalised latents `z`.
 
         Latents say on which device it is computed: what else the batch holds may lie anywhere.
@@ -153,31 +208,27 @@ class LatentDiffusion(Family):
         height, width = self._size(settings)
         scheduler = self.schedule.sampler(settings.sampler)
         factor = self.autoencoder.config.factor
-        z = self._initial_noise(seeds, height // factor, width // factor)
-        text = self._texts(prompts, settings).to(self.device, self.dtype)
-        scheduler.set_timesteps(settings.steps)
-        # The scheduler looks its steps up on the CPU; the network is told them where it is.
-        times = scheduler.timesteps.to(self.device)
+        shape = (self.autoencoder.config.latent_channels, height // factor, width // factor)
+        z = noise_by_seed(seeds, shape, self.device)
+        text = texts_to_sample(self.text_encoder, prompts, settings).to(self.device, self.dtype)
         with sampling_autocast(self.device, self.dtype):
-            for t, there in zip(scheduler.timesteps, times, strict=True):
-                predicted = self._guided(z, there, text, settings.guidance_scale)
-                z = scheduler.step(predicted, t, z).prev_sample
+            z = undo_noise(self._predict, z, text, settings, scheduler)
         return Denoised.of(z)
+
+    def graded_images(
+        self, prompts: Sequence[str], noise: Tensor, settings: SamplingSettings, *, graded: int
+    ) -> Tensor:
+        text = texts_to_sample(self.text_encoder, prompts, settings).to(self.device, self.dtype)
+        z = last_step_with_gradient(
+            self._predict, noise.to(self.device), text, settings, self.schedule, graded
+        )
+        pixels: Tensor = self.autoencoder.decode(self.denormalise(z).to(self.dtype))
+        return on_white(pixels.float())
 
     def to_pixels(self, latents: Tensor, size: tuple[int, int] | None) -> Tensor:
         with sampling_autocast(self.device, self.dtype):
             pixels: Tensor = self.autoencoder.decode(self.denormalise(latents).to(self.dtype))
         return pixels.float()
-
-    def readings(self, prompts: Sequence[str]) -> list[Reading | None]:
-        return list(self.text_encoder.readings(prompts))
-
-    def modules(self) -> list[nn.Module]:
-        return [self.autoencoder, self.unet, *self.text_encoder.loaded]
-
-    def unload(self) -> None:
-        self.text_encoder.unload()
-        super().unload()
 
     def _size(self, settings: SamplingSettings) -> tuple[int, int]:
         height, width = settings.height or self.image_size[0], settings.width or self.image_size[1]
@@ -186,27 +237,6 @@ class LatentDiffusion(Family):
             if side % factor:
                 raise InputError(f"{name} {side}: accepted are multiples of {factor}")
         return height, width
-
-    def _initial_noise(self, seeds: Sequence[int], h: int, w: int) -> Tensor:
-        channels = self.autoencoder.config.latent_channels
-        draws = [
-            torch.randn((channels, h, w), generator=torch.Generator().manual_seed(seed))
-            for seed in seeds
-        ]
-        return torch.stack(draws).to(self.device)
-
-    def _texts(self, prompts: Sequence[str], settings: SamplingSettings) -> TextEmbedding:
-        """Return embeddings of the prompts; before them, for guidance, of what it leaves."""
-        blank = [settings.negative_prompt] * len(prompts)
-        guided = settings.guidance_scale != 1.0
-        return self.text_encoder.encode([*blank, *prompts] if guided else prompts)
-
-    def _guided(self, z: Tensor, t: Tensor, text: TextEmbedding, scale: float) -> Tensor:
-        """Return the prediction, moved away from the blank one by classifier-free guidance."""
-        if scale == 1.0:
-            return self._predict(z, t, text)
-        blank, conditional = self._predict(torch.cat([z, z]), t, text).chunk(2)
-        return blank + scale * (conditional - blank)
 
     def _predict(self, z: Tensor, t: Tensor, text: TextEmbedding) -> Tensor:
         predicted: Tensor = self.unet(
@@ -221,11 +251,11 @@ class LatentDiffusion(Family):
     # -- files ------------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        return files.describe(self.parts)
+        return files.describe(self.made_of)
 
     def save(self, folder: Path) -> None:
         """Write half-precision weights; arithmetic at load is in single precision again."""
-        files.save(self.parts, folder)
+        files.save(self.made_of, folder)
 
     @classmethod
     def load(cls, folder: Path, device: str) -> Self:

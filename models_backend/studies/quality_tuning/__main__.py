@@ -1,37 +1,35 @@
-"""Train pre-trained, quality-tuned and baseline; judge them on held-out captions.
+"""Quality-tune models and judge them on held-out captions.
 
 Usage::
 
+    python -m models_backend.studies.quality_tuning --family FAMILY [--parent CHECKPOINT]
     python -m models_backend.studies.quality_tuning [--data DIR] [--out DIR] [--minutes 25]
     python -m models_backend.studies.quality_tuning --checkpoints PRETRAINED QUALITY_TUNED BASELINE
 
-With --minutes the steps are planned from a few timed ones and kept, so that the same command goes
-on after an interruption. With --checkpoints nothing but the judge is trained. `--out` gets
-results.json, report.md and samples.png.
+With --family a parent, the recorded one of that family if none is given, is tuned by its
+configuration (--tune, --set) on what is not held out. Without it three latent models are trained in
+--minutes: the steps are planned from a few timed ones and kept. With --checkpoints nothing but the
+judge is trained. The same command goes on after an interruption. `--out` gets results.json,
+report.md and samples.png.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from models_backend.checkpoints import read_metadata
-from models_backend.checkpoints.loading import load_pipeline
+from models_backend.configuration.tuning import QualityTuneConfig
 from models_backend.data.dataset import load_images
 from models_backend.data.manifest import manifest_sha256
 from models_backend.errors import InputError, run_cli
-from models_backend.families.settings import SamplingSettings
 from models_backend.files import read_json, write_bytes_atomically, write_json_atomically
-from models_backend.sampling.generate import generate
 from models_backend.studies.quality_tuning import report
 from models_backend.studies.quality_tuning.holdout import (
     HeldOutPictures,
@@ -39,10 +37,15 @@ from models_backend.studies.quality_tuning.holdout import (
     write_training_set,
 )
 from models_backend.studies.quality_tuning.judge import train_judge
-from models_backend.studies.quality_tuning.training import ROLES, plan_steps, train_models
+from models_backend.studies.quality_tuning.training import (
+    ROLES,
+    plan_steps,
+    train_models,
+    tune_parent,
+)
+from models_backend.studies.recorded import FAMILIES, check_parent, quality_tuning, start_of
+from models_backend.studies.samples import samples_of
 from models_backend.training import run_folder
-
-_BATCH = 16
 
 
 def run(options: argparse.Namespace) -> str:
@@ -51,43 +54,67 @@ def run(options: argparse.Namespace) -> str:
     Raises:
         InputError: unusable data or checkpoints, or a folder that holds another study.
     """
+    start = _family_start(options) if options.family else None
     held = hold_out(options.data, options.tuning_list, options.seed)
-    identity = _identity(options)
+    identity = _identity(options, start)
     out = options.out
-    needed = [options.data, *(options.checkpoints or [])]
+    needed = [options.data, *(options.checkpoints or []), *([start[0]] if start else [])]
     run_folder.check(out, identity, fresh=options.fresh, resume=False, needed=needed)
     with run_folder.locked(out):
         run_folder.claim(out, identity, fresh=options.fresh)
-        steps = _planned_steps(options)
-        checkpoints = _checkpoints(options, held, steps)
+        steps = _planned_steps(options, start)
+        checkpoints = _checkpoints(options, held, steps, start)
         size = read_metadata(checkpoints["pretrained"])["image_size"][0]
         training = load_images(options.data, held.training, size)
         references = load_images(options.data, held.references, size)
         judge = train_judge(
             training, held.training, steps=steps["judge"], seed=options.seed, run=out
         )
-        samples = {role: _samples(checkpoints[role], role, held, options) for role in ROLES}
+        samples = {
+            role: samples_of(
+                checkpoint, held.captions, each=options.samples, steps=options.steps,
+                seed=options.seed, path=out / "samples" / f"{role}.npy",
+            )
+            for role, checkpoint in checkpoints.items()
+        }  # fmt: skip
         measured = {
             role: report.measure(images, judge, held, references)
             for role, images in samples.items()
         }
         results = report.compare(measured, held.captions, options.seed) | {
             "judge": report.judge_the_judge(judge, held, references, training),
+            "faithfulness": report.faithfulness_beside_chance(measured, held.captions),
+            "family": str(read_metadata(checkpoints["pretrained"])["family"]),
             "captions": len(held.captions),
             "samples_per_caption": options.samples,
             "budget": _budget(options, steps),
             "steps": steps,
             "checkpoints": {r: read_metadata(p)["sha256"] for r, p in checkpoints.items()},
-            "references_were_trained_on": bool(options.checkpoints),
+            "references_were_trained_on": bool(options.checkpoints or options.family),
             "environment": read_json(out / run_folder.ENVIRONMENT_FILE),
         }
         return _write(results, held, references, samples, out)
 
 
-def _identity(options: argparse.Namespace) -> dict[str, Any]:
+_FamilyStart = tuple[Path, QualityTuneConfig]
+
+
+def _family_start(options: argparse.Namespace) -> _FamilyStart:
+    """Return the parent and how it is tuned."""
+    start = start_of(options.family)
+    parent = options.parent or start.parent
+    check_parent(parent, options.family)
+    return parent, quality_tuning(options.tune or start.config, options.set)
+
+
+def _identity(options: argparse.Namespace, start: _FamilyStart | None) -> dict[str, Any]:
     given = [read_metadata(path)["sha256"] for path in options.checkpoints or []]
-    return {
-        "minutes": None if given else options.minutes,
+    tuned = {}
+    if start is not None:
+        sha256 = read_metadata(start[0])["sha256"]
+        tuned = {"parent_sha256": sha256, "tuning": dataclasses.asdict(start[1])}
+    return tuned | {
+        "minutes": None if given or tuned else options.minutes,
         "judge_steps": options.judge_steps,
         "checkpoints": given,
         "samples": options.samples,
@@ -98,11 +125,15 @@ def _identity(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _planned_steps(options: argparse.Namespace) -> dict[str, int]:
+def _planned_steps(options: argparse.Namespace, start: _FamilyStart | None) -> dict[str, int]:
     """Return the steps of each part; planned once, then kept."""
     path = options.out / "steps.json"
     if not path.exists():
-        steps = {} if options.checkpoints else plan_steps(options.minutes)
+        steps = {}
+        if start is not None:
+            steps = {"tuning": start[1].training.steps}
+        elif not options.checkpoints:
+            steps = plan_steps(options.minutes)
         if options.judge_steps:
             steps["judge"] = options.judge_steps
         write_json_atomically(path, {"judge": 1000} | steps)
@@ -110,43 +141,28 @@ def _planned_steps(options: argparse.Namespace) -> dict[str, int]:
 
 
 def _checkpoints(
-    options: argparse.Namespace, held: HeldOutPictures, steps: dict[str, int]
+    options: argparse.Namespace,
+    held: HeldOutPictures,
+    steps: dict[str, int],
+    start: _FamilyStart | None,
 ) -> dict[str, Path]:
+    """Return checkpoint directories by role."""
     if options.checkpoints:
         return dict(zip(ROLES, options.checkpoints, strict=True))
     data = options.out / "data"
     tuning_list = write_training_set(held, options.data, data)
+    if start is not None:
+        return tune_parent(*start, data, tuning_list, options.out / "runs")
     return train_models(data, tuning_list, steps, options.out / "runs")
 
 
 def _budget(options: argparse.Namespace, steps: dict[str, int]) -> str:
     if options.checkpoints:
         return "checkpoints as given"
+    if options.family:
+        return f"a parent of the family {options.family} as given, tuned {steps['tuning']} steps"
     parts = ", ".join(f"{part} {count}" for part, count in steps.items())
     return f"planned for {options.minutes:g} minutes (steps: {parts})"
-
-
-def _samples(
-    checkpoint: Path, role: str, held: HeldOutPictures, options: argparse.Namespace
-) -> Tensor:
-    """Return the model's samples, (captions * samples, 3, H, W) bytes; made once, then kept."""
-    path = options.out / "samples" / f"{role}.npy"
-    if not path.exists():
-        model = load_pipeline(checkpoint)
-        jobs = [
-            (caption, options.seed + number * options.samples + repeat)
-            for number, caption in enumerate(held.captions)
-            for repeat in range(options.samples)
-        ]
-        settings = SamplingSettings(sampler="default", steps=options.steps)
-        images = []
-        for start in tqdm(range(0, len(jobs), _BATCH), desc=f"{role:14}", unit="batch"):
-            prompts, seeds = zip(*jobs[start : start + _BATCH], strict=True)
-            images += generate(model, prompts=prompts, seeds=seeds, settings=settings)
-        buffer = io.BytesIO()
-        np.save(buffer, np.stack([np.asarray(image) for image in images]))
-        write_bytes_atomically(path, buffer.getvalue())
-    return torch.from_numpy(np.load(path)).permute(0, 3, 1, 2).contiguous()
 
 
 def _write(
@@ -172,11 +188,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, default=Path("var/data/emoji"))
-    parser.add_argument("--out", type=Path, default=Path("var/study"))
-    parser.add_argument("--minutes", type=float, default=25.0, help="time for all of it")
-    parser.add_argument(
+    parser.add_argument("--out", type=Path, help="folder (default: var/study, or by the family)")
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("--minutes", type=float, default=25.0, help="time for all of it")
+    asked.add_argument("--family", choices=FAMILIES, help="tune and judge one family's parent")
+    asked.add_argument(
         "--checkpoints", type=Path, nargs=3, metavar=("PRETRAINED", "QUALITY_TUNED", "BASELINE")
     )
+    family = parser.add_argument_group("with --family")
+    family.add_argument("--parent", type=Path, help="checkpoint directory (default: the recorded)")
+    family.add_argument("--tune", type=Path, metavar="TOML", help="how (default: the family's)")
+    family.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--tuning-list", default="quality_tuning.tsv")
     parser.add_argument("--judge-steps", type=int, default=0, help="0: by the time there is")
     parser.add_argument("--samples", type=int, default=2, help="images a caption and model")
@@ -191,6 +213,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"--minutes {options.minutes:g}, --samples {options.samples}: accepted are up to "
                 "10000 and 1 to 100"
             )
+        if not options.family and (options.parent or options.tune or options.set):
+            raise InputError("--parent, --tune and --set are for --family; give that too")
+        suffix = f"-{options.family}" if options.family else ""
+        options.out = options.out or Path(f"var/study{suffix}")
         print(run(options))
 
     return run_cli(work)

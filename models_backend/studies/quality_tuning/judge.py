@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models_backend.data.dataset import to_unit_range
+from models_backend.configuration.loops import LoopConfig
 from models_backend.data.manifest import Record
-from models_backend.training.config import LoopConfig
+from models_backend.nn.pixels import to_unit_range
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import StepLoss, Trainer
 

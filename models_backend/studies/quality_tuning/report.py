@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from models_backend.data.dataset import to_unit_range
 from models_backend.measures.bootstrap import mean_interval
 from models_backend.measures.pixels import background_dirt, sharpness
+from models_backend.nn.pixels import to_unit_range
 from models_backend.sampling.contact_sheet import contact_sheet
 from models_backend.studies.quality_tuning.holdout import HeldOutPictures
 from models_backend.studies.quality_tuning.judge import PictureJudge, retrieve
@@ -85,6 +85,8 @@ def compare(
     }
     differences = []
     for better, other in PAIRS:
+        if not {better, other} <= measured.keys():
+            continue
         row: dict[str, Any] = {"first": better, "second": other}
         for name in MEASURES:
             gap = measured[better][name] - measured[other][name]
@@ -92,6 +94,24 @@ def compare(
             row[name] = asdict(interval) | {"above_zero": interval.verdict()}
         differences.append(row)
     return {"models": models, "differences": differences}
+
+
+def faithfulness_beside_chance(
+    measured: dict[str, dict[str, Any]], captions: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return by model how far `top1` lies above guessing, in standard errors over captions.
+
+    Guessing finds one of as many drawings as there are captions. Without any spread between
+    captions there is no standard error, and the distance is None.
+    """
+    chance = 1 / len(captions)
+    found = {}
+    for role, values in measured.items():
+        means = np.asarray(values["top1"], np.float64).reshape(len(captions), -1).mean(axis=1)
+        error = float(means.std(ddof=1) / np.sqrt(len(means)))
+        above = (float(means.mean()) - chance) / error if error else None
+        found[role] = {"top1": float(means.mean()), "standard_error": error, "above": above}
+    return found
 
 
 def conclusion(results: dict[str, Any]) -> str:
@@ -136,6 +156,8 @@ def render(results: dict[str, Any]) -> str:
         "the same things retrieve their held-out drawing in another style "
         f"{judge['top1_of_real_drawings']:.0%} of the time; chance is {judge['chance']:.1%}.",
         "",
+        _beside_chance(results["faithfulness"], judge["chance"]),
+        "",
         f"{results['captions']} held-out captions, {results['samples_per_caption']} samples each, "
         f"{results['budget']}. Intervals are 95 %, over captions; they do not cover other training "
         "seeds. The style is a proxy: people were not asked.",
@@ -146,6 +168,18 @@ def render(results: dict[str, Any]) -> str:
             "the captions' wording is held out."
         )
     return "\n".join(lines) + "\n"
+
+
+def _beside_chance(faithfulness: dict[str, dict[str, Any]], chance: float) -> str:
+    each = []
+    for role, found in faithfulness.items():
+        distance = "no spread to tell by"
+        if found["above"] is not None:
+            distance = f"{found['above']:+.1f} standard errors"
+        each.append(f"{role} {found['top1']:.3f} ({distance})")
+    return (
+        f"top1 beside a chance of {chance:.3f}, standard errors over captions: {', '.join(each)}."
+    )
 
 
 def _cell(values: dict[str, Any]) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from models_backend.configuration.tuning import QualityTuneConfig
 from models_backend.families.batch import training_batch
+from models_backend.families.latent_diffusion.config import LatentPretrainConfig
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.autoencoder import AutoencoderLoss
+from models_backend.recipes.configs import read_config
 from models_backend.studies.quality_tuning.judge import PictureJudge
 from models_backend.train import Job, train
-from models_backend.training.config import PretrainConfig, read_config
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import default_accelerator
 
@@ -31,7 +34,7 @@ def plan_steps(minutes: float) -> dict[str, int]:
     `autoencoder` and `denoiser` are trained twice: for the pre-trained model and the baseline.
     """
     config = read_config(CONFIGS / "pretrained.toml", [])
-    assert isinstance(config, PretrainConfig)
+    assert isinstance(config, LatentPretrainConfig)
     size = config.image_size
     model = LatentDiffusion.create(config.autoencoder_config(), config.unet_config(), (size, size))
     device = default_accelerator().device
@@ -46,7 +49,7 @@ def plan_steps(minutes: float) -> dict[str, int]:
     return steps | {"judge": min(steps["judge"], _JUDGE_STEPS_AT_MOST)}
 
 
-def _time_autoencoder(model: LatentDiffusion, config: PretrainConfig) -> float:
+def _time_autoencoder(model: LatentDiffusion, config: LatentPretrainConfig) -> float:
     batch = config.autoencoder_training.batch_size
     images = torch.rand(batch, 3, *model.image_size, device=model.device) * 2 - 1
     images = images.contiguous(memory_format=torch.channels_last)
@@ -56,7 +59,7 @@ def _time_autoencoder(model: LatentDiffusion, config: PretrainConfig) -> float:
     return _seconds(lambda: loss(images, draw=draw)[0].mean().backward(), model.device)
 
 
-def _time_denoiser(model: LatentDiffusion, config: PretrainConfig) -> float:
+def _time_denoiser(model: LatentDiffusion, config: LatentPretrainConfig) -> float:
     batch = config.denoiser_training.batch_size
     factor = model.autoencoder.config.factor
     side = config.image_size // factor
@@ -97,10 +100,19 @@ def train_models(
         role: train(_job(role, pretraining, data, out, None), fresh=False)
         for role in ("pretrained", "baseline")
     }
-    tuning = [f"denoiser_training.steps={steps['tuning']}", f"tuning_list={tuning_list}"]
+    tuning = [f"training.steps={steps['tuning']}", f"tuning_list={tuning_list}"]
     job = _job("quality_tuned", tuning, data, out, found["pretrained"])
     found["quality_tuned"] = train(job, fresh=False)
     return {role: found[role] for role in ROLES}
+
+
+def tune_parent(
+    parent: Path, config: QualityTuneConfig, data: Path, tuning_list: Path, out: Path
+) -> dict[str, Path]:
+    """Tune `parent`, of any family, or find it tuned; return both directories by role."""
+    tuned = dataclasses.replace(config, tuning_list=str(tuning_list))
+    job = Job(config=tuned, data=data, out=out / "quality_tuned", parent=parent)
+    return {"pretrained": parent, "quality_tuned": train(job, fresh=False)}
 
 
 def _job(role: str, overrides: list[str], data: Path, out: Path, parent: Path | None) -> Job:

@@ -1,0 +1,1 @@
+"""Style Tailoring against its baselines, in small."""
