@@ -1,0 +1,250 @@
+"""A pool's kept images as a data set folder that the trainer reads, with where each came from.
+
+The folder is of the format `t2i-dataset/1` (`models_backend.data.manifest`): images, manifest, and
+a mark that is written last. Beside them `curation.jsonl` has every judged image of the pool, also
+those that were not kept: decisions, judgements, scores. The mark names protocols and decisions of
+the stages, so that what is trained on the folder leads back to every judgement.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import default_storage
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.core.version import code_version
+from evalplatform.curation.models import Pool, PoolImage, Stage
+from evalplatform.curation.selectors import kept_so_far, standing_votes
+
+FORMAT = "t2i-dataset/1"
+CURATION = "curation.jsonl"
+_UNKNOWN = "unknown"
+_NAMED = 3
+Progress = Callable[[int, int], None]
+Judgements = dict[int, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class ExportedPool:
+    """A folder that was written."""
+
+    path: Path
+    images: int
+    manifest_sha256: str
+
+
+def export_pool(
+    *,
+    pool: Pool,
+    out: Path,
+    allow_unknown_licence: bool = False,
+    progress: Progress = lambda done, count: None,
+) -> ExportedPool:
+    """Write what the last stage that decided kept as a data set folder, whole or not at all.
+
+    Raises `BadInputError` where no stage has decided, nothing was kept, a licence is not known
+    (unless allowed), an image has no caption, `out` holds anything, or an image is gone from
+    storage or has other bytes than it had.
+    """
+    kept = _checked(pool, out, allow_unknown_licence)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        records = []
+        for number, each in enumerate(kept, start=1):
+            records.append(_record(pool, each, _write_image(each, partial)))
+            progress(number, len(kept))
+        manifest = "".join(_line(record) for record in records).encode()
+        digest = hashlib.sha256(manifest).hexdigest()
+        (partial / "manifest.jsonl").write_bytes(manifest)
+        told = _write_curation(pool, {each.pk for each in kept}, partial / CURATION)
+        mark = _mark(pool, digest, len(kept), told)
+        (partial / "dataset.json").write_text(
+            json.dumps(mark, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        partial.chmod(0o755)
+        partial.replace(out)  # over an empty folder too
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return ExportedPool(out, len(kept), digest)
+
+
+def _checked(pool: Pool, out: Path, allow_unknown: bool) -> Sequence[PoolImage]:
+    """Return the images to export, in the collection's order."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInputError(f"{out} holds something already; give --out a new or empty folder.")
+    if not pool.stages.filter(closed_at__isnull=False).exists():
+        raise BadInputError(
+            f"no stage of {pool} has decided yet; close one with `manage.py curation close {pool}`."
+        )
+    kept = list(kept_so_far(pool).select_related("image__prompt").order_by("image__position"))
+    if not kept:
+        raise BadInputError(f"people kept no image of {pool}, so there is nothing to export.")
+    unknown = [each for each in kept if not each.licence]
+    if unknown and not allow_unknown:
+        raise BadInputError(
+            f"the licence of {len(unknown):,} of {len(kept):,} images is unknown "
+            f"({_named(unknown)}); say in the pool which it is, or give --allow-unknown-licence."
+        )
+    bare = [each for each in kept if not caption_of(each).strip()]
+    if bare:
+        raise BadInputError(
+            f"{len(bare):,} of {len(kept):,} images have no caption ({_named(bare)}); a model is "
+            "tuned on images and captions. Give them in the pool."
+        )
+    return kept
+
+
+def caption_of(image: PoolImage) -> str:
+    """Return what the trainer reads of an image."""
+    return image.image.caption
+
+
+def _named(images: Sequence[PoolImage]) -> str:
+    names = [each.image.source_sha256[:12] for each in images[:_NAMED]]
+    return ", ".join(names) + (", …" if len(images) > _NAMED else "")
+
+
+def _write_image(each: PoolImage, folder: Path) -> str:
+    """Copy an image as it is stored; return its place in the folder."""
+    sha256 = each.image.image_sha256
+    file = f"images/{sha256[:2]}/{sha256}.png"
+    try:
+        with default_storage.open(each.image.image) as opened:
+            content = opened.read()
+    except FileNotFoundError:
+        raise BadInputError(
+            f"image {each.image.source_sha256[:12]} ({each.image.image}) is gone from storage; "
+            "restore it from a backup."
+        ) from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise BadInputError(
+            f"image {each.image.source_sha256[:12]} has other bytes in storage than it had; "
+            "restore it from a backup."
+        )
+    path = folder / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return file
+
+
+def _record(pool: Pool, each: PoolImage, file: str) -> dict[str, Any]:
+    """Return the image's line of the manifest."""
+    return {
+        "concept": each.concept or each.image.source_sha256[:16],
+        "caption": caption_of(each),
+        "keywords": [],
+        "category": "",
+        "style": pool.name,
+        "source": pool.source or pool.name,
+        "licence": each.licence or _UNKNOWN,
+        "sha256": each.image.image_sha256,
+        "file": file,
+    }
+
+
+def _write_curation(pool: Pool, exported: set[int], path: Path) -> dict[str, Any]:
+    """Write a line for every judged image; return hash and counts for the mark."""
+    digest, count, simulated = hashlib.sha256(), 0, False
+    with path.open("wb") as file:
+        for row in _curated(pool, exported):
+            simulated = simulated or any(
+                said["is_simulated"] for each in row["decisions"] for said in each["judgements"]
+            )
+            line = _line(row).encode()
+            digest.update(line)
+            file.write(line)
+            count += 1
+    return {"sha256": digest.hexdigest(), "judged_images": count, "simulated": simulated}
+
+
+def _curated(pool: Pool, exported: set[int]) -> Iterator[dict[str, Any]]:
+    stages = list(pool.stages.filter(closed_at__isnull=False).select_related("campaign"))
+    said = {stage.pk: _said(stage) for stage in stages}
+    decisions: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for stage in stages:
+        for row in stage.promotions.select_related("pool_image").iterator(chunk_size=5000):
+            decisions[row.pool_image_id].append(
+                {
+                    "stage": stage.kind, "kept": row.kept, "why": row.why,
+                    "judgements": said[stage.pk].get(row.pool_image.image_id, []),
+                }
+            )  # fmt: skip
+    rows = pool.images.select_related("image").order_by("image__position")
+    for each in rows.iterator(chunk_size=2000):
+        if each.pk in decisions:
+            yield {
+                "source_sha256": each.image.source_sha256,
+                "sha256": each.image.image_sha256,
+                "exported": each.pk in exported,
+                "caption": caption_of(each),
+                "concept": each.concept,
+                "licence": each.licence or _UNKNOWN,
+                "popularity": each.popularity,
+                "scores": each.scores,
+                "decisions": decisions[each.pk],
+            }
+
+
+def _said(stage: Stage) -> Judgements:
+    """Return every judgement that counts, by the key of its collected image."""
+    found: Judgements = defaultdict(list)
+    rows = standing_votes(stage).order_by("pk").values_list(
+        "assignment__item__image_set__images__collected", "annotator__pseudonym", "answer",
+        "marks", "is_simulated",
+    )  # fmt: skip
+    for image, person, answer, marks, is_simulated in rows.iterator():
+        found[image].append(
+            {"person": person, "answer": answer, "failed": marks, "is_simulated": is_simulated}
+        )
+    return found
+
+
+def _mark(pool: Pool, digest: str, count: int, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mark: what the trainer checks, and the way back to the judgements."""
+    return {
+        "format": FORMAT,
+        "manifest_sha256": digest,
+        "images": count,
+        "curation": {
+            "pool": pool.name,
+            "origin": pool.origin,
+            "source": pool.source,
+            "collection_sha256": pool.collection.sha256,
+            "rules_sha256": pool.rules_sha256,
+            "scores_sha256": pool.scores_sha256,
+            "scorers": pool.scorers,
+            "stages": [_stage_in_mark(stage) for stage in pool.stages.select_related("campaign")
+                       if stage.closed_at],
+            "file": CURATION,
+            **told,
+            "code_version": code_version(),
+        },
+    }  # fmt: skip
+
+
+def _stage_in_mark(stage: Stage) -> dict[str, Any]:
+    criterion = stage.campaign.criteria.get()
+    return {
+        "kind": stage.kind,
+        "campaign": stage.campaign.slug,
+        "protocol_sha256": stage.campaign.protocol_sha256,
+        "decisions_sha256": stage.decisions_sha256,
+        "keep": stage.keep,
+        "k": criterion.k,
+        "heads": criterion.heads,
+        "asked": stage.promotions.count(),
+        "kept": stage.promotions.filter(kept=True).count(),
+    }
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n"

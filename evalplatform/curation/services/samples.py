@@ -1,0 +1,120 @@
+"""A pool of a checkpoint's own samples: what Style Tailoring's two sets are picked from.
+
+Sinha et al. 2023: people pick the samples that match their prompt, and experts those in the style.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import default_storage
+
+from evalplatform.accounts.models import Project, User
+from evalplatform.accounts.projects import refuse_foreign
+from evalplatform.campaigns.selectors import sample_seed
+from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.selectors import refuse_retired_checkpoint
+from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.curation.models import Pool
+from evalplatform.curation.services.pools import (
+    GivenPoolImage,
+    Progress,
+    check_name,
+    silent,
+    store_pool,
+)
+from evalplatform.generation.models import Sample, SamplerSettings
+from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
+from evalplatform.promptsets.models import PromptSet
+
+MOST_SEEDS = 100
+
+
+class SamplesNotMadeError(EvalPlatformError):
+    """Workers are still making the samples of a pool; the same call goes on."""
+
+
+def import_samples(
+    *,
+    project: Project,
+    name: str,
+    checkpoint: Checkpoint,
+    prompt_set: PromptSet,
+    seeds: int,
+    settings: dict[str, Any],
+    licence: str = "",
+    seed: int = 0,
+    created_by: User | None = None,
+    processes: int | None = None,
+    progress: Progress = silent,
+) -> Pool:
+    """Make a pool of so many samples a prompt of a checkpoint; the same call goes on.
+
+    An image's concept is its prompt's first tag, or its category. Raises `SamplesNotMadeError`
+    while workers, which it asks, have not made all; `BadInputError` for names that are taken or
+    another project's, or seeds outside 1 to 100.
+    """
+    check_name(name)
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise BadInputError(f"--seeds {seeds} is outside 1 to {MOST_SEEDS}.")
+    for each in (checkpoint, prompt_set):
+        refuse_foreign(project, each)
+    refuse_retired_checkpoint(checkpoint)
+    samples = _samples(project, name, checkpoint, prompt_set, seeds, settings, seed)
+    pool = Pool(
+        project=project, name=name, origin=Pool.Origin.SAMPLES, created_by=created_by,
+        source=f"samples of {checkpoint.name} for {prompt_set}, {seeds} a prompt",
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="samples-") as folder:
+        given = [_given(sample, Path(folder), licence) for sample in samples]
+        alike = len(given) - len({each.sha256 for each in given})
+        if alike:
+            raise BadInputError(
+                f"{alike:,} of {len(given):,} samples are the same picture as another one; a pool "
+                "has each image once. Use a sampler that gives other images for other seeds."
+            )
+        return store_pool(
+            pool, given, model=checkpoint.name, prompt_set=prompt_set,
+            licence=licence or "unknown", processes=processes, progress=progress,
+        )  # fmt: skip
+
+
+def _samples(
+    project: Project, name: str, checkpoint: Checkpoint, prompt_set: PromptSet, seeds: int,
+    settings: dict[str, Any], seed: int,
+) -> Sequence[Sample]:  # fmt: skip
+    """Return the samples, all of them made."""
+    chosen, _ = SamplerSettings.objects.get_or_create(**settings)
+    wanted = [
+        (prompt, sample_seed(seed, prompt, number))
+        for prompt in prompt_set.prompts.order_by("position")
+        for number in range(seeds)
+    ]
+    samples = plan_samples(checkpoint=checkpoint, settings=chosen, wanted=wanted)
+    ready = sum(each.status == Sample.Status.READY for each in samples)
+    if ready < len(samples):
+        enqueue_samples(samples=samples, request=open_request(project=project, name=f"pool-{name}"))
+        raise SamplesNotMadeError(
+            f"{ready:,} of {len(samples):,} samples are made; the workers are asked for the rest "
+            "(`manage.py generation` shows how far they are). Give the same command again then."
+        )
+    return samples
+
+
+def _given(sample: Sample, folder: Path, licence: str) -> GivenPoolImage:
+    """Copy a sample's file to a folder, to be imported as any other image is."""
+    with default_storage.open(sample.image) as file:
+        content = file.read()
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = folder / f"{sample.pk}.png"
+    path.write_bytes(content)
+    prompt = sample.prompt
+    return GivenPoolImage(
+        sha256=sha256,
+        row={"image": str(path), "key": prompt.position, "seed": sample.seed,
+             "caption": prompt.text},
+        fields={"concept": (prompt.tags[0] if prompt.tags else prompt.category)[:200],
+                "licence": licence},
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""Scores of images, rules over them, and the pool they leave.
+
+Usage::
+
+    python -m models_backend.curation score --data DATA --scorers size,pixels,… --out SCORES
+    python -m models_backend.curation select --scores SCORES --data DATA --out POOL
+    python -m models_backend.curation plant --data DATA --out FOLDER
+
+DATA is a finished data directory, a folder of loose images, of tar or of parquet files, or one
+parquet file. Each command goes on where it was interrupted. docs/curation.md tells the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from models_backend.errors import InputError, run_cli
+
+DEFAULT_RULES = Path(__file__).parent / "needles.toml"
+SCORERS = "size,pixels,duplicates,ocr,offensive,concepts"
+
+
+def _score(options: argparse.Namespace) -> None:
+    from models_backend.curation.scoring import Task, score
+
+    task = Task(
+        options.data, options.out, tuple(filter(None, options.scorers.split(","))),
+        dict(_option(each) for each in options.options), options.caption_column,
+    )  # fmt: skip
+    count = score(task, processes=options.processes)
+    print(
+        f"{count.images} images: {count.scored} scored, {count.known} had all scores, "
+        f"{count.unreadable} cannot be read",
+        file=sys.stderr,
+    )
+    print(options.out)
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--with {text}: give SCORER=OPTION, such as appeal=FOLDER")
+    return name, value
+
+
+def _select(options: argparse.Namespace) -> None:
+    from models_backend.curation.rules import read_rules
+    from models_backend.curation.selecting import apply, write_pool, write_reasons
+
+    selection = apply(options.scores, read_rules(options.rules))
+    for stage in selection.funnel["stages"]:
+        dropped = ", ".join(f"{rule}: {count}" for rule, count in stage["dropped"].items())
+        print(f"{stage['kept']:>10}  {stage['stage']}  ({dropped})", file=sys.stderr)
+    for warning in selection.decision.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if options.data is None:
+        write_reasons(selection, options.out)
+    else:
+        write_pool(selection, options.data, options.out, audit=not options.no_audit)
+    print(options.out)
+
+
+def _plant(options: argparse.Namespace) -> None:
+    from models_backend.curation.planting import MAKERS, plant
+
+    counts = {kind: getattr(options, kind) for kind in MAKERS}
+    told = plant(options.data, options.out, counts, seed=options.seed)
+    print(", ".join(f"{count} {kind}" for kind, count in told.items()), file=sys.stderr)
+    print(options.out)
+
+
+def _learn(options: argparse.Namespace) -> None:
+    from models_backend.curation.heads import learn_appeal, learn_text_image
+
+    if options.kind == "appeal" and not options.field:
+        raise InputError("learn appeal needs --field: the numeric field that is learnt")
+    told = (
+        learn_appeal(options.data, options.field, options.out)
+        if options.kind == "appeal" else learn_text_image(options.data, options.out)
+    )  # fmt: skip
+    print("\n".join(f"{key}: {value}" for key, value in told.items()), file=sys.stderr)
+    print(options.out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="models_backend.curation",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    score = commands.add_parser("score", help="look at every image once")
+    score.set_defaults(run=_score)
+    score.add_argument("--data", type=Path, required=True)
+    score.add_argument("--out", type=Path, required=True, help="folder of the scores")
+    score.add_argument("--scorers", default=SCORERS, help="names, by commas (default: %(default)s)")
+    score.add_argument(
+        "--with", dest="options", action="append", default=[], metavar="SCORER=OPTION",
+        help="weights, a field or a detector for a scorer; again for each",
+    )  # fmt: skip
+    score.add_argument("--processes", type=int, default=1)
+    score.add_argument("--caption-column", default="caption", metavar="NAME")
+    select = commands.add_parser("select", help="apply rules to the scores, and write a pool")
+    select.set_defaults(run=_select)
+    select.add_argument("--rules", type=Path, default=DEFAULT_RULES, help="default: %(default)s")
+    select.add_argument("--scores", type=Path, required=True)
+    select.add_argument(
+        "--data", type=Path, help="what was scored; without it the funnel alone is written"
+    )
+    select.add_argument("--out", type=Path, required=True, help="folder of the pool")
+    select.add_argument("--no-audit", action="store_true", help="leave out the audit sheet")
+    learn = commands.add_parser("learn", help="learn a head for text_image or appeal")
+    learn.set_defaults(run=_learn)
+    learn.add_argument("kind", choices=("text_image", "appeal"))
+    learn.add_argument("--data", type=Path, required=True)
+    learn.add_argument("--field", default="", help="of appeal: the numeric field of the source")
+    learn.add_argument("--out", type=Path, required=True)
+    plant = commands.add_parser("plant", help="plant known damage in a data set, to test rules")
+    plant.set_defaults(run=_plant)
+    plant.add_argument("--data", type=Path, required=True, help="a finished data directory")
+    plant.add_argument("--out", type=Path, required=True)
+    plant.add_argument("--seed", type=int, default=0)
+    for kind, count in _PLANTED.items():
+        plant.add_argument(f"--{kind}", type=int, default=count, help="default: %(default)s")
+    return parser
+
+
+_PLANTED = {"blurred": 150, "noisy": 100, "darkened": 50, "text": 60, "copy": 40}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line entry; returns the exit status."""
+    options = _parser().parse_args(argv)
+    return run_cli(lambda: options.run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Scorers: what is measured of one image, their interface and their registry."""

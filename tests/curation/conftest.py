@@ -1,0 +1,52 @@
+"""A pool of six images, and people who judge it through the services that pages use."""
+
+import shutil
+import uuid
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.services import Answer, enrol, lease_items, record_vote
+from evalplatform.campaigns.models import ImageSet
+from tests.curation.pools import make_pool
+
+
+@pytest.fixture(autouse=True)
+def _empty_imports():
+    yield
+    for folder in ("imports", "objects/collections"):
+        shutil.rmtree(Path(settings.VAR_DIR) / folder, ignore_errors=True)
+
+
+@pytest.fixture
+def needles(db, tmp_path):
+    return make_pool(tmp_path / "pool", 6)
+
+
+@pytest.fixture
+def judge():
+    """Let somebody judge all that a stage offers them.
+
+    `says` is given the image (a collected one; None for gold) and the grade that is expected of
+    gold, and returns the answer and the heads marked.
+    """
+
+    def run(stage, pseudonym, says):
+        annotator, _ = Annotator.objects.get_or_create(pseudonym=pseudonym)
+        enrolment = enrol(campaign=stage.campaign, annotator=annotator)
+        count = 0
+        while held := lease_items(enrolment=enrolment, want=1, now=timezone.now()):
+            shown = ImageSet.objects.get(items__assignments=held[0])
+            answer, *heads = says(shown.images.get().collected, shown.expected)
+            record_vote(
+                enrolment=enrolment, now=timezone.now(),
+                answer=Answer(held[0].public_id, answer, uuid.uuid4(), marks=tuple(heads)),
+            )  # fmt: skip
+            enrolment.refresh_from_db()
+            count += 1
+        return count
+
+    return run

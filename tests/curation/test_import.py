@@ -1,0 +1,99 @@
+"""A pool folder comes in whole, verified, or leaves nothing behind."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.curation.models import Pool, PoolImage
+from evalplatform.curation.pool_folder import read_pool
+from evalplatform.images.models import ImageCollection
+from evalplatform.promptsets.models import PromptSet
+from tests import factories
+from tests.curation.pools import make_pool, write_pool
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_pool_becomes_a_collection_with_what_is_known_of_each_image(tmp_path):
+    pool = make_pool(tmp_path, 4)
+    assert (pool.collection.image_count, pool.images.count()) == (4, 4)
+    listed = [json.loads(line) for line in (tmp_path / "pool.jsonl").read_text().splitlines()]
+    by_hash = {each.image.source_sha256: each for each in pool.images.select_related("image")}
+    for row in listed:
+        found = by_hash[row["sha256"]]
+        assert (found.concept, found.licence, found.popularity, found.scores) == (
+            row["concept"], row["licence"], row["popularity"], row["scores"],
+        )  # fmt: skip
+        assert found.image.caption == row["caption"]
+    assert pool.scorers["ocr"]["version"] == "1"
+    assert pool.funnel["stages"][0]["kept"] == 4
+    # Two images of each caption stand under one prompt.
+    assert pool.collection.prompt_set.prompts.count() == 2
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PoolImage.objects.filter(pk=by_hash[listed[0]["sha256"]].pk).update(licence="mine")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"image_1": {"sha256": factories.digest("other")}}, "pool again"),
+        ({"image_1": {"sha256": "abc"}}, "64 hexadecimal digits"),
+        ({"image_1": {"file": "../away.png"}}, "no path inside the pool"),
+        ({"image_1": {"popularity": -1}}, "not 0 or more"),
+        ({"image_1": {"popularity": "many"}}, "is no number"),
+        ({"image_1": {"caption": 5}}, "caption is no text"),
+        ({"mark": {"images": 9}}, "lists 4 images"),
+        ({"mark": {"format": "t2i-pool/2"}}, "t2i-pool/1 is read"),
+        ({"mark": {"list_sha256": "0" * 64}}, "differs from the hash"),
+        ({"mark": {"rules_sha256": "x"}}, "rules_sha256"),
+    ],
+)
+def test_wrong_folder_is_refused_by_name_and_leaves_nothing(tmp_path, changes, words):
+    with pytest.raises(BadInputError, match=words):
+        make_pool(tmp_path, 4, **changes)
+    _nothing_is_left()
+
+
+def test_image_that_stands_in_a_pool_twice_is_refused(tmp_path):
+    write_pool(tmp_path, 2)
+    first = json.loads((tmp_path / "pool.jsonl").read_text().splitlines()[0])
+    with pytest.raises(BadInputError, match="line 2 repeats the image of line 1"):
+        make_pool(tmp_path, 2, image_1=first | {"caption": "another caption"})
+
+
+def test_image_that_is_none_leaves_nothing_of_the_others(tmp_path):
+    write_pool(tmp_path, 3)
+    content = b"no image at all"
+    sha256 = hashlib.sha256(content).hexdigest()
+    (tmp_path / "broken.png").write_bytes(content)
+    with pytest.raises(BadInputError, match=r"broken\.png"):
+        make_pool(tmp_path, 3, image_1={"sha256": sha256, "file": "broken.png"})
+    _nothing_is_left()
+
+
+def test_folder_that_is_no_pool_says_which_command_makes_one(tmp_path):
+    with pytest.raises(BadInputError, match=r"models_backend\.curation select"):
+        read_pool(tmp_path)
+
+
+def test_killed_before_its_pool_was_saved_the_import_goes_on(tmp_path):
+    pool = make_pool(tmp_path)
+    PoolImage.objects.all().delete()
+    Pool.objects.all().delete()
+    again = make_pool(tmp_path)
+    assert again.collection == pool.collection
+    with pytest.raises(BadInputError, match="there is a pool 'needles' already"):
+        make_pool(tmp_path)
+
+
+def _nothing_is_left():
+    assert not Pool.objects.exists()
+    assert not ImageCollection.objects.exists()
+    assert not PromptSet.objects.exists()
+    stored = Path(settings.VAR_DIR) / "objects/collections"
+    assert not [each for each in stored.rglob("*") if each.is_file()]
