@@ -1,0 +1,1 @@
+"""Reward models: what people would prefer, learned from a preference set (docs/feedback.md)."""

@@ -1,0 +1,83 @@
+"""How often people place a new image as the reward did, on the prompts where they were asked."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from models_backend.errors import InputError
+from models_backend.preferences.reading import PreferenceSet
+from models_backend.rewards.expanding import PlacedImage
+
+
+@dataclass(frozen=True)
+class PeoplesAgreement:
+    """Pairs of the newcomer and a model that people decided, and those placed as they do."""
+
+    agreed: int
+    compared: int
+    by_aspect: dict[str, tuple[int, int]]
+    """(agreed, compared) of each aspect."""
+
+
+def read_placements(path: Path) -> list[PlacedImage]:
+    """Read `placements.jsonl`.
+
+    Raises:
+        InputError: a line that is no placement.
+    """
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            told = json.loads(line)
+            found.append(
+                PlacedImage(
+                    told["prompt"], told["aspect"], told["model"], told["image"],
+                    tuple(told["better_than"]), tuple(told["worse_than"]),
+                )
+            )  # fmt: skip
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{path}, line {number}: not a placement; expand again") from None
+    return found
+
+
+def peoples_agreement(placements: list[PlacedImage], people: PreferenceSet) -> PeoplesAgreement:
+    """Hold placements against what people say of the same prompts, aspects and models.
+
+    A pair counts where more people prefer one image than the other; inserted pairs are not
+    people's.
+
+    Raises:
+        InputError: people decided no pair that was placed.
+    """
+    net = _net_wins(people)
+    agreed: Counter[str] = Counter()
+    compared: Counter[str] = Counter()
+    for each in placements:
+        for others, sign in ((each.better_than, 1), (each.worse_than, -1)):
+            for other in others:
+                votes = net.get((each.prompt, each.aspect, each.model, other), 0)
+                compared[each.aspect] += votes != 0
+                agreed[each.aspect] += votes * sign > 0
+    if not compared.total():
+        raise InputError(
+            f"{people.folder}: people decided no pair of the new images; rank more prompts"
+        )
+    return PeoplesAgreement(
+        agreed.total(), compared.total(), {a: (agreed[a], n) for a, n in compared.items()}
+    )
+
+
+def _net_wins(people: PreferenceSet) -> dict[tuple[str, str, str, str], int]:
+    """By prompt, aspect, model and other model: how many more prefer the model's image."""
+    net: dict[tuple[str, str, str, str], int] = defaultdict(int)
+    for pair in people.pairs:
+        if pair.source == "inserted":
+            continue
+        one, two = pair.models
+        difference = pair.votes[0] - pair.votes[1]
+        net[pair.prompt, pair.aspect, one, two] += difference
+        net[pair.prompt, pair.aspect, two, one] -= difference
+    return net
