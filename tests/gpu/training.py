@@ -63,7 +63,7 @@ def tune(scale: Scale) -> dict[str, Any]:
     out, parent = scale.folder / "tuned", scale.trained() / "checkpoint"
     listed = tiny.write_tuning_list(scale.folder / "picked.tsv", things=3 if scale.cpu else 72)
     candidates = "early_stopping.candidates=2"
-    settings = [f"tuning_list={listed}", candidates, "denoiser_training.steps=100"]
+    settings = [f"tuning_list={listed}", candidates, "training.steps=100"]
     config = CONFIGS / "quality_tuned.toml"
     if scale.cpu:
         config = scale.folder / "tune.toml"

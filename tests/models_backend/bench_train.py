@@ -37,13 +37,14 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
+from models_backend.configuration.loops import LoopConfig
 from models_backend.data import shards
 from models_backend.data.shard_source import ShardSource
+from models_backend.families.latent_diffusion.config import LatentPretrainConfig
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.families.settings import SamplingSettings
 from models_backend.nn.architecture import AutoencoderConfig, TextConfig, UNetConfig
 from models_backend.recipes.streaming import train_in_stages
-from models_backend.training.config import LoopConfig, PretrainConfig
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import StepLoss, Trainer
 from tests.models_backend import tiny
@@ -265,7 +266,7 @@ def data_wait_share(size: Size) -> float:
         folder = tiny.write_dataset(Path(name) / "data", size=size.side, copies=24)
         shards.write_shards(folder, Path(name) / "shards", kind="tar", samples=64)
         source = ShardSource(Path(name) / "shards")
-        config = PretrainConfig(
+        config = LatentPretrainConfig(
             name="bench", role="pretrained", image_size=size.side,
             autoencoder_training=LoopConfig(steps=1),
             denoiser_training=LoopConfig(

@@ -42,3 +42,24 @@ def checkpoint_dir(
     run = tmp_path_factory.mktemp("runs") / "tiny"
     assert train.main([str(config), "--data", str(data), "--out", str(run)]) == 0
     return run / "checkpoint"
+
+
+@pytest.fixture(scope="session")
+def parents(
+    tmp_path_factory: pytest.TempPathFactory, data: Path, checkpoint_dir: Path
+) -> dict[str, Path]:
+    """A pre-trained checkpoint of every family; tests only read them."""
+    from models_backend import train
+
+    folder = tmp_path_factory.mktemp("families")
+    found = {"latent_diffusion": checkpoint_dir}
+    for family, text in (
+        ("pixel_diffusion", tiny.PIXEL_DIFFUSION),
+        ("masked_transformer", tiny.MASKED_TRANSFORMER),
+    ):
+        config = folder / f"{family}.toml"
+        config.write_text(text.replace("steps = 12", "steps = 2"))
+        run = folder / family
+        assert train.main([str(config), "--data", str(data), "--out", str(run)]) == 0
+        found[family] = run / "checkpoint"
+    return found

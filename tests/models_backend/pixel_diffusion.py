@@ -1,6 +1,7 @@
-"""A family in one file: pixels, no autoencoder. The trainer and the sampler never heard of it."""
+"""A family in one file: pixels, no autoencoder. Trainer, sampler, platform never heard of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,6 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from models_backend.configuration.loops import LoopConfig
+from models_backend.configuration.pretraining import PretrainConfig
 from models_backend.families.base import Family
 from models_backend.families.batch import TrainingBatch
 from models_backend.families.denoised import Denoised
@@ -16,6 +19,13 @@ from models_backend.files import read_json, write_json_atomically
 from models_backend.nn.text import TextEncoder
 
 SIZE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyPretrainConfig(PretrainConfig):
+    """How it is pre-trained."""
+
+    denoiser_training: LoopConfig
 
 
 class PixelPredictor(nn.Module):
@@ -35,16 +45,21 @@ class PixelDiffusion(Family):
     """No autoencoder, no U-Net of diffusers, one step of sampling a noise level."""
 
     name = "toy_pixel_diffusion"
+    pretrain_config = ToyPretrainConfig
+    image_size = (SIZE, SIZE)
 
     def __init__(self) -> None:
         self.network = PixelPredictor()
         self.text_encoder = TextEncoder()
 
-    @property
-    def denoiser(self) -> nn.Module:
-        return self.network
+    @classmethod
+    def from_config(cls, config: ToyPretrainConfig) -> Self:
+        return cls()
 
-    def loss(self, batch: TrainingBatch) -> Tensor:
+    def part(self, name: str) -> nn.Module:
+        return {"denoiser": self.network}[name]
+
+    def loss(self, batch: TrainingBatch, part: str | None = None) -> Tensor:
         z, share = batch["z"], batch["u"].view(-1, 1, 1, 1)
         noisy = (1 - share) * z + share * batch["noise"]
         return (self.network(noisy, batch["pooled"]) - z).square().mean(dim=(1, 2, 3))

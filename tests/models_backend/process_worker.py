@@ -15,10 +15,10 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 import models_backend.training.trainer as engine
+from models_backend.configuration.loops import LoopConfig
 from models_backend.nn.architecture import UNetConfig
 from models_backend.nn.unet import build_unet
 from models_backend.train import leave_process_group
-from models_backend.training.config import LoopConfig
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import StepLoss, Trainer
 

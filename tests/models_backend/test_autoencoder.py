@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models_backend.data.dataset import to_unit_range
+from models_backend.configuration.loops import LoopConfig
+from models_backend.configuration.losses import AutoencoderLossConfig
 from models_backend.errors import InputError, TrainingError
 from models_backend.nn.adversary import (
     GaborFeatures,
@@ -18,9 +19,9 @@ from models_backend.nn.adversary import (
 )
 from models_backend.nn.architecture import AutoencoderConfig
 from models_backend.nn.autoencoder import Autoencoder, FourierFeatures
+from models_backend.nn.pixels import to_unit_range
 from models_backend.recipes import autoencoder as recipe
 from models_backend.recipes.autoencoder import AutoencoderLoss, train_autoencoder
-from models_backend.training.config import AutoencoderLossConfig, LoopConfig
 from models_backend.training.randomness import StepDraw
 
 SMALL = AutoencoderConfig(4, outer_width=8, inner_width=8, blocks=1)

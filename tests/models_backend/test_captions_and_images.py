@@ -9,18 +9,20 @@ import pytest
 import torch
 from PIL import Image
 
+from models_backend.configuration.captions import CaptionMix
 from models_backend.data import manifest
 from models_backend.data.captions import (
     PLAIN_TEMPLATES,
     STYLE_TEMPLATES,
-    CaptionMix,
     weighted_captions,
     without_article,
 )
-from models_backend.data.dataset import CaptionTable, build_captions, load_images, to_unit_range
+from models_backend.data.dataset import CaptionTable, build_captions, load_images
 from models_backend.data.emoji.packages import SOURCES
 from models_backend.errors import InputError
-from models_backend.nn.text import TextEmbedding, TextEncoder
+from models_backend.nn.pixels import to_unit_range
+from models_backend.nn.text import TextEncoder
+from models_backend.nn.text_rows import TextEmbedding
 from tests.models_backend import tiny
 
 MIXES = [CaptionMix(), CaptionMix(1, 0, 0), CaptionMix(0, 0, 1), CaptionMix(0, 1, 0)]

@@ -61,7 +61,9 @@ def test_pipeline_of_every_kind_would_load(saved, name):
     check(saved(name))
 
 
-@pytest.mark.parametrize("name", ["pretrained", "baseline"])
+@pytest.mark.parametrize(
+    "name", ["pretrained", "baseline", "pixel_pretrained", "masked_pretrained"]
+)
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded run in this checkout")
 def test_recorded_runs_would_load(name):
     check(RECORDED / name)

@@ -14,7 +14,7 @@ from models_backend.errors import CheckpointError
 from models_backend.families.latent_diffusion.files import WEIGHTS
 from models_backend.families.settings import SamplingSettings
 
-RECORDED = Path(models_backend.__file__).resolve().parent / "recorded" / "pretrained"
+RECORDED = Path(models_backend.__file__).resolve().parent / "recorded"
 FEW_STEPS = SamplingSettings(steps=2)
 
 
@@ -169,10 +169,27 @@ def test_a_folder_without_metadata_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded run in this checkout")
-def test_recorded_run_is_whole_and_samples():
-    metadata = checkpoints.read_metadata(RECORDED)
-    assert metadata["role"] == "pretrained"
-    model = load_pipeline(RECORDED, "cpu")
-    image = model.sample(prompts=["a fox"], seeds=[1], settings=FEW_STEPS)[0]
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("pretrained", "latent_diffusion"),
+        ("baseline", "latent_diffusion"),
+        ("pixel_pretrained", "pixel_diffusion"),
+        ("masked_pretrained", "masked_transformer"),
+    ],
+)
+def test_recorded_run_is_whole_small_and_samples(name, family):
+    """As a worker samples it: hashes are held against the files, then images are drawn."""
+    folder = RECORDED / name
+    metadata = checkpoints.read_metadata(folder)
+    assert (metadata["name"], metadata["family"]) == (name, family)
+    assert sum(each["bytes"] for each in metadata["files"].values()) < 15 * 2**20
+    steps = metadata["training"]["steps"]
+    log = (RECORDED / f"{name}.log.jsonl").read_text()
+    entries = [json.loads(line) for line in log.splitlines()]
+    assert {entry["stage"]: entry["step"] for entry in entries} == steps
+    model = load_pipeline(folder, "cpu")
+    few = SamplingSettings(sampler="default", steps=2)
+    image = model.sample(prompts=["a fox"], seeds=[1], settings=few)[0]
     assert list(image.size) == metadata["image_size"]
     assert len(image.getcolors(maxcolors=10**6)) > 10

@@ -7,18 +7,16 @@ from pathlib import Path
 import pytest
 
 import models_backend
+from models_backend.configuration.pretraining import PretrainConfig
+from models_backend.configuration.tuning import MAX_TUNING_STEPS, QualityTuneConfig
 from models_backend.errors import InputError
-from models_backend.training.config import (
-    MAX_TUNING_STEPS,
-    PretrainConfig,
-    QualityTuneConfig,
-    read_config,
-)
+from models_backend.recipes.configs import read_config, read_transparency_config
 from tests.models_backend import tiny
 
 PACKAGE = Path(models_backend.__file__).resolve().parent
 ROOT = PACKAGE.parent
-CONFIGS = sorted((PACKAGE / "configs").glob("*.toml"))
+TRANSPARENT = PACKAGE / "configs" / "transparent.toml"  # read by a program of its own
+CONFIGS = sorted({*(PACKAGE / "configs").glob("*.toml")} - {TRANSPARENT})
 
 
 @pytest.fixture
@@ -28,11 +26,20 @@ def tuning_config(tmp_path: Path) -> Path:
     return path
 
 
+def test_the_shipped_config_of_transparency_reads():
+    assert read_transparency_config(TRANSPARENT, []).name == TRANSPARENT.stem
+
+
+def test_the_trainer_says_which_recipes_it_takes_to_transparencys_config():
+    with pytest.raises(InputError, match="recipe 'transparency': accepted are pretrain"):
+        read_config(TRANSPARENT, [])
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_config_reads(path):
     config = read_config(path, [])
     assert config.name == path.stem
-    assert config.role == path.stem
+    assert path.stem.endswith(config.role)
 
 
 def test_there_is_a_config_for_each_trained_role():
@@ -128,8 +135,9 @@ def test_tuning_config_reads(tuning_config):
         ("denoiser_training.save_every=0", "denoiser_training.save_every 0"),
         ("denoiser_training", "--set denoiser_training: give key=value"),
         ("seed.deep=1", "--set seed.deep=1: seed is not a table"),
-        ("recipe=finetune", "recipe 'finetune': accepted are pretrain, quality_tune"),
+        ("recipe=tailor", "recipe 'tailor': accepted are pretrain, reward, quality_tune, finetune"),
         ("recipe=[]", "recipe []"),
+        ("family=cubism", "family 'cubism', accepted are latent_diffusion"),
     ],
 )
 def test_a_value_that_is_not_accepted_is_refused_by_name(config, override, named):
@@ -141,9 +149,9 @@ def test_a_value_that_is_not_accepted_is_refused_by_name(config, override, named
 
 def test_quality_tuning_stops_at_15000_steps(tuning_config):
     assert MAX_TUNING_STEPS == 15_000
-    read_config(tuning_config, ["denoiser_training.steps=15000"])
-    with pytest.raises(InputError, match=r"denoiser_training\.steps 15001: quality-tuning stops"):
-        read_config(tuning_config, ["denoiser_training.steps=15001"])
+    read_config(tuning_config, ["training.steps=15000"])
+    with pytest.raises(InputError, match=r"training\.steps 15001: quality-tuning stops"):
+        read_config(tuning_config, ["training.steps=15001"])
 
 
 @pytest.mark.parametrize(
@@ -178,7 +186,8 @@ def test_a_file_that_is_not_toml_is_named(tmp_path, content):
         "checkpoint_format",
         "families.registry",
         "train",
-        "training.config",
+        "configuration.tuning",
+        "recipes.configs",
         "data",
         "data.emoji.building",
         "data.manifest",

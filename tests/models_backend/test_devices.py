@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models_backend import checkpoints, train
+from models_backend.configuration.loops import LoopConfig
 from models_backend.data import shards
 from models_backend.errors import InputError
 from models_backend.families.latent_diffusion.model import LatentDiffusion
@@ -18,9 +19,8 @@ from models_backend.nn.text import TextEncoder
 from models_backend.recipes.streaming import TextCache
 from models_backend.sampling.image_sampler import ImageSampler
 from models_backend.studies.quality_tuning import __main__ as study
-from models_backend.training.config import LoopConfig
 from models_backend.training.trainer import Trainer
-from tests.models_backend import tiny, tiny_encoders
+from tests.models_backend import tiny, tiny_encoders, tiny_pipelines
 from tests.models_backend.pretend_gpu import CUDA, pretend_gpu
 
 STAGES = """
@@ -150,6 +150,20 @@ def test_a_model_is_quality_tuned_on_a_gpu_with_early_stopping(tmp_path, data, o
     assert (tmp_path / "run" / "candidates" / "signals.png").is_file()
 
 
+def test_an_adapter_of_a_pipeline_is_tuned_on_a_gpu(tmp_path, data):
+    """Base in bfloat16, adapter in single precision; latents, texts and time ids on the device."""
+    parent = tiny_pipelines.write("sdxl", tmp_path / "sdxl")
+    tune = tmp_path / "tune.toml"
+    text = tiny.QUALITY_TUNE.format(tuning_list=tiny.write_tuning_list(tmp_path / "picked.tsv"))
+    more = 'image_size = 16\nweights = "bf16"\n[lora]\nrank = 2\n\n[training]\n'
+    more += 'mixed_precision = "bf16"\ngradient_checkpointing = true'
+    tune.write_text(text.replace("[training]", more))
+    with pretend_gpu():
+        assert run(tune, "--data", data, "--parent", parent, "--out", tmp_path / "run") == 0
+    training = checkpoints.read_metadata(tmp_path / "run" / "checkpoint")["training"]
+    assert training["device"] == "Pretended GPU"
+
+
 def test_a_study_runs_on_a_gpu(tmp_path, data, on_gpu):
     listed = tiny.write_tuning_list(tmp_path / "picked.tsv", things=6)
     arguments = ["--data", data, "--out", tmp_path / "study", "--tuning-list", listed]
@@ -204,7 +218,7 @@ def test_text_encoders_work_on_the_gpu_and_are_let_go(tmp_path, data, small, mon
 def test_each_caption_is_encoded_once_and_kept_in_half_precision(tmp_path, clip, monkeypatch):
     t5 = tiny_encoders.write_t5(tmp_path / "t5")
     calls = noted(monkeypatch)
-    monkeypatch.setattr("models_backend.nn.text._CACHE_BYTES", 0)  # as in a set beyond memory
+    monkeypatch.setattr("models_backend.nn.text_rows._CACHE_BYTES", 0)  # as in a set beyond memory
     model = LatentDiffusion.create(
         AutoencoderConfig(4, outer_width=8, inner_width=8, blocks=1),
         UNetConfig((32, 48), heads=2, text_width=16),

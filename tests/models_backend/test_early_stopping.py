@@ -11,10 +11,13 @@ from PIL import Image
 
 from models_backend import checkpoints, train
 from models_backend.checkpoints import read_metadata
+from models_backend.configuration.loops import LoopConfig
+from models_backend.configuration.tuning import EarlyStoppingConfig, QualityTuneConfig
 from models_backend.data import manifest
 from models_backend.data.tuning import subset
 from models_backend.errors import InputError
 from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.recipes.configs import read_config
 from models_backend.recipes.early_stopping import (
     HeldOutCaptions,
     candidate_steps,
@@ -23,12 +26,6 @@ from models_backend.recipes.early_stopping import (
     table,
 )
 from models_backend.recipes.overfitting import Copying, MeanWithError, RetrievalHead, to_pixels
-from models_backend.training.config import (
-    EarlyStoppingConfig,
-    LoopConfig,
-    QualityTuneConfig,
-    read_config,
-)
 from tests.models_backend import tiny
 
 CONFIG = EarlyStoppingConfig(tolerance=1.0, copying_rise=0.2)
@@ -41,8 +38,8 @@ def entry(step: int, faithfulness: float, copied: float = 0.0) -> dict[str, floa
 
 def test_defaults_of_the_recipe_are_the_papers():
     config = QualityTuneConfig(name="x", tuning_list="y")
-    assert config.denoiser_training.batch_size == 64
-    assert config.denoiser_training.steps == 15_000
+    assert config.training.batch_size == 64
+    assert config.training.steps == 15_000
     assert config.noise_offset == 0.1
     assert config.early_stopping.candidates > 0
 

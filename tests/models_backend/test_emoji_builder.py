@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from models_backend.configuration.tuning import QualityTuneConfig
 from models_backend.data import manifest
 from models_backend.data.emoji import building as emoji
 from models_backend.data.emoji import npm
@@ -21,7 +22,7 @@ from models_backend.data.emoji.building import BuildRequest, Concept, build, is_
 from models_backend.data.emoji.packages import CAPTIONS_MEMBER, SOURCES, EmojiSource, Package
 from models_backend.errors import DataBuildError, InputError
 from models_backend.files import sha256_of_file
-from models_backend.training.config import QualityTuneConfig, read_config
+from models_backend.recipes.configs import read_config
 
 CONCEPTS = (
     Concept("1f98a", "a fox", "Animals"),

@@ -8,23 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from evalplatform.checkpoints.layout import inspect
 from evalplatform.core.errors import BadInputError
 from models_backend import checkpoints, sample
 from models_backend.checkpoint_format import FAMILIES, LAYOUT_FAMILIES, Layout
 from models_backend.checkpoints import load_pipeline
-from models_backend.data.dataset import load_images, to_unit_range
+from models_backend.data.dataset import load_images
 from models_backend.data.manifest import read_records
 from models_backend.errors import CheckpointError
-from models_backend.families.batch import training_batch
 from models_backend.families.registry import family_named, family_of_layout
 from models_backend.families.settings import SamplingSettings
 from models_backend.sampling.generate import generate
-from models_backend.training.config import LoopConfig
-from models_backend.training.trainer import StepLoss, Trainer
-from tests.models_backend import pixel_diffusion
+from tests.models_backend import pixel_diffusion, tiny
 from tests.models_backend.pixel_diffusion import SIZE, PixelDiffusion
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,50 +33,116 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FAMILIES, NAME, f"{pixel_diffusion.__name__}:PixelDiffusion")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    """A checkpoint of the toy family, made by the trainer as it is."""
-    torch.manual_seed(0)
-    model = PixelDiffusion()
-    records = [record for record in read_records(data) if record.style == "flat"]
-    z = model.normalise(model.encode(to_unit_range(load_images(data, records, SIZE))))
-    text = model.text_encoder.encode([record.caption for record in records])
+CONFIG = """
+recipe = "pretrain"
+family = "toy_pixel_diffusion"
+name = "toy"
+role = "pretrained"
+seed = 1
+image_size = 16
+caption_dropout = 0.0
 
-    def step(generator: torch.Generator) -> StepLoss:
-        rows = torch.randint(len(z), (8,), generator=generator)
-        noise = torch.randn((8, 3, SIZE, SIZE), generator=generator)
-        u = torch.rand(8, generator=generator)
-        return StepLoss(model.loss(training_batch(z[rows], text[rows], noise, u)), rows, {})
+[captions]
+plain = 1.0
+keywords = 0.0
+styled = 0.0
 
-    run = tmp_path_factory.mktemp("toy")
-    loop = LoopConfig(steps=150, batch_size=8, learning_rate=3e-3, warmup_steps=5, ema_decay=0.9)
-    Trainer(module=model.denoiser, config=loop, seed=1, stage="toy", run=run).fit(step)
-    training = {
-        "recipe": "pretrain", "seed": 1, "code_version": "abc", "data_manifest_sha256": "0",
-        "images": len(records),
-    }  # fmt: skip
-    checkpoints.save(
-        model, run / "checkpoint", name="toy", role="pretrained", training=training,
-        licences=["MIT"],
+[denoiser_training]
+steps = 300
+batch_size = 8
+learning_rate = 3e-3
+warmup_steps = 5
+ema_decay = 0.9
+"""
+TUNE = """
+recipe = "quality_tune"
+name = "toy_tuned"
+tuning_list = "{tuning_list}"
+
+[training]
+steps = 4
+batch_size = 4
+learning_rate = 1e-3
+warmup_steps = 1
+ema_decay = 0.5
+save_every = 2
+
+[early_stopping]
+candidates = 2
+images = 4
+sampler_steps = 2
+"""
+
+
+def package(folder: Path) -> Path:
+    """Install the toy family as its author would: one file, and the line that declares it."""
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(pixel_diffusion.__file__, folder / "their_family.py")
+    about = folder / "their_family-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: their-family\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        "[models_backend.families]\ntoy_pixel_diffusion = their_family:PixelDiffusion\n"
+    )
+    return folder
+
+
+def in_a_fresh_process(packages: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=environment, cwd=packages, capture_output=True, text=True,
     )  # fmt: skip
-    return run / "checkpoint"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return package(tmp_path_factory.mktemp("packages") / "site")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, data: Path, packages: Path) -> Path:
+    """A checkpoint of the toy family, made by the command as it is in a process of its own."""
+    folder = tmp_path_factory.mktemp("toy")
+    (folder / "toy.toml").write_text(CONFIG)
+    told = in_a_fresh_process(
+        packages, "-m", "models_backend.train", folder / "toy.toml", "--data", data,
+        "--out", folder / "run",
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    return Path(told.stdout.strip())
+
+
+def test_new_family_is_quality_tuned_and_stopped_early_as_it_is(trained, packages, data, tmp_path):
+    listed = tiny.write_tuning_list(tmp_path / "tune.tsv")
+    (tmp_path / "tune.toml").write_text(TUNE.format(tuning_list=listed))
+    told = in_a_fresh_process(
+        packages, "-m", "models_backend.train", tmp_path / "tune.toml", "--data", data,
+        "--out", tmp_path / "run", "--parent", trained,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    metadata = checkpoints.read_metadata(Path(told.stdout.strip()))
+    assert metadata["family"] == "toy_pixel_diffusion"
+    assert metadata["parent_sha256"] == checkpoints.read_metadata(trained)["sha256"]
+    assert metadata["training"]["early_stopping"]["picked_step"] in (2, 4)
 
 
 @pytest.mark.usefixtures("declared")
 def test_sampler_shows_what_the_new_family_learned(trained, data):
     model = load_pipeline(trained, "cpu")
     assert isinstance(model, PixelDiffusion)
-    records = [record for record in read_records(data) if record.style == "flat"]
-    real = load_images(data, records, SIZE).float().mean(dim=(2, 3)).numpy()
+    records = read_records(data)
+    pictures = load_images(data, records, SIZE).float().mean(dim=(2, 3)).numpy()
+    captions = sorted({record.caption for record in records})
+    real = np.stack(
+        [pictures[[r.caption == caption for r in records]].mean(axis=0) for caption in captions]
+    )
     images = generate(
-        model,
-        prompts=[record.caption for record in records],
-        seeds=range(len(records)),
-        settings=SamplingSettings(steps=5),
+        model, prompts=captions, seeds=range(len(captions)), settings=SamplingSettings(steps=5)
     )
     drawn = np.stack([np.asarray(image).mean(axis=(0, 1)) for image in images])
     nearest = np.linalg.norm(drawn[:, None] - real[None], axis=2).argmin(axis=1)
-    assert nearest.tolist() == list(range(len(records)))
+    assert nearest.tolist() == list(range(len(captions)))
 
 
 @pytest.mark.usefixtures("declared")
@@ -102,7 +164,9 @@ def test_platform_accepts_the_new_familys_directory(trained):
 
 
 def test_platform_and_worker_refuse_a_family_nobody_declared(trained):
-    with pytest.raises(BadInputError, match=r"'toy_pixel_diffusion'; accepted: latent_diffusion\."):
+    with pytest.raises(
+        BadInputError, match=r"'toy_pixel_diffusion'; accepted: latent_diffusion, masked_transf"
+    ):
         inspect(trained)
     with pytest.raises(CheckpointError, match="'toy_pixel_diffusion', accepted are latent_diff"):
         load_pipeline(trained, "cpu")
@@ -145,26 +209,10 @@ print(family, type(load_pipeline(Path(sys.argv[1]), "cpu")).__module__)
 """
 
 
-def ask_both(folder: Path, packages: Path) -> subprocess.CompletedProcess[str]:
-    """Let a fresh process, which has the packages of one more folder, check and load `folder`."""
-    environment = os.environ | {"PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"}
-    return subprocess.run(
-        [sys.executable, "-c", ASK_BOTH, str(folder)],
-        env=environment, cwd=packages, capture_output=True, text=True,
-    )  # fmt: skip
-
-
-def test_one_file_and_one_line_make_a_family_in_a_fresh_process(trained, tmp_path):
-    shutil.copyfile(pixel_diffusion.__file__, tmp_path / "their_family.py")
-    told = ask_both(trained, tmp_path)
+def test_one_file_and_one_line_make_a_family_in_a_fresh_process(trained, packages, tmp_path):
+    told = in_a_fresh_process(tmp_path, "-c", ASK_BOTH, trained)
     assert told.returncode != 0
     assert "'toy_pixel_diffusion'; accepted: latent_diffusion" in told.stderr
 
-    package = tmp_path / "their_family-1.0.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: their-family\nVersion: 1.0\n")
-    (package / "entry_points.txt").write_text(
-        "[models_backend.families]\ntoy_pixel_diffusion = their_family:PixelDiffusion\n"
-    )
-    told = ask_both(trained, tmp_path)
+    told = in_a_fresh_process(packages, "-c", ASK_BOTH, trained)
     assert told.stdout.split() == ["toy_pixel_diffusion", "their_family"], told.stderr

@@ -15,6 +15,7 @@ import models_backend
 from models_backend import checkpoints
 from models_backend.checkpoint_format import content_sha256
 from models_backend.checkpoints.loading import load_pipeline
+from models_backend.configuration.pretraining import PretrainConfig
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.batch import training_batch
 from models_backend.families.latent_diffusion.model import LatentDiffusion
@@ -28,8 +29,8 @@ from models_backend.nn.architecture import (
 )
 from models_backend.nn.schedule import NoiseSchedule
 from models_backend.nn.unet import build_unet
+from models_backend.recipes.configs import read_config
 from models_backend.sampling.generate import generate
-from models_backend.training.config import PretrainConfig, read_config
 from tests.models_backend import tiny_encoders
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -141,6 +142,7 @@ class Oracle(torch.nn.Module):
     def __init__(self, schedule: NoiseSchedule, z: torch.Tensor) -> None:
         super().__init__()
         self.schedule, self.z = schedule, z
+        self.scale = torch.nn.Parameter(torch.ones(()))  # a family asks where its weights are
 
     def forward(self, noisy, t, *_, **__):
         target, z = self.schedule.config.target, self.z.expand_as(noisy)

@@ -13,8 +13,8 @@ import torch
 
 from models_backend import train
 from models_backend.checkpoints import read_metadata
+from models_backend.configuration.loops import LoopConfig
 from models_backend.errors import InputError
-from models_backend.training.config import LoopConfig
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import rows_of
 from tests import warm

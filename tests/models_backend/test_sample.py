@@ -98,14 +98,12 @@ def test_each_prompt_needs_a_seed(model, prompts, seeds):
 # -- contact sheets -------------------------------------------------------------------------------
 
 
-def test_contact_sheet_is_a_png(tmp_path, checkpoint_dir, capsys):
+def test_contact_sheet_of_every_family_is_a_png(tmp_path, parents, capsys):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("an apple\n\na cat\n")
     out = tmp_path / "deep" / "sheet.png"
-    folders = [str(checkpoint_dir)] * 2
-    assert (
-        sample.main([*folders, "--prompts", str(prompts), "--out", str(out), "--steps", "2"]) == 0
-    )
+    given = ["--prompts", str(prompts), "--out", str(out), "--steps", "2", "--sampler", "default"]
+    assert sample.main([*(str(folder) for folder in parents.values()), *given]) == 0
     assert capsys.readouterr().out == f"{out}\n"
     assert [path.name for path in out.parent.iterdir()] == ["sheet.png"]
     with Image.open(out) as image:

@@ -1,10 +1,13 @@
 """Quality-tuning on nested subsets in one command."""
 
+from pathlib import Path
+
 import pytest
 
 from models_backend.checkpoints import read_metadata
 from models_backend.studies import data_size
 from models_backend.studies.data_size import scaled_sizes
+from models_backend.studies.recorded import FAMILIES, RecordedStart, start_of
 from tests.models_backend import tiny
 
 
@@ -38,6 +41,42 @@ def test_each_size_is_tuned_from_one_parent(tmp_path, data, checkpoint_dir, tune
     assert [each["training"]["images"] for each in tuned] == [2, 4]
     assert {each["parent_sha256"] for each in tuned} == {parent}
     assert tuned[0]["sha256"] != tuned[1]["sha256"]
+
+
+def test_every_family_is_ablated_by_one_command(tmp_path, data, parents, monkeypatch, capsys):
+    """Each from its recorded run: a gallery a family, all in one answer."""
+    listed = tiny.write_tuning_list(tmp_path / "picked.tsv", things=2)
+    monkeypatch.setattr(
+        data_size,
+        "start_of",
+        lambda family: RecordedStart(parents[family], start_of(family).config),
+    )
+    settings = [f'tuning_list="{listed}"', "training.steps=1", "training.batch_size=2"]
+    settings.append("early_stopping.candidates=0")
+    given = ["--family", *FAMILIES, "--data", str(data), "--out", str(tmp_path / "runs")]
+    assert data_size.main([*given, *(f"--set={each}" for each in settings)]) == 0
+    said = capsys.readouterr()
+    folders = [Path(line) for line in said.out.splitlines()]
+    assert len(folders) == 3 * len(scaled_sizes(2)) == 9
+    for family, first in zip(FAMILIES, (0, 3, 6), strict=True):
+        mine = [read_metadata(folder) for folder in folders[first : first + 3]]
+        assert {each["family"] for each in mine} == {family}
+        assert {each["parent_sha256"] for each in mine[1:]} == {mine[0]["sha256"]}
+        assert f"run_eval {' '.join(each['name'] for each in mine)} --prompts" in said.err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "give a TOML file"),
+        (["tune.toml"], "give --parent"),
+        (["tune.toml", "--family", "pixel_diffusion"], "not both"),
+        (["--family", *FAMILIES, "--parent", "some"], "--parent is of one family; 3"),
+    ],
+)
+def test_what_is_not_clear_is_refused(given, message, capsys):
+    assert data_size.main(given) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_more_images_than_the_list_names_are_refused(data, checkpoint_dir, tune, capsys):

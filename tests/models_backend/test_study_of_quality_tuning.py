@@ -9,15 +9,20 @@ import pytest
 import torch
 from PIL import Image
 
+from models_backend.configuration.captions import CaptionMix
 from models_backend.data import manifest
-from models_backend.data.captions import CaptionMix, weighted_captions
+from models_backend.data.captions import weighted_captions
 from models_backend.errors import InputError
+from models_backend.families.registry import family_named
 from models_backend.files import sha256_of_file
+from models_backend.recipes.configs import read_config
+from models_backend.studies import samples
 from models_backend.studies.quality_tuning import __main__ as study
 from models_backend.studies.quality_tuning import report
 from models_backend.studies.quality_tuning.holdout import hold_out, write_training_set
 from models_backend.studies.quality_tuning.judge import augment, retrieve, train_judge
 from models_backend.studies.quality_tuning.training import ROLES
+from models_backend.studies.recorded import FAMILIES, quality_tuning, start_of
 from tests.models_backend import tiny
 
 
@@ -154,6 +159,23 @@ def test_conclusion_says_what_happened_also_against_the_paper(style, top1, words
     assert all(word in text for word in words), text
 
 
+def test_faithfulness_is_told_in_standard_errors_above_guessing():
+    rng = np.random.default_rng(0)
+    hits = (rng.random((50, 4)) < 0.5).astype(float)
+    guesses = (rng.random((50, 4)) < 0.02).astype(float)
+    measured = {name: {"top1": v.ravel()} for name, v in (("good", hits), ("poor", guesses))}
+    found = report.faithfulness_beside_chance(measured, [str(n) for n in range(50)])
+    error = hits.mean(axis=1).std(ddof=1) / 50**0.5
+    assert found["good"]["standard_error"] == pytest.approx(error)
+    assert found["good"]["above"] == pytest.approx((hits.mean() - 1 / 50) / error)
+    assert abs(found["poor"]["above"]) < 3 < found["good"]["above"]
+
+
+def test_faithfulness_without_spread_has_no_distance():
+    found = report.faithfulness_beside_chance({"all": {"top1": np.ones(6)}}, ["a", "b", "c"])
+    assert found["all"]["above"] is None
+
+
 # -- the program ----------------------------------------------------------------------------------
 
 
@@ -192,7 +214,7 @@ def test_report_names_its_limits(finished):
 
 
 def test_what_is_done_is_not_done_again(finished, data, tuning_list, checkpoint_dir, monkeypatch):
-    monkeypatch.setattr(study, "generate", None)
+    monkeypatch.setattr(samples, "generate", None)
     before = json.loads((finished / "results.json").read_text())
     assert run(*arguments(data, tuning_list, checkpoint_dir, finished)) == 0
     after = json.loads((finished / "results.json").read_text())
@@ -239,3 +261,68 @@ def test_models_are_trained_on_what_is_not_held_out(
     metadata = json.loads((out / "runs/pretrained/checkpoint/metadata.json").read_text())
     assert metadata["training"]["images"] == 10
     assert metadata["training"]["steps"] == {"autoencoder": 3, "denoiser": 3}
+
+
+# -- one family's parent --------------------------------------------------------------------------
+
+
+def of_family(family: str, data: Path, parent: Path, out: Path, listed: Path) -> list[object]:
+    return [
+        "--family", family, "--parent", parent, "--data", data, "--out", out, "--judge-steps", 4,
+        "--samples", 2, "--steps", 2, "--tuning-list", listed,
+        "--set", "training.steps=2", "--set", "training.batch_size=4",
+        "--set", "early_stopping.candidates=0",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parent_of_each_family_is_tuned_on_what_is_not_held_out(
+    tmp_path, data, tuning_list, parents, family
+):
+    out, parent = tmp_path / "out", parents[family]
+    given = of_family(family, data, parent, out, tuning_list)
+    assert run(*given) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert results["family"] == family
+    assert set(results["models"]) == {"pretrained", "quality_tuned"}
+    assert [row["first"] for row in results["differences"]] == ["quality_tuned"]
+    assert set(results["faithfulness"]) == set(results["models"])
+    tuned = json.loads((out / "runs/quality_tuned/checkpoint/metadata.json").read_text())
+    assert tuned["family"] == family
+    assert tuned["parent_sha256"] == results["checkpoints"]["pretrained"]
+    held = hold_out(data, str(tuning_list), seed=0)
+    assert tuned["training"]["images"] == len(held.tuning) < 6
+    text = (out / "report.md").read_text()
+    assert "standard errors over captions" in text
+    assert "may have been trained on the drawings" in text
+    assert run(*given, "--set", "training.steps=3") == 2
+
+
+def test_parent_of_another_family_is_refused(tmp_path, data, tuning_list, checkpoint_dir, capsys):
+    out = tmp_path / "out"
+    assert run(*of_family("pixel_diffusion", data, checkpoint_dir, out, tuning_list)) == 2
+    assert "is of the family 'latent_diffusion'" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_missing_parent_is_refused(tmp_path, data, tuning_list, capsys):
+    given = of_family("pixel_diffusion", data, tmp_path / "no", tmp_path / "out", tuning_list)
+    assert run(*given) == 2
+    assert "is no checkpoint directory" in capsys.readouterr().err
+
+
+def test_a_parent_without_its_family_is_refused(tmp_path, data, checkpoint_dir, capsys):
+    assert run("--data", data, "--out", tmp_path / "out", "--parent", checkpoint_dir) == 2
+    assert "are for --family" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_configuration_beside_each_family_tunes_its_recorded_run(family):
+    start = start_of(family)
+    tuning = quality_tuning(start.config, [])
+    kind = family_named(family)
+    pretraining = read_config(start.config.with_name(f"{start.parent.name}.toml"), [])
+    with torch.device("meta"):
+        assert set(tuning.parts) <= set(kind.from_config(pretraining).parts)
+    assert kind.takes_noise_offset or not tuning.noise_offset
+    assert start.parent.parent.name == "recorded"

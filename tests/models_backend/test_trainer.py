@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
+from models_backend.configuration.loops import LoopConfig
 from models_backend.errors import InputError, TrainingError
 from models_backend.training import memory
-from models_backend.training.config import LoopConfig
 from models_backend.training.randomness import StepDraw, step_generator
 from models_backend.training.trainer import Stateful, StepLoss, Trainer, learning_rate
 
@@ -313,7 +313,7 @@ import resource, signal, sys
 from pathlib import Path
 import torch
 from torch import nn
-from models_backend.training.config import LoopConfig
+from models_backend.configuration.loops import LoopConfig
 from models_backend.training.trainer import StepLoss, Trainer
 run = Path(sys.argv[1])
 module = nn.Linear(200, 200)

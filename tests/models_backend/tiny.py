@@ -52,7 +52,7 @@ name = "tiny_tuned"
 seed = 6
 tuning_list = "{tuning_list}"
 
-[denoiser_training]
+[training]
 steps = 4
 batch_size = 4
 warmup_steps = 1
@@ -111,3 +111,43 @@ def write_tuning_list(path: Path, *, things: int = 3) -> Path:
     rows = [f"3d\t1f{index:03x}\ta thing" for index in range(things)]
     path.write_text("# picked\n" + "\n".join(rows) + "\n")
     return path
+
+
+_LOOP = """
+steps = 12
+batch_size = 4
+warmup_steps = 2
+ema_decay = 0.5
+save_every = 5
+"""
+_FAMILY = """
+recipe = "pretrain"
+name = "tiny"
+role = "pretrained"
+seed = 5
+image_size = 16
+family = """
+PIXEL_DIFFUSION = f"""{_FAMILY}"pixel_diffusion"
+sizes = [8, 16]
+[base]
+widths = [16, 32]
+heads = 2
+[[upsamplers]]
+widths = [16, 32]
+heads = 2
+unfold = 2
+[base_training]{_LOOP}
+[upsampler_training]{_LOOP}"""
+MASKED_TRANSFORMER = f"""{_FAMILY}"masked_transformer"
+[tokenizer]
+levels = [5, 4]
+outer_width = 8
+inner_width = 8
+blocks = 1
+factor = 4
+[transformer]
+width = 32
+layers = 2
+heads = 2
+[tokenizer_training]{_LOOP}
+[transformer_training]{_LOOP}"""
