@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 from django.conf import settings
 
 from evalplatform.core import embedded_postgres
 from tests import brokers, factories, object_store
+from tests.emptying import empty_databases
 
 
 def pytest_collection_finish() -> None:
@@ -36,6 +38,15 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         embedded_postgres.start(settings.EMBEDDED_POSTGRES_DIR)
         host = str(embedded_postgres.socket_dir(settings.EMBEDDED_POSTGRES_DIR))
         connections["default"].settings_dict["HOST"] = host
+        _forget_the_disk(host)
+
+
+def _forget_the_disk(host: str) -> None:
+    """Let the server of the tests answer before the disk has: its data is made anew each run."""
+    with psycopg.connect(host=host, user="postgres", dbname="postgres", autocommit=True) as server:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            server.execute(f"ALTER SYSTEM SET {setting} = off")
+        server.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +69,15 @@ def django_db_setup(django_db_setup: None, django_db_blocker) -> Iterator[None]:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_emptying() -> Iterator[None]:
+    from django.test import TransactionTestCase
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: empty_databases())
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

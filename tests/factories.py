@@ -3,10 +3,13 @@
 import hashlib
 import itertools
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection, transaction
 from django.utils import timezone
 from PIL import Image
 
@@ -98,7 +101,7 @@ def make_worker(name: str, seen_at=None, **fields) -> WorkerHeartbeat:
 
 
 def make_image(seed: int, size: int = 16) -> Image.Image:
-    """Return a small image that no other seed gives."""
+    """Return a small image that no other seed gives; `make_samples` counts seeds up from 0."""
     rng = np.random.default_rng(seed)
     return Image.fromarray(rng.integers(0, 256, (size, size, 3), dtype=np.uint8))
 
@@ -255,3 +258,12 @@ def make_answer(assignment, said: str = "left", **fields) -> Answer:
             | fields
         )
     )
+
+
+@contextmanager
+def thawed() -> Iterator[None]:
+    """Let a test change what the database keeps from changing, such as a prompt's text."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        yield
+        cursor.execute("SET LOCAL session_replication_role = origin")

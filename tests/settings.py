@@ -44,3 +44,6 @@ from evalplatform.settings import DATABASES  # noqa: E402
 # One server may serve two runs (DATABASE_URL): their databases are apart by the folder's number.
 _number = Path(os.environ["EVALPLATFORM_VAR"]).name
 DATABASES["default"]["TEST"] = {"NAME": f"test_evalplatform_{_number}"}
+
+# What signs in is real, but quick to hash: a hash says itself how long it takes.
+PASSWORD_HASHERS = ["tests.hashing.QuickArgon2PasswordHasher"]

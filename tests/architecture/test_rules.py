@@ -89,7 +89,7 @@ def test_every_setting_read_from_the_environment_is_documented_once():
 
 
 def test_requirements_are_pinned():
-    for name in ("requirements.txt", "requirements-safety.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", *(f"requirements-{x}.txt" for x in ("safety", "docs", "dev"))):
         for line in (ROOT / name).read_text().splitlines():
             requirement = line.partition("#")[0].strip()
             if requirement and not requirement.startswith("-r"):
@@ -123,7 +123,7 @@ def test_runtime_requirements_are_whole_on_this_python():
      "simulate_annotators", "report", "compare_campaigns",
      "plan_campaign", "safety_scores", "workers", "generation",
      "close_campaign", "pause_campaign", "release_work", "list_annotators", "make_gold",
-     "review_annotators", "services", "demo"],
+     "review_annotators", "services", "demo", "health", "backup", "restore", "tidy"],
 )  # fmt: skip
 def test_command_explains_itself(command):
     made = load_command_class(get_commands()[command], command)

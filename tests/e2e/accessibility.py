@@ -11,6 +11,14 @@ LOOKS = [
     (375, "dark", COLOURS), (375, "light", EVERYTHING),
 ]  # fmt: skip
 
+# What ends beyond the window and is not cut or scrolled by what holds it.
+_TOO_WIDE = """() => [...document.body.querySelectorAll("*")].filter(each => {
+  if (each.getBoundingClientRect().right <= window.innerWidth + 0.5) return false;
+  for (let box = each.parentElement; box; box = box.parentElement)
+    if (getComputedStyle(box).overflowX !== "visible") return false;
+  return true;
+}).map(each => each.cloneNode(false).outerHTML)"""
+
 
 def assert_page_is_accessible(tab: Page, state: str) -> None:
     """In light and dark, wide and narrow: axe finds nothing, and nothing runs off the side."""
@@ -22,6 +30,7 @@ def assert_page_is_accessible(tab: Page, state: str) -> None:
         where = f"{state}, {scheme}, {width} px"
         options = {"runOnly": rules, "resultTypes": ["violations"]}
         found = tab.evaluate("options => axe.run(document, options)", options)["violations"]
-        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], where
+        faults = [(each["id"], each["nodes"][0]["html"]) for each in found]
+        assert faults == [], f"{where}: {faults}"
         overflow = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert overflow <= 0, where
+        assert overflow <= 0, f"{where}: {tab.evaluate(_TOO_WIDE)}"

@@ -176,7 +176,7 @@ def sideways(annotator) -> int:
 
 
 def test_text_at_200_percent_stays_usable(annotator):
-    for width, name in ((1280, "Left"), (375, "Right")):
+    for width, name in ((1280, "Left"), (375, "Bottom")):
         annotator.tab.set_viewport_size({"width": width, "height": 720})
         annotator.tab.evaluate("document.documentElement.style.fontSize = '200%'")
         assert sideways(annotator) <= 0
@@ -195,20 +195,20 @@ def test_nothing_moves_for_who_asked_for_less_motion(open_page, campaign):
 
 def test_focus_is_seen_and_goes_in_the_order_of_the_page(annotator):
     seen = []
-    for _ in range(8):
+    for _ in range(9):
         annotator.press("Tab")
         seen.append(
             annotator.tab.evaluate(
                 """() => {
                   const at = document.activeElement;
                   const style = getComputedStyle(at);
-                  const name = at.getAttribute("aria-label") ?? at.textContent.trim();
+                  const name = at.getAttribute("aria-label") ?? at.innerText.trim();
                   return [name.replace(/\\s+/g, " "), style.outlineStyle !== "none"];
                 }"""
             )
         )
     assert [is_seen for _, is_seen in seen] == [True] * len(seen)
     assert [name for name, _ in seen] == [
-        "Left image is better", "Right image is better", "← Left", "↓ Tie", "Right →", "Zoom Z",
-        "Skip S", "Help H",
+        "Instructions", "Left image is better", "Right image is better", "← Left", "↓ Tie",
+        "Right →", "Zoom Z", "Skip S", "Help H",
     ]  # fmt: skip

@@ -1,9 +1,12 @@
 """Images that are slow or broken: never a vote on half a pair, never an endless wait."""
 
+from functools import partial
+
 import pytest
 from playwright.sync_api import expect
 
 from evalplatform.annotation.models import Release, Vote
+from tests import factories
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
@@ -91,12 +94,12 @@ def test_images_that_take_very_long_offer_a_way_out(newcomer):
     newcomer.tab.unroute_all(behavior="ignoreErrors")
 
 
-def test_far_pairs_come_one_after_another_behind_the_near_ones(open_page, make_campaign):
+def test_first_pair_comes_alone_then_the_near_ones_then_one_after_another(open_page, make_campaign):
     newcomer = open_page(make_campaign(criteria=["visual_appeal"], prompts=40, k=1))
     held_back = []
     newcomer.tab.route("**/images/**", lambda route: held_back.append(route))
     newcomer.agree()
-    for pairs in (3, 1, 1, 1, 1, 1):
+    for pairs in (1, 2, 1, 1, 1, 1, 1):
         newcomer.eventually(lambda: len({each.request.url for each in held_back}), 2 * pairs)
         newcomer.tab.wait_for_timeout(100)
         assert len({each.request.url for each in held_back}) == 2 * pairs  # and no more
@@ -114,3 +117,26 @@ def test_pair_whose_preload_failed_is_loaded_when_its_turn_comes(annotator):
     for _ in range(3):
         annotator.answer("ArrowRight")
     annotator.eventually(Vote.objects.count, 4)
+
+
+def test_phone_loads_small_copies_and_whole_images_for_a_closer_look(
+    open_page, make_campaign, monkeypatch
+):
+    monkeypatch.setattr(factories, "make_image", partial(factories.make_image, size=600))
+    campaign = make_campaign(
+        prompts=1, criteria=["visual_appeal"], rules={"annotation": {"delivery": "webp"}}
+    )
+    window = {"viewport": {"width": 375, "height": 667}, "device_scale_factor": 2}
+    newcomer = open_page(campaign, **window)
+    asked = []
+    newcomer.tab.on(
+        "request", lambda each: asked.append(each.url) if "/annotate/images/" in each.url else None
+    )
+    newcomer.begin()
+    assert [url.rpartition("/")[2] for url in asked] == ["?width=384"] * 2
+    widths = "images => images.map(each => each.naturalWidth)"
+    shown = newcomer.tab.locator("[data-image]")
+    assert shown.evaluate_all(widths) == [384, 384]
+    newcomer.press("z")
+    expect(shown.first).to_have_js_property("naturalWidth", 600)
+    assert shown.evaluate_all(widths) == [600, 600]

@@ -50,13 +50,13 @@ def test_whole_campaign_by_touch(open_page, make_campaign):
     phone.tab.get_by_role("button", name="I agree, start").tap()
     phone.wait_until_ready()
     first = phone.assignment
-    phone.answer(phone.answers.get_by_role("button", name="Left").tap)
+    phone.answer(phone.answers.get_by_role("button", name="Top").tap)
     phone.eventually(Vote.objects.count, 1)
     phone.tab.get_by_role("button", name="Undo").tap()
     expect(phone.status).to_contain_text("Undone")
     phone.wait_until_ready()
     assert phone.assignment == first
-    phone.answer(phone.tab.get_by_role("button", name="Right image is better").tap)
+    phone.answer(phone.tab.get_by_role("button", name="Bottom image is better").tap)
     phone.tab.locator("summary", has_text="Skip").tap()
     phone.answer(phone.tab.get_by_role("button", name="I cannot judge it").tap)
     phone.eventually(Release.objects.count, 1)
@@ -69,8 +69,8 @@ def test_whole_campaign_by_touch(open_page, make_campaign):
 def test_targets_are_large_and_answers_are_in_reach(phone):
     for button in phone.tab.locator("button:visible, summary:visible").all():
         box = button.bounding_box()
-        assert box["width"] >= 48, button.inner_text()
-        assert box["height"] >= 48, button.inner_text()
+        assert box["width"] >= 44, button.inner_text()
+        assert box["height"] >= 44, button.inner_text()
     lowest = phone.answers.bounding_box()
     assert lowest["y"] + lowest["height"] <= 667
     assert sideways_overflow(phone) <= 0
@@ -113,7 +113,7 @@ def test_two_fingers_zoom_both_images_and_one_moves_them(phone):
     phone.tab.locator("[data-image='0']").tap()
     phone.tab.wait_for_timeout(100)
     assert Vote.objects.count() == 0  # no gesture was an answer
-    phone.answer(phone.answers.get_by_role("button", name="Right").tap)
+    phone.answer(phone.answers.get_by_role("button", name="Bottom").tap)
     phone.eventually(lambda: Vote.objects.filter(zoomed=True).count(), 1)
     assert scale_and_shift(phone) == (1.0, 0.0)
 
@@ -136,3 +136,43 @@ def test_phone_on_its_side_shows_both_images_above_the_answers(phone):
     image = phone.tab.locator("[data-image='0']").bounding_box()
     assert image["y"] + image["height"] <= phone.answers.bounding_box()["y"]
     assert image["height"] >= 130
+
+
+def test_left_and_top_are_one_answer_whichever_way_the_phone_is_held(phone):
+    first, second = (phone.tab.locator(f"[data-image='{at}']") for at in (0, 1))
+    assert first.bounding_box()["y"] < second.bounding_box()["y"]
+    assert first.get_attribute("alt") == "Top image"
+    phone.answer(phone.answers.get_by_role("button", name="Top").tap)
+    phone.eventually(Vote.objects.filter(answer="left").count, 1)
+    phone.tab.set_viewport_size({"width": 667, "height": 375})
+    assert first.bounding_box()["x"] < second.bounding_box()["x"]
+    expect(first).to_have_attribute("alt", "Left image")
+    assert not phone.answers.get_by_role("button", name="Top").is_visible()
+    phone.answer(phone.answers.get_by_role("button", name="Left").tap)
+    phone.eventually(Vote.objects.filter(answer="left").count, 2)
+
+
+def test_rule_keeps_pairs_side_by_side_on_a_phone(open_page, make_campaign):
+    campaign = make_campaign(rules={"annotation": {"layout": "side_by_side"}})
+    phone = open_page(campaign, **PHONE).begin()
+    left, right = (phone.tab.locator(f"[data-image='{at}']").bounding_box() for at in (0, 1))
+    assert (left["y"], left["x"] < right["x"]) == (right["y"], True)
+    phone.answer(phone.answers.get_by_role("button", name="Left").tap)
+
+
+def test_instructions_fold_after_the_first_pair_and_come_back_when_called(phone):
+    words = phone.tab.locator("[data-instructions]")
+    sign = phone.tab.get_by_label("Instructions", exact=True)
+    expect(words).to_be_visible()
+    small = phone.tab.locator("[data-image='0']").bounding_box()["width"]
+    phone.answer(phone.answers.get_by_role("button", name="Tie").tap)
+    expect(words).to_be_hidden()
+    large = phone.tab.locator("[data-image='0']").bounding_box()["width"]
+    assert large > small
+    sign.tap()
+    expect(words).to_be_visible()
+    assert phone.tab.locator("[data-image='0']").bounding_box()["width"] == large  # lies over them
+    phone.press("Escape")
+    expect(words).to_be_hidden()
+    phone.resume()
+    expect(words).to_be_hidden()  # remembered

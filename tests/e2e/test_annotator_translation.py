@@ -21,6 +21,7 @@ from playwright.sync_api import expect
 
 from evalplatform.annotation.presentation import page_state
 from evalplatform.annotation.services import lease_items
+from evalplatform.annotation.texts import script_texts
 from evalplatform.campaigns.forms import FORMS
 
 ENDS = (
@@ -33,7 +34,11 @@ NO_WORDS = re.compile(
 )
 PAGES = {form.page for form in FORMS.values()}
 QUESTIONS = [
-    {"name": "screen", "label": "⟦What do you look at?⟧", "choices": ["⟦Phone⟧", "⟦Monitor⟧"]},
+    {
+        "name": "screen",
+        "label": "⟦What do you look at?⟧",
+        "choices": [{"value": "p", "text": "⟦Phone⟧"}],
+    },
     {"name": "remarks", "label": "⟦Anything to add?⟧", "kind": "text"},
 ]
 
@@ -48,7 +53,7 @@ def made_up_language(monkeypatch):
             return getattr(real, name)
 
         def gettext(self, message):
-            return f"⟦{message}⟧"
+            return re.sub(r"(?:^|(?<=>))[^<>]+", r"⟦\g<0>⟧", message)  # not across a tag
 
         def pgettext(self, context, message):
             return f"⟦{message}⟧"
@@ -86,7 +91,8 @@ def forgotten(html: str) -> list[str]:
     spoken = Spoken()
     spoken.feed(html)
     outside = [_outside_brackets(part).strip() for part in spoken.parts]
-    return [part for part in outside if not NO_WORDS.fullmatch(part)]
+    names = {name for _, name in settings.LANGUAGES}  # each stands in its own language
+    return [part for part in outside if not NO_WORDS.fullmatch(part) and part not in names]
 
 
 def _outside_brackets(part: str) -> str:
@@ -106,7 +112,7 @@ def campaign_in_brackets(make_campaign):
     """A campaign whose stored texts are bracketed too: they come from the database."""
     campaign = make_campaign(rules={"quality": {"qualification_pairs": 0}})
     for criterion in campaign.criteria.all():
-        criterion.question = "⟦question⟧"
+        criterion.question, criterion.instructions = "⟦question⟧", "⟦instructions⟧"
         criterion.save()
     for each in campaign.image_sets.all():
         each.prompt_text = f"⟦prompt {each.position}⟧"
@@ -121,7 +127,13 @@ def work_page(campaign, **state) -> str:
     shown = state["sets"][0] if state.get("sets") else None
     return render_to_string(
         "annotation/work.html",
-        {"campaign": campaign, "state": state, "shown": shown, "pages": list(PAGES)},
+        {
+            "campaign": campaign,
+            "state": state,
+            "shown": shown,
+            "pages": list(PAGES),
+            "layout": "stacked_on_phones",
+        },
         request,
     )
 
@@ -153,10 +165,16 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
         "annotation/welcome.html",
         {
             "campaign": campaign, "criteria": criteria, "examples": [example],
+            "layout": "stacked_on_phones",
             "pairs_expected": 3, "qualification": 5, "comprehension": 2, "platform": "⟦Panel⟧",
         },
     )  # fmt: skip
-    question = {"name": "q", "label": "⟦label⟧", "choices": ["⟦a⟧", "⟦b⟧"], "was_wrong": False}
+    question = {
+        "name": "q",
+        "label": "⟦label⟧",
+        "choices": [{"value": "a", "text": "⟦a⟧"}],
+        "was_wrong": False,
+    }
     wrong = question | {"was_wrong": True, "answered": "⟦a⟧", "why": "⟦why⟧"}
     for number, asked in ((1, question), (2, wrong)):
         pages[f"comprehension, try {number}"] = render_to_string(
@@ -175,7 +193,7 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
     for form in FORMS.values():
         judged = state["sets"][0] | {
             "page": form.page, "answers": form.buttons, "images": ["/1"] * form.least,
-            "heads": ["⟦head⟧"],
+            "heads": [{"name": "head", "text": "⟦head⟧"}],
         }  # fmt: skip
         pages[form.name] = without_patterns(work_page(campaign, **(state | {"sets": [judged]})))
     for end in ENDS:
@@ -191,10 +209,15 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
 @pytest.mark.django_db
 def test_every_text_of_the_script_is_translated(campaign_in_brackets, made_up_language):
     html = work_page(campaign_in_brackets, state="done", progress={"done": 0, "total": 0})
-    block = re.search(r'id="texts">(.*?)</script>', html, re.DOTALL)
+    block = re.search(r'id="texts"[^>]*>(.*?)</script>', html, re.DOTALL)
     texts = json.loads(block.group(1))
     assert len(texts) > 20
-    assert [name for name, text in texts.items() if not re.fullmatch("⟦.+⟧", text)] == []
+    said = [text for words in texts.values() for text in forms_of(words)]
+    assert [text for text in said if not re.fullmatch("⟦.+⟧", text)] == []
+
+
+def forms_of(words: str | dict[str, str]) -> list[str]:
+    return [words] if isinstance(words, str) else list(words.values())
 
 
 def test_every_text_of_the_script_is_used_and_there():
@@ -202,14 +225,12 @@ def test_every_text_of_the_script_is_used_and_there():
     code = "".join(
         file.read_text() for file in (Path(settings.BASE_DIR) / "static/js/annotate").rglob("*.js")
     )
-    template = (Path(settings.BASE_DIR) / "templates/annotation/_texts.html").read_text()
-    there = set(re.findall(r'^\s*"(\w+)":', template, re.MULTILINE))
-    plain = {name for name in there if not name.endswith("_one")}
+    there = set(script_texts())
     # Names that are put together from the connection.
     made = {f"{kind}_{what}" for kind in ("offline", "busy") for what in ("queued",)}
     made |= {f"next_{kind}_kept" for kind in ("offline", "busy")}
-    asked = {name for name in plain if f'"{name}"' in code} | made
-    assert plain - asked == set()
+    asked = {name for name in there if f'"{name}"' in code} | made
+    assert there - asked == set()
     assert set(re.findall(r'\btext\("(\w+)"', code)) <= there
 
 

@@ -1,4 +1,4 @@
-"""The example of docs/api.md, as it stands there, against a running site and worker."""
+"""The examples of docs/api.md, as they stand there, against a running site and worker."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from evalplatform.accounts.tokens import create_api_token, revoke_api_token
 from evalplatform.checkpoints.models import Checkpoint, Upload
-from tests import live
+from tests import factories, live
 from tests.checkpoints import hostile
 from tests.checkpoints.hub_server import files_of
 from tests.generation.tiny import save_tiny_pipeline
@@ -21,38 +21,52 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
 
 
 @pytest.fixture
-def upload(site, rania, tmp_path):
-    (example,) = re.findall(
+def examples(site, rania, tmp_path):
+    """Return what runs an example of docs/api.md by its number."""
+    found = re.findall(
         r"```python\n(.+?)```", (Path(settings.BASE_DIR) / "docs/api.md").read_text(), re.DOTALL
     )
-    (tmp_path / "upload.py").write_text(example)
-    token, secret = create_api_token(user=rania, label="example")
+    scopes = ["read", "models", "campaigns"]
+    token, secret = create_api_token(user=rania, label="x", scopes=scopes, now=timezone.now())
+    told = {
+        "TOKEN": secret, "SITE": site,
+        "PYTHONPATH": str(Path(settings.BASE_DIR) / "clients/python"),
+    }  # fmt: skip
 
-    def run(archive: Path, name: str = "") -> subprocess.CompletedProcess:
-        command = [sys.executable, tmp_path / "upload.py", site, archive, *([name] if name else [])]
+    def run(number: int, *arguments: object) -> subprocess.CompletedProcess:
+        script = tmp_path / f"example-{number}.py"
+        script.write_text(found[number])
         return subprocess.run(
-            command, env=os.environ | {"TOKEN": secret}, capture_output=True, text=True, timeout=120
-        )
+            [sys.executable, script, *map(str, arguments)], cwd=tmp_path, env=os.environ | told,
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
 
     run.token = token
     return run
 
 
-def test_documented_script_uploads_and_reads_the_verdict(upload, tmp_path):
+def test_documented_scripts_create_a_campaign_and_upload(examples, tmp_path):
+    for name in ("plain", "tuned"):
+        factories.make_checkpoint(name)
+    done = examples(0)
+    assert done.stdout.splitlines() == [
+        "rania", "2 prompts of two-prompts@1", "2 comparisons, 20 votes []",
+        "plain-vs-tuned generating ['A', 'B']", "generating", "404 not-found",
+    ], done.stderr  # fmt: skip
     content = files_of(save_tiny_pipeline(tmp_path / "sd", seed=1))
     content |= {"tokenizer/notes.txt": os.urandom(5 * 2**20).hex().encode()}
     with live.worker():
-        done = upload(hostile.zipped(tmp_path / "sd.zip", content), "by-script")
+        done = examples(2, hostile.zipped(tmp_path / "sd.zip", content), "by-script")
         assert done.stdout.strip() == "verified by-script", done.stderr
-        refused = upload(hostile.zipped(tmp_path / "evil.zip", {"a.py": b"import os"}))
+        refused = examples(2, hostile.zipped(tmp_path / "evil.zip", {"a.py": b"import os"}), "evil")
         assert "rejected" in refused.stdout
         assert "program code" in refused.stdout
-    assert Checkpoint.objects.get().uploads.get().created_by.username == "rania"
+    assert Checkpoint.objects.get(name="by-script").uploads.get().created_by.username == "rania"
 
 
-def test_documented_script_is_told_that_its_token_was_revoked(upload, tmp_path):
-    revoke_api_token(token=upload.token, now=timezone.now())
-    done = upload(hostile.zipped(tmp_path / "sd.zip", hostile.members()))
+def test_documented_script_is_told_that_its_token_was_revoked(examples, tmp_path):
+    revoke_api_token(token=examples.token, now=timezone.now())
+    done = examples(2, hostile.zipped(tmp_path / "sd.zip", hostile.members()), "x")
     assert done.returncode == 1
     assert "unknown or was revoked" in done.stderr
     assert not Upload.objects.exists()

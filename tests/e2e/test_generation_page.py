@@ -47,7 +47,7 @@ def test_page_follows_the_work_without_a_reload(asked, overview):
     made = services.claim_next(worker="gpu-1:77", now=timezone.now())
     for sample in made.samples.all():
         services.record_sample(
-            sample=sample, image=factories.make_image(sample.pk), now=timezone.now()
+            sample=sample, image=factories.make_image(10**6 + sample.pk), now=timezone.now()
         )
     expect(overview.get_by_text("2 of 4 samples")).to_be_visible()
     expect(overview.locator("figure img")).to_have_count(2)

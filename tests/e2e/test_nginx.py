@@ -53,11 +53,11 @@ def visitor(browser):
 
 
 def open_registry(page, proxy):
-    page.goto(f"{proxy.https}/checkpoints/")
+    page.goto(f"{proxy.https}/models/")
     page.fill("[name=username]", "rania")
     page.fill("[name=password]", "a long password")
     page.click("[type=submit]")
-    page.wait_for_url("**/checkpoints/")
+    page.wait_for_url("**/models/")
 
 
 def test_configuration_is_accepted_without_a_warning(proxy):
@@ -70,7 +70,7 @@ def test_checkpoint_is_uploaded_in_the_browser_to_the_end(visitor, proxy, rania,
     with live.worker():
         visitor.set_input_files("#upload-file", archives.of_pipeline(tmp_path / "large-one.zip"))
         visitor.click("#upload [type=submit]")
-        visitor.wait_for_url("**/checkpoints/large-one/", timeout=90_000)
+        visitor.wait_for_url("**/models/large-one/", timeout=90_000)
     assert Checkpoint.objects.get().name == "large-one"
 
 

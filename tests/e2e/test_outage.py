@@ -87,14 +87,16 @@ def test_everybody_is_told_to_come_back_while_the_database_is_away(home, invitat
     scripts = [
         annotator.get(f"{work}next/", headers=JSON),
         annotator.post(f"{work}vote/", data=answer, headers=JSON),
-        researcher.get(f"{home.address}/api/checkpoints/"),
+        researcher.get(f"{home.address}/api/v1/checkpoints"),
     ]
     for each in pages + scripts:
         assert each.status_code == 503, each.url
         assert each.headers["Retry-After"] == "5"
         assert "no-store" in each.headers["Cache-Control"]
     assert all("Back in a moment" in each.text for each in pages)
-    assert all("Back in a moment" in each.json()["error"] for each in scripts)
+    assert all("Back in a moment" in each.json()["error"] for each in scripts[:2])
+    assert scripts[2].json()["code"] == "unavailable"
+    assert "Back in a moment" in scripts[2].json()["detail"]
     assert requests.get(f"{home.address}/healthz", timeout=10).status_code == 503
     database.start()
     receipt = annotator.post(f"{work}vote/", data=answer, headers=JSON).json()

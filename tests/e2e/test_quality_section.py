@@ -39,11 +39,11 @@ def test_section_fits_the_screen_and_is_accessible(browser, dashboard, screen):
     page = context.new_page()
     page.goto(dashboard)
     page.wait_for_selector("#figure-net .main-svg", state="attached")
-    page.locator("#quality summary").click()
+    page.locator("#people summary").click()
     page.get_by_role("heading", name="Excluded annotators").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     results = Axe().run(page, context={"exclude": [[".plot-area"]]}).response
     assert [each["id"] for each in results["violations"]] == []
-    page.get_by_role("link", name="8", exact=True).click()  # excluded votes, among the facts
+    page.locator(".tile", has_text="Excluded votes").get_by_role("link", name="8").click()
     assert page.url.endswith("#excluded")
     context.close()

@@ -24,11 +24,11 @@ def registry(browser, site, rania):
     page = context.new_page()
     faults = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(f"{site}/checkpoints/")
+    page.goto(f"{site}/models/")
     page.fill("[name=username]", "rania")
     page.fill("[name=password]", "a long password")
     page.click("[type=submit]")
-    page.wait_for_url("**/checkpoints/")
+    page.wait_for_url("**/models/")
     yield page
     context.close()
     assert not faults
@@ -53,7 +53,7 @@ def test_upload_survives_a_broken_connection_and_ends_at_the_checkpoint(registry
     registry.route("**/uploads/*/", break_second_part)
     with live.worker():
         choose(registry, archives.of_pipeline(tmp_path / "brought-along.zip"))  # of three parts
-        registry.wait_for_url("**/checkpoints/brought-along/", timeout=120_000)
+        registry.wait_for_url("**/models/brought-along/", timeout=120_000)
     assert broken
     assert Checkpoint.objects.get().name == "brought-along"
     assert registry.inner_text("h1") == "brought-along"
@@ -136,7 +136,7 @@ def test_wrong_kind_of_file_is_refused_at_once(registry, tmp_path):
 def test_archive_of_one_file_with_its_configurations_is_taken(registry, tmp_path):
     with live.worker():
         choose(registry, archives.of_single_file(tmp_path / "one-file.zip"))
-        registry.wait_for_url("**/checkpoints/one-file/", timeout=120_000)
+        registry.wait_for_url("**/models/one-file/", timeout=120_000)
     assert Checkpoint.objects.get().family == "single_file"
     assert registry.inner_text("[data-state]") == "Verified"
 
@@ -145,11 +145,11 @@ def test_checkpoint_is_retired_and_restored_on_its_page(registry, draft):
     name = draft.contenders[0].checkpoint.name
     registry.reload()
     registry.click(f"a:has-text('{name}')")
-    registry.click("summary")
+    registry.click("details.retire summary")
     assert draft.slug in registry.inner_text("details.retire")
     registry.click(f"button:has-text('Retire {name}')")
     assert registry.inner_text("[data-state]") == "Retired"
-    assert "by rania" in registry.inner_text(".facts")
+    assert "by rania" in registry.inner_text(".fact-list")
     registry.click("button:has-text('Restore')")
     assert registry.inner_text("[data-state]") == "Verified"
 
@@ -166,13 +166,13 @@ def test_every_state_is_legible_in_light_and_dark_on_a_desk_and_a_phone(registry
             file_name=f"{long}-{status}.tar.gz", size_bytes=5 * 10**9, status=status,
             reason="unet/diffusion_pytorch_model.bin is not accepted (a pickle)",
         )  # fmt: skip
-    site = registry.url.removesuffix("/checkpoints/")
+    site = registry.url.removesuffix("/models/")
     registry.reload()
     states = registry.locator("[data-state]").all_inner_texts()
     assert sorted(states) == ["Rejected", "Retired", "Uploading", "Verified", "Verifying"]
     assert_page_is_accessible(registry, "list")
     for name in (long, "retired"):
-        registry.goto(f"{site}/checkpoints/{name}/")
+        registry.goto(f"{site}/models/{name}/")
         assert_page_is_accessible(registry, name)
 
 
@@ -184,8 +184,8 @@ def test_pages_of_image_collections_are_accessible(registry, tmp_path):
         path=tmp_path, name="l" * 80, model="M" * 200, prompt_set=None, skip_bad=True,
         source="https://example.org/" + "x" * 300,
     )  # fmt: skip
-    site = registry.url.removesuffix("/checkpoints/")
-    for page in ("/checkpoints/", f"/checkpoints/collections/{'l' * 80}/"):
+    site = registry.url.removesuffix("/models/")
+    for page in ("/models/", f"/models/collections/{'l' * 80}/"):
         registry.goto(site + page)
         assert_page_is_accessible(registry, page)
     registry.click("text=See all 26")
@@ -193,6 +193,7 @@ def test_pages_of_image_collections_are_accessible(registry, tmp_path):
 
 
 def test_token_is_made_shown_once_and_revoked(registry):
+    registry.click("summary:has-text('rania')")
     registry.click("a:has-text('API tokens')")
     registry.fill("#label", "a label as long as eighty characters, for a script that runs at night")
     registry.click("main [type=submit]")

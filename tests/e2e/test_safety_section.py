@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 def dashboard(filtered, tmp_path):
     """The offline dashboard of a campaign with filtered prompts, one of them long."""
     long = "a very long prompt of a photograph of many things on a table, " * 6
-    Prompt.objects.filter(text="apple").update(text=long)
+    with factories.thawed():
+        Prompt.objects.filter(text="apple").update(text=long)
     people = [Annotator.objects.create() for _ in range(5)]
     factories.judge_everything(filtered, people, lambda slot: "left" if slot.slot % 2 else "tie")
     file = tmp_path / "dashboard.html"
@@ -38,7 +39,9 @@ def test_section_fits_the_screen_and_is_accessible(browser, dashboard, screen):
     page = context.new_page()
     page.goto(dashboard)
     page.wait_for_selector("#figure-net .main-svg", state="attached")
-    page.get_by_role("link", name="4 of 8", exact=True).click()  # among the facts
+    tile = page.locator(".tile", has_text="Prompts filtered as unsafe")
+    assert "of 8" in tile.inner_text()
+    tile.get_by_role("link", name="4", exact=True).click()
     assert page.url.endswith("#safety")
     section = page.locator("#safety")
     section.get_by_text("1 for A, 2 for B, 1 for both").wait_for()

@@ -6,13 +6,10 @@ tables named beside the row have changed then, and in no other cell anything has
 
 import base64
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-from tests.permissions.world import World
+from tests.permissions.cases import Case, case, post
+from tests.permissions.expected_api import API_CASES
 
-Args = Callable[[World], list[Any]]
 TUS = {"Tus-Resumable": "1.0.0"}
 BEGIN = TUS | {"Upload-Length": "4"}
 
@@ -20,45 +17,6 @@ BEGIN = TUS | {"Upload-Length": "4"}
 def metadata(**told: str) -> str:
     """Return tus' Upload-Metadata."""
     return ",".join(f"{key} {base64.b64encode(told[key].encode()).decode()}" for key in told)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One request and what it is answered to each of `PEOPLE`, in their order."""
-
-    route: str
-    method: str
-    people: str
-    args: Args = lambda world: []
-    query: str = ""
-    body: Callable[[World], Any] = lambda world: {}
-    headers: dict[str, str] = field(default_factory=dict)
-    changes: frozenset[str] = frozenset()
-    tokens: str = ""  # to each of TOKENS; nothing: tokens do not count there
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.route}{self.query}"
-
-
-def case(method: str, route: str, people: str, *args: str, **more: Any) -> Case:
-    """A case whose address names rows of the world: "open.slug", or a plain value."""
-    changes = frozenset(more.pop("changes", "").split())
-    return Case(
-        route, method, people, lambda world: [value(world, each) for each in args],
-        changes=changes, **more,
-    )  # fmt: skip
-
-
-def value(world: World, path: str) -> Any:
-    """Return what "open.slug" names in the world; what names nothing is a plain value."""
-    name, _, attribute = path.partition(".")
-    row = world.users.get(name[1:]) if name.startswith("@") else world.rows.get(name)
-    return getattr(row, attribute) if row is not None and attribute else path
-
-
-def post(**fields: str) -> Callable[[World], dict[str, Any]]:
-    """A form whose values may name rows of the world."""
-    return lambda world: {name: value(world, each) for name, each in fields.items()}
 
 
 # fmt: off
@@ -70,6 +28,7 @@ OURS      = "in   in   200  200  200  200  404  404  200  200"
 EDITS     = "in   in   403  302+ 302+ 302+ 404  404  302+ 302+"
 OWNS      = "in   in   403  403  403  302+ 404  404  302+ 302+"
 OWNERS    = "in   in   403  403  403  200  404  404  200  200"
+EDITORS   = "in   in   403  200  200  200  404  404  200  200"
 OPERATORS = "in   in   403  403  403  403  403  403  200  200"
 OPERATE   = "in   in   403  403  403  403  403  403  302+ 302+"
 NOBODY    = "in   in   404  404  404  404  404  404  404  404"
@@ -79,10 +38,8 @@ SHARED    = "in   in   200  200  200  200  200  200  200  200"
 ITS_OWNER = "in   in   403  403  403  403  302+ 403  302+ 302+"
 # What belongs to `theirs` and is not shared.
 THEIRS    = "in   in   404  404  404  404  200  404  200  200"
-API_ALL   = "401  401  200  200  200  200  200  200  200  200"
 API_OURS  = "401  401  200  200  200  200  404  404  200  200"
 #             v    e    o    s    r    x
-T_ALL     = "200  200  200  200  200  401"
 T_OURS    = "200  200  200  404  200  401"
 EXPORTS = ("votes.csv", "results.json", "checks.csv", "groups.csv", "samples.csv", "withheld.csv",
            "dashboard.html")
@@ -93,15 +50,30 @@ CASES: list[Case] = [
     case("GET", "core:home", "302  302  302  302  302  302  302  302  302  302"),
     case("GET", "core:favicon", "302  302  302  302  302  302  302  302  302  302"),
     case("GET", "core:healthz", ALL),
+    case("GET", "readyz", ALL),
+    case("GET", "core:styleguide", SIGNED_IN),
     case("GET", "metrics", "404  404  404  404  404  404  404  404  404  404"),
 
     # Campaigns.
     case("GET", "reports:campaign_list", SIGNED_IN),
+    case("GET", "reports:compare", SIGNED_IN),
     *[case(method, "reports:dashboard", OURS, "open.slug") for method in ("GET", "HEAD")],
     case("GET", "reports:dashboard", OURS, "draft.slug"),
+    *[case("GET", f"reports:{tab}", OURS, f"{which}.slug")
+      for tab in ("results", "figures", "images", "people", "quality", "protocol")
+      for which in ("open", "draft")],
     case("GET", "reports:progress", OURS, "draft.slug"),
     case("GET", "reports:progress",
          "in   in   205  205  205  205  404  404  205  205", "open.slug"),
+    case("GET", "reports:state", OURS, "open.slug"),
+    case("GET", "reports:image_set", OURS, "open.slug", "open_set.pk"),
+    case("GET", "reports:image_set", NOBODY, "invited.slug", "open_set.pk"),
+    case("GET", "reports:person", OURS, "open.slug", "ana"),
+    case("GET", "reports:person", NOBODY, "invited.slug", "ana"),
+    case("POST", "reports:person", EDITS, "open.slug", "ana",
+         body=post(action="exclude", reason="asked to leave"), changes="Enrolment Exclusion"),
+    case("POST", "reports:person", EDITS.replace("+", " "), "open.slug", "ana",
+         body=post(action="exclude", reason=" ")),
     case("GET", "reports:preview", OURS, "open.slug"),
     case("GET", "reports:preview_set", OURS, "open.slug", "0"),
     case("POST", "reports:preview_set",
@@ -126,6 +98,43 @@ CASES: list[Case] = [
          body=post(count="2"), changes="Invitation"),
     case("POST", "reports:revoke_invitations", EDITS, "invited.slug", body=post(number="all"),
          changes="Invitation"),
+
+    case("GET", "reports:pay", OURS, "open.slug"),
+    case("GET", "reports:pay_csv", OURS, "open.slug"),
+    case("GET", "reports:pay_csv", OWNERS, "open.slug", query="?ids"),
+
+    # Drafts. Who is editor of no project has nowhere to make one.
+    case("GET", "runs:new_campaign", "in   in   403  200  200  200  200  403  200  200"),
+    case("POST", "runs:new_campaign", "in   in   403  302+ 302+ 302+ 302+ 403  302+ 302+",
+         body=post(preset="emu", name="another"), changes="Draft DraftRevision"),
+    case("GET", "runs:drafts", SIGNED_IN),
+    case("POST", "runs:copy", EDITS, body=post(campaign="open.slug"),
+         changes="Draft DraftRevision"),
+    *[case(method, "runs:draft", OURS, "drafted.pk") for method in ("GET", "HEAD")],
+    case("GET", "runs:draft", OURS, "launched.pk"),
+    case("POST", "runs:draft", EDITS, "drafted.pk", body=post(preset="emu", name="another"),
+         changes="Draft DraftRevision"),
+    case("POST", "runs:launch", EDITS, "drafted.pk", body=post(version="1"),
+         changes="Campaign Draft GenerationRequest"),
+    case("POST", "runs:launch", EDITS.replace("+", " "), "drafted.pk", body=post(version="9")),
+    case("POST", "runs:open", EDITS, "launched.pk", changes="Draft"),
+    case("POST", "runs:open", EDITS.replace("+", " "), "drafted.pk"),
+    case("POST", "runs:delete", EDITS, "drafted.pk", changes="Draft DraftRevision"),
+    case("GET", "runs:download", OURS, "drafted.pk"),
+    case("GET", "runs:preview", OURS, "drafted.pk", "0"),
+    case("GET", "runs:preview", NOBODY, "drafted.pk", "9"),
+    case("POST", "runs:preview",
+         "in   in   302  302  302  302  404  404  302  302", "drafted.pk", "0"),
+
+    # Exports.
+    *[case(method, "exports:tab", OURS, "open.slug") for method in ("GET", "HEAD")],
+    case("GET", "exports:tab", OURS, "draft.slug"),
+    case("POST", "exports:ask", EDITS, "open.slug", body=post(kind="csv"), changes="Export"),
+    case("POST", "exports:ask",  # what cannot be had
+         "in   in   403  422  422  422  404  404  422  422", "open.slug", body=post(kind="exe")),
+    case("GET", "exports:download", OURS, "open.slug", "export.public_id"),
+    case("GET", "exports:download", NOBODY, "draft.slug", "export.public_id"),
+    case("POST", "exports:remove", EDITS, "open.slug", "export.public_id", changes="Export"),
 
     # Projects.
     case("GET", "projects:projects", SIGNED_IN),
@@ -156,6 +165,23 @@ CASES: list[Case] = [
          "in   in   404  404  404  404  404  404  302+ 302+", "empty", changes=
          "Project Membership"),
 
+    case("GET", "webhooks:list", EDITORS, "ours-project"),
+    case("POST", "webhooks:list", EDITORS.replace("200", "200+"), "ours-project",
+         body=post(url="https://8.8.8.8/hook", events="campaign.opened"),
+         changes="WebhookEndpoint"),
+    case("POST", "webhooks:list", EDITORS.replace("200", "422"), "ours-project",  # inside
+         body=post(url="https://10.0.0.1/", events="campaign.opened")),
+    case("GET", "webhooks:webhook", EDITORS, "ours-project", "webhook.pk"),
+    case("GET", "webhooks:webhook", EDITORS.replace("200", "404"), "ours-project",
+         "their_webhook.pk"),
+    *[case("POST", "webhooks:change", EDITS, "ours-project", "webhook.pk",
+           body=post(action=action), changes=changes)
+      for action, changes in [("pause", "WebhookEndpoint"), ("test", "WebhookDelivery"),
+                              ("delete", "WebhookEndpoint WebhookDelivery")]],
+    case("POST", "webhooks:change", EDITORS.replace("200", "200+"), "ours-project", "webhook.pk",
+         body=post(action="secret"), changes="WebhookEndpoint"),
+    case("POST", "webhooks:redeliver", EDITS, "ours-project", "webhook.pk", "delivery.message_id",
+         changes="WebhookDelivery"),
     case("GET", "projects:audit", OWNERS, "ours-project"),
     case("GET", "projects:audit_csv", OWNERS, "ours-project"),
     case("GET", "projects:audit_of_all", OPERATORS),
@@ -163,6 +189,8 @@ CASES: list[Case] = [
 
     # The registry.
     *[case(method, "registry:list", SIGNED_IN) for method in ("GET", "HEAD")],
+    case("GET", "registry:list", SIGNED_IN,
+         query="?model=checkpoint:baseline&model=collection:shared-images"),
     case("GET", "registry:checkpoint", OURS, "checkpoint.name"),
     case("GET", "registry:checkpoint", SHARED, "baseline.name"),
     case("GET", "registry:samples", OURS, "checkpoint.name"),
@@ -187,6 +215,53 @@ CASES: list[Case] = [
          changes="ImageCollection"),
     case("POST", "registry:restore_collection", EDITS, "retired_collection.name",
          changes="ImageCollection"),
+
+    # Home and the leaderboard.
+    case("GET", "overview:home", SIGNED_IN),
+    case("GET", "leaderboard:leaderboard", SIGNED_IN),
+    case("GET", "leaderboard:leaderboard", SIGNED_IN, query="?board=x&without=y&category=z"),
+
+    # Prompt sets.
+    *[case(method, "prompts:list", SIGNED_IN) for method in ("GET", "HEAD")],
+    case("GET", "curation:list", SIGNED_IN),
+    case("GET", "curation:pool", OURS, "pool.name"),
+    case("POST", "curation:open", EDITS.replace("302+", "400 "), "pool.name"),  # no stage chosen
+    case("POST", "curation:close", EDITS.replace("+", " "), "pool.name", "style"),  # not open
+
+    case("GET", "feedback:list", SIGNED_IN),
+    case("GET", "feedback:loop", OURS, "loop.slug"),
+    case("GET", "feedback:reward", OURS, "reward.name"),
+    case("GET", "prompts:set", OURS, "ours-prompts", "1"),
+    case("GET", "prompts:set", OURS, "ours-prompts", "1", query="?find=a&category=-&tag=stylized"),
+    case("GET", "prompts:set", SHARED, "open-prompts", "1"),
+    case("GET", "prompts:set", THEIRS, "hidden", "1"),
+    case("GET", "prompts:download", OURS, "ours-prompts", "1"),
+    case("GET", "prompts:download", THEIRS, "hidden", "1"),
+    case("POST", "prompts:tag", EDITS, "ours-prompts", "1",
+         body=post(action="give", tag="new", position="0"), changes="PromptSet"),
+    case("POST", "prompts:tag", EDITS.replace("+", " "), "ours-prompts", "1",
+         body=post(action="rule")),
+    case("POST", "prompts:tag", ITS_OWNER, "open-prompts", "1",
+         body=post(action="give", tag="new", position="0"), changes="PromptSet"),
+    case("GET", "prompts:upload", SIGNED_IN),
+    case("POST", "prompts:upload",  # without a file
+         "in   in   403  200  200  200  404  404  200  200", body=post(project="ours-project")),
+    # A file that is looked at is whose who brought it.
+    case("GET", "prompts:look",
+         "in   in   404  200  404  404  404  404  404  404", "prompt_upload.pk"),
+    case("POST", "prompts:look",
+         "in   in   404  302+ 404  404  404  404  404  404", "prompt_upload.pk",
+         body=post(action="import", name="brought"), changes="PromptSet PromptUpload"),
+    case("GET", "prompts:logs", SIGNED_IN),
+    case("POST", "prompts:logs",  # without a file
+         "in   in   403  200  200  200  404  404  200  200", body=post(project="ours-project")),
+    # What people wrote, as they wrote it: for editors alone.
+    case("GET", "prompts:log", EDITORS, "log_build.pk"),
+    case("POST", "prompts:log", EDITORS.replace("200", "422"), "log_build.pk",
+         body=post(action="build")),
+    case("POST", "prompts:log", EDITS, "log_build.pk", body=post(action="forget"),
+         changes="LogBuild"),
+    case("GET", "prompts:dropped", EDITORS, "log_build.pk"),
 
     # Generation.
     case("GET", "generation:overview", SIGNED_IN),
@@ -222,15 +297,12 @@ CASES: list[Case] = [
          headers=TUS, changes="Upload received",
          tokens="403  204+ 204+ 404  204+ 401"),
     case("GET", "checkpoints:upload_status", API_OURS, "upload.pk", tokens=T_OURS),
-    case("GET", "api:checkpoints", API_ALL, tokens=T_ALL),
-    case("GET", "api:checkpoint", API_OURS, "checkpoint.name", tokens=T_OURS),
-    case("GET", "api:checkpoint", API_ALL, "baseline.name", tokens=T_ALL),
 
     # One's own account.
     case("GET", "accounts:api_tokens", SIGNED_IN),
     case("POST", "accounts:api_tokens",
-         "in   in   200+ 200+ 200+ 200+ 200+ 200+ 200+ 200+", body=post(label="mine"),
-         changes="ApiToken"),
+         "in   in   200+ 200+ 200+ 200+ 200+ 200+ 200+ 200+",
+         body=post(label="mine", scopes="read"), changes="ApiToken"),
     case("POST", "accounts:revoke_api_token",
          "in   in   404  302+ 404  404  404  404  404  404", "token.pk", changes="ApiToken"),
 
@@ -238,6 +310,8 @@ CASES: list[Case] = [
     case("GET", "annotation:work", ALL, "open.invitation"),
     case("GET", "annotation:work",
          "404  404  404  404  404  404  404  404  404  404", "draft.invitation"),
+    case("POST", "annotation:language",
+         "302  302  302  302  302  302  302  302  302  302"),
     case("POST", "annotation:begin",
          "302+ 302  302+ 302+ 302+ 302+ 302+ 302+ 302+ 302+", "open.invitation",
          changes="Enrolment"),
@@ -265,5 +339,10 @@ CASES: list[Case] = [
          "404  200  404  404  404  404  404  404  404  404", "slot.public_id", "0"),
     case("GET", "annotation:example",
          "404  404  404  404  404  404  404  404  404  404", "slot.public_id", "0"),
+
+    # What describes the API.
+    case("GET", "api:openapi", ALL),
+    case("GET", "api:reference", ALL),
+    *API_CASES,
 ]
 # fmt: on

@@ -2,10 +2,13 @@
 
 import shutil
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
@@ -14,19 +17,30 @@ from django.utils import timezone
 
 from evalplatform.accounts.members import create_project, set_member
 from evalplatform.accounts.models import Annotator, ApiToken, Membership, Project, User
-from evalplatform.accounts.tokens import create_api_token, revoke_api_token
+from evalplatform.accounts.tokens import Scope, create_api_token, revoke_api_token
 from evalplatform.annotation.entrance.identity import COOKIE, sign_in
 from evalplatform.annotation.models import Enrolment, Exclusion, Invitation, Release, Vote
 from evalplatform.annotation.services import enrol, invite, open_campaign
+from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign, ShownImage
 from evalplatform.campaigns.services import pause_campaign
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.services import begin_upload
+from evalplatform.curation.models import Pool
+from evalplatform.exports.models import Export
+from evalplatform.exports.options import checked_options
+from evalplatform.feedback.models import FeedbackLoop, FeedbackRound, RegisteredReward
 from evalplatform.generation.models import GenerationRequest, Sample
 from evalplatform.generation.services import pause_request
 from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.images.services import retire_collection
-from evalplatform.promptsets.models import PromptSet
+from evalplatform.promptsets.models import LogBuild, PromptSet, PromptUpload
+from evalplatform.promptsets.services import keep_file
+from evalplatform.runs.choices import parse_choices
+from evalplatform.runs.models import Draft, DraftRevision
+from evalplatform.runs.services import make_draft
+from evalplatform.webhooks.models import WebhookDelivery, WebhookEndpoint
+from evalplatform.webhooks.services import create_webhook, send_test
 from tests import factories
 
 # The columns of the tables, in this order. Letters: [a]nonymous; an a[n]notator with their cookie;
@@ -58,6 +72,7 @@ class World:
                 shutil.rmtree(each)
         upload.folder.mkdir(exist_ok=True)
         upload.file.write_bytes(b"")
+        default_storage.save(self.rows["export"].file, ContentFile(b"an archive"))
         if not self.at_first:
             self.at_first = state()
         return self.at_first
@@ -88,8 +103,13 @@ def build(folder: Path) -> World:
     for letter, role in (("v", "viewer"), ("e", "editor"), ("E", "editor")):
         set_member(project=ours, user=users[letter], role=role)
     theirs = create_project(name="theirs", owner=users["s"])
-    secrets = {each: create_api_token(user=users[each], label="x") for each in "veosr"}
-    revoked, secret = create_api_token(user=users["o"], label="old")
+    secrets = {
+        each: create_api_token(user=users[each], label="x", scopes=Scope.values, now=timezone.now())
+        for each in "veosr"
+    }
+    revoked, secret = create_api_token(
+        user=users["o"], label="old", scopes=Scope.values, now=timezone.now()
+    )
     revoke_api_token(token=revoked, now=timezone.now())
     world = World(
         ours, theirs, users,
@@ -101,11 +121,23 @@ def build(folder: Path) -> World:
     return world
 
 
+def _exported(campaign: Campaign) -> Export:
+    now = timezone.now()
+    return Export.objects.create(
+        campaign=campaign, kind="arena", state="done", asked_at=now, finished_at=now,
+        options=checked_options(campaign, {"kind": "arena"}).as_json(),
+        removed_after=now + timedelta(days=1), file="exports/ours.zip", file_name="ours.zip",
+        size_bytes=len(b"an archive"), sha256=factories.digest("an archive"),
+    )  # fmt: skip
+
+
 def _fill(world: World) -> None:
     rows, ours, theirs = world.rows, world.ours, world.theirs
     rows["open"] = factories.make_draft(prompts=2, slug="ours-open", project=ours)
     open_campaign(campaign=rows["open"])
+    rows["open_set"] = rows["open"].image_sets.main().first()
     rows["draft"] = factories.make_draft(prompts=2, slug="ours-draft", project=ours)
+    rows["export"] = _exported(rows["open"])
     rows["request"] = factories.make_request("ours-draft", project=ours)
     rows["checkpoint"] = rows["open"].contenders[0].checkpoint
     rows["sample"] = Sample.objects.filter(checkpoint=rows["checkpoint"]).first()
@@ -114,8 +146,21 @@ def _fill(world: World) -> None:
     rows["hidden_sample"] = _copy(rows["sample"], rows["baseline"], hidden.prompts.get())
     shared = factories.make_prompt_set("open-prompts", 1, project=theirs, is_shared=True)
     rows["shared_sample"] = _copy(rows["sample"], rows["baseline"], shared.prompts.get())
+    rows["log_build"] = LogBuild.objects.create(
+        project=ours, file_name="ours-log.txt", log="log-builds/ours", size_bytes=1, state="failed",
+        error="ours-fault", dropped=rows["export"].file, dropped_bytes=len(b"an archive"),
+        dropped_sha256=factories.digest("an archive"), created_at=timezone.now(),
+    )  # fmt: skip
+    rows["prompt_upload"] = keep_file(
+        project=ours, user=world.users["e"], file_name="brought.txt", content=b"a red fox\n",
+        now=timezone.now(),
+    )  # fmt: skip
     rows["collection"] = _collect("ours-images", ours, False, rows["sample"])
     rows["collected"] = rows["collection"].images.get()
+    rows["pool"] = Pool.objects.create(
+        project=ours, name="ours-pool", origin="folder",
+        collection=_collect("ours-pool", ours, False, rows["sample"]),
+    )  # fmt: skip
     rows["shared_collection"] = _collect("shared-images", theirs, True, rows["sample"])
     rows["retired"] = factories.make_checkpoint(
         "ours-retired", project=ours, status="retired", retired_at=timezone.now()
@@ -135,10 +180,49 @@ def _fill(world: World) -> None:
     open_campaign(campaign=rows["paused_campaign"])
     pause_campaign(campaign=rows["paused_campaign"])
     factories.make_prompt_set("ours-prompts", 1, project=ours)
+    rows["drafted"] = make_draft(
+        project=ours, user=world.users["e"], choices=parse_choices(
+            {"name": "ours-next", "preset": "default", "prompts": {"sets": ["ours-prompts"]},
+             "arms": [arm.name for arm in rows["open"].contenders]})
+    )  # fmt: skip
+    rows["launched"] = make_draft(project=ours, user=world.users["e"])
+    Draft.objects.filter(pk=rows["launched"].pk).update(campaign=rows["draft"])
     create_project(name="empty", owner=world.users["u"])
+    rows["api_draft"] = make_draft(project=ours, user=world.users["e"])
+    _add_webhooks(world)
+    _add_feedback(world)
+    rows["job"] = Job.objects.create(project=ours, kind="import_collection", asked={})
     rows["upload"] = begin_upload(
         project=ours, file_name="m.zip", size_bytes=4, name="", role="",
         user=world.users["e"], now=timezone.now(),
+    )  # fmt: skip
+
+
+def _add_webhooks(world: World) -> None:
+    """One in each project, with a message that was given up."""
+    for name, project in (("webhook", world.ours), ("their_webhook", world.theirs)):
+        world.rows[name], _ = create_webhook(
+            project=project, url="https://1.1.1.1/hook", events=["batch.failed"],
+            description=f"{project}", user=None,
+        )  # fmt: skip
+    sent = send_test(endpoint=world.rows["webhook"], now=timezone.now())
+    sent.status = "failed"
+    sent.save(update_fields=["status"])
+    world.rows["delivery"] = sent
+
+
+def _add_feedback(world: World) -> None:
+    """A loop that was made, and a reward model of its first round."""
+    rows, ours = world.rows, world.ours
+    rows["loop"] = FeedbackLoop.objects.create(
+        project=ours, slug="ours-loop", gallery=["one", "two"], aspects=["visual_appeal"], k=1,
+        prompt_set=rows["open"].prompt_sets.get(), verified_share=0.1, agreement_floor=0.6,
+        proof_prompt_set=PromptSet.objects.get(name="ours-prompts"), sampler={},
+    )  # fmt: skip
+    first = FeedbackRound.objects.create(loop=rows["loop"], number=1, parent=rows["checkpoint"])
+    rows["reward"] = RegisteredReward.objects.create(
+        project=ours, name="ours-reward", sha256=factories.digest("reward"), round=first,
+        aspects=["visual_appeal"], purpose="judge", preferences_sha256=factories.digest("votes"),
     )  # fmt: skip
 
 
@@ -169,17 +253,28 @@ _WATCHED: list[tuple[type[Model], tuple[str, ...]]] = [
     (User, ("username", "is_active", "role", "password")),
     (ApiToken, ("user_id", "label", "revoked_at")),
     (PromptSet, ("name", "project_id", "is_shared")),
+    (PromptUpload, ("file_name", "project_id")),
+    (LogBuild, ("file_name", "project_id", "state")),
     (Checkpoint, ("name", "project_id", "status", "is_shared")),
     (Upload, ("status", "project_id")),
+    (FeedbackLoop, ("slug", "project_id")),
+    (FeedbackRound, ("number", "child_id", "proof_id")),
+    (RegisteredReward, ("name", "project_id")),
+    (Job, ("kind", "project_id")),
+    (WebhookEndpoint, ("url", "is_active", "secret")),
+    (WebhookDelivery, ("message_id", "status")),
     (ImageCollection, ("name", "project_id", "status", "is_shared")),
     (GenerationRequest, ("name", "status", "priority", "budget_seconds")),
     (Campaign, ("slug", "project_id", "status", "protocol_sha256")),
     (Enrolment, ("annotator_id", "campaign_id", "status")),
     (Exclusion, ("rule", "revoked_at")),
     (Invitation, ("campaign_id", "label", "revoked_at")),
+    (Export, ("campaign_id", "kind", "state")),
     (Vote, ("answer", "retracted_at")),
     (Release, ("annotator_id", "reason")),
     (ShownImage, ("image_set_id", "place")),
+    (Draft, ("version", "choices::text", "campaign_id", "opening_asked_at")),
+    (DraftRevision, ("draft_id", "version")),
 ]
 
 
