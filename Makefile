@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint fuzz-checkpoints format bench bench-stats bench-ring bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean
+.PHONY: help demo run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean fuzz-api
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,14 +42,20 @@ lint: $(VENV)/.dev  ## Check style, types and who imports whom
 	$(VENV)/bin/lint-imports --no-logo --no-cache
 	$(PY) manage.py makemigrations --check --dry-run
 
+fuzz-api: $(VENV)/.dev  ## 10,000 requests of the schema of the API: never a server error
+	API_CASES=$(or $(CASES),10000) $(PY) -m pytest -q -n 0 tests/api/test_fuzz.py
+
 fuzz-checkpoints: $(VENV)/.dev  ## 5,000 spoiled checkpoints: refused or accepted, never a crash
 	CHECKPOINT_CASES=$(or $(CASES),720) $(PY) -m pytest -q tests/checkpoints/test_fuzz.py
+
+hunt: $(VENV)/.dev  ## A classifier hunts for checks and arms in 4,000 served sets
+	HUNT=full $(PY) -m pytest -q -s tests/annotation/test_classifier.py
 
 format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-ring bench-votes-read bench-open bench-report bench-annotate bench-train bench-generate bench-import bench-votes  ## Run every benchmark
+bench: bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-generate bench-import bench-votes  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
@@ -63,14 +69,24 @@ bench-votes-read: $(VENV)/.dev  ## Reading a million votes from PostgreSQL into 
 bench-open: $(VENV)/.dev  ## Opening 100,000 items beside a bare COPY of the same rows
 	$(PY) -m tests.campaigns.bench_open $(BENCH)
 
+bench-export: $(VENV)/.dev  ## A million votes to Parquet beside a bare writer of the same rows
+	$(PY) -m tests.exports.bench_export $(BENCH)
+
 bench-report: $(VENV)/.dev  ## The report of half a million votes: cold, kept, memory
 	$(PY) -m tests.reports.bench_report $(BENCH)
 
 bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio's where it is installed
 	$(PY) -m tests.annotation.bench $(BENCH)
 
+bench-page: $(VENV)/.dev  ## From a key to the next pair in a browser, and bytes until the first
+	sh tests/e2e/install_browser.sh $(PY)
+	$(PY) -m pytest -n 0 -q -s tests/e2e/bench_page.py $(BENCH)
+
 bench-train: $(VENV)/.dev  ## Training and sampling beside diffusers' own loops
 	$(PY) -m tests.models_backend.bench_train $(BENCH)
+
+bench-feedback: $(VENV)/.dev  ## Steps of tuning by preferences and rewards beside plain loops
+	$(PY) -m tests.models_backend.bench_feedback $(BENCH)
 
 bench-generate: $(VENV)/.dev  ## Images/s through a worker beside diffusers' bare loop
 	$(PY) -m tests.generation.bench_generate $(BENCH)
@@ -86,6 +102,14 @@ gpu-check: $(VENV)/.dev  ## Everything on one GPU in ten minutes; CPU=1 rehearse
 
 gpu-bundle: $(VENV)/.dev  ## Pack what a GPU machine without network lacks for gpu-check
 	$(PY) -m tests.gpu.bundle $(CHECK)
+
+.PHONY: docs screenshots
+docs: $(VENV)/.dev  ## Build the documentation as a site, into var/docs/site
+	$(PY) docs/build_site.py
+
+screenshots: $(VENV)/.dev  ## Take the pictures of docs/images from the real site
+	sh tests/e2e/install_browser.sh $(PY)
+	$(PY) docs/make_screenshots.py
 
 label-studio: var/label-studio/.installed  ## Install Label Studio, the peer of bench-annotate
 
@@ -113,7 +137,7 @@ $(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
 	$(call pip_install,requirements.txt)
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-safety.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.dev: requirements.txt requirements-safety.txt requirements-curation.txt requirements-training.txt requirements-docs.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "installing packages (a few minutes the first time)"
 	$(call pip_install,requirements-dev.txt)
 	@touch $@ $(VENV)/.runtime

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import environ
 from csp.constants import NONE, SELF
+from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
 from evalplatform import env
@@ -16,9 +17,15 @@ from evalplatform.core.object_storage import storage_setting
 from evalplatform.sign_in_settings import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(env.text("EVALPLATFORM_VAR", str(BASE_DIR / "var"))).resolve()
-# Made here, since Django's file cache would make it one that only its owner may enter, and nginx
-# reads images and static files below it.
+# Templates and the like lie beside the code in a clone, and inside the package where it is
+# installed (pyproject.toml, force-include).
+IS_CLONE = (BASE_DIR / "manage.py").exists()
+FILES_DIR = BASE_DIR if IS_CLONE else BASE_DIR / "evalplatform" / "files"
+VAR_DIR = Path(
+    env.text("EVALPLATFORM_VAR", str(BASE_DIR / "var" if IS_CLONE else env.data_folder()))
+).resolve()
+# Made here, before what makes folders below it that only their owner may enter: nginx reads images
+# and static files there.
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.flag("DEBUG")
@@ -67,22 +74,31 @@ INSTALLED_APPS = [
     "evalplatform.safety",
     "evalplatform.campaigns",
     "evalplatform.annotation",
+    "evalplatform.tallies",
     "evalplatform.quality",
+    "evalplatform.curation",
     "evalplatform.crowd",
     "evalplatform.reports",
+    "evalplatform.exports",
     "evalplatform.simulation",
     "evalplatform.runs",
     "evalplatform.imports",
+    "evalplatform.operations",
+    "evalplatform.feedback",
     "evalplatform.demo",
+    "evalplatform.overview",
+    "evalplatform.webhooks",
+    "evalplatform.api",
 ]
 MIDDLEWARE = [
+    "evalplatform.core.web_metrics.WebMetricsMiddleware",
     "evalplatform.core.logs.remember_request",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "evalplatform.core.middleware.CharsetMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "evalplatform.core.languages.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -100,7 +116,7 @@ WSGI_APPLICATION = "evalplatform.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [FILES_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -218,6 +234,8 @@ if IMAGE_ACCEL_PREFIX and OBJECT_STORAGE_URL:
         "elsewhere; unset one of them."
     )
 CHECKPOINT_DIR = VAR_DIR / "checkpoints"
+# Preference sets, runs of the trainer and reward models of feedback loops.
+FEEDBACK_DIR = VAR_DIR / "feedback"
 # What one archive may unpack to, and what may be downloaded for one checkpoint.
 CHECKPOINT_MAX_BYTES = env.integer(
     "CHECKPOINT_MAX_BYTES", 200 * 2**30, minimum=2**20, maximum=2**50
@@ -230,9 +248,17 @@ PROJECT_UPLOAD_BYTES = env.integer(
 )
 # The model hub, or a mirror of it; its token is HF_TOKEN, as huggingface_hub reads it.
 HF_ENDPOINT = env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+# The API: how often a token may ask (0: as it likes), and what of the server's disk and of hubs
+# may be registered or imported by it. Paths are of this machine; none are open unless named.
+API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", 600, minimum=0, maximum=10**6)
+API_FOLDERS = env.names("API_FOLDERS")
+API_HUBS = env.flag("API_HUBS")
+# Webhooks go to public https addresses; what else they may reach.
+WEBHOOK_HTTP = env.flag("WEBHOOK_HTTP")
+WEBHOOK_NETWORKS = [each for each in env.networks("WEBHOOK_NETWORKS", "") if each != "unix"]
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [FILES_DIR / "static"]
 # Names with a hash are kept by browsers for ever; where nothing was collected, files are served
 # from where they are written.
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
@@ -245,21 +271,18 @@ CACHES = {
         "LOCATION": "cache_entry",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
-    # Results of campaigns, by all that they hang on: files serve every process of a machine, the
-    # commands too, without one more service. What several machines keep apart is never wrong.
-    "results": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-        "LOCATION": VAR_DIR / "cache" / "results",
-        "TIMEOUT": None,
-        "OPTIONS": {"MAX_ENTRIES": 1000},
-    },
 }
 
 LANGUAGE_CODE = "en"
-# English, and every language somebody has put a catalogue for into locale/.
-LOCALE_PATHS = [BASE_DIR / "locale"]
-_CATALOGUES = {path.parent.parent.name for path in (BASE_DIR / "locale").glob("*/LC_MESSAGES/*.mo")}
-LANGUAGES = [(code.replace("_", "-").lower(), code) for code in sorted(_CATALOGUES | {"en"})]
+# What annotators' pages speak: English, and whatever has a catalogue in locale/.
+LOCALE_PATHS = [FILES_DIR / "locale"]
+_CATALOGUES = {path.parent.parent.name for path in LOCALE_PATHS[0].glob("*/LC_MESSAGES/*.mo")}
+_CODES = sorted(name.replace("_", "-").lower() for name in _CATALOGUES | {"en"})
+LANGUAGES = [(code, LANG_INFO[code]["name_local"]) for code in _CODES]
+LANGUAGE_COOKIE_AGE = 60 * 60 * 24 * 365
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = HTTPS
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
@@ -270,7 +293,11 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 # Whose X-Forwarded-For says where a request comes from; `unix` is a socket. Nobody else's does.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "127.0.0.1,::1,unix" if HTTPS else "")
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^metrics$"]  # asked for from inside, without the proxy
+SECURE_REDIRECT_EXEMPT = [
+    "^healthz$",
+    "^readyz$",
+    "^metrics$",
+]  # asked for from inside, without the proxy
 SECURE_HSTS_SECONDS = (
     env.integer("HSTS_SECONDS", 365 * 86400, minimum=0, maximum=2 * 365 * 86400) if HTTPS else 0
 )

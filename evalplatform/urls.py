@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from evalplatform.generation.views import metrics
+from evalplatform.operations.views import metrics, readyz
 from evalplatform.reports.views import plan_campaign
 
 # One door: the admin's own would ask for no one-time code.
@@ -18,11 +18,20 @@ urlpatterns = [
     path("annotate/", include("evalplatform.annotation.urls")),
     path("crowd/", include("evalplatform.crowd.urls")),
     path("uploads/", include("evalplatform.checkpoints.urls")),
-    path("api/checkpoints/", include("evalplatform.checkpoints.api_urls")),
-    path("checkpoints/", include("evalplatform.reports.registry_urls")),
+    path("api/v1/", include("evalplatform.api.urls")),
+    path("models/", include("evalplatform.reports.registry_urls")),
+    path("", include("evalplatform.runs.urls")),
+    path("campaigns/", include("evalplatform.exports.urls")),
     path("campaigns/", include("evalplatform.reports.urls")),
+    path("home/", include("evalplatform.overview.home_urls")),
+    path("leaderboard/", include("evalplatform.overview.board_urls")),
+    path("pools/", include("evalplatform.overview.pool_urls")),
+    path("prompts/", include("evalplatform.overview.prompt_urls")),
+    path("projects/", include("evalplatform.webhooks.urls")),
     path("projects/", include("evalplatform.reports.project_urls")),
+    path("feedback/", include("evalplatform.feedback.urls")),
     path("generation/", include("evalplatform.generation.urls")),
+    path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
     path("plan/", plan_campaign, name="plan_campaign"),
     path("admin/password_change/", _password),

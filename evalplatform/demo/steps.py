@@ -148,7 +148,7 @@ def _roles() -> Iterator[Checkpoint.Role]:
 
 def import_prompts(demo: Demo) -> str:
     """Our own prompts, and PartiPrompts where a file or URL was given."""
-    own = Path(settings.BASE_DIR) / "prompts" / "demo.tsv"
+    own = Path(settings.FILES_DIR) / "prompts" / "demo.tsv"
     call_command("import_prompts", "demo", str(own), licence="Apache-2.0")
     if demo.parti:
         call_command("import_prompts", "parti", demo.parti)

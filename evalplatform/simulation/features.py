@@ -14,6 +14,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
+from evalplatform.core.transparency import Ground, on_ground
+
 SIDE = 64
 """Every image is looked at in this size: that of the drawings a taste is learned from."""
 LOOKS = 41
@@ -32,8 +34,8 @@ _EDGE_WEIGHT = 0.15  # brings log energies to the spread of colours
 
 
 def pixels_of(image: Image.Image) -> np.ndarray:
-    """Return an image as (64, 64, 3) floats in [0, 1]."""
-    rgb = image.convert("RGB")
+    """Return an image as (64, 64, 3) floats in [0, 1], on white where it is transparent."""
+    rgb = on_ground(image, Ground.WHITE)
     if rgb.size != (SIDE, SIDE):
         rgb = rgb.resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.asarray(rgb, dtype=np.float64) / 255
