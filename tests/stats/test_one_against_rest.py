@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from evalplatform.stats import graded_votes, one_against_rest
+from evalplatform.stats.pairs.one_against_rest import Said
+
+from .bench.one_against import DESIGNS, drawn, measure
 
 
 def by_a_loop(items, arms, grades):
@@ -58,3 +61,28 @@ def test_a_person_alone_has_nobody_to_agree_with():
 def test_single_images_have_no_pairs():
     rated = graded_votes(item=[0], prompt=[0], annotator=[0], arm=[[0]], grade=[[4]])
     assert one_against_rest(rated) is None
+
+
+def test_what_a_row_takes_away_is_what_is_missing_without_it():
+    votes = drawn(DESIGNS["rankings of 4"], np.random.default_rng(2))
+    votes = votes.where(votes.prompt < 6)
+    pairs = votes.pairs()
+
+    def totals(kept):
+        said = Said.of(pairs.where(kept), votes.item[pairs.vote[kept]].astype(np.int64))
+        return np.array([(said.sign * said.lean).sum(), np.abs(said.lean).sum()])
+
+    every = np.ones(len(pairs), dtype=bool)
+    found = np.array(Said.of(pairs, votes.item[pairs.vote].astype(np.int64)).taken_away()).T
+    for row in range(0, len(pairs), 7):
+        without = every.copy()
+        without[row] = False
+        assert found[row].tolist() == (totals(every) - totals(without)).tolist()
+    person = pairs.annotator == pairs.annotator[0]  # who is in an item once
+    lost = totals(every) - totals(~person)
+    assert found[person].sum(axis=0).tolist() == lost.tolist()
+
+
+def test_the_interval_holds_though_people_are_each_others_majority():
+    """By own judgements alone it held 87 %."""
+    assert measure(DESIGNS["rankings, strong habits"], 150) >= 0.90

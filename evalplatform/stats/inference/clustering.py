@@ -83,6 +83,12 @@ def outcome_table(
     return table.reshape(groups.count, outcomes)
 
 
+def cluster_sums(groups: Groups, weight: FloatArray | None = None) -> FloatArray:
+    """The sum of `weight` in each group; without it, how many rows each holds."""
+    sums = np.bincount(groups.codes, weight, groups.count)
+    return sums.astype(np.float64, copy=False)
+
+
 @dataclass(frozen=True, eq=False)
 class ClusterMoments:
     """What a variance needs of a table of many clusters: its products and its empty columns.

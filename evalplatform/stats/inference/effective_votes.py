@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .clustering import FloatArray, Ratio, one_way_variance
+from .clustering import FloatArray, Ratio, one_way_variance, score_divisors
 from .degrees import one_way_df, two_way_df
 
 ASSUMED_SHARE = 0.1  # of the spread of an evenly split vote, for prompts and for annotators
@@ -53,6 +53,13 @@ class Clustering:
     def of(cls, ratio: Ratio, table: FloatArray) -> Clustering:
         """The clustering of a table of A, tie and B by cluster."""
         return cls.sized(one_way_variance(ratio, table), table @ np.array(ratio.counted))
+
+    @classmethod
+    def scored(cls, scores: FloatArray, size: FloatArray) -> Clustering:
+        """The clustering of clusters with these scores (see `clustering`) that hold this much."""
+        held = size > 0.0
+        variance = (scores[held] ** 2 / score_divisors(size[held])).sum()
+        return cls.sized(float(variance), size)
 
     @classmethod
     def sized(cls, variance: float, size: FloatArray) -> Clustering:

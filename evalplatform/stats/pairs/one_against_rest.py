@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..inference.estimates import Estimate
+from ..inference.clustering import cluster_sums, outcome_table
+from ..inference.effective_votes import Clustering, Differing, crossed
+from ..inference.estimates import Basis, Estimate, estimate_of
 from ..inference.plain import plain
-from ..votes.columns import IntColumn, Votes
+from ..votes.columns import IntColumn, Votes, group
 from ..votes.graded import GradedVotes
 from ..votes.pairs import PairVotes
-from .rates import share_of, win_rates
+from .rates import NET, half_of, share_of, win_rates
 
 _WITH, _UNDECIDED, _AGAINST = 0, 1, 2
 
@@ -47,14 +49,18 @@ def one_against_rest(graded: GradedVotes, level: float = 0.95) -> OneAgainstRest
     item, more put image i before j than j before i, or it is not compared. A judgement for the same
     image counts 1, a tie 1/2, one for the other image 0. The mean, and the share of ties, have the
     intervals of `win_rates`, clustered by prompt and annotator; all judgements of a vote share
-    both. None where every vote has one image.
+    both. A person enters the mean twice, by their own judgements and as one of the others: their
+    score is what the mean would lose without them, the majorities of all others made anew (a
+    jackknife of people). Own judgements alone gave intervals that held 87 % where
+    people rank by strong habits of their own. None where every vote has one image.
 
     How to read. Nobody can predict a person better than that person's fellows do, so an automatic
     judge is read beside this figure: one that reaches it agrees with the majority as often as a
     person does. It is lower with few others, whose majority is itself a matter of chance.
 
     Published so beside reward models: ImageReward (Xu et al. 2023) and HPS v2 (Wu et al. 2023)
-    print what a person reaches on the same pairs.
+    print what a person reaches on the same pairs. The score of a person as what the result loses
+    without them: Efron and Stein (1981), Annals of Statistics 9:586-596.
 
     >>> from ..votes.graded import graded_votes
     >>> votes = graded_votes(item=[0, 0, 0], prompt=[0, 0, 0], annotator=[0, 1, 2],
@@ -66,33 +72,99 @@ def one_against_rest(graded: GradedVotes, level: float = 0.95) -> OneAgainstRest
     pairs = graded.pairs()
     if pairs is None:
         return None
-    lean = _lean_of_others(pairs, graded.item[pairs.vote].astype(np.int64))
-    known = np.flatnonzero(lean)
-    said = 1 - pairs.outcome.astype(np.int64)
-    compared = 1 - np.sign(said[known] * lean[known])
-    agreement = None
-    if len(known):
-        agreement = win_rates(_votes(pairs, compared, known), level).half
+    said = Said.of(pairs, graded.item[pairs.vote].astype(np.int64))
+    known = np.flatnonzero(said.lean)
     tied = np.where(pairs.outcome == _UNDECIDED, _WITH, _AGAINST)
     return OneAgainstRest(
-        agreement=agreement,
+        agreement=_agreement(pairs, said, known, level) if len(known) else None,
         tie_share=share_of(_votes(pairs, tied, np.arange(len(pairs))), level),
         n_pairs=len(pairs),
         n_compared=len(known),
     )
 
 
-def _lean_of_others(pairs: PairVotes, item: IntColumn) -> IntColumn:
-    """(rows,) 1 where more of the others prefer the row's first image, -1 its second, else 0."""
-    first, second = pairs.first.astype(np.int64), pairs.second.astype(np.int64)
-    turned = first > second
-    sign = np.where(turned, -1, 1) * (1 - pairs.outcome.astype(np.int64))
-    low, high = np.minimum(first, second), np.maximum(first, second)
-    pair = (item * pairs.n_arms + low) * pairs.n_arms + high
-    cells, cell = np.unique(pair, return_inverse=True)
-    balance = np.bincount(cell, sign, len(cells)).astype(np.int64)
-    others: IntColumn = np.sign(balance[cell] - sign) * np.where(turned, -1, 1)
-    return others
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What each row of `PairVotes` says, and what the others say of the same two images.
+
+    Attributes:
+        sign: (rows,) 1, 0, -1: for the image of the lower arm, a tie, for the other.
+        counts: (rows, 3) votes of everybody on the same two images that say -1, 0 and 1.
+        lean: (rows,) 1, 0, -1: to where the others lean, most votes first.
+    """
+
+    sign: IntColumn
+    counts: IntColumn
+    lean: IntColumn
+
+    @classmethod
+    def of(cls, pairs: PairVotes, item: IntColumn) -> Said:
+        first, second = pairs.first.astype(np.int64), pairs.second.astype(np.int64)
+        sign = np.where(first > second, -1, 1) * (1 - pairs.outcome.astype(np.int64))
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        pair = (item * pairs.n_arms + low) * pairs.n_arms + high
+        cells, cell = np.unique(pair, return_inverse=True)
+        counts = np.bincount(cell * 3 + sign + 1, minlength=3 * len(cells)).reshape(-1, 3)[cell]
+        return cls(sign, counts, np.sign(counts[:, 2] - counts[:, 0] - sign))
+
+    def taken_away(self) -> tuple[IntColumn, IntColumn]:
+        """How much the sum of agreements (1, 0, -1) and how many are compared fall without a row.
+
+        With the row goes its own agreement, and what it did to the majorities that the others are
+        held against.
+        """
+        balance = self.counts[:, 2] - self.counts[:, 0]
+        credit, compared = self.sign * self.lean, np.abs(self.lean)
+        for sign in (-1, 1):
+            others = self.counts[:, sign + 1] - (self.sign == sign)
+            before, after = np.sign(balance - sign), np.sign(balance - sign - self.sign)
+            credit = credit + others * sign * (before - after)
+            compared = compared + others * (np.abs(before) - np.abs(after))
+        ties = self.counts[:, 1] - (self.sign == 0)  # they agree with nobody, and are compared
+        compared = compared + ties * (
+            np.abs(np.sign(balance)) - np.abs(np.sign(balance - self.sign))
+        )
+        return credit, compared
+
+
+def _agreement(pairs: PairVotes, said: Said, known: IntColumn, level: float) -> Estimate:
+    """The mean agreement, with what people do to each other's majorities in its variance."""
+    votes = _votes(pairs, 1 - said.sign[known] * said.lean[known], known)
+    alone = win_rates(votes, level).half
+    if not alone.has_interval:
+        return alone
+    total = np.bincount(votes.outcome, minlength=3).astype(np.float64)
+    credit, compared = said.taken_away()
+    scores = (credit - NET.of(total) * compared) / len(known)
+    scores -= scores.mean()
+    prompts, people = group(pairs.prompt.astype(np.int64)), group(pairs.annotator.astype(np.int64))
+    cells = group(prompts.codes * people.count + people.codes)
+    by_prompt = Clustering.of(NET, outcome_table(votes.prompt_codes, votes.outcome))
+    by_person = Clustering.scored(cluster_sums(people, scores), cluster_sums(people))
+    by_pair = cluster_sums(cells, scores)
+    worth = crossed(
+        Differing.of(NET, total, votes.by_pair.count),
+        by_prompt,
+        by_person,
+        float(by_pair @ by_pair) * cells.count / (cells.count - 1.0),
+        only_added=True,
+    )
+    basis = Basis(
+        n_votes=alone.n_votes,
+        n_prompts=alone.n_prompts,
+        n_annotators=alone.n_annotators,
+        estimand=alone.estimand,
+        level=level,
+    )
+    net = estimate_of(
+        NET,
+        total,
+        worth,
+        degrees="Satterthwaite",
+        clustering="two-way clustered by prompt and annotator, others' majorities included",
+        basis=basis,
+    )
+    return half_of(net)
 
 
 def _votes(pairs: PairVotes, outcome: IntColumn, rows: IntColumn) -> Votes:

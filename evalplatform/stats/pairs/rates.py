@@ -118,7 +118,7 @@ def win_rates(votes: Votes, level: float = 0.95, *, estimand: Estimand = "votes"
         tie=_estimate(TIE, tables, level),
         lose=_estimate(LOSE, tables, level),
         net=net,
-        half=_half_of(net),
+        half=half_of(net),
         decided=_estimate(DECIDED, tables, level),
         tally=Tally(*tables.counts.astype(int).tolist()),
         level=level,
@@ -195,7 +195,7 @@ def _estimate(ratio: Ratio, tables: _RateTables, level: float) -> Estimate:
     )
 
 
-def _half_of(net: Estimate) -> Estimate:
+def half_of(net: Estimate) -> Estimate:
     """win + tie / 2 is (1 + net) / 2, interval and all."""
     if net.value is None:
         return net
