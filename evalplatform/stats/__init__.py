@@ -17,6 +17,7 @@ from .inference.estimates import Estimate, State
 from .inference.multiplicity import benjamini_hochberg, holm
 from .inference.plain import plain
 from .inference.power import StudyPlan, detectable_effect, plan_study, power_of
+from .pairs.aided import AidedRates, AidedShare, aided_rates
 from .pairs.difference import NetDifference, compare_nets
 from .pairs.groups import GroupTest, group_tests
 from .pairs.majority import Verdict, Verdicts, VerdictTally, verdicts
@@ -80,6 +81,8 @@ from .votes.pairs import PairVotes
 __all__ = [
     "Agreement",
     "AgreementEstimate",
+    "AidedRates",
+    "AidedShare",
     "AnnotatorProfile",
     "Annotators",
     "ArmPair",
@@ -139,6 +142,7 @@ __all__ = [
     "Votes",
     "WinRates",
     "agreement",
+    "aided_rates",
     "annotators",
     "benjamini_hochberg",
     "compare_nets",

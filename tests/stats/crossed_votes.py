@@ -121,17 +121,24 @@ EDGE_DESIGNS: dict[str, Design | UnequalDesign] = {
 }
 
 
-def simulate(design: Design, rng: np.random.Generator) -> Votes:
-    """One study: every prompt is judged by `votes_per_prompt` people drawn from the pool."""
+def simulate(
+    design: Design, rng: np.random.Generator, prompt_effect: np.ndarray | None = None
+) -> Votes:
+    """One study: every prompt is judged by `votes_per_prompt` people drawn from the pool.
+
+    `prompt_effect` (prompts,) has standard normal effects, where they must be known.
+    """
     pool = rng.random((design.prompts, design.annotators))
     if design.activity_sd:  # who comes first, of people drawn in proportion to exp(activity)
         activity = np.exp(design.activity_sd * rng.standard_normal(design.annotators))
         pool = -np.log(pool) / activity
     annotator = np.argsort(pool, axis=1)[:, : design.votes_per_prompt].ravel()
     prompt = np.repeat(np.arange(design.prompts), design.votes_per_prompt)
+    if prompt_effect is None:
+        prompt_effect = rng.standard_normal(design.prompts)
     x = (
         design.lean
-        + design.prompt_sd * rng.standard_normal(design.prompts)[prompt]
+        + design.prompt_sd * prompt_effect[prompt]
         + design.annotator_sd * rng.standard_normal(design.annotators)[annotator]
         + rng.standard_normal(len(prompt))
     )

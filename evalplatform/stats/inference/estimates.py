@@ -31,6 +31,8 @@ class State(StrEnum):
     NO_ANSWERS = "no_answers"
     FEW_ANNOTATORS = "few_annotators"
     UNREACHABLE = "unreachable"
+    NOTHING_TO_ADD = "nothing_to_add"
+    FEW_PROMPTS = "few_prompts"
 
 
 @dataclass(frozen=True, kw_only=True)

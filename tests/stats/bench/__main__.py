@@ -6,7 +6,9 @@ The JSON has `ratio_<row>` (the peer's time over ours), `seconds_<row>` (ours), 
 (votes and peak of memory beside them, over votes), `coverage` by design and interval with its
 smallest figure `min_coverage`, and of `edges` the worst figures `max_fwer`, `early_false_claims`,
 `rank_sets_coverage` and `difference_coverage`; of rankings and ratings `ranking_coverage` (four
-images, twenty people) and the smallest figures `min_ranking_coverage`, `min_rating_coverage`.
+images, twenty people) and the smallest figures `min_ranking_coverage`, `min_rating_coverage`, and
+`one_against_rest_coverage`; of people + reward `ppi_coverage`, `ppi_coverage_edges` (furthest from
+.95) and `ppi_votes_share` (votes with a good reward over votes alone, for one width).
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import json  # noqa: E402
 
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-from . import coverage, data, edges, rankings, speed  # noqa: E402
+from . import aided, coverage, data, edges, one_against, rankings, speed  # noqa: E402
 from .rows import ROWS  # noqa: E402
 
 
@@ -45,6 +47,8 @@ def main() -> None:
             found["min_coverage"] = coverage.smallest(by_design)
             found |= edges.run(asked.simulations)
             found |= rankings.run(asked.simulations)
+            found |= one_against.run(asked.simulations)
+            found |= aided.run(asked.simulations)
     print(json.dumps(found))
 
 
