@@ -61,11 +61,12 @@ def key_of(given: str) -> str:
 
 
 def _said(form: QueryDict) -> str:
-    """Return the answer; a ranking from a plain form is put together from a place for each image.
+    """Return the answer; of a plain form it is put together from the form's own fields.
 
-    Fields `rank-0`, `rank-1`, ...: equal places tie, and places may be left out.
+    Fields `rank-0`, `rank-1`, ... of a ranking: equal places tie, and places may be left out.
+    Field `caption`: a text, whose line ends become spaces.
     """
-    said = form.get("answer", "")
+    said = form.get("answer", "") or " ".join(form.get("caption", "").split())
     if said or "rank-0" not in form:
         return said
     places: dict[int, list[str]] = {}

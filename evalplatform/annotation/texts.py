@@ -53,6 +53,8 @@ _COUNTED: dict[str, Callable[[int], str]] = {
         "Please wait: {n} of your answers are still being sent.",
         n,
     ),
+    "caption_room": lambda n: ngettext("{n} character left", "{n} characters left", n),
+    "caption_long": lambda n: ngettext("{n} character too many", "{n} characters too many", n),
 }
 
 
@@ -72,6 +74,8 @@ def _plain() -> dict[str, Text]:
         "rank_complete": _("All have a place: Enter sends."),
         "marked": _("{head}: marked"),
         "unmarked": _("{head}: not marked"),
+        "caption_empty": _("Write what the image shows."),
+        "caption_signs": _("There is a sign in it that cannot be seen: please remove it."),
         "one_of": _("{done} of {total}"),
         "new_question": _("New question: {question}"),
         "saved": _("Saved"),

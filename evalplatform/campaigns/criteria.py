@@ -170,6 +170,37 @@ _SHIPPED = (
         },
     ),
     CriterionDefinition(
+        slug="image_caption",
+        label="Caption",
+        shows_prompt=False,
+        gold=Criterion.Gold.NONE,
+        wording={
+            "caption": Wording(
+                gettext_noop("What does this image show?"),
+                gettext_noop(
+                    "Write one or two sentences for somebody who cannot see it: what is there, "
+                    "what it looks like, where things are, in which light and style. Say only what "
+                    "you see."
+                ),
+            ),
+        },
+    ),
+    CriterionDefinition(
+        slug="caption_truth",
+        label="Caption approved",
+        shows_prompt=True,
+        gold=Criterion.Gold.OTHER_PROMPT,
+        wording={
+            "approve": Wording(
+                gettext_noop("Is this a true and good description of the image?"),
+                gettext_noop(
+                    "Approve it only if all that it says is there, and nothing that matters is "
+                    "left out. Reject it for mistakes in spelling too: another one is written then."
+                ),
+            ),
+        },
+    ),
+    CriterionDefinition(
         slug="attribute_binding",
         label="Attribute binding",
         shows_prompt=True,

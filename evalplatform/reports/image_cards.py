@@ -96,10 +96,17 @@ def _dots(name: str, count: int) -> Dots:
     return Dots(kind, name, count) if count <= _MANY else Dots(kind, f"{name} × {count}", 1)
 
 
+_GRADES_IN_WORDS = {
+    "keep_reject": {2: "keep", 1: "unsure", 0: "reject"},
+    "approve": {1: "approve", 0: "reject"},
+    "caption": {0: "described"},
+}
+
+
 def in_words(criterion: Criterion, grades: Sequence[int], letters: Sequence[str]) -> str:
     """Return what grades by place say, with the arms' letters: `A`, `tie`, `B > A = C`, `4`."""
     if len(grades) == 1:
-        names = {2: "keep", 1: "unsure", 0: "reject"} if criterion.form == "keep_reject" else {}
+        names = _GRADES_IN_WORDS.get(criterion.form, {})
         return names.get(grades[0], str(grades[0]))
     if len(set(grades)) == 1:
         if criterion.form == "pair_both_neither":

@@ -31,6 +31,7 @@ TIME_RULE = (
 # high side, to be replaced by the site's own median.
 ASSUMED_SECONDS = {
     "pair": 10.0, "pair_both_neither": 10.0, "ranking": 30.0, "rating": 6.0, "keep_reject": 5.0,
+    "caption": 60.0, "approve": 8.0,
 }  # fmt: skip
 FEWEST_FOR_MEDIAN = 100  # votes of a form, before this site's own median is used
 _KEPT_SECONDS = 24 * 3600

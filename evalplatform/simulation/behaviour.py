@@ -24,7 +24,7 @@ The sizes are set so that the demo's annotators tie, agree and repeat themselves
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from evalplatform.simulation.describing import describe
 from evalplatform.simulation.features import SIDE, Seen, pixels_of
 from evalplatform.simulation.likeness import LIKENESS_STEP, References
 from evalplatform.simulation.tastes import Taste
@@ -65,6 +66,10 @@ class Judge:
     def answer(self, form: str, images: Sequence[bytes], prompt: str | None) -> str:
         """Return the answer to a set of encoded images shown in this order."""
         return ANSWERS[form](self, images, prompt)
+
+    def marks(self, form: str, images: Sequence[bytes], heads: Collection[str]) -> list[str]:
+        """Return the heads that are marked beside the answer: none, whatever the image."""
+        return []
 
     def choose(self, left: bytes, right: bytes, prompt: str | None) -> str:
         """Return `left`, `tie` or `right` for two encoded images; `prompt` where it is shown."""
@@ -164,12 +169,25 @@ def _keep_reject(judge: Judge, images: Sequence[bytes], prompt: str | None) -> s
     return "keep" if leaning > 0 else "reject"
 
 
+def _caption(judge: Judge, images: Sequence[bytes], prompt: str | None) -> str:
+    """Its colours and light in words."""
+    return describe(see(images[0]).pixels, judge.behaviour.seed)
+
+
+def _approve(judge: Judge, images: Sequence[bytes], prompt: str | None) -> str:
+    """Approve what the image resembles, or might."""
+    leaning = judge.leaning(images[0], prompt)
+    return "approve" if leaning >= -judge.behaviour.tie_band else "reject"
+
+
 ANSWERS: dict[str, Callable[[Judge, Sequence[bytes], str | None], str]] = {
     "pair": _pair,
     "pair_both_neither": _both_or_neither,
     "ranking": _ranking,
     "rating": _rating,
     "keep_reject": _keep_reject,
+    "caption": _caption,
+    "approve": _approve,
 }
 """How a simulated annotator answers in each form (`campaigns.forms`)."""
 

@@ -2,13 +2,13 @@
 
 import re
 import time
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
 from urllib.parse import urljoin
 
 import requests
 
 from evalplatform.core.errors import EvalPlatformError
-from evalplatform.simulation.behaviour import Judge
 
 _ATTEMPTS = 6
 
@@ -17,10 +17,22 @@ class SiteError(EvalPlatformError):
     """The site answered in a way an annotator's browser could not go on from."""
 
 
+class Eyes(Protocol):
+    """Who answers: `behaviour.Judge` by a taste, `reviewers.Reviewer` by known quality."""
+
+    def answer(self, form: str, images: Sequence[bytes], prompt: str | None) -> str:
+        """Return the answer to encoded images shown in this order."""
+        ...
+
+    def marks(self, form: str, images: Sequence[bytes], heads: Collection[str]) -> list[str]:
+        """Return the heads marked beside the answer."""
+        ...
+
+
 class SimulatedAnnotator:
     """Opens its personal link, agrees, and judges items until none is left."""
 
-    def __init__(self, *, link: str, judge: Judge) -> None:
+    def __init__(self, *, link: str, judge: Eyes) -> None:
         self._link = link
         self._eyes = judge
         self._session = requests.Session()
@@ -52,10 +64,12 @@ class SimulatedAnnotator:
         images = [self._request("GET", urljoin(page, url)).content for url in shown["images"]]
         shown_at = time.monotonic()
         said = self._eyes.answer(shown["form"], images, shown.get("prompt"))
-        answer = {
+        heads = [head["name"] for head in shown.get("heads", ())]
+        answer: dict[str, Any] = {
             "assignment": shown["assignment"],
             "idempotency_key": shown["idempotency_key"],
             "answer": said,
+            "marks": self._eyes.marks(shown["form"], images, heads),
             "response_time_ms": round((time.monotonic() - shown_at) * 1000),
         }
         response = self._request("POST", urljoin(page, "vote/"), data=answer | self._csrf())

@@ -86,6 +86,14 @@ NEARLY = st.lists(st.sampled_from("0123456789>=>=-+ "), max_size=17).map("".join
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 
 
+# Near a caption: signs that may not stand in one, spaces at its ends, and lengths about the limit.
+SIGNS = "ab \t\n\x7f\x85\xa0é日\u200d\u200f\u2028\u202a\u202e\u202f\u2065\u2066\u2069\ufff9\ufffc"
+CAPTIONS = st.one_of(
+    st.lists(st.sampled_from(SIGNS), max_size=6).map("".join),
+    st.integers(998, 1002).map(lambda n: "é" * n),
+)
+
+
 @st.composite
 def rankings(draw):
     """A ranking with ties of the images of an order, and that order."""
@@ -113,7 +121,7 @@ def in_python(form, answer, order):
     form=st.sampled_from([*FORMS]),
     given_answer=st.one_of(
         st.tuples(st.sampled_from(PRESSED), ORDERS), rankings(), st.tuples(NEARLY, ORDERS),
-        st.tuples(TEXT, ORDERS),
+        st.tuples(TEXT, ORDERS), st.tuples(CAPTIONS, st.just([0])),
     ),
 )  # fmt: skip
 @example("ranking", ("0>1", [0, 1]))
@@ -127,6 +135,12 @@ def in_python(form, answer, order):
 @example("pair", ("left", [0, 1, 2]))
 @example("pair_both_neither", ("tie", [0, 1]))
 @example("keep_reject", ("keep", [0, 1]))
+@example("approve", ("approve", [0]))
+@example("caption", ("a red fox", [0]))
+@example("caption", ("a red fox", [1, 0]))
+@example("caption", ("x" * 1000, [0]))
+@example("caption", ("x" * 1001, [0]))
+@example("caption", ("a\u202efox", [0]))
 def test_database_gives_the_same_grades_as_the_form(form, given_answer):
     answer, order = given_answer
     assert in_the_database(form, answer, order) == in_python(form, answer, order)

@@ -148,8 +148,6 @@ def test_simulated_annotators_votes_are_marked(leased, ana):
     "fields",
     [
         {"answer": ""},
-        {"answer": "x" * 41},
-        {"answer": "left\0"},
         {"response_time_ms": -1},
         {"response_time_ms": 2**31},
     ],
@@ -159,7 +157,9 @@ def test_answer_out_of_range_is_refused(leased, fields):
         factories.make_answer(leased, **fields)
 
 
-@pytest.mark.parametrize("said", ["A", "both", "LEFT", "1=0", " left"])
+@pytest.mark.parametrize(
+    "said", ["A", "both", "LEFT", "1=0", " left", "left\0", "x" * 41, "x" * 5000]
+)
 def test_answer_that_the_form_does_not_offer_is_refused(leased, ana, said):
     with pytest.raises(BadInputError, match="send one of left, tie, right"):
         vote(ana, leased, said)

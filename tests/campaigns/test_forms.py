@@ -9,15 +9,18 @@ import pytest
 
 from evalplatform.campaigns.forms import FORMS, form_named
 from evalplatform.campaigns.forms.base import again
+from evalplatform.campaigns.forms.caption import CAPTION
 from evalplatform.campaigns.forms.pair import PAIR, PAIR_BOTH_NEITHER
 from evalplatform.campaigns.forms.ranking import RANKING
-from evalplatform.campaigns.forms.single import KEEP_REJECT, RATING
+from evalplatform.campaigns.forms.single import APPROVE, KEEP_REJECT, RATING
 from evalplatform.core.errors import BadInputError
 
 
 def test_forms_stand_under_their_own_names():
     assert {name: form.name for name, form in FORMS.items()} == {name: name for name in FORMS}
-    assert sorted(FORMS) == ["keep_reject", "pair", "pair_both_neither", "ranking", "rating"]
+    assert sorted(FORMS) == [
+        "approve", "caption", "keep_reject", "pair", "pair_both_neither", "ranking", "rating"
+    ]  # fmt: skip
     with pytest.raises(
         BadInputError, match="no form 'stars'; accepted are pair, pair_both_neither"
     ):
@@ -47,13 +50,16 @@ def test_forms_stand_under_their_own_names():
         (KEEP_REJECT, "keep", (0,), (2,)),
         (KEEP_REJECT, "unsure", (0,), (1,)),
         (KEEP_REJECT, "reject", (0,), (0,)),
+        (APPROVE, "approve", (0,), (1,)),
+        (APPROVE, "reject", (0,), (0,)),
+        (CAPTION, "A red fox.", (0,), (0,)),
     ],
 )
 def test_answer_by_position_becomes_grades_by_place(form, answer, order, grades):
     assert form.grades(answer, order) == grades
 
 
-@pytest.mark.parametrize("form", [PAIR, PAIR_BOTH_NEITHER, RATING, KEEP_REJECT])
+@pytest.mark.parametrize("form", [PAIR, PAIR_BOTH_NEITHER, RATING, KEEP_REJECT, APPROVE])
 def test_every_button_is_an_answer_and_nothing_else_is(form):
     n = form.least
     for answer in form.buttons:
@@ -62,6 +68,37 @@ def test_every_button_is_an_answer_and_nothing_else_is(form):
     for answer in [*others, "", "LEFT", " left", "0>1", "6", "0", "keep\n"]:
         with pytest.raises(BadInputError, match="is not offered here; send one of "):
             form.check(answer, n)
+
+
+@pytest.mark.parametrize(
+    ("caption", "what"),
+    [
+        ("", "the caption is empty"),
+        ("   ", "the caption is empty"),
+        ("x" * 1001, "has 1,001 characters; at most 1,000"),
+        ("a fox\nin snow", r"control character U\+000A"),
+        ("a \u202exof", r"control character U\+202E"),
+        ("a \u2067fox", r"control character U\+2067"),
+        (" a fox", "begins or ends with a space"),
+    ],
+)
+def test_caption_that_cannot_be_shown_as_it_is_written_is_refused(caption, what):
+    with pytest.raises(BadInputError, match=what) as refused:
+        CAPTION.check(caption, 1)
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("caption", ["Fox!", "snow, FOX", "...", "the the fox"])
+def test_caption_of_nothing_but_the_words_that_came_with_the_image_is_refused(caption):
+    fault = CAPTION.fault_beside(caption, "the fox in snow")
+    assert fault
+    assert "has no word that did not come with the image" in fault
+    assert CAPTION.fault_beside("A red fox in snow", "the fox in snow") is None
+
+
+@pytest.mark.parametrize("caption", ["Ein Fuchs.", "雪の中の狐", "👩\u200d🔬 at work", "x" * 1000])
+def test_caption_may_be_in_any_script(caption):
+    CAPTION.check(caption, 1)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,21 @@ def test_clients_answer_in_every_form_and_in_its_checks(site, form, options, ite
     assert purposes & {"gold", "repeat"}
 
 
+@pytest.mark.parametrize(
+    ("criterion", "form"), [("image_caption", "caption"), ("caption_truth", "approve")]
+)
+def test_clients_write_and_approve_captions(site, criterion, form):
+    campaign = safety.make_draft(
+        threshold=None, prompts=4, k=1, form=form, arms=1, criteria=[criterion]
+    )
+    open_campaign(campaign=campaign)
+    simulate(campaign, site, annotators=2, seed=5)
+    answers = list(Vote.objects.values_list("answer", flat=True))
+    assert len(answers) == 4
+    if form == "caption":
+        assert min(len(each) for each in answers) > 60  # longer than any other form's answers
+
+
 def test_taught_by_a_curation_they_say_whose_taste_they_share(campaign, site, tmp_path, capsys):
     simulate(
         campaign,

@@ -166,7 +166,7 @@ class Migration(migrations.Migration):
             name='SurplusVote',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('answer', models.CharField(max_length=40)),
+                ('answer', models.CharField(max_length=1000)),
                 ('response_time_ms', models.PositiveIntegerField(blank=True, null=True)),
                 ('reason', models.CharField(choices=[('slot_reassigned', 'The lease ran out and somebody else has the slot'), ('already_answered', 'This annotator had answered this before'), ('campaign_closed', 'The campaign was closed'), ('annotator_excluded', 'The annotator had been excluded'), ('was_skipped', 'This annotator had skipped this before')], max_length=20)),
                 ('idempotency_key', models.UUIDField(unique=True)),
@@ -180,7 +180,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('form', models.CharField(max_length=20)),
-                ('answer', models.CharField(help_text='By position; see campaigns.forms.', max_length=40)),
+                ('answer', models.CharField(help_text='By position, or a text; see campaigns.forms. Up to 40 letters, but for a text.', max_length=1000)),
                 ('marks', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, help_text='Heads marked.', size=None)),
                 ('order', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), size=None)),
                 ('grades', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), help_text='By place; higher is better, equal is a tie.', size=None)),

@@ -7,6 +7,7 @@ from django.db.models import Q
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models.assignments import Assignment
 from evalplatform.annotation.models.enrolments import Exclusion
+from evalplatform.campaigns.forms.caption import LONGEST_CAPTION
 
 
 class Vote(models.Model):
@@ -20,7 +21,10 @@ class Vote(models.Model):
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="votes")
     annotator = models.ForeignKey(Annotator, on_delete=models.PROTECT, related_name="votes")
     form = models.CharField(max_length=20)
-    answer = models.CharField(max_length=40, help_text="By position; see campaigns.forms.")
+    answer = models.CharField(
+        max_length=LONGEST_CAPTION,
+        help_text="By position, or a text; see campaigns.forms. Up to 40 letters, but for a text.",
+    )
     marks = ArrayField(
         models.CharField(max_length=40), default=list, blank=True, help_text="Heads marked."
     )
@@ -82,7 +86,7 @@ class SurplusVote(models.Model):
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="surplus")
     annotator = models.ForeignKey(Annotator, on_delete=models.PROTECT, related_name="surplus")
-    answer = models.CharField(max_length=40)
+    answer = models.CharField(max_length=LONGEST_CAPTION)
     response_time_ms = models.PositiveIntegerField(null=True, blank=True)
     reason = models.CharField(max_length=20, choices=Reason.choices)
     idempotency_key = models.UUIDField(unique=True)

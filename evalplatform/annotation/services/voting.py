@@ -20,7 +20,7 @@ from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 
-_LONGEST = 40  # characters of an answer
+_QUOTED = 40  # characters of a wrong value that are repeated
 
 
 class UnknownAssignmentError(EvalPlatformError):
@@ -55,10 +55,8 @@ class Answer:
     language: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.answer) <= _LONGEST or not self.answer.isprintable():
-            raise BadInputError(
-                f"{self.answer[:_LONGEST]!r} is not an answer; send 1 to {_LONGEST} characters."
-            )
+        if not self.answer:
+            raise BadInputError("'' is not an answer; send one that the set offers.")
         for name in ("response_time_ms", "viewport_width", "viewport_height", "shown_px"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 2**31:
@@ -66,7 +64,7 @@ class Answer:
         if self.language and self.language not in dict(settings.LANGUAGES):
             spoken = ", ".join(dict(settings.LANGUAGES))
             raise BadInputError(
-                f"language {self.language[:_LONGEST]!r} is not spoken here; send one of {spoken}, "
+                f"language {self.language[:_QUOTED]!r} is not spoken here; send one of {spoken}, "
                 "or nothing."
             )
         if self.pixel_ratio is not None and not 0 < self.pixel_ratio < 100:
@@ -85,7 +83,7 @@ def record_vote(*, enrolment: Enrolment, answer: Answer, now: datetime) -> Recei
     with transaction.atomic(durable=True):
         lock(enrolment)
         assignment, voted = _find(enrolment, answer.public_id, answer.idempotency_key)
-        form_named(assignment.form).check(answer.answer, len(assignment.order))
+        _check_answer(assignment, answer.answer)
         _check_marks(assignment, answer.marks)
         known = _receipt_of_key(enrolment, assignment, answer.idempotency_key, voted)
         if known:
@@ -213,6 +211,15 @@ def _store_vote(
         voted_at=now,
     )
     statements.store_vote(enrolment, vote)
+
+
+def _check_answer(assignment: Assignment, answer: str) -> None:
+    form = form_named(assignment.form)
+    form.check(answer, len(assignment.order))
+    if form.is_written:
+        fault = form.fault_beside(answer, assignment.item.image_set.prompt_text)
+        if fault:
+            raise BadInputError(fault)
 
 
 def _check_marks(assignment: Assignment, marks: tuple[str, ...]) -> None:

@@ -31,6 +31,15 @@ BEGIN
         RETURN CASE WHEN n <> 1 THEN NULL WHEN p_answer = 'keep' THEN '{2}'::smallint[]
             WHEN p_answer = 'unsure' THEN '{1}'::smallint[]
             WHEN p_answer = 'reject' THEN '{0}'::smallint[] END;
+    ELSIF p_form = 'approve' THEN
+        RETURN CASE WHEN n <> 1 THEN NULL WHEN p_answer = 'approve' THEN '{1}'::smallint[]
+            WHEN p_answer = 'reject' THEN '{0}'::smallint[] END;
+    ELSIF p_form = 'caption' THEN
+        -- The answer is the text, which says nothing of how good the image is.
+        RETURN CASE WHEN n = 1 AND char_length(p_answer) BETWEEN 1 AND 1000
+            AND p_answer = btrim(p_answer) AND p_answer !~
+            '[\u0001-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069\uFFF9-\uFFFB]'
+            THEN '{0}'::smallint[] END;
     ELSIF p_form = 'ranking' THEN
         IF n NOT BETWEEN 3 AND 8 OR p_answer !~ '^[0-7]([>=][0-7])*$'
             OR length(p_answer) <> 2 * n - 1 THEN
@@ -72,6 +81,10 @@ ALTER TABLE annotation_assignment ADD CONSTRAINT assignment_order_is_permutation
 ALTER TABLE annotation_vote DROP CONSTRAINT IF EXISTS vote_order_is_permutation;
 ALTER TABLE annotation_vote ADD CONSTRAINT vote_order_is_permutation
     CHECK (annotation_is_order("order"));
+-- Only a text of its author's own is longer than the answers that forms offer.
+ALTER TABLE annotation_vote DROP CONSTRAINT IF EXISTS vote_answer_is_no_longer;
+ALTER TABLE annotation_vote ADD CONSTRAINT vote_answer_is_no_longer
+    CHECK (form = 'caption' OR char_length(answer) <= 40);
 ALTER TABLE annotation_vote DROP CONSTRAINT IF EXISTS vote_grades_are_the_answers;
 ALTER TABLE annotation_vote ADD CONSTRAINT vote_grades_are_the_answers
     CHECK (grades IS NOT DISTINCT FROM annotation_grades(form, answer, "order"));

@@ -17,6 +17,7 @@ import numpy as np
 
 from evalplatform.core.errors import BadInputError
 
+_QUOTED = 40  # characters of a wrong answer that are repeated
 Order = tuple[int, ...]
 Grades = tuple[int, ...]
 
@@ -47,7 +48,19 @@ class Form(ABC):
         """Raise `BadInputError` for an answer that this form does not offer for n images."""
         if answer not in self.buttons:
             offered = ", ".join(self.buttons)
-            raise BadInputError(f"{answer!r} is not offered here; send one of {offered}.")
+            raise BadInputError(f"{answer[:_QUOTED]!r} is not offered here; send one of {offered}.")
+
+    def fault_beside(self, answer: str, prompt: str) -> str | None:
+        """Return what is wrong with a checked answer beside its prompt's text; None if nothing.
+
+        Only an answer that is a text can say nothing more than the prompt does.
+        """
+        return None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether its answer is a text of the annotator's own, of which nothing can be counted."""
+        return False
 
     @property
     def page(self) -> str:

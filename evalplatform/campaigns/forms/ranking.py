@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from evalplatform.campaigns.forms.base import Form, Grades
 from evalplatform.core.errors import BadInputError
 
+_QUOTED = 40  # characters of a wrong answer that are repeated
+
 
 @dataclass(frozen=True)
 class RankingForm(Form):
@@ -29,8 +31,8 @@ class RankingForm(Form):
         else:
             return
         raise BadInputError(
-            f"{answer!r} is no ranking: {what}; name each of {', '.join(wanted)} once, best "
-            "first, with > between places and = between equals."
+            f"{answer[:_QUOTED]!r} is no ranking: {what}; name each of {', '.join(wanted)} once, "
+            "best first, with > between places and = between equals."
         )
 
     def grades_by_position(self, answer: str, n: int) -> Grades:

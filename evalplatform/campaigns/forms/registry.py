@@ -6,13 +6,15 @@ Its page is `templates/annotation/forms/NAME.html` (and `NAME_how.html` for the 
 """
 
 from evalplatform.campaigns.forms.base import Form
+from evalplatform.campaigns.forms.caption import CAPTION
 from evalplatform.campaigns.forms.pair import PAIR, PAIR_BOTH_NEITHER
 from evalplatform.campaigns.forms.ranking import RANKING
-from evalplatform.campaigns.forms.single import KEEP_REJECT, RATING
+from evalplatform.campaigns.forms.single import APPROVE, KEEP_REJECT, RATING
 from evalplatform.core.errors import BadInputError
 
 FORMS: dict[str, Form] = {
-    form.name: form for form in (PAIR, PAIR_BOTH_NEITHER, RANKING, RATING, KEEP_REJECT)
+    form.name: form
+    for form in (PAIR, PAIR_BOTH_NEITHER, RANKING, RATING, KEEP_REJECT, CAPTION, APPROVE)
 }
 
 

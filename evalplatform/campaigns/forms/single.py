@@ -1,4 +1,4 @@
-"""One image alone: a rating from 1 to 5, or keep and reject."""
+"""One image alone: a rating from 1 to 5, keep and reject, or what another wrote of it approved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,3 +46,5 @@ RATING = SingleForm(
 KEEP_REJECT = SingleForm(
     "keep_reject", "keep, unsure or reject", 1, 1, ("keep", "unsure", "reject"), (2, 1, 0), 0, True
 )
+# What another person wrote of the image is shown in place of its prompt.
+APPROVE = SingleForm("approve", "approve or reject", 1, 1, ("approve", "reject"), (1, 0), 0)

@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                 ('question', models.TextField()),
                 ('instructions', models.TextField(blank=True)),
                 ('shows_prompt', models.BooleanField()),
-                ('form', models.CharField(choices=[('pair', 'left, right or tie'), ('pair_both_neither', 'left, right, both or neither'), ('ranking', 'rank all, ties allowed'), ('rating', 'rate from 1 to 5'), ('keep_reject', 'keep, unsure or reject')], max_length=20)),
+                ('form', models.CharField(choices=[('pair', 'left, right or tie'), ('pair_both_neither', 'left, right, both or neither'), ('ranking', 'rank all, ties allowed'), ('rating', 'rate from 1 to 5'), ('keep_reject', 'keep, unsure or reject'), ('caption', 'write what it shows'), ('approve', 'approve or reject')], max_length=20)),
                 ('heads', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, help_text="What may be marked beside an answer: the guideline's heads.", size=None)),
                 ('translations', models.JSONField(blank=True, default=dict, help_text='By language: its question, instructions and heads, as annotators read them.')),
                 ('gold', models.CharField(blank=True, choices=[('damaged_copy', 'An image against a spoilt copy of itself'), ('other_prompt', 'An image against that of another prompt'), ('', 'None can be made')], default='', max_length=20)),
@@ -220,7 +220,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='criterion',
-            constraint=models.CheckConstraint(condition=models.Q(('form__in', ['pair', 'pair_both_neither', 'ranking', 'rating', 'keep_reject'])), name='criterion_form_is_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('form__in', ['pair', 'pair_both_neither', 'ranking', 'rating', 'keep_reject', 'caption', 'approve'])), name='criterion_form_is_known'),
         ),
         migrations.AddConstraint(
             model_name='criterion',

@@ -1,5 +1,6 @@
 """Rehearse a campaign with simulated annotators."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from evalplatform.core.site import site_url
 from evalplatform.simulation.behaviour import Judge
 from evalplatform.simulation.client import SimulatedAnnotator
 from evalplatform.simulation.group import draw_group
+from evalplatform.simulation.known_quality import known_images, read_truth
+from evalplatform.simulation.reviewers import ROLES, Reviewer, draw_reviewers
 
 POLL_SECONDS = 0.5
 
@@ -59,17 +62,27 @@ class Command(PlatformCommand):
             "where the curation holds one of them. Without: faithfulness is guessed",
         )
 
+        parser.add_argument(
+            "--truth",
+            type=Path,
+            metavar="TSV",
+            help="quality of each image of a pool's stage, by SHA-256 of its source file: they are "
+            "reviewers then, who keep by it with noise and mark heads",
+        )
+        parser.add_argument(
+            "--role", choices=list(ROLES), default="generalists", help="of such reviewers"
+        )
+        parser.add_argument(
+            "--noise", type=float, default=0.1, help="of what they think of a quality (%(default)s)"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = campaign_named(options["campaign"])
         _check(campaign, options["annotators"])
-        group = draw_group(
-            options["annotators"], seed=options["seed"], curation=options["curation"],
-            picked=options["picked"], references=options["references"],
-        )  # fmt: skip
-        self.stdout.write(f"{campaign.slug}: {group.judges[0].taste.says}")
+        judges = _judges(campaign, options)
+        self.stdout.write(f"{campaign.slug}: {judges[0].as_dict()['says']}")
         clients = [
-            self._client(campaign, index, judge, options)
-            for index, judge in enumerate(group.judges)
+            self._client(campaign, index, judge, options) for index, judge in enumerate(judges)
         ]
         self._run(campaign, clients)
         missing = votes_missing(campaign)
@@ -81,10 +94,11 @@ class Command(PlatformCommand):
         )
 
     def _client(
-        self, campaign: Campaign, index: int, judge: Judge, options: dict[str, Any]
+        self, campaign: Campaign, index: int, judge: Judge | Reviewer, options: dict[str, Any]
     ) -> SimulatedAnnotator:
+        kind = f"sim-{judge.role}" if isinstance(judge, Reviewer) else "sim"
         annotator = ensure_simulated_annotator(
-            pseudonym=f"sim-{options['seed']}-{index:02d}", behaviour=judge.as_dict()
+            pseudonym=f"{kind}-{options['seed']}-{index:02d}", behaviour=judge.as_dict()
         )
         path = reverse("annotation:work", args=[campaign.invitation])
         site = (options["site"] or site_url()).rstrip("/")
@@ -112,6 +126,21 @@ class Command(PlatformCommand):
             bar.update(task, completed=total - votes_missing(campaign))
             for job in jobs:
                 job.result()
+
+
+def _judges(campaign: Campaign, options: dict[str, Any]) -> Sequence[Judge | Reviewer]:
+    """Return who votes: by known quality where a truth is given, else by taste."""
+    if options["truth"] is not None:
+        known = known_images(campaign, read_truth(options["truth"]))
+        return draw_reviewers(
+            options["annotators"], role=options["role"], seed=options["seed"], known=known,
+            noise=options["noise"],
+        )  # fmt: skip
+    group = draw_group(
+        options["annotators"], seed=options["seed"], curation=options["curation"],
+        picked=options["picked"], references=options["references"],
+    )  # fmt: skip
+    return group.judges
 
 
 def _check(campaign: Campaign, annotators: int) -> None:
