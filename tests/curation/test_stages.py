@@ -144,8 +144,13 @@ def test_database_refuses_what_no_stage_could_decide(needles, judge):
     later = start(needles, "specialists", k=1, people=("anna",))
     with pytest.raises(IntegrityError, match="did not keep it"), transaction.atomic():
         Promotion.objects.create(stage=later, pool_image=dropped, kept=True, why="smuggled")
-    with pytest.raises(IntegrityError), transaction.atomic():
-        later.campaign.chosen.create(image=dropped.image)
+    chosen = later.campaign.chosen
+    with pytest.raises(IntegrityError, match="or this has opened"), transaction.atomic():
+        chosen.create(image=dropped.image)
+    with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():
+        chosen.update(text="another")
+    with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():
+        chosen.all().delete()
     with pytest.raises(IntegrityError, match="stage_one_open"), transaction.atomic():
         Stage.objects.filter(pk=stage.pk).update(closed_at=None, decisions_sha256="")
     assert Pool.objects.count() == 1

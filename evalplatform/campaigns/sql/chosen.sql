@@ -29,9 +29,25 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION chosen_refuse_removal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM campaigns_campaign campaign
+        WHERE campaign.id = OLD.campaign_id AND campaign.status NOT IN ('draft', 'generating'))
+    THEN
+        RAISE EXCEPTION 'which images an open campaign asks about never changes'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'chosen_is_frozen';
+    END IF;
+    RETURN OLD;
+END
+$$;
+
 CREATE OR REPLACE TRIGGER chosen_of_its_collection
     AFTER INSERT ON campaigns_chosenimage REFERENCING NEW TABLE AS given
     FOR EACH STATEMENT EXECUTE FUNCTION chosen_check();
 CREATE OR REPLACE TRIGGER chosen_is_frozen
     BEFORE UPDATE ON campaigns_chosenimage
     FOR EACH ROW EXECUTE FUNCTION chosen_refuse_change();
+CREATE OR REPLACE TRIGGER chosen_is_not_removed
+    BEFORE DELETE ON campaigns_chosenimage
+    FOR EACH ROW EXECUTE FUNCTION chosen_refuse_removal();
