@@ -27,6 +27,7 @@ class AnnotationRules(TypedDict):
     layout: NotRequired[Layout]
     delivery: NotRequired[Delivery]
     delivery_quality: NotRequired[int]
+    ground: NotRequired[Ground]
     undo_seconds: NotRequired[int]
     session_cap: NotRequired[int | None]
     break_every: NotRequired[int]
@@ -558,6 +559,9 @@ class GenerationOut(TypedDict):
     budget_seconds: int | None
     spent_seconds: float
     created_at: str
+
+
+Ground = Literal["grey", "white", "checker"]
 
 
 class InvitationLink(TypedDict):
