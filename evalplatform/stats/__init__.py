@@ -21,7 +21,7 @@ from .pairs.aided import AidedRates, AidedShare, aided_rates
 from .pairs.difference import NetDifference, compare_nets
 from .pairs.groups import GroupTest, group_tests
 from .pairs.majority import Verdict, Verdicts, VerdictTally, verdicts
-from .pairs.one_against_rest import OneAgainstRest, one_against_rest
+from .pairs.one_against_rest import OneAgainstRest, judge_against_rest, one_against_rest
 from .pairs.order import OrderEffect, order_effect
 from .pairs.preference import ExactSignTest, SignTest, exact_sign_test, sign_test
 from .pairs.rates import Tally, WinRates, win_rates
@@ -159,6 +159,7 @@ __all__ = [
     "graded_votes",
     "group_tests",
     "holm",
+    "judge_against_rest",
     "majority_of_others",
     "medians_by",
     "one_against_rest",

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from evalplatform.stats import graded_votes, one_against_rest
+from evalplatform.stats import RowsError, graded_votes, judge_against_rest, one_against_rest
 from evalplatform.stats.pairs.one_against_rest import Said
 
 from .bench.one_against import DESIGNS, drawn, measure
@@ -86,3 +86,37 @@ def test_what_a_row_takes_away_is_what_is_missing_without_it():
 def test_the_interval_holds_though_people_are_each_others_majority():
     """By own judgements alone it held 87 %."""
     assert measure(DESIGNS["rankings, strong habits"], 150) >= 0.90
+
+
+def test_a_judge_stands_in_for_each_person_on_the_same_majorities():
+    votes = drawn(DESIGNS["rankings of 4"], np.random.default_rng(2))
+    people = one_against_rest(votes).agreement
+    same = judge_against_rest(votes, votes.grade)  # says what each person says
+    assert (same.value, same.n_votes) == (people.value, people.n_votes)
+    assert same.low == pytest.approx(people.low, abs=0.005)
+    turned = judge_against_rest(votes, -votes.grade)
+    assert turned.value == pytest.approx(1 - people.value)
+    knowing = judge_against_rest(votes, np.array([0.9, 0.3, -0.2, -1.0])[votes.arm])
+    assert knowing.value > people.value  # who knows the arms does better than a single person
+    assert judge_against_rest(votes, np.zeros(len(votes.arm))).value == 0.5
+    with pytest.raises(RowsError, match="not finite"):
+        judge_against_rest(votes, np.full(len(votes.arm), np.nan))
+
+
+def test_what_a_row_takes_away_from_a_judge_is_what_is_missing_without_it():
+    votes = drawn(DESIGNS["pairs"], np.random.default_rng(2))
+    votes = votes.where(votes.prompt < 6)
+    pairs = votes.pairs()
+    item = votes.item[pairs.vote].astype(np.int64)
+    judge = np.where(item % 2, 1, -1)
+
+    def totals(kept):
+        said = Said.of(pairs.where(kept), item[kept])
+        return [(judge[kept] * said.lean).sum(), np.abs(said.lean).sum()]
+
+    every = np.ones(len(pairs), dtype=bool)
+    found = np.array(Said.of(pairs, item).taken_away(judge)).T
+    for row in range(len(pairs)):
+        without = every.copy()
+        without[row] = False
+        assert found[row].tolist() == (np.subtract(totals(every), totals(without))).tolist()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..inference.clustering import cluster_sums, outcome_table
-from ..inference.effective_votes import Clustering, Differing, crossed
+from ..inference.clustering import FloatArray, cluster_sums, outcome_table
+from ..inference.effective_votes import Clustering, Differing, EffectiveVotes, crossed
 from ..inference.estimates import Basis, Estimate, estimate_of
 from ..inference.plain import plain
-from ..votes.columns import IntColumn, Votes, group
+from ..votes.columns import IntColumn, Votes, check_lengths, group
+from ..votes.errors import RowsError
 from ..votes.graded import GradedVotes
 from ..votes.pairs import PairVotes
 from .rates import NET, half_of, share_of, win_rates
@@ -107,48 +109,63 @@ class Said:
         counts = np.bincount(cell * 3 + sign + 1, minlength=3 * len(cells)).reshape(-1, 3)[cell]
         return cls(sign, counts, np.sign(counts[:, 2] - counts[:, 0] - sign))
 
-    def taken_away(self) -> tuple[IntColumn, IntColumn]:
+    def taken_away(self, judge: IntColumn | None = None) -> tuple[IntColumn, IntColumn]:
         """How much the sum of agreements (1, 0, -1) and how many are compared fall without a row.
 
         With the row goes its own agreement, and what it did to the majorities that the others are
-        held against.
+        held against. `judge` (rows,) is what a judge says in place of each row's person.
         """
         balance = self.counts[:, 2] - self.counts[:, 0]
-        credit, compared = self.sign * self.lean, np.abs(self.lean)
-        for sign in (-1, 1):
+        credit = (self.sign if judge is None else judge) * self.lean
+        compared = np.abs(self.lean)
+        for sign in (-1, 0, 1):
             others = self.counts[:, sign + 1] - (self.sign == sign)
             before, after = np.sign(balance - sign), np.sign(balance - sign - self.sign)
-            credit = credit + others * sign * (before - after)
+            credit = credit + others * (sign if judge is None else judge) * (before - after)
             compared = compared + others * (np.abs(before) - np.abs(after))
-        ties = self.counts[:, 1] - (self.sign == 0)  # they agree with nobody, and are compared
-        compared = compared + ties * (
-            np.abs(np.sign(balance)) - np.abs(np.sign(balance - self.sign))
-        )
         return credit, compared
 
 
-def _agreement(pairs: PairVotes, said: Said, known: IntColumn, level: float) -> Estimate:
+def judge_against_rest(
+    graded: GradedVotes, scores: npt.ArrayLike, level: float = 0.95
+) -> Estimate | None:
+    """How often a judge sides with the same majorities as `one_against_rest`, a tie half.
+
+    `scores` (E,) are the judge's of each image of each vote, in the order of `graded.arm`: any
+    finite numbers, larger is better. For each judgement that is compared the judge stands in for
+    its person, so that both shares are of the same cases. None where the others never lean.
+
+    >>> from ..votes.graded import graded_votes
+    >>> votes = graded_votes(item=[0, 0, 1, 1], prompt=[0, 0, 1, 1], annotator=[0, 1, 0, 1],
+    ...                      arm=[[0, 1]] * 4, grade=[[1, 0], [1, 0], [1, 0], [0, 1]])
+    >>> judge_against_rest(votes, [0.7, 0.2, 0.7, 0.2, 0.1, 0.4, 0.1, 0.4]).value
+    0.75
+    """
+    told = np.asarray(scores, dtype=np.float64)
+    check_lengths(images=graded.arm, scores=told)
+    wrong = np.flatnonzero(~np.isfinite(told))
+    if len(wrong):
+        raise RowsError("scores are not finite", wrong, "Leave out what cannot be scored.")
+    order = np.unique(told, return_inverse=True)[1].astype(np.int64)
+    pairs, judged = graded.pairs(), replace(graded, grade=order).pairs()
+    if pairs is None or judged is None:
+        return None
+    item = graded.item[pairs.vote].astype(np.int64)
+    said = Said.of(pairs, item)
+    known = np.flatnonzero(said.lean)
+    return _agreement(pairs, said, known, level, Said.of(judged, item).sign) if len(known) else None
+
+
+def _agreement(
+    pairs: PairVotes, said: Said, known: IntColumn, level: float, judge: IntColumn | None = None
+) -> Estimate:
     """The mean agreement, with what people do to each other's majorities in its variance."""
-    votes = _votes(pairs, 1 - said.sign[known] * said.lean[known], known)
+    sign = said.sign if judge is None else judge
+    votes = _votes(pairs, 1 - sign[known] * said.lean[known], known)
     alone = win_rates(votes, level).half
     if not alone.has_interval:
         return alone
     total = np.bincount(votes.outcome, minlength=3).astype(np.float64)
-    credit, compared = said.taken_away()
-    scores = (credit - NET.of(total) * compared) / len(known)
-    scores -= scores.mean()
-    prompts, people = group(pairs.prompt.astype(np.int64)), group(pairs.annotator.astype(np.int64))
-    cells = group(prompts.codes * people.count + people.codes)
-    by_prompt = Clustering.of(NET, outcome_table(votes.prompt_codes, votes.outcome))
-    by_person = Clustering.scored(cluster_sums(people, scores), cluster_sums(people))
-    by_pair = cluster_sums(cells, scores)
-    worth = crossed(
-        Differing.of(NET, total, votes.by_pair.count),
-        by_prompt,
-        by_person,
-        float(by_pair @ by_pair) * cells.count / (cells.count - 1.0),
-        only_added=True,
-    )
     basis = Basis(
         n_votes=alone.n_votes,
         n_prompts=alone.n_prompts,
@@ -159,12 +176,31 @@ def _agreement(pairs: PairVotes, said: Said, known: IntColumn, level: float) -> 
     net = estimate_of(
         NET,
         total,
-        worth,
+        _worth(pairs, votes, total, said.taken_away(judge)),
         degrees="Satterthwaite",
         clustering="two-way clustered by prompt and annotator, others' majorities included",
         basis=basis,
     )
     return half_of(net)
+
+
+def _worth(
+    pairs: PairVotes, votes: Votes, total: FloatArray, lost: tuple[IntColumn, IntColumn]
+) -> EffectiveVotes:
+    """For how many independent judgements `votes` count; `lost` is what each row takes away."""
+    credit, compared = lost
+    scores = (credit - NET.of(total) * compared) / len(votes)
+    scores -= scores.mean()
+    prompts, people = group(pairs.prompt.astype(np.int64)), group(pairs.annotator.astype(np.int64))
+    cells = group(prompts.codes * people.count + people.codes)
+    by_pair = cluster_sums(cells, scores)
+    return crossed(
+        Differing.of(NET, total, votes.by_pair.count),
+        Clustering.of(NET, outcome_table(votes.prompt_codes, votes.outcome)),
+        Clustering.scored(cluster_sums(people, scores), cluster_sums(people)),
+        float(by_pair @ by_pair) * cells.count / (cells.count - 1.0),
+        only_added=True,
+    )
 
 
 def _votes(pairs: PairVotes, outcome: IntColumn, rows: IntColumn) -> Votes:
