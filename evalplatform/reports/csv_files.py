@@ -12,6 +12,7 @@ from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.csv_text import csv_text
 from evalplatform.reports.arm_records import MEASURES, arm_records
+from evalplatform.reports.consensus import consensus_records
 from evalplatform.reports.exports import VERDICT_MEASURES
 from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.safety import withheld_records
@@ -109,6 +110,7 @@ def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
         }
         records += _measures(test.rates, MEASURES, constant | place, tested)
     records += [constant | record for record in arm_records(results)]
+    records += [constant | record for record in consensus_records(results.consensus)]
     return csv_text(GROUP_COLUMNS, records, for_excel=for_excel)
 
 

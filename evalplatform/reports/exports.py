@@ -7,6 +7,7 @@ from evalplatform import stats
 from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers
+from evalplatform.reports.consensus import consensus_json
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.languages import LanguageResult, languages_json
 from evalplatform.reports.result_types import CampaignResults, CategoryResult, CriterionLook
@@ -46,6 +47,7 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "median_response_ms": results.median_response_ms,
         "shown_px": results.shown_sizes.as_dict() if results.shown_sizes else None,
         "side_bias": stats.plain(results.side_bias),
+        "one_against_rest": consensus_json(results.consensus),
         "order_effect": _order_effects(results),
         "answers": [stats.plain(each) for each in answers(results)],
         "groups": _groups(results),

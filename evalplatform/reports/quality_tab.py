@@ -6,7 +6,8 @@ from typing import Any
 from evalplatform.annotation.models import Release, SurplusVote
 from evalplatform.campaigns.rules import Start
 from evalplatform.quality.summary import NARROW, QualitySummary
-from evalplatform.reports.cells import p_value, percent, percent_interval
+from evalplatform.reports.cells import coefficient, p_value, percent, percent_interval
+from evalplatform.reports.consensus import CriterionConsensus
 from evalplatform.reports.languages import LanguageResult
 from evalplatform.reports.result_types import CampaignResults, CriterionOrder
 from evalplatform.reports.safety import NOTE, TEST, prompt_of, share_in_words
@@ -22,6 +23,7 @@ def quality_context(results: CampaignResults) -> dict[str, Any]:
         "side_bias": percent(results.side_bias.left) if results.side_bias else None,
         "languages": results.languages,
         "by_language": [_by_language(each) for each in results.by_language],
+        "consensus": [_consensus(each) for each in results.consensus],
         "order_effects": [_order_effect(each) for each in results.order_effects],
         "has_own_starts": results.campaign.checked_rules.annotation.start is Start.OWN,
         "samples": samples_context(results.campaign),
@@ -43,6 +45,25 @@ def _by_language(found: LanguageResult) -> dict[str, str]:
         ),
         "p": p_value(found.test.p_holm) if found.test.p_holm is not None else "–",
         "why": found.test.reason,
+    }
+
+
+def _consensus(found: CriterionConsensus) -> dict[str, Any]:
+    one = found.one_person
+    return {
+        "criterion": found.criterion_label,
+        "one_person": percent(one.agreement) if one.agreement else "–",
+        "compared": f"{one.n_compared:,}",
+        "pairs": f"{one.n_pairs:,}",
+        "ties": percent(one.tie_share),
+        "orders": [
+            {
+                "images": order.images,
+                "kendall_w": coefficient(order.kendall_w) if order.kendall_w else "–",
+                "mean_tau": coefficient(order.mean_tau) if order.mean_tau else "–",
+            }
+            for order in found.orders
+        ],
     }
 
 

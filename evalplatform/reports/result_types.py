@@ -8,6 +8,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.quality.rings import RingReport
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.conditions import ShownSizes
+from evalplatform.reports.consensus import CriterionConsensus
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.languages import LanguageResult, LanguageVotes
 from evalplatform.reports.safety import SafetySummary
@@ -99,6 +100,7 @@ class CampaignResults:
     early_looks: list[CriterionLook]  # empty once every vote is in
     profiles: dict[str, stats.AnnotatorProfile]  # by pseudonym, of votes that count
     side_bias: stats.SideBias | None
+    consensus: list[CriterionConsensus]  # of pairs and rankings
     order_effects: list[CriterionOrder]  # of pairs of just two arms; empty for imported votes
     median_response_ms: float | None
     shown_sizes: ShownSizes | None  # None where no vote says

@@ -19,6 +19,7 @@ from evalplatform.core.version import code_version
 from evalplatform.quality.rings import RingReport, rings_among
 from evalplatform.quality.summary import summary_of
 from evalplatform.reports.conditions import shown_sizes
+from evalplatform.reports.consensus import consensus
 from evalplatform.reports.facts import CampaignFacts, read_facts
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
 from evalplatform.reports.languages import language_results, language_votes
@@ -94,6 +95,7 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
         early_looks=[] if completeness.is_complete else list(_early_looks(campaign, duels)),
         profiles=_profiles(campaign, duels, facts.pseudonyms),
         side_bias=_side_bias(table),
+        consensus=list(consensus(campaign, table, gallery, others)),
         order_effects=[] if campaign.imported_from else list(_order_effects(campaign, duels)),
         median_response_ms=float(np.median(times)) if len(times) else None,
         shown_sizes=shown_sizes(table),

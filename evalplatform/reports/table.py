@@ -9,6 +9,7 @@ from evalplatform.campaigns.sample_faults import READ_RULE, frozen_faults
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.cells import (
+    coefficient,
     early_net,
     p_value,
     percent,
@@ -72,6 +73,7 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     if results.groups or not (results.galleries or results.gradings):
         _print_duels(console, results)
     print_orders(console, results)
+    _print_consensus(console, results)
     _print_early_looks(console, results)
     _print_categories(console, results)
     _print_exclusions(console, results)
@@ -120,6 +122,25 @@ def _verdict_cells(verdicts: Verdicts) -> list[str]:
         return [""] * 5
     shares = (verdicts.win, verdicts.tie, verdicts.no_majority, verdicts.lose)
     return [*(stacked(share) for share in shares), stacked(verdicts.net, signed=True)]
+
+
+def _print_consensus(console: Console, results: CampaignResults) -> None:
+    """Print how often one person sides with the rest, and how alike people's orders are."""
+    for each in results.consensus:
+        found = each.one_person
+        said = f"{percent(found.agreement)} %" if found.agreement else "– (nobody to compare with)"
+        line = (
+            f"One person against the rest, {each.criterion_label}: {said} of "
+            f"{found.n_compared:,} judgements of two images; ties {percent(found.tie_share)} %"
+        )
+        for order in each.orders:
+            assert order.kendall_w is not None
+            assert order.mean_tau is not None
+            line += (
+                f"; of {order.images} images Kendall's W {coefficient(order.kendall_w)}, "
+                f"tau-b {coefficient(order.mean_tau)}"
+            )
+        console.print(f"{line}.", markup=False)
 
 
 def _print_early_looks(console: Console, results: CampaignResults) -> None:
