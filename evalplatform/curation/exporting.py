@@ -20,7 +20,8 @@ from django.core.files.storage import default_storage
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.version import code_version
-from evalplatform.curation.models import Pool, PoolImage, Stage
+from evalplatform.curation.captions import approved_captions
+from evalplatform.curation.models import Caption, CaptionRound, Pool, PoolImage, Stage
 from evalplatform.curation.selectors import kept_so_far, standing_votes
 
 FORMAT = "t2i-dataset/1"
@@ -45,26 +46,32 @@ def export_pool(
     pool: Pool,
     out: Path,
     allow_unknown_licence: bool = False,
+    allow_imported_captions: bool = False,
     progress: Progress = lambda done, count: None,
 ) -> ExportedPool:
     """Write what the last stage that decided kept as a data set folder, whole or not at all.
+
+    Where people wrote captions, an image has its approved one; with `allow_imported_captions` one
+    without has what it came with.
 
     Raises `BadInputError` where no stage has decided, nothing was kept, a licence is not known
     (unless allowed), an image has no caption, `out` holds anything, or an image is gone from
     storage or has other bytes than it had.
     """
     kept = _checked(pool, out, allow_unknown_licence)
+    captions = _captions(pool, kept, allow_imported_captions)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         records = []
         for number, each in enumerate(kept, start=1):
-            records.append(_record(pool, each, _write_image(each, partial)))
+            file = _write_image(each, partial)
+            records.append(_record(pool, each, file, captions[each.pk]))
             progress(number, len(kept))
         manifest = "".join(_line(record) for record in records).encode()
         digest = hashlib.sha256(manifest).hexdigest()
         (partial / "manifest.jsonl").write_bytes(manifest)
-        told = _write_curation(pool, {each.pk for each in kept}, partial / CURATION)
+        told = _write_curation(pool, captions, partial / CURATION)
         mark = _mark(pool, digest, len(kept), told)
         (partial / "dataset.json").write_text(
             json.dumps(mark, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -94,18 +101,27 @@ def _checked(pool: Pool, out: Path, allow_unknown: bool) -> Sequence[PoolImage]:
             f"the licence of {len(unknown):,} of {len(kept):,} images is unknown "
             f"({_named(unknown)}); say in the pool which it is, or give --allow-unknown-licence."
         )
-    bare = [each for each in kept if not caption_of(each).strip()]
-    if bare:
-        raise BadInputError(
-            f"{len(bare):,} of {len(kept):,} images have no caption ({_named(bare)}); a model is "
-            "tuned on images and captions. Give them in the pool."
-        )
     return kept
 
 
-def caption_of(image: PoolImage) -> str:
-    """Return what the trainer reads of an image."""
-    return image.image.caption
+def _captions(pool: Pool, kept: Sequence[PoolImage], allow_imported: bool) -> dict[int, str]:
+    """Return what the trainer reads of each image that is kept, by the image's key."""
+    approved = {key: each.text for key, each in approved_captions(kept).items()}
+    bare = [each for each in kept if each.pk not in approved]
+    if bare and pool.caption_rounds.exists() and not allow_imported:
+        raise BadInputError(
+            f"{len(bare):,} of {len(kept):,} images have no approved caption ({_named(bare)}); go "
+            f"on with `manage.py curation captions {pool}`, or give --allow-imported-captions to "
+            "take those that they came with."
+        )
+    bare = [each for each in bare if not each.image.caption.strip()]
+    if bare:
+        raise BadInputError(
+            f"{len(bare):,} of {len(kept):,} images have no caption ({_named(bare)}); a model is "
+            "tuned on images and captions. Give them in the pool, or have them written with "
+            f"`manage.py curation captions {pool}`."
+        )
+    return {each.pk: approved.get(each.pk, each.image.caption) for each in kept}
 
 
 def _named(images: Sequence[PoolImage]) -> str:
@@ -136,11 +152,11 @@ def _write_image(each: PoolImage, folder: Path) -> str:
     return file
 
 
-def _record(pool: Pool, each: PoolImage, file: str) -> dict[str, Any]:
+def _record(pool: Pool, each: PoolImage, file: str, caption: str) -> dict[str, Any]:
     """Return the image's line of the manifest."""
     return {
         "concept": each.concept or each.image.source_sha256[:16],
-        "caption": caption_of(each),
+        "caption": caption,
         "keywords": [],
         "category": "",
         "style": pool.name,
@@ -151,14 +167,15 @@ def _record(pool: Pool, each: PoolImage, file: str) -> dict[str, Any]:
     }
 
 
-def _write_curation(pool: Pool, exported: set[int], path: Path) -> dict[str, Any]:
+def _write_curation(pool: Pool, captions: Mapping[int, str], path: Path) -> dict[str, Any]:
     """Write a line for every judged image; return hash and counts for the mark."""
     digest, count, simulated = hashlib.sha256(), 0, False
     with path.open("wb") as file:
-        for row in _curated(pool, exported):
+        for row in _curated(pool, captions):
             simulated = simulated or any(
                 said["is_simulated"] for each in row["decisions"] for said in each["judgements"]
             )
+            simulated = simulated or any(each["is_simulated"] for each in row["captions"])
             line = _line(row).encode()
             digest.update(line)
             file.write(line)
@@ -166,7 +183,8 @@ def _write_curation(pool: Pool, exported: set[int], path: Path) -> dict[str, Any
     return {"sha256": digest.hexdigest(), "judged_images": count, "simulated": simulated}
 
 
-def _curated(pool: Pool, exported: set[int]) -> Iterator[dict[str, Any]]:
+def _curated(pool: Pool, captions: Mapping[int, str]) -> Iterator[dict[str, Any]]:
+    """Yield a line for each judged image; `captions`: of those that are exported."""
     stages = list(pool.stages.filter(closed_at__isnull=False).select_related("campaign"))
     said = {stage.pk: _said(stage) for stage in stages}
     decisions: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -178,14 +196,17 @@ def _curated(pool: Pool, exported: set[int]) -> Iterator[dict[str, Any]]:
                     "judgements": said[stage.pk].get(row.pool_image.image_id, []),
                 }
             )  # fmt: skip
+    written = _written(pool)
     rows = pool.images.select_related("image").order_by("image__position")
     for each in rows.iterator(chunk_size=2000):
         if each.pk in decisions:
             yield {
                 "source_sha256": each.image.source_sha256,
                 "sha256": each.image.image_sha256,
-                "exported": each.pk in exported,
-                "caption": caption_of(each),
+                "exported": each.pk in captions,
+                "caption": captions.get(each.pk, each.image.caption),
+                "imported_caption": each.image.caption,
+                "captions": written.get(each.pk, []),
                 "concept": each.concept,
                 "licence": each.licence or _UNKNOWN,
                 "popularity": each.popularity,
@@ -208,6 +229,22 @@ def _said(stage: Stage) -> Judgements:
     return found
 
 
+def _written(pool: Pool) -> dict[int, list[dict[str, Any]]]:
+    """Return every caption that was written and judged, by its image's key, oldest first."""
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    rows = Caption.objects.filter(round__pool=pool).order_by("round__number")
+    for each in rows.select_related("round", "written__annotator", "judged__annotator").iterator():
+        found[each.pool_image_id].append(
+            {
+                "round": each.round.number, "text": each.text, "approved": each.approved,
+                "written_by": each.written.annotator.pseudonym,
+                "judged_by": each.judged.annotator.pseudonym,
+                "is_simulated": each.written.is_simulated or each.judged.is_simulated,
+            }
+        )  # fmt: skip
+    return found
+
+
 def _mark(pool: Pool, digest: str, count: int, told: Mapping[str, Any]) -> dict[str, Any]:
     """Return the mark: what the trainer checks, and the way back to the judgements."""
     return {
@@ -224,6 +261,9 @@ def _mark(pool: Pool, digest: str, count: int, told: Mapping[str, Any]) -> dict[
             "scorers": pool.scorers,
             "stages": [_stage_in_mark(stage) for stage in pool.stages.select_related("campaign")
                        if stage.closed_at],
+            "caption_rounds": [_round_in_mark(each) for each in
+                               pool.caption_rounds.select_related("writing", "approval")
+                               if each.closed_at],
             "file": CURATION,
             **told,
             "code_version": code_version(),
@@ -243,6 +283,18 @@ def _stage_in_mark(stage: Stage) -> dict[str, Any]:
         "heads": criterion.heads,
         "asked": stage.promotions.count(),
         "kept": stage.promotions.filter(kept=True).count(),
+    }
+
+
+def _round_in_mark(each: CaptionRound) -> dict[str, Any]:
+    assert each.approval is not None  # caption_round_closed_was_approved
+    decided = list(each.captions.values_list("approved", flat=True))
+    return {
+        "round": each.number,
+        "campaigns": [each.writing.slug, each.approval.slug],
+        "protocols_sha256": [each.writing.protocol_sha256, each.approval.protocol_sha256],
+        "approved": sum(decided),
+        "rejected": len(decided) - sum(decided),
     }
 
 

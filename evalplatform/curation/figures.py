@@ -13,9 +13,10 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from evalplatform import stats
 from evalplatform.annotation.models import Assignment, Vote
 from evalplatform.annotation.selectors import votes_missing
+from evalplatform.campaigns.models import Campaign
 from evalplatform.curation.deciding import would_keep
 from evalplatform.curation.models import Pool, PoolImage, Promotion, Stage
-from evalplatform.curation.selectors import kept_so_far, standing_votes
+from evalplatform.curation.selectors import kept_so_far, standing_votes, standing_votes_of
 
 _REPLICATES = 200
 _WINDOW = timedelta(hours=1)
@@ -193,9 +194,14 @@ def _alpha(
 
 def pace_of(stage: Stage, now: datetime) -> StagePace:
     """Return how far a stage is and when it will be done if people go on as in the last hour."""
-    total = Assignment.objects.filter(campaign=stage.campaign).main().count()
-    missing = votes_missing(stage.campaign)
-    recent = standing_votes(stage).filter(voted_at__gt=now - _WINDOW).aggregate(
+    return campaign_pace(stage.campaign, now)
+
+
+def campaign_pace(campaign: Campaign, now: datetime) -> StagePace:
+    """Return how far a campaign is and when it will be done if people go on as in the last hour."""
+    total = Assignment.objects.filter(campaign=campaign).main().count()
+    missing = votes_missing(campaign)
+    recent = standing_votes_of(campaign).filter(voted_at__gt=now - _WINDOW).aggregate(
         count=Count("pk"), first=Min("voted_at"), last=Max("voted_at")
     )  # fmt: skip
     rate = None
@@ -207,10 +213,13 @@ def pace_of(stage: Stage, now: datetime) -> StagePace:
 
 
 def is_simulated(pool: Pool) -> bool:
-    """Return whether a vote of any of its stages is simulated."""
-    return Vote.objects.filter(
-        assignment__campaign__stage__pool=pool, is_simulated=True
-    ).exists()  # fmt: skip
+    """Return whether a vote of any of its stages or captions is simulated."""
+    ours = (
+        Q(assignment__campaign__stage__pool=pool)
+        | Q(assignment__campaign__captions_written__pool=pool)
+        | Q(assignment__campaign__captions_approved__pool=pool)
+    )
+    return Vote.objects.filter(ours, is_simulated=True).exists()
 
 
 def kept_counts(pools: Iterable[Pool]) -> dict[int, int]:

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from evalplatform.accounts.models import InProject, User
+from evalplatform.annotation.models import Vote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.images.models import CollectedImage, ImageCollection
 
@@ -143,3 +144,74 @@ class Promotion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stage}: {'kept' if self.kept else 'dropped'}"
+
+
+class CaptionRound(models.Model):
+    """One round of captions: some people write them, then others approve or reject each.
+
+    Two campaigns: `writing` asks what an image shows, `approval` whether what was written is true.
+    What was rejected is written anew in the next round.
+    """
+
+    pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="caption_rounds")
+    number = models.PositiveSmallIntegerField(help_text="In the pool, from 1.")
+    writing = models.OneToOneField(
+        Campaign, on_delete=models.PROTECT, related_name="captions_written"
+    )
+    approval = models.OneToOneField(
+        Campaign, null=True, blank=True, on_delete=models.PROTECT, related_name="captions_approved"
+    )
+    opened_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When all was approved or not."
+    )
+
+    class Meta:
+        ordering = ["pool", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["pool", "number"], name="caption_round_number"),
+            models.UniqueConstraint(
+                fields=["pool"], condition=Q(closed_at__isnull=True), name="caption_round_one_open"
+            ),
+            models.CheckConstraint(
+                condition=Q(number__gte=1), name="caption_round_number_from_one"
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True) | Q(approval__isnull=False),
+                name="caption_round_closed_was_approved",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pool} captions {self.number}"
+
+
+class Caption(models.Model):
+    """A caption that one person wrote and another approved or rejected; it never changes.
+
+    The database refuses one that its writer judged, votes of other campaigns or on another image,
+    and a text that is not the one that was judged (`curation/sql/captions.sql`).
+    """
+
+    round = models.ForeignKey(CaptionRound, on_delete=models.PROTECT, related_name="captions")
+    pool_image = models.ForeignKey(PoolImage, on_delete=models.PROTECT, related_name="captions")
+    written = models.OneToOneField(Vote, on_delete=models.PROTECT, related_name="+")
+    judged = models.OneToOneField(Vote, on_delete=models.PROTECT, related_name="+")
+    approved = models.BooleanField()
+
+    class Meta:
+        ordering = ["round", "pool_image"]
+        constraints = [
+            models.UniqueConstraint(fields=["round", "pool_image"], name="caption_once_a_round"),
+            models.UniqueConstraint(
+                fields=["pool_image"], condition=Q(approved=True), name="caption_approved_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pool_image}: {'approved' if self.approved else 'rejected'}"
+
+    @property
+    def text(self) -> str:
+        """What was written."""
+        return self.written.answer

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from evalplatform.accounts.models import Project
 from evalplatform.annotation.models import Assignment, Vote
+from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.curation.deciding import StageDecision, StageJudgement, decide
 from evalplatform.curation.models import Pool, PoolImage, Stage
@@ -53,8 +54,13 @@ def asked_in(stage: Stage) -> QuerySet[PoolImage]:
 
 def standing_votes(stage: Stage) -> QuerySet[Vote]:
     """Return the votes of a stage that count, gold aside."""
+    return standing_votes_of(stage.campaign)
+
+
+def standing_votes_of(campaign: Campaign) -> QuerySet[Vote]:
+    """Return the votes of a campaign that count, gold aside."""
     return Vote.objects.filter(
-        assignment__campaign=stage.campaign,
+        assignment__campaign=campaign,
         assignment__purpose=Assignment.Purpose.MAIN,
         retracted_at__isnull=True,
         exclusion__isnull=True,

@@ -12,15 +12,18 @@ from django.urls import reverse
 
 from evalplatform.accounts.projects import Asking, Role, may, visible_to
 from evalplatform.annotation.doors.invitations import invitation_link
+from evalplatform.campaigns.models import Campaign
 from evalplatform.core.components import DataTable, Line, TableColumn
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
+from evalplatform.curation.captions import CaptionFigures, caption_figures, open_round
 from evalplatform.curation.figures import (
     ConceptLeft,
     HeadAgreement,
     PersonFigures,
     StagePace,
     agreement_of,
+    campaign_pace,
     concepts_of,
     funnel_of,
     is_simulated,
@@ -29,7 +32,7 @@ from evalplatform.curation.figures import (
     people_of,
 )
 from evalplatform.curation.guideline import heads_named
-from evalplatform.curation.models import Pool, Stage
+from evalplatform.curation.models import CaptionRound, Pool, Stage
 from evalplatform.curation.selectors import pools
 from evalplatform.curation.services import StagePlan
 from evalplatform.curation.services.stages import OpenedStage
@@ -82,6 +85,16 @@ class StageShown:
     people: list[PoolPersonRow]
     agreement: list[HeadRow]
     link: str
+
+
+@dataclass(frozen=True)
+class CaptionsShown:
+    """Captions as their part of the page shows them; the round that goes on, if one does."""
+
+    figures: CaptionFigures
+    going: CaptionRound | None
+    campaign: Campaign | None
+    pace: StagePace | None
 
 
 @dataclass(frozen=True)
@@ -145,6 +158,7 @@ def pool_context(
         "most": max((each.before for each in bars), default=0) or pool.collection.image_count,
         "left": bars[-1].left if bars else pool.collection.image_count,
         "stages": [_shown(each, request, now) for each in stages],
+        "captions": _captions(pool, now),
         "concepts": _concept_table(concepts_of(pool), request),
         "may_edit": may_edit,
         "form": (form or StageForm(initial={"kind": _next_kind(opened)}))
@@ -154,6 +168,17 @@ def pool_context(
         if any(each.closed_at for each in stages) else "",
         "is_simulated": is_simulated(pool),
     }  # fmt: skip
+
+
+def _captions(pool: Pool, now: datetime) -> CaptionsShown | None:
+    """Return how far the captions are; None where none were ever asked for."""
+    if not pool.caption_rounds.exists():
+        return None
+    going = open_round(pool)
+    campaign = (going.approval or going.writing) if going else None
+    return CaptionsShown(
+        caption_figures(pool), going, campaign, campaign_pace(campaign, now) if campaign else None
+    )
 
 
 def invitations_shown(opened: OpenedStage, request: HttpRequest) -> list[ShownLink]:

@@ -25,7 +25,11 @@ from evalplatform.quality.selectors import annotator_facts, of_pairs, rightness
 NARROW = 600  # CSS pixels: below, two images hardly fit side by side
 OFTEN = 2  # skips of one item for a reason that lies with its images
 _IMAGE_REASONS = (Release.Reason.BROKEN_IMAGE, Release.Reason.UNSAFE)
-_NOT_SKIPS = (Release.Reason.EXCLUDED, Release.Reason.LATE_ANSWER)
+_NOT_SKIPS = (
+    Release.Reason.EXCLUDED,
+    Release.Reason.LATE_ANSWER,
+    Release.Reason.OWN_WORK,
+)
 _MAIN = Q(assignment__purpose=Assignment.Purpose.MAIN)
 _COUNTS = _MAIN & Q(retracted_at__isnull=True, exclusion__isnull=True)
 

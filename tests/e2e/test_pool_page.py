@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from evalplatform.curation.services import StagePlan, close_stage, open_stage
+from evalplatform.curation.services import StagePlan, close_stage, open_stage, step_captions
 from tests.curation.conftest import judge  # noqa: F401 (a fixture)
 from tests.curation.pools import make_pool
 from tests.e2e.accessibility import assert_page_is_accessible
@@ -19,6 +19,7 @@ def test_pool_page_is_accessible_and_fits_a_phone(browser, site, rania, tmp_path
     first = open_stage(pool=pool, plan=StagePlan("generalists"), now=timezone.now()).stage
     judge(first, "gina", lambda image, known: ["keep" if image.position else "reject"])
     close_stage(stage=first, now=timezone.now())
+    step_captions(pool=pool, people=("anna", "ben"), now=timezone.now())
     plan = StagePlan("specialists", k=2, people=("anna", "ben"), heads=("Lighting", "Story"))
     second = open_stage(pool=pool, plan=plan, now=timezone.now()).stage
     judge(second, "anna", lambda image, known: ["keep"])
@@ -36,5 +37,6 @@ def test_pool_page_is_accessible_and_fits_a_phone(browser, site, rania, tmp_path
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
         page.screenshot(path=Path(folder) / f"pool-{width}-{scheme}.png", full_page=True)
+    assert "needles-captions-1" in page.inner_text("section:has(h2:text('Captions'))")
     assert_page_is_accessible(page, "a pool with an open stage")
     page.context.close()

@@ -123,6 +123,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField(help_text='Counted in the campaign from 1.')),
                 ('label', models.CharField(blank=True, help_text='For whom, as the list said.', max_length=120)),
+                ('annotator', models.ForeignKey(blank=True, help_text='As whom they take part, who worked elsewhere before; null: as somebody new.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.annotator')),
                 ('sha256', models.CharField(max_length=64, unique=True)),
                 ('created_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
@@ -143,7 +144,7 @@ class Migration(migrations.Migration):
             name='Release',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(choices=[('broken_image', 'Skipped: an image does not show'), ('unsafe', 'Skipped: unsafe or disturbing'), ('cannot_judge', 'Skipped: cannot judge'), ('late_answer', 'Answered after somebody else had the slot'), ('excluded', 'The vote was excluded')], max_length=16)),
+                ('reason', models.CharField(choices=[('broken_image', 'Skipped: an image does not show'), ('unsafe', 'Skipped: unsafe or disturbing'), ('cannot_judge', 'Skipped: cannot judge'), ('late_answer', 'Answered after somebody else had the slot'), ('excluded', 'The vote was excluded'), ('own_work', 'It is about what they made themselves')], max_length=16)),
                 ('released_at', models.DateTimeField(auto_now_add=True)),
                 ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='releases', to='accounts.annotator')),
                 ('assignment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='releases', to='annotation.assignment')),

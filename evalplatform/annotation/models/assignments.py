@@ -146,6 +146,7 @@ class Assignment(models.Model):
 class Release(models.Model):
     """An assignment that left an annotator for good: they are never offered the item again.
 
+    One of their own work is there from the start: the item is never offered to them.
     A lease that merely ran out leaves none: the item may come back to whoever left it unanswered.
     """
 
@@ -155,6 +156,7 @@ class Release(models.Model):
         CANNOT_JUDGE = "cannot_judge", "Skipped: cannot judge"
         LATE_ANSWER = "late_answer", "Answered after somebody else had the slot"
         EXCLUDED = "excluded", "The vote was excluded"
+        OWN_WORK = "own_work", "It is about what they made themselves"
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="releases")
     item = models.ForeignKey(

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Annotator, User
 from evalplatform.campaigns.models import Campaign
 
 
@@ -17,6 +17,14 @@ class Invitation(models.Model):
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="invitations")
     number = models.PositiveIntegerField(help_text="Counted in the campaign from 1.")
     label = models.CharField(max_length=120, blank=True, help_text="For whom, as the list said.")
+    annotator = models.ForeignKey(
+        Annotator,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="As whom they take part, who worked elsewhere before; null: as somebody new.",
+    )
     sha256 = models.CharField(max_length=64, unique=True)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField()

@@ -41,7 +41,9 @@ def enrol(*, campaign: Campaign, annotator: Annotator, footprint: Footprint = NO
 def enrol_invited(
     *, campaign: Campaign, invitation_id: int, now: datetime, footprint: Footprint = NOWHERE
 ) -> Enrolment:
-    """Record that whoever has the invitation agreed to take part, as an annotator of their own.
+    """Record that whoever has the invitation agreed to take part.
+
+    They are an annotator of their own, or the one whom the invitation names.
 
     Raises `InvitationClosedError` where it was used or revoked, or has expired meanwhile.
     """
@@ -53,7 +55,7 @@ def enrol_invited(
             raise InvitationClosedError(state)
         return Enrolment.objects.create(
             campaign=campaign,
-            annotator=Annotator.objects.create(),
+            annotator=invitation.annotator or Annotator.objects.create(),
             invitation=invitation,
             **footprint.as_dict(),
         )

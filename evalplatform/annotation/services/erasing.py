@@ -106,5 +106,6 @@ def _forget_identity(annotator: Annotator) -> None:
     if identity is not None:
         erase_visitor(external_id=identity.external_id)
         identity.delete()
+    Invitation.objects.filter(annotator=annotator).update(annotator=None, label="")
     # Their personal link ends, and with it what was written down of it elsewhere.
     Annotator.objects.filter(pk=annotator.pk).update(access_key=new_access_key())

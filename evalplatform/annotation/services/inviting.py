@@ -1,13 +1,13 @@
 """Invitations: links that each let one person take part, shown once, when they are made."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Max
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Annotator, User
 from evalplatform.annotation.models import Invitation
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import Door
@@ -23,10 +23,13 @@ def invite(
     campaign: Campaign,
     labels: Sequence[str],
     now: datetime,
+    known: Mapping[str, Annotator] | None = None,
     expires_at: datetime | None = None,
     created_by: User | None = None,
 ) -> list[tuple[Invitation, str]]:
     """Return a new invitation for each label (which may be empty) with its secret. All or nothing.
+
+    `known`: by label, as whom they take part; the others as somebody new.
 
     Raises:
         BadInputError: the campaign has another door or takes no answers any more; none or more
@@ -44,7 +47,8 @@ def invite(
         invitations = Invitation.objects.bulk_create(
             Invitation(
                 campaign=campaign, number=number, label=label, sha256=secret_digest(secret),
-                created_by=created_by, created_at=now, expires_at=expires_at,
+                annotator=(known or {}).get(label), created_by=created_by, created_at=now,
+                expires_at=expires_at,
             )
             for number, (label, secret) in enumerate(zip(labels, made, strict=True), start=last + 1)
         )  # fmt: skip

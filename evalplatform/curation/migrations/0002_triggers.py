@@ -8,5 +8,5 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(sql_file("curation", name), migrations.RunSQL.noop)
-        for name in ("promotions", "project", "audit")
+        for name in ("promotions", "captions", "project", "audit")
     ]

@@ -1,7 +1,11 @@
-"""What can be done with pools: bring one, open and close its stages."""
+"""What can be done with pools: bring one, open and close its stages, have captions written."""
 
+from evalplatform.curation.services.captions import CaptionStep, step_captions
 from evalplatform.curation.services.pools import import_pool
 from evalplatform.curation.services.samples import import_samples
 from evalplatform.curation.services.stages import StagePlan, close_stage, open_stage
 
-__all__ = ["StagePlan", "close_stage", "import_pool", "import_samples", "open_stage"]
+__all__ = [
+    "CaptionStep", "StagePlan", "close_stage", "import_pool", "import_samples", "open_stage",
+    "step_captions",
+]  # fmt: skip

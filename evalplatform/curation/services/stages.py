@@ -15,23 +15,21 @@ from evalplatform.annotation.services import invite, open_campaign
 from evalplatform.campaigns.criteria import CriterionPlan
 from evalplatform.campaigns.images import Size
 from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.rules import Door, Rules, parse_rules
-from evalplatform.campaigns.services import close_campaign, create_campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.curation.deciding import decisions_hash
 from evalplatform.curation.gold_folder import GoldPicture, read_gold_folder, refuse_in_pool
 from evalplatform.curation.guideline import WORDS, plan_stage
 from evalplatform.curation.models import Pool, PoolImage, Promotion, Stage
 from evalplatform.curation.selectors import decisions_of, kept_so_far
+from evalplatform.curation.services.campaigns import (
+    close_for_deciding,
+    create_pool_campaign,
+    pool_rules,
+)
 from evalplatform.quality.gold import GoldImages
 from evalplatform.quality.services import store_gold
 
 Progress = Callable[[int, int], None]
-# Nothing of a stage is sampled; a campaign says how its images would be.
-_SAMPLER = {
-    "sampler": "ddim", "steps": 25, "guidance_scale": 4.0, "negative_prompt": "", "height": None,
-    "width": None,
-}  # fmt: skip
 
 
 def _silent(done: int, total: int) -> None:
@@ -101,7 +99,14 @@ def open_stage(
             _refuse_target(pool, plan, len(asked))
             hashes = set(pool.images.values_list("image__source_sha256", flat=True))
             refuse_in_pool(gold, hashes)
-            campaign = _campaign(pool, plan, criterion, asked, created_by)
+            campaign = create_pool_campaign(
+                pool=pool, name=plan.kind, criterion=criterion,
+                texts={each.image_id: "" for each in asked}, created_by=created_by,
+                rules=pool_rules(
+                    invited=bool(plan.people), gold_rate=plan.gold_rate if plan.gold else None,
+                    further=plan.rules,
+                ),
+            )  # fmt: skip
             stored += _store_gold(campaign, gold, _one_size(asked))
             stage = Stage.objects.create(
                 pool=pool, number=number, kind=plan.kind, campaign=campaign,
@@ -137,9 +142,7 @@ def close_stage(
                 "for them, or close it as it is with --unfinished (an image without enough of "
                 "them is not kept by a stage that needs all)."
             )
-        close_campaign(campaign=stage.campaign)
-        # Whoever is sending a vote holds their enrolment: it is stored and counts, or comes late.
-        list(stage.campaign.enrolments.select_for_update().values_list("pk"))
+        close_for_deciding(stage.campaign)
         decided = list(decisions_of(stage))
         Promotion.objects.bulk_create(
             (Promotion(stage=stage, pool_image=image, kept=each.kept, why=each.why)
@@ -197,44 +200,6 @@ def _refuse_target(pool: Pool, plan: StagePlan, left: int) -> None:
         raise BadInputError(
             f"--target {plan.target:,} is above the {left:,} images of {pool} that are left."
         )
-
-
-def _campaign(
-    pool: Pool,
-    plan: StagePlan,
-    criterion: CriterionPlan,
-    asked: Sequence[PoolImage],
-    created_by: User | None,
-) -> Campaign:
-    prompt_set = pool.collection.prompt_set
-    assert prompt_set  # every pool brings captions or was sampled for prompts
-    campaign, is_new = create_campaign(
-        project=pool.project,
-        slug=f"{pool.name}-{plan.kind}",
-        arms=[pool.collection],
-        prompt_sets=[prompt_set],
-        criteria=[criterion],
-        settings=_SAMPLER,
-        seed=int(pool.collection.sha256[:8], 16),
-        rules=_rules(plan),
-        chosen={each.image_id: "" for each in asked},
-        created_by=created_by,
-    )
-    if not is_new:
-        raise BadInputError(f"there is a campaign {campaign.slug!r} that is no stage of {pool}.")
-    return campaign
-
-
-def _rules(plan: StagePlan) -> Rules:
-    """Return the rules: the pool was filtered before, so that no faults are counted here."""
-    given: dict[str, dict[str, object]] = {
-        "samples": {"allow_constant": 1.0, "allow_identical": 1.0},
-        "quality": {"gold_rate": plan.gold_rate} if plan.gold else {},
-        "annotation": {"door": Door.INVITATIONS.value} if plan.people else {},
-    }
-    for section, values in plan.rules.items():
-        given[section] = given.get(section, {}) | values
-    return parse_rules(given, "the stage's rules")
 
 
 def _one_size(asked: Sequence[PoolImage]) -> Size | None:

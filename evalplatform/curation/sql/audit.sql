@@ -3,6 +3,12 @@
 CREATE OR REPLACE TRIGGER audit_pool
     AFTER INSERT OR UPDATE OR DELETE ON curation_pool
     FOR EACH ROW EXECUTE FUNCTION audit_row('pool', 'r.name', 'r.project_id', 'origin');
+CREATE OR REPLACE TRIGGER audit_caption_round
+    AFTER INSERT OR UPDATE OR DELETE ON curation_captionround
+    FOR EACH ROW EXECUTE FUNCTION audit_row(
+        'caption round',
+        '(SELECT name FROM curation_pool WHERE id = r.pool_id) || '' captions '' || r.number',
+        '(SELECT project_id FROM curation_pool WHERE id = r.pool_id)', 'closed_at');
 CREATE OR REPLACE TRIGGER audit_stage
     AFTER INSERT OR UPDATE OR DELETE ON curation_stage
     FOR EACH ROW EXECUTE FUNCTION audit_row(

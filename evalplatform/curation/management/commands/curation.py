@@ -1,6 +1,6 @@
 """Curate a pool of images with people, from import to a data set to tune on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.accounts.models import User
 from evalplatform.accounts.services import user_named
 from evalplatform.annotation.doors.invitations import invitation_link
+from evalplatform.annotation.models import Invitation
+from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
+from evalplatform.curation.captions import caption_figures, captions_that_fell, without_caption
 from evalplatform.curation.exporting import export_pool
 from evalplatform.curation.guideline import WORDS, heads_named
 from evalplatform.curation.models import Pool, Stage
@@ -33,6 +36,7 @@ from evalplatform.curation.services import (
     import_pool,
     import_samples,
     open_stage,
+    step_captions,
 )
 from evalplatform.promptsets.selectors import prompt_set_named
 
@@ -54,10 +58,15 @@ class Command(PlatformCommand):
             "--unfinished", action="store_true", help="also while judgements are missing"
         )
         close.add_argument("--by", metavar="USER", help="record this user as who closed it")
+        _add_captions(verbs.add_parser("captions", help="have captions written, then approved"))
         export = verbs.add_parser("export", help="write what is kept as a data set folder")
         export.add_argument("pool")
         export.add_argument("--out", type=Path, required=True, help="a new or empty folder")
         export.add_argument("--allow-unknown-licence", action="store_true")
+        export.add_argument(
+            "--allow-imported-captions", action="store_true",
+            help="of images without an approved one, where people wrote captions",
+        )  # fmt: skip
         check = verbs.add_parser("check", help="work decisions out again from the votes")
         check.add_argument("pool")
         status = verbs.add_parser("status", help="list pools, and how far each is")
@@ -100,10 +109,10 @@ class Command(PlatformCommand):
 
     def _open(self, options: dict[str, Any]) -> None:
         pool = pool_named(options["pool"])
-        people = [each.strip() for each in options["people"].split(",") if each.strip()]
         plan = StagePlan(
             kind=options["stage"], keep=options["keep"], k=options["k"],
-            heads=heads_named(options["heads"]), target=options["target"], people=people,
+            heads=heads_named(options["heads"]), target=options["target"],
+            people=_people(options["people"]),
             gold=options["gold"], gold_rate=options["gold_rate"], question=options["question"],
         )  # fmt: skip
         with tqdm(unit=" images", leave=False) as bar:
@@ -112,14 +121,10 @@ class Command(PlatformCommand):
                 on_images=lambda done, count: _bar(bar)("storing", done, count),
             )  # fmt: skip
         campaign = opened.stage.campaign
-        link = site_link(reverse("annotation:work", args=[campaign.invitation]))
         self.stdout.write(
             f"{opened.stage}: campaign {campaign.slug} asks about {campaign.item_count:,} images"
         )
-        if not opened.invitations:
-            self.stdout.write(f"annotators come in by {link}")
-        for invitation, secret in opened.invitations:
-            self.stdout.write(f"{invitation.label}: {invitation_link(link, secret)}")
+        self._invitations(campaign, opened.invitations)
 
     def _close(self, options: dict[str, Any]) -> None:
         pool = pool_named(options["pool"])
@@ -132,12 +137,44 @@ class Command(PlatformCommand):
         wanted = f", {stage.target:,} were wanted" if stage.target else ""
         self.stdout.write(f"{stage}: kept {kept:,} of {stage.promotions.count():,} images{wanted}")
 
+    def _captions(self, options: dict[str, Any]) -> None:
+        pool = pool_named(options["pool"])
+        with tqdm(unit=" images", leave=False) as bar:
+            step = step_captions(
+                pool=pool, people=_people(options["people"]), now=timezone.now(),
+                created_by=_user(options["by"]), unfinished=options["unfinished"],
+                on_images=lambda done, count: _bar(bar)("storing", done, count),
+            )  # fmt: skip
+        if step.round is None:
+            self.stdout.write(f"{pool}: every image that is kept has an approved caption")
+        elif step.campaign is None:
+            self.stdout.write(
+                f"{step.round}: {step.approved:,} approved, {step.rejected:,} rejected"
+            )
+            left = without_caption(pool).count()
+            if left:
+                self.stdout.write(f"give the command again to have {left:,} written anew")
+        else:
+            asks = "approval of" if step.round.approval else "captions for"
+            self.stdout.write(f"{step.campaign.slug} asks for {asks} {step.asked:,} images")
+            self._invitations(step.campaign, step.invitations)
+
+    def _invitations(
+        self, campaign: Campaign, invitations: Sequence[tuple[Invitation, str]]
+    ) -> None:
+        link = site_link(reverse("annotation:work", args=[campaign.invitation]))
+        if not invitations:
+            self.stdout.write(f"annotators come in by {link}")
+        for invitation, secret in invitations:
+            self.stdout.write(f"{invitation.label}: {invitation_link(link, secret)}")
+
     def _export(self, options: dict[str, Any]) -> None:
         pool = pool_named(options["pool"])
         with tqdm(unit=" images", leave=False) as bar:
             exported = export_pool(
                 pool=pool, out=options["out"],
                 allow_unknown_licence=options["allow_unknown_licence"],
+                allow_imported_captions=options["allow_imported_captions"],
                 progress=lambda done, count: _bar(bar)("writing", done, count),
             )  # fmt: skip
         self.stdout.write(
@@ -156,6 +193,12 @@ class Command(PlatformCommand):
                 f"{len(differing):,} decisions are not what the votes say now: {differing[0]}. "
                 "Somebody was excluded after the stage closed; its decisions stay as they were."
             )
+        fallen = list(captions_that_fell(pool))
+        if fallen:
+            raise BadInputError(
+                f"{len(fallen):,} approved captions rest on a vote that no longer counts: "
+                f"{fallen[0]}. Somebody was excluded afterwards; the captions stay as they are."
+            )
         self.stdout.write(f"{pool}: every decision is what its votes say")
 
     def _status(self, options: dict[str, Any]) -> None:
@@ -167,6 +210,12 @@ class Command(PlatformCommand):
             for stage in pool.stages.select_related("campaign"):
                 state = f"decided {stage.closed_at:%Y-%m-%d}" if stage.closed_at else "open"
                 self.stdout.write(f"  {stage.number} {stage.kind}: {state}, {stage.campaign.slug}")
+            if pool.caption_rounds.exists():
+                told = caption_figures(pool)
+                self.stdout.write(
+                    f"  captions: {told.approved:,} of {told.wanted:,} approved, "
+                    f"{told.rejected:,} rejected"
+                )
 
 
 def _add_import(parser: CommandParser) -> None:
@@ -201,6 +250,19 @@ def _add_open(parser: CommandParser) -> None:
     )
     parser.add_argument("--question", default="", help="in place of the usual one")
     parser.add_argument("--by", metavar="USER", help="record this user as who opened it")
+
+
+def _add_captions(parser: CommandParser) -> None:
+    parser.add_argument("pool")
+    parser.add_argument(
+        "--people", default="", help="who is invited, parted by commas; approval: who wrote"
+    )
+    parser.add_argument("--unfinished", action="store_true", help="also while answers are missing")
+    parser.add_argument("--by", metavar="USER", help="record this user as who opened it")
+
+
+def _people(given: str) -> list[str]:
+    return [each.strip() for each in given.split(",") if each.strip()]
 
 
 def _open_one(pool: Pool) -> Stage:

@@ -1,0 +1,209 @@
+"""Captions for what a pool has kept: written by some, approved by others, written anew if not."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from evalplatform.accounts.models import User
+from evalplatform.annotation.models import Assignment, Invitation, Release
+from evalplatform.annotation.selectors import votes_missing
+from evalplatform.annotation.services import invite, open_campaign
+from evalplatform.campaigns.criteria import plan_criterion
+from evalplatform.campaigns.models import Campaign
+from evalplatform.core.errors import BadInputError
+from evalplatform.curation.captions import (
+    can_be_approved_by_others,
+    open_round,
+    people_known,
+    without_caption,
+    written_in,
+)
+from evalplatform.curation.models import Caption, CaptionRound, Pool
+from evalplatform.curation.services.campaigns import (
+    close_for_deciding,
+    create_pool_campaign,
+    pool_rules,
+)
+
+Progress = Callable[[int, int], None]
+_IMAGE = "item__image_set__images__collected"
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class CaptionStep:
+    """What one step of a pool's captions did.
+
+    Attributes:
+        round: the round that it belongs to; None where nothing is left to be done.
+        campaign: that was opened; None where a round was closed.
+        invitations: each with its secret.
+        asked, approved, rejected: images the campaign asks about; what the closed round decided.
+    """
+
+    round: CaptionRound | None
+    campaign: Campaign | None = None
+    invitations: Sequence[tuple[Invitation, str]] = ()
+    asked: int = 0
+    approved: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """What every opening of a campaign needs to know."""
+
+    pool: Pool
+    people: Sequence[str]
+    now: datetime
+    created_by: User | None
+    rules: Mapping[str, Mapping[str, object]]
+    on_images: Progress
+
+
+def step_captions(
+    *,
+    pool: Pool,
+    people: Sequence[str],
+    now: datetime,
+    created_by: User | None = None,
+    unfinished: bool = False,
+    rules: Mapping[str, Mapping[str, object]] | None = None,
+    on_images: Progress = _silent,
+) -> CaptionStep:
+    """Take the next step of a pool's captions; all of it or nothing.
+
+    Without an open round: opens one for the images kept so far that have no approved caption. Once
+    all are written: opens their approval, by other people. Once all are judged: closes the round;
+    the next call has written anew what was rejected. `people`: labels of who is invited; none are
+    those who wrote. With `unfinished` a step is taken while answers are missing: what has none
+    waits for the next round.
+
+    Raises `BadInputError` while answers are missing or a stage is open, and where nobody but its
+    writer could approve a caption.
+    """
+    if len(set(people)) < len(people):
+        raise BadInputError("--people names somebody twice; name each once.")
+    opening = _Opening(pool, people, now, created_by, rules or {}, on_images)
+    with transaction.atomic():
+        Pool.objects.select_for_update().get(pk=pool.pk)
+        going = open_round(pool)
+        if going is None:
+            return _open_writing(opening)
+        if going.approval is None:
+            _refuse_missing(going.writing, "captions", unfinished)
+            return _open_approval(opening, going)
+        _refuse_missing(going.approval, "approvals", unfinished)
+        return _close_round(going, now)
+
+
+def _open_writing(opening: _Opening) -> CaptionStep:
+    pool = opening.pool
+    stage = pool.stages.filter(closed_at__isnull=True).first()
+    if stage is not None:
+        raise BadInputError(
+            f"stage {stage.kind!r} of {pool} is still open; close it first: captions are written "
+            "of what it keeps."
+        )
+    images = list(without_caption(pool))
+    if not images:
+        return CaptionStep(None)
+    if not opening.people:
+        raise BadInputError(
+            "captions are by invitation, so that nobody approves their own; name who writes them "
+            "with --people."
+        )
+    number = pool.caption_rounds.count() + 1
+    texts = {each.image_id: "" for each in images}
+    campaign, invited = _open(opening, f"captions-{number}", "image_caption", "caption", texts)
+    opened = CaptionRound.objects.create(pool=pool, number=number, writing=campaign)
+    return CaptionStep(opened, campaign, invited, asked=len(images))
+
+
+def _open_approval(opening: _Opening, going: CaptionRound) -> CaptionStep:
+    close_for_deciding(going.writing)
+    written = written_in(going.writing)
+    if not written:
+        raise BadInputError(f"nothing was written in {going}, so there is nothing to approve.")
+    labels = opening.people or list(going.writing.invitations.values_list("label", flat=True))
+    writers = {image: vote.annotator_id for image, vote in written.items()}
+    if not can_be_approved_by_others(labels, people_known(going.pool), writers.values()):
+        raise BadInputError(
+            f"nobody but its writer could approve a caption among {', '.join(labels)}; name "
+            "somebody else too with --people."
+        )
+    texts = {image: vote.answer for image, vote in written.items()}
+    opening = _Opening(
+        going.pool, labels, opening.now, opening.created_by, opening.rules, opening.on_images
+    )
+    name = f"approval-{going.number}"
+    campaign, invited = _open(opening, name, "caption_truth", "approve", texts)
+    _keep_from_writers(campaign, writers)
+    going.approval = campaign
+    going.save(update_fields=["approval"])
+    return CaptionStep(going, campaign, invited, asked=len(texts))
+
+
+def _open(
+    opening: _Opening, name: str, criterion: str, form: str, texts: Mapping[int, str]
+) -> tuple[Campaign, list[tuple[Invitation, str]]]:
+    campaign = create_pool_campaign(
+        pool=opening.pool, name=name, criterion=plan_criterion(criterion, 1, form), texts=texts,
+        rules=pool_rules(invited=True, gold_rate=None, further=opening.rules),
+        created_by=opening.created_by,
+    )  # fmt: skip
+    open_campaign(campaign=campaign, on_images=opening.on_images)
+    known = people_known(opening.pool)
+    invited = invite(
+        campaign=campaign, labels=list(opening.people), now=opening.now, known=known
+    )  # fmt: skip
+    return campaign, invited
+
+
+def _keep_from_writers(campaign: Campaign, writers: Mapping[int, int]) -> None:
+    """Let no item be leased to who wrote what it shows."""
+    slots = Assignment.objects.filter(campaign=campaign).main().values_list("pk", "item", _IMAGE)
+    Release.objects.bulk_create(
+        (
+            Release(
+                assignment_id=slot, item_id=item, annotator_id=writers[image],
+                reason=Release.Reason.OWN_WORK,
+            )
+            for slot, item, image in slots
+        ),
+        batch_size=5000,
+    )  # fmt: skip
+
+
+def _close_round(going: CaptionRound, now: datetime) -> CaptionStep:
+    assert going.approval is not None
+    close_for_deciding(going.approval)
+    written, judged = written_in(going.writing), written_in(going.approval)
+    images = dict(going.pool.images.filter(image__in=judged).values_list("image", "pk"))
+    made = [
+        Caption(
+            round=going, pool_image_id=images[image], written=written[image], judged=vote,
+            approved=vote.answer == "approve",
+        )
+        for image, vote in judged.items()
+        if image in written  # not where its writer was excluded meanwhile
+    ]  # fmt: skip
+    Caption.objects.bulk_create(made, batch_size=5000)
+    going.closed_at = now
+    going.save(update_fields=["closed_at"])
+    approved = sum(each.approved for each in made)
+    return CaptionStep(going, approved=approved, rejected=len(made) - approved)
+
+
+def _refuse_missing(campaign: Campaign, what: str, unfinished: bool) -> None:
+    missing = votes_missing(campaign)
+    if missing and not unfinished:
+        raise BadInputError(
+            f"{campaign.slug}: {missing:,} {what} are missing; wait for them, or go on with "
+            "--unfinished (what has none waits for the next round)."
+        )
