@@ -85,6 +85,7 @@ INSTALLED_APPS = [
     "evalplatform.imports",
     "evalplatform.operations",
     "evalplatform.feedback",
+    "evalplatform.flows",
     "evalplatform.demo",
     "evalplatform.overview",
     "evalplatform.webhooks",

@@ -15,6 +15,7 @@ _password = RedirectView.as_view(pattern_name="account_change_password")
 urlpatterns = [
     path("", include("evalplatform.core.urls")),
     path("accounts/", include("evalplatform.accounts.urls")),
+    path("annotate/flow/", include("evalplatform.flows.annotators_urls")),
     path("annotate/", include("evalplatform.annotation.urls")),
     path("crowd/", include("evalplatform.crowd.urls")),
     path("uploads/", include("evalplatform.checkpoints.urls")),
@@ -30,6 +31,7 @@ urlpatterns = [
     path("projects/", include("evalplatform.webhooks.urls")),
     path("projects/", include("evalplatform.reports.project_urls")),
     path("feedback/", include("evalplatform.feedback.urls")),
+    path("flows/", include("evalplatform.flows.urls")),
     path("generation/", include("evalplatform.generation.urls")),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),

@@ -68,7 +68,8 @@ def _why_none(enrolment: Enrolment) -> str:
     if cap is not None and enrolment.judged >= cap:
         return "finished"
     if enrolment.campaign.status != Campaign.Status.OPEN:
-        return "closed"
+        # One of a series ends as soon as its votes are in; for the person it goes on.
+        return "done" if enrolment.campaign.leads_on else "closed"
     return "waiting" if others_hold_the_rest(enrolment) else "done"
 
 

@@ -29,7 +29,7 @@ _MINE = Columns(
 )  # fmt: skip
 _CAMPAIGN = Columns(
     Campaign, "campaign", "status", "rules", "lease_seconds", "seed", "item_count",
-    "slug", "outline", "shown_widths",
+    "slug", "outline", "shown_widths", "leads_on",
 )  # fmt: skip
 _ANNOTATOR = Columns(Annotator, "person", "is_simulated")
 _LAST_VOTE = Columns(Vote, "last", "assignment", "idempotency_key", "voted_at", "retracted_at")

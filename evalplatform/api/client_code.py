@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 from evalplatform_client._transport import Transport
+from evalplatform_client.flows import FlowClient
 
 T = TypeVar("T")
 
@@ -37,6 +38,10 @@ _CLASS = '''class Client(Transport):
             cursor = page["next"]
             if cursor is None:
                 return
+
+    def flow(self, name: str) -> FlowClient:
+        """Return a flow by which a trainer asks people: `client.flow(name).ask(panels)`."""
+        return FlowClient(self, name)
 '''
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 _PAGE = re.compile(r"Page_(\w+)_$")
@@ -112,6 +117,9 @@ def _method(path: str, method: str, operation: Schema) -> str:
         named += _form_arguments(fields)
         told = ", ".join(f'"{each}": {each}' for each in fields["properties"] if each != "file")
         sent = [f"form={{{told}}}, file=file"]
+    if "application/octet-stream" in content:
+        arguments.append("content: bytes")
+        sent = ["content=content"]
     if in_query:
         told = ", ".join(f'"{each["name"]}": {_safe(each["name"])}' for each in in_query)
         sent.append(f"query={{{told}}}")

@@ -4,12 +4,14 @@ A token gets what its owner gets, where it has the scope that stands beside the 
 403. Whoever sends no token has a session and is anonymous or an annotator otherwise: 401.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from tests.flows.conftest import png
 from tests.permissions.cases import Case, value
 from tests.permissions.world import PEOPLE, TOKENS, World
 
@@ -55,6 +57,10 @@ def told(**fields: Any) -> Callable[[World], bytes]:
     return lambda world: json.dumps(
         {name: named(world, each) for name, each in fields.items()}
     ).encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _file(world: World) -> dict[str, Any]:
@@ -189,6 +195,34 @@ API_CASES: list[Case] = [
     api("votes", "GET", "download_export", OURS, "open.slug", "export.public_id"),
     api("campaigns", "DELETE", "delete_export", EDITS.replace("200", "204"),
         "open.slug", "export.public_id", changes="Export"),
+
+    # Flows.
+    api("read", "GET", "list_flows", ALL),
+    api("campaigns", "POST", "create_flow", MAKES, body=told(project=P, name="other"),
+        changes="Flow"),
+    api("campaigns", "POST", "create_flow",  # a name that is taken, in a project they do not see
+        "401  401  403  422  422  422  404  404  422  422",
+        body=told(project=P, name="theirs-flow")),
+    api("read", "GET", "get_flow", OURS, "flow.slug"),
+    api("read", "GET", "get_flow",
+        "401  401  404  404  404  404  200  404  200  200", "their_flow.slug"),
+    api("campaigns", "PUT", "send_flow_image", EDITS, "flow.slug", _sha256(png(9)),
+        body=lambda world: png(9), changes="FlowImage"),
+    api("campaigns", "PUT", "send_flow_image",  # other bytes
+        "401  401  403  422  422  422  404  404  422  422", "flow.slug", _sha256(png(8)),
+        body=lambda world: png(9)),
+    api("read", "GET", "list_flow_batches", OURS, "flow.slug"),
+    api("campaigns", "POST", "ask_flow", MAKES.replace("201", "202"), "flow.slug",
+        body=told(panels=[{"prompt": "a", "images": [_sha256(png(n)) for n in (1, 2, 3)]}]),
+        changes="FlowBatch"),
+    api("campaigns", "POST", "ask_flow",  # about images of another flow
+        "401  401  403  403  403  403  422  403  422  422".replace("403", "404"), "their_flow.slug",
+        body=told(panels=[{"prompt": "a", "images": [_sha256(png(n)) for n in (1, 2, 3)]}])),
+    api("read", "GET", "get_flow_batch", OURS, "flow.slug", "1"),
+    api("read", "GET", "get_flow_batch",  # of another flow
+        "401  401  404  404  404  404  404  404  404  404", "their_flow.slug", "1"),
+    api("campaigns", "POST", "close_flow_batch", EDITS, "flow.slug", "1", changes="FlowBatch"),
+    api("campaigns", "POST", "close_flow", EDITS, "flow.slug", changes="Flow FlowBatch"),
 
     # People.
     api("votes", "GET", "list_annotators", OURS, "open.slug"),

@@ -30,6 +30,7 @@ from evalplatform.curation.models import Pool
 from evalplatform.exports.models import Export
 from evalplatform.exports.options import checked_options
 from evalplatform.feedback.models import FeedbackLoop, FeedbackRound, RegisteredReward
+from evalplatform.flows.models import Flow, FlowBatch, FlowConsent, FlowImage
 from evalplatform.generation.models import GenerationRequest, Sample
 from evalplatform.generation.services import pause_request
 from evalplatform.images.models import CollectedImage, ImageCollection
@@ -42,6 +43,7 @@ from evalplatform.runs.services import make_draft
 from evalplatform.webhooks.models import WebhookDelivery, WebhookEndpoint
 from evalplatform.webhooks.services import create_webhook, send_test
 from tests import factories
+from tests.flows.conftest import ask, new_flow, send
 
 # The columns of the tables, in this order. Letters: [a]nonymous; an a[n]notator with their cookie;
 # [v]iewer, [e]ditor, another editor [E], [o]wner of the project; [s]tranger, who owns another
@@ -191,6 +193,7 @@ def _fill(world: World) -> None:
     rows["api_draft"] = make_draft(project=ours, user=world.users["e"])
     _add_webhooks(world)
     _add_feedback(world)
+    _add_flow(world)
     rows["job"] = Job.objects.create(project=ours, kind="import_collection", asked={})
     rows["upload"] = begin_upload(
         project=ours, file_name="m.zip", size_bytes=4, name="", role="",
@@ -224,6 +227,15 @@ def _add_feedback(world: World) -> None:
         project=ours, name="ours-reward", sha256=factories.digest("reward"), round=first,
         aspects=["visual_appeal"], purpose="judge", preferences_sha256=factories.digest("votes"),
     )  # fmt: skip
+
+
+def _add_flow(world: World) -> None:
+    """A flow with three images that nobody asked about, and a batch that waits for a worker."""
+    rows = world.rows
+    rows["flow"] = new_flow("ours-flow", project=world.ours)
+    rows["flow_batch"] = ask(rows["flow"], 1)
+    rows["their_flow"] = new_flow("theirs-flow", project=world.theirs)
+    send(rows["flow"], 1, 2, 3)
 
 
 def _copy(sample: Sample, checkpoint: Checkpoint, prompt: Any) -> Sample:
@@ -260,6 +272,10 @@ _WATCHED: list[tuple[type[Model], tuple[str, ...]]] = [
     (FeedbackLoop, ("slug", "project_id")),
     (FeedbackRound, ("number", "child_id", "proof_id")),
     (RegisteredReward, ("name", "project_id")),
+    (Flow, ("slug", "project_id", "status")),
+    (FlowBatch, ("flow_id", "number", "status")),
+    (FlowImage, ("flow_id", "sha256")),
+    (FlowConsent, ("flow_id", "annotator_id")),
     (Job, ("kind", "project_id")),
     (WebhookEndpoint, ("url", "is_active", "secret")),
     (WebhookDelivery, ("message_id", "status")),

@@ -2,5 +2,6 @@
 
 from evalplatform_client._generated import Client, Page
 from evalplatform_client._transport import ApiError
+from evalplatform_client.flows import AskedBatch, FlowClient, Panel
 
-__all__ = ["ApiError", "Client", "Page"]
+__all__ = ["ApiError", "AskedBatch", "Client", "FlowClient", "Page", "Panel"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 from evalplatform_client._transport import Transport
+from evalplatform_client.flows import FlowClient
 
 T = TypeVar("T")
 
@@ -85,6 +86,13 @@ class AuditOut(TypedDict):
     label: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+
+
+class Awaited(TypedDict):
+    """What a reader has seen, and how long they would wait for more."""
+
+    seen: NotRequired[str]
+    wait: NotRequired[float]
 
 
 class BatchOut(TypedDict):
@@ -535,6 +543,89 @@ class Filtered(TypedDict):
     project: NotRequired[str | None]
 
 
+class FlowBatchIn(TypedDict):
+    """What is asked; people have `deadline_seconds` from now on."""
+
+    panels: list[PanelIn]
+    deadline_seconds: NotRequired[int | None]
+
+
+class FlowBatchOut(TypedDict):
+    """A batch with what people said so far."""
+
+    flow: str
+    number: int
+    status: Literal["queued", "opening", "open", "done", "late", "closed", "failed"]
+    reason: str
+    panel_count: int
+    votes_wanted: int
+    asked_at: str
+    deadline_at: str
+    opened_at: str | None
+    ended_at: str | None
+    campaign: str | None
+    votes: int
+    is_final: bool
+    is_partial: bool
+    version: str
+    panels: list[PanelOut]
+
+
+class FlowBatchSummaryOut(TypedDict):
+    """A batch as lists show it."""
+
+    flow: str
+    number: int
+    status: Literal["queued", "opening", "open", "done", "late", "closed", "failed"]
+    reason: str
+    panel_count: int
+    votes_wanted: int
+    asked_at: str
+    deadline_at: str
+    opened_at: str | None
+    ended_at: str | None
+    campaign: str | None
+
+
+class FlowImageOut(TypedDict):
+    """An image that was sent; batches name it by its hash."""
+
+    sha256: str
+    width: int
+    height: int
+    is_new: bool
+
+
+class FlowIn(TypedDict):
+    """One question that is asked again and again."""
+
+    project: NotRequired[str]
+    name: str
+    criterion: NotRequired[str | CriterionRules]
+    form: NotRequired[str]
+    k: NotRequired[int]
+    images_per_panel: NotRequired[int | None]
+    deadline_seconds: NotRequired[int]
+    rules: NotRequired[Rules]
+
+
+class FlowOut(TypedDict):
+    """A flow, and the one link for annotators."""
+
+    name: str
+    project: str
+    status: Literal["open", "closed"]
+    criterion: dict[str, Any]
+    images_per_panel: int
+    k: int
+    deadline_seconds: int
+    batches: int
+    created_at: str
+    closed_at: str | None
+    annotators_link: str
+    page: str
+
+
 class GenerationChange(TypedDict):
     """Priority and budget; what is left out stays, a budget of 0 is no limit."""
 
@@ -650,6 +741,29 @@ class MemberOut(TypedDict):
 
     username: str
     role: Literal["viewer", "editor", "owner"]
+
+
+class PanelIn(TypedDict):
+    """Images that are judged together, and the prompt that they answer."""
+
+    prompt: str
+    images: list[str]
+
+
+class PanelOut(TypedDict):
+    """A panel, and what was said of it so far. Lists are by place, as the images were
+    given.
+    """
+
+    prompt: str
+    images: list[str]
+    votes: int
+    k: int
+    is_complete: bool
+    mean_ranks: list[float] | None
+    borda: list[float] | None
+    preferred: list[list[int]]
+    mean_grade: float | None
 
 
 class PayRules(TypedDict):
@@ -1172,6 +1286,10 @@ class Client(Transport):
             cursor = page["next"]
             if cursor is None:
                 return
+
+    def flow(self, name: str) -> FlowClient:
+        """Return a flow by which a trainer asks people: `client.flow(name).ask(panels)`."""
+        return FlowClient(self, name)
 
     def get_me(self) -> MeOut:
         """Who calls, and what their token is for. Scope: `read`."""
@@ -1700,6 +1818,95 @@ class Client(Transport):
             "GET",
             f"/api/v1/campaigns/{self.quoted(slug)}/exports/{self.quoted(identifier)}/file",
             to,
+        )
+        return found
+
+    def list_flows(self, *, limit: int | None = None, cursor: str | None = None) -> Page[FlowOut]:
+        """Flows of your projects, the latest first. Scope: `read`."""
+        found: Page[FlowOut] = self.call(
+            "GET", "/api/v1/flows", json=None, query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
+    def create_flow(self, body: FlowIn, *, idempotency_key: str | None = None) -> FlowOut:
+        """Make a flow: one question, one link for annotators, and as many batches as you
+        ask. Scope: `campaigns`.
+        """
+        found: FlowOut = self.call("POST", "/api/v1/flows", json=body, key=idempotency_key or "")
+        return found
+
+    def get_flow(self, name: str) -> FlowOut:
+        """One flow. Scope: `read`."""
+        found: FlowOut = self.call("GET", f"/api/v1/flows/{self.quoted(name)}", json=None)
+        return found
+
+    def close_flow(self, name: str) -> FlowOut:
+        """Take no more batches, and end those under way with the votes they have. Scope:
+        `campaigns`.
+        """
+        found: FlowOut = self.call("POST", f"/api/v1/flows/{self.quoted(name)}/close", json=None)
+        return found
+
+    def send_flow_image(self, name: str, sha256: str, content: bytes) -> FlowImageOut:
+        """Send an image: the body is its file, the address says its hash. Sent twice it is
+        done once. One that no batch asks about within two days is removed; until then
+        it counts in the quota. Scope: `campaigns`.
+        """
+        found: FlowImageOut = self.call(
+            "PUT",
+            f"/api/v1/flows/{self.quoted(name)}/images/{self.quoted(sha256)}",
+            content=content,
+        )
+        return found
+
+    def list_flow_batches(
+        self, name: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[FlowBatchSummaryOut]:
+        """Batches of a flow, the latest first, without what was said of them. Scope:
+        `read`.
+        """
+        found: Page[FlowBatchSummaryOut] = self.call(
+            "GET",
+            f"/api/v1/flows/{self.quoted(name)}/batches",
+            json=None,
+            query={"limit": limit, "cursor": cursor},
+        )
+        return found
+
+    def ask_flow(
+        self, name: str, body: FlowBatchIn, *, idempotency_key: str | None = None
+    ) -> FlowBatchOut:
+        """Ask about panels of images that were sent; answered at once, opened by a worker.
+        Scope: `campaigns`.
+        """
+        found: FlowBatchOut = self.call(
+            "POST",
+            f"/api/v1/flows/{self.quoted(name)}/batches",
+            json=body,
+            key=idempotency_key or "",
+        )
+        return found
+
+    def get_flow_batch(
+        self, name: str, number: int, *, seen: str | None = None, wait: float | None = None
+    ) -> FlowBatchOut:
+        """What people said so far, also before the deadline. With `seen` and `wait`: once
+        something differs from it, the batch ends or the time is over. Scope: `read`.
+        """
+        found: FlowBatchOut = self.call(
+            "GET",
+            f"/api/v1/flows/{self.quoted(name)}/batches/{self.quoted(number)}",
+            json=None,
+            query={"seen": seen, "wait": wait},
+        )
+        return found
+
+    def close_flow_batch(self, name: str, number: int) -> FlowBatchOut:
+        """End a batch early, with the votes it has. Scope: `campaigns`."""
+        found: FlowBatchOut = self.call(
+            "POST",
+            f"/api/v1/flows/{self.quoted(name)}/batches/{self.quoted(number)}/close",
+            json=None,
         )
         return found
 

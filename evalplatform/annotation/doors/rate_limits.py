@@ -37,7 +37,12 @@ class OverLimitError(Exception):
 
 def count_enrolment(*, campaign: Campaign, network: str, now: datetime) -> None:
     """Count that somebody begins by a campaign's link. Raises `OverLimitError`."""
-    link = f"enrolment {campaign.pk}"
+    count_beginning(link=f"{campaign.pk}", network=network, now=now)
+
+
+def count_beginning(*, link: str, network: str, now: datetime) -> None:
+    """Count that somebody begins by a link, whatever it leads to. Raises `OverLimitError`."""
+    link = f"enrolment {link}"
     limits = {
         link: settings.ENROLMENTS_PER_LINK,
         f"{link} {network}": settings.ENROLMENTS_PER_ADDRESS,

@@ -1,4 +1,4 @@
-"""The way back to a crowd platform for who has finished, or cannot begin."""
+"""The way on for who has finished, or cannot begin: to more work, or back to a crowd platform."""
 
 from django.utils.translation import gettext
 
@@ -8,13 +8,16 @@ from evalplatform.campaigns.crowd_rules import CrowdRules, Outcome
 
 # States after which a platform's people have nothing more to do here.
 ENDS = ("done", "finished", "waiting", "closed", "disqualified", "screened_out")
+_MORE = ("done", "waiting", "closed")  # where another campaign of a series may have something
 _SCREENED_OUT = ("disqualified", "screened_out")
 
 
 def exit_of(enrolment: Enrolment, state: str) -> dict[str, str] | None:
-    """Return the way out of an end state, or None for who did not come from a platform."""
+    """Return the way out of an end state: to more work, or back to a platform; else None."""
     if state not in ENDS:
         return None
+    if enrolment.campaign.leads_on and state in _MORE:
+        return {"url": enrolment.campaign.leads_on, "label": gettext("Go on to more images")}
     visit = enrolment.visits.telling().order_by("-came_at", "-pk").first()
     if visit is None:
         return None

@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ('gold_file', models.CharField(blank=True, help_text='Whose gold is taken before it opens.', max_length=1000)),
                 ('opens_when_ready', models.BooleanField(default=True, help_text='Whether run_eval opens it once all samples are there.')),
                 ('invitation', models.CharField(default=evalplatform.campaigns.models.campaign.new_invitation, max_length=40, unique=True)),
+                ('leads_on', models.CharField(blank=True, help_text='Path of this site where annotators find more once nothing is left for them.', max_length=200)),
                 ('opened_at', models.DateTimeField(blank=True, null=True)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
                 ('item_count', models.PositiveIntegerField(default=0)),

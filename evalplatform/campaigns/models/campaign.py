@@ -93,6 +93,11 @@ class Campaign(InProject):
 
     # Annotators come in through this.
     invitation = models.CharField(max_length=40, unique=True, default=new_invitation)
+    leads_on = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Path of this site where annotators find more once nothing is left for them.",
+    )
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     shown_widths = ArrayField(

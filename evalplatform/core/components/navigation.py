@@ -23,6 +23,7 @@ SECTIONS = (
     SiteSection("Prompts", "prompts:list", ("prompts",)),
     SiteSection("Pools", "curation:list", ("curation",)),
     SiteSection("Feedback", "feedback:list", ("feedback",)),
+    SiteSection("Flows", "flows:list", ("flows",)),
     SiteSection("Leaderboard", "leaderboard:leaderboard", ("leaderboard",)),
     SiteSection("Generation", "generation:overview", ("generation",)),
     SiteSection("Plan", "plan_campaign"),

@@ -5,10 +5,17 @@ from evalplatform.images.services.importing import (
     discard_import,
     import_collection,
 )
-from evalplatform.images.services.keeping import restore_collection, retire_collection
+from evalplatform.images.services.keeping import (
+    KeptImage,
+    collect_stored,
+    restore_collection,
+    retire_collection,
+)
 
 __all__ = [
     "ImportedCollection",
+    "KeptImage",
+    "collect_stored",
     "discard_import",
     "import_collection",
     "restore_collection",

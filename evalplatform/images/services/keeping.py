@@ -1,17 +1,21 @@
 """Collections as rows: written whole in one transaction, retired and restored."""
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Project, User
 from evalplatform.core.copy_in import copy_in
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.stored_images import StoredImage
 from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.images.staging import Staging
+from evalplatform.promptsets.models import Prompt, PromptSet
 
 # As `Staging.finished` yields them; the place of the prompt in its set comes last.
 _FIELDS = (
@@ -26,13 +30,56 @@ def write_collection(collection: ImageCollection, staged: Staging) -> None:
 
     Raises `BadInputError` where its name was taken meanwhile.
     """
-    collection.sha256, collection.image_count = _fingerprint(staged.finished())
+    _write(collection, staged.finished)
+
+
+@dataclass(frozen=True)
+class KeptImage:
+    """An image that is stored already: which prompt it answers, and of which file it was made."""
+
+    prompt: Prompt
+    source_sha256: str
+    stored: StoredImage
+
+
+def collect_stored(
+    *,
+    project: Project,
+    name: str,
+    model: str,
+    prompt_set: PromptSet,
+    images: Sequence[KeptImage],
+    created_by: User | None = None,
+) -> ImageCollection:
+    """Make a collection of images that lie in object storage already, one a prompt; no file moves.
+
+    Raises `BadInputError` where the name is taken.
+    """
+    in_order = sorted(images, key=lambda each: each.prompt.position)
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for position, each in enumerate(in_order):
+            stored = each.stored
+            yield (
+                position, each.prompt.pk, 0, None, "", stored.name, stored.sha256,
+                each.source_sha256, stored.pixels_sha256, stored.is_constant, stored.width,
+                stored.height, json.dumps({}), each.prompt.position,
+            )  # fmt: skip
+
+    collection = ImageCollection(
+        project=project, name=name, model=model, prompt_set=prompt_set, created_by=created_by
+    )
+    _write(collection, rows)
+    return collection
+
+
+def _write(collection: ImageCollection, rows: Callable[[], Iterator[tuple[Any, ...]]]) -> None:
+    collection.sha256, collection.image_count = _fingerprint(rows())
     try:
         with transaction.atomic():
             collection.save(force_insert=True)
             columns = [_column(name) for name in ("collection", *_FIELDS)]
-            rows = ((collection.pk, *row[:-1]) for row in staged.finished())
-            copy_in(CollectedImage, columns, rows)
+            copy_in(CollectedImage, columns, ((collection.pk, *row[:-1]) for row in rows()))
     except IntegrityError as error:
         if not ImageCollection.objects.filter(name=collection.name).exists():
             raise

@@ -1,0 +1,12 @@
+from django.db import migrations
+
+from evalplatform.core.sql_files import sql_file
+
+
+class Migration(migrations.Migration):
+    dependencies = [("flows", "0001_initial"), ("accounts", "0004_audit")]
+
+    operations = [
+        migrations.RunSQL(sql_file("flows", name), migrations.RunSQL.noop)
+        for name in ("project", "audit", "batches")
+    ]
