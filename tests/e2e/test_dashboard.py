@@ -5,6 +5,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.campaigns.models import Campaign
@@ -206,8 +207,11 @@ def test_researcher_copies_the_link_and_looks_as_an_annotator_would(page, site, 
     page.get_by_role("button", name="Top", exact=True).wait_for()
     page.set_viewport_size({"width": 1280, "height": 800})
     for image in page.locator("[data-image]").all():
-        assert image.is_visible()
-        assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+        expect(image).to_be_visible()
+        # A busy machine brings the image after the page; one that never comes ends in a timeout.
+        page.wait_for_function(
+            "image => image.complete && image.naturalWidth > 0", arg=image.element_handle()
+        )
     page.get_by_role("button", name="Left", exact=True).click()
     page.get_by_text("set 2 of 8").wait_for()
     assert_page_is_accessible(page, "preview of a set")

@@ -43,8 +43,15 @@ def results_of(slug: str) -> dict:
     return results
 
 
+@pytest.fixture(autouse=True)
+def own_store(tmp_path, settings):
+    """A store of its own: a backup holds all of it, and others left thousands of files in theirs."""
+    here = {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path / "objects"}}
+    settings.STORAGES = settings.STORAGES | {"default": here}
+
+
 @pytest.fixture
-def site():
+def site(own_store):
     """A campaign in the middle of its votes, whose checkpoints have files."""
     campaign = factories.make_draft(prompts=4)
     open_campaign(campaign=campaign)
