@@ -45,7 +45,7 @@ def results_of(slug: str) -> dict:
 
 @pytest.fixture(autouse=True)
 def own_store(tmp_path, settings):
-    """A store of its own: a backup holds all of it, and others left thousands of files in theirs."""
+    """A store of its own: a backup holds all of it, and in the common one lie thousands."""
     here = {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path / "objects"}}
     settings.STORAGES = settings.STORAGES | {"default": here}
 
