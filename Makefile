@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-flow bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean fuzz-api
+.PHONY: help demo run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean fuzz-api
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,7 +55,7 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-flow bench-generate bench-import bench-votes  ## Run every benchmark
+bench: bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
@@ -90,6 +90,9 @@ bench-feedback: $(VENV)/.dev  ## Steps of tuning by preferences and rewards besi
 
 bench-flow: $(VENV)/.dev  ## From a vote's acknowledgement to the trainer's answer, from asking to opening
 	$(PY) -m tests.flows.bench_flow $(BENCH)
+
+bench-curate: $(VENV)/.dev  ## Scoring images beside a bare loop and cleanvision; rules over a million
+	$(PY) -m tests.models_backend.curation.bench_curate $(BENCH)
 
 bench-generate: $(VENV)/.dev  ## Images/s through a worker beside diffusers' bare loop
 	$(PY) -m tests.generation.bench_generate $(BENCH)

@@ -5,6 +5,7 @@ Usage::
     python -m models_backend.curation score --data DATA --scorers size,pixels,… --out SCORES
     python -m models_backend.curation select --scores SCORES --data DATA --out POOL
     python -m models_backend.curation plant --data DATA --out FOLDER
+    python -m models_backend.curation recall --data FOLDER --scores SCORES
 
 DATA is a finished data directory, a folder of loose images, of tar or of parquet files, or one
 parquet file. Each command goes on where it was interrupted. docs/curation.md tells the rest.
@@ -72,6 +73,15 @@ def _plant(options: argparse.Namespace) -> None:
     print(options.out)
 
 
+def _recall(options: argparse.Namespace) -> None:
+    from models_backend.curation.recall import recall
+    from models_backend.curation.rules import read_rules
+    from models_backend.curation.selecting import apply
+
+    found = recall(apply(options.scores, read_rules(options.rules)), options.data)
+    print("\n".join(found.lines()))
+
+
 def _learn(options: argparse.Namespace) -> None:
     from models_backend.curation.heads import learn_appeal, learn_text_image
 
@@ -125,10 +135,15 @@ def _parser() -> argparse.ArgumentParser:
     plant.add_argument("--seed", type=int, default=0)
     for kind, count in _PLANTED.items():
         plant.add_argument(f"--{kind}", type=int, default=count, help="default: %(default)s")
+    recall = commands.add_parser("recall", help="how many of what was planted rules remove")
+    recall.set_defaults(run=_recall)
+    recall.add_argument("--data", type=Path, required=True, help="the folder that plant wrote")
+    recall.add_argument("--scores", type=Path, required=True)
+    recall.add_argument("--rules", type=Path, default=DEFAULT_RULES, help="default: %(default)s")
     return parser
 
 
-_PLANTED = {"blurred": 150, "noisy": 100, "darkened": 50, "text": 60, "copy": 40}
+_PLANTED = {"blurred": 150, "noisy": 100, "darkened": 50, "text": 60, "copy": 20, "crop": 20}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

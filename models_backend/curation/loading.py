@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow
-from pyarrow import parquet
 
+from models_backend.curation.columns import is_number, numbers, places, read_columns, valid
 from models_backend.curation.rules import SelectionRules
 from models_backend.curation.scorers.base import ScorerIdentity
 from models_backend.curation.selection import ConceptGroups, Rows, ScoreTable, refuse_unknown
@@ -18,7 +18,7 @@ from models_backend.curation.store import Keys, ScorePart, Store, keys_of, lates
 from models_backend.errors import InputError
 
 _FINGERPRINTS = ("duplicates/phash", "duplicates/colours")
-_ALWAYS = ("size/width", "size/height")
+_MIDDLES = ("duplicates/inner_96", "duplicates/inner_88")
 
 
 @dataclass(frozen=True)
@@ -50,23 +50,30 @@ def load(store: Store, rules: SelectionRules) -> Loaded:
     parts, identities = _parts(store, rules)
     columns = {c for each in parts.values() for p in each for c in p.columns if "/" in c}
     refuse_unknown(rules, sorted(columns))
-    if rules.fingerprints and not columns.issuperset(_FINGERPRINTS):
+    fingerprints = _fingerprints(rules)
+    if not columns.issuperset(fingerprints):
         raise InputError(
             "the rules look for near-duplicates (hamming), and the scores hold none of "
-            f"{', '.join(_FINGERPRINTS)}: score with --scorers duplicates"
+            f"{', '.join(fingerprints)}: score with --scorers duplicates"
         )
     table = store.images(["image_sha256", "text_key", "error"])
     hashes = table.column("image_sha256")
     keys, rows = latest(keys_of(hashes))
-    texts = table.column("text_key").to_numpy()[rows]
-    readable = table.column("error").is_null().to_numpy()[rows]
-    wanted = rules.numbers() | rules.texts() | (set(_FINGERPRINTS) if rules.fingerprints else set())
+    texts = numbers(table.column("text_key"))[rows]
+    readable = ~valid(table.column("error"))[rows]
+    wanted = rules.numbers() | rules.texts() | set(fingerprints)
     joined = join(parts, keys, texts, readable, wanted)
     scores = _scores(joined, keys, readable, rules)
     return Loaded(
         scores, rows, hashes, identities, parts, _digest(scores, identities, wanted),
         len(table) - len(keys),
     )  # fmt: skip
+
+
+def _fingerprints(rules: SelectionRules) -> tuple[str, ...]:
+    if not rules.fingerprints:
+        return ()
+    return (*_FINGERPRINTS, *_MIDDLES) if rules.crops else _FINGERPRINTS
 
 
 def _parts(
@@ -116,20 +123,19 @@ def join(
         asked = ["image_sha256", "text_key", *columns]
         dictionaries = [c for c in columns if c == "concepts/name"]
         table = pyarrow.concat_tables(
-            parquet.read_table(part.path, columns=asked, read_dictionary=dictionaries)
-            for part in files
+            read_columns(part.path, asked, dictionaries=dictionaries) for part in files
         ).unify_dictionaries()
         found, rows = latest(keys_of(table.column("image_sha256")))
         at = np.searchsorted(found, keys).clip(max=len(found) - 1)
         there = found[at] == keys
         if any(c.startswith(("concepts/", "popularity/")) for c in columns):
-            there &= table.column("text_key").to_numpy()[rows][at] == texts
+            there &= numbers(table.column("text_key"))[rows][at] == texts
         missing = int((readable & ~there).sum())
         if missing:
             raise InputError(
                 f"{missing} of {len(keys)} images have no {columns[0]} yet; run score again"
             )
-        take = pyarrow.array(rows[at], mask=~there)
+        take = places(rows[at], None if there.all() else there)
         for column in columns:
             joined[column] = table.column(column).combine_chunks().take(take)
     return joined
@@ -143,22 +149,26 @@ def _scores(
 ) -> ScoreTable:
     hashes = colours = told = None
     if rules.fingerprints:
-        told = joined[_FINGERPRINTS[0]].is_valid().to_numpy(zero_copy_only=False)
+        told = valid(joined[_FINGERPRINTS[0]])
         hashes, colours = (_filled(joined[name]) for name in _FINGERPRINTS)
-    numbers = {}
+    measured = {}
     for name in rules.numbers():
-        column = joined[name]
-        if pyarrow.types.is_string(column.type) or pyarrow.types.is_dictionary(column.type):
+        if not is_number(joined[name]):
             raise InputError(f"the rules compare {name} with a number; it is a text")
-        values = column.cast("float64", safe=False)
-        numbers[name] = values.to_numpy(zero_copy_only=False)
+        measured[name] = _or_nan(joined[name])
     texts = {name: _groups(joined[name]) for name in rules.texts()}
-    return ScoreTable(keys, readable, numbers, texts, hashes, colours, told)
+    inner = tuple(_filled(joined[name]) for name in _MIDDLES if name in joined)
+    return ScoreTable(keys, readable, measured, texts, hashes, colours, told, inner)
 
 
 def _filled(column: pyarrow.Array) -> Keys:
-    filled: Keys = column.fill_null(0).to_numpy()
-    return filled
+    values = numbers(column)
+    return np.where(valid(column), values, np.uint64(0)) if column.null_count else values
+
+
+def _or_nan(column: pyarrow.Array) -> npt.NDArray[np.float64]:
+    values = numbers(column).astype(np.float64, copy=False)
+    return np.where(valid(column), values, np.nan) if column.null_count else values
 
 
 def _groups(column: pyarrow.Array) -> ConceptGroups:
@@ -167,7 +177,7 @@ def _groups(column: pyarrow.Array) -> ConceptGroups:
             raise InputError("by must name a text, such as concepts/name")
         column = column.dictionary_encode()
     names = column.dictionary.to_pylist()
-    codes = column.indices.fill_null(len(names)).to_numpy().astype(np.int32)
+    codes = np.where(valid(column.indices), numbers(column.indices), len(names)).astype(np.int32)
     order = np.argsort(np.array([*names, "\U0010ffff"]))  # by name: parts may come in any order
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order))
@@ -183,7 +193,7 @@ def _digest(
     for name in sorted(scores.texts):
         digest.update("\n".join([name, *scores.texts[name].names]).encode())
         digest.update(scores.texts[name].codes.tobytes())
-    for bits in (scores.hashes, scores.colours):
+    for bits in (scores.hashes, scores.colours, *scores.inner):
         digest.update(b"" if bits is None else bits.tobytes())
     used = sorted({name.partition("/")[0] for name in wanted})
     digest.update(repr([identities[name] for name in used]).encode())

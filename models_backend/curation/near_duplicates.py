@@ -6,7 +6,7 @@ of b bands. So pairs are looked for among images that agree in such bands, and n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -16,15 +16,32 @@ Bits = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
 
 
-def worse_copies(hashes: Bits, colours: Bits, *, hamming: int, levels: int) -> Rows:
+def worse_copies(
+    hashes: Bits, colours: Bits, *, hamming: int, levels: int, inner: Sequence[Bits] = ()
+) -> Rows:
     """Return the rows to drop, in rising order; rows stand best first.
 
     From the best to the worst: an image is dropped where one that stays differs from it in at most
-    `hamming` bits of its hash (N,) and at most `levels` of 32 in each mean colour (N,).
+    `hamming` bits of its hash (N,) and at most `levels` of 32 in each mean colour (N,). With
+    `inner`, hashes of the images' middles (N,) each, also where the middle of one is so near to
+    the whole of the other.
     """
     first, second = _pairs(hashes, hamming)
+    if inner:
+        pairs = [(first, second), *_of_middles(hashes, inner, hamming)]
+        first, second = np.unique(np.concatenate(pairs, axis=1), axis=1)
     near = _far(colours[first], colours[second]) <= levels
     return _resolved(first[near], second[near])
+
+
+def _of_middles(hashes: Bits, inner: Sequence[Bits], hamming: int) -> Iterator[tuple[Rows, Rows]]:
+    """Yield pairs of rows (first < second): the middle of one beside the whole of the other."""
+    count = len(hashes)
+    for middles in inner:
+        one, other = _pairs(np.concatenate([hashes, middles]), hamming)
+        crossed = (one < count) & (other >= count) & (other - count != one)
+        pair = np.sort(np.stack([one[crossed], other[crossed] - count]), axis=0)
+        yield pair[0], pair[1]
 
 
 def _pairs(hashes: Bits, hamming: int) -> tuple[Rows, Rows]:

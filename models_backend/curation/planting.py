@@ -61,14 +61,26 @@ def copied(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Enlarge it by a fifth to a half, brighten it a little and save it as JPEG."""
     scale = rng.uniform(1.2, 1.5)
     larger = image.resize((round(image.width * scale), round(image.height * scale)))
-    brighter = ImageEnhance.Brightness(larger).enhance(rng.uniform(0.97, 1.03))
+    return _compressed(ImageEnhance.Brightness(larger).enhance(rng.uniform(0.97, 1.03)))
+
+
+def cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Cut up to a 25th off each side, bring the rest to the size it had, save it as JPEG."""
+    left, top, right, bottom = rng.uniform(0, 0.04, 4)
+    box = (image.width * left, image.height * top,
+           image.width * (1 - right), image.height * (1 - bottom))  # fmt: skip
+    return _compressed(image.resize(image.size, Image.Resampling.BICUBIC, box=box))
+
+
+def _compressed(image: Image.Image) -> Image.Image:
     buffer = io.BytesIO()
-    brighter.save(buffer, format="JPEG", quality=85)
+    image.save(buffer, format="JPEG", quality=85)
     return Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")
 
 
 MAKERS: dict[str, Maker] = {
     "blurred": blurred, "noisy": noisy, "darkened": darkened, "text": lettered, "copy": copied,
+    "crop": cropped,
 }  # fmt: skip
 
 

@@ -69,6 +69,8 @@ class Unique:
     colours: int
     """At most so many of 32 levels lie between the mean colours of any quarter."""
     order: Order
+    crops: bool = False
+    """Also what was cut at the edges, by the hashes of the images' middles."""
 
     def numbers(self) -> set[str]:
         """Return the measures it needs."""
@@ -106,6 +108,11 @@ class SelectionRules:
         """Whether near-duplicates are looked for."""
         return any(isinstance(stage, Unique) for stage in self.stages)
 
+    @property
+    def crops(self) -> bool:
+        """Whether they are looked for also where edges were cut."""
+        return any(isinstance(stage, Unique) and stage.crops for stage in self.stages)
+
 
 def read_rules(path: Path) -> SelectionRules:
     """Read a file of rules.
@@ -139,7 +146,7 @@ def read_rules(path: Path) -> SelectionRules:
 _KEYS: dict[str, set[str]] = {
     "keep": {"name", "keep"},
     "take": {"name", "take", "order", "by"},
-    "hamming": {"name", "hamming", "colours", "order"},
+    "hamming": {"name", "hamming", "colours", "order", "crops"},
 }
 
 
@@ -164,9 +171,12 @@ def _stage(content: Any, where: str) -> Stage:
     if kinds[0] == "take":
         by = _get(content, "by", str, where) if "by" in content else ""
         return Take(name, _number(content, "take", 1, 10**12, where), order, by)
+    crops = content.get("crops", False)
+    if not isinstance(crops, bool):
+        raise InputError(f"{where}: crops must be true or false, not {crops!r}")
     return Unique(
         name, _number(content, "hamming", 0, 16, where),
-        _number(content, "colours", 0, 31, where) if "colours" in content else 31, order,
+        _number(content, "colours", 0, 31, where) if "colours" in content else 31, order, crops,
     )  # fmt: skip
 
 

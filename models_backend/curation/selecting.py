@@ -14,6 +14,7 @@ from pyarrow import parquet
 from tqdm import tqdm
 
 from models_backend.curation.audit import Threshold, thresholds, write_audit
+from models_backend.curation.columns import numbers, places, texts
 from models_backend.curation.loading import Loaded, join, load
 from models_backend.curation.pool import PoolEntry, begin_pool, finish_pool, image_file, store_image
 from models_backend.curation.rules import SelectionRules
@@ -57,10 +58,10 @@ def write_reasons(selection: Selection, folder: Path) -> None:
     write_json_atomically(folder / "funnel.json", selection.funnel)
     decision = selection.decision
     gone = np.flatnonzero(decision.reason >= 0)
-    which = pyarrow.array(decision.reason[gone].astype(np.int32))
+    which = places(decision.reason[gone]).cast("int16")
     columns = {"image_sha256": _hashes(selection.loaded, gone)}
     for place, name in enumerate(("stage", "rule")):
-        words = pyarrow.array([reason[place] for reason in decision.reasons], pyarrow.string())
+        words = texts([reason[place] for reason in decision.reasons])
         columns[name] = pyarrow.DictionaryArray.from_arrays(which, words)
     parquet.write_table(
         pyarrow.table(columns), folder / "dropped.parquet", compression="none",
@@ -70,7 +71,7 @@ def write_reasons(selection: Selection, folder: Path) -> None:
 
 def _hashes(loaded: Loaded, rows: Rows) -> pyarrow.ChunkedArray:
     hashes = loaded.hashes.combine_chunks()
-    return hashes.take(pyarrow.array(loaded.image_rows[rows]))
+    return hashes.take(places(loaded.image_rows[rows]))
 
 
 def write_pool(selection: Selection, data: Path, out: Path, *, audit: bool = True) -> Path:
@@ -114,9 +115,9 @@ class _Reader:
     def __init__(self, selection: Selection, data: Path, rows: Rows) -> None:
         self._root = root_of(data)
         table = selection.store.images(list(_PLACES))
-        places = table.take(pyarrow.array(selection.loaded.image_rows[rows])).to_pylist()
+        found = table.take(places(selection.loaded.image_rows[rows])).to_pylist()
         hashes = _hashes(selection.loaded, rows).to_pylist()
-        self.told = dict(zip(rows.tolist(), places, strict=True))
+        self.told = dict(zip(rows.tolist(), found, strict=True))
         self.sha256 = dict(zip(rows.tolist(), (h.hex() for h in hashes), strict=True))
 
     def item(self, row: int) -> SourceImage:
@@ -154,14 +155,17 @@ def _entries(selection: Selection, data: Path, out: Path) -> Iterator[PoolEntry]
         )  # fmt: skip
 
 
-_NO_MEASURES = ("duplicates/phash", "duplicates/colours", "concepts/name", "popularity/value")
+_NO_MEASURES = (
+    "duplicates/phash", "duplicates/inner_96", "duplicates/inner_88", "duplicates/colours",
+    "concepts/name", "popularity/value",
+)  # fmt: skip
 
 
 def _every_measure(selection: Selection, rows: Rows) -> dict[str, list[Any]]:
     """Return all measures of some rows, also those that the rules do not name."""
     loaded = selection.loaded
     table = selection.store.images(["text_key"])
-    texts = table.column("text_key").to_numpy()[loaded.image_rows[rows]]
+    said = numbers(table.column("text_key"))[loaded.image_rows[rows]]
     names = {
         column for name, parts in loaded.parts.items() for part in parts for column in part.columns
         if column.startswith(f"{name}/")
@@ -170,7 +174,7 @@ def _every_measure(selection: Selection, rows: Rows) -> dict[str, list[Any]]:
     for scorer in loaded.parts:
         wanted = [name for name in names if name.startswith(f"{scorer}/")]
         try:
-            found |= join(loaded.parts, loaded.scores.keys[rows], texts,
+            found |= join(loaded.parts, loaded.scores.keys[rows], said,
                           np.ones(len(rows), dtype=bool), wanted)  # fmt: skip
         except InputError:  # scored only in part, and no rule asks for it
             if scorer == "size":

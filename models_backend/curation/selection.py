@@ -42,6 +42,8 @@ class ScoreTable:
     colours: npt.NDArray[np.uint64] | None = None
     told: npt.NDArray[np.bool_] | None = None
     """Where there is a fingerprint."""
+    inner: tuple[npt.NDArray[np.uint64], ...] = ()
+    """Hashes of the images' middles, where a stage asks for `crops`."""
 
 
 @dataclass
@@ -112,8 +114,9 @@ def _copies(stage: Unique, scores: ScoreTable, rows: Rows) -> Rows:
     assert scores.told is not None
     rows = rows[scores.told[rows]]
     worse = worse_copies(
-        scores.hashes[rows], scores.colours[rows], hamming=stage.hamming, levels=stage.colours
-    )
+        scores.hashes[rows], scores.colours[rows], hamming=stage.hamming, levels=stage.colours,
+        inner=[middles[rows] for middles in scores.inner] if stage.crops else (),
+    )  # fmt: skip
     return rows[worse]
 
 

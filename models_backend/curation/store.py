@@ -23,6 +23,7 @@ import numpy.typing as npt
 import pyarrow
 from pyarrow import parquet
 
+from models_backend.curation.columns import numbers, read_columns, valid
 from models_backend.curation.scorers.base import Scorer, ScorerIdentity
 from models_backend.errors import InputError
 from models_backend.files import read_json, temporary_sibling, write_json_atomically
@@ -155,7 +156,7 @@ class Store:
 
     def images(self, columns: Sequence[str]) -> pyarrow.Table:
         """Return the table of places, oldest part first."""
-        tables = [parquet.read_table(path, columns=columns) for path in self._paths("images")]
+        tables = [read_columns(path, columns) for path in self._paths("images")]
         if not tables:
             return IMAGES.empty_table().select(list(columns))
         return pyarrow.concat_tables(tables)
@@ -181,8 +182,8 @@ class Store:
     def known_places(self) -> tuple[Keys, Keys, npt.NDArray[np.bool_]]:
         """Return place keys in rising order, the key of the image of each, and if it is bad."""
         table = self.images(["place_key", "image_sha256", "error"])
-        places = table.column("place_key").to_numpy()
-        bad = table.column("error").is_valid().to_numpy()
+        places = numbers(table.column("place_key"))
+        bad = valid(table.column("error"))
         places, rows = latest(places)
         return places, keys_of(table.column("image_sha256"))[rows], bad[rows]
 
@@ -191,10 +192,10 @@ class Store:
         found = [np.empty(0, dtype=np.uint64)]
         for part in self.parts():
             if scorer.identity in part.scorers:
-                table = parquet.read_table(part.path, columns=["image_sha256", "text_key"])
+                table = read_columns(part.path, ["image_sha256", "text_key"])
                 keys = keys_of(table.column("image_sha256"))
                 if scorer.reads_fields:
-                    keys = keys ^ table.column("text_key").to_numpy()
+                    keys = keys ^ numbers(table.column("text_key"))
                 found.append(keys)
         return np.unique(np.concatenate(found))
 

@@ -18,7 +18,9 @@ from models_backend.files import sha256_of_bytes, sha256_of_file
 INSTALL = "python -m pip install --no-deps -r requirements-curation.txt"
 SURE = 0.8
 """A text counts from this confidence on: drawings without any give others up to about 0.6."""
-_READING = 1  # goes up when images are read or words counted in another way
+_READING = 2  # goes up when images are read or words counted in another way
+_LETTERS = 2
+"""Letters or digits of a word: an egg is read as Q and a tree as a character, at any confidence."""
 _LEAST, _MOST = 128, 1024
 """Pixels of the longer side: smaller images are enlarged, larger ones made smaller."""
 
@@ -36,7 +38,7 @@ class Ocr:
         )
 
     def score(self, samples: Sequence[ScorerInput]) -> list[Row]:
-        """Return words of confidence 0.8 or more, and the share of the image inside their boxes."""
+        """Return how many sure words of two letters or more there are, and their boxes' share."""
         return [self._score(sample) for sample in samples]
 
     def _score(self, sample: ScorerInput) -> Row:
@@ -51,8 +53,9 @@ class Ocr:
         for text, sure, box in zip(
             found.txts or (), found.scores or (), _boxes(found), strict=False
         ):
-            if sure >= SURE:
-                words += len(text.split())
+            spoken = [word for word in text.split() if sum(map(str.isalnum, word)) >= _LETTERS]
+            if sure >= SURE and spoken:
+                words += len(spoken)
                 area += _polygon_area(np.asarray(box, dtype=np.float64))
         return {"words": words, "area": min(1.0, area / (image.width * image.height))}
 
@@ -75,8 +78,13 @@ def _engine() -> Any:
             f"{INSTALL}"
         ) from None
     logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
-    threads = "EngineConfig.onnxruntime.intra_op_num_threads"
-    return RapidOCR(params={threads: 1, "Global.log_level": "critical"})
+    settings = {
+        "EngineConfig.onnxruntime.intra_op_num_threads": 1, "Global.log_level": "critical",
+        # Unless told so, detection enlarges every image to 736 pixels of its shorter side: ten
+        # times the work for a small drawing, and no word more is found.
+        "Det.limit_type": "max", "Det.limit_side_len": _MOST,
+    }  # fmt: skip
+    return RapidOCR(params=settings)
 
 
 def _weights_sha256() -> str:

@@ -84,6 +84,18 @@ def test_near_duplicates_are_those_of_comparing_all(hamming):
     assert len(found) > 10
 
 
+def test_middle_of_one_image_beside_the_whole_of_another_is_a_near_duplicate():
+    rng = np.random.default_rng(3)
+    whole, small, tiny = rng.integers(0, 2**63, (3, 60), dtype=np.uint64)
+    same = np.zeros(60, dtype=np.uint64)
+    whole[41] = small[7] ^ np.uint64(0b101)  # 41 was cut from 7
+    whole[9] = tiny[50]  # 9 was cut from 50, and stands before it
+    small[20] = small[30]  # two middles alike are none
+    found = [worse_copies(whole, same, hamming=2, levels=0, inner=each)
+             for each in ((), (small,), (small, tiny))]  # fmt: skip
+    assert [rows.tolist() for rows in found] == [[], [41], [41, 50]]
+
+
 def test_rank_within_a_group_shares_the_middle_of_ties():
     ranks = ranks_within(np.array([1.0, 9, 9, 3, np.nan, 7]), np.array([0, 0, 0, 0, 0, 1]))
     assert ranks[[0, 1, 2, 3, 5]].tolist() == pytest.approx([0, 5 / 6, 5 / 6, 1 / 3, 0.5])
