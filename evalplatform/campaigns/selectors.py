@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from evalplatform.accounts.projects import Asking, visible_to
 from evalplatform.campaigns.designs import Design, Places
@@ -13,6 +13,7 @@ from evalplatform.campaigns.models import Arm, Campaign, Picture
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
+from evalplatform.images.models import ImageCollection
 from evalplatform.images.selectors import images_for
 from evalplatform.promptsets.models import Prompt
 
@@ -49,6 +50,17 @@ def campaign_named(slug: str) -> Campaign:
             f"no campaign {slug!r}; known: {known}. Create one with `manage.py run_eval`."
         )
     return campaign
+
+
+def of_no_series(campaigns: QuerySet[Campaign]) -> QuerySet[Campaign]:
+    """Leave out campaigns of a series: there may be thousands, and its own page lists them."""
+    return campaigns.filter(leads_on="")
+
+
+def collections_of_no_series(collections: QuerySet[ImageCollection]) -> QuerySet[ImageCollection]:
+    """Leave out collections that were made for campaigns of a series."""
+    made = Arm.objects.filter(collection=OuterRef("pk")).exclude(campaign__leads_on="")
+    return collections.exclude(Exists(made))
 
 
 def campaigns_running_on(checkpoint: Checkpoint, user: Asking | None = None) -> list[Campaign]:

@@ -26,7 +26,7 @@ FLOW_COLUMNS = (
     TableColumn("status", "State", "status"),
 )
 BATCH_COLUMNS = (
-    TableColumn("number", "Batch", "number", is_number=True, descends=True),
+    TableColumn("number", "Batch", "number", descends=True),
     TableColumn("status", "State", "status"),
     TableColumn("panels", "Panels", "panel_count", is_number=True, descends=True),
     TableColumn("votes", "Votes", is_number=True),
@@ -111,7 +111,7 @@ def _curl(request: HttpRequest, flow: Flow) -> str:
             f"{token} -T image.png {address}/images/$(sha256sum image.png | cut -d' ' -f1)",
             f'{token} --json \'{{"panels": [{{"prompt": "…", "images": [{hashes}]}}]}}\' '
             f"{address}/batches",
-            f"{token} '{address}/batches/1?wait=20'",
+            f"{token} '{address}/batches/1?seen=VERSION&wait=20'",
         ]
     )
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from evalplatform.accounts.current import in_current_project
 from evalplatform.accounts.projects import visible_to
 from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.selectors import of_no_series
 from evalplatform.core.components import ForestRow
 from evalplatform.overview.pooling import Board, Contender, Pooled, boards, pooled
 from evalplatform.promptsets.models import Prompt, PromptSet
@@ -52,7 +53,9 @@ class Group:
 
 def leaderboard_context(request: HttpRequest) -> dict[str, Any]:
     """Return the boards somebody may see, and the chosen one with its standings."""
-    visible = in_current_project(request, visible_to(request.user, Campaign.objects.all()))
+    # Of a flow an arm is a place of its panels, no model.
+    campaigns = of_no_series(visible_to(request.user, Campaign.objects.all()))
+    visible = in_current_project(request, campaigns)
     found = boards(visible)
     board = next((each for each in found if each.key == request.GET.get("board")), None)
     board = board or (found[0] if found else None)

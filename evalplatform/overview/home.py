@@ -11,6 +11,7 @@ from django.utils import timezone
 from evalplatform.accounts.current import in_current_project
 from evalplatform.accounts.projects import projects_of, visible_to
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.selectors import of_no_series
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.core.components import ForestRow, StepShown
 from evalplatform.core.components.navigation import known_address
@@ -66,7 +67,8 @@ class Answer:
 def home_context(request: HttpRequest) -> dict[str, Any]:
     """Return what the home page shows to somebody."""
     campaigns = in_current_project(
-        request, visible_to(request.user, Campaign.objects.select_related("project"))
+        request,
+        of_no_series(visible_to(request.user, Campaign.objects.select_related("project"))),
     )
     under_way = campaigns.filter(status__in=["generating", "open", "paused"])[:_SHOWN]
     now = timezone.now()

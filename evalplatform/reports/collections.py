@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from evalplatform.accounts.current import in_current_project
 from evalplatform.accounts.projects import Asking, Role, may, visible_to
+from evalplatform.campaigns.selectors import collections_of_no_series
 from evalplatform.images.models import ImageCollection
 from evalplatform.images.selectors import collections
 
@@ -18,7 +19,7 @@ _IMAGES_A_PAGE = 120
 def collections_context(request: HttpRequest) -> dict[str, Any]:
     """Return the collections of the person's projects, for the list beside the checkpoints."""
     visible = visible_to(request.user, collections())
-    return {"collections": in_current_project(request, visible)}
+    return {"collections": in_current_project(request, collections_of_no_series(visible))}
 
 
 def collection_context(collection: ImageCollection, user: Asking) -> dict[str, Any]:

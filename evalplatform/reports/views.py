@@ -22,6 +22,7 @@ from evalplatform.accounts.projects import Role, steered_or_404, visible_to
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.selectors import of_no_series
 from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
 from evalplatform.core.sending import send_stored
 from evalplatform.reports.cached import results_of
@@ -53,8 +54,10 @@ def compare(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def campaign_list(request: HttpRequest) -> HttpResponse:
-    """Every campaign of the person's projects, with its state and progress."""
+    """Campaigns of the person’s projects, with state and progress; those of a flow by search."""
     campaigns = in_current_project(request, visible_to(request.user, Campaign.objects.all()))
+    if not request.GET.get("q"):
+        campaigns = of_no_series(campaigns)
     context = {
         "table": campaign_table(campaigns, request.GET),
         "states": state_choices(request.GET),

@@ -156,6 +156,8 @@ def test_rules_that_would_stand_before_every_batch_are_refused():
 def test_a_flow_asks_about_as_many_images_as_its_form_takes():
     with pytest.raises(BadInputError, match="takes 3 to 8 images a panel, and 2"):
         new_flow("few", n=2)
+    with pytest.raises(BadInputError, match="no figure is made"):
+        new_flow("kept", n=1, form="keep_reject")
     new_flow("here")
     with pytest.raises(BadInputError, match="a flow 'here' already"):
         new_flow("here")

@@ -26,13 +26,14 @@ def start_generation(
             checkpoint=arm.checkpoint, settings=campaign.sampler_settings, wanted=wanted
         )
     ]
-    request = open_request(
-        project=campaign.project,
-        name=campaign.slug,
-        priority=priority,
-        budget_seconds=budget_seconds,
-    )
-    enqueue_samples(samples=samples, request=request)
+    if samples:  # of collections alone nothing is asked of the workers
+        request = open_request(
+            project=campaign.project,
+            name=campaign.slug,
+            priority=priority,
+            budget_seconds=budget_seconds,
+        )
+        enqueue_samples(samples=samples, request=request)
     Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.DRAFT).update(
         status=Campaign.Status.GENERATING
     )

@@ -14,6 +14,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.flows.models import Flow
 
 LONGEST_DEADLINE = 30 * 86_400  # seconds
+FORMS_OF_FLOWS = ("ranking", "pair", "pair_both_neither", "rating")
 _LONGEST_NAME = 40  # so that the names of its campaigns and collections fit
 
 
@@ -77,6 +78,11 @@ def _check(plan: FlowPlan) -> None:
     if len(plan.name) > _LONGEST_NAME:
         raise BadInputError(f"the name has {len(plan.name)} characters; give at most 40.")
     form = form_named(plan.criterion.form)
+    if form.name not in FORMS_OF_FLOWS:
+        raise BadInputError(
+            f"a flow is not asked as {form.name!r}, of which no figure is made; accepted are "
+            f"{', '.join(FORMS_OF_FLOWS)}."
+        )
     if not form.takes(plan.images_per_panel):
         raise BadInputError(
             f"{plan.criterion.form!r} takes {form.least} to {form.most} images a panel, and "
