@@ -8,6 +8,7 @@ import types
 import typing
 from typing import Any, TypeVar
 
+from models_backend.configuration.loops import LoopConfig
 from models_backend.errors import InputError
 
 T = TypeVar("T")
@@ -31,7 +32,11 @@ def apply_override(values: dict[str, Any], override: str) -> None:
 
 
 def build(cls: type[T], values: dict[str, Any], where: str) -> T:
-    """Return dataclass `cls` from a TOML table, refusing what it does not know."""
+    """Return dataclass `cls` from a TOML table, refusing what it does not know.
+
+    A loop that is given in part is otherwise as `cls` has it: who sets the steps of a recipe keeps
+    that recipe's learning rate.
+    """
     hints = typing.get_type_hints(cls)
     known = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
@@ -47,7 +52,8 @@ def build(cls: type[T], values: dict[str, Any], where: str) -> T:
     if missing:
         raise InputError(f"missing key {where}{missing[0]}")
     converted = {
-        key: _converted(hints[key], value, f"{where}{key}") for key, value in values.items()
+        key: _converted(hints[key], _filled(known[key], value), f"{where}{key}")
+        for key, value in values.items()
     }
     try:
         return cls(**converted)
@@ -55,6 +61,16 @@ def build(cls: type[T], values: dict[str, Any], where: str) -> T:
         raise InputError(f"{where}{error}") from None
     except ValueError as error:
         raise InputError(f"{where.rstrip('.')}: {error}") from None
+
+
+def _filled(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return a loop's table with what it leaves out as the field's own default has it."""
+    if not isinstance(value, dict) or field.default_factory is dataclasses.MISSING:
+        return value
+    default = field.default_factory()
+    if not isinstance(default, LoopConfig):
+        return value
+    return {f.name: getattr(default, f.name) for f in dataclasses.fields(default)} | value
 
 
 def _converted(kind: Any, value: Any, where: str) -> Any:

@@ -1,5 +1,6 @@
 """Run configurations are read strictly."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import models_backend
+from models_backend.configuration.feedback import PreferenceConfig
 from models_backend.configuration.pretraining import PretrainConfig
 from models_backend.configuration.tuning import MAX_TUNING_STEPS, QualityTuneConfig
 from models_backend.errors import InputError
@@ -204,3 +206,12 @@ def modules_after(module: str) -> set[str]:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return set(out.stdout.split())
+
+
+def test_steps_alone_keep_the_rest_of_a_recipes_loop(tmp_path):
+    path = tmp_path / "tune.toml"
+    path.write_text('recipe = "preference"\nname = "child"\n[training]\nsteps = 7\n')
+    asked, usual = read_config(path, []).training, PreferenceConfig(name="child").training
+    assert asked == dataclasses.replace(usual, steps=7)
+    path.write_text('recipe = "quality_tune"\nname = "child"\ntuning_list = "x.tsv"\n')
+    assert read_config(path, ["training.save_every=5"]).training.learning_rate == 1e-5
