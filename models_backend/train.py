@@ -86,6 +86,10 @@ class Job:
         if isinstance(self.config, RewardTuningConfig):
             rewards = [read_reward(Path(folder)) for folder in self.config.rewards]
             identity["rewards_sha256"] = [each["weights_sha256"] for each in rewards]
+        if isinstance(self.config, GuardedConfig) and self.config.guard.judge:
+            # It decides where the run ends: another judge at the same path makes another run.
+            judge = read_reward(Path(self.config.guard.judge))
+            identity["judge_sha256"] = judge["weights_sha256"]
         if isinstance(self.config, TuneConfig):
             # The configuration names the list; what the list names may change.
             identity["tuning_images_sha256"] = images_sha256(images.records)

@@ -35,6 +35,7 @@ class Checkpoint(Shareable):
         PRETRAINED = "pretrained", "Pre-trained"
         QUALITY_TUNED = "quality_tuned", "Quality-tuned"
         BASELINE = "baseline", "Baseline"
+        PREFERENCE_TUNED = "preference_tuned", "Preference-tuned"
         EXTERNAL = "external", "External"
 
     class Status(models.TextChoices):

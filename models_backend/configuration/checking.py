@@ -2,7 +2,7 @@
 
 from models_backend.errors import InputError
 
-ROLES = ("pretrained", "quality_tuned", "baseline")
+ROLES = ("pretrained", "quality_tuned", "baseline", "preference_tuned")
 
 
 def check_run(name: str, role: str, seed: int) -> None:

@@ -68,7 +68,7 @@ class GuardedConfig(TuneConfig):
     training: LoopConfig = field(default_factory=_loop)
     guard: GuardConfig = field(default_factory=GuardConfig)
     early_stopping: EarlyStoppingConfig = field(default_factory=_unused)
-    role: str = "quality_tuned"
+    role: str = "preference_tuned"
     caption_dropout: float = 0.0
     aspects: tuple[str, ...] = ()
     """Of the preference set; all where none is named."""

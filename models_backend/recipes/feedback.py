@@ -70,7 +70,7 @@ def tune_by_rewards(
         "rewards_sha256": [each.reward.sha256 for each in optimised],
         "simulated": found.mark["simulated"],
     }
-    return parent, facts | (choices(config, parent, run, [part]) if guarding else {})
+    return parent, facts | (choices(guarding, parent, run, [part]) if guarding else {})
 
 
 def refuse_without_gradient(family: Family) -> None:

@@ -72,10 +72,8 @@ def refuse_optimised_judge(judge: RewardModel | None, optimised: Sequence[Optimi
         )
 
 
-def choices(
-    config: GuardedConfig, family: Family, run: Path, parts: Sequence[str]
-) -> dict[str, Any]:
-    """Return what a checkpoint says of how each part's candidate was picked."""
+def choices(guarding: Guarding, family: Family, run: Path, parts: Sequence[str]) -> dict[str, Any]:
+    """Return what a checkpoint says of how each part's candidate was picked, and by which judge."""
     told = {}
     for part in parts:
         outcome = read_outcome(candidates_folder(run, family, part))
@@ -87,4 +85,5 @@ def choices(
             "stopped": outcome["stopped"], "none_fits": outcome["none_fits"],
             "cautions": outcome["cautions"],
         }  # fmt: skip
-    return {"guard": told}
+    judge = guarding.judge.sha256 if guarding.judge else None
+    return {"guard": told, "judge_sha256": judge}

@@ -64,7 +64,7 @@ def tune_by_preferences(
         "preferences_sha256": found.sha256, "pairs": len(train.winners), "aspects": list(aspects),
         "simulated": found.mark["simulated"],
     }  # fmt: skip
-    return parent, facts | (choices(config, parent, run, parts) if guarding else {})
+    return parent, facts | (choices(guarding, parent, run, parts) if guarding else {})
 
 
 def _tune_part(

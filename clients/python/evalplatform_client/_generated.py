@@ -176,7 +176,9 @@ class CheckpointIn(TypedDict):
     project: NotRequired[str]
     source: NotRequired[str | None]
     name: NotRequired[str | None]
-    role: NotRequired[Literal["pretrained", "quality_tuned", "baseline", "external"] | None]
+    role: NotRequired[
+        Literal["pretrained", "quality_tuned", "baseline", "preference_tuned", "external"] | None
+    ]
     config: NotRequired[str | None]
     variant: NotRequired[str | None]
     weights: NotRequired[Literal["ema", "plain"] | None]
@@ -192,7 +194,7 @@ class CheckpointOut(TypedDict):
     project: str
     is_shared: bool
     status: Literal["verified", "retired"]
-    role: Literal["pretrained", "quality_tuned", "baseline", "external"]
+    role: Literal["pretrained", "quality_tuned", "baseline", "preference_tuned", "external"]
     family: str
     sha256: str
     parent: str | None
@@ -217,7 +219,7 @@ class CheckpointSummary(TypedDict):
     project: str
     is_shared: bool
     status: Literal["verified", "retired"]
-    role: Literal["pretrained", "quality_tuned", "baseline", "external"]
+    role: Literal["pretrained", "quality_tuned", "baseline", "preference_tuned", "external"]
     family: str
     sha256: str
     parent: str | None

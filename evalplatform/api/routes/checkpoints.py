@@ -36,7 +36,7 @@ from evalplatform.checkpoints.services import (
 )
 
 routes = Routes(tags=["checkpoints"])
-RoleName = Literal["pretrained", "quality_tuned", "baseline", "external"]
+RoleName = Literal["pretrained", "quality_tuned", "baseline", "preference_tuned", "external"]
 PartName = Literal["unet", "transformer", "vae", "text_encoder", "text_encoder_2"]
 
 

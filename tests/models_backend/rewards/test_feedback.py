@@ -1,6 +1,7 @@
 """ReFL: rewards that are optimised, a judge that is not, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,10 @@ def test_reward_pulls_the_weights_and_the_hinge_lets_go(kind, tmp_path, checkpoi
 def test_rule_stops_a_run_whose_judge_does_not_rise(
     tmp_path, checkpoint_dir, preferences, reward, judge, capsys
 ):
-    assert run(tmp_path, preferences, checkpoint_dir, reward, judge, "guard.tolerance=30.0") == 0
+    place = tmp_path / "judge"
+    shutil.copytree(judge, place)
+    asked = (tmp_path, preferences, checkpoint_dir, reward, place, "guard.tolerance=30.0")
+    assert run(*asked) == 0
     told = json.loads((tmp_path / "run/checkpoint/metadata.json").read_text())["training"]
     assert "has not risen over 2 candidates" in told["guard"]["denoiser"]["stopped"]
     signals = json.loads((tmp_path / "run/candidates/signals.json").read_text())
@@ -122,6 +126,11 @@ def test_rule_stops_a_run_whose_judge_does_not_rise(
     assert (tmp_path / "run/candidates/signals.png").read_bytes().startswith(b"\x89PNG")
     assert "SIMULATED" in capsys.readouterr().err
     assert told["rewards_sha256"] == [RewardModel.load(reward).sha256]
+    assert told["judge_sha256"] == RewardModel.load(judge).sha256
+    shutil.rmtree(place)
+    shutil.copytree(reward, place)
+    assert run(*asked) == 2, "another judge at the same path makes another run"
+    assert "other settings (judge_sha256)" in capsys.readouterr().err
 
 
 def test_optimised_reward_rises(tmp_path, checkpoint_dir, preferences, reward, judge):
@@ -135,8 +144,6 @@ def test_optimised_reward_rises(tmp_path, checkpoint_dir, preferences, reward, j
 def test_judge_that_is_optimised_is_refused_under_any_path(
     tmp_path, checkpoint_dir, preferences, reward, capsys
 ):
-    import shutil
-
     assert run(tmp_path, preferences, checkpoint_dir, reward, reward) == 2
     assert "is a reward that is optimised" in capsys.readouterr().err
     shutil.copytree(reward, tmp_path / "copy")
