@@ -5,6 +5,7 @@ from math import ceil
 
 from evalplatform.campaigns.criteria import CriterionPlan, in_form, plan_criterion
 from evalplatform.campaigns.designs import LEAST_TOGETHER, MOST_TOGETHER
+from evalplatform.campaigns.prompt_filter import PromptFilter
 from evalplatform.feedback.models import FeedbackLoop, FeedbackRound
 from evalplatform.runs.services import RunPlan
 
@@ -21,16 +22,21 @@ def verification_plan(round: FeedbackRound, members: list[str]) -> RunPlan:
     """Return the campaign in which people rank the child among the gallery, on some prompts.
 
     `members` are the arms that were ranked before it, by name; the prompts are a seeded random
-    share of those that were ranked.
+    share of those that were ranked. The seed of the images stays the loop's: people are to see
+    those that rewards have placed.
     """
     loop = round.loop
     assert round.child
-    count = ceil(loop.verified_share * loop.prompt_set.prompts.count())
-    # A draw of its own a round: the same prompts again would verify the same places again.
+    whole = loop.prompt_set.prompts.count()
+    count = ceil(loop.verified_share * whole)
     plan = _plan(
         loop, f"{loop.slug}-check-{round.number}", [*members, round.child.name], round.child.name
     )
-    return replace(plan, prompts_per_set=count, seed=loop.seed + round.number)
+    # Drawn from a third of its own: the same prompts again would verify the same places again.
+    third = PromptFilter(third=1, third_seed=loop.seed + round.number)
+    if count > whole // 3:
+        third = PromptFilter()
+    return replace(plan, prompts_per_set=count, prompt_filter=third)
 
 
 def proof_plan(round: FeedbackRound) -> RunPlan:

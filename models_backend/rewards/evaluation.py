@@ -52,6 +52,8 @@ class _Values:
 def evaluate(reward: RewardModel, found: PreferenceSet, *, split: str = "test") -> dict[str, Any]:
     """Measure a reward on a split, aspect by aspect.
 
+    Pairs that a reward itself put in are left out: they say what it thinks, not what people do.
+
     Raises:
         InputError: it shares no aspect with the set, or the split holds no decided pair.
     """
@@ -61,7 +63,10 @@ def evaluate(reward: RewardModel, found: PreferenceSet, *, split: str = "test") 
             f"the reward knows {', '.join(reward.aspects)}, the set has "
             f"{', '.join(found.mark['aspects'])}: none in common"
         )
-    of_aspect = {aspect: [pair for pair, _ in found.of(split, aspect)] for aspect in common}
+    of_aspect = {
+        aspect: [pair for pair, _ in found.of(split, aspect) if pair.source != "inserted"]
+        for aspect in common
+    }
     pairs = [pair for each in of_aspect.values() for pair in each]
     if not any(pair.label != 0.5 for pair in pairs):
         raise InputError(f"{found.folder}: split {split} holds no pair that is decided")

@@ -44,10 +44,10 @@ def read_placements(path: Path) -> list[PlacedImage]:
 
 
 def peoples_agreement(placements: list[PlacedImage], people: PreferenceSet) -> PeoplesAgreement:
-    """Hold placements against what people say of the same prompts, aspects and models.
+    """Hold placements against what people say of the very images that were placed.
 
     A pair counts where more people prefer one image than the other; inserted pairs are not
-    people's.
+    people's, and other images of the newcomer's model say nothing of where this one belongs.
 
     Raises:
         InputError: people decided no pair that was placed.
@@ -58,12 +58,13 @@ def peoples_agreement(placements: list[PlacedImage], people: PreferenceSet) -> P
     for each in placements:
         for others, sign in ((each.better_than, 1), (each.worse_than, -1)):
             for other in others:
-                votes = net.get((each.prompt, each.aspect, each.model, other), 0)
+                votes = net.get((each.prompt, each.aspect, each.image, other), 0)
                 compared[each.aspect] += votes != 0
                 agreed[each.aspect] += votes * sign > 0
     if not compared.total():
         raise InputError(
-            f"{people.folder}: people decided no pair of the new images; rank more prompts"
+            f"{people.folder}: people decided no pair of the images that were placed; let them "
+            "rank those, on more prompts"
         )
     return PeoplesAgreement(
         agreed.total(), compared.total(), {a: (agreed[a], n) for a, n in compared.items()}
@@ -71,13 +72,12 @@ def peoples_agreement(placements: list[PlacedImage], people: PreferenceSet) -> P
 
 
 def _net_wins(people: PreferenceSet) -> dict[tuple[str, str, str, str], int]:
-    """By prompt, aspect, model and other model: how many more prefer the model's image."""
+    """By prompt, aspect, image and the other's model: how many more prefer the image."""
     net: dict[tuple[str, str, str, str], int] = defaultdict(int)
     for pair in people.pairs:
         if pair.source == "inserted":
             continue
-        one, two = pair.models
         difference = pair.votes[0] - pair.votes[1]
-        net[pair.prompt, pair.aspect, one, two] += difference
-        net[pair.prompt, pair.aspect, two, one] -= difference
+        for image, other, sign in zip(pair.images, pair.models[::-1], (1, -1), strict=True):
+            net[pair.prompt, pair.aspect, image, other] += sign * difference
     return net

@@ -116,6 +116,7 @@ def test_people_verify_on_a_share_of_the_prompts(tuned):
     verification = start_verification(round=tuned)
     assert [arm.name for arm in verification.contenders] == ["one", "two", "three", "child"]
     assert len(planned_prompts(verification)) == 1  # a tenth of six, rounded up
+    assert verification.seed == tuned.rankings.seed, "the images are those that were placed"
     assert start_verification(round=tuned) == verification
     tuned.refresh_from_db()
     with pytest.raises(BadInputError, match="people's votes tell"):

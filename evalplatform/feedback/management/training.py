@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from evalplatform.checkpoints.management.commands.train import run_trainer
@@ -62,11 +63,12 @@ def _train(
         name=name,
         purpose=purpose,
         preferences_sha256=sha256_of(data / MARK),
-        evaluation=_measured(trained, data, round.folder / f"{part}.json"),
+        evaluation=_measured(trained, _preferences(round), round.folder / f"{part}.json"),
     )
 
 
 def _measured(trained: Path, data: Path, report: Path) -> dict[str, object]:
+    """Measure on the test prompts of the whole set: neither half has learned from any of them."""
     try:
         ask_backend(
             "models_backend.rewards",
@@ -78,8 +80,12 @@ def _measured(trained: Path, data: Path, report: Path) -> dict[str, object]:
     return evaluation_of(json.loads(report.read_text(encoding="utf-8")))
 
 
-def train_child(round: FeedbackRound, *, recipe: str, steps: int | None) -> Path:
+def train_child(
+    round: FeedbackRound, *, recipe: str, steps: int | None, overrides: Sequence[str] = ()
+) -> Path:
     """Tune the round's parent and return the checkpoint directory; interrupted, it goes on.
+
+    `overrides` are settings of the recipe, as the trainer's `--set` takes them.
 
     Raises `BadInputError` before there are rewards.
     """
@@ -105,7 +111,8 @@ def train_child(round: FeedbackRound, *, recipe: str, steps: int | None) -> Path
     return run_trainer(
         config,
         ["--data", str(round.folder / "learn"), "--parent", str(round.parent.directory),
-         "--out", str(round.folder / f"{recipe}-run")],
+         "--out", str(round.folder / f"{recipe}-run"),
+         *(word for each in overrides for word in ("--set", each))],
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Newcomers join a whole set: people's votes stay, places come from the reward, people verify."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,11 @@ def test_places_agree_with_people_who_see_the_same(world):
     assert peoples_agreement(placements, other).agreed == 0
     with pytest.raises(InputError, match="decided no pair"):
         peoples_agreement(placements, found)
+    # Other images of the newcomer's model say nothing of where the placed ones belong.
+    strangers = [replace(each, images=("f" * 64, each.images[1])) for each in votes]
+    another = PreferenceSet(people.folder, people.mark, strangers, [1.0] * len(strangers))
+    with pytest.raises(InputError, match="decided no pair"):
+        peoples_agreement(placements, another)
 
 
 def test_order_of_several_people_is_by_net_wins(world):

@@ -1,6 +1,7 @@
 """Reward models: fitted, calibrated, saved, loaded, held against one person, and refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -235,6 +236,18 @@ def test_directory_of_another_kind_or_with_pickles_is_refused(tmp_path):
 def pair(votes, ties=0, user=0, prompt="a cat"):  # type: ignore[no-untyped-def]
     return PreferencePair(prompt=prompt, aspect="x", images=("a", "b"), votes=votes, ties=ties,
                           user_id=user)  # fmt: skip
+
+
+def test_what_a_reward_put_in_is_no_vote_to_agree_with(linear, preferences):
+    found = PreferenceSet.open(preferences)
+    reward = RewardModel.load(linear)
+    before = evaluate(reward, found)["aspects"]["appeal"]
+    inserted = [
+        replace(pair, votes=pair.votes[::-1], source="inserted") for pair, _ in found.of("test")
+    ]
+    weights = [*found.weights, *([1.0] * len(inserted))]
+    expanded = replace(found, pairs=[*found.pairs, *inserted], weights=weights)
+    assert evaluate(reward, expanded)["aspects"]["appeal"] == before
 
 
 def test_one_person_is_held_against_the_majority_of_the_others():

@@ -95,8 +95,9 @@ class Command(PlatformCommand):
         if found.child is None:
             with working_on(found):
                 source = options["source"] or train_child(
-                    found, recipe=options["recipe"], steps=options["steps"]
-                )
+                    found, recipe=options["recipe"], steps=options["steps"],
+                    overrides=options["set"],
+                )  # fmt: skip
                 found = register_child(round=found, source=source)
         assert found.child
         self.stdout.write(f"{found}: {found.child}, sha256 {found.child.sha256}")
@@ -170,6 +171,10 @@ def _add_more(verb: str, parser: CommandParser) -> None:
             help="preference: on pairs (Diffusion-DPO); feedback: by rewards (ReFL) (%(default)s)",
         )  # fmt: skip
         parser.add_argument("--steps", type=int, help="of the tuning (default: the recipe's)")
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE",
+            help="a setting of the recipe: --set training.learning_rate=1e-4 --set beta=500",
+        )  # fmt: skip
         parser.add_argument(
             "--from", dest="source", type=Path, metavar="DIR",
             help="take in what was tuned elsewhere from the round's parent",
