@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Callable
 
 EXIT_BAD_INPUT = 2
+WHILE_STDIN = "MODELS_BACKEND_WHILE_STDIN"
+"""Environment variable: where it is set, a program ends when its standard input is closed."""
 
 
 class ModelsError(Exception):
@@ -36,7 +40,13 @@ class TrainingError(ModelsError):
 
 
 def run_cli(main: Callable[[], None]) -> int:
-    """Run ``main`` and turn the errors above into one line on stderr and exit status 2."""
+    """Run ``main`` and turn the errors above into one line on stderr and exit status 2.
+
+    Who starts a program with :data:`WHILE_STDIN` and is killed leaves none behind that goes on
+    writing where the next one writes.
+    """
+    if os.environ.get(WHILE_STDIN):
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         main()
     except ModelsError as error:
@@ -46,3 +56,9 @@ def run_cli(main: Callable[[], None]) -> int:
         print("error: interrupted; run the same command again to go on", file=sys.stderr)
         return 130
     return 0
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 4096):  # not sys.stdin, whose lock would be held when this process ends
+        pass
+    os._exit(130)

@@ -1,5 +1,6 @@
 """Asking a program of the models backend, in a process of its own: torch stays out of this one."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from evalplatform.core.errors import BadInputError
 _REFUSED = 2
 _ERROR = "error: "
 _PROGRESS = "progress: "
+_WHILE_STDIN = "MODELS_BACKEND_WHILE_STDIN"  # as models_backend.errors has it
 
 
 def ask_backend(
@@ -21,10 +23,12 @@ def ask_backend(
     The program ends when this process does: its standard input is closed then. Raises
     `BadInputError` with its reason where it refuses, or dies.
     """
+    # One that watches by itself (`models_backend.fuse`) also takes away what it has half written.
+    watches = {} if "--while-stdin" in arguments else {_WHILE_STDIN: "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", module, *map(str, arguments)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        errors="replace", cwd=settings.BASE_DIR,
+        errors="replace", cwd=settings.BASE_DIR, env=os.environ | watches,
     )  # fmt: skip
     said = ""
     with process:
