@@ -10,6 +10,7 @@ from evalplatform import stats
 from evalplatform.core.errors import BadInputError
 from evalplatform.simulation.behaviour import Judge, draw_behaviour
 from evalplatform.simulation.curation import Curation, read_curation, read_drawings
+from evalplatform.simulation.known import known_judge
 from evalplatform.simulation.likeness import (
     HeldOutDrawings,
     NoReferences,
@@ -41,15 +42,24 @@ def draw_group(
     curation: Path | None = None,
     picked: Path | None = None,
     references: Path | None = None,
+    known: bool = False,
 ) -> Group:
     """Return `count` annotators; the first ones of a seed are the same for any count.
 
     With a `curation` (folder of a captioned data set) and what a list `picked` of it, their tastes
-    are learned; with `references` too (folder of held-out drawings), they judge faithfulness.
+    are learned; with `references` too (folder of held-out drawings), they judge faithfulness. With
+    `known` all value the same known formula instead (`simulation.known`).
 
     Raises:
         BadInputError: a part is missing, unreadable, or too small to learn from.
     """
+    if known:
+        if curation is not None or picked is not None or references is not None:
+            raise BadInputError(
+                "a known utility is a formula and learned from nothing; leave the curation and its "
+                "picks and references out."
+            )
+        return Group([known_judge(np.random.default_rng([seed, n])) for n in range(count)], None)
     if (curation is None) != (picked is None):
         raise BadInputError("a curation is a data set and a list of its picks; give both.")
     if references is not None and curation is None:

@@ -6,6 +6,7 @@ Usage::
     python -m models_backend.preferences check DIR
     python -m models_backend.preferences merge DIR DIR ... --out DIR
     python -m models_backend.preferences divide DIR --learn DIR --judge DIR --share 0.25
+    python -m models_backend.preferences randomise DIR --out DIR
     python -m models_backend.preferences export DIR --as FORMAT --out DIR
 """
 
@@ -22,6 +23,7 @@ from models_backend.preferences.dividing import divide_set
 from models_backend.preferences.exporting import FORMS, export_set
 from models_backend.preferences.formats.registry import IMPORTERS
 from models_backend.preferences.importing import import_set, merge_sets
+from models_backend.preferences.randomising import randomise_set
 from models_backend.preferences.reading import PreferenceSet
 
 
@@ -58,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         default=0.25,
         help="of the prompts that the judge alone learns from (%(default)s)",
     )
+    chance = commands.add_parser("randomise", help="the same pairs, preferred by chance: a control")
+    chance.add_argument("folder", type=Path)
+    chance.add_argument("--out", type=Path, required=True, help="an empty folder")
+    chance.add_argument("--seed", type=int, default=0)
     give = commands.add_parser("export", help="write a set for another program")
     give.add_argument("folder", type=Path)
     give.add_argument("--as", dest="form", required=True, help=", ".join(FORMS))
@@ -105,6 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 found, learn=options.learn, judge=options.judge, share=options.share
             ):
                 print(_told(mark))
+        elif options.command == "randomise":
+            found = PreferenceSet.open(options.folder)
+            print(_told(randomise_set(found, options.out, seed=options.seed)))
         elif options.command == "check":
             found = PreferenceSet.open(options.folder)
             for uid in {uid for pair in found.pairs for uid in pair.images}:

@@ -75,6 +75,12 @@ class Command(PlatformCommand):
         parser.add_argument(
             "--noise", type=float, default=0.1, help="of what they think of a quality (%(default)s)"
         )
+        parser.add_argument(
+            "--known",
+            action="store_true",
+            help="all value one known formula (clear drawing; strong colour where the prompt is "
+            "shown), so that what is true can be computed; for rehearsals of a feedback loop",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         campaign = campaign_named(options["campaign"])
@@ -129,18 +135,22 @@ class Command(PlatformCommand):
 
 
 def _judges(campaign: Campaign, options: dict[str, Any]) -> Sequence[Judge | Reviewer]:
-    """Return who votes: by known quality where a truth is given, else by taste."""
+    """Return who votes: by known quality where a truth is given, by one formula, or by taste."""
     if options["truth"] is not None:
         known = known_images(campaign, read_truth(options["truth"]))
         return draw_reviewers(
             options["annotators"], role=options["role"], seed=options["seed"], known=known,
             noise=options["noise"],
         )  # fmt: skip
-    group = draw_group(
-        options["annotators"], seed=options["seed"], curation=options["curation"],
-        picked=options["picked"], references=options["references"],
-    )  # fmt: skip
-    return group.judges
+    taught_by = {name: options[name] for name in ("curation", "picked", "references")}
+    if not options["known"]:
+        return draw_group(options["annotators"], seed=options["seed"], **taught_by).judges
+    if any(each is not None for each in taught_by.values()):
+        raise BadInputError(
+            "a known utility is a formula and learned from nothing; leave --curation, --picked and "
+            "--references out."
+        )
+    return draw_group(options["annotators"], seed=options["seed"], known=True).judges
 
 
 def _check(campaign: Campaign, annotators: int) -> None:
