@@ -1,7 +1,5 @@
 """From nothing to a win / tie / lose table, on this machine."""
 
-import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +9,10 @@ from django.urls import reverse
 from evalplatform.core import processes
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.files import write_whole
 from evalplatform.core.site import site_link
 from evalplatform.demo import steps
 from evalplatform.demo.steps import Demo
+from evalplatform.demo.walking import seconds_line, walk
 
 STEPS: list[tuple[str, Callable[[Demo], str]]] = [
     ("Start database, site and worker", steps.start_services),
@@ -56,31 +54,18 @@ class Command(PlatformCommand):
         demo = Demo(port=options["port"], retrain=options["retrain"], parti=options["parti"])
         with steps.exclusive(demo):
             try:
-                outcome = self._run_steps(demo)
+                outcome = walk(self, demo, STEPS)
                 self._say_what_is_there(demo, outcome["Open a campaign for you"], options["detach"])
             finally:
                 if options["detach"]:
                     self.stdout.write(f"stopped: {', '.join(processes.stop_all())}")
 
-    def _run_steps(self, demo: Demo) -> dict[str, str]:
-        outcome, seconds = {}, {}
-        for number, (title, step) in enumerate(STEPS, start=1):
-            self.stdout.write(self.style.MIGRATE_HEADING(f"[{number}/{len(STEPS)}] {title}"))
-            started = time.monotonic()
-            outcome[title] = step(demo)
-            seconds[title] = round(time.monotonic() - started, 1)
-            self.stdout.write(f"      {outcome[title]}  ({seconds[title]:.1f} s)")
-        seconds["total"] = round(sum(seconds.values()), 1)
-        write_whole(demo.folder / "seconds.json", json.dumps(seconds, indent=2) + "\n")
-        return outcome
-
     def _say_what_is_there(self, demo: Demo, link: str, detach: bool) -> None:
         password_file = steps.researcher_account(demo)
-        seconds = json.loads((demo.folder / "seconds.json").read_text())
         self.stdout.write("")
         self.stdout.write((demo.folder / "results.txt").read_text())
         self.stdout.write((demo.folder / steps.REHEARSAL).read_text())
-        self.stdout.write("seconds: " + ", ".join(f"{k}: {v}" for k, v in seconds.items()))
+        self.stdout.write(seconds_line(demo))
         for label, path in (
             ("contact sheet", "contact-sheet.png"),
             ("dashboard", "dashboard.html"),
