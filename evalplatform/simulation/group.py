@@ -42,24 +42,15 @@ def draw_group(
     curation: Path | None = None,
     picked: Path | None = None,
     references: Path | None = None,
-    known: bool = False,
 ) -> Group:
     """Return `count` annotators; the first ones of a seed are the same for any count.
 
     With a `curation` (folder of a captioned data set) and what a list `picked` of it, their tastes
-    are learned; with `references` too (folder of held-out drawings), they judge faithfulness. With
-    `known` all value the same known formula instead (`simulation.known`).
+    are learned; with `references` too (folder of held-out drawings), they judge faithfulness.
 
     Raises:
         BadInputError: a part is missing, unreadable, or too small to learn from.
     """
-    if known:
-        if curation is not None or picked is not None or references is not None:
-            raise BadInputError(
-                "a known utility is a formula and learned from nothing; leave the curation and its "
-                "picks and references out."
-            )
-        return Group([known_judge(np.random.default_rng([seed, n])) for n in range(count)], None)
     if (curation is None) != (picked is None):
         raise BadInputError("a curation is a data set and a list of its picks; give both.")
     if references is not None and curation is None:
@@ -78,6 +69,13 @@ def draw_group(
             compared = held_out_drawings(drawings, learned, learn_eye(learned, rng))
         judges.append(Judge(behaviour, taste, compared))
     return Group(judges, learned)
+
+
+def draw_known_group(count: int, *, seed: int) -> Group:
+    """Return `count` annotators who all value the same known formula (`simulation.known`)."""
+    return Group(
+        [known_judge(np.random.default_rng([seed, index])) for index in range(count)], None
+    )
 
 
 @dataclass(frozen=True)

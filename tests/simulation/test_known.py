@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from PIL import Image
 
-from evalplatform.core.errors import BadInputError
 from evalplatform.simulation.behaviour import see
-from evalplatform.simulation.group import draw_group
+from evalplatform.simulation.group import draw_known_group
 from evalplatform.simulation.known import KNOWN, true_utility
 
 
@@ -33,7 +33,7 @@ def test_colour_counts_where_the_prompt_is_shown_and_contrast_where_it_is_hidden
 
 
 def test_all_share_the_formula_and_waver_on_their_own():
-    judges = draw_group(12, seed=3, known=True).judges
+    judges = draw_known_group(12, seed=3).judges
     assert {judge.utility(see(STRONG), "a red ball") for judge in judges} == {
         true_utility(see(STRONG), shows_prompt=True)
     }
@@ -46,6 +46,6 @@ def test_all_share_the_formula_and_waver_on_their_own():
     assert ranked == ["1>0"] * 12
 
 
-def test_formula_is_learned_from_nothing(tmp_path):
-    with pytest.raises(BadInputError, match="a formula and learned from nothing"):
-        draw_group(2, seed=0, known=True, references=tmp_path)
+def test_formula_is_learned_from_nothing(campaign, tmp_path):
+    with pytest.raises(CommandError, match="a formula and learned from nothing"):
+        call_command("simulate_annotators", campaign.slug, known=True, references=tmp_path)

@@ -20,7 +20,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_url
 from evalplatform.simulation.behaviour import Judge
 from evalplatform.simulation.client import SimulatedAnnotator
-from evalplatform.simulation.group import draw_group
+from evalplatform.simulation.group import draw_group, draw_known_group
 from evalplatform.simulation.known_quality import known_images, read_truth
 from evalplatform.simulation.reviewers import ROLES, Reviewer, draw_reviewers
 
@@ -150,7 +150,7 @@ def _judges(campaign: Campaign, options: dict[str, Any]) -> Sequence[Judge | Rev
             "a known utility is a formula and learned from nothing; leave --curation, --picked and "
             "--references out."
         )
-    return draw_group(options["annotators"], seed=options["seed"], known=True).judges
+    return draw_known_group(options["annotators"], seed=options["seed"]).judges
 
 
 def _check(campaign: Campaign, annotators: int) -> None:
