@@ -27,6 +27,7 @@ from evalplatform.exports.shapes import Batch, Shape, shape_of
 from evalplatform.exports.state import DONE, STATE, State, begin
 from evalplatform.exports.statements import columns_of, statement_of, values_of
 from evalplatform.exports.told import Told
+from evalplatform.reports.beside import files_beside
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.fingerprint import fingerprint
 from evalplatform.reports.results import campaign_results
@@ -97,6 +98,8 @@ def _start(campaign: Campaign, options: Options, folder: Path) -> tuple[Told, Ro
         return told, None
     if options.is_whole:
         write_replay(told)
+        for name, text in files_beside(campaign).items():
+            write_whole(folder / name, text)
     stream = RowStream(statement_of(options), values_of(campaign, options), skip=told.state.read)
     return told, stream
 

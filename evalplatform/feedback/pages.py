@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from evalplatform.accounts.current import in_current_project
 from evalplatform.accounts.projects import visible_to
@@ -15,7 +16,9 @@ from evalplatform.feedback.lineage import LineageGraph, LineageItem, lineage_of
 from evalplatform.feedback.models import FeedbackLoop, FeedbackRound, RegisteredReward
 from evalplatform.feedback.selectors import facts_of, loops, rewards
 from evalplatform.feedback.steps import RoundStep, StepState, next_step, steps_of
+from evalplatform.reports.cards import card_html
 
+_MAX_CARD_BYTES = 60_000
 _CHILD = 4  # the column of the lineage that leads to the next round
 _SHOWN_AS = {
     StepState.DONE: "done",
@@ -141,4 +144,21 @@ def _checkpoint(child: Checkpoint | None) -> LineageItem:
 
 def reward_context(reward: RegisteredReward) -> dict[str, Any]:
     """Return a reward model: what it learned from, and how far to trust it."""
-    return {"reward": reward, "figures": reward.evaluation.get("rows", [])}
+    shown = reward.shown_in.select_related("campaign")
+    return {
+        "reward": reward,
+        "figures": reward.evaluation.get("rows", []),
+        "data": reward.metadata.get("data", {}),
+        "built": reward.metadata.get("architecture", {}),
+        "card": _card(reward),
+        "beside": [each.campaign for each in shown],
+    }
+
+
+def _card(reward: RegisteredReward) -> SafeString | None:
+    """Its model card as HTML, as the trainer wrote it; None where its files are not here."""
+    try:
+        with (reward.directory / "README.md").open("rb") as file:
+            return card_html(file.read(_MAX_CARD_BYTES).decode("utf-8", "replace"))
+    except OSError:
+        return None

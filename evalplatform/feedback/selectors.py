@@ -72,3 +72,15 @@ def _name(campaign: Campaign | None) -> str:
 def rewards() -> QuerySet[RegisteredReward]:
     """Return every reward model with what its page shows."""
     return RegisteredReward.objects.select_related("project", "round__loop", "created_by")
+
+
+def reward_named(name: str, project: Project) -> RegisteredReward:
+    """Return the reward of this name in a project. Raises `BadInputError` listing those known."""
+    found = rewards().filter(project=project, name=name).first()
+    if found is None:
+        known = RegisteredReward.objects.filter(project=project).values_list("name", flat=True)
+        raise BadInputError(
+            f"no reward {name!r} in the project {project}; there are: "
+            f"{', '.join(known) or 'none yet'}. `manage.py feedback train` makes them."
+        )
+    return found

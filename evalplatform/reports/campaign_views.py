@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from evalplatform.accounts.projects import Role, may, visible_to
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.site import site_link
+from evalplatform.reports.beside import sections_beside
 from evalplatform.reports.campaign_tabs import tab_context
 from evalplatform.reports.computing import standing_of
 from evalplatform.reports.dashboard import figures_context, stamps_context
@@ -57,6 +58,7 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     campaign, context = _tab(request, slug, "reports:results")
     level = request.GET.get("level", "votes")
     make = partial(results_context, level=level)
+    context["beside"] = sections_beside(campaign, context["may_edit"])
     return _rendered(request, campaign, context, "results", make)
 
 

@@ -25,6 +25,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import of_no_series
 from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
 from evalplatform.core.sending import send_stored
+from evalplatform.reports.beside import files_beside
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.campaign_table import campaign_table, state_choices
 from evalplatform.reports.comparison_page import comparison_context
@@ -203,6 +204,8 @@ def export(request: HttpRequest, slug: str, kind: str) -> HttpResponseBase:
     elif kind in CSV_FILES:
         text = CSV_FILES[kind](results_of(campaign), for_excel=for_excel)
         response = HttpResponse(text, content_type=CSV)
+    elif text := files_beside(campaign).get(kind, ""):
+        response = HttpResponse(text, content_type="application/json")
     else:
         raise Http404
     response["Content-Disposition"] = f'attachment; filename="{campaign.slug}-{kind}"'

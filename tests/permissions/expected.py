@@ -231,6 +231,10 @@ CASES: list[Case] = [
     case("GET", "feedback:list", SIGNED_IN),
     case("GET", "feedback:loop", OURS, "loop.slug"),
     case("GET", "feedback:reward", OURS, "reward.name"),
+    case("POST", "feedback:beside", EDITS, "open.slug",
+         body=post(reward="reward.name", action="show"), changes="CampaignReward ScoreRequest"),
+    case("POST", "feedback:beside", EDITS.replace("+", " "), "open.slug",
+         body=post(reward="reward.name", action="hide")),  # not shown
     case("GET", "flows:list", SIGNED_IN),
     case("GET", "flows:flow", OURS, "flow.slug"),
     case("GET", "flows:flow", THEIRS, "their_flow.slug"),
