@@ -14,10 +14,11 @@ from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.selectors import others_hold_the_rest
 from evalplatform.annotation.services.voting import undo_seconds_left
 from evalplatform.annotation.turns import MAX_HELD
-from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.rules import Question
+from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.rules import MOST_IN_GRID, Question
 
-MAX_WANT = MAX_HELD
+MAX_WANT = max(MAX_HELD, MOST_IN_GRID)
+GRID = "grid"  # the page that shows several images, each judged by itself
 
 
 def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) -> dict[str, Any]:
@@ -29,7 +30,10 @@ def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) 
     told: dict[str, Any] = {
         "state": state,
         "progress": {"done": enrolment.judged, "total": _total(enrolment, state)},
-        "sets": [set_shown(assignment) for assignment in _blind(held)],
+        "sets": [
+            set_shown(assignment, grid=enrolment.campaign.checked_rules.annotation.grid)
+            for assignment in _blind(held)
+        ],
         "undo": _undo(enrolment, now),
         "break_every": enrolment.campaign.checked_rules.annotation.break_every,
     }
@@ -81,7 +85,25 @@ def _blind(held: Sequence[Assignment]) -> Sequence[Assignment]:
     return held
 
 
-def set_shown(assignment: Assignment) -> dict[str, Any]:
+def screen_shown(sets: Sequence[dict[str, Any]], grid: int) -> dict[str, Any] | None:
+    """Return what is on the screen first: the first set, or the grid of those that share it.
+
+    A grid is its first set with the images of all, and `members`: the sets, each judged by itself.
+    """
+    if not sets or sets[0]["page"] != GRID:
+        return sets[0] if sets else None
+    members = [each for each in sets[:grid] if each["criterion"] == sets[0]["criterion"]]
+    images = [url for each in members for url in each["images"]]
+    return sets[0] | {"images": images, "members": members}
+
+
+def page_of(criterion: Criterion, grid: int) -> str:
+    """Return the page (`Form.page`) on which a criterion is asked; `grid`: the campaign's rule."""
+    fits = criterion.form == "keep_reject" and not criterion.heads and not criterion.shows_prompt
+    return GRID if grid > 1 and fits else criterion.shape.page
+
+
+def set_shown(assignment: Assignment, *, grid: int = 0) -> dict[str, Any]:
     """Return what the page may know of one set of images."""
     criterion = assignment.item.criterion
     words = criterion.in_language(get_language() or "")
@@ -91,7 +113,7 @@ def set_shown(assignment: Assignment) -> dict[str, Any]:
         "idempotency_key": str(uuid.uuid4()),
         "criterion": criterion.slug,
         "form": criterion.form,
-        "page": criterion.shape.page,
+        "page": page_of(criterion, grid),
         "question": words.question,
         "instructions": words.instructions,
         "language": words.language,
@@ -132,7 +154,8 @@ def question_shown(question: Question) -> dict[str, Any]:
 
 def pages_of(campaign: Campaign) -> list[str]:
     """Return the pages of the forms (`Form.page`) that this campaign's sets may come in."""
-    return sorted({criterion.shape.page for criterion in campaign.criteria.all()})
+    grid = campaign.checked_rules.annotation.grid
+    return sorted({page_of(criterion, grid) for criterion in campaign.criteria.all()})
 
 
 def _undo(enrolment: Enrolment, now: datetime) -> dict[str, Any] | None:

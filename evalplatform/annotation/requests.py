@@ -81,6 +81,28 @@ def _said(form: QueryDict) -> str:
     return ">".join("=".join(places[place]) for place in sorted(places))
 
 
+def answers_of(form: QueryDict) -> list[Answer]:
+    """Return the answer that a vote's form holds, or those of a grid that was sent as a plain form.
+
+    Of a grid: fields `assignment-0`, `idempotency_key-0`, `answer-0` and so on. All are read before
+    the first is stored.
+    """
+    if "assignment-0" not in form:
+        return [answer_of(form)]
+    count = len([name for name in form if name.startswith("assignment-")])
+    if count > MAX_WANT:
+        raise BadInputError(f"{count} images are no grid; send the answers to {MAX_WANT} at most.")
+    return [
+        Answer(
+            public_id=uuid_of(form, f"assignment-{number}"),
+            answer=form.get(f"answer-{number}", ""),
+            idempotency_key=uuid_of(form, f"idempotency_key-{number}"),
+            language=form.get("language", ""),
+        )
+        for number in range(count)
+    ]
+
+
 def answer_of(form: QueryDict) -> Answer:
     """Return the answer that a vote's form holds."""
     zoomed = form.get("zoomed", "")

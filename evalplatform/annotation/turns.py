@@ -20,7 +20,8 @@ from evalplatform.annotation.models import Enrolment
 from evalplatform.campaigns.rules import Start
 from evalplatform.campaigns.showing import repeatable_every
 
-# The most items one annotator holds unanswered. More would be lent out for too long.
+# The most items one annotator holds unanswered, but for a grid that shows more at once. More would
+# be lent out for too long.
 MAX_HELD = 8
 _HELD_AT_THE_END = 2  # one on the screen, one to preload
 _LEFT_FOR_ONE_MORE = 4
@@ -76,12 +77,14 @@ def first_repeat(enrolment: Enrolment) -> int:
     return quality.repeat_gap + 2 * every - 1
 
 
-def most_held(left: int) -> int:
+def most_held(left: int, grid: int = 0) -> int:
     """Return how many items an annotator may hold when so many lie before them.
+
+    `grid`: how many are shown at once, where several are.
 
     At the end of a campaign nobody then waits for items that lie in reserve with somebody else.
     """
-    return min(MAX_HELD, _HELD_AT_THE_END + max(0, left) // _LEFT_FOR_ONE_MORE)
+    return min(max(MAX_HELD, grid), _HELD_AT_THE_END + max(0, left) // _LEFT_FOR_ONE_MORE)
 
 
 def checks_ahead(enrolment: Enrolment) -> int:

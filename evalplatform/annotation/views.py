@@ -24,10 +24,10 @@ from evalplatform.annotation.doors.session import Coming, recall
 from evalplatform.annotation.doors.way_back import way_back
 from evalplatform.annotation.entrance import admission
 from evalplatform.annotation.entrance.identity import annotator_id, annotator_ids
-from evalplatform.annotation.examples import example_image
+from evalplatform.annotation.examples import example_image, examples_for
 from evalplatform.annotation.models import Enrolment
-from evalplatform.annotation.presentation import page_state, pages_of
-from evalplatform.annotation.requests import answer_of, uuid_of, want_of, width_of
+from evalplatform.annotation.presentation import page_state, pages_of, screen_shown
+from evalplatform.annotation.requests import answers_of, uuid_of, want_of, width_of
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
@@ -61,14 +61,17 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
     if enrolment is None:
         coming = recall(request, campaign)
         return admission.why_not(request, campaign, coming) or _welcome(request, campaign, coming)
-    state = _state(enrolment, want=1)
+    grid = campaign.checked_rules.annotation.grid
+    state = _state(enrolment, want=max(1, grid))
     if state["state"] == "comprehension":
         return _comprehension(request, campaign, state["comprehension"])
     context = {
         "campaign": campaign,
         "state": state,
-        "shown": state["sets"][0] if state["sets"] else None,
+        "shown": screen_shown(state["sets"], grid),
         "pages": pages_of(campaign),
+        "grid": grid,
+        "examples": examples_for(campaign) if campaign.criteria.count() == 1 else [],
         "me": _opaque(enrolment),
         "layout": campaign.checked_rules.annotation.layout.value,
         "explains": not state["progress"]["done"],
@@ -169,14 +172,15 @@ def next_sets(request: HttpRequest, invitation: str) -> JsonResponse:
 
 @require_POST
 def vote(request: HttpRequest, invitation: str) -> HttpResponse:
-    """Record a vote; answers with the receipt and the next sets."""
-    return _act(
-        request,
-        invitation,
-        lambda enrolment, form: services.record_vote(
-            enrolment=enrolment, answer=answer_of(form), now=timezone.now()
-        ),
-    )
+    """Record a vote, or those of a grid; answers with the last receipt and the next sets."""
+
+    def act(enrolment: Enrolment, form: QueryDict) -> services.Receipt:
+        receipt = services.Receipt.RECORDED
+        for answer in answers_of(form):
+            receipt = services.record_vote(enrolment=enrolment, answer=answer, now=timezone.now())
+        return receipt
+
+    return _act(request, invitation, act)
 
 
 @require_POST

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.utils.translation import get_language
 
 from evalplatform.annotation.examples import examples_for
+from evalplatform.annotation.presentation import page_of
 from evalplatform.campaigns.models import Campaign
 
 
@@ -23,7 +24,7 @@ def welcome_context(campaign: Campaign) -> dict[str, Any]:
                 "instructions": words.instructions,
                 "shows_prompt": criterion.shows_prompt,
                 "answers": criterion.shape.buttons,
-                "page": criterion.shape.page,
+                "page": page_of(criterion, rules.annotation.grid),
             }
             for criterion in campaign.criteria.all()
             for words in [criterion.in_language(language)]

@@ -63,6 +63,9 @@ class Layout(StrEnum):
     SIDE_BY_SIDE = "side_by_side"
 
 
+MOST_IN_GRID = 12
+
+
 class Delivery(StrEnum):
     """As which files images reach annotators; one for every image, so that no arm is favoured."""
 
@@ -77,6 +80,11 @@ class AnnotationRules(RuleSection):
     same_pair: SamePair = SamePair.CRITERIA_IN_ORDER
     start: Start = Start.OWN
     layout: Layout = Layout.STACKED_ON_PHONES
+    grid: Annotated[int, Field(ge=0, le=MOST_IN_GRID)] = Field(
+        default=0,
+        description="images on one screen, of criteria asked as keep_reject without heads and "
+        "without a prompt; 0: one after another",
+    )
     delivery: Delivery = Delivery.LOSSLESS
     delivery_quality: Annotated[int, Field(ge=50, le=100)] = Field(
         default=90, description="of WebP; below 50 its own damage would be judged"

@@ -14,6 +14,15 @@ import traceback
 import uuid
 from pathlib import Path
 
+SAYS = {
+    "pair": lambda rng, key: (rng.choice(["left", "tie", "right"]), ()),
+    "keep_reject": lambda rng, key: (
+        rng.choice(["keep", "unsure", "reject"]), tuple(rng.sample(["Lighting", "Story"], 1))
+    ),
+    "caption": lambda rng, key: (f"What {key} saw: " + "a long text, " * 60 + "whole", ()),
+}  # fmt: skip
+"""What somebody answers by form, and the heads that they mark."""
+
 
 def main() -> None:
     import django
@@ -71,11 +80,11 @@ def race(enrolment, rng: random.Random, log: int) -> None:
                 enrolment=enrolment, public_id=assignment.public_id, reason="cannot_judge", now=now
             )
             continue
+        key = uuid.uuid4()
+        said, marks = SAYS[assignment.item.criterion.form](rng, key)
         answer = Answer(
-            public_id=assignment.public_id,
-            answer=rng.choice(["left", "tie", "right"]),
-            idempotency_key=uuid.uuid4(),
-        )
+            public_id=assignment.public_id, answer=said, idempotency_key=key, marks=marks
+        )  # fmt: skip
         receipt = record_vote(enrolment=enrolment, answer=answer, now=timezone.now())
         os.write(log, f"{receipt.value} {answer.idempotency_key}\n".encode())
         if mood > 0.9:

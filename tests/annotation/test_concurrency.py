@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, SurplusVote, Vote
 from evalplatform.annotation.selectors import votes_missing
 from evalplatform.annotation.services import enrol, open_campaign
+from evalplatform.campaigns.criteria import plan_criterion
 from tests import factories, live
 from tests.counting import assert_tallies_are_true
 
@@ -26,21 +28,43 @@ LIMIT = 400  # seconds; about 25 are needed for 400 items, 60 for 1,000
 
 
 def test_fifty_racing_annotators_leave_exactly_five_votes_an_item(tmp_path, capsys):
-    campaign = factories.make_bulk_draft(prompts=ITEMS, k=K, criteria=["visual_appeal"])
+    race(ITEMS, ["visual_appeal"], tmp_path, capsys)
+
+
+def test_fifty_racing_reviewers_and_writers_lose_no_mark_and_no_letter(tmp_path, capsys):
+    """Every image is kept or rejected, with heads, and has captions of over 700 letters."""
+    heads = ("Lighting", "Story")
+    criteria = [
+        replace(plan_criterion("visual_appeal", K, "keep_reject"), heads=heads),
+        plan_criterion("image_caption", K, "caption"),
+    ]
+    rules = {"annotation": {"same_pair": "unrestricted"}}
+    race(ITEMS // 4, criteria, tmp_path, capsys, arms=1, rules=rules)
+    votes = Vote.objects.filter(form="caption")
+    assert votes.exists()
+    for vote in votes.iterator():
+        assert vote.answer == f"What {vote.idempotency_key} saw: {'a long text, ' * 60}whole"
+    assert all(len(vote.marks) == 1 for vote in Vote.objects.filter(form="keep_reject"))
+
+
+def race(prompts, criteria, tmp_path, capsys, **options):
+    """Let fifty answer all of a campaign, killed again and again; nothing is lost or too much."""
+    campaign = factories.make_bulk_draft(prompts=prompts, k=K, criteria=criteria, **options)
     campaign.lease_seconds = 2
     campaign.save()
     open_campaign(campaign=campaign)
     for _ in range(PROCESSES * THREADS):
         enrol(campaign=campaign, annotator=Annotator.objects.create())
+    items = campaign.item_count
     kills, logs = run_with_kills(campaign, tmp_path)
 
     counting = Vote.objects.filter(retracted_at=None, exclusion=None)
     per_item = counting.values("assignment__item").annotate(n=Count("pk"))
-    assert Counter(row["n"] for row in per_item) == {K: ITEMS}
-    assert counting.count() == ITEMS * K
+    assert Counter(row["n"] for row in per_item) == {K: items}
+    assert counting.count() == items * K
     twice = counting.values("assignment__item", "annotator").annotate(n=Count("pk"))
     assert not twice.filter(n__gt=1).exists()
-    assert Assignment.objects.completed().count() == ITEMS * K
+    assert Assignment.objects.completed().count() == items * K
     assert_tallies_are_true(campaign)
 
     receipts = [line.split(maxsplit=1) for log in logs for line in log.read_text().splitlines()]
@@ -57,7 +81,7 @@ def test_fifty_racing_annotators_leave_exactly_five_votes_an_item(tmp_path, caps
     assert undone
     with capsys.disabled():
         print(
-            f"\n{ITEMS * K:,} votes wanted, {counting.count():,} counting, 0 over, 0 twice, "
+            f"\n{items * K:,} votes wanted, {counting.count():,} counting, 0 over, 0 twice, "
             f"0 of {len(acknowledged):,} acknowledged lost; {kills} processes killed, "
             f"{len(surplus)} late answers kept, {len(undone)} undone"
         )
@@ -74,7 +98,8 @@ def run_with_kills(campaign, folder: Path) -> tuple[int, list[Path]]:
     running: dict[int, subprocess.Popen] = {}
     before = [0] * PROCESSES  # length of each log when its process was started
     kills, serial, started = 0, 0, time.monotonic()
-    next_kill = 0.9 * ITEMS * K  # votes still missing
+    wanted = votes_missing(campaign)
+    next_kill = 0.9 * wanted  # votes still missing
     try:
         while votes_missing(campaign):
             assert time.monotonic() - started < LIMIT, f"{votes_missing(campaign)} votes missing"
@@ -90,7 +115,7 @@ def run_with_kills(campaign, folder: Path) -> tuple[int, list[Path]]:
             at_work = [index for index in running if length(logs[index]) > before[index]]
             # The last votes are left to those who live.
             if at_work and missing > 200:
-                next_kill = missing - rng.uniform(0.1, 0.2) * ITEMS * K
+                next_kill = missing - rng.uniform(0.1, 0.2) * wanted
                 victim = running[rng.choice(at_work)]
                 victim.kill()
                 victim.wait()

@@ -97,6 +97,9 @@ def test_unfinished_stage_keeps_only_what_it_has_judgements_for(needles, judge):
         ({"kind": "captains"}, "no stage 'captains'"),
         ({"kind": "generalists", "people": ("anna", "anna")}, "somebody twice"),
         ({"kind": "generalists", "gold_rate": 0.0}, "gold-rate"),
+        ({"kind": "generalists", "grid": 12, "heads": EMU}, "speak of one image alone"),
+        ({"kind": "alignment", "grid": 12}, "speak of one image alone"),
+        ({"kind": "generalists", "grid": 13}, "grid"),
     ],
 )
 def test_stage_that_cannot_be_is_refused(needles, plan, words):

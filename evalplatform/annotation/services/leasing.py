@@ -52,8 +52,9 @@ def lease_items(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assig
 
 def _most_held(enrolment: Enrolment, want: int) -> int:
     campaign = enrolment.campaign
-    most = min(want, most_held(campaign.item_count - enrolment.cursor - 1))
-    cap = campaign.checked_rules.annotation.session_cap
+    rules = campaign.checked_rules.annotation
+    most = min(want, most_held(campaign.item_count - enrolment.cursor - 1, rules.grid))
+    cap = rules.session_cap
     return most if cap is None else min(most, cap - enrolment.judged)
 
 

@@ -50,6 +50,7 @@ class StagePlan:
         gold: folder of images that are known to be excellent or bad.
         gold_rate: share of hidden gold among what is shown.
         question: in place of the kind's own.
+        grid: images on one screen, each judged by itself; 0: one after another.
         rules: further rules of its campaign.
     """
 
@@ -62,6 +63,7 @@ class StagePlan:
     gold: Path | None = None
     gold_rate: float = 0.1
     question: str = ""
+    grid: int = 0
     rules: dict[str, dict[str, object]] = field(default_factory=dict)
 
 
@@ -104,7 +106,8 @@ def open_stage(
                 texts={each.image_id: "" for each in asked}, created_by=created_by,
                 rules=pool_rules(
                     invited=bool(plan.people), gold_rate=plan.gold_rate if plan.gold else None,
-                    further=plan.rules,
+                    further={**plan.rules, "annotation": {"grid": plan.grid,
+                                                          **plan.rules.get("annotation", {})}},
                 ),
             )  # fmt: skip
             stored += _store_gold(campaign, gold, _one_size(asked))
@@ -176,6 +179,11 @@ def _checked(plan: StagePlan) -> CriterionPlan:
         )
     if plan.target is not None and plan.target < 1:
         raise BadInputError(f"--target {plan.target}: give at least 1.")
+    if plan.grid and (criterion.heads or criterion.shows_prompt):
+        raise BadInputError(
+            f"--grid {plan.grid}: heads and a description speak of one image alone; leave --grid "
+            "out for this stage."
+        )
     if not 0 < plan.gold_rate <= 0.5:
         raise BadInputError(f"--gold-rate {plan.gold_rate}: give a share above 0, up to 0.5.")
     return criterion

@@ -6,7 +6,7 @@ import { listenToUnfold } from "./unfold.js";
 
 /* `page` is asked for:
      stage                  what is on the screen
-     vote(answer, at), skip(reason), undo(), sendQuestionnaire()
+     vote(answer, at), skip(reason), skipBroken(), undo(), sendQuestionnaire()
      ask(), hurry()         ask the server how things stand, soon and at once
      unsent()               how many answers have not arrived
      isDurable()            whether these survive the window
@@ -105,12 +105,12 @@ function closeSkip() {
   place.skip.querySelector("summary").focus();
 }
 
-function listenToTools({ stage, skip, ask, hurry, unsent }) {
+function listenToTools({ stage, skipBroken, ask, hurry, unsent }) {
   place.zoom.addEventListener("click", () => stage.zoom.toggle());
   place.help.addEventListener("click", () => openHelp(stage));
   place.letters.addEventListener("change", () => switchLetters(place.letters.checked));
   place.retry.addEventListener("click", () => stage.tryAgain());
-  place.skipBroken.addEventListener("click", () => skip("broken_image"));
+  place.skipBroken.addEventListener("click", () => skipBroken());
   place.lookAgain.addEventListener("click", (event) => {
     event.preventDefault();
     ask();

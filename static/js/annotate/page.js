@@ -29,12 +29,26 @@ const stage = new Stage(introduce);
 
 const held = () => known.sets.filter((set) => !outbox.answers(set.assignment));
 
+// What is brought to the screen one after another: the sets, or those of a grid as one.
+function screens(sets) {
+  const [first] = sets;
+  if (first?.page !== "grid") return sets;
+  const most = Number(place.main.dataset.grid);
+  const members = sets.slice(0, most).filter((set) => set.criterion === first.criterion);
+  return [{
+    ...first,
+    assignment: members.map((set) => set.assignment).join(" "),
+    images: members.flatMap((set) => set.images),
+    members,
+  }];
+}
+
 // ---- bringing the screen up to date ------------------------------------------------------------
 
 function update() {
   const sets = known.state === "judge" ? held() : [];
   showProgress();
-  stage.hold(sets);
+  stage.hold(screens(sets));
   if (!sets.length) showWhatElse();
   screen.showTools({ isJudging: sets.length > 0, canUndo: undoTarget() !== null });
   showStatus();
@@ -107,8 +121,24 @@ function send(kind, form, fields) {
 
 function vote(answer, at) {
   if (!stage.takesAnswers) return;
-  const set = stage.current;
-  const fields = {
+  const { members } = stage.current;
+  const measured = stage.measures(at);
+  if (members) { // each image is a vote of its own, and had its share of the time
+    measured.response_time_ms = Math.round(measured.response_time_ms / members.length);
+    members.slice(1).forEach(() => stage.breaks.count());
+  }
+  const votes = (members ?? [stage.current]).map((set, index) => (
+    [set, fieldsOf(set, members ? answer[index] : answer, measured)]
+  ));
+  stage.answered(answer, at);
+  lastVoted = votes.at(-1)[0];
+  for (const [, fields] of votes) without(fields.assignment);
+  for (const [, fields] of votes) wire.send("vote", place.work.action, fields);
+  update();
+}
+
+function fieldsOf(set, answer, measured) {
+  return {
     assignment: set.assignment,
     idempotency_key: set.idempotency_key,
     answer,
@@ -117,17 +147,32 @@ function vote(answer, at) {
     viewport_height: window.innerHeight,
     pixel_ratio: window.devicePixelRatio,
     language: set.language,
-    ...stage.measures(at),
+    ...measured,
   };
-  stage.answered(answer, at);
-  lastVoted = set;
-  send("vote", place.work, fields);
 }
 
 function skip(reason) {
   if (!stage.current) return;
-  const { assignment } = stage.current;
+  const { assignment } = stage.form?.subject?.() ?? stage.current;
   send("skip", place.skip.querySelector("form"), { assignment, reason });
+}
+
+// Of a grid, only the images that cannot be had are passed over.
+async function skipBroken() {
+  const { members } = stage.current ?? {};
+  if (!members) { skip("broken_image"); return; }
+  const broken = [];
+  for (const set of members) if (!(await loads(set.images[0]))) broken.push(set);
+  if (!broken.length) stage.tryAgain();
+  for (const { assignment } of broken) {
+    send("skip", place.skip.querySelector("form"), { assignment, reason: "broken_image" });
+  }
+}
+
+async function loads(url) {
+  const image = new Image();
+  image.src = url;
+  return image.decode().then(() => true, () => false);
 }
 
 function sendQuestionnaire() {
@@ -188,7 +233,7 @@ function watchUndo() {
 
 // `answered`: the set to whose answer the server says it, whichever tab that came from.
 function learn(state, answered) {
-  const was = stage.current?.assignment;
+  const was = (stage.current?.members?.[0] ?? stage.current)?.assignment;
   known = state;
   knownAt = performance.now();
   place.main.dataset.breakEvery = state.break_every ?? 0;
@@ -249,16 +294,16 @@ async function start() {
   const shown = data("shown");
   known = {
     state: place.main.dataset.state, progress: data("progress"), undo: data("undo"),
-    sets: shown ? [shown] : [],
+    sets: shown?.members ?? (shown ? [shown] : []),
   };
   knownAt = performance.now();
   noteBegun();
   screen.takeOver();
   const path = window.location.pathname;
   outbox = await Outbox.open(`${path} ${place.main.dataset.me}`);
-  wire = new Wire({ pageUrl: path, nextUrl: place.main.dataset.next, outbox, events });
+  wire = new Wire({ pageUrl: path, nextUrl: place.main.dataset.next, outbox, events, want: Number(place.main.dataset.grid) });
   listen({
-    stage, vote, skip, undo, sendQuestionnaire,
+    stage, vote, skip, skipBroken, undo, sendQuestionnaire,
     ask: () => wire.ask(),
     hurry: () => wire.hurry(),
     unsent: () => outbox.size,

@@ -1,7 +1,7 @@
 // Talks to the server, one request at a time and oldest answer first, until nothing is left to send
 // and nothing is left to ask. Tells the other tabs of this annotator what came of it.
 
-const WANT = 8; // the set on the screen, and what can be judged while nobody answers
+const USUAL_WANT = 8; // the set on the screen, and what can be judged while nobody answers
 const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const TIMEOUT_MS = 20000;
 const TRY_LATER = [408, 425, 429];
@@ -67,8 +67,9 @@ export class Wire {
   #epoch = 0; // counts what other tabs settled: a state asked for before that is out of date
   #wake = () => {};
 
-  constructor({ pageUrl, nextUrl, outbox, events }) {
-    Object.assign(this, { pageUrl, nextUrl, outbox, events });
+  // `want`: how many sets to hold; the usual number where none is given.
+  constructor({ pageUrl, nextUrl, outbox, events, want }) {
+    Object.assign(this, { pageUrl, nextUrl, outbox, events, want: want || USUAL_WANT });
     const name = `annotate ${outbox.owner}`;
     this.lockName = name;
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel(name) : null;
@@ -141,7 +142,7 @@ export class Wire {
     if (!entry) return;
     const isLast = this.outbox.size === 1;
     const fields = { ...entry.fields };
-    if (entry.kind !== "questionnaire") fields.want = isLast ? WANT : 0; // there a field is an answer
+    if (entry.kind !== "questionnaire") fields.want = isLast ? this.want : 0; // there a field is an answer
     const asked = this.#asked;
     let answer = await post(entry.url, fields);
     if (answer.status === 403) { // a cookie expired: the page brings a new one
@@ -183,7 +184,7 @@ export class Wire {
 
   async #fetchState() {
     const [asked, epoch] = [this.#asked, this.#epoch];
-    const { ok, status, body } = await request(`${this.nextUrl}?want=${WANT}`);
+    const { ok, status, body } = await request(`${this.nextUrl}?want=${this.want}`);
     if (status === 404) {
       this.events.lost();
       throw new NoAnswerError("busy");

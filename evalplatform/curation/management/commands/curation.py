@@ -114,6 +114,7 @@ class Command(PlatformCommand):
             heads=heads_named(options["heads"]), target=options["target"],
             people=_people(options["people"]),
             gold=options["gold"], gold_rate=options["gold_rate"], question=options["question"],
+            grid=options["grid"],
         )  # fmt: skip
         with tqdm(unit=" images", leave=False) as bar:
             opened = open_stage(
@@ -247,6 +248,9 @@ def _add_open(parser: CommandParser) -> None:
     )
     parser.add_argument(
         "--gold-rate", type=float, default=0.1, help="share of hidden gold (%(default)s)"
+    )
+    parser.add_argument(
+        "--grid", type=int, default=0, help="images on one screen, up to 12; 0: one after another"
     )
     parser.add_argument("--question", default="", help="in place of the usual one")
     parser.add_argument("--by", metavar="USER", help="record this user as who opened it")
