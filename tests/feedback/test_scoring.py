@@ -25,6 +25,7 @@ from evalplatform.annotation.services import enrol, open_campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.exports.building import build
 from evalplatform.exports.options import checked_options
+from evalplatform.feedback.beside_votes import beside_votes
 from evalplatform.feedback.management.commands import score_samples
 from evalplatform.feedback.models import (
     CampaignReward,
@@ -90,8 +91,14 @@ def campaign(db):
     return made
 
 
-def vote_on(campaign, first=0, last=12):
-    """Let two people prefer A but on every third prompt, on some of the prompts."""
+def two_in_three(slot):
+    """Prefer A but on every third prompt; the second person's third ones are others."""
+    at = slot.item.image_set.prompt.position
+    return factories.pick(slot, int((at + slot.slot * at) % 3 == 0))
+
+
+def vote_on(campaign, first=0, last=12, say=two_in_three):
+    """Let two people judge some of the prompts."""
     now = timezone.now()
     people = [enrol(campaign=campaign, annotator=Annotator.objects.create()) for _ in range(2)]
     slots = Assignment.objects.filter(
@@ -104,8 +111,7 @@ def vote_on(campaign, first=0, last=12):
             annotator=enrolment.annotator, leased_at=now, lease_expires_at=now + timedelta(1)
         )
         slot.refresh_from_db()
-        at = slot.item.image_set.prompt.position
-        factories.vote(enrolment, slot, factories.pick(slot, int((at + slot.slot * at) % 3 == 0)))
+        factories.vote(enrolment, slot, say(slot))
 
 
 def make_loop(campaign):
@@ -339,3 +345,35 @@ def test_a_whole_export_has_the_reward_in_a_file_of_its_own(reward, campaign, tm
     assert told["criteria"][0]["agreement"]["value"] is not None
     assert "rewards.json" in (tmp_path / "SHA256SUMS").read_text()
     assert "reward" not in (tmp_path / "results.json").read_text()
+
+
+def test_rankings_give_every_two_arms_seen_from_the_first(reward):
+    made = factories.make_draft(
+        prompts=24, k=2, criteria=[ASPECT], arms=3, form="ranking", design="together"
+    )
+    open_campaign(campaign=made)
+    images = images_of(made)
+    request_scores(reward=reward, images=images, now=timezone.now())
+    worth = {image.image_sha256[:12]: float(-image.arm) for image in images}  # A over B over C
+
+    def score(files, prompts, names):
+        return [{ASPECT: worth[name]} for name in names]
+
+    while score_batch(reward=reward, score=score, now=timezone.now()):
+        pass
+
+    def best_first(slot):
+        arms = {each.place: each.arm.place for each in slot.item.image_set.images.all()}
+        return ">".join(map(str, sorted(range(3), key=lambda at: arms[slot.order[at]])))
+
+    vote_on(made, say=best_first)
+    (told,) = beside_votes(made, reward)["criteria"]
+    assert told["agreement"]["value"] == 1.0
+    assert [(pair["arm"], pair["other"]) for pair in told["pairs"]] == [
+        ("A", "B"), ("A", "C"), ("B", "C"),
+    ]  # fmt: skip
+    for pair in told["pairs"]:
+        assert pair["reward_says"] == {"win": 24, "tie": 0, "lose": 0, "sets": 24}
+        assert pair["people_and_reward"]["win"]["alone"]["value"] == 1.0
+        # The reward is the same for every prompt, so that it has nothing to tell of them.
+        assert pair["people_and_reward"]["state"] == "no_variation"

@@ -29,7 +29,13 @@ from evalplatform.checkpoints.services import begin_upload
 from evalplatform.curation.models import Pool
 from evalplatform.exports.models import Export
 from evalplatform.exports.options import checked_options
-from evalplatform.feedback.models import FeedbackLoop, FeedbackRound, RegisteredReward
+from evalplatform.feedback.models import (
+    CampaignReward,
+    FeedbackLoop,
+    FeedbackRound,
+    RegisteredReward,
+    ScoreRequest,
+)
 from evalplatform.flows.models import Flow, FlowBatch, FlowConsent, FlowImage
 from evalplatform.generation.models import GenerationRequest, Sample
 from evalplatform.generation.services import pause_request
@@ -272,6 +278,8 @@ _WATCHED: list[tuple[type[Model], tuple[str, ...]]] = [
     (FeedbackLoop, ("slug", "project_id")),
     (FeedbackRound, ("number", "child_id", "proof_id")),
     (RegisteredReward, ("name", "project_id")),
+    (CampaignReward, ("campaign_id", "reward_id")),
+    (ScoreRequest, ("reward_id", "error")),
     (Flow, ("slug", "project_id", "status")),
     (FlowBatch, ("flow_id", "number", "status")),
     (FlowImage, ("flow_id", "sha256")),
