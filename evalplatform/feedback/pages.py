@@ -75,6 +75,7 @@ def loop_context(loop: FeedbackLoop) -> dict[str, Any]:
     rounds = list(loop.rounds.all())
     return {
         "loop": loop,
+        "is_simulated": any(each.preferences.get("simulated") for each in rounds),
         "graph": _graph(loop, rounds),
         "rounds": [_round(each) for each in reversed(rounds)],
     }

@@ -25,6 +25,21 @@ def test_loop_page_shows_lineage_and_what_comes_next(researcher, loop):
     assert "Rankings: stickers-ranking is generating" in page
 
 
+def test_what_was_learned_from_simulated_votes_says_so(researcher, loop):
+    round = loop.rounds.get()
+    reward = RegisteredReward.objects.create(
+        project=default_project(), name="learn-1", sha256="b" * 64, aspects=["visual_appeal"],
+        purpose="optimised", preferences_sha256="a" * 64, round=round,
+    )  # fmt: skip
+    pages = [loop.get_absolute_url(), reverse("feedback:reward", args=["learn-1"])]
+    assert not any("SIMULATED" in researcher.get(page).content.decode() for page in pages)
+    round.preferences = {"simulated": True}
+    round.save()
+    reward.metadata = {"data": {"simulated": True}}
+    reward.save()
+    assert all("SIMULATED" in researcher.get(page).content.decode() for page in pages)
+
+
 def test_list_shows_loops_and_rewards(researcher, loop):
     RegisteredReward.objects.create(
         project=default_project(), name="judge-1", sha256="b" * 64, aspects=["visual_appeal"],

@@ -236,6 +236,11 @@ class RegisteredReward(InProject):
         return Path(settings.FEEDBACK_DIR) / "rewards" / self.sha256
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether it learned from simulated votes."""
+        return bool(self.metadata.get("data", {}).get("simulated"))
+
+    @property
     def accuracy(self) -> str:
         """Share of held-out pairs it orders as people do, as tables show it; empty: unknown."""
         return _share(self.evaluation.get("accuracy"))
