@@ -17,7 +17,6 @@ from evalplatform.demo.loop_steps import (
     GUIDANCE,
     HELD_OUT,
     LOOP,
-    TUNED_STEPS,
     LoopDemo,
     round_of,
     rounds,
@@ -26,7 +25,9 @@ from evalplatform.demo.loop_steps import (
 from evalplatform.feedback.models import FeedbackRound, RegisteredReward
 from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.reports.cached import results_of
+from evalplatform.reports.cells import p_value, percent
 from evalplatform.reports.management.commands.report import render
+from evalplatform.reports.result_types import CampaignResults
 from evalplatform.simulation.behaviour import see
 from evalplatform.simulation.known import KNOWN, true_utility
 
@@ -78,8 +79,11 @@ def write_report(demo: LoopDemo) -> str:
     ]  # fmt: skip
     for each in rounds():
         assert each.proof
-        lines += ["", f"The proof of round {each.number}:"]
-        lines += render(results_of(each.proof), "table").splitlines()
+        results = results_of(each.proof)
+        lines += ["", *proof_lines(each.number, results)]
+        table = demo.folder / f"proof-{each.number}.txt"
+        write_whole(table, render(results, "table"))
+        lines.append(f"  {table}")
     write_whole(demo.folder / REPORT, "\n".join(lines) + "\n")
     return str(demo.folder / REPORT)
 
@@ -112,6 +116,21 @@ def _measured(told: dict[str, Any]) -> str:
         f"{said:22} {person['mean']:10.3f} {same['mean']:7.3f} {share:6.2f}  "
         f"{'yes' if is_enough else 'NO'}"
     )
+
+
+def proof_lines(number: int, results: CampaignResults) -> list[str]:
+    """Return what the blind votes of a round's proof say: a line a criterion, all prompts."""
+    arms = " against ".join(arm.name for arm in results.campaign.contenders)
+    lines = [f"The proof of round {number}: {arms}, blind votes, every one SIMULATED:"]
+    for group in results.groups:
+        if group.depth == 0:
+            shares = [(word, getattr(group.rates, word)) for word in ("win", "tie", "lose")]
+            said = ", ".join(f"{word} {percent(share)}" for word, share in shares)
+            lines.append(
+                f"  {group.criterion_label:20} {said}, net {percent(group.rates.net, signed=True)} "
+                f"%, p {p_value(group.test.p_value)}"
+            )
+    return lines
 
 
 def _agreement_lines(round: FeedbackRound) -> list[str]:
@@ -196,7 +215,9 @@ def _signals(name: str, told: dict[str, Any]) -> list[str]:
     first, *_ = told["entries"]
     lines = []
     for each in told["entries"][1:]:
-        mark = "picked" if each["step"] == told["picked_step"] else ""
+        mark = ""
+        if each["step"] == told["picked_step"]:
+            mark = "the first, since none fits" if told["none_fits"] else "picked"
         rose = "" if each["judge"] is None else f"judge {each['judge'] - first['judge']:+.2f}"
         error = ""
         if each["winner_error"]:
@@ -206,5 +227,5 @@ def _signals(name: str, told: dict[str, Any]) -> list[str]:
             f"{name:16} step {each['step']:4}  {rose}  {error}  diversity "
             f"{each['diversity'] / first['diversity']:.2f}  {mark}"
         )
-    why = told.get("stopped") or f"ran to its end ({TUNED_STEPS} steps or as asked)"
-    return [*lines, f"{name:16} {why}"]
+    why = told.get("stopped")
+    return [*lines, f"{name:16} {why}"] if why else lines
