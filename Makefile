@@ -54,6 +54,9 @@ fuzz-checkpoints: $(VENV)/.dev  ## 5,000 spoiled checkpoints: refused or accepte
 hunt: $(VENV)/.dev  ## A classifier hunts for checks and arms in 4,000 served sets
 	HUNT=full $(PY) -m pytest -q -s tests/annotation/test_classifier.py
 
+check-reviewers: $(VENV)/.dev  ## 20 generalists and 5 specialists pick from 900 images over HTTP: exactly k, recall on gold
+	POOL_IMAGES=900 GENERALISTS=20 SPECIALISTS=5 $(PY) -m pytest -n 0 -q tests/curation/test_simulated_reviewers.py -k excellent
+
 format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .

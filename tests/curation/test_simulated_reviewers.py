@@ -1,5 +1,6 @@
 """Reviewers of known taste judge a pool over HTTP: exactly k each, and what they keep is good."""
 
+import os
 from collections import Counter
 
 import pytest
@@ -17,7 +18,10 @@ from tests.curation.pools import make_pool, write_gold
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EMU = ("Composition", "Lighting", "Colour and contrast", "Subject and background", "Story")
-COUNT = 16
+# `make check-reviewers` has 900 images, 20 generalists and 5 specialists.
+COUNT = int(os.environ.get("POOL_IMAGES", "16"))
+GENERALISTS = int(os.environ.get("GENERALISTS", "5"))
+SPECIALISTS = ("anna", "ben", "cleo", "dora", "emil")[: int(os.environ.get("SPECIALISTS", "3"))]
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +58,13 @@ def run(pool, site, truth, kind, count, **options):
     return stage
 
 
-def test_generalists_then_specialists_find_the_excellent_images(pool, site, truth, tmp_path):
+def test_generalists_then_specialists_find_the_excellent_images(
+    pool, site, truth, tmp_path, capsys
+):
     gold = write_gold(tmp_path / "gold", excellent=3, bad=3)
-    generalists = run(pool, site, truth, "generalists", 5, gold=gold, gold_rate=0.4)
+    generalists = run(
+        pool, site, truth, "generalists", GENERALISTS, gold=gold, gold_rate=0.4, grid=12
+    )
     assert not Assignment.objects.main().pending().exists()
     figures = people_of(generalists)
     assert sum(each.kept.total for each in figures) == COUNT
@@ -66,10 +74,14 @@ def test_generalists_then_specialists_find_the_excellent_images(pool, site, trut
     close_stage(stage=generalists, now=timezone.now())
     assert kept_so_far(pool).count() == COUNT * 3 // 4
 
-    people = ("anna", "ben", "cleo")
-    specialists = run(pool, site, truth, "specialists", 3, heads=EMU, people=people)
+    gold = write_gold(tmp_path / "experts-gold", excellent=2, bad=2)
+    specialists = run(
+        pool, site, truth, "specialists", len(SPECIALISTS), heads=EMU, people=SPECIALISTS,
+        gold=gold, gold_rate=0.3,
+    )  # fmt: skip
     votes = Vote.objects.filter(assignment__campaign=specialists.campaign)
-    assert set(Counter(votes.values_list("assignment__item", flat=True)).values()) == {3}
+    main = votes.filter(assignment__purpose="main")
+    assert set(Counter(main.values_list("assignment__item", flat=True)).values()) == {3}
     assert all(vote.is_simulated for vote in votes)
     for vote in votes:  # only what is not kept is marked, under one head at least
         assert bool(vote.marks) == (vote.answer != "keep")
@@ -77,6 +89,22 @@ def test_generalists_then_specialists_find_the_excellent_images(pool, site, trut
     close_stage(stage=specialists, now=timezone.now())
     kept = [each.image.position % 4 for each in kept_so_far(pool)]
     assert kept == [2] * (COUNT // 4)
+    with capsys.disabled():
+        for stage in (generalists, specialists):
+            print(f"\n{stage}: {told(stage)}")
+
+
+def told(stage):
+    """Return votes and what all of them keep of planted gold, in words."""
+    people = people_of(stage)
+    shares = {
+        name: (sum(getattr(each, name).hits for each in people),
+               sum(getattr(each, name).total for each in people))
+        for name in ("kept", "excellent", "bad")
+    }  # fmt: skip
+    return f"{len(people)} people, " + ", ".join(
+        f"{name} {hits:,} of {total:,}" for name, (hits, total) in shares.items()
+    )
 
 
 def test_heads_that_fail_are_the_ones_that_are_marked(pool, site, truth):
