@@ -159,7 +159,7 @@ def _pairs(
         counts = {"win": int((met > 0).sum()), "tie": int((met == 0).sum()),
                   "lose": int((met < 0).sum())}  # fmt: skip
         both = None
-        pair = _votes_on(votes, graded, arm, other) if graded is not None else None
+        pair = votes_on(votes, graded, arm, other) if graded is not None else None
         if pair is not None:
             prompts, preferred = scores.differences(arm, other)
             both = stats.aided_rates(pair, prompt=prompts, predicted=preferred).as_dict()
@@ -171,7 +171,7 @@ def _pairs(
         }
 
 
-def _votes_on(
+def votes_on(
     votes: AnswerColumns, graded: stats.GradedVotes, arm: int, other: int
 ) -> stats.Votes | None:
     """The votes on two arms, seen from the first; None without any."""

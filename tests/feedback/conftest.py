@@ -1,11 +1,17 @@
-"""A loop of three models over few prompts."""
+"""A loop of three models over few prompts, and a reward that was never trained."""
+
+import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from evalplatform.accounts.projects import default_project
-from evalplatform.feedback.models import FeedbackLoop
+from evalplatform.feedback.models import FeedbackLoop, RegisteredReward
 from evalplatform.feedback.services import LoopWish, start_loop
 from tests import factories
+
+ASPECT = "visual_appeal"
 
 SAMPLER = {
     "sampler": "ddim", "steps": 2, "guidance_scale": 1.0, "negative_prompt": "",
@@ -35,4 +41,26 @@ def material(db):
 @pytest.fixture
 def loop(material) -> FeedbackLoop:
     made, _ = start_loop(project=default_project(), wish=make_wish())
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A reward of fixed features and a head that was never trained."""
+    from .tiny_reward import save_reward  # torch is loaded only where a reward is needed
+
+    path = tmp_path_factory.mktemp("reward")
+    save_reward(path, ASPECT)
+    return path
+
+
+@pytest.fixture
+def reward(db, folder) -> RegisteredReward:
+    told = json.loads((folder / "reward.json").read_text())
+    made = RegisteredReward.objects.create(
+        project=default_project(), name="tiny", sha256=told["weights_sha256"], aspects=[ASPECT],
+        purpose="judge", preferences_sha256="a" * 64, metadata=told,
+    )  # fmt: skip
+    if not made.directory.is_dir():
+        shutil.copytree(folder, made.directory)
     return made

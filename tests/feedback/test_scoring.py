@@ -1,13 +1,11 @@
 """A reward as a scorer: requests, scores, what stands beside votes, and what must not."""
 
 import json
-import shutil
 from datetime import timedelta
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
@@ -25,13 +23,12 @@ from evalplatform.annotation.services import enrol, open_campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.exports.building import build
 from evalplatform.exports.options import checked_options
-from evalplatform.feedback.beside_votes import beside_votes
+from evalplatform.feedback.beside_votes import beside_votes, votes_on
 from evalplatform.feedback.management.commands import score_samples
 from evalplatform.feedback.models import (
     CampaignReward,
     FeedbackLoop,
     FeedbackRound,
-    RegisteredReward,
     RewardScore,
     ScoreRequest,
 )
@@ -42,45 +39,10 @@ from evalplatform.feedback.tasks import score_images
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.stats_votes import of_criterion, pair_votes
-from models_backend.rewards.features import FixedFeatures
-from models_backend.rewards.model import Calibration, RewardModel
-from models_backend.rewards.network import RewardNetwork
 from models_backend.rewards.scorer import RewardScorer
 from tests import factories
 
-ASPECT = "visual_appeal"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """A reward of fixed features and a head that was never trained."""
-    network = RewardNetwork(FixedFeatures(16), 1, hidden=0, dropout=0.0)
-    torch.manual_seed(0)
-    torch.nn.init.normal_(network.head.weight)
-    made = RewardModel(network, [ASPECT], Calibration((0.0,), (1.0,), (2.0,), 8))
-    path = tmp_path_factory.mktemp("reward")
-    data = {
-        "preferences_sha256": "a" * 64, "campaign": "elsewhere", "protocol_sha256": "c" * 64,
-        "licence": "CC0-1.0", "sources": {"human": 9}, "simulated": False, "pairs": 9,
-    }  # fmt: skip
-    made.save(
-        path,
-        {"name": "tiny", "config": {}, "code_version": "0", "data": data,
-         "validation": {ASPECT: {"pairs": 2, "accuracy": 0.5}}},
-    )  # fmt: skip
-    return path
-
-
-@pytest.fixture
-def reward(db, folder) -> RegisteredReward:
-    told = json.loads((folder / "reward.json").read_text())
-    made = RegisteredReward.objects.create(
-        project=default_project(), name="tiny", sha256=told["weights_sha256"], aspects=[ASPECT],
-        purpose="judge", preferences_sha256="a" * 64, metadata=told,
-    )  # fmt: skip
-    if not made.directory.is_dir():
-        shutil.copytree(folder, made.directory)
-    return made
+from .conftest import ASPECT
 
 
 @pytest.fixture
@@ -377,3 +339,17 @@ def test_rankings_give_every_two_arms_seen_from_the_first(reward):
         assert pair["people_and_reward"]["win"]["alone"]["value"] == 1.0
         # The reward is the same for every prompt, so that it has nothing to tell of them.
         assert pair["people_and_reward"]["state"] == "no_variation"
+
+
+def test_votes_are_seen_from_the_first_of_two_arms_whichever_stands_first():
+    graded = stats.graded_votes(
+        item=[0, 1, 2], prompt=[0, 1, 1], annotator=[0, 1, 0], arms=["A", "B", "C"],
+        arm=[[1, 0], [0, 1], [2, 1]], grade=[[1, 0], [1, 0], [1, 0]],
+    )  # fmt: skip
+    columns = SimpleNamespace(
+        prompt=np.array([70, 80, 80]), annotator=np.array([5, 6, 5]), item=np.array([1, 2, 3])
+    )
+    found = votes_on(columns, graded, 0, 1)
+    assert found.outcome.tolist() == [2, 0]
+    assert (found.prompt.tolist(), found.annotator.tolist()) == ([70, 80], [5, 6])
+    assert votes_on(columns, graded, 0, 2) is None
