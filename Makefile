@@ -10,13 +10,17 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo demo-feedback run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean fuzz-api
+.PHONY: help demo demo-needles demo-feedback run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean fuzz-api
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.runtime $(VENV)/.npm  ## Run the main job end to end; leaves the site running
 	$(PY) manage.py demo --port $(PORT) $(if $(DETACH),--detach) $(if $(RETRAIN),--retrain) $(if $(PARTI),--parti "$(PARTI)")
+
+demo-needles: $(VENV)/.runtime $(VENV)/.npm  ## From a haystack over simulated curators to a tuned model judged blind
+	$(PY) -m pip install --quiet --no-deps --no-compile -r requirements-safety.txt -r requirements-curation.txt
+	$(PY) manage.py demo_needles --port $(PORT) $(if $(DETACH),--detach)
 
 demo-feedback: $(VENV)/.runtime  ## Rehearse a feedback loop: rankings, rewards, children, proof, controls
 	$(PY) manage.py demo_feedback --port $(PORT) $(if $(DETACH),--detach) $(if $(OVER_STEPS),--over-steps $(OVER_STEPS)) $(if $(OVER_RATE),--over-rate $(OVER_RATE))

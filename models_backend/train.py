@@ -36,7 +36,7 @@ from models_backend.configuration.tuning import (
     StyleTailorConfig,
     TuneConfig,
 )
-from models_backend.data.curated import curated_facts, refuse_two_sources
+from models_backend.data.curated import curated_facts, folder_of, refuse_two_sources
 from models_backend.data.manifest import MARK_NAME, Record, manifest_sha256, read_records
 from models_backend.data.opening import open_source
 from models_backend.data.shard_source import INDEX
@@ -478,8 +478,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = read_config(options.config, options.set)
         out = options.out or Path("var/runs") / config.name
         job = Job(config=config, data=options.data, out=out, parent=options.parent,
-                  cache=options.cache, tuning=options.tuning,
-                  content=options.content)  # fmt: skip
+                  cache=options.cache, tuning=folder_of(config, "tuning_set", options.tuning),
+                  content=folder_of(config, "content_set", options.content))  # fmt: skip
         if options.pick:
             checkpoint = pick_by_hand(job, _chosen(options.pick))
         else:

@@ -78,6 +78,8 @@ class TuneConfig:
     tuning_list: str = ""
     """File of hand-picked images beside the package's data or by path: STYLE, then concept ids.
     Empty is the whole data set."""
+    tuning_set: str = ""
+    """Folder of a curated set that is tuned on as a whole, instead of a list; as `--tuning`."""
     training: LoopConfig
     """Of each tuned part, one after the other."""
     parts: tuple[str, ...] = ()
@@ -166,6 +168,8 @@ class StyleTailorConfig(TuneConfig):
     content_list: str = ""
     """The content set, or `--content`, of the same form: images picked for showing what their
     captions say."""
+    content_set: str = ""
+    """The content set as a folder; as `--content`."""
     split: float = 0.9
     """Noise level, 0 (the image) to 1, above which the content set is learned from, and below it
     the style set."""

@@ -5,6 +5,8 @@ Usage::
     python -m models_backend.curation score --data DATA --scorers size,pixels,… --out SCORES
     python -m models_backend.curation select --scores SCORES --data DATA --out POOL
     python -m models_backend.curation plant --data DATA --out FOLDER
+    python -m models_backend.curation upscale --data DATA --weights CHECKPOINT --min-side N --out …
+    python -m models_backend.curation draw --pool POOL --count N --out DATA
     python -m models_backend.curation recall --data FOLDER --scores SCORES
 
 DATA is a finished data directory, a folder of loose images, of tar or of parquet files, or one
@@ -82,6 +84,24 @@ def _recall(options: argparse.Namespace) -> None:
     print("\n".join(found.lines()))
 
 
+def _draw(options: argparse.Namespace) -> None:
+    from models_backend.curation.drawing_at_random import draw
+
+    draw(options.pool, options.count, options.out, seed=options.seed)
+    print(options.out)
+
+
+def _upscale(options: argparse.Namespace) -> None:
+    from models_backend.curation.upscaling import Upscaler, upscale
+
+    upscaler = Upscaler.load(
+        options.weights, min_side=options.min_side, steps=options.steps, seed=options.seed
+    )
+    told = upscale(options.data, upscaler, options.out)
+    print(f"{told['enlarged']} of {told['images']} images enlarged", file=sys.stderr)
+    print(options.out)
+
+
 def _learn(options: argparse.Namespace) -> None:
     from models_backend.curation.heads import learn_appeal, learn_text_image
 
@@ -133,6 +153,20 @@ def _parser() -> argparse.ArgumentParser:
     plant.add_argument("--data", type=Path, required=True, help="a finished data directory")
     plant.add_argument("--out", type=Path, required=True)
     plant.add_argument("--seed", type=int, default=0)
+    draw = commands.add_parser("draw", help="images of a pool at random: what picks have to beat")
+    draw.set_defaults(run=_draw)
+    draw.add_argument("--pool", type=Path, required=True)
+    draw.add_argument("--count", type=int, required=True)
+    draw.add_argument("--seed", type=int, default=0)
+    draw.add_argument("--out", type=Path, required=True, help="a new folder, t2i-dataset/1")
+    upscale = commands.add_parser("upscale", help="enlarge small images by pixel diffusion")
+    upscale.set_defaults(run=_upscale)
+    upscale.add_argument("--data", type=Path, required=True, help="a finished data directory")
+    upscale.add_argument("--weights", type=Path, required=True, help="a pixel-diffusion checkpoint")
+    upscale.add_argument("--min-side", type=int, required=True, help="pixels of the shorter side")
+    upscale.add_argument("--steps", type=int, default=12, help="default: %(default)s")
+    upscale.add_argument("--seed", type=int, default=0)
+    upscale.add_argument("--out", type=Path, required=True, help="a new data directory")
     for kind, count in _PLANTED.items():
         plant.add_argument(f"--{kind}", type=int, default=count, help="default: %(default)s")
     recall = commands.add_parser("recall", help="how many of what was planted rules remove")

@@ -26,6 +26,19 @@ def curated_facts(folder: Path | None) -> dict[str, str]:
     return facts
 
 
+def folder_of(config: object, key: str, option: Path | None) -> Path | None:
+    """Return the folder of a curated set, from the configuration or the command line.
+
+    Raises:
+        InputError: both name one.
+    """
+    told = getattr(config, key, "")
+    if told and option is not None:
+        name = "--" + key.removesuffix("_set")
+        raise InputError(f"{name} {option} and {key} {told}: give one of them")
+    return Path(told) if told else option
+
+
 def refuse_two_sources(config: object, tuning: Path | None, content: Path | None) -> None:
     """Refuse a set that is given as a list and as a folder, or not at all.
 

@@ -70,11 +70,17 @@ def test_whole_curated_set_is_tuned_on_and_its_decisions_are_recorded(
     assert "give one of them" in capsys.readouterr().err
 
 
-def test_style_is_tailored_from_two_folders(tmp_path, data, checkpoint_dir, curated):
+def test_style_is_tailored_from_two_folders_that_the_configuration_names(
+    tmp_path, data, checkpoint_dir, curated, capsys
+):
     config, out = tmp_path / "tailor.toml", tmp_path / "run"
-    text = without_list(tiny.QUALITY_TUNE, split=0.5).replace("quality_tune", "style_tailor")
-    config.write_text(text)
-    assert run(config, data, checkpoint_dir, out, "--tuning", curated, "--content", data) == 0
+    text = without_list(
+        tiny.QUALITY_TUNE, split=0.5, tuning_set=f'"{curated}"', content_set=f'"{data}"'
+    )
+    config.write_text(text.replace("quality_tune", "style_tailor"))
+    assert run(config, data, checkpoint_dir, out, "--content", data) == 2
+    assert f"--content {data} and content_set {data}: give one" in capsys.readouterr().err
+    assert run(config, data, checkpoint_dir, out) == 0
     training = read_json(out / "checkpoint" / METADATA)["training"]
     assert (training["content_images"], training["images"]) == (12, 18)
     assert training["curated"]["content"] == {"manifest_sha256": manifest.manifest_sha256(data)}

@@ -60,6 +60,18 @@ def _appeal(option: str) -> Scorer:
     return appeal(option)
 
 
+def _clip(option: str) -> Scorer:
+    from models_backend.curation.scorers.clip import clip
+
+    return clip(option)
+
+
+def _aesthetic(option: str) -> Scorer:
+    from models_backend.curation.scorers.clip import aesthetic
+
+    return aesthetic(option)
+
+
 def _concepts(option: str) -> Scorer:
     from models_backend.curation.scorers.told import Concepts
 
@@ -75,7 +87,7 @@ def _popularity(option: str) -> Scorer:
 _LOADERS: dict[str, Loader] = {
     "size": _size, "pixels": _pixels, "duplicates": _duplicates, "ocr": _ocr,
     "offensive": _offensive, "text_image": _text_image, "appeal": _appeal,
-    "concepts": _concepts, "popularity": _popularity,
+    "clip": _clip, "aesthetic": _aesthetic, "concepts": _concepts, "popularity": _popularity,
 }  # fmt: skip
 
 

@@ -181,6 +181,56 @@ class PixelDiffusion(TrainedFamily):
                 x = undo_noise(predict, own, text, settings, scheduler).clamp(-1, 1)
         return Denoised.of(x)
 
+    @torch.no_grad()
+    def upscale(
+        self,
+        small: Tensor,
+        *,
+        captions: Sequence[str],
+        seeds: Sequence[int],
+        settings: SamplingSettings,
+    ) -> Tensor:
+        """Return images (B, 3, h, w) in [-1, 1] enlarged by the last stage alone, (B, 3, H, W).
+
+        Emu enlarges real images that are too small so (section 4.1). Their size is free, unlike the
+        settings': H / h is that of the last two stages.
+
+        Raises:
+            InputError: no upsampler, or a size that it does not divide.
+        """
+        place = len(self.stages.configs) - 1
+        if place == 0:
+            raise InputError("this pixel diffusion has a base alone; upscaling takes an upsampler")
+        factor, whole = self._factor(place), self.stages.configs[place].factor
+        size = (small.shape[2] * factor, small.shape[3] * factor)
+        if size[0] % whole or size[1] % whole:
+            raise InputError(f"{size[1]} x {size[0]}: accepted are multiples of {whole}")
+        text = texts_to_sample(self.text_encoder, captions, settings).to(self.device, self.dtype)
+        noises = noise_of_stages(list(seeds), [(small.shape[2], small.shape[3]), size], self.device)
+        own, on_small = noises[1]
+        assert on_small is not None
+        with sampling_autocast(self.device, self.dtype):
+            told = self.stages.configs[place].augmentation
+            level = torch.full((len(small),), told, device=self.device)
+            seen = noised_small(small.to(self.device), on_small, level, size)
+            predict = partial(self._predict, place, small=seen, level=level)
+            scheduler = self.schedule.sampler(
+                settings.sampler, thresholding=self.stages.thresholding
+            )
+            return undo_noise(predict, own, text, settings, scheduler).clamp(-1, 1)
+
+    @property
+    def upscaling(self) -> tuple[int, int]:
+        """How much :meth:`upscale` enlarges, and of what the sides of a small image are multiples.
+
+        Both are 1 for a base alone.
+        """
+        place = len(self.stages.configs) - 1
+        if place == 0:
+            return 1, 1
+        factor = self._factor(place)
+        return factor, max(1, -(-self.stages.configs[place].factor // factor))
+
     def _sizes(self, settings: SamplingSettings) -> list[tuple[int, int]]:
         """Return the size of each stage for the size that is asked."""
         height, width = settings.height or self.image_size[0], settings.width or self.image_size[1]
