@@ -1,7 +1,8 @@
-"""Workers end what is over, and open what no message woke them for.
+"""Workers open what is asked as soon as it is, and end what is over.
 
-A thread in each worker that takes the default queue looks every second: it does so also while the
-worker itself makes images. Without any worker, whoever reads a batch ends it in time, too.
+A thread in each worker that takes the default queue listens to the database, and looks every second
+besides: also while the worker itself makes images, and where something between it and the database
+passes no notifications on. Without any worker, whoever reads a batch ends it in time, too.
 """
 
 import logging
@@ -9,10 +10,10 @@ import threading
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
-from evalplatform.flows.services import forget_unasked, open_waiting, settle_due
+from evalplatform.flows.services import asking, forget_unasked, open_waiting, settle_due
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN = 1.0
@@ -51,11 +52,21 @@ def _tick_until_stopped() -> None:
     number = 0
     while not _stop.is_set():
         try:
+            # First, so that what is asked from here on is heard.
+            connection.ensure_connection()
+            connection.connection.execute(f"LISTEN {asking.CHANNEL}")
             tick(number)
             number += 1
+            _await_news()
         except Exception:
             # The database may be away in many ways: the next look tries again on a fresh one.
             logger.warning("flows could not be looked after", exc_info=True)
             connections.close_all()
-        _stop.wait(SECONDS_BETWEEN)
+            _stop.wait(SECONDS_BETWEEN)
     connections.close_all()
+
+
+def _await_news() -> None:
+    """Wait until something is asked; for a second at most."""
+    for _ in connection.connection.notifies(timeout=SECONDS_BETWEEN, stop_after=1):
+        pass

@@ -190,6 +190,8 @@ def _round(flow: Any, number: int, panels: int, acknowledged: _Times) -> dict[st
         batch.news(wait=20)
         now = time.monotonic()
         held += [now] * (batch.answer["votes"] - len(held))
+    while len(acknowledged.taken()[0]) < len(held) and time.monotonic() < begun + 125:
+        time.sleep(0.01)  # the end was seen before the last acknowledgement was read
     at, arrived = acknowledged.taken()
     if len(at) != len(held):
         acknowledged.faults.append(f"{len(at)} votes acknowledged, {len(held)} seen")

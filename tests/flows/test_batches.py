@@ -1,8 +1,11 @@
 """From asking to the end of a batch: opened by the chain of all campaigns, read at any time."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from evalplatform.annotation.models import Assignment, Vote
@@ -153,7 +156,7 @@ def test_a_batch_is_opened_once_however_many_are_woken(flow):
 def test_a_worker_that_was_killed_is_followed_by_another(flow):
     batch = ask(flow)
     FlowBatch.objects.filter(pk=batch.pk).update(status="opening", taken_at=timezone.now())
-    assert services.open_waiting(now=timezone.now) == 0
+    assert services.open_waiting(now=timezone.now) == 0  # it may be at it
     assert services.open_waiting(now=lambda: later(minutes=3)) == 1
     batch.refresh_from_db()
     assert batch.status == "open"
@@ -198,3 +201,29 @@ def test_waiting_ends_with_news_with_the_time_or_at_once(flow):
     assert waiting.await_news(
         batch=batch, seen=seen, seconds=20, now=lambda: later(hours=2)
     ).status == "late"  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_asked_wakes_a_worker_at_once(db, monkeypatch):
+    monkeypatch.setattr(ticking, "SECONDS_BETWEEN", 30.0)  # only the database's notice can
+    flow = new_flow()
+    looked = threading.Event()
+    real = ticking.tick
+    monkeypatch.setattr(ticking, "tick", lambda number: (real(number), looked.set()))
+    ticking._stop.clear()
+    thread = threading.Thread(target=ticking._tick_until_stopped)
+    thread.start()
+    try:
+        assert looked.wait(10)
+        batch = ask(flow, 1)
+        ends = time.monotonic() + 15
+        while batch.status in ("queued", "opening") and time.monotonic() < ends:
+            time.sleep(0.05)
+            batch.refresh_from_db()
+    finally:
+        ticking._stop.set()
+        with connection.cursor() as cursor:
+            cursor.execute("NOTIFY flows_asked")
+        thread.join(10)
+    assert batch.status == "open"
+    assert not thread.is_alive()

@@ -1,12 +1,10 @@
 """Asking a batch: checked and written down at once, opened by a worker."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from celery import current_app
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from evalplatform.accounts.models import User
@@ -15,12 +13,10 @@ from evalplatform.flows.models import Flow, FlowBatch, FlowImage
 from evalplatform.flows.services.keeping import refuse_closed
 from evalplatform.flows.services.making import check_deadline
 
-logger = logging.getLogger(__name__)
-TASK = "flows.open_batch"
+CHANNEL = "flows_asked"  # of the database: what wakes the workers that listen
 MOST_PANELS = 200
 MOST_UNDER_WAY = 50  # batches of a flow that have not ended
 _LONGEST_PROMPT = 10_000  # characters
-_MESSAGE_SECONDS = 120  # a worker that comes later finds it done by the one that looks
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ def ask_batch(
     user: User | None,
     now: datetime,
 ) -> FlowBatch:
-    """Write a batch down and wake a worker once it is committed; nobody is waited for.
+    """Write a batch down; its commit wakes the workers, and nobody is waited for.
 
     `deadline_seconds` from `now`; None: the flow's. Raises `ConflictError` where the flow is
     closed or has too many batches under way, and `BadInputError` for what cannot be asked, naming
@@ -63,18 +59,10 @@ def ask_batch(
             asked_at=now,
             deadline_at=now + timedelta(seconds=seconds),
         )
-        transaction.on_commit(lambda: _wake(batch.pk))
+        # Not through the broker: a web process that publishes its first message may take a second.
+        with connection.cursor() as cursor:
+            cursor.execute(f"NOTIFY {CHANNEL}")
     return batch
-
-
-def _wake(key: int) -> None:
-    try:
-        current_app.send_task(
-            TASK, args=[key], queue="default", expires=_MESSAGE_SECONDS, retry=False
-        )
-    except Exception as error:
-        # The row is the job: workers look for it by themselves (flows.ticking).
-        logger.warning("no worker could be asked to open batch %s: %s", key, error)
 
 
 def _refuse_too_many(flow: Flow) -> None:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.acting import acting, actor_of_user
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.flows.models import Flow, FlowBatch, FlowImage
 from evalplatform.flows.services.ending import end_batch, settle
@@ -24,18 +25,20 @@ from evalplatform.runs.states import RunState
 Status = FlowBatch.Status
 Now = Callable[[], datetime]
 _STALLED = timedelta(minutes=2)  # one that was taken and not opened: its worker was killed
-_WAITED = timedelta(seconds=2)  # a message that woke nobody: none runs, or it has images to make
+_AT_A_TIME = 5  # then what is over is ended first
 _LETTERS = "abcdefgh"
 
 
 def open_waiting(*, now: Now) -> int:
-    """Open what no worker was woken for, and go on with what was begun; return how many."""
-    moment = now()
+    """Open what waits, and go on with what a killed worker had begun; return how many."""
     rows = FlowBatch.objects.filter(
-        Q(status=Status.QUEUED, asked_at__lt=moment - _WAITED)
-        | Q(status=Status.OPENING, taken_at__lt=moment - _STALLED)
-    )
-    return sum(open_batch(key=key, now=now) for key in rows.values_list("pk", flat=True)[:20])
+        Q(status=Status.QUEUED) | Q(status=Status.OPENING, taken_at__lt=now() - _STALLED)
+    ).select_related("asked_by")
+    opened = 0
+    for batch in rows.order_by("deadline_at")[:_AT_A_TIME]:
+        with acting(lambda asker=batch.asked_by: actor_of_user(asker, via="flow")):  # type: ignore[misc]
+            opened += open_batch(key=batch.pk, now=now)
+    return opened
 
 
 def open_batch(*, key: int, now: Now) -> bool:
