@@ -11,6 +11,7 @@ from django.utils import timezone
 from evalplatform.annotation.models import Assignment, Vote
 from evalplatform.annotation.services import exclude
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.errors import BadInputError
 from evalplatform.flows import services, ticking, waiting
 from evalplatform.flows.models import FlowBatch
 from evalplatform.flows.selectors import state_of
@@ -56,6 +57,16 @@ def test_pairs_and_ratings_go_the_same_way(db, form, n):
         assert panel.figures.preferred == [[0, 1], [0, 0]]
     else:
         assert panel.figures.mean_grade == 4
+
+
+def test_hidden_gold_is_mixed_in_and_is_no_vote(db):
+    flow = new_flow("gold", k=3, rules={"quality": {"gold_rate": 0.5}})
+    with pytest.raises(BadInputError, match="6 are fewer than 20"):
+        ask(flow, 2)
+    batch = opened(flow, 8)
+    judged = sum(judge(flow, person(flow)) for _ in range(3))
+    assert judged > 3 * 8  # that no turn of 24 is gold has a chance of 6 in 100 million
+    assert [each.figures.votes for each in state_of(batch).panels] == [3] * 8
 
 
 def test_answers_are_read_while_they_come_in(flow):

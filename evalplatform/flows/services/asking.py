@@ -12,6 +12,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.flows.models import Flow, FlowBatch, FlowImage
 from evalplatform.flows.services.keeping import refuse_closed
 from evalplatform.flows.services.making import check_deadline
+from evalplatform.runs.services.running import CHECKS_PER_CRITERION
 
 CHANNEL = "flows_asked"  # of the database: what wakes the workers that listen
 MOST_PANELS = 200
@@ -77,6 +78,7 @@ def _refuse_too_many(flow: Flow) -> None:
 def _check_panels(flow: Flow, panels: Sequence[AskedPanel]) -> None:
     if not 1 <= len(panels) <= MOST_PANELS:
         raise BadInputError(f"{len(panels)} panels are given; ask 1 to {MOST_PANELS} in a batch.")
+    _refuse_too_few_for_gold(flow, panels)
     at: dict[str, int] = {}
     for place, panel in enumerate(panels):
         _check_panel(flow, panel, place)
@@ -85,6 +87,17 @@ def _check_panels(flow: Flow, panels: Sequence[AskedPanel]) -> None:
             raise BadInputError(
                 f"panels {first} and {place} have one prompt; ask one of them in another batch."
             )
+
+
+def _refuse_too_few_for_gold(flow: Flow, panels: Sequence[AskedPanel]) -> None:
+    """Refuse now what a worker could not open: hidden gold is made of the batch's own images."""
+    images = len(panels) * flow.images_per_panel
+    if flow.checked_rules.quality.gold_rate and images < CHECKS_PER_CRITERION:
+        raise BadInputError(
+            f"the flow mixes in hidden gold, made of a batch's own images, and {images} are fewer "
+            f"than {CHECKS_PER_CRITERION}; ask more panels together, or make a flow without "
+            "quality.gold_rate."
+        )
 
 
 def _check_panel(flow: Flow, panel: AskedPanel, place: int) -> None:
