@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import translation
 from playwright.sync_api import expect
 
-from evalplatform.annotation.presentation import page_state
+from evalplatform.annotation.presentation import GRID, page_state
 from evalplatform.annotation.services import lease_items
 from evalplatform.annotation.texts import script_texts
 from evalplatform.campaigns.forms import FORMS
@@ -30,9 +30,9 @@ ENDS = (
 SPOKEN = ("alt", "aria-label", "title", "placeholder", "content")
 # Key names and signs, and what is no word at all.
 NO_WORDS = re.compile(
-    r"([\d\s/.,:…?+\-←→↑↓⇧↵⌫|()]|\b[A-Z]\b)*|width=device-width.*|light dark|noindex"
+    r"([\d\s/.,:…?+\-←→↑↓⇧↵⌫|()]|\b[A-Z]\b|\bCtrl\b)*|width=device-width.*|light dark|noindex"
 )
-PAGES = {form.page for form in FORMS.values()}
+PAGES = {form.page for form in FORMS.values()} | {GRID}
 QUESTIONS = [
     {
         "name": "screen",
@@ -196,6 +196,9 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
             "heads": [{"name": "head", "text": "⟦head⟧"}],
         }  # fmt: skip
         pages[form.name] = without_patterns(work_page(campaign, **(state | {"sets": [judged]})))
+    member = state["sets"][0] | {"page": GRID, "images": ["/1"]}
+    grid = member | {"members": [member, member]}
+    pages[GRID] = without_patterns(work_page(campaign, **(state | {"sets": [grid]})))
     for end in ENDS:
         changed = {"state": end, "sets": [], "exit": way_out}
         pages[end] = work_page(campaign, **(state | changed))

@@ -5,6 +5,7 @@ import { text } from "../screen.js";
 import { register } from "./base.js";
 
 const NEXT = { keep: "reject", reject: "unsure", unsure: "keep" }; // what a tap makes of it
+const WORDS = { keep: "tile_keep", reject: "tile_reject", unsure: "tile_unsure" };
 const KEYS = { k: "keep", "?": "unsure" };
 const STEPS = { left: -1, right: 1 };
 
@@ -77,7 +78,7 @@ class Grid {
     if (this.#isLocked) return {};
     this.#said.set(this.set.members[position].assignment, answer);
     this.#showAnswer(position);
-    this.page.announce(text(`tile_${answer}`, { n: position + 1 }));
+    this.page.announce(text(WORDS[answer], { n: position + 1 }));
     return {};
   }
 
@@ -109,7 +110,7 @@ class Grid {
     const answer = this.#answerAt(position);
     frame.dataset.answer = answer;
     frame.querySelector("[data-verdict]").textContent = { keep: "", reject: "✕", unsure: "?" }[answer];
-    frame.querySelector("button").setAttribute("aria-label", text(`tile_${answer}`, { n: position + 1 }));
+    frame.querySelector("button").setAttribute("aria-label", text(WORDS[answer], { n: position + 1 }));
   }
 
   #frames() { return [...this.stage.querySelectorAll("[data-frame]")].slice(0, this.set?.members.length); }
