@@ -30,7 +30,7 @@ def worse_copies(
     if inner:
         pairs = [(first, second), *_of_middles(hashes, inner, hamming)]
         first, second = np.unique(np.concatenate(pairs, axis=1), axis=1)
-    near = _far(colours[first], colours[second]) <= levels
+    near = furthest_colour(colours[first], colours[second]) <= levels
     return _resolved(first[near], second[near])
 
 
@@ -84,11 +84,11 @@ def _masks(hamming: int, images: int) -> Iterator[np.uint64]:
         yield np.uint64(sum(chosen))
 
 
-def _far(one: Bits, other: Bits) -> npt.NDArray[np.int64]:
+def furthest_colour(one: Bits, other: Bits | np.uint64) -> npt.NDArray[np.int64]:
     """Return the largest difference of a channel of a cell, in levels of 32."""
     far = np.zeros(len(one), dtype=np.int64)
     for shift in range(0, 60, 5):
-        level = [((bits >> np.uint64(shift)) & np.uint64(31)).astype(np.int64)
+        level = [np.asarray((bits >> np.uint64(shift)) & np.uint64(31)).astype(np.int64)
                  for bits in (one, other)]  # fmt: skip
         np.maximum(far, np.abs(level[0] - level[1]), out=far)
     return far

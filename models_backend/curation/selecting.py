@@ -13,7 +13,7 @@ import pyarrow
 from pyarrow import parquet
 from tqdm import tqdm
 
-from models_backend.curation.audit import Threshold, thresholds, write_audit
+from models_backend.curation.audit import Sheet, near_duplicates, thresholds, write_audit
 from models_backend.curation.columns import numbers, places, texts
 from models_backend.curation.loading import Loaded, join, load
 from models_backend.curation.pool import PoolEntry, begin_pool, finish_pool, image_file, store_image
@@ -90,7 +90,10 @@ def write_pool(selection: Selection, data: Path, out: Path, *, audit: bool = Tru
     write_reasons(selection, out)
     write_bytes_atomically(out / "rules.toml", rules.text.encode())
     if audit:
-        sheets = thresholds(selection.loaded.scores, rules, decision)
+        scores = selection.loaded.scores
+        sheets: list[Sheet] = [
+            *thresholds(scores, rules, decision), *near_duplicates(scores, rules, decision)
+        ]  # fmt: skip
         write_audit(sheets, _Reader(selection, data, _shown(sheets)), selection.funnel, out)
     # The mark comes last.
     finish_pool(
@@ -104,8 +107,8 @@ def write_pool(selection: Selection, data: Path, out: Path, *, audit: bool = Tru
     return out
 
 
-def _shown(sheets: list[Threshold]) -> Rows:
-    rows = [row for sheet in sheets for row in (*sheet.above, *sheet.below)]
+def _shown(sheets: list[Sheet]) -> Rows:
+    rows = [row for sheet in sheets for _, shown, _, _ in sheet.lines() for row in shown]
     return np.unique(np.array(rows, dtype=np.int64))
 
 

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from models_backend.curation.__main__ import main
+from models_backend.curation.audit import near_duplicates
 from models_backend.curation.columns import numbers, places, texts, valid
 from models_backend.curation.planting import copied, cropped, lettered
 from models_backend.curation.recall import recall
@@ -13,7 +14,7 @@ from models_backend.curation.rules import read_rules
 from models_backend.curation.scorers.base import ScorerInput
 from models_backend.curation.scorers.duplicates import Duplicates
 from models_backend.curation.scorers.registry import load_scorers
-from models_backend.curation.selecting import apply
+from models_backend.curation.selecting import apply, write_pool
 from models_backend.data.manifest import Record
 from models_backend.files import sha256_of_file
 from tests.models_backend.tiny import write_records
@@ -76,6 +77,24 @@ def test_default_rules_remove_what_was_planted_and_keep_the_rest(haystack, capsy
     assert by["text"] == {"ocr/words <= 1": KINDS["text"]}
     assert by["noisy"] == {"pixels/noise <= 0.35": KINDS["noisy"]}
     assert "blur, text and near-duplicates removed" in told
+
+
+def test_audit_shows_pairs_of_near_duplicates_and_leaves_out_what_is_empty(haystack, tmp_path):
+    hay, scores = haystack
+    selection = apply(scores, read_rules(_default_rules()))
+    (pairs,) = near_duplicates(selection.loaded.scores, selection.rules, selection.decision)
+    assert (len(pairs.goes), pairs.dropped) == (8, 8)
+    assert pairs.bits == sorted(pairs.bits, reverse=True)
+    assert pairs.bits[0] <= 6
+    assert set(pairs.stays) <= set(selection.decision.kept.tolist())
+    assert not set(pairs.goes) & set(selection.decision.kept.tolist())
+    out = write_pool(selection, hay, tmp_path / "pool")
+    assert "duplicates: hamming 6" in (out / "audit" / "index.html").read_text()
+    heights = []
+    for path in sorted((out / "audit").glob("*.png")):
+        with Image.open(path) as picture:
+            heights.append(picture.height)
+    assert heights[1] > heights[-2]  # nothing goes by the number of frames
 
 
 def test_rules_that_find_nothing_are_told_so(haystack, tmp_path):
