@@ -23,7 +23,13 @@ def _nudenet() -> Detector:
     return NudeNet()
 
 
-_LOADERS: dict[str, Loader] = {"nudenet": _nudenet}
+def _opennsfw() -> Detector:
+    from models_backend.detectors.opennsfw import OpenNsfw
+
+    return OpenNsfw()
+
+
+_LOADERS: dict[str, Loader] = {"nudenet": _nudenet, "opennsfw": _opennsfw}
 
 
 def register_detector(name: str, load: Loader) -> None:
