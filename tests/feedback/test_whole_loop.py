@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
+from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.projects import default_project
 from evalplatform.campaigns.services import close_campaign
 from evalplatform.checkpoints.management.commands import train as trainer
@@ -116,6 +117,7 @@ def start(folder):
 
 def vote(campaign, site):
     call_command("simulate_annotators", campaign.slug, annotators=2, known=True, site=site)
+    assert not Annotator.objects.exclude(pseudonym__startswith="sim-known-0-").exists()
     close_campaign(campaign=campaign)
 
 

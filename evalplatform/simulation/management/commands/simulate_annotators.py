@@ -103,6 +103,7 @@ class Command(PlatformCommand):
         self, campaign: Campaign, index: int, judge: Judge | Reviewer, options: dict[str, Any]
     ) -> SimulatedAnnotator:
         kind = f"sim-{judge.role}" if isinstance(judge, Reviewer) else "sim"
+        kind += "-known" if options["known"] else ""
         annotator = ensure_simulated_annotator(
             pseudonym=f"{kind}-{options['seed']}-{index:02d}", behaviour=judge.as_dict()
         )
