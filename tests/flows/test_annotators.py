@@ -10,7 +10,7 @@ from django.utils import timezone
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.services import exclude
 from evalplatform.flows import services
-from tests.flows.conftest import ask, judge, opened, person
+from tests.flows.conftest import ask, judge, new_flow, opened, person
 
 pytestmark = pytest.mark.django_db
 
@@ -139,3 +139,10 @@ def test_nothing_tells_the_trainers_files_or_places(flow):
 def test_a_waiting_batch_is_nobodys_yet(flow):
     ask(flow)
     assert judge(flow, person(flow)) == 0
+
+
+def test_who_is_known_from_elsewhere_is_asked_for_consent_all_the_same(flow):
+    opened(flow)
+    client = begun(new_flow("another"))
+    assert client.get(flow.entrance).status_code == 200  # the welcome page
+    assert not Enrolment.objects.filter(campaign__flow_batch__flow=flow).exists()
