@@ -27,6 +27,9 @@ from models_backend.configuration.tuning import QualityTuneConfig
 from models_backend.data.manifest import read_records
 from models_backend.data.tuning import pick
 from models_backend.errors import InputError, run_cli
+from models_backend.runs.processes import is_main_process
+from models_backend.runs.running import train
+from models_backend.runs.training_run import TrainingRun
 from models_backend.studies.gallery import next_commands
 from models_backend.studies.recorded import (
     FAMILIES,
@@ -35,7 +38,6 @@ from models_backend.studies.recorded import (
     quality_tuning,
     start_of,
 )
-from models_backend.train import Job, is_main_process, train
 
 PAPER_SIZES = (0, 100, 1000, 2000)
 """Emu, the ablation by data size: the last is the whole set."""
@@ -56,7 +58,7 @@ def ablate(
     No sizes are the paper's, scaled to the list.
 
     Raises:
-        InputError: a size the list cannot give; and what :func:`models_backend.train.train` raises.
+        InputError: a size the list cannot give, and what `runs.running.train` raises.
     """
     available = len(pick(read_records(data), config.tuning_list))
     for size in sizes:
@@ -70,7 +72,7 @@ def ablate(
             continue
         name = f"{config.name}-{size}"
         smaller = dataclasses.replace(config, name=name, tuning_images=size)
-        folders.append(train(Job(smaller, data, out / name, parent), fresh=False))
+        folders.append(train(TrainingRun(smaller, data, out / name, parent), fresh=False))
     return folders
 
 

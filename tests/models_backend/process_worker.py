@@ -18,7 +18,7 @@ import models_backend.training.trainer as engine
 from models_backend.configuration.loops import LoopConfig
 from models_backend.nn.architecture import UNetConfig
 from models_backend.nn.unet import build_unet
-from models_backend.train import leave_process_group
+from models_backend.runs.processes import leave_process_group
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import StepLoss, Trainer
 

@@ -16,8 +16,9 @@ from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.nn.text import TextEncoder
 from models_backend.recipes.autoencoder import AutoencoderLoss
 from models_backend.recipes.configs import read_config
+from models_backend.runs.running import train
+from models_backend.runs.training_run import TrainingRun
 from models_backend.studies.quality_tuning.judge import PictureJudge
-from models_backend.train import Job, train
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import default_accelerator
 
@@ -111,10 +112,12 @@ def tune_parent(
 ) -> dict[str, Path]:
     """Tune `parent`, of any family, or find it tuned; return both directories by role."""
     tuned = dataclasses.replace(config, tuning_list=str(tuning_list))
-    job = Job(config=tuned, data=data, out=out / "quality_tuned", parent=parent)
+    job = TrainingRun(config=tuned, data=data, out=out / "quality_tuned", parent=parent)
     return {"pretrained": parent, "quality_tuned": train(job, fresh=False)}
 
 
-def _job(role: str, overrides: list[str], data: Path, out: Path, parent: Path | None) -> Job:
+def _job(
+    role: str, overrides: list[str], data: Path, out: Path, parent: Path | None
+) -> TrainingRun:
     config = read_config(CONFIGS / f"{role}.toml", overrides)
-    return Job(config=config, data=data, out=out / role, parent=parent)
+    return TrainingRun(config=config, data=data, out=out / role, parent=parent)

@@ -17,8 +17,9 @@ from models_backend.configuration.tuning import (
 from models_backend.data.manifest import Record
 from models_backend.errors import InputError
 from models_backend.files import write_bytes_atomically
+from models_backend.runs.running import train
+from models_backend.runs.training_run import TrainingRun
 from models_backend.studies.quality_tuning.holdout import HeldOutPictures
-from models_backend.train import Job, train
 
 _MEASURED_AT_THE_END = EarlyStoppingConfig(candidates=0)
 
@@ -79,7 +80,7 @@ def tune_all(
         )  # fmt: skip
 
     def run(config: TuneConfig, start: Path) -> Path:
-        return train(Job(config, data, out / config.name, start), fresh=False)
+        return train(TrainingRun(config, data, out / config.name, start), fresh=False)
 
     def finetune(name: str, listed: str, count: int, start: Path) -> Path:
         config = FinetuneConfig(
