@@ -25,6 +25,8 @@ from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.site import forget_running_site, note_running_site
 
 SERVICES = ("postgres", "web", "worker")
+# A busy machine takes its time; a server that ended is noticed at once.
+_START_SECONDS = 180
 _STOP_SECONDS = 30
 _LEFT_OVER_SECONDS = 5
 # In the environment of every process of a service, and of those it starts: which service of which
@@ -170,7 +172,7 @@ def start_web(host: str, port: int) -> str:
             f"the site runs at http://{bound} already; stop it first: make stop, or "
             "manage.py services stop."
         )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _START_SECONDS
     while process.process() and time.monotonic() < deadline:
         with suppress(requests.RequestException):
             if requests.get(f"{address}/healthz", timeout=5).ok:
