@@ -1,7 +1,9 @@
 """The WSGI entry point that gunicorn serves."""
 
 import os
+from importlib import import_module
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
@@ -10,3 +12,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
 os.environ.setdefault("PREPARED_STATEMENTS", "1")
 
 application = get_wsgi_application()
+# Views are loaded now, not at the first request: nobody waits for it, and processes that are forked
+# from one (`--preload`) share them.
+import_module(settings.ROOT_URLCONF)

@@ -57,7 +57,7 @@ def site(**extra: str) -> Iterator[str]:
     collect_static_files()
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "gunicorn", "evalplatform.wsgi:application", "--bind", address]
-    command += ["--workers", "2", "--threads", "4", "--no-control-socket"]
+    command += ["--workers", "2", "--threads", "4", "--preload", "--no-control-socket"]
     with _log("site") as log, _ended_in_the_end(_start(command, environment(**extra), log)):
         _wait_for(f"http://{address}/healthz")
         yield f"http://{address}"
