@@ -67,7 +67,8 @@ def plot_guard(content: dict[str, Any], config: GuardConfig) -> bytes:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
         # Beside the axes: over the lines it hides them, and finding a free place takes time.
-        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
+        if axes.get_legend_handles_labels()[0]:  # without a judge nothing is drawn yet
+            axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
     figure.suptitle("Guard of tuning by preferences", fontsize=11)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)

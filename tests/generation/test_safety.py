@@ -178,8 +178,8 @@ def test_detector_that_cannot_be_loaded_says_why(samples):
         safety_tasks.check_safety("unheard-of")
     (failure,) = safety_progress("unheard-of", samples).failures
     assert (
-        "16 of 16 samples: InputError: no safety detector 'unheard-of'; known: nudenet, red"
-        in failure
+        "16 of 16 samples: InputError: no safety detector 'unheard-of'; known: nudenet, opennsfw, "
+        "red" in failure
     )
 
 

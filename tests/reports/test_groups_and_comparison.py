@@ -141,7 +141,9 @@ def test_groups_csv_has_a_row_for_each_estimate(voted, client, rania):
     assert list(rows[0]) == GROUP_COLUMNS
     estimates = 2 * len(results.groups) + len(results.categories)
     verdicts = len(results.groups) * len(VERDICT_MEASURES)
-    assert len(rows) == estimates * len(MEASURES) + verdicts
+    people = 2 * len(results.consensus)  # one against the rest, and the share of ties
+    assert len(results.consensus) == 2
+    assert len(rows) == estimates * len(MEASURES) + verdicts + people
     by_place = {(r["criterion"], r["name"], r["estimand"], r["measure"]): r for r in rows}
     net = by_place["visual_appeal", "Animals", "votes", "net"]
     assert (float(net["value"]), net["tests_in_family"], net["simulated"]) == (0.8, "3", "1")

@@ -26,6 +26,7 @@ class AnnotationRules(TypedDict):
     same_pair: NotRequired[SamePair]
     start: NotRequired[Start]
     layout: NotRequired[Layout]
+    grid: NotRequired[int]
     delivery: NotRequired[Delivery]
     delivery_quality: NotRequired[int]
     ground: NotRequired[Ground]

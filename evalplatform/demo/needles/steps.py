@@ -194,7 +194,7 @@ def export_and_draw(demo: NeedlesDemo) -> str:
 def tune_both(demo: NeedlesDemo) -> str:
     """Tune the parent on both sets alike, and register the children."""
     parent = Checkpoint.objects.get(name=PARENT)
-    config = Path(settings.BASE_DIR) / "models_backend" / "configs" / "needles.toml"
+    config = Path(settings.BASE_DIR) / "models_backend" / "configs" / "needles_quality_tuned.toml"
     for name, images in ((CURATED, demo.curated), (RANDOM, demo.drawn)):
         directory = run_trainer(config, [
             "--data", str(demo.dataset), "--tuning", str(images),

@@ -236,7 +236,7 @@ def test_killed_run_goes_on_and_scores_nothing_twice(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--scorers", "clip"], "no scorer 'clip'; known: appeal"),
+        (["--scorers", "taste"], "no scorer 'taste'; known: aesthetic, appeal"),
         (["--scorers", "size", "--with", "ocr=x"], "ocr is not among"),
         (["--scorers", "popularity"], "--with popularity=likes"),
         (["--scorers", "size", "--with", "size"], "SCORER=OPTION"),
