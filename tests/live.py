@@ -58,9 +58,11 @@ def site(**extra: str) -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "gunicorn", "evalplatform.wsgi:application", "--bind", address]
     command += ["--workers", "2", "--threads", "4", "--preload", "--no-control-socket"]
-    with _log("site") as log, _ended_in_the_end(_start(command, environment(**extra), log)):
-        _wait_for(f"http://{address}/healthz")
-        yield f"http://{address}"
+    with _log("site") as log:
+        process = _start(command, environment(**extra), log)
+        with _ended_in_the_end(process):
+            _wait_for(f"http://{address}/healthz", process)
+            yield f"http://{address}"
 
 
 @contextmanager
@@ -100,12 +102,17 @@ def _ended_in_the_end(process: Process) -> Iterator[None]:
             process.wait()
 
 
-def _wait_for(url: str, seconds: float = 60) -> None:
+def _wait_for(url: str, process: subprocess.Popen, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             if requests.get(url, timeout=5).ok:
                 return
         except requests.RequestException:
             time.sleep(0.1)
-    raise AssertionError(f"{url} did not answer within {seconds} s")
+    ended = process.poll()
+    raise AssertionError(
+        f"{url} did not answer within {seconds} s"
+        if ended is None
+        else f"gunicorn ended with {ended} before {url} answered"
+    )

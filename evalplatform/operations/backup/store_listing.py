@@ -19,6 +19,8 @@ NAMED = (
     ("images.CollectedImage", "image"),
     ("campaigns.ShownImage", "copies"),
     ("safety.SafetyRequest", "image"),
+    ("feedback.ScoreRequest", "image"),
+    ("flows.FlowImage", "image"),
     ("exports.Export", "file"),
     ("promptsets.LogBuild", "log"),
     ("promptsets.LogBuild", "prompts"),
