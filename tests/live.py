@@ -61,7 +61,7 @@ def site(**extra: str) -> Iterator[str]:
     with _log("site") as log:
         process = _start(command, environment(**extra), log)
         with _ended_in_the_end(process):
-            _wait_for(f"http://{address}/healthz", process)
+            wait_for(f"http://{address}/healthz", process)
             yield f"http://{address}"
 
 
@@ -102,7 +102,8 @@ def _ended_in_the_end(process: Process) -> Iterator[None]:
             process.wait()
 
 
-def _wait_for(url: str, process: subprocess.Popen, seconds: float = 180) -> None:
+def wait_for(url: str, process: subprocess.Popen, seconds: float = 180) -> None:
+    """Wait until a server answers. Raises once its process has ended, or the time is over."""
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         try:

@@ -92,7 +92,7 @@ def served(installed: Path, var: Path):
             command, cwd=var, env=environment(var), stdout=log, stderr=subprocess.STDOUT
         )
         try:
-            live._wait_for(f"http://{address}/healthz")
+            live.wait_for(f"http://{address}/healthz", process)
             yield f"http://{address}"
         finally:
             process.terminate()
