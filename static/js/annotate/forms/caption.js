@@ -9,7 +9,7 @@ const STORE = "annotate-drafts";
 const MOST = 30; // texts remembered
 // Control characters but white space, and signs that turn the direction of text round.
 // eslint-disable-next-line no-control-regex
-const FORBIDDEN = /[\u0000-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u202A-\u202E\u2066-\u2069\uFFF9-\uFFFB]/;
+const FORBIDDEN = /[\u0000-\u0008\u000E-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069\uFFF9-\uFFFB]/;
 
 class Drafts {
   #kept;
