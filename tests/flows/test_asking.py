@@ -75,13 +75,16 @@ def test_images_beyond_the_limits_are_refused(flow, monkeypatch):
         keep(flow, encoded("PNG"))
 
 
-def test_images_that_wait_to_be_asked_about_count_in_the_quota(flow):
+def test_images_that_wait_to_be_asked_about_count_in_the_quota(flow, monkeypatch):
+    stored = []
+    monkeypatch.setattr(keeping, "put_image", lambda name, packed: stored.append(name))
     content = png(1)
     flow.project.upload_quota_bytes = len(content) + 10
     flow.project.save()
     keep(flow, content)
     with pytest.raises(BadInputError, match="more than its"):
         keep(flow, png(2))
+    assert len(stored) == 1, "what is refused fills no disk"
     FlowImage.objects.update(is_asked=True)
     keep(flow, png(2))
 

@@ -39,10 +39,11 @@ def keep_image(*, flow: Flow, sha256: str, content: bytes, now: datetime) -> tup
     if known is not None:
         return known, False
     stored, packed = pack_image(_decoded(content), folder=f"flows/{flow.slug}")
-    put_image(stored.name, packed)
     with transaction.atomic():
         take_turn(f"images of flows of project {flow.project_id}")
         _refuse_over_quota(flow.project, len(content))
+        # Stored after that alone: what is refused must not fill the disk.
+        put_image(stored.name, packed)
         return FlowImage.objects.get_or_create(
             flow=flow,
             sha256=sha256,
