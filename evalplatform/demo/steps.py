@@ -101,8 +101,8 @@ def start_services(demo: Demo) -> str:
 
 def build_dataset(demo: Demo) -> str:
     """Download the emoji art; write the captioned data set, and the drawings held out of it."""
-    _run_module("models_backend.data.emoji", "--out", str(demo.dataset))
-    _run_module("models_backend.data.emoji", "--out", str(demo.held_out), "--sources", "noto-2017")
+    run_module("models_backend.data.emoji", "--out", str(demo.dataset))
+    run_module("models_backend.data.emoji", "--out", str(demo.held_out), "--sources", "noto-2017")
     return f"{demo.dataset}, {demo.held_out}"
 
 
@@ -169,7 +169,7 @@ def draw_contact_sheet(demo: Demo) -> str:
     checkpoints = Checkpoint.objects.in_bulk(
         [demo.name_of(role.value) for role in _roles()], field_name="name"
     )
-    _run_module(
+    run_module(
         "models_backend.sample",
         *(str(checkpoints[demo.name_of(role.value)].directory) for role in _roles()),
         *("--prompts", str(prompts), "--seed", str(SEED), "--out", str(sheet)),
@@ -258,7 +258,7 @@ def researcher_account(demo: Demo) -> Path:
     return path
 
 
-def _run_module(module: str, *arguments: str) -> None:
+def run_module(module: str, *arguments: str) -> None:
     """Run a part of the models backend as its own process, its progress on our terminal."""
     command = [sys.executable, "-m", module, *arguments]
     finished = subprocess.run(command, cwd=settings.BASE_DIR, stdout=sys.stderr, check=False)

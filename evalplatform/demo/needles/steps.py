@@ -27,9 +27,10 @@ from evalplatform.curation.services import (
     open_stage,
     step_captions,
 )
+from evalplatform.demo.needles.table import table
 from evalplatform.demo.needles.truth import NeedleTruth, read_haystack, write_truth
 from evalplatform.demo.needles.writers import write_captions
-from evalplatform.demo.steps import RULES, SAMPLING, Demo, _run_module
+from evalplatform.demo.steps import RULES, SAMPLING, Demo, run_module
 
 SEED = 7
 PLANTED = {"blurred": 60, "noisy": 30, "darkened": 20, "text": 30, "copy": 20, "crop": 20}
@@ -234,12 +235,10 @@ def judge_blind(demo: NeedlesDemo) -> str:
 
 def write_results(demo: NeedlesDemo) -> str:
     """Write the table of both campaigns."""
-    from evalplatform.demo.needles.table import table
-
     path = demo.folder / "results.txt"
-    write_whole(path, "\n".join(table()) + "\n")
+    write_whole(path, "\n".join(table(CAMPAIGNS)) + "\n")
     return str(path)
 
 
 def _curation(verb: str, *arguments: object) -> None:
-    _run_module("models_backend.curation", verb, *(str(each) for each in arguments))
+    run_module("models_backend.curation", verb, *(str(each) for each in arguments))

@@ -1,7 +1,8 @@
 """The end of `make demo-needles`: did tuning on what people picked win, and against what?"""
 
+from collections.abc import Mapping
+
 from evalplatform.campaigns.models import Campaign
-from evalplatform.demo.needles.steps import CAMPAIGNS
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.cells import percent
 from evalplatform.stats import Estimate
@@ -12,10 +13,13 @@ SIMULATED = (
 )
 
 
-def table() -> list[str]:
-    """Return a line a campaign and criterion, with a verdict by the interval, and the caveat."""
+def table(campaigns: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Return a line a campaign and criterion, with a verdict by the interval, and the caveat.
+
+    `campaigns`: by slug, whom against whom.
+    """
     rows = [f"{'campaign':<52}{'criterion':<20}{'net % [95 %]':<24}verdict"]
-    for slug, (first, second) in CAMPAIGNS.items():
+    for slug, (first, second) in campaigns.items():
         results = results_of(Campaign.objects.get(slug=slug))
         for group in results.groups:
             if group.depth == 0:
