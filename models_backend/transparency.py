@@ -39,7 +39,7 @@ _SHEET_ROWS = 12
 
 
 @dataclass(frozen=True)
-class Job:
+class TransparencyRun:
     """What is asked and where it happens."""
 
     config: TransparencyConfig
@@ -65,7 +65,7 @@ class Job:
         return apart
 
 
-def run(job: Job, *, fresh: bool) -> Path:
+def run(job: TransparencyRun, *, fresh: bool) -> Path:
     """Train, measure and save, or find it finished; return the checkpoint directory.
 
     Raises:
@@ -127,7 +127,7 @@ def _load_parent(folder: Path) -> tuple[LatentDiffusion, dict[str, Any]]:
     return model, metadata
 
 
-def _train(job: Job, model: LatentDiffusion) -> dict[str, Any]:
+def _train(job: TransparencyRun, model: LatentDiffusion) -> dict[str, Any]:
     """Put the trained decoder into the model; return what its checkpoint records of it."""
     from models_backend.data.dataset import load_transparent_images
     from models_backend.nn.transparency import with_alpha
@@ -186,7 +186,9 @@ def _sheet(
     return buffer.getvalue()
 
 
-def _save(job: Job, model: LatentDiffusion, parent: dict[str, Any], facts: dict[str, Any]) -> None:
+def _save(
+    job: TransparencyRun, model: LatentDiffusion, parent: dict[str, Any], facts: dict[str, Any]
+) -> None:
     import torch
 
     from models_backend import checkpoints
@@ -234,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> None:
         config = read_transparency_config(options.config, options.set)
         out = options.out or Path("var/runs") / config.name
-        job = Job(config=config, parent=options.parent, data=options.data, out=out)
+        job = TransparencyRun(config=config, parent=options.parent, data=options.data, out=out)
         print(run(job, fresh=options.fresh))
 
     return run_cli(work)

@@ -72,12 +72,7 @@ def tune(
         plan = _two_sets(config, parent, content, len(records) - content)
         facts |= {"content_images": content, "content_share": plan.content_share}
     parent.to(default_accelerator().device)
-    side = parent.image_size[0]
-    if folders:
-        files = [f / r.file for f, r in zip(folders, records, strict=True)]
-        pictures = load_fitted(files, side)
-    else:
-        pictures = load_images(data, records, side)
+    pictures = _pictures(parent.image_size[0], data, records, folders)
     measured = None
     if config.early_stopping.candidates:
         measured = _Measured.of(config, parent, data, records)
@@ -111,6 +106,12 @@ def tune(
     if measured is None:
         return parent, facts
     return parent, facts | {"early_stopping": _choices(config, parent, run, {}, by="rule")}
+
+
+def _pictures(side: int, data: Path, records: Sequence[Record], folders: Sequence[Path]) -> Tensor:
+    if not folders:
+        return load_images(data, records, side)
+    return load_fitted([f / r.file for f, r in zip(folders, records, strict=True)], side)
 
 
 def _two_sets(config: StyleTailorConfig, family: Family, content: int, style: int) -> TwoSets:

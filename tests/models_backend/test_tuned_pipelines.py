@@ -21,7 +21,11 @@ from models_backend.errors import InputError
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.families.diffusers_pipelines.tuned import TunedPipeline
 from models_backend.families.diffusers_pipelines.tuning.latents import Latents
-from models_backend.families.diffusers_pipelines.tuning.objectives import Diffusion, Flow, shift_for
+from models_backend.families.diffusers_pipelines.tuning.objectives import (
+    Diffusion,
+    RectifiedFlow,
+    shift_for,
+)
 from models_backend.families.settings import SamplingSettings
 from models_backend.recipes.configs import read_config
 from models_backend.training.trainer import Trainer
@@ -287,16 +291,16 @@ def test_a_flow_is_shifted_as_its_scheduler_shifts_steps():
     """SD3 by a constant, Flux by the number of the image's tokens; times are logit-normal."""
     u = torch.linspace(0.05, 0.95, 7)
     plain = torch.sigmoid(torch.distributions.Normal(0, 1).icdf(u.double()))
-    fixed = Flow(FlowScheduler(shift=3.0), 64).share_of_noise(u)
+    fixed = RectifiedFlow(FlowScheduler(shift=3.0), 64).share_of_noise(u)
     expected = FlowScheduler(shift=3.0)
     expected.set_timesteps(sigmas=plain.flip(0).tolist())
     np.testing.assert_allclose(fixed.flip(0).numpy(), expected.sigmas[:-1].numpy(), atol=1e-6)
     dynamic = FlowScheduler(use_dynamic_shifting=True)
-    moved = Flow(dynamic, 1024).share_of_noise(u)
+    moved = RectifiedFlow(dynamic, 1024).share_of_noise(u)
     dynamic.set_timesteps(sigmas=plain.flip(0).tolist(), mu=shift_for(1024, dynamic.config))
     np.testing.assert_allclose(moved.flip(0).numpy(), dynamic.sigmas[:-1].numpy(), atol=1e-6)
     z, noise = torch.randn(2, 7, 4, 8, 8)
-    noised = Flow(FlowScheduler(shift=3.0), 64)(z, noise, u)
+    noised = RectifiedFlow(FlowScheduler(shift=3.0), 64)(z, noise, u)
     torch.testing.assert_close(noised.noisy - noised.target * noised.t.view(-1, 1, 1, 1) / 1000, z)
 
 

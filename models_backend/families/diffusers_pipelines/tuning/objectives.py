@@ -81,7 +81,7 @@ class Diffusion(Objective):
         return Noised(noisy, t, signal * noise - rest * z)
 
 
-class Flow(Objective):
+class RectifiedFlow(Objective):
     """Rectified flow: from the latents straight to the noise (Esser et al. 2024, section 3).
 
     The share of noise is logit-normal, as there, then shifted towards noise as the scheduler shifts
@@ -128,7 +128,7 @@ def objective_of(scheduler: Any, tokens: int) -> Objective:
         InputError: nothing that is tuned here.
     """
     if isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
-        return Flow(scheduler, tokens)
+        return RectifiedFlow(scheduler, tokens)
     if DDPMScheduler not in getattr(scheduler, "compatibles", []):
         raise InputError(
             f"its scheduler is a {type(scheduler).__name__}, whose training is not known here: "
