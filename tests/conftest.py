@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from evalplatform.annotation.turns import Walk
 from evalplatform.core import embedded_postgres
 from tests import brokers, factories, object_store
 from tests.emptying import empty_databases
@@ -136,7 +137,7 @@ def _walks_begin_at_the_first_item(request, monkeypatch):
     if not request.node.get_closest_marker("own_start"):
         from evalplatform.annotation.services import leasing
 
-        monkeypatch.setattr(leasing, "rotation_of", lambda enrolment: 0.0)
+        monkeypatch.setattr(leasing, "walk_of", lambda enrolment: Walk(0.0, 0.0))
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ gold until enough was judged, gold becomes nothing once all was seen.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,11 @@ MAX_HELD = 8
 _HELD_AT_THE_END = 2  # one on the screen, one to preload
 _LEFT_FOR_ONE_MORE = 4
 _ROTATIONS = 1_000_003  # places to begin at; a prime, so that no order of ours divides it
+_STRIDES = 9_973  # a prime, too
+# Items in one round through a criterion: about as many as one person judges, so that they get all
+# round and meet everybody's items.
+_SHORTEST_ROUND, _LONGEST_ROUND = 24, 96
+_STRIDE_RANGE = 1 / _SHORTEST_ROUND - 1 / _LONGEST_ROUND
 
 
 class Turn(IntEnum):
@@ -44,14 +50,24 @@ class Stretch:
     gold: int
 
 
-def rotation_of(enrolment: Enrolment) -> float:
-    """Return where the annotator begins in each criterion's order: a share of it, in [0, 1).
+class Walk(NamedTuple):
+    """How an annotator goes through each criterion's order, as shares of it.
 
-    Their own, by their secret seed; 0 for everybody where the rules say so.
+    `rotation`: where they begin, in [0, 1). `stride`: how far from one item to the next; less than
+    an item is the next one. See annotation_step in sql/lease.sql.
     """
+
+    rotation: float
+    stride: float
+
+
+def walk_of(enrolment: Enrolment) -> Walk:
+    """Return the annotator's own walk, by their secret seed; one for all where the rules say so."""
     if enrolment.campaign.checked_rules.annotation.start is Start.FIRST:
-        return 0.0
-    return enrolment.check_seed % _ROTATIONS / _ROTATIONS
+        return Walk(0.0, 0.0)
+    begins, rest = enrolment.check_seed % _ROTATIONS, enrolment.check_seed // _ROTATIONS
+    own = rest % _STRIDES / _STRIDES
+    return Walk(begins / _ROTATIONS, 1 / _LONGEST_ROUND + own * _STRIDE_RANGE)
 
 
 def has_checks(enrolment: Enrolment) -> bool:

@@ -19,8 +19,9 @@ RULES = {
     ),
     "serve_order": (
         "what came back (skipped, lease run out, vote excluded) first, then criterion by "
-        "criterion; within one, items in seeded random order, in which each annotator begins at a "
-        "seeded place of their own and wraps round (or at the first: rules.annotation.start)"
+        "criterion; within one, items in seeded random order, through which each annotator goes "
+        "from a seeded place by a seeded stride of their own, round and round (or from the first "
+        "to the next: rules.annotation.start)"
     ),
     "shown_size": "all images of a set are shown at the smallest one's size",
     "shown_files": (

@@ -42,7 +42,7 @@ class SamePair(StrEnum):
 class Start(StrEnum):
     """Where an annotator begins in the order of a criterion's items."""
 
-    OWN = "own"  # a seeded place of their own, from which they walk round
+    OWN = "own"  # a seeded place and stride of their own
     FIRST = "first"  # everybody at the first: items are finished one after another
 
 

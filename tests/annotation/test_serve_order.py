@@ -1,14 +1,19 @@
-"""Every annotator walks the campaign from a place of their own, and wraps round."""
+"""Every annotator walks the campaign from a place and by a stride of their own, round and round."""
 
+import json
 import random
+from itertools import combinations
 
+import numpy as np
 import pytest
+from django.db import connection
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.services import enrol, open_campaign
-from evalplatform.annotation.turns import rotation_of
+from evalplatform.annotation.turns import walk_of
 from tests import factories
+from tests.stats.ring_studies import walk as studied_walk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.own_start]
 
@@ -53,7 +58,7 @@ def test_annotators_begin_at_different_places_unless_told_otherwise():
     campaign = make()
     people = [enrol(campaign=campaign, annotator=Annotator.objects.create()) for _ in range(12)]
     assert len({factories.lease(each).item.position for each in people}) > 1
-    assert len({rotation_of(each) for each in people}) == 12
+    assert len({walk_of(each) for each in people}) == 12
 
 
 def test_every_item_gets_exactly_its_votes_however_walks_are_turned():
@@ -110,3 +115,62 @@ def test_slot_that_came_back_behind_a_turned_walk_is_served_first():
         annotator=None, leased_at=None, lease_expires_at=None, released_at=first.leased_at
     )
     assert factories.lease(ben).pk == first.pk
+
+
+STEP = """
+SELECT annotation_step(position, %s::jsonb, %s, %s) FROM generate_series(0, %s) position
+"""
+
+
+def steps(outline, walk) -> list[int]:
+    """Return the step of each position of a campaign."""
+    with connection.cursor() as cursor:
+        cursor.execute(STEP, [json.dumps(outline), *walk, outline[-1][1] - 1])
+        return [step for (step,) in cursor]
+
+
+@pytest.mark.parametrize("stride", [0.0, 1 / 96, 0.03, 1 / 24])
+@pytest.mark.parametrize("rotation", [0.0, 0.37, 0.999])
+def test_walk_meets_every_item_of_a_criterion_once_before_the_next_one(rotation, stride):
+    outline = [[1, 1, 0], [2, 98, 0], [3, 1730, 0], [4, 6000, 0]]
+    found, start = np.array(steps(outline, (rotation, stride))), 0
+    for _, end, _ in outline:
+        order = np.argsort(found[start:end])
+        assert found[start:end][order].tolist() == list(range(start, end))
+        assert order.tolist() == studied_walk(end - start, rotation, stride).tolist()
+        start = end
+
+
+def test_slots_are_found_in_the_order_of_the_walk():
+    campaign = make(prompts=50, k=1)
+    annotator = Annotator.objects.create()
+    outline = json.dumps(campaign.outline)
+    for walk in [(0.0, 0.0), (0.41, 1 / 24), (0.9, 1 / 10), (0.5, 1 / 3)]:
+        expected = steps(campaign.outline, walk)
+        met, step = [], -1
+        while True:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT slot.serve_order, free.found_step FROM annotation_first_free("
+                    "%s, %s, %s, %s, %s, %s, 'unrestricted') free "
+                    "JOIN annotation_assignment slot ON slot.id = free.found_id",
+                    [campaign.pk, annotator.pk, step, outline, *walk],
+                )
+                row = cursor.fetchone()
+            if row is None:
+                break
+            position, step = row
+            assert step == expected[position] == len(met)
+            met.append(position)
+        assert sorted(met) == list(range(100))
+
+
+def test_people_who_judge_a_tenth_of_a_campaign_share_items_with_nearly_everybody():
+    campaign = make(prompts=2, k=1)
+    size, judged = 1632, []
+    for _ in range(24):
+        walk = walk_of(enrol(campaign=campaign, annotator=Annotator.objects.create()))
+        found = steps([[1, size, 0]], walk)
+        judged.append({position for position, step in enumerate(found) if step < size // 10})
+    shared = [len(one & other) for one, other in combinations(judged, 2)]
+    assert sum(count >= 4 for count in shared) >= 0.9 * len(shared)

@@ -6,7 +6,9 @@ Every line is the mean over simulated campaigns (tests/stats/ring_studies.py) wi
 over campaigns; where all campaigns are alike, it reaches 3 / N further, N being the accounts in
 all. The JSON has `found_5pct` (rings of 5 % of the accounts that cast 150 votes each, over all
 kinds), `false_alarm` (the largest mean share of honest accounts flagged by a design without a
-ring), `false_alarm_beside_ring` (by a design with one), and `seconds_50k` (200 accounts, 50,000
+ring), `false_alarm_beside_ring` (by a design with one), `ordinary_found_*` and `ordinary_told_*`
+(what is found in a campaign as ours are served, by kind and votes of each, and what would be by
+whoever was told the other members), and `seconds_50k` (200 accounts, 50,000
 votes, a ring among them).
 """
 
@@ -26,7 +28,7 @@ import numpy as np  # noqa: E402
 
 from evalplatform.stats import find_rings  # noqa: E402
 
-from .ring_studies import KINDS, RingStudy, found_and_false  # noqa: E402
+from .ring_studies import KINDS, RingStudy, found_and_false, told_ring  # noqa: E402
 
 VOTES, SHARES = (20, 50, 150), (0.02, 0.05, 0.1)
 CAMPS = (0.5, 0.8)
@@ -47,6 +49,9 @@ OTHERS = {
     "rankings of four": {"form": "ranking", "arms": 4},
     "ratings, three arms": {"form": "rating", "arms": 3},
 }
+# A campaign as ours are: PartiPrompts, two criteria, five votes an item, as the site serves it.
+ORDINARY = {"in_turn": True, "criteria": 2}
+ORDINARY_VOTES = {109: 150, 54: 300}  # accounts, and votes of each
 SEED = 2026
 
 
@@ -71,6 +76,7 @@ def main() -> None:
             beside.append(float(false.mean()))
             ours, honest = _cell(hits, study.members), _cell(false, study.accounts - study.members)
             print(f"{name:<26}{kind:<18}{ours:<22}{honest}", flush=True)
+    ordinary = _ordinary(asked.studies)
     print(f"\n{'without a ring':<26}{'votes':>6}  honest flagged %")
     alarms = []
     for name, options in NULLS.items():
@@ -86,6 +92,7 @@ def main() -> None:
         json.dumps(
             {
                 "found_5pct": round(float(headline.mean()), 4),
+                **ordinary,
                 "false_alarm": round(max(alarms), 4),
                 "false_alarm_beside_ring": round(max(beside), 4),
                 "seconds_50k": round(_seconds(), 2),
@@ -101,6 +108,40 @@ def _grid(accounts: int) -> Iterator[tuple[str, float, int, RingStudy]]:
             for votes in VOTES:
                 study = RingStudy(accounts=accounts, votes_each=votes, share=share, kind=kind)
                 yield kind, share, votes, study
+
+
+def _ordinary(studies: int) -> dict[str, float]:
+    """Print what is found in an ordinary campaign, beside what could be; return it by name."""
+    print(
+        f"\n{'3,264 items, as served':<26}{'ring':<18}{'found %':<22}{'told who %':<12}"
+        f"{'shared':<8}honest flagged %"
+    )
+    told: dict[str, float] = {}
+    for accounts, votes in ORDINARY_VOTES.items():
+        for kind, one_by_one in [*((kind, False) for kind in KINDS), *((k, True) for k in KINDS)]:
+            study = RingStudy(
+                accounts=accounts, votes_each=votes, kind=kind, one_by_one=one_by_one, **ORDINARY
+            )
+            found, false, _ = found_and_false(study, SEED, studies)
+            told_of_each = [
+                told_ring(*study.simulate(np.random.default_rng([SEED, index])))
+                for index in range(studies)
+            ]
+            most, shared = np.mean(told_of_each, axis=0)
+            is_alone = kind == KINDS[0]  # who favours an arm is seen without the others
+            name = f"{votes} votes, {'one by one' if one_by_one else 'at once'}"
+            honest = _cell(false, accounts - study.members)
+            print(
+                f"{name:<26}{kind:<18}{_cell(found, study.members):<22}"
+                f"{'' if is_alone else f'{100 * most:.0f}':<12}{shared:<8.0f}{honest}",
+                flush=True,
+            )
+            if not one_by_one:
+                key = f"{kind.split()[0]}_{votes}"
+                told[f"ordinary_found_{key}"] = round(float(found.mean()), 3)
+                if not is_alone:
+                    told[f"ordinary_told_{key}"] = round(float(most), 3)
+    return told
 
 
 def _cell(shares: np.ndarray, accounts: int) -> str:

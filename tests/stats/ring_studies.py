@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalplatform.stats import GradedVotes, find_rings, graded_votes
+from evalplatform.stats.people.honest_model import HonestModel, labelled
+from evalplatform.stats.people.ring_evidence import beside_ring, like_mindedness
 
 KINDS = ("favours an arm", "copies a leader", "has its own rule")
 SHAPES = {"pair": 2, "ranking": 4, "rating": 1}  # images an item
@@ -34,8 +36,10 @@ class RingStudy:
         camps: sizes of tastes of the two camps, for arms and for looks; 0 for one people.
         first_camp: share of people in the first camp.
         careless: share of accounts that answer at random, each for itself.
-        in_turn: items are served in one order, everybody from a place of their own; else who
-            judges what is drawn at random.
+        in_turn: items are served as the site does unless told otherwise (`walk`), to all at once;
+            else who judges what is drawn at random.
+        criteria: of equal numbers of items, each served after the one before.
+        one_by_one: nobody begins before whoever came before has ended.
     """
 
     accounts: int = 200
@@ -50,6 +54,8 @@ class RingStudy:
     first_camp: float = 0.5
     careless: float = 0.0
     in_turn: bool = False
+    criteria: int = 1
+    one_by_one: bool = False
     tie: float = 0.35
 
     @property
@@ -110,24 +116,40 @@ class RingStudy:
         return item[np.sort(first)], who[np.sort(first)]
 
     def _served(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        n_items = self.accounts * self.votes_each // self.votes_per_item
-        free = np.full(n_items, self.votes_per_item)
-        place = rng.integers(0, n_items, self.accounts)
+        size = self.accounts * self.votes_each // self.votes_per_item // self.criteria
+        free = np.full(size * self.criteria, self.votes_per_item)
+        walks = [self._walk(size, rng) for _ in range(self.accounts)]
         left, moved = np.full(self.accounts, self.votes_each), np.zeros(self.accounts, np.int64)
-        votes, active = [], list(range(self.accounts))
+        votes, active = [], rng.permutation(self.accounts).tolist()
         while active:
-            for each in rng.permutation(active).tolist():
-                while moved[each] < n_items and not free[place[each]]:
-                    place[each], moved[each] = (place[each] + 1) % n_items, moved[each] + 1
-                if moved[each] >= n_items or not left[each]:
+            for each in active[:1] if self.one_by_one else rng.permutation(active).tolist():
+                walk = walks[each]
+                while moved[each] < len(walk) and not free[walk[moved[each]]]:
+                    moved[each] += 1
+                if moved[each] >= len(walk) or not left[each]:
                     active.remove(each)
                     continue
-                votes.append((place[each], each))
-                free[place[each]] -= 1
+                votes.append((walk[moved[each]], each))
+                free[walk[moved[each]]] -= 1
                 left[each] -= 1
-                place[each], moved[each] = (place[each] + 1) % n_items, moved[each] + 1
+                moved[each] += 1
         served = np.array(votes)
-        return served[:, 0], served[:, 1]
+        _, item = np.unique(served[:, 0], return_inverse=True)
+        return item, served[:, 1]
+
+    def _walk(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        one = walk(size, rng.random(), rng.uniform(1 / 96, 1 / 24))
+        return np.concatenate([one + size * each for each in range(self.criteria)])
+
+
+def walk(size: int, rotation: float, stride: float) -> np.ndarray:
+    """The positions of one criterion's items in the order of somebody's walk.
+
+    As annotation/sql/lease.sql has it; a test holds both against each other.
+    """
+    step = min(128, max(1, int(stride * size)))
+    rounds = [np.arange(first, size, step) for first in range(step)]
+    return (np.concatenate(rounds) + int(rotation * size)) % size
 
 
 class _Honest:
@@ -156,6 +178,19 @@ class _Honest:
             return utility.argsort(axis=1).argsort(axis=1)
         lead = utility[:, 0] - utility[:, 1]
         return np.stack([lead > self.study.tie, lead < -self.study.tie], axis=1).astype(np.int64)
+
+
+def told_ring(votes: GradedVotes, ring: np.ndarray) -> tuple[float, float]:
+    """What could be found at most: share of the ring, and how many items a member shares with it.
+
+    An account counts as found where, told all the other members, it answers so like them on the
+    items they share as one honest account in a hundred would.
+    """
+    people = np.argsort(~ring, kind="stable").tolist()
+    model = HonestModel.of(labelled([votes], people, len(people)))
+    members = np.arange(int(ring.sum()))
+    beside = beside_ring(model, members, like_mindedness(model))
+    return float((beside.p_value[members] <= 0.01).mean()), float(beside.shared[members].mean())
 
 
 def found_and_false(

@@ -12,13 +12,15 @@ from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.selectors import annotator_progress
 from evalplatform.annotation.services.checks import lease_qualification
 from evalplatform.annotation.services.locking import lock
-from evalplatform.annotation.turns import Turn, first_repeat, most_held, rotation_of, turn_at
+from evalplatform.annotation.turns import Turn, first_repeat, most_held, turn_at, walk_of
 from evalplatform.campaigns.models import Campaign
 
 # One statement finds a slot or makes a check, takes it and moves the enrolment on; where it looks,
 # in which order and why is written at the functions (sql/lease.sql).
-_LEASE = "SELECT * FROM annotation_lease(%s::bigint, %s, %s, %s, %s, %s)"
-_LEASE_CHECK = "SELECT * FROM annotation_lease_check(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s)"
+_LEASE = "SELECT * FROM annotation_lease(%s::bigint, %s, %s, %s, %s, %s, %s)"
+_LEASE_CHECK = (
+    "SELECT * FROM annotation_lease_check(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+)
 # Items leased together keep the order in which they were taken.
 _A_TICK = timedelta(microseconds=1)
 
@@ -80,7 +82,7 @@ def _take(enrolment: Enrolment, now: datetime, expires: datetime) -> int | None:
         return lease_qualification(enrolment=enrolment, now=now, expires=expires)
     rule = enrolment.campaign.checked_rules.annotation.same_pair.value
     for number in count(enrolment.turn):
-        given = [enrolment.pk, number, rule, now, expires, rotation_of(enrolment)]
+        given = [enrolment.pk, number, rule, now, expires, *walk_of(enrolment)]
         turn = turn_at(enrolment, number)
         if turn is Turn.ITEM:
             return _call(enrolment, _LEASE, given)

@@ -45,21 +45,32 @@ BEGIN
 END
 $$;
 
--- Where an item comes in somebody's walk. Each criterion's stretch of the campaign's order is turned
--- by the same share for one annotator (`p_rotation`, 0 to 1), and wraps round: everybody begins at a
--- place of their own, so that what is judged early is not the same for all.
+-- Where an item comes in somebody's walk. In each criterion's stretch of the campaign's order it
+-- begins at a place of its own (`p_rotation`, a share of the stretch, 0 to 1) and goes round and
+-- round, by a stride of its own (`p_stride`, a share of the stretch), each time beginning one item
+-- later, until every item was met once. So what is judged early is not the same for all, and who
+-- judges a part of the campaign shares some items with everybody rather than all with a few.
+-- A stride is at least 1 item, and at most 128: each round costs a look-up where little is left.
 -- p_outline: the campaign's, [criterion, where its stretch ends, hidden gold] each.
-CREATE OR REPLACE FUNCTION annotation_step(p_position integer, p_outline jsonb, p_rotation float8)
-RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION annotation_step(
+    p_position integer, p_outline jsonb, p_rotation float8, p_stride float8
+) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     start integer := 0;
     stop integer;
     long integer;
+    stride integer;
+    turned integer;
+    round integer;
 BEGIN
     FOR stop IN SELECT (each ->> 1)::integer FROM jsonb_array_elements(p_outline) each LOOP
         IF p_position < stop THEN
             long := stop - start;
-            RETURN start + (p_position - start - floor(p_rotation * long)::integer + long) % long;
+            stride := least(128, greatest(1, floor(p_stride * long)::integer));
+            turned := (p_position - start - floor(p_rotation * long)::integer + long) % long;
+            round := turned % stride;
+            RETURN start + round * (long / stride) + least(round, long % stride)
+                + turned / stride;
         END IF;
         start := stop;
     END LOOP;
@@ -68,41 +79,50 @@ END
 $$;
 
 -- The first free slot of somebody's walk beyond a step of it, its row locked; no row where none is.
--- A stretch is two runs of positions: from where the annotator begins to its end, and from its
--- start to there. What is locked is being taken by somebody else and is passed over.
+-- A round is two runs of positions: from where the annotator begins to the stretch's end, and from
+-- its start to there. What is locked is being taken by somebody else and is passed over.
 CREATE OR REPLACE FUNCTION annotation_first_free(
     p_campaign bigint, p_annotator bigint, p_step integer, p_outline jsonb, p_rotation float8,
-    p_same_pair text
+    p_stride float8, p_same_pair text
 ) RETURNS TABLE (found_id bigint, found_step integer) LANGUAGE plpgsql AS $$
 DECLARE
     start integer := 0;
     stop integer;
-    turned integer;
-    shift integer;
+    long integer;
+    stride integer;
+    turned integer;  -- position of the first item of the walk
+    base integer;  -- what is to be taken from a position for how far it lies behind that
+    first_step integer;  -- of the round
     low integer;
     high integer;
 BEGIN
     FOR stop IN SELECT (each ->> 1)::integer FROM jsonb_array_elements(p_outline) each LOOP
-        turned := floor(p_rotation * (stop - start))::integer;
-        FOR run IN 1..2 LOOP
-            CONTINUE WHEN stop - 1 <= p_step;
-            IF run = 1 THEN
-                low := start + turned; high := stop; shift := -turned;
-            ELSE
-                low := start; high := start + turned; shift := stop - start - turned;
-            END IF;
-            low := greatest(low, p_step + 1 - shift);
-            CONTINUE WHEN low >= high;
-            SELECT slot.id, slot.serve_order + shift INTO found_id, found_step
-            FROM annotation_assignment slot
-            WHERE slot.campaign_id = p_campaign AND slot.annotator_id IS NULL
-              AND slot.serve_order >= low AND slot.serve_order < high
-              AND annotation_may_judge(p_annotator, slot.item_id, p_same_pair)
-            ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
-            IF found_id IS NOT NULL THEN
-                RETURN NEXT;
-                RETURN;
-            END IF;
+        long := stop - start;
+        stride := least(128, greatest(1, floor(p_stride * long)::integer));
+        turned := start + floor(p_rotation * long)::integer;
+        FOR round IN 0..stride - 1 LOOP
+            first_step := start + round * (long / stride) + least(round, long % stride);
+            -- The next round begins at most so many steps later.
+            CONTINUE WHEN first_step + (long - round + stride - 1) / stride - 1 <= p_step;
+            FOR run IN 1..2 LOOP
+                base := turned - CASE WHEN run = 1 THEN 0 ELSE long END;
+                low := base + round + stride * greatest(0, p_step + 1 - first_step);
+                low := greatest(low, CASE WHEN run = 1 THEN turned ELSE start END);
+                high := CASE WHEN run = 1 THEN stop ELSE turned END;
+                CONTINUE WHEN low >= high;
+                SELECT slot.id, first_step + (slot.serve_order - base) / stride
+                INTO found_id, found_step
+                FROM annotation_assignment slot
+                WHERE slot.campaign_id = p_campaign AND slot.annotator_id IS NULL
+                  AND slot.serve_order >= low AND slot.serve_order < high
+                  AND (slot.serve_order - base) % stride = round
+                  AND annotation_may_judge(p_annotator, slot.item_id, p_same_pair)
+                ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
+                IF found_id IS NOT NULL THEN
+                    RETURN NEXT;
+                    RETURN;
+                END IF;
+            END LOOP;
         END LOOP;
         start := stop;
     END LOOP;
@@ -127,7 +147,7 @@ $$;
 -- another. The unique constraints stand behind all this.
 CREATE OR REPLACE FUNCTION annotation_lease(
     p_enrolment bigint, p_turn integer, p_same_pair text, p_now timestamptz, p_expires timestamptz,
-    p_rotation float8
+    p_rotation float8, p_stride float8
 ) RETURNS TABLE (
     assignment_id bigint, new_turn integer, new_served integer, new_cursor integer,
     new_criterion_id bigint, new_taken_here integer, new_gold_here integer
@@ -150,7 +170,7 @@ BEGIN
     SELECT slot.id INTO found_id FROM annotation_assignment slot
     WHERE slot.campaign_id = my_campaign AND slot.annotator_id IS NULL
       AND slot.released_at IS NOT NULL
-      AND annotation_step(slot.serve_order, outline, p_rotation) <= my_cursor
+      AND annotation_step(slot.serve_order, outline, p_rotation, p_stride) <= my_cursor
       AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair)
     ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
 
@@ -159,14 +179,14 @@ BEGIN
         WHERE slot.campaign_id = my_campaign AND slot.annotator_id IS NOT NULL
           AND slot.completed_at IS NULL AND slot.purpose = 'main'
           AND slot.lease_expires_at < p_now
-          AND annotation_step(slot.serve_order, outline, p_rotation) <= my_cursor
+          AND annotation_step(slot.serve_order, outline, p_rotation, p_stride) <= my_cursor
           AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair)
         ORDER BY slot.lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
 
     IF found_id IS NULL THEN
         SELECT free.found_id INTO found_id FROM annotation_first_free(
-            my_campaign, my_annotator, my_cursor, outline, p_rotation, p_same_pair
+            my_campaign, my_annotator, my_cursor, outline, p_rotation, p_stride, p_same_pair
         ) free;
     END IF;
 
@@ -195,7 +215,7 @@ BEGIN
     UPDATE annotation_assignment slot
     SET annotator_id = my_annotator, leased_at = p_now, lease_expires_at = p_expires
     WHERE slot.id = found_id
-    RETURNING annotation_step(slot.serve_order, outline, p_rotation), (
+    RETURNING annotation_step(slot.serve_order, outline, p_rotation, p_stride), (
         SELECT item.criterion_id FROM campaigns_item item WHERE item.id = slot.item_id
     ) INTO found_step, found_criterion;
     RETURN QUERY
@@ -229,7 +249,7 @@ $$;
 -- A repeat is one of 60 answers before the last `p_gap` items taken, with a second copy.
 CREATE OR REPLACE FUNCTION annotation_lease_check(
     p_enrolment bigint, p_turn integer, p_same_pair text, p_now timestamptz, p_expires timestamptz,
-    p_rotation float8, p_kind text, p_gap integer, p_first_repeat integer
+    p_rotation float8, p_stride float8, p_kind text, p_gap integer, p_first_repeat integer
 ) RETURNS TABLE (
     assignment_id bigint, new_turn integer, new_served integer, new_cursor integer,
     new_criterion_id bigint, new_taken_here integer, new_gold_here integer
@@ -250,7 +270,8 @@ BEGIN
 
     SELECT free.found_id, free.found_step INTO next_id, next_step
     FROM campaigns_campaign campaign, LATERAL annotation_first_free(
-        campaign.id, mine.annotator_id, mine.cursor, campaign.outline, p_rotation, p_same_pair
+        campaign.id, mine.annotator_id, mine.cursor, campaign.outline, p_rotation, p_stride,
+        p_same_pair
     ) free
     WHERE campaign.id = mine.campaign_id;
     SELECT slot.serve_order, item.criterion_id INTO next_order, next_criterion

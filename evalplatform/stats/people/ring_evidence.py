@@ -22,7 +22,7 @@ from .leave_one_out import sums_by
 from .saddlepoint import upper_tails
 
 RHO = 0.85  # for pairs, and for one account beside its ring
-_RHOS = (0.7, 0.9)  # for a whole ring: the mean of both
+_RHOS = (0.7, 0.9, 0.97)  # for a whole ring: the mean of all
 _MOST_COMPARED = 50  # votes of one item; of more the first ones
 _LEAST_KAPPA = 0.05
 _MOST_KAPPA = 0.9
