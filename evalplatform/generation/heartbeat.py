@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
+from evalplatform.core.leased_jobs import extend_leases
 from evalplatform.generation.models import WorkerHeartbeat
 from evalplatform.generation.selectors import HEARTBEAT_SECONDS
-from evalplatform.generation.services import extend_leases, wake_myself
+from evalplatform.generation.services import wake_myself
 from evalplatform.generation.services.waking import QUEUE
 from evalplatform.generation.worker_state import STATE, worker_name
 
@@ -23,12 +24,19 @@ logger = logging.getLogger(__name__)
 _stop = threading.Event()
 _threads: list[threading.Thread] = []
 _last_work: list[Callable[[], None]] = []
+_each_beat: list[Callable[[datetime], None]] = []
 
 
 def before_shutdown(finish: Callable[[], None]) -> Callable[[], None]:
     """Decorator: call this at the end, while the process still keeps its leases."""
     _last_work.append(finish)
     return finish
+
+
+def at_each_beat(do: Callable[[datetime], None]) -> Callable[[datetime], None]:
+    """Decorator: call this at every beat, such as to renew the leases of other kinds of jobs."""
+    _each_beat.append(do)
+    return do
 
 
 def makes_samples(queues: Queues) -> bool:
@@ -85,7 +93,7 @@ def seconds_between_beats() -> float:
 
 def _beat(started_at: datetime, now: datetime) -> None:
     held = STATE.held
-    extend_leases(batches=held, now=now)
+    extend_leases(jobs=held, now=now)
     WorkerHeartbeat.objects.update_or_create(
         name=worker_name(),
         defaults={
@@ -104,3 +112,5 @@ def _beat(started_at: datetime, now: datetime) -> None:
     )
     if not STATE.is_busy and not STATE.stopping.is_set():
         wake_myself(memory_bytes=STATE.device_bytes or None, now=now)
+    for do in _each_beat:
+        do(now)

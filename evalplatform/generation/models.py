@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from evalplatform.accounts.models import InProject
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.leased_jobs import LeasedJob
 from evalplatform.promptsets.models import Prompt
 
 
@@ -115,26 +116,13 @@ class BatchQuerySet(models.QuerySet["GenerationBatch"]):
         )
 
 
-class GenerationBatch(models.Model):
+class GenerationBatch(LeasedJob):
     """Samples of one checkpoint with one set of sampler settings, made by one worker at a time."""
-
-    class Status(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
-        CANCELLED = "cancelled", "Cancelled"
 
     request = models.ForeignKey(GenerationRequest, on_delete=models.CASCADE, related_name="batches")
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="batches")
     settings = models.ForeignKey(SamplerSettings, on_delete=models.PROTECT)
-    status = models.CharField(max_length=9, choices=Status.choices, default=Status.QUEUED)
-    worker = models.CharField(max_length=120, blank=True, help_text="Who has it, or had it last.")
-    lease_expires_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True, help_text="Why it failed, as a person reads it.")
     created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
     images_made = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0, help_text="Worker time used, over all attempts.")
     stages = models.JSONField(

@@ -33,9 +33,11 @@ from evalplatform.curation.figures import (
 )
 from evalplatform.curation.guideline import heads_named
 from evalplatform.curation.models import CaptionRound, Pool, Stage
+from evalplatform.curation.scoring_progress import scoring_of_pool
 from evalplatform.curation.selectors import pools
 from evalplatform.curation.services import StagePlan
 from evalplatform.curation.services.stages import OpenedStage
+from evalplatform.overview.scoring_pages import scoring_context
 from evalplatform.stats import Proportion
 
 ShownLink = tuple[str, str, str]
@@ -167,6 +169,7 @@ def pool_context(
         "export": f"python manage.py curation export {pool} --out DATA"
         if any(each.closed_at for each in stages) else "",
         "is_simulated": is_simulated(pool),
+        **scoring_context(request.user, scoring_of_pool(pool)),
     }  # fmt: skip
 
 

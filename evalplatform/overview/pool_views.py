@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from evalplatform.accounts.projects import Role, steered_or_404, visible_to
 from evalplatform.core.errors import BadInputError
 from evalplatform.curation.models import Pool
+from evalplatform.curation.scoring_progress import scoring_requests
 from evalplatform.curation.selectors import pools, stage_named
 from evalplatform.curation.services import close_stage, open_stage
 from evalplatform.overview.pool_pages import (
@@ -20,13 +21,17 @@ from evalplatform.overview.pool_pages import (
     pool_context,
     pools_context,
 )
+from evalplatform.overview.scoring_pages import scoring_context
 
 
 @require_safe
 @login_required
 def pool_list(request: HttpRequest) -> HttpResponse:
-    """Every pool of the person's projects."""
-    return render(request, "curation/list.html", pools_context(request.user))
+    """Every pool of the person's projects, and what is scored; `?part` is the latter alone."""
+    context = scoring_context(request.user, scoring_requests())
+    if "part" in request.GET:
+        return render(request, "curation/_scoring.html", context)
+    return render(request, "curation/list.html", pools_context(request.user) | context)
 
 
 @require_safe

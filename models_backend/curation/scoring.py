@@ -12,7 +12,7 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -27,7 +27,13 @@ from tqdm import tqdm
 from models_backend.curation.reading import read_picture
 from models_backend.curation.scorers.base import Row, Scorer, ScorerInput
 from models_backend.curation.scorers.registry import load_scorers
-from models_backend.curation.sources import SourceImage, find_items, read_bytes, root_of
+from models_backend.curation.sources import (
+    Shard,
+    SourceImage,
+    find_items,
+    read_bytes,
+    root_of,
+)
 from models_backend.curation.store import Keys, Store, holds
 from models_backend.errors import InputError, ModelsError
 
@@ -51,7 +57,7 @@ class Task:
 
 @dataclass
 class Count:
-    """What came of a run."""
+    """What came of a run, up to now."""
 
     images: int = 0
     scored: int = 0
@@ -59,6 +65,14 @@ class Count:
     unreadable: int = 0
     known: int = 0
     """Images that had all scores before."""
+    looked: int = 0
+    """Images that this run is through with, known ones among them."""
+    is_whole: bool = True
+    """Whether it went to the end, or was told to stop."""
+
+
+GoesOn = Callable[[Count], bool]
+"""Asked after every few images, with what came of the run so far: shall it go on?"""
 
 
 @dataclass(frozen=True)
@@ -78,34 +92,55 @@ def score(task: Task, *, processes: int = 1) -> Count:
             to the same folder.
     """
     with _alone(task.out):
-        return _run(task, processes=processes, shard="")
+        return _run(task, _Looker(task), processes=processes)
 
 
-def score_shard(task: Task, shard: str) -> Count:
-    """Score one file of a source, in this process; other processes may score others meanwhile.
+def score_shard(
+    task: Task,
+    shard: Shard,
+    *,
+    scorers: Sequence[Scorer] | None = None,
+    goes_on: GoesOn = lambda count: True,
+) -> Count:
+    """Score a part of a source, in this process; other processes may score others meanwhile.
+
+    `scorers` are those of the task where they are loaded already. Told to stop, it writes what it
+    has; the next call for the shard goes on from there.
 
     Raises:
         InputError: see :func:`score`.
     """
-    return _run(task, processes=1, shard=shard)
+    return _run(task, _Looker(task, scorers), shard=shard, goes_on=goes_on)
 
 
-def _run(task: Task, *, processes: int, shard: str) -> Count:
+def _run(
+    task: Task,
+    looker: _Looker,
+    *,
+    processes: int = 1,
+    shard: Shard | None = None,
+    goes_on: GoesOn = lambda count: True,
+) -> Count:
     if processes < 1:
         raise InputError(f"--processes {processes}: give at least 1")
-    looker = _Looker(task)
     looker.scorers  # noqa: B018  (what is missing is told before anything is read)
-    items = find_items(task.data, caption=task.caption, shard=shard)
+    items = find_items(task.data, caption=task.caption, shard=shard or Shard())
     first = list(islice(items, 1))
     store = Store.create(task.out)
     looker.know(store)
     count, writer = Count(), _Writer(store, looker.scorers)
-    plan = _Plan(looker, store, count)
-    with tqdm(desc="score", unit="image", file=sys.stderr, mininterval=1.0) as bar:
+    chunks = _Plan(looker, store, count).chunks(chain(first, items))
+    with tqdm(
+        desc="score", unit="image", file=sys.stderr, mininterval=1.0, disable=shard is not None
+    ) as bar:
         try:
-            for found, size in _looked_at(looker, plan.chunks(chain(first, items)), processes):
+            for found, size in _looked_at(looker, chunks, processes):
                 writer.add(found, count)
                 bar.update(size)
+                count.looked += size
+                if not goes_on(count):
+                    count.is_whole = False
+                    break
         finally:
             writer.flush()
     return count
@@ -133,9 +168,10 @@ class _Plan:
         waiting: list[SourceImage] = []
         iterator = iter(items)
         while part := list(islice(iterator, 4096)):
+            known = self._known(part)
             self._count.images += len(part)
-            waiting += [item for item, known in zip(part, self._known(part), strict=True)
-                        if not known]  # fmt: skip
+            self._count.looked += int(known.sum())
+            waiting += [item for item, there in zip(part, known, strict=True) if not there]
             while len(waiting) >= _CHUNK:
                 yield waiting[:_CHUNK]
                 waiting = waiting[_CHUNK:]
@@ -159,16 +195,16 @@ class _Plan:
 class _Looker:
     """Looks at images with the scorers of a task; goes to other processes without them."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, scorers: Sequence[Scorer] | None = None) -> None:
         self.task = task
-        self._scorers: list[Scorer] | None = None
+        self._scorers = scorers
         self._done: list[Keys] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {"task": self.task, "_scorers": None, "_done": self._done}
 
     @property
-    def scorers(self) -> list[Scorer]:
+    def scorers(self) -> Sequence[Scorer]:
         """The scorers, loaded at first use."""
         if self._scorers is None:
             self._scorers = load_scorers(self.task.scorers, self.task.options)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,52 @@ class SourceImage:
         return caption.strip() if isinstance(caption, str) else ""
 
 
+@dataclass(frozen=True)
+class Shard:
+    """What one job scores: some of a source's images, in the source's own order."""
+
+    file: str = ""
+    """Name of a tar or parquet file of the source; empty: the source as a whole."""
+    start: int = 0
+    """Place of its first image, in the file or in the source, from 0."""
+    stop: int | None = None
+    """Place after its last image; None: to the end."""
+
+
 def root_of(data: Path) -> Path:
     """Return the folder that items' files are relative to."""
     return data if data.is_dir() else data.parent
 
 
-def shards_of(data: Path) -> list[Path]:
-    """Return the files that a source can be scored by, one job each; none for loose images."""
+def plan_shards(data: Path, *, size: int, caption: str = "caption") -> list[Shard]:
+    """Return the jobs that a source is scored by, of `size` images each; the last has fewer.
+
+    A tar file is one job however many images it holds: to count them it would have to be read.
+
+    Raises:
+        InputError: see :func:`find_items`; or a size below 1.
+    """
+    if size < 1:
+        raise InputError(f"{size} images a shard: give at least 1")
+    files = _files_of(data)
+    if not files:
+        count = sum(1 for _ in find_items(data, caption=caption))
+        return [Shard("", *ends) for ends in _cut(count, size)]
+    shards = []
+    for path in files:
+        if path.suffix == ".parquet":
+            shards += [Shard(path.name, *ends) for ends in _cut(_parquet_rows(path), size)]
+        else:
+            shards.append(Shard(path.name))
+    return shards
+
+
+def _cut(count: int, size: int) -> Iterator[tuple[int, int]]:
+    yield from ((start, min(start + size, count)) for start in range(0, count, size))
+
+
+def _files_of(data: Path) -> list[Path]:
+    """Return the tar and parquet files of a source; none where it holds loose images."""
     if data.is_file():
         return [data]
     if (data / MARK_NAME).exists():
@@ -60,21 +100,30 @@ def shards_of(data: Path) -> list[Path]:
     return sorted([*data.glob("*.tar"), *data.glob("*.parquet")])
 
 
-def find_items(data: Path, *, caption: str = "caption", shard: str = "") -> Iterator[SourceImage]:
-    """Yield every image of a source, in a fixed order; with `shard` those of that file alone.
+_WHOLE = Shard()
+
+
+def find_items(
+    data: Path, *, caption: str = "caption", shard: Shard = _WHOLE
+) -> Iterator[SourceImage]:
+    """Yield every image of a source, or those of a shard of it, in a fixed order.
 
     Raises:
         InputError: it is none of the kinds, holds no such shard, or cannot be read.
     """
+    yield from islice(_all_items(data, caption, shard.file), shard.start, shard.stop)
+
+
+def _all_items(data: Path, caption: str, only: str) -> Iterator[SourceImage]:
     if not data.exists():
         raise InputError(f"{data} does not exist; --data takes a folder or a parquet file")
-    shards = shards_of(data)
-    if shard:
-        shards = [path for path in shards if path.name == shard]
-        if not shards:
-            raise InputError(f"{data} holds no shard {shard}")
-    if shards:
-        for path in shards:
+    files = _files_of(data)
+    if only:
+        files = [path for path in files if path.name == only]
+        if not files:
+            raise InputError(f"{data} holds no shard {only}")
+    if files:
+        for path in files:
             yield from (
                 _in_parquet(path, caption) if path.suffix == ".parquet" else _in_tar(path, caption)
             )
@@ -155,15 +204,24 @@ def _fields(texts: list[bytes], caption: str) -> dict[str, Any]:
     return fields
 
 
-def _in_parquet(path: Path, caption: str) -> Iterator[SourceImage]:
+def _open_parquet(path: Path) -> Any:
     from pyarrow import ArrowInvalid, parquet
 
-    stamp = _stamp(path)
     try:
-        file = parquet.ParquetFile(path)
+        return parquet.ParquetFile(path)
     except (OSError, ArrowInvalid) as error:
         raise InputError(f"{path} cannot be read as parquet ({error})") from None
-    with file:
+
+
+def _parquet_rows(path: Path) -> int:
+    with _open_parquet(path) as file:
+        rows: int = file.metadata.num_rows
+    return rows
+
+
+def _in_parquet(path: Path, caption: str) -> Iterator[SourceImage]:
+    stamp = _stamp(path)
+    with _open_parquet(path) as file:
         columns: list[str] = file.schema_arrow.names
         if "image" not in columns:
             raise InputError(f"{path} has no column image; its columns are {', '.join(columns)}")

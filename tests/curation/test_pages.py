@@ -5,7 +5,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evalplatform.curation.figures import agreement_of, concepts_of, funnel_of, pace_of, people_of
+from evalplatform.curation.scoring_progress import scoring_progress
 from evalplatform.curation.services import StagePlan, close_stage, open_stage
+from evalplatform.curation.services.scoring import ScoringPlan, request_scoring
+from evalplatform.curation.tasks import score_shards
 from tests.curation.pools import write_gold
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,3 +66,23 @@ def test_editor_opens_and_closes_a_stage_on_the_page(needles, judge, rania, clie
     assert "curation export needles" in shown
     needles.stages.get(closed_at__isnull=False)
     assert "secret-concept-0" in shown
+
+
+def test_scoring_is_shown_and_steered_on_the_page(needles, rania, client, tmp_path, monkeypatch):
+    monkeypatch.setattr("evalplatform.curation.tasks.close_old_connections", lambda: None)
+    plan = ScoringPlan(("size",), tmp_path, collection=needles.collection, options={"ocr": "x"})
+    scoring = request_scoring(project=needles.project, name="again", plan=plan)
+    score_shards()
+    client.force_login(rania)
+    shown = client.get(reverse("curation:pool", args=["needles"])).content.decode()
+    assert "collection needles: size" in shown
+    assert "ocr is not among --scorers" in shown
+    steer = reverse("curation:steer", args=["again"])
+    for action, said in (("retry", "1 failed jobs of again are queued again"),
+                         ("pause", "again is paused"), ("resume", "again goes on"),
+                         ("burn", "not something that can be done"),
+                         ("cancel", "1 jobs dropped"), ("resume", "was cancelled")):  # fmt: skip
+        assert said in client.post(steer, {"action": action}, follow=True).content.decode()
+    part = client.get(reverse("curation:list") + "?part").content.decode()
+    assert 'data-active="0"' in part
+    assert scoring_progress(scoring).jobs == 1

@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from evalplatform.accounts.projects import default_project
 from evalplatform.celery import app, queues
 from evalplatform.core import stored_images
+from evalplatform.core.leased_jobs import extend_leases
 from evalplatform.generation import services
 from evalplatform.generation.heartbeat import makes_samples, seconds_between_beats
 from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings
@@ -153,7 +154,7 @@ def test_heartbeat_keeps_the_batch(batch, settings):
     now = timezone.now()
     held = claim("busy", now)
     later = now + timedelta(seconds=settings.GENERATION_LEASE_SECONDS - 1)
-    services.extend_leases(batches=[held], now=later)
+    extend_leases(jobs=[held], now=later)
     assert claim("b", later + timedelta(seconds=2)) is None
 
 
@@ -171,7 +172,7 @@ def test_worker_that_lost_its_batch_cannot_finish_keep_or_fail_it(batch, setting
     finish(lost)
     services.fail_batch(batch=lost, error=RuntimeError("late"), now=later)
     services.release_batch(batch=lost)
-    services.extend_leases(batches=[lost], now=later + timedelta(days=1))
+    extend_leases(jobs=[lost], now=later + timedelta(days=1))
     assert not services.may_go_on(batch=lost)
     row = GenerationBatch.objects.get(pk=batch.pk)
     assert (row.status, row.worker, row.lease_expires_at) == (

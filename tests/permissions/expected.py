@@ -224,6 +224,8 @@ CASES: list[Case] = [
     # Prompt sets.
     *[case(method, "prompts:list", SIGNED_IN) for method in ("GET", "HEAD")],
     case("GET", "curation:list", SIGNED_IN),
+    case("POST", "curation:steer", EDITS, "scoring.name", body=post(action="pause"),
+         changes="ScoringRequest"),
     case("GET", "curation:pool", OURS, "pool.name"),
     case("POST", "curation:open", EDITS.replace("302+", "400 "), "pool.name"),  # no stage chosen
     case("POST", "curation:close", EDITS.replace("+", " "), "pool.name", "style"),  # not open

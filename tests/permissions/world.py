@@ -26,7 +26,7 @@ from evalplatform.campaigns.models import Campaign, ShownImage
 from evalplatform.campaigns.services import pause_campaign
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.services import begin_upload
-from evalplatform.curation.models import Pool
+from evalplatform.curation.models import Pool, ScoringRequest
 from evalplatform.exports.models import Export
 from evalplatform.exports.options import checked_options
 from evalplatform.feedback.models import (
@@ -168,6 +168,10 @@ def _fill(world: World) -> None:
     rows["pool"] = Pool.objects.create(
         project=ours, name="ours-pool", origin="folder",
         collection=_collect("ours-pool", ours, False, rows["sample"]),
+    )  # fmt: skip
+    rows["scoring"] = ScoringRequest.objects.create(
+        project=ours, name="ours-scoring", data="/hay", out="/scores", scorers=["size"],
+        shard_size=9,
     )  # fmt: skip
     rows["shared_collection"] = _collect("shared-images", theirs, True, rows["sample"])
     rows["retired"] = factories.make_checkpoint(

@@ -15,3 +15,7 @@ CREATE OR REPLACE TRIGGER audit_stage
         'stage', '(SELECT name FROM curation_pool WHERE id = r.pool_id) || '' '' || r.kind',
         '(SELECT project_id FROM curation_pool WHERE id = r.pool_id)',
         'keep target closed_at decisions_sha256');
+CREATE OR REPLACE TRIGGER audit_scoring
+    AFTER INSERT OR UPDATE OF status OR DELETE ON curation_scoringrequest
+    FOR EACH ROW EXECUTE FUNCTION audit_row(
+        'scoring', 'r.name', 'r.project_id', 'data out scorers options status');

@@ -3,7 +3,6 @@
 from evalplatform.generation.services.claiming import (
     cancel_batch,
     claim_next,
-    extend_leases,
     fail_batch,
     finish_batch,
     may_go_on,
@@ -30,7 +29,6 @@ __all__ = [
     "cancel_request",
     "claim_next",
     "enqueue_samples",
-    "extend_leases",
     "fail_batch",
     "finish_batch",
     "may_go_on",

@@ -1,14 +1,13 @@
 """A batch's way through a worker's hands. Every step is a conditional update of its row."""
 
-import traceback
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.db import transaction
 from django.db.models import Case, F, Func, IntegerField, OuterRef, Subquery, Value, When
 
+from evalplatform.core.leased_jobs import failure, held, take_job
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, WorkerHeartbeat
 from evalplatform.generation.selectors import live_since
 from evalplatform.generation.services.waking import send_wakes
@@ -42,15 +41,8 @@ def claim_next(
             )
             if batch is None:
                 return None
-            if batch.attempts < django_settings.GENERATION_MAX_ATTEMPTS:
-                break
-            _give_up(batch, now)
-        batch.status = Batch.RUNNING
-        batch.worker = worker
-        batch.attempts += 1
-        batch.lease_expires_at = _lease(now)
-        batch.save(update_fields=["status", "worker", "attempts", "lease_expires_at"])
-    return batch
+            if take_job(job=batch, worker=worker, now=now):
+                return batch
 
 
 def _in_order(batches: Any, worker: str, loaded: Sequence[int], now: datetime) -> Any:
@@ -76,38 +68,9 @@ def _that_fits(memory_bytes: int) -> dict[str, int]:
     return {"checkpoint__loaded_bytes__lte": memory_bytes}
 
 
-def _give_up(batch: GenerationBatch, now: datetime) -> None:
-    """End a batch that takes every worker down with it, instead of trying for ever."""
-    batch.status = Batch.FAILED
-    batch.finished_at = now
-    batch.lease_expires_at = None
-    batch.error = (
-        f"{batch.attempts} workers died while they had it, the last was {batch.worker}; look at "
-        "that machine's log (out of memory?), then retry."
-    )
-    batch.save(update_fields=["status", "finished_at", "lease_expires_at", "error"])
-
-
-def _lease(now: datetime) -> datetime:
-    return now + timedelta(seconds=django_settings.GENERATION_LEASE_SECONDS)
-
-
-def _held(batch: GenerationBatch) -> Any:
-    """The row, if the worker it was given to still has it."""
-    return GenerationBatch.objects.filter(
-        pk=batch.pk, worker=batch.worker, attempts=batch.attempts, status=Batch.RUNNING
-    )
-
-
-def extend_leases(*, batches: Sequence[GenerationBatch], now: datetime) -> None:
-    """Keep what a worker holds: called by its heartbeat as long as the process lives."""
-    for batch in batches:
-        _held(batch).update(lease_expires_at=_lease(now))
-
-
 def may_go_on(*, batch: GenerationBatch) -> bool:
     """Return whether the worker still has the batch and its request still wants it."""
-    still: bool = _held(batch).filter(pk__in=GenerationBatch.objects.allowed()).exists()
+    still: bool = held(batch).filter(pk__in=GenerationBatch.objects.allowed()).exists()
     return still
 
 
@@ -119,7 +82,7 @@ def finish_batch(
     environment: dict[str, str],
 ) -> None:
     """Mark a batch done, unless its lease was lost to another worker meanwhile."""
-    done = _held(batch).update(
+    done = held(batch).update(
         status=Batch.DONE,
         lease_expires_at=None,
         finished_at=now,
@@ -147,7 +110,7 @@ def release_batch(*, batch: GenerationBatch) -> None:
     if request.status == GenerationRequest.Status.CANCELLED:
         cancel_batch(batch=batch)
         return
-    released = _held(batch).update(
+    released = held(batch).update(
         status=Batch.QUEUED, lease_expires_at=None, attempts=F("attempts") - 1
     )
     if released and request.status == GenerationRequest.Status.ACTIVE:
@@ -156,7 +119,7 @@ def release_batch(*, batch: GenerationBatch) -> None:
 
 def cancel_batch(*, batch: GenerationBatch) -> None:
     """End a batch whose request was cancelled; its samples stay planned."""
-    _held(batch).update(status=Batch.CANCELLED, lease_expires_at=None)
+    held(batch).update(status=Batch.CANCELLED, lease_expires_at=None)
 
 
 def fail_batch(*, batch: GenerationBatch, error: BaseException, now: datetime) -> None:
@@ -166,13 +129,8 @@ def fail_batch(*, batch: GenerationBatch, error: BaseException, now: datetime) -
     `models_backend.errors` has it), the request's other batches of it fail with it, so that no
     worker loads and draws it for nothing. Batches of other checkpoints go on.
     """
-    reason = " ".join(traceback.format_exception_only(error)[-1].split())
-    reason = reason.removeprefix(f"{type(error).__module__}.")
-    failed = {
-        "status": Batch.FAILED, "lease_expires_at": None, "finished_at": now,
-        "error": reason[:2000],
-    }  # fmt: skip
-    if _held(batch).update(**failed) and getattr(error, "fails_its_like", False):
+    failed = failure(error, now)
+    if held(batch).update(**failed) and getattr(error, "fails_its_like", False):
         GenerationBatch.objects.filter(
             request=batch.request_id, checkpoint=batch.checkpoint_id, status=Batch.QUEUED
         ).update(**failed)

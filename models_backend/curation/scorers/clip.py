@@ -33,7 +33,7 @@ _LAYER = re.compile(r"(?:layers\.(\d+)\.)?(weight|bias)")
 
 
 class ClipTower:
-    """Both towers of a CLIPModel, read from a directory."""
+    """Both towers of a CLIPModel, read from a directory; on the GPU where there is one."""
 
     def __init__(self, folder: Path) -> None:
         """Load it.
@@ -44,28 +44,30 @@ class ClipTower:
         config = _config(folder)
         self.sha256 = _weights_sha256(folder)
         self._model, self._tokenizer = _loaded(folder)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._model.to(self._device)
         self._side = int(config["vision_config"].get("image_size", 224))
         self.width = int(config.get("projection_dim", self._model.config.projection_dim))
         self._mean, self._std = _normalisation(folder)
 
     @torch.no_grad()
     def images(self, images: Sequence[Image.Image]) -> Tensor:
-        """Return (N, width) of RGB images, each of length 1."""
-        pixels = torch.stack([self.pixels(image) for image in images])
+        """Return (N, width) of RGB images, each of length 1, in the machine's memory."""
+        pixels = torch.stack([self.pixels(image) for image in images]).to(self._device)
         seen = self._model.vision_model(pixel_values=pixels).pooler_output
-        return F.normalize(self._model.visual_projection(seen).float(), dim=1)
+        return F.normalize(self._model.visual_projection(seen).float(), dim=1).cpu()
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> Tensor:
-        """Return (N, width) of captions, each of length 1; what is too long is cut."""
+        """Return (N, width) of captions, each of length 1; what is too long is cut. As images."""
         most = self._model.config.text_config.max_position_embeddings
         told = self._tokenizer(
             list(texts), padding=True, truncation=True, max_length=most, return_tensors="pt"
-        )
+        ).to(self._device)
         read = self._model.text_model(
             input_ids=told["input_ids"], attention_mask=told["attention_mask"]
         ).pooler_output
-        return F.normalize(self._model.text_projection(read).float(), dim=1)
+        return F.normalize(self._model.text_projection(read).float(), dim=1).cpu()
 
     def pixels(self, image: Image.Image) -> Tensor:
         """Return (3, side, side): the shorter side fitted, the middle cut out, normalised."""

@@ -15,6 +15,7 @@ from models_backend.curation.scorers.base import ScorerInput
 from models_backend.curation.scorers.clip import ClipTower
 from models_backend.curation.scorers.registry import load_scorers
 from models_backend.errors import InputError
+from tests.models_backend.pretend_gpu import pretend_gpu
 from tests.models_backend.tiny_encoders import clip_config, clip_tokenizer
 
 WIDTH, SIDE = 12, 32
@@ -54,6 +55,15 @@ def samples():
         ScorerInput("", Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)), caption)
         for size, caption in zip(sizes, captions, strict=True)
     ]
+
+
+def test_a_gpu_scores_as_the_processor_does(weights, head):
+    options = {"clip": str(weights), "aesthetic": f"{weights},{head}"}
+    here = [each.score(samples()) for each in load_scorers(("clip", "aesthetic"), options)]
+    with pretend_gpu():
+        scorers = load_scorers(("clip", "aesthetic"), options)
+        assert {str(each._tower._device) for each in scorers[1:]} == {"cuda"}
+        assert [each.score(samples()) for each in scorers] == here
 
 
 def test_scores_are_those_of_transformers(weights, head):

@@ -22,6 +22,7 @@ from models_backend.curation.scorers.duplicates import hash_of_grey
 from models_backend.curation.scorers.pixels import measure
 from models_backend.curation.scorers.told import of_caption
 from models_backend.curation.scoring import Task, score, score_shard
+from models_backend.curation.sources import Shard, find_items, plan_shards
 from models_backend.curation.store import Store
 from models_backend.data.shards import write_shards
 from models_backend.errors import InputError
@@ -158,7 +159,9 @@ def test_shards_are_scored_one_by_one_and_pooled(tmp_path):
         shards, scores = tmp_path / kind, tmp_path / f"scores-{kind}"
         write_shards(data, shards, kind=kind, samples=5)
         task = Task(shards, scores, ("pixels",))
-        assert [score_shard(task, f"{n:05d}.{kind}").scored for n in range(3)] == [5, 5, 2]
+        jobs = plan_shards(shards, size=5)
+        assert [job.file for job in jobs] == [f"{n:05d}.{kind}" for n in range(3)]
+        assert [score_shard(task, job).scored for job in jobs] == [5, 5, 2]
         assert score(task).known == 12
         rules = tmp_path / "r.toml"
         rules.write_text('[[stage]]\nname = "a"\ntake = 4\norder = "-pixels/sharpness"')
@@ -169,7 +172,35 @@ def test_shards_are_scored_one_by_one_and_pooled(tmp_path):
         kept = {(e.sha256, e.caption, e.licence) for e in read_entries(out)}
         assert len(kept) == 4
     with pytest.raises(InputError, match="no shard"):
-        score_shard(task, "9.tar")
+        score_shard(task, Shard("9.tar"))
+
+
+def test_source_is_cut_into_jobs_that_hold_each_image_once(haystack, tmp_path):
+    data = write_dataset(tmp_path / "data")
+    write_shards(data, tmp_path / "parquet", kind="parquet", samples=7)
+    for source, sizes in ((haystack, [3, 3, 2]), (data, [3] * 4), (tmp_path / "parquet", [3, 3, 1,
+                          3, 2])):  # fmt: skip
+        jobs = plan_shards(source, size=3)
+        found = [[item.place for item in find_items(source, shard=job)] for job in jobs]
+        assert [len(each) for each in found] == sizes
+        assert [place for each in found for place in each] == [
+            item.place for item in find_items(source)
+        ]
+    with pytest.raises(InputError, match="at least 1"):
+        plan_shards(data, size=0)
+
+
+def test_shard_told_to_stop_keeps_what_it_has_and_goes_on(tmp_path):
+    data = tmp_path / "many"
+    data.mkdir()
+    for number in range(70):
+        picture(number, (8, 8)).save(data / f"{number}.png")
+    task, told = Task(data, tmp_path / "scores", ("pixels",)), []
+    first = score_shard(task, Shard(), goes_on=lambda count: told.append(count.looked))
+    assert (first.looked, first.scored, first.is_whole, told) == (32, 32, False, [32])
+    second = score_shard(task, Shard())
+    assert (second.looked, second.known, second.scored, second.is_whole) == (70, 32, 38, True)
+    assert len(Store(task.out).images(["file"])) == 70
 
 
 def test_two_versions_are_not_mixed_and_unscored_images_are_told(haystack, tmp_path):

@@ -1,0 +1,138 @@
+"""Asking the workers to score images, and steering what was asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from celery import current_app
+from django.db import transaction
+from django.utils import timezone
+
+from evalplatform.accounts.models import Project, User
+from evalplatform.accounts.projects import refuse_foreign
+from evalplatform.core.errors import BadInputError
+from evalplatform.core.leased_jobs import JobStatus
+from evalplatform.curation.models import ScoringRequest, ScoringShard
+from evalplatform.generation.selectors import live_workers
+from evalplatform.images.models import ImageCollection
+
+TASK = "curation.score_shards"
+SHARD_SIZE = 1000
+_MOST = 1_000_000
+Request = ScoringRequest.Status
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """What is scored by what, and where the scores go. One of `data` and `collection` is given."""
+
+    scorers: Sequence[str]
+    out: Path
+    data: Path | None = None
+    collection: ImageCollection | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    caption: str = "caption"
+    shard_size: int = SHARD_SIZE
+
+
+def request_scoring(
+    *, project: Project, name: str, plan: ScoringPlan, created_by: User | None = None
+) -> ScoringRequest:
+    """Ask the workers; asked again under the same name for the same, it goes on as it is.
+
+    Raises `BadInputError` for a plan that holds none or both sources, no scorer, jobs of fewer than
+    1 or more than a million images, another project's collection, or a name that is something
+    else's.
+    """
+    asked = _checked(project, plan)
+    with transaction.atomic():
+        request, is_new = ScoringRequest.objects.get_or_create(
+            name=name, defaults=asked | {"project": project, "created_by": created_by}
+        )
+        differing = [key for key, value in asked.items() if getattr(request, key) != value]
+        if differing or request.project_id != project.pk:
+            raise BadInputError(
+                f"{name!r} asks for something else already "
+                f"({', '.join(differing) or 'in another project'}); give another name."
+            )
+        if is_new:
+            ScoringShard.objects.create(request=request, number=0)
+        _wake(request)
+    return request
+
+
+def _checked(project: Project, plan: ScoringPlan) -> dict[str, object]:
+    if (plan.data is None) == (plan.collection is None):
+        raise BadInputError("give a path of images or a collection, one of both.")
+    if not 1 <= plan.shard_size <= _MOST:
+        raise BadInputError(f"{plan.shard_size} images a job; accepted: 1 to {_MOST:,}.")
+    if not plan.scorers:
+        raise BadInputError("no scorer is named; `size` alone is one.")
+    if plan.collection is not None:
+        refuse_foreign(project, plan.collection)
+    return {
+        "data": "" if plan.data is None else str(plan.data.resolve()),
+        "collection": plan.collection, "out": str(plan.out.resolve()),
+        "scorers": list(plan.scorers), "options": dict(plan.options), "caption": plan.caption,
+        "shard_size": plan.shard_size,
+    }  # fmt: skip
+
+
+def pause_scoring(*, request: ScoringRequest) -> None:
+    """Start no more of its jobs; those that run stop after the images in hand, which are kept."""
+    _change(request, Request.PAUSED)
+
+
+def resume_scoring(*, request: ScoringRequest) -> None:
+    """Go on with a paused request. Raises `BadInputError` where it was cancelled."""
+    _change(request, Request.ACTIVE)
+    _wake(request)
+
+
+def _change(request: ScoringRequest, status: str) -> None:
+    others = ScoringRequest.objects.exclude(status=Request.CANCELLED)
+    if not others.filter(pk=request.pk).update(status=status):
+        raise _cancelled(request)
+    request.status = status
+
+
+def _cancelled(request: ScoringRequest) -> BadInputError:
+    return BadInputError(
+        f"{request} was cancelled; its scores are kept. Score under another name into "
+        f"{request.out}: what is there is not made again."
+    )
+
+
+def cancel_scoring(*, request: ScoringRequest) -> int:
+    """Drop the jobs that are not done; return how many. Scores that were written are kept."""
+    with transaction.atomic():
+        ScoringRequest.objects.filter(pk=request.pk).update(status=Request.CANCELLED)
+        ended = request.shards.exclude(status__in=[JobStatus.DONE, JobStatus.CANCELLED]).update(
+            status=JobStatus.CANCELLED, lease_expires_at=None
+        )
+    request.status = Request.CANCELLED
+    return ended
+
+
+def retry_scoring(*, request: ScoringRequest) -> int:
+    """Queue its failed jobs again; return how many. `BadInputError` if it was cancelled."""
+    if request.status == Request.CANCELLED:
+        raise _cancelled(request)
+    retried = request.shards.filter(status=JobStatus.FAILED).update(
+        status=JobStatus.QUEUED, attempts=0, error="", finished_at=None, worker=""
+    )
+    if retried:
+        _wake(request)
+    return retried
+
+
+def _wake(request: ScoringRequest) -> None:
+    waiting = request.shards.filter(status=JobStatus.QUEUED).count()
+    count = min(waiting, len(live_workers(timezone.now())) or 1)
+    transaction.on_commit(lambda: send_scoring_wakes(count))
+
+
+def send_scoring_wakes(count: int) -> None:
+    """Wake up to `count` workers. One message too many, or one lost, does no harm."""
+    for _ in range(count):
+        current_app.send_task(TASK, queue="generation")
