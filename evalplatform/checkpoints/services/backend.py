@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 
 from django.conf import settings
 
+from evalplatform.checkpoints.services.standby import backend_command
 from evalplatform.core.errors import BadInputError
 
 _REFUSED = 2
@@ -26,7 +26,7 @@ def ask_backend(
     # One that watches by itself (`models_backend.fuse`) also takes away what it has half written.
     watches = {} if "--while-stdin" in arguments else {_WHILE_STDIN: "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *map(str, arguments)],
+        backend_command(module, arguments),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         errors="replace", cwd=settings.BASE_DIR, env=os.environ | watches,
     )  # fmt: skip

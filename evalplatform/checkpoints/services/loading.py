@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from django.conf import settings
 
+from evalplatform.checkpoints.services.standby import backend_command
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError
 
@@ -24,7 +24,7 @@ def refuse_unloadable(directory: Path, called: str) -> None:
 
     Raises `BadInputError` that calls the directory `called` and names the part at fault.
     """
-    command = [sys.executable, "-m", _MODULE, str(directory.absolute())]
+    command = backend_command(_MODULE, [directory.absolute()])
     try:
         finished = subprocess.run(
             command, capture_output=True, text=True, errors="replace", cwd=settings.BASE_DIR,

@@ -1,7 +1,6 @@
 """Train a checkpoint and register it."""
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.checkpoints.services import register_checkpoint
+from evalplatform.checkpoints.services.standby import backend_command
 from evalplatform.core.commands import PlatformCommand
 
 
@@ -54,7 +54,7 @@ def run_backend(module: str, arguments: list[str]) -> list[str]:
 
     A process of its own keeps torch out of this one. Its exit status becomes ours.
     """
-    command = [sys.executable, "-m", module, *arguments]
+    command = backend_command(module, arguments)
     finished = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, cwd=settings.BASE_DIR, check=False
     )

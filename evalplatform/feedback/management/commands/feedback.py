@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.campaigns.models import Campaign
+from evalplatform.checkpoints.services.standby import standing_by
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.feedback.folders import working_on
 from evalplatform.feedback.management.loop_options import add_start_arguments, wish_of
@@ -83,7 +84,7 @@ class Command(PlatformCommand):
     def train(self, options: dict[str, Any]) -> None:
         """Train the rewards and their judge."""
         found = self._round(options)
-        with working_on(found):
+        with working_on(found), standing_by():
             rewards = train_rewards(found, features=options["features"])
         for reward in rewards:
             reached = f"{reward.accuracy or '?'}, one person {reward.ceiling or '?'}"
@@ -118,7 +119,7 @@ class Command(PlatformCommand):
         self._open(start_verification(round=found))
 
     def _count(self, round: FeedbackRound) -> None:
-        with working_on(round):
+        with working_on(round), standing_by():
             found = count_agreement(round=round)
         said = f"people agree with {found.agreed:,} of {found.compared:,} pairs"
         if found.is_below_floor:
