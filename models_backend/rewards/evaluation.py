@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models_backend.errors import InputError
 from models_backend.measures.bootstrap import Interval
-from models_backend.measures.two_way import two_way_interval
+from models_backend.measures.two_way import Influence, two_way_interval
 from models_backend.nn.pixels import to_unit_range
 from models_backend.preferences.reading import PreferenceSet
 from models_backend.preferences.records import PreferencePair, consensus
@@ -42,11 +42,12 @@ class _Values:
     values: list[float]
     prompts: list[str]
     people: list[int]
+    influence: Influence | None = None
 
     def interval(self) -> Interval | None:
         if not self.values:
             return None
-        return two_way_interval(np.array(self.values), self.prompts, self.people)
+        return two_way_interval(np.array(self.values), self.prompts, self.people, self.influence)
 
 
 def evaluate(reward: RewardModel, found: PreferenceSet, *, split: str = "test") -> dict[str, Any]:
@@ -148,34 +149,68 @@ def one_person(pairs: Sequence[PreferencePair], score: Score) -> tuple[_Values, 
     """Return how often one vote, and a score, agree with the majority of the other votes.
 
     Votes whose others are divided evenly have nothing to agree with; a vote for a tie is half
-    right.
+    right. A person counts twice, by their votes and among the others that votes are held against,
+    and the intervals know it (`Influence`).
     """
-    totals: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
+    totals: dict[tuple[str, ...], NDArray[np.int64]] = defaultdict(lambda: np.zeros(3, np.int64))
     rows = []
     for pair in pairs:
         turned = pair.images[0] > pair.images[1]
         votes = pair.votes[::-1] if turned else pair.votes
         key = (pair.sha256, pair.aspect, *sorted(pair.images))
-        said = (*votes, pair.ties)
-        for place, count in enumerate(said):
-            totals[key][place] += count
-        rows.append((key, said, pair, -score(pair) if turned else score(pair)))
-    person: tuple[list[float], list[str], list[int]] = ([], [], [])
-    rated: tuple[list[float], list[str], list[int]] = ([], [], [])
+        said = np.array([votes[1], pair.ties, votes[0]])  # of -1, 0 and 1
+        totals[key] += said
+        rows.append((key, said, pair, np.sign(-score(pair) if turned else score(pair))))
+    person, rated = _Rows(), _Rows()
     for key, said, pair, higher in rows:
-        for place, count in enumerate(said):
-            others = totals[key].copy()
-            others[place] -= 1
-            if not count or others[0] == others[1]:
-                continue
-            wanted = float(others[0] > others[1])
-            vote = (1.0, 0.0, 0.5)[place]
-            for target, said_first in ((person, vote), (rated, _half_step(higher))):
-                right = 0.5 if said_first == 0.5 else float(said_first == wanted)
-                target[0].extend([right] * count)
-                target[1].extend([pair.sha256] * count)
-                target[2].extend([pair.user_id] * count)
-    return _Values(*person), _Values(*rated)
+        for place in (2, 0, 1):
+            others = totals[key] - (np.arange(3) == place)
+            for target, judge in ((person, None), (rated, int(higher))):
+                for _ in range(said[place]):
+                    target.add(others, place - 1, judge, pair)
+    return person.values(), rated.values()
+
+
+class _Rows:
+    """Votes held against the majorities of the others, one after the other."""
+
+    def __init__(self) -> None:
+        self._right: list[float] = []
+        self._of: list[PreferencePair] = []
+        self._all: list[PreferencePair] = []
+        self._lost: list[tuple[float, float]] = []
+
+    def add(
+        self, others: NDArray[np.int64], sign: int, judge: int | None, pair: PreferencePair
+    ) -> None:
+        """Add a vote -1, 0 or 1, or what a judge says in its place; `others` (3,) say -1, 0, 1."""
+        balance = int(others[2] - others[0])
+        lean = int(np.sign(balance))
+        own = sign if judge is None else judge
+        if lean:
+            self._right.append((1 + own * lean) / 2)
+            self._of.append(pair)
+        # Without this vote the others are held against other majorities.
+        credit, compared = float(own * lean), float(abs(lean))
+        for said in (-1, 0, 1):
+            before, after = np.sign(balance + sign - said), np.sign(balance - said)
+            count = int(others[said + 1])
+            credit += count * (said if judge is None else judge) * int(before - after)
+            compared += count * int(abs(before) - abs(after))
+        self._all.append(pair)
+        self._lost.append((credit, compared))
+
+    def values(self) -> _Values:
+        """Return what is right, with what each vote does to the sum of it."""
+        lost = np.array(self._lost).reshape(-1, 2)
+        net = 2 * float(np.mean(self._right)) - 1 if self._right else 0.0
+        influence = Influence(
+            (lost[:, 0] - net * lost[:, 1]) / 2,
+            [pair.sha256 for pair in self._all],
+            [pair.user_id for pair in self._all],
+        )
+        prompts, people = [p.sha256 for p in self._of], [p.user_id for p in self._of]
+        return _Values(self._right, prompts, people, influence)
 
 
 def _of_margin(pairs: Sequence[PreferencePair], low: float, high: float) -> list[PreferencePair]:

@@ -262,6 +262,34 @@ def test_one_person_is_held_against_the_majority_of_the_others():
     assert tie.values == [1.0, 1.0, 0.5]
 
 
+def test_interval_of_one_person_knows_what_they_do_to_the_majorities_of_others():
+    """What a person's votes take away is what the sums lose where they never voted."""
+    rng = np.random.default_rng(4)
+    votes = [
+        pair(((1, 0), (0, 1), (0, 0))[said], ties=int(said == 2), user=user, prompt=f"prompt {n}")
+        for n in range(12)
+        for user in range(1, 5)
+        for said in (int(rng.choice(3, p=[0.5, 0.3, 0.2])),)
+    ]
+
+    def net(found) -> tuple[float, int]:
+        return sum(2 * value - 1 for value in found.values), len(found.values)
+
+    for which in (0, 1):
+        whole = one_person(votes, lambda _: 1.0)[which]
+        credit, compared = net(whole)
+        for gone in range(1, 5):
+            rest = one_person([v for v in votes if v.user_id != gone], lambda _: 1.0)[which]
+            lost = sum(
+                lost
+                for lost, user in zip(whole.influence.lost, whole.influence.people, strict=True)
+                if user == gone
+            )
+            fewer, others = net(rest)
+            wanted = (credit - fewer) - credit / compared * (compared - others)
+            assert lost == pytest.approx(wanted / 2)
+
+
 def test_calibration_error_is_the_gap_between_confidence_and_votes():
     sure = [pair((1, 0)), pair((0, 1), prompt="a dog")]
     assert calibration_error(sure, lambda _: 100.0, 1.0) == pytest.approx(0.5)
