@@ -30,12 +30,14 @@ def tuning_config(
     aspects: Sequence[str],
     rewards: Sequence[Path],
     judge: Path | None,
+    held_out: Path | None,
     seed: int,
     steps: int | None,
 ) -> str:
     """Return the configuration of a child's tuning: `preference` or `feedback`.
 
-    What is not said here is as the recipe has it (docs/feedback.md).
+    `held_out` is the judge's preference set, whose prompts the child does not learn from. What is
+    not said here is as the recipe has it (docs/feedback.md).
     """
     asked: dict[str, Any] = {
         "recipe": recipe,
@@ -47,6 +49,8 @@ def tuning_config(
         asked["rewards"] = [str(each) for each in rewards]
     if judge is not None:
         asked["guard"] = {"judge": str(judge)}
+        if held_out is not None:
+            asked["guard"]["held_out"] = str(held_out)
     if steps is not None:
         asked["training"] = {"steps": steps}
     return tomli_w.dumps(asked)

@@ -19,6 +19,9 @@ class GuardConfig:
     judge: str = ""
     """Folder of a reward that is never optimised: of other prompts and people. Empty has none, and
     then only the bounds below hold."""
+    held_out: str = ""
+    """Folder of another preference set, such as the judge's, whose prompts are sampled as well as
+    those of the validation split; none of them may be learned from here."""
     candidates: int = 10
     """Steps kept and measured, evenly spaced; 0 takes the last step unmeasured."""
     prompts: int = 24

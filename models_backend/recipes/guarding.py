@@ -40,10 +40,13 @@ class Guarding:
         """Load the judge and train the retrieval head on the training split's images.
 
         Raises:
-            InputError: too few held-out prompts, or a judge that is optimised, too.
+            InputError: too few held-out prompts, one that is learned from, or a judge that is
+                optimised, too.
             CheckpointError: the judge cannot be read.
         """
-        prompts = held_out_prompts(found, config.guard.prompts)
+        more = config.guard.held_out
+        others = PreferenceSet.open(Path(more)) if more else None
+        prompts = held_out_prompts(found, config.guard.prompts, others)
         judge = RewardModel.load(Path(config.guard.judge)) if config.guard.judge else None
         refuse_optimised_judge(judge, optimised)
         head = RetrievalHead(family, train.shown.pictures, train.shown.prompts, seed=config.seed)

@@ -78,17 +78,31 @@ def aspects_of(config: GuardedConfig, found: PreferenceSet) -> tuple[str, ...]:
     return aspects
 
 
-def held_out_prompts(found: PreferenceSet, count: int) -> list[str]:
-    """Return up to `count` prompts of the validation split, by the order of their hashes.
+def held_out_prompts(
+    found: PreferenceSet, count: int, others: PreferenceSet | None = None
+) -> list[str]:
+    """Return up to `count` prompts that nothing is learned from, by the order of their hashes.
+
+    First those of the validation split, then those of `others`.
 
     Raises:
-        InputError: fewer than two.
+        InputError: fewer than two, or `others` has a prompt of the training split.
     """
-    prompts = {pair.sha256: pair.prompt for pair, _ in found.of("validation")}
-    chosen = [prompts[key] for key in sorted(prompts)][:count]
+    held = {pair.sha256: pair.prompt for pair, _ in found.of("validation")}
+    chosen = [held[key] for key in sorted(held)]
+    if others is not None:
+        rest = {pair.sha256: pair.prompt for pair in others.pairs if pair.sha256 not in held}
+        learned = {pair.sha256 for pair, _ in found.of("train")} & rest.keys()
+        if learned:
+            raise InputError(
+                f"guard.held_out {others.folder}: {len(learned)} of its prompts are learned from, "
+                f"such as {rest[min(learned)][:60]!r}; divide the set by prompts "
+                "(python -m models_backend.preferences divide)"
+            )
+        chosen += [rest[key] for key in sorted(rest)]
     if len(chosen) < 2:
         raise InputError(
             f"{found.folder}: {len(chosen)} prompts in the validation split; the guard needs two "
-            "or more: collect more prompts, or set guard.candidates = 0"
+            "or more: collect more prompts, give guard.held_out, or set guard.candidates = 0"
         )
-    return chosen
+    return chosen[:count]

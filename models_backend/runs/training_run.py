@@ -59,6 +59,8 @@ class TrainingRun:
             # It decides where the run ends: another judge at the same path makes another run.
             judge = read_reward(Path(self.config.guard.judge))
             identity["judge_sha256"] = judge["weights_sha256"]
+        if isinstance(self.config, GuardedConfig) and self.config.guard.held_out:
+            identity["held_out"] = read_mark(Path(self.config.guard.held_out))["files"]
         if isinstance(self.config, TuneConfig):
             # The configuration names the list; what the list names may change.
             identity["tuning_images_sha256"] = images_sha256(images.records)

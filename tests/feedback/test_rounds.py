@@ -194,13 +194,13 @@ def test_status_says_what_comes_next(round, capsys):
 def test_configurations_name_the_judge_and_never_optimise_it(tmp_path):
     asked = tuning_config(
         recipe="feedback", name="child", aspects=ASPECTS, rewards=[tmp_path / "r"],
-        judge=tmp_path / "j", seed=1, steps=40,
+        judge=tmp_path / "j", held_out=tmp_path / "h", seed=1, steps=40,
     )  # fmt: skip
     assert f'rewards = [\n    "{tmp_path / "r"}",\n]' in asked
-    assert f'judge = "{tmp_path / "j"}"' in asked
+    assert f'judge = "{tmp_path / "j"}"\nheld_out = "{tmp_path / "h"}"' in asked
     assert "rewards" not in tuning_config(
         recipe="preference", name="child", aspects=ASPECTS, rewards=[tmp_path / "r"], judge=None,
-        seed=1, steps=None,
+        held_out=None, seed=1, steps=None,
     )  # fmt: skip
     assert 'features = "fixed"' in reward_config("r", ASPECTS, "fixed", 0)
 

@@ -104,6 +104,7 @@ def train_child(
             aspects=round.loop.aspects,
             rewards=[r.directory for r in rewards if r.purpose == r.Purpose.OPTIMISED],
             judge=judge,
+            held_out=round.folder / _PURPOSES[RegisteredReward.Purpose.JUDGE],
             seed=round.loop.seed + round.number,
             steps=steps,
         ),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,9 @@ from models_backend.preferences.reading import PreferenceSet
 from models_backend.recipes.configs import read_config
 from models_backend.recipes.guard import decide
 from models_backend.recipes.preference import pair_batch, pair_step
-from models_backend.recipes.preference_data import DecidedPairs
+from models_backend.recipes.preference_data import DecidedPairs, held_out_prompts
 from models_backend.recipes.preference_loss import preference_losses
+from models_backend.runs.training_run import RunImages, TrainingRun
 from models_backend.training.frozen import FrozenWeights
 from tests.models_backend import tiny, tiny_pipelines
 from tests.models_backend.preferences import simulated
@@ -237,6 +239,34 @@ def test_run_is_guarded_and_goes_on_after_a_kill_as_if_there_was_none(
     )
     assert torch.equal(one, two)
     shutil.rmtree(halted)
+
+
+def of_split(found: PreferenceSet, *splits: str) -> PreferenceSet:
+    rows = [row for split in splits for row in found.of(split)]
+    return replace(found, pairs=[pair for pair, _ in rows], weights=[w for _, w in rows])
+
+
+def test_guard_samples_prompts_of_another_set_after_those_of_validation(preferences):
+    found = PreferenceSet.open(preferences)
+    own = held_out_prompts(found, 100)
+    others = of_split(found, "validation", "test")
+    more = held_out_prompts(found, 100, others)
+    assert more[: len(own)] == own
+    assert set(more) == {pair.prompt for pair in others.pairs}
+    assert held_out_prompts(found, 3, others) == more[:3]
+    with pytest.raises(InputError, match=r"guard\.held_out .*of its prompts are learned from"):
+        held_out_prompts(found, 100, found)
+
+
+def test_set_that_guards_is_part_of_what_makes_a_run_the_same(preferences, config_file, tmp_path):
+    def identity(*sets: str) -> dict:  # type: ignore[type-arg]
+        config = read_config(config_file, list(sets))
+        job = TrainingRun(config=config, data=preferences, out=tmp_path, parent=None)
+        return job.identity(RunImages.of(job))
+
+    guarded = identity(f'guard.held_out="{preferences}"')
+    assert guarded["held_out"] == guarded["preferences"]
+    assert "held_out" not in identity()
 
 
 def entry(step: int, judged: list[float], **given: float) -> dict:  # type: ignore[type-arg]
