@@ -5,6 +5,8 @@ the loop: it learns from none of them.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from evalplatform.accounts.projects import default_project
@@ -13,52 +15,42 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.checkpoints.services.backend import ask_backend
 from evalplatform.core.files import write_whole
-from evalplatform.demo.loop_steps import LOOP, TUNED_STEPS, LoopDemo, round_of
+from evalplatform.demo.loop_steps import (
+    GUARD,
+    HOT,
+    LOOP,
+    LOOSE,
+    TUNED_STEPS,
+    LoopDemo,
+    round_of,
+)
 from evalplatform.feedback.configs import tuning_config
 from evalplatform.feedback.models import FeedbackRound, RegisteredReward
 
 BY_REWARDS, TOO_FAR, BY_CHANCE = f"{LOOP}-by-rewards", f"{LOOP}-too-far", f"{LOOP}-by-chance"
-_RATE = "training.learning_rate=1e-4"
-_REWARDED = (
-    "rollout_steps=10", "graded=[1, 4]", "training.batch_size=8", _RATE, "training.save_every=10",
-    "guard.candidates=4",
-)  # fmt: skip
+_REWARDED = (*HOT, *GUARD, "rollout_steps=10", "graded=[1, 4]", "training.batch_size=8")
+Run = Callable[[], Path]
+"""A training, to its checkpoint; needs no database."""
 
 
-def tune_by_rewards(demo: LoopDemo) -> str:
-    """The other recipe on the same rewards, guarded by the same judge (ReFL)."""
-    return _made(BY_REWARDS, lambda: _tuned(demo, "feedback", BY_REWARDS, TUNED_STEPS, _REWARDED))
+def begin(demo: LoopDemo) -> str:
+    """Begin the three trainings, one after the other, beside the loop: it waits for none of them.
+
+    Each has one thread of its own, as the loop's programs have, so that two cores are busy.
+    """
+    missing = [name for name in RUNS if not Checkpoint.objects.filter(name=name).exists()]
+    runs = {name: RUNS[name](demo) for name in missing}  # what they need of the database
+    pool = ThreadPoolExecutor(max_workers=1)
+    demo.trainings = {name: pool.submit(run) for name, run in runs.items()}
+    pool.shutdown(wait=False)
+    return ", ".join(missing) or "all are there"
 
 
-def tune_too_far(demo: LoopDemo) -> str:
-    """The child's run pushed further, the guard looking on; its last step is taken."""
-    steps = demo.over_steps
-    looking = (
-        f"training.learning_rate={demo.over_rate:g}", f"training.save_every={steps // 4}",
-        "guard.candidates=4", "guard.stop=false",
-    )  # fmt: skip
-
-    def run() -> Path:
-        _tuned(demo, "preference", TOO_FAR, steps, looking)
-        return _tuned(demo, "preference", TOO_FAR, steps, looking, f"--pick={steps}")
-
-    return _made(TOO_FAR, run)
-
-
-def tune_by_chance(demo: LoopDemo) -> str:
-    """The child's run on the same pairs, preferred by a random reward."""
-    random = demo.folder / "random"
-    if not (random / "preferences.json").is_file():
-        ask_backend(
-            "models_backend.preferences",
-            ["randomise", round_of(1).folder / "learn", "--out", random],
-            say=lambda line: None,
-        )
-    unguarded = (_RATE, "training.save_every=10", "guard.candidates=0")
-    return _made(
-        BY_CHANCE,
-        lambda: _tuned(demo, "preference", BY_CHANCE, TUNED_STEPS, unguarded, data=random),
-    )
+def take_in(demo: LoopDemo) -> str:
+    """Wait for the three, and register them."""
+    for name, training in demo.trainings.items():
+        register_checkpoint(project=default_project(), source=training.result(), name=name)
+    return ", ".join(RUNS)
 
 
 def folder_of(demo: LoopDemo, name: str) -> Path:
@@ -66,21 +58,58 @@ def folder_of(demo: LoopDemo, name: str) -> Path:
     return demo.folder / name
 
 
-def _made(name: str, run: Callable[[], Path]) -> str:
-    if not Checkpoint.objects.filter(name=name).exists():
-        register_checkpoint(project=default_project(), source=run(), name=name)
-    return name
+def _by_rewards(demo: LoopDemo) -> Run:
+    """The other recipe on the same rewards, guarded by the same judge (ReFL)."""
+    return partial(run_trainer, *_asked(demo, "feedback", BY_REWARDS, TUNED_STEPS, _REWARDED))
 
 
-def _tuned(
+def _too_far(demo: LoopDemo) -> Run:
+    """The child's run pushed further, the guard looking on; its last step is taken."""
+    steps = demo.over_steps
+    looking = (
+        f"training.learning_rate={demo.over_rate:g}", f"training.save_every={steps // 4}", LOOSE,
+        *GUARD, "guard.stop=false",
+    )  # fmt: skip
+    config, options = _asked(demo, "preference", TOO_FAR, steps, looking)
+
+    def run() -> Path:
+        run_trainer(config, options)
+        return run_trainer(config, [*options, f"--pick={steps}"])
+
+    return run
+
+
+def _by_chance(demo: LoopDemo) -> Run:
+    """The child's run on the same pairs, preferred by a random reward."""
+    learn, random = round_of(1).folder / "learn", demo.folder / "random"
+    unguarded = (*HOT, LOOSE, "guard.candidates=0")
+    config, options = _asked(demo, "preference", BY_CHANCE, TUNED_STEPS, unguarded, data=random)
+
+    def run() -> Path:
+        if not (random / "preferences.json").is_file():
+            ask_backend(
+                "models_backend.preferences", ["randomise", learn, "--out", random],
+                say=lambda line: None,
+            )  # fmt: skip
+        return run_trainer(config, options)
+
+    return run
+
+
+RUNS: dict[str, Callable[[LoopDemo], Run]] = {
+    BY_REWARDS: _by_rewards, TOO_FAR: _too_far, BY_CHANCE: _by_chance,
+}  # fmt: skip
+
+
+def _asked(
     demo: LoopDemo,
     recipe: str,
     name: str,
     steps: int,
     overrides: Sequence[str],
-    *more: str,
     data: Path | None = None,
-) -> Path:
+) -> tuple[Path, list[str]]:
+    """Write a training's configuration; return it and the trainer's options."""
     first = round_of(1)
     config = demo.folder / f"{name}.toml"
     write_whole(
@@ -88,15 +117,15 @@ def _tuned(
         tuning_config(
             recipe=recipe, name=name, aspects=first.loop.aspects, seed=first.loop.seed + 1,
             rewards=_rewards(first, RegisteredReward.Purpose.OPTIMISED),
-            judge=_rewards(first, RegisteredReward.Purpose.JUDGE)[0], steps=steps,
+            judge=_rewards(first, RegisteredReward.Purpose.JUDGE)[0],
+            held_out=first.folder / "judge", steps=steps,
         ),
     )  # fmt: skip
-    return run_trainer(
-        config,
-        ["--data", str(data or first.folder / "learn"), "--parent", str(first.parent.directory),
-         "--out", str(folder_of(demo, name)),
-         *(word for each in overrides for word in ("--set", each)), *more],
-    )  # fmt: skip
+    return config, [
+        "--data", str(data or first.folder / "learn"), "--parent", str(first.parent.directory),
+        "--out", str(folder_of(demo, name)),
+        *(word for each in overrides for word in ("--set", each)),
+    ]  # fmt: skip
 
 
 def _rewards(round: FeedbackRound, purpose: RegisteredReward.Purpose) -> list[Path]:

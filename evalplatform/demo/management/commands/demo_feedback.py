@@ -1,10 +1,12 @@
 """From rankings to rewards to tuned checkpoints and their proof, on this machine."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from evalplatform.checkpoints.services.standby import standing_by
 from evalplatform.core import processes
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
@@ -21,12 +23,11 @@ STEPS: list[tuple[str, Callable[[LoopDemo], str]]] = [
     ("Begin the loop: generate and open the ranking", loop_steps.start_loop),
     ("Rank, by simulated annotators of a known utility", loop_steps.vote_on_gallery),
     ("Learn rewards, and their judge", loop_steps.train_rewards),
+    ("Begin the controls, beside what follows", controls.begin),
     ("Tune a child on pairs", loop_steps.tune_child),
     ("Put the child in, and let annotators check its places", loop_steps.expand),
     ("Second round", loop_steps.second_round),
-    ("Tune another child by rewards", controls.tune_by_rewards),
-    ("Control: tune too far", controls.tune_too_far),
-    ("Control: tune on a random reward", controls.tune_by_chance),
+    ("Take in the controls: by rewards, too far, by a random reward", controls.take_in),
     ("Prove the children against their parents", loop_steps.prove),
     ("Report", loop_report.write_report),
 ]
@@ -65,7 +66,9 @@ class Command(PlatformCommand):
         demo = LoopDemo(
             port=options["port"], over_steps=options["over_steps"], over_rate=options["over_rate"]
         )
-        with steps.exclusive(demo):
+        # Programs run beside each other, one thread each: with more they would wait for each other.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        with steps.exclusive(demo), standing_by():
             try:
                 walk(self, demo, STEPS)
                 self.stdout.write("")
