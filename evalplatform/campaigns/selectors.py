@@ -15,7 +15,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
 from evalplatform.images.models import ImageCollection
 from evalplatform.images.selectors import images_for
-from evalplatform.promptsets.models import Prompt
+from evalplatform.promptsets.models import Prompt, PromptSet
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,12 @@ def collections_of_no_series(collections: QuerySet[ImageCollection]) -> QuerySet
     """Leave out collections that were made for campaigns of a series."""
     made = Arm.objects.filter(collection=OuterRef("pk")).exclude(campaign__leads_on="")
     return collections.exclude(Exists(made))
+
+
+def sets_of_no_series(sets: QuerySet[PromptSet]) -> QuerySet[PromptSet]:
+    """Leave out the prompt sets that a series made for its campaigns."""
+    in_series = Campaign.objects.exclude(leads_on="").filter(prompt_sets=OuterRef("pk"))
+    return sets.exclude(Exists(in_series))
 
 
 def campaigns_running_on(checkpoint: Checkpoint, user: Asking | None = None) -> list[Campaign]:

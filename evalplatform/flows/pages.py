@@ -14,7 +14,7 @@ from evalplatform.core.components.tables import DataTable, TableColumn
 from evalplatform.core.site import site_link
 from evalplatform.flows.models import Flow, FlowBatch
 from evalplatform.flows.selectors import BatchTimes, batches, flows, times_of
-from evalplatform.flows.services import settle
+from evalplatform.flows.services import settle_due
 
 FLOW_COLUMNS = (
     TableColumn("name", "Flow", "slug"),
@@ -53,15 +53,14 @@ def list_context(request: HttpRequest) -> dict[str, Any]:
     found = in_current_project(request, visible_to(request.user, flows()))
     return {
         "table": DataTable(FLOW_COLUMNS, found, request.GET, search=("slug",), default="-asked"),
-        "command": _make_command(request),
+        "command": "python manage.py flow start my-flow --criterion visual_appeal --form ranking",
     }
 
 
 def flow_context(request: HttpRequest, flow: Flow) -> dict[str, Any]:
     """Return a flow: its link, its batches and their times, and how a script asks."""
+    settle_due(flow=flow, now=timezone.now())
     under_way = batches(flow).exclude(status__in=FlowBatch.ENDED)
-    for batch in under_way:
-        settle(batch=batch, now=timezone.now())
     recent = list(batches(flow)[:_RECENT])
     times = times_of(recent)
     return {
@@ -92,14 +91,6 @@ def _rows(rows: list[FlowBatch]) -> list[BatchRow]:
 def _median(values: Iterable[float | None]) -> float | None:
     known = [each for each in values if each is not None]
     return statistics.median(known) if known else None
-
-
-def _make_command(request: HttpRequest) -> str:
-    return (
-        'curl -H "Authorization: Bearer $TOKEN" --json '
-        '\'{"name": "my-flow", "criterion": "visual_appeal", "images_per_panel": 4, "k": 3}\' '
-        f"{site_link('/api/v1/flows', request)}"
-    )
 
 
 def _curl(request: HttpRequest, flow: Flow) -> str:

@@ -10,6 +10,7 @@ from django.db.models import Count, Max, QuerySet, Sum
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Enrolment, Exclusion
 from evalplatform.campaigns.models import Item
+from evalplatform.core.errors import BadInputError
 from evalplatform.flows.answers import PanelFigures, figures_of
 from evalplatform.flows.models import Flow, FlowBatch, FlowConsent
 from evalplatform.tallies.models import Activity, ItemTally
@@ -57,6 +58,17 @@ def flows() -> "QuerySet[Flow]":
     return Flow.objects.select_related("project", "created_by").annotate(
         batch_count=Count("batches"), last_asked_at=Max("batches__asked_at")
     )
+
+
+def flow_named(name: str) -> Flow:
+    """Return the flow of this name. Raises `BadInputError` listing the known ones."""
+    found = Flow.objects.filter(slug=name).first()
+    if found is None:
+        known = ", ".join(Flow.objects.values_list("slug", flat=True)[:20]) or "none yet"
+        raise BadInputError(
+            f"no flow {name!r}; known: {known}. Make one with `manage.py flow start`."
+        )
+    return found
 
 
 def batches(flow: Flow) -> "QuerySet[FlowBatch]":

@@ -11,7 +11,7 @@ from django.utils import timezone
 from evalplatform.accounts.current import in_current_project
 from evalplatform.accounts.projects import projects_of, visible_to
 from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.selectors import of_no_series
+from evalplatform.campaigns.selectors import of_no_series, sets_of_no_series
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.core.components import ForestRow, StepShown
 from evalplatform.core.components.navigation import known_address
@@ -180,7 +180,7 @@ def _checklist(request: HttpRequest, has_campaign: bool) -> list[StepShown]:
     user = request.user
     models = visible_to(user, Checkpoint.objects.all()).count()
     models += visible_to(user, ImageCollection.objects.all()).count()
-    prompts = visible_to(user, PromptSet.objects.all()).exists()
+    prompts = sets_of_no_series(visible_to(user, PromptSet.objects.all())).exists()
     opened = visible_to(user, Campaign.objects.filter(~Q(status__in=["draft", "generating"])))
     new = known_address("runs:new_campaign") or reverse("reports:campaign_list")
     done = [models >= 2, prompts, has_campaign, opened.exists()]

@@ -11,6 +11,7 @@ from django.http import HttpRequest, QueryDict
 from evalplatform.accounts.current import in_current_project
 from evalplatform.accounts.projects import Asking, Role, may, projects_of, visible_to
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.selectors import sets_of_no_series
 from evalplatform.core.components import DataTable, TableColumn
 from evalplatform.images.models import ImageCollection
 from evalplatform.promptsets.models import Prompt, PromptSet
@@ -23,9 +24,8 @@ _MOST_GROUPS = 40
 
 def list_context(request: HttpRequest) -> dict[str, Any]:
     """Return the prompt sets somebody may see, with what is in them."""
-    found = in_current_project(
-        request, visible_to(request.user, PromptSet.objects.select_related("project"))
-    ).annotate(
+    sets = visible_to(request.user, PromptSet.objects.select_related("project"))
+    found = in_current_project(request, sets_of_no_series(sets)).annotate(
         size=Count("prompts", distinct=True),
         stylized=Count("prompts", filter=Q(prompts__tags__contains=[STYLIZED]), distinct=True),
     )

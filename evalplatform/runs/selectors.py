@@ -8,6 +8,7 @@ from django.db.models import Count, F, Func, QuerySet
 from evalplatform.accounts.models import Project
 from evalplatform.accounts.projects import usable_in
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.selectors import sets_of_no_series
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.images.models import ImageCollection
 from evalplatform.promptsets.models import Prompt, PromptSet
@@ -36,7 +37,7 @@ class PartsOfDrafts:
     @cached_property
     def prompt_sets(self) -> list[PromptSet]:
         """The latest first."""
-        rows = usable_in(self.project, PromptSet.objects.all())
+        rows = sets_of_no_series(usable_in(self.project, PromptSet.objects.all()))
         return list(rows.annotate(prompt_count=Count("prompts")).order_by("name", "-version"))
 
     @cached_property

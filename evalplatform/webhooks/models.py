@@ -25,6 +25,10 @@ class WebhookEndpoint(InProject):
         JOB_FAILED = "job.failed", "A job failed"
         EXPORT_READY = "export.ready", "An export can be downloaded"
         EXPORT_FAILED = "export.failed", "An export failed"
+        FLOW_DONE = "flow.done", "Every vote of a flow's batch is in"
+        FLOW_LATE = "flow.late", "The deadline of a flow's batch came first"
+        FLOW_CLOSED = "flow.closed", "A flow's batch was closed early"
+        FLOW_FAILED = "flow.failed", "A flow's batch could not be opened"
 
     url = models.CharField(max_length=500)
     description = models.CharField(max_length=200, blank=True)
@@ -55,7 +59,8 @@ class WebhookEndpoint(InProject):
                         "campaign.opened", "campaign.paused", "campaign.resumed",
                         "campaign.completed", "campaign.closed", "batch.failed",
                         "checkpoint.verified", "checkpoint.refused", "job.done", "job.failed",
-                        "export.ready", "export.failed",
+                        "export.ready", "export.failed", "flow.done", "flow.late", "flow.closed",
+                        "flow.failed",
                     ]
                 ),
                 name="webhook_events_are_known",

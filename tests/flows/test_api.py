@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from evalplatform.accounts.tokens import Scope, create_api_token
 from evalplatform.flows import services
-from evalplatform.flows.models import FlowBatch
+from evalplatform.flows.models import Flow, FlowBatch
 from tests.flows.conftest import judge, new_flow, opened, person, png
 
 pytestmark = pytest.mark.django_db
@@ -133,6 +133,12 @@ def test_a_batch_is_closed_early(caller, flow):
     assert caller("get", "/flows/taste/batches/99999999999").status_code == 404
 
 
+def test_sets_that_flows_make_are_not_listed_and_can_be_read(caller, flow):
+    opened(flow)
+    assert caller("get", "/prompt-sets").json()["items"] == []
+    assert caller("get", "/prompt-sets/flow-taste/1").json()["prompts"] == 2
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_client_asks_goes_on_and_reads_later(live_server, rania, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(Path(settings.BASE_DIR) / "clients/python"))
@@ -156,3 +162,41 @@ def test_the_client_asks_goes_on_and_reads_later(live_server, rania, monkeypatch
     asked = client.batch(1)
     assert asked.answer["panels"][0]["images"] == late["panels"][0]["images"]
     assert flow.images.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_loop_of_the_docs_learns_from_what_people_say(live_server, rania, monkeypatch):
+    """The code of docs/flows.md as it stands there, with a worker and people at each step."""
+    monkeypatch.syspath_prepend(str(Path(settings.BASE_DIR) / "clients/python"))
+    for name in [each for each in sys.modules if each.startswith("evalplatform_client")]:
+        monkeypatch.delitem(sys.modules, name)
+    _, secret = create_api_token(
+        user=rania, label="x", scopes=[Scope.READ, Scope.CAMPAIGNS], now=timezone.now()
+    )
+    monkeypatch.setenv("SITE", live_server.url)
+    monkeypatch.setenv("TOKEN", secret)
+    shown = (Path(settings.BASE_DIR) / "docs/flows.md").read_text(encoding="utf-8")
+    code = shown.partition("```python\n")[2].partition("```")[0]
+    learned = []
+
+    def train_some_steps() -> None:
+        services.open_waiting(now=timezone.now)
+        flow = Flow.objects.get(slug="taste")
+        if flow.batches.count() == 2:  # nobody comes in the first step
+            for each in [person(flow) for _ in range(flow.k)]:
+                while judge(flow, each, best=2):
+                    pass  # led from batch to batch
+
+    exec(  # the page's own code
+        compile(code, "docs/flows.md", "exec"),
+        {
+            "rounds": lambda: [
+                (step, f"a thing {step}", [png(10 * step + n) for n in range(4)])
+                for step in range(2)
+            ],
+            "train_some_steps": train_some_steps,
+            "learn": lambda prompt, files, borda, weight: learned.append((prompt, borda, weight)),
+        },
+    )
+    third = pytest.approx(1 / 3)
+    assert learned == [(f"a thing {n}", [third, third, 1.0, third], 3) for n in range(2)]

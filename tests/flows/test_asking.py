@@ -75,7 +75,7 @@ def test_images_beyond_the_limits_are_refused(flow, monkeypatch):
         keep(flow, encoded("PNG"))
 
 
-def test_images_that_wait_to_be_asked_about_count_in_the_quota(flow, monkeypatch):
+def test_images_count_in_the_quota_before_and_after_they_are_asked_about(flow, monkeypatch):
     stored = []
     monkeypatch.setattr(keeping, "put_image", lambda name, packed: stored.append(name))
     content = png(1)
@@ -86,7 +86,9 @@ def test_images_that_wait_to_be_asked_about_count_in_the_quota(flow, monkeypatch
         keep(flow, png(2))
     assert len(stored) == 1, "what is refused fills no disk"
     FlowImage.objects.update(is_asked=True)
-    keep(flow, png(2))
+    with pytest.raises(BadInputError, match="more than its"):
+        keep(flow, png(2))
+    assert keep(flow, content)[1] is False, "what is there costs nothing"
 
 
 def test_images_that_nobody_asked_about_are_removed_after_two_days(flow):

@@ -17,6 +17,7 @@ from evalplatform.flows.models import FlowBatch
 from evalplatform.flows.selectors import state_of
 from evalplatform.images.models import ImageCollection
 from evalplatform.promptsets.models import PromptSet
+from evalplatform.webhooks.services import create_webhook
 from tests.flows.conftest import ask, judge, new_flow, opened, person
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +45,26 @@ def test_what_is_made_for_a_batch_is_offered_to_nobody_else(flow):
     opened(flow)
     assert set(ImageCollection.objects.values_list("status", flat=True)) == {"retired"}
     assert PromptSet.objects.count() == 1  # of the same prompts
+
+
+def test_a_webhook_is_told_how_a_batch_ended(flow):
+    endpoint, _ = create_webhook(
+        project=flow.project, url="https://1.1.1.1/hook", user=None, description="",
+        events=["flow.done", "flow.late"],
+    )  # fmt: skip
+    batch = opened(flow)
+    assert not endpoint.deliveries.exists()
+    for each in (person(flow), person(flow)):
+        judge(flow, each)
+    services.settle(batch=batch, now=timezone.now())
+    services.settle(batch=ask(flow, 1), now=later(days=2))
+    services.close_batch(batch=ask(flow, 1), now=timezone.now())  # not asked for
+    done, late = endpoint.deliveries.order_by("pk")
+    assert (done.event, done.subject) == ("flow.done", "taste")
+    told = {"flow": "taste", "batch": 1, "status": "done", "campaign": "flow-taste-1", "reason": ""}
+    assert done.payload["data"] == told
+    assert (late.event, late.payload["data"]["batch"]) == ("flow.late", 2)
+    assert "no worker" in late.payload["data"]["reason"]
 
 
 @pytest.mark.parametrize(("form", "n"), [("pair", 2), ("rating", 1)])

@@ -51,6 +51,7 @@ def test_other_pages_leave_what_flows_made_to_their_own(reader, flow):
     opened(flow)
     assert "flow-taste-1" not in reader(reverse("reports:campaign_list"))
     assert "flow-taste-1" in reader(reverse("reports:campaign_list") + "?q=flow-taste")
+    assert "flow-taste" not in reader(reverse("prompts:list"))
     others = ("overview:home", "leaderboard:leaderboard", "registry:list", "generation:overview")
     for page in others:
         assert "flow-taste-1" not in reader(reverse(page)), page

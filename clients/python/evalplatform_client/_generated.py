@@ -1177,6 +1177,10 @@ class WebhookChange(TypedDict):
                 "job.failed",
                 "export.ready",
                 "export.failed",
+                "flow.done",
+                "flow.late",
+                "flow.closed",
+                "flow.failed",
             ]
         ]
         | None
@@ -1203,6 +1207,10 @@ class WebhookIn(TypedDict):
             "job.failed",
             "export.ready",
             "export.failed",
+            "flow.done",
+            "flow.late",
+            "flow.closed",
+            "flow.failed",
         ]
     ]
     description: NotRequired[str]
@@ -1228,6 +1236,10 @@ class WebhookMade(TypedDict):
             "job.failed",
             "export.ready",
             "export.failed",
+            "flow.done",
+            "flow.late",
+            "flow.closed",
+            "flow.failed",
         ]
     ]
     is_active: bool
@@ -1257,6 +1269,10 @@ class WebhookOut(TypedDict):
             "job.failed",
             "export.ready",
             "export.failed",
+            "flow.done",
+            "flow.late",
+            "flow.closed",
+            "flow.failed",
         ]
     ]
     is_active: bool
@@ -1480,7 +1496,9 @@ class Client(Transport):
     def list_prompt_sets(
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> Page[PromptSetOut]:
-        """Prompt sets of your projects and shared ones, every version. Scope: `read`."""
+        """Prompt sets of your projects and shared ones, every version; not those that
+        flows make. Scope: `read`.
+        """
         found: Page[PromptSetOut] = self.call(
             "GET", "/api/v1/prompt-sets", json=None, query={"limit": limit, "cursor": cursor}
         )
@@ -1852,8 +1870,8 @@ class Client(Transport):
 
     def send_flow_image(self, name: str, sha256: str, content: bytes) -> FlowImageOut:
         """Send an image: the body is its file, the address says its hash. Sent twice it is
-        done once. One that no batch asks about within two days is removed; until then
-        it counts in the quota. Scope: `campaigns`.
+        done once. One that no batch asks about within two days is removed; it counts in
+        the quota. Scope: `campaigns`.
         """
         found: FlowImageOut = self.call(
             "PUT",

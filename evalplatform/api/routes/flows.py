@@ -31,7 +31,6 @@ from evalplatform.runs.choices import criterion_plan
 
 routes = Routes(tags=["flows"])
 _AT = "/flows/{name}"
-_USUAL_SIZES = {"ranking": 4, "pair": 2, "pair_both_neither": 2}  # images a panel; else one
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Of the file's bytes.")]
 Places = Annotated[list[float], Field(description="By place, as the panel's images.")]
 
@@ -165,7 +164,7 @@ def create_flow(request: HttpRequest, given: FlowIn) -> FlowOut:
         plan=services.FlowPlan(
             name=given.name,
             criterion=plan,
-            images_per_panel=given.images_per_panel or _USUAL_SIZES.get(plan.form, 1),
+            images_per_panel=given.images_per_panel or services.usual_size(plan.form),
             deadline_seconds=given.deadline_seconds,
             rules=given.rules,
         ),
@@ -204,7 +203,7 @@ def close_flow(request: HttpRequest, name: str) -> FlowOut:
 def send_flow_image(request: HttpRequest, name: str, sha256: str) -> FlowImageOut:
     """Send an image: the body is its file, the address says its hash. Sent twice it is done once.
 
-    One that no batch asks about within two days is removed; until then it counts in the quota.
+    One that no batch asks about within two days is removed; it counts in the quota.
     """
     flow = _steered(request, name)
     # Read by hand: the body of a form or of JSON is far smaller.

@@ -14,6 +14,7 @@ from evalplatform.api.callers import Scope
 from evalplatform.api.fields import InProjectGiven, Name
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routing import Routes
+from evalplatform.campaigns.selectors import sets_of_no_series
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.promptsets.reading.source import MAX_FILE_BYTES
@@ -68,8 +69,8 @@ class PromptSetIn(InProjectGiven):
 
 @routes.reads("/prompt-sets", Page[PromptSetOut])
 def list_prompt_sets(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
-    """Prompt sets of your projects and shared ones, every version."""
-    return page_of(_visible(request), paging, _shown)
+    """Prompt sets of your projects and shared ones, every version; not those that flows make."""
+    return page_of(sets_of_no_series(_visible(request)), paging, _shown)
 
 
 @routes.makes("/prompt-sets", PromptSetImported, scope=Scope.MODELS)

@@ -53,9 +53,11 @@ def end_batch(
     return True
 
 
-def settle_due(*, now: datetime) -> int:
-    """End every batch that is over; return how many."""
+def settle_due(*, now: datetime, flow: Flow | None = None) -> int:
+    """End every batch that is over, of one flow or of all; return how many."""
     rows = FlowBatch.objects.exclude(status__in=FlowBatch.ENDED).select_related("campaign", "flow")
+    if flow is not None:
+        rows = rows.filter(flow=flow)
     return sum(settle(batch=each, now=now) for each in rows)
 
 

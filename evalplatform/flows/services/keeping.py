@@ -30,8 +30,8 @@ def keep_image(*, flow: Flow, sha256: str, content: bytes, now: datetime) -> tup
     """Store an image under the hash of its file; return it, and whether it is new.
 
     Sent again it is done once. Raises `BadInputError` for a hash that is not the content's, what
-    is no PNG, JPEG or WebP, is damaged or too large, and beyond the project's quota for what no
-    batch asks about yet; `ConflictError` where the flow is closed.
+    is no PNG, JPEG or WebP, is damaged or too large, or goes beyond the quota; `ConflictError`
+    where the flow is closed.
     """
     refuse_closed(flow)
     _check_hash(sha256, content)
@@ -117,14 +117,18 @@ def _decoded(content: bytes) -> Image.Image:
 
 
 def _refuse_over_quota(project: Project, size: int) -> None:
+    """Refuse what would take a project's images of flows beyond its quota, asked about or not.
+
+    What a batch asks about is kept for good, so that it counts for good.
+    """
     quota = project.upload_quota_bytes
     if quota is None:
         quota = settings.PROJECT_UPLOAD_BYTES
-    unasked = FlowImage.objects.filter(flow__project=project, is_asked=False)
-    waiting = unasked.aggregate(total=Sum("size_bytes"))["total"] or 0
-    if waiting + size > quota:
+    kept = FlowImage.objects.filter(flow__project=project)
+    held = kept.aggregate(total=Sum("size_bytes"))["total"] or 0
+    if held + size > quota:
         raise BadInputError(
-            f"images that no batch of {project} asks about yet come to {waiting:,} bytes, and with "
-            f"these {size:,} to more than its {quota:,}; ask about them, or ask an operator "
+            f"images of flows of {project} come to {held:,} bytes, and with these {size:,} to more "
+            f"than its {quota:,}; send smaller files (JPEG, WebP), or ask an operator for more "
             "(manage.py project quota)."
         )

@@ -15,6 +15,7 @@ from evalplatform.flows.models import Flow
 
 LONGEST_DEADLINE = 30 * 86_400  # seconds
 FORMS_OF_FLOWS = ("ranking", "pair", "pair_both_neither", "rating")
+_USUAL_SIZES = {"ranking": 4, "pair": 2, "pair_both_neither": 2}
 _LONGEST_NAME = 40  # so that the names of its campaigns and collections fit
 
 
@@ -66,6 +67,11 @@ def make_flow(*, project: Project, plan: FlowPlan, user: User | None) -> Flow:
             f"there is a flow {plan.name!r} already, in this project or another; choose another "
             "name."
         ) from error
+
+
+def usual_size(form: str) -> int:
+    """Return how many images a panel of a form has where nothing else is said."""
+    return _USUAL_SIZES.get(form, 1)
 
 
 def _check(plan: FlowPlan) -> None:

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('url', models.CharField(max_length=500)),
                 ('description', models.CharField(blank=True, max_length=200)),
-                ('events', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('campaign.opened', 'A campaign was opened'), ('campaign.paused', 'A campaign was paused'), ('campaign.resumed', 'A paused campaign goes on'), ('campaign.completed', 'Every vote of a campaign is in'), ('campaign.closed', 'A campaign was closed'), ('batch.failed', 'A batch of images failed'), ('checkpoint.verified', 'An uploaded checkpoint was verified'), ('checkpoint.refused', 'An uploaded checkpoint was refused'), ('job.done', 'A job is done'), ('job.failed', 'A job failed'), ('export.ready', 'An export can be downloaded'), ('export.failed', 'An export failed')], max_length=40), size=None)),
+                ('events', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('campaign.opened', 'A campaign was opened'), ('campaign.paused', 'A campaign was paused'), ('campaign.resumed', 'A paused campaign goes on'), ('campaign.completed', 'Every vote of a campaign is in'), ('campaign.closed', 'A campaign was closed'), ('batch.failed', 'A batch of images failed'), ('checkpoint.verified', 'An uploaded checkpoint was verified'), ('checkpoint.refused', 'An uploaded checkpoint was refused'), ('job.done', 'A job is done'), ('job.failed', 'A job failed'), ('export.ready', 'An export can be downloaded'), ('export.failed', 'An export failed'), ('flow.done', "Every vote of a flow's batch is in"), ('flow.late', "The deadline of a flow's batch came first"), ('flow.closed', "A flow's batch was closed early"), ('flow.failed', "A flow's batch could not be opened")], max_length=40), size=None)),
                 ('secret', models.TextField(help_text='Sealed; see webhooks.services.')),
                 ('previous_secret', models.TextField(blank=True, help_text='Sealed; signs too for a day.')),
                 ('previous_until', models.DateTimeField(blank=True, null=True)),
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='webhookendpoint',
-            constraint=models.CheckConstraint(condition=models.Q(('events__len__gte', 1), ('events__contained_by', ['campaign.opened', 'campaign.paused', 'campaign.resumed', 'campaign.completed', 'campaign.closed', 'batch.failed', 'checkpoint.verified', 'checkpoint.refused', 'job.done', 'job.failed', 'export.ready', 'export.failed'])), name='webhook_events_are_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('events__len__gte', 1), ('events__contained_by', ['campaign.opened', 'campaign.paused', 'campaign.resumed', 'campaign.completed', 'campaign.closed', 'batch.failed', 'checkpoint.verified', 'checkpoint.refused', 'job.done', 'job.failed', 'export.ready', 'export.failed', 'flow.done', 'flow.late', 'flow.closed', 'flow.failed'])), name='webhook_events_are_known'),
         ),
         migrations.AddConstraint(
             model_name='webhookendpoint',

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
         ("campaigns", "0001_initial"),
         ("checkpoints", "0001_initial"),
         ("exports", "0001_initial"),
+        ("flows", "0001_initial"),
         ("generation", "0001_initial"),
     ]
 

@@ -102,6 +102,26 @@ CREATE OR REPLACE TRIGGER webhook_export
     WHEN (OLD.state IS DISTINCT FROM NEW.state AND NEW.state IN ('done', 'failed'))
     EXECUTE FUNCTION webhook_of_export();
 
+CREATE OR REPLACE FUNCTION webhook_of_flow() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    flow record;
+BEGIN
+    SELECT slug, project_id INTO flow FROM flows_flow WHERE id = NEW.flow_id;
+    PERFORM webhook_tell(
+        flow.project_id, 'flow.' || NEW.status, flow.slug,
+        jsonb_build_object('flow', flow.slug, 'batch', NEW.number, 'status', NEW.status,
+            'campaign', (SELECT slug FROM campaigns_campaign WHERE id = NEW.campaign_id),
+            'reason', left(NEW.reason, 500))
+    );
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER webhook_flow
+    AFTER UPDATE OF status ON flows_flowbatch FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status
+        AND NEW.status IN ('done', 'late', 'closed', 'failed'))
+    EXECUTE FUNCTION webhook_of_flow();
+
 CREATE OR REPLACE TRIGGER audit_webhook
     AFTER INSERT OR UPDATE OF url, events, is_active, secret OR DELETE ON webhooks_webhookendpoint
     FOR EACH ROW EXECUTE FUNCTION audit_row(
