@@ -24,8 +24,12 @@ from evalplatform.accounts.projects import (
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.services import check_newcomer, create_campaign
-from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.core.errors import BadInputError, NotAllowedError
+from evalplatform.curation.models import Pool
+from evalplatform.feedback.models import FeedbackLoop
+from evalplatform.generation.models import SamplerSettings
+from evalplatform.images.models import ImageCollection
 from evalplatform.promptsets.services import import_prompt_set
 from evalplatform.runs.services import arm_named
 from tests import factories
@@ -182,6 +186,71 @@ def test_a_campaign_takes_nothing_of_another_project(ours, theirs):
     assert not Campaign.objects.exists()
     Checkpoint.objects.filter(pk=secret.pk).update(is_shared=True)
     assert ask(ours, [mine[0], secret], [prompts])[1]
+
+
+def _arm_of(project, what):
+    campaign = factories.make_draft(prompts=1, project=project, sampled=False)
+    return campaign.arms.create(place=7, **{what[0]: what[1]})
+
+
+def _request_of(project, what):
+    settings = SamplerSettings.objects.create(**factories.SETTINGS)
+    request = factories.make_request(project=project)
+    return request.batches.create(checkpoint=what[1], settings=settings)
+
+
+USES = {
+    "arm's checkpoint": ("checkpoint", _arm_of),
+    "arm's collection": ("collection", _arm_of),
+    "campaign's prompts": ("prompts", lambda project, what: factories.make_draft(
+        prompts=1, project=project, sampled=False).prompt_sets.add(what[1])),
+    "upload's base": ("checkpoint", lambda project, what: Upload.objects.create(
+        project=project, file_name="a", size_bytes=1, base=what[1], part="lora")),
+    "pool's collection": ("collection", lambda project, what: Pool.objects.create(
+        project=project, name="pool", origin="folder", collection=what[1])),
+    "request's checkpoint": ("checkpoint", _request_of),
+    "collection's prompts": ("prompts", lambda project, what: _collection(
+        "another", project, prompt_set=what[1])),
+    "loop's prompts": ("prompts", lambda project, what: _loop(
+        project, prompt_set=what[1])),
+    "loop's proof": ("prompts", lambda project, what: _loop(
+        project, proof_prompt_set=what[1])),
+}  # fmt: skip
+
+
+def _collection(name, project, **fields):
+    return ImageCollection.objects.create(
+        name=name,
+        project=project,
+        model="m",
+        sha256=factories.digest(name),
+        image_count=1,
+        **fields,
+    )
+
+
+def _loop(project, **sets):
+    own = factories.make_prompt_set("own", 1, project=project)
+    return FeedbackLoop.objects.create(
+        project=project, slug="loop", gallery=["a", "b"], aspects=["visual_appeal"], k=1,
+        verified_share=0.1, agreement_floor=0.6, sampler={},
+        **{"prompt_set": own, "proof_prompt_set": own} | sets,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("use", USES)
+def test_database_lets_nothing_be_made_of_what_is_anothers_and_not_shared(ours, theirs, use):
+    kind, make = USES[use]
+    row = {
+        "checkpoint": lambda: factories.make_checkpoint("secret", project=theirs),
+        "collection": lambda: _collection("secret", theirs),
+        "prompts": lambda: factories.make_prompt_set("secret", 1, project=theirs),
+    }[kind]()
+    refused = pytest.raises(IntegrityError, match="another project's and not shared")
+    with refused, transaction.atomic():
+        make(ours, (kind, row))
+    type(row).objects.filter(pk=row.pk).update(is_shared=True)
+    make(ours, (kind, row))
 
 
 def test_no_newcomer_of_another_project(campaign, theirs):
