@@ -33,6 +33,9 @@ class Outcome(StrEnum):
     FULL = "full"
 
 
+UNSIGNED = "unsigned: ids can be made up, and one belongs to whoever comes with it first"
+
+
 class CrowdRules(RuleSection):
     """How people come from a crowd platform, and where they are sent when they have finished.
 

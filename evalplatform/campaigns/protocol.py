@@ -5,8 +5,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from evalplatform.campaigns.crowd_rules import UNSIGNED, Signed
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.campaigns.prompt_filter import prompts_hash
+from evalplatform.campaigns.rules import Door
 from evalplatform.campaigns.selectors import planned_prompts
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.version import code_version
@@ -79,7 +81,7 @@ def protocol_of(campaign: Campaign) -> dict[str, Any]:
         "sampler_settings": campaign.sampler_settings.as_dict(),
         "seed": campaign.seed,
         "lease_seconds": campaign.lease_seconds,
-        "rules": RULES | campaign.checked_rules.as_dict(),
+        "rules": RULES | _crowd_ids(campaign) | campaign.checked_rules.as_dict(),
         "shown_widths": list(campaign.shown_widths),
         **_safety(campaign),
         "gold": [
@@ -96,6 +98,15 @@ def _prompts(campaign: Campaign) -> dict[str, Any]:
     prompts = planned_prompts(campaign)
     sets = {each.pk: each for each in campaign.prompt_sets.all()}
     return {"count": len(prompts), "sha256": prompts_hash(prompts, sets)}
+
+
+def _crowd_ids(campaign: Campaign) -> dict[str, str]:
+    """Say what an id of a crowd platform proves; nothing where none lets anybody in."""
+    rules = campaign.checked_rules
+    if rules.annotation.door is not Door.CROWD:
+        return {}
+    is_signed = rules.crowd.signed is not Signed.NO
+    return {"crowd_ids": "signed" if is_signed else UNSIGNED}
 
 
 def _chosen(campaign: Campaign) -> dict[str, Any]:

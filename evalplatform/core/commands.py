@@ -1,5 +1,7 @@
 """The base of our management commands: errors become one line and exit status 2."""
 
+import os
+import pwd
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -15,9 +17,12 @@ class PlatformCommand(BaseCommand):
     """A command whose known failures print one clear line instead of a traceback."""
 
     def _actor(self) -> Actor:
-        """Return who is written down as acting: the command, with an operator's rights."""
+        """Return who is written down as acting: the command, with an operator's rights.
+
+        And whose shell it was: the user of this machine.
+        """
         name = type(self).__module__.rpartition(".")[2]
-        return {"who": f"command {name}", "via": "command"}
+        return {"who": f"command {name} by {_user_of_the_machine()}", "via": "command"}
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
@@ -48,6 +53,14 @@ class PlatformCommand(BaseCommand):
                 "and free disk space, then run the command again.",
                 returncode=2,
             ) from error
+
+
+def _user_of_the_machine() -> str:
+    """Return the name that the process runs under; its number where that has no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
 
 
 def add_for_excel(parser: CommandParser) -> None:

@@ -1,5 +1,7 @@
 """Who changed what: written down by the database, whoever changes it, and for good."""
 
+import os
+import pwd
 from datetime import timedelta
 
 import psycopg
@@ -77,7 +79,9 @@ def test_a_bulk_update_past_every_service_is_written_down_too(client):
 def test_a_command_acts_as_itself(campaign):
     call_command("close_campaign", campaign.slug)
     entry = last(kind="campaign")
-    assert (entry.actor, entry.via, entry.user_id) == ("command close_campaign", "command", None)
+    shell = pwd.getpwuid(os.getuid()).pw_name
+    assert entry.actor == f"command close_campaign by {shell}"
+    assert (entry.via, entry.user_id) == ("command", None)
     assert ("status", "open", "closed") in entry.changes
 
 

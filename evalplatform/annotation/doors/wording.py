@@ -1,6 +1,6 @@
 """What a campaign's door is, in words for researchers."""
 
-from evalplatform.campaigns.crowd_rules import Signed
+from evalplatform.campaigns.crowd_rules import UNSIGNED, Signed
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import Door
 
@@ -18,6 +18,6 @@ def _who(campaign: Campaign, door: Door) -> str:
         return f"members of the project {campaign.project}, signed in"
     if door is Door.CROWD:
         crowd = campaign.checked_rules.crowd
-        ids = "ids can be made up" if crowd.signed is Signed.NO else "signed"
+        ids = UNSIGNED if crowd.signed is Signed.NO else "signed"
         return f"who comes from {crowd.label} ({ids})"
     return "whoever has the link"

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from evalplatform.accounts.models import Annotator, CrowdIdentity
 from evalplatform.annotation.doors.signatures import signature
+from evalplatform.annotation.doors.wording import door_in_words
 from evalplatform.annotation.models import Assignment, CrowdVisit, Enrolment, Vote
 from evalplatform.annotation.services import exclude, open_campaign
 from tests import factories
@@ -130,6 +131,19 @@ def test_unsigned_arrival_is_refused_where_the_rules_want_a_signature(client, se
     client.get(url, {"id": "p1", "signature": signature({"id": "p1"}, "a secret")})
     client.post(url + "begin/")
     assert CrowdVisit.objects.get().is_proven
+
+
+@pytest.mark.parametrize(
+    ("signed", "said"), [("no", "belongs to whoever comes with it first"), ("hmac", "signed")]
+)
+def test_door_and_protocol_say_what_an_id_of_the_platform_proves(settings, signed, said):
+    settings.CROWD_SECRET = "a secret"
+    crowd = {"platform": "generic", "name": "Panel", "signed": signed}
+    rules = {"annotation": {"door": "crowd"}, "crowd": crowd}
+    campaign = factories.make_draft(prompts=1, rules=rules)
+    open_campaign(campaign=campaign)
+    assert said in door_in_words(campaign)
+    assert said in campaign.protocol["rules"]["crowd_ids"]
 
 
 def test_no_page_can_be_framed(client, url):
