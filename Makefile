@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo demo-needles demo-feedback run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes gpu-check gpu-bundle label-studio arena-rank clean fuzz-api
+.PHONY: help demo demo-needles demo-feedback run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes bench-log bench-tabs gpu-check gpu-bundle label-studio arena-rank clean fuzz-api
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,7 +65,7 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes  ## Run every benchmark
+bench: bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes bench-log  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
@@ -84,6 +84,9 @@ bench-export: $(VENV)/.dev  ## A million votes to Parquet beside a bare writer o
 
 bench-report: $(VENV)/.dev  ## The report of half a million votes: cold, kept, memory
 	$(PY) -m tests.reports.bench_report $(BENCH)
+
+bench-tabs: $(VENV)/.dev  ## Each page of half a million votes as it is asked for while votes come in
+	$(PY) -m tests.reports.bench_report --only pages $(BENCH)
 
 bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio's where it is installed
 	$(PY) -m tests.annotation.bench $(BENCH)
@@ -109,6 +112,9 @@ bench-generate: $(VENV)/.dev  ## Images/s through a worker beside diffusers' bar
 
 bench-votes: $(VENV)/.dev  ## Importing 100,000 votes that were cast elsewhere
 	$(PY) -m tests.imports.bench_votes $(BENCH)
+
+bench-log: $(VENV)/.dev  ## A prompt set from a log of ten million lines: lines/s, memory, disk
+	$(PY) -m tests.promptsets.bench_log $(BENCH)
 
 bench-import: $(VENV)/.dev  ## Importing images beside a bare loop of decoding and encoding
 	$(PY) -m tests.images.bench_import $(BENCH)

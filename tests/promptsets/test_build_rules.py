@@ -1,5 +1,6 @@
 """Rules by which a line of a log is dropped or reworded on its way into a prompt set."""
 
+import random
 import time
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import numpy as np
 import pytest
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.promptsets.building import near
 from evalplatform.promptsets.building.categories import Categories, quotas
 from evalplatform.promptsets.building.lines import Dropped, compared, is_stylized, judge_line
 from evalplatform.promptsets.building.log import LogLine
-from evalplatform.promptsets.building.near import band_keys, resemblance
+from evalplatform.promptsets.building.near import BandFiles, band_keys, resemblance
 from evalplatform.promptsets.building.personal import personal_data
 from evalplatform.promptsets.building.recipe import Choices, Recipe
 from evalplatform.promptsets.building.wordlists import OURS
@@ -147,6 +149,25 @@ def test_similar_texts_meet_in_a_band_and_others_do_not():
     assert np.any(keys[0] == keys[1])
     assert not np.any(keys[0] == keys[2])
     assert np.all(keys[3] == keys[4])
+
+
+def test_pairs_are_found_part_by_part_and_only_where_texts_may_be_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr(near, "_AT_A_TIME", 7)
+    chance = random.Random(5)
+    words = ["".join(chance.choices("abcdefgh", k=6)) for _ in range(60)]
+    lines = [chance.choices(words, k=14) for _ in range(40)]
+    texts = [" ".join(each) for each in lines]
+    texts += [" ".join([*each[:-1], "end"]) for each in lines]  # alike
+    texts += [" ".join([*each[:7], *chance.choices(words, k=7)]) for each in lines]  # a half
+    numbered = [(10 * at, text) for at, text in enumerate(texts)]
+    files = BandFiles(tmp_path, 0.8)
+    files.add([numbered[:50], numbered[50:]])
+    found = {pair for one in files.pairs() for pair in zip(*map(list, one), strict=True)}
+    assert found >= {(10 * at, 10 * (at + 40)) for at in range(40)}
+    assert all(earlier < later for earlier, later in found)
+    assert all(resemblance(texts[a // 10], texts[b // 10]) > 0.5 for a, b in found)
+    files.remove()
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ _SETTINGS = re.compile(
     r"\b(?:steps|sampler|cfg scale|cfg|seed|size|model hash|clip skip)\s*:\s*\S+", re.I
 )
 _IMAGINE = re.compile(r"^\s*/?imagine(?:\s+prompt)?\s*:?\s*|^\s*prompt\s*:\s*", re.I)
+_SIGN = re.compile(r"[-—–<(\[{:]")  # all of the above but _IMAGINE need one
 _PARTS = re.compile(r"([,;|\n]+)")
 _WORD = re.compile(r"\w")
 
@@ -48,10 +49,12 @@ class Jargon:
 
         A text that has none is returned as it is.
         """
-        plain = _NEGATIVE.sub("", _IMAGINE.sub("", text))
-        for pattern in (_LEFT_OUT, _LORA, _SETTINGS, _SWITCH):
-            plain = pattern.sub(" ", plain)
-        plain = _without_weights(plain)
+        plain = _IMAGINE.sub("", text)
+        if _SIGN.search(plain):
+            plain = _NEGATIVE.sub("", plain)
+            for pattern in (_LEFT_OUT, _LORA, _SETTINGS, _SWITCH):
+                plain = pattern.sub(" ", plain)
+            plain = _without_weights(plain)
         kept = [each for each in _PARTS.split(plain)[::2] if not self._is_jargon(each)]
         if self._anywhere:
             kept = [self._anywhere.sub(" ", each) for each in kept]

@@ -7,6 +7,7 @@ all texts in memory, which ten million lines do not allow.
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ GRAM = 5
 BANDS, ROWS = 20, 5
 """Two texts that share 0.8 of their 5-grams meet in a band with probability 0.9996."""
 _BASE = np.uint64(1_099_511_628_211)
+_SIGNED = 64  # hashes of which a signature keeps a byte
+_AT_A_TIME = 250_000
 _SEPARATOR = "\x02"
 
 _random = np.random.Generator(np.random.PCG64(20_260_000))
@@ -35,6 +38,11 @@ def resemblance(one: str, other: str) -> float:
 
 def band_keys(texts: Sequence[str]) -> NDArray[np.uint64]:
     """Return each text's key in each band, shape (texts, BANDS)."""
+    return _keys(_least_hashes(texts))
+
+
+def _least_hashes(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """Return the least value of each hash over a text's grams, shape (texts, BANDS * ROWS)."""
     padded = [text.ljust(GRAM, _SEPARATOR) for text in texts]
     counts = np.array([len(each) - GRAM + 1 for each in padded])
     letters = np.frombuffer("".join(padded).encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
@@ -49,58 +57,108 @@ def band_keys(texts: Sequence[str]) -> NDArray[np.uint64]:
     firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     of_a_text = np.arange(counts.sum()) + np.repeat(starts - firsts, counts)
     own = hashes[of_a_text]
-    keys = np.zeros((len(texts), BANDS), dtype=np.uint64)
-    for band in range(BANDS):
-        for row in range(ROWS):
-            at = band * ROWS + row
-            mixed = (own * _FACTORS[at] + _OFFSETS[at]) >> np.uint64(16)
-            keys[:, band] = keys[:, band] * _BASE + np.minimum.reduceat(mixed, firsts)
+    least = np.empty((len(texts), BANDS * ROWS), dtype=np.uint64)
+    for at in range(BANDS * ROWS):
+        mixed = (own * _FACTORS[at] + _OFFSETS[at]) >> np.uint64(16)
+        least[:, at] = np.minimum.reduceat(mixed, firsts)
+    return least
+
+
+def _keys(least: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    keys = np.zeros((len(least), BANDS), dtype=np.uint64)
+    for row in range(ROWS):
+        keys = keys * _BASE + least[:, row::ROWS]
     return keys
 
 
 class BandFiles:
-    """The bands' keys on the disk, a file each, in the order of the texts.
+    """The bands' keys on the disk, a file each, with numbers and short signatures of the texts.
 
-    Memory: about 24 bytes a text, one band at a time.
+    Memory stays flat however many texts there are. Of very many, most share a band with another
+    by chance: their signatures, a byte of each of 64 hashes, leave those that may be alike.
+
+    Args:
+        folder: where the files are; what was in them goes.
+        near: the resemblance from which texts are wanted as pairs, 0 to 1.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, near: float) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._paths = [folder / f"band-{band:02}.u64" for band in range(BANDS)]
-        for path in self._paths:
-            path.unlink(missing_ok=True)
+        self._bands = [folder / f"band-{band:02}.u64" for band in range(BANDS)]
+        self._numbers, self._signatures = folder / "numbers.i64", folder / "signatures.u8"
+        self._files = [*self._bands, self._numbers, self._signatures]
+        self.remove()
+        # Four standard errors below: of 30,000 pairs just as near one is missed.
+        error = 4 * (near * (1 - near) / _SIGNED) ** 0.5
+        self._least = int((near - error) * _SIGNED)
 
-    def add(self, batches: Iterable[Sequence[str]]) -> None:
-        """Write down the keys of texts."""
-        files = [path.open("ab") for path in self._paths]
+    def add(self, batches: Iterable[Sequence[tuple[int, str]]]) -> None:
+        """Write down the keys of texts, each given with its number."""
+        files = [path.open("ab") for path in self._files]
         try:
-            for texts in batches:
-                if texts:
-                    for file, keys in zip(files, band_keys(texts).T, strict=True):
-                        file.write(np.ascontiguousarray(keys).tobytes())
+            for batch in batches:
+                numbers, texts = zip(*batch, strict=True)
+                least = _least_hashes(texts)
+                found = (
+                    *_keys(least).T,
+                    np.array(numbers, np.int64),
+                    least[:, :_SIGNED].astype(np.uint8),  # the lowest eight bits
+                )
+                for file, part in zip(files, found, strict=True):
+                    file.write(np.ascontiguousarray(part).tobytes())
         finally:
             for file in files:
                 file.close()
 
     def pairs(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield, band by band, places of texts that may be alike: earlier ones, later ones.
+        """Yield numbers of texts that may be alike: those given earlier, those given later.
 
         Of those that share a key each is paired with the first and with the one before it.
         """
-        for path in self._paths:
-            keys = np.fromfile(path, dtype=np.uint64)
-            order = np.argsort(keys, kind="stable")
-            ordered = keys[order]
-            same = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
-            if not same.size:
-                continue
-            begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-            first = begins[np.searchsorted(begins, same, side="right") - 1]
-            yield order[first], order[same]
-            not_first = first != same - 1
-            yield order[same[not_first] - 1], order[same[not_first]]
+        numbers = _of_file(self._numbers, np.int64)
+        signatures = _of_file(self._signatures, np.uint8).reshape(-1, _SIGNED)
+        for path in self._bands:
+            keys = _of_file(path, np.uint64)
+            parts = -(-len(keys) // _AT_A_TIME)
+            for part in range(parts):
+                for earlier, later in _sharing_a_key(keys, part, parts):
+                    same = signatures[earlier] == signatures[later]
+                    alike = same.sum(axis=1, dtype=np.uint8) >= self._least
+                    yield numbers[earlier[alike]], numbers[later[alike]]
 
     def remove(self) -> None:
         """Remove the files."""
-        for path in self._paths:
+        for path in self._files:
             path.unlink(missing_ok=True)
+
+
+def _of_file(path: Path, kind: type) -> NDArray[Any]:
+    """A file's values, which stay on the disk."""
+    if not path.stat().st_size:  # which cannot be mapped
+        return np.empty(0, kind)
+    return np.memmap(path, kind, mode="r")
+
+
+def _sharing_a_key(
+    keys: NDArray[np.uint64], part: int, parts: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Places of texts that share a key: the first of them with each, each with the next.
+
+    Of the keys one of `parts` parts is looked at, so that memory is that part's.
+    """
+    places = np.concatenate(
+        [
+            at + np.flatnonzero(keys[at : at + _AT_A_TIME] % np.uint64(parts) == np.uint64(part))
+            for at in range(0, len(keys), _AT_A_TIME)
+        ]
+    )
+    own = keys[places]
+    order = np.argsort(own, kind="stable")
+    own, places = own[order], places[order]
+    begins = np.concatenate([[True], own[1:] != own[:-1]])
+    same = np.flatnonzero(~begins)
+    starts = np.flatnonzero(begins)
+    first = starts[np.searchsorted(starts, same, side="right") - 1]
+    yield places[first], places[same]
+    not_first = first != same - 1
+    yield places[same[not_first] - 1], places[same[not_first]]

@@ -26,19 +26,33 @@ _CALL = re.compile(
     r"\b(?:call|phone|tel|telephone|mobile|cell|whatsapp|text me|fax)\b.{0,24}\d{6,}", re.I
 )
 
-_PATTERNS: dict[str, re.Pattern[str]] = {
-    "e-mail": re.compile(r"[\w.+\-]+\s?(?:@|\(at\)|\[at\])\s?[\w\-]+(?:\.[\w\-]+)+", re.I),
-    "web address": re.compile(
-        r"\b(?:https?|ftp)://|\bwww\.[\w\-]+\.|\b[\w\-]+\.(?:com|org|net|io|gg|co|me|ru|de|app)\b(?:/|\b)",
-        re.I,
+_DIGIT = re.compile(r"\d")
+# What each needs somewhere, which is quick to look for, and its pattern.
+_PATTERNS: dict[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
+    "e-mail": (
+        re.compile(r"[@(\[]"),
+        re.compile(r"[\w.+\-]+\s?(?:@|\(at\)|\[at\])\s?[\w\-]+(?:\.[\w\-]+)+", re.I),
     ),
-    "handle": re.compile(r"(?<![\w@])@[A-Za-z_][\w.]{1,}|<[@#]!?\d{5,}>|\b\w{2,32}#\d{4}\b"),
-    "national number": re.compile(r"(?<![\d\-])\d{3}-\d{2}-\d{4}(?![\d\-])"),
-    "address": re.compile(
-        rf"\b\d{{1,5}}[a-z]?,?\s+(?:{_NAME}\s+){{1,3}}(?i:{_SUFFIXES})\b\.?"
-        r"|\b(?i:\w+(?:stra(?:ß|ss)e|str\.))\s+\d{1,4}[a-z]?\b|\bP\.?O\.?\s+(?i:box)\s+\d+"
+    "web address": (
+        re.compile(r"[./]"),
+        re.compile(
+            r"\b(?:https?|ftp)://|\bwww\.[\w\-]+\.|\b[\w\-]+\.(?:com|org|net|io|gg|co|me|ru|de|app)\b(?:/|\b)",
+            re.I,
+        ),
     ),
-}  # fmt: skip
+    "handle": (
+        re.compile(r"[@<#]"),
+        re.compile(r"(?<![\w@])@[A-Za-z_][\w.]{1,}|<[@#]!?\d{5,}>|\b\w{2,32}#\d{4}\b"),
+    ),
+    "national number": (_DIGIT, re.compile(r"(?<![\d\-])\d{3}-\d{2}-\d{4}(?![\d\-])")),
+    "address": (
+        _DIGIT,
+        re.compile(
+            rf"\b\d{{1,5}}[a-z]?,?\s+(?:{_NAME}\s+){{1,3}}(?i:{_SUFFIXES})\b\.?"
+            r"|\b(?i:\w+(?:stra(?:ß|ss)e|str\.))\s+\d{1,4}[a-z]?\b|\bP\.?O\.?\s+(?i:box)\s+\d+"
+        ),
+    ),
+}
 # The rule of names: somebody is named by a title, as oneself, or as somebody's relation.
 _NAMED = re.compile(
     rf"\b(?:Mr|Mrs|Ms|Mister|Missus)\.?\s+{_NAME}"
@@ -49,8 +63,8 @@ _NAMED = re.compile(
 
 def personal_data(text: str) -> str | None:
     """Return what kind of personal data a text holds, the first found; None for none."""
-    for kind, pattern in _PATTERNS.items():
-        if pattern.search(text):
+    for kind, (letters, pattern) in _PATTERNS.items():
+        if letters.search(text) and pattern.search(text):
             return kind
     if _has_digits(text, 6):
         for kind, finds in _NUMBERS.items():

@@ -1,11 +1,9 @@
 """The stages of a build, one after another; each takes up where it was stopped."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
-
-import numpy as np
 
 from evalplatform.promptsets.building.categories import quotas
 from evalplatform.promptsets.building.lines import Dropped, compared, judge_line
@@ -67,51 +65,48 @@ def drop_near(shop: Workshop, recipe: Recipe, say: Say) -> None:
     if shop.get("near") is not None:
         return
     if near < 1:
-        _find_pairs(shop, say)
-        out: set[int] = set()
+        _find_pairs(shop, near, say)
+        out = bytearray(int(shop.get("lines")) + 1)  # a byte a line, however many go
         pairs = shop.rows(
             "SELECT later, earlier, l.text, e.text FROM pair JOIN line l ON l.number = later"
             " JOIN line e ON e.number = earlier ORDER BY later, earlier"
         )
         for later, earlier, text, other in pairs:
-            if later in out or earlier in out:
+            if out[later] or out[earlier]:
                 continue
             if resemblance(compared(text), compared(other)) >= near:
-                out.add(later)
+                out[later] = True
                 shop.drop(later, "duplicate: a similar text", text, of=earlier)
-        _remove(shop, sorted(out))
+        _remove(shop, (number for number, gone in enumerate(out) if gone))
         shop.database.execute("DELETE FROM pair")
     shop.put("near", shop.count())
     shop.keep()
 
 
-def _find_pairs(shop: Workshop, say: Say) -> None:
+def _find_pairs(shop: Workshop, near: float, say: Say) -> None:
     whole = max(1, shop.count())
-    bands = BandFiles(shop.folder / "bands")
+    bands = BandFiles(shop.folder / "bands", near)
 
-    def batches() -> Iterator[Sequence[str]]:
-        rows = shop.rows("SELECT text FROM line ORDER BY number")
-        texts = (compared(text) for (text,) in rows)
+    def batches() -> Iterator[Sequence[tuple[int, str]]]:
+        rows = shop.rows("SELECT number, text FROM line ORDER BY number")
+        texts = ((number, compared(text)) for number, text in rows)
         done = 0
-        while some := list(islice(texts, 2_000)):
+        while some := list(islice(texts, 500)):
             say("near duplicates", done / whole)
             done += len(some)
             yield some
 
     bands.add(batches())
-    numbers = np.fromiter(
-        (number for (number,) in shop.rows("SELECT number FROM line ORDER BY number")), np.int64
-    )
     for earlier, later in bands.pairs():
         shop.database.executemany(
             "INSERT OR IGNORE INTO pair VALUES (?, ?)",
-            zip(numbers[later].tolist(), numbers[earlier].tolist(), strict=True),
+            zip(later.tolist(), earlier.tolist(), strict=True),
         )
     bands.remove()
     (shop.folder / "bands").rmdir()
 
 
-def _remove(shop: Workshop, numbers: Sequence[int]) -> None:
+def _remove(shop: Workshop, numbers: Iterable[int]) -> None:
     shop.database.executemany("DELETE FROM line WHERE number = ?", ([each] for each in numbers))
 
 
@@ -120,12 +115,11 @@ def draw_pool(shop: Workshop, recipe: Recipe) -> None:
     if shop.get("pool") is not None:
         return
     pool = recipe.choices.pool
-    order = "SELECT number, text FROM line ORDER BY priority, number LIMIT -1 OFFSET ?"
-    out = []
-    for number, text in shop.rows(order, [pool]):
+    order = "FROM line ORDER BY priority, number LIMIT"
+    for number, text in shop.rows(f"SELECT number, text {order} -1 OFFSET ?", [pool]):
         shop.drop(number, "not drawn: beyond the pool", text)
-        out.append(number)
-    _remove(shop, out)
+    drawn = f"SELECT number {order} ?"
+    shop.database.execute(f"DELETE FROM line WHERE number NOT IN ({drawn})", [pool])
     shop.put("pool", shop.count())
     shop.keep()
 

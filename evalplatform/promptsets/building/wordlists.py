@@ -55,10 +55,15 @@ def whole_words(words: Iterable[str]) -> re.Pattern[str] | None:
 
     None where there are no words.
     """
-    given = sorted({_shape(each) for each in words}, key=lambda each: (-len(each), each))
+    given = sorted({_shape(each) for each in words}, key=lambda each: (-len(each[1]), each))
     if not given:
         return None
-    return re.compile(rf"(?<!\w)(?:{'|'.join(given)})(?!\w)", re.IGNORECASE)
+    # By their first letters: a list of hundreds is otherwise tried word by word at each letter.
+    by_first: dict[str, list[str]] = {}
+    for first, rest in given:
+        by_first.setdefault(first, []).append(rest)
+    shapes = (f"{re.escape(each)}(?:{'|'.join(rests)})" for each, rests in by_first.items())
+    return re.compile(rf"(?<!\w)(?:{'|'.join(shapes)})(?!\w)", re.IGNORECASE)
 
 
 def lists_by_name(file: WordFile, name: str) -> dict[str, re.Pattern[str]]:
@@ -82,7 +87,13 @@ def _tokens(word: str) -> list[str]:
     return re.findall(r"[^\s\-_]+", word)
 
 
-def _shape(word: str) -> str:
-    """A word as a pattern: any spaces, hyphens or underscores between its parts, or none."""
-    shape = r"[\s\-_]*".join(re.escape(each) for each in _tokens(word))
-    return shape + "(?:s|es)?" if word[-1:].isalpha() else shape
+def _shape(word: str) -> tuple[str, str]:
+    """A word's first letter, and the rest as a pattern.
+
+    Between its parts are any spaces, hyphens or underscores, or none.
+    """
+    first, *others = _tokens(word)
+    rest = r"[\s\-_]*".join(map(re.escape, [first[1:], *others]))
+    letter = first[0].lower()
+    plural = "(?:s|es)?" if word[-1:].isalpha() else ""
+    return letter if len(letter) == 1 else first[0], rest + plural
