@@ -4,9 +4,9 @@
 
 Each step runs in a process of its own, so that memory is that step's alone: reading the votes'
 columns (the limit), `report` with nothing kept, the page's content with the results kept,
-votes.csv, the page as it is asked for while votes come in, and what keeping counts costs a vote. A
-table, then one JSON line. The server is the one `DATABASE_URL` names, else the embedded one; the
-database is dropped at the end.
+votes.csv, every page as it is asked for while votes come in, and what keeping counts costs a vote.
+A table, then one JSON line; with `--only pages` that step alone. The server is the one
+`DATABASE_URL` names, else the embedded one; the database is dropped at the end.
 """
 
 import argparse
@@ -26,6 +26,7 @@ VAR = Path("var/bench-report")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-report", description=__doc__)
     parser.add_argument("--votes", type=int, default=500_000)
+    parser.add_argument("--only", choices=[*STEPS, *ASKED], help="one step alone")
     parser.add_argument("--step", choices=[*STEPS, *ASKED], help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "evalplatform.settings"
@@ -44,6 +45,11 @@ def main() -> None:
         start = time.perf_counter()
         bench_campaign.fill(options.votes)
         print(f"made in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+        if options.only:
+            told = {name: round(value, 3) for name, value in _in_a_process(options.only).items()}
+            print("\n".join(f"{name:24}{value:>12,}" for name, value in told.items()))
+            print("\n" + json.dumps({"votes": options.votes, **told}))
+            return
         found = {step: _in_a_process(step) for step in STEPS}
         asked = {step: _in_a_process(step) for step in ASKED}
     _publish(options.votes, found, asked)
@@ -106,16 +112,21 @@ def _csv(campaign: Any) -> int:
 STEPS = {"columns": _columns, "report": _cold, "dashboard": _warm, "votes.csv": _csv}
 
 
-_LOOKS = 30  # at the page, a vote before each
+_LOOKS = 30  # at each page, a vote before each
 _BLOCKS, _BLOCK = 12, 100  # of votes, with counts kept and without in turn
 
 
+_TABS = ("results", "figures", "images", "people", "quality", "protocol", "state")
+
+
 def _pages() -> dict[str, float]:
-    """Return how long the page and its images take while votes come in, in ms."""
+    """Return how long each page and the images' state take while votes come in, in ms.
+
+    `page` is the campaign's first tab, `worst_page_ms` the median of the slowest page.
+    """
     import django
 
     django.setup()
-    from django.db import connection
     from django.test import Client
     from django.urls import reverse
 
@@ -130,24 +141,39 @@ def _pages() -> dict[str, float]:
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.create_superuser("bench"))
     slug = Campaign.objects.get().slug
-    addresses = {
-        "page": reverse("reports:dashboard", args=[slug]),
-        "state": reverse("reports:state", args=[slug]),
+    addresses = {"page": reverse("reports:dashboard", args=[slug])}
+    addresses |= {name: reverse(f"reports:{name}", args=[slug]) for name in _TABS}
+    addresses["disagreement"] = f"{addresses['images']}?sort=disagreement"
+    addresses |= {
+        "export": reverse("exports:tab", args=[slug]),
+        "campaigns": reverse("reports:campaign_list"),
+        "home": reverse("overview:home"),
     }
-    took: dict[str, list[float]] = {name: [] for name in addresses}
-    for _ in range(_LOOKS + 1):
-        with connection.cursor() as cursor:
-            cursor.execute(_TAKE_BACK)
-        for name, address in addresses.items():
-            start = time.perf_counter()
-            answer = client.get(address)
-            took[name].append(1000 * (time.perf_counter() - start))
-            assert answer.status_code == 200, answer.status_code
     found = {}
-    for name, times in took.items():
-        warm = sorted(times[1:])
-        found |= {f"{name}_ms": warm[len(warm) // 2], f"{name}_p95_ms": warm[-2]}
-    return found
+    for name, address in addresses.items():
+        found |= {f"{name}{end}": value for end, value in _asked_for(client, address).items()}
+    board = _asked_for(client, reverse("leaderboard:leaderboard"), votes_come_in=False)
+    found |= {f"leaderboard{end}": value for end, value in board.items()}
+    pages = {name: value for name, value in found.items() if name.endswith("_ms")}
+    medians = [value for name, value in pages.items() if "_p95" not in name]
+    return {**found, "worst_page_ms": max(medians)}
+
+
+def _asked_for(client: Any, address: str, *, votes_come_in: bool = True) -> dict[str, float]:
+    """Return median and 95th percentile of a page's times in ms, after a first look."""
+    from django.db import connection
+
+    took = []
+    for _ in range(_LOOKS + 1):
+        if votes_come_in:
+            with connection.cursor() as cursor:
+                cursor.execute(_TAKE_BACK)
+        start = time.perf_counter()
+        answer = client.get(address)
+        took.append(1000 * (time.perf_counter() - start))
+        assert answer.status_code == 200, (address, answer.status_code)
+    warm = sorted(took[1:])
+    return {"_ms": warm[len(warm) // 2], "_p95_ms": warm[-2]}
 
 
 _TAKE_BACK = """
