@@ -254,6 +254,13 @@ HF_ENDPOINT = env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", 600, minimum=0, maximum=10**6)
 API_FOLDERS = env.names("API_FOLDERS")
 API_HUBS = env.flag("API_HUBS")
+# Servers of the OpenAI kind (…/v1) that may reword and judge the prompts of sets built on pages.
+PARAPHRASE_URL = env.text("PARAPHRASE_URL")
+PARAPHRASE_MODEL = env.text("PARAPHRASE_MODEL")
+PARAPHRASE_API_KEY = env.text("PARAPHRASE_API_KEY")
+MODERATION_URL = env.text("MODERATION_URL")
+MODERATION_MODEL = env.text("MODERATION_MODEL", "omni-moderation-latest")
+MODERATION_API_KEY = env.text("MODERATION_API_KEY")
 # Webhooks go to public https addresses; what else they may reach.
 WEBHOOK_HTTP = env.flag("WEBHOOK_HTTP")
 WEBHOOK_NETWORKS = [each for each in env.networks("WEBHOOK_NETWORKS", "") if each != "unix"]

@@ -75,7 +75,7 @@ def log(request: HttpRequest, key: int) -> HttpResponse:
                 return redirect("prompts:logs")
             if action == "keep":
                 return _keep(request, build)
-            form = LogChoicesForm(request.POST, build)
+            form = LogChoicesForm(request.POST, build, request.FILES)
             if form.is_valid():
                 log_builds.begin_build(build=build, choices=form.choices())
                 return redirect("prompts:log", key)

@@ -98,7 +98,7 @@ class LogBuild(InProject):
     size_bytes = models.PositiveBigIntegerField()
     columns = models.JSONField(default=list, help_text="Names; none of plain text.")
     first_rows = models.JSONField(default=list)
-    choices = models.JSONField(default=dict, help_text="See services.log_builds.LogChoices.")
+    choices = models.JSONField(default=dict, help_text="See services.log_choices.LogChoices.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.BROUGHT)
     doing = models.CharField(max_length=80, blank=True, help_text="Which stage it is at.")
     share = models.FloatField(default=0, help_text="Of this stage, in [0, 1].")

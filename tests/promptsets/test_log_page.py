@@ -12,7 +12,8 @@ from django.utils import timezone
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.models import LogBuild, PromptSet
 from evalplatform.promptsets.services import log_builds
-from tests.promptsets.test_build import ANIMALS, LINES
+from evalplatform.promptsets.services.log_choices import category_shares
+from tests.promptsets.test_build import ANIMALS, LINES, answering
 
 pytestmark = pytest.mark.django_db
 BASE = "/prompts/logs/build/"
@@ -40,7 +41,7 @@ def bring(client, rania):
 
 
 def choices(**more):
-    shares = {f"share-{name}": "1" for name in log_builds.category_shares()}
+    shares = {f"share-{name}": "1" for name in category_shares()}
     return {"action": "build", "column": "said", "size": "20", "language": "en", "near": "0.8",
             "seed": "3", "strip": "1"} | shares | more  # fmt: skip
 
@@ -168,3 +169,53 @@ def test_what_is_no_log_is_refused(client, rania, name, content, said):
     page = answer.content.decode()
     assert said in page or "submitted file is empty" in page
     assert not LogBuild.objects.exists()
+
+
+def test_own_lists_and_the_sites_server_have_their_say(client, bring, woken, settings):
+    build, page = bring([{"said": f"a {animal} in the snow"} for animal in ANIMALS])
+    shown = client.get(page).content.decode()
+    assert "Reword" not in shown  # this site names no server
+    spoilt = SimpleUploadedFile("unsafe.toml", b"crime = 5")
+    answer = client.post(page, choices() | {"list-unsafe": spoilt})
+    assert answer.status_code == 422
+    assert "unsafe.toml: crime must be a list of texts" in answer.content.decode()
+
+    def answer_of(path, body, key):
+        said = body["messages"][1]["content"].replace("in the", "on white")
+        assert (path, key) == ("/v1/chat/completions", "Bearer secret")
+        return 200, {"choices": [{"message": {"content": said}}]}
+
+    with answering(answer_of) as url:
+        settings.PARAPHRASE_URL, settings.PARAPHRASE_MODEL = url, "tiny"
+        settings.PARAPHRASE_API_KEY = "secret"
+        assert "Reword the chosen prompts by tiny" in client.get(page).content.decode()
+        files = {
+            "list-unsafe": SimpleUploadedFile("mine.toml", b'hunting = ["fox"]'),
+            "list-categories": SimpleUploadedFile(
+                "c.toml", b'[birds]\nshare = 1\nwords = ["owl"]\n[rest]\nshare = 9\nrest = true\n'
+            ),
+        }
+        assert client.post(page, choices(reword="1") | files).status_code == 302
+        built = log_builds.run_build(key=build.pk, now=timezone.now())
+    assert built.state == "ready", built.error
+    assert built.examples["unsafe: hunting"][0]["text"] == "a fox in the snow"
+    assert set(built.recipe["funnel"]["balance"]) == {"birds", "rest"}
+    assert built.recipe["paraphrase"] == "tiny"
+    assert built.recipe["funnel"]["reworded"] == len(ANIMALS) - 1
+    assert "Yours, from before" in client.get(page).content.decode()
+    client.post(page, choices(ours="1"))
+    build.refresh_from_db()
+    assert build.choices["lists"] == {}
+
+
+def test_server_that_stays_away_is_told_without_a_command(client, bring, woken, settings):
+    build, page = bring([{"said": f"a {animal} in the snow"} for animal in ANIMALS])
+    with answering(lambda *asked: (401, {})) as url:
+        settings.MODERATION_URL = url
+        client.post(page, choices(moderate="1"))
+        built = log_builds.run_build(key=build.pk, now=timezone.now())
+    assert built.state == "failed"
+    assert built.error == (
+        f"{url} did not answer moderations (status 401); build again once it answers, or without "
+        "it."
+    )

@@ -28,6 +28,17 @@ _AT_ONCE = 4
 _LONGEST_ANSWER = 4_000
 
 
+class ServerAwayError(BadInputError):
+    """A server refuses or stays away; `short` says so without what to do."""
+
+    def __init__(self, short: str) -> None:
+        super().__init__(
+            f"{short}; check the address, the model and the key. What was answered before is kept: "
+            "run the same command again to go on."
+        )
+        self.short = short
+
+
 @dataclass(frozen=True)
 class Server:
     """An OpenAI-compatible server: its address up to /v1, a model, and a key where it wants one."""
@@ -46,7 +57,7 @@ class Server:
     def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Post a request, again after a while where the server is busy or away.
 
-        Raises `BadInputError` when it refuses, or stays away.
+        Raises `ServerAwayError` when it refuses, or stays away.
         """
         said = ""
         for tried in range(_TRIES):
@@ -68,10 +79,7 @@ class Server:
             said = f"status {answer.status_code}"
             if answer.status_code not in (408, 409, 425, 429) and answer.status_code < 500:
                 break
-        raise BadInputError(
-            f"{self.url} did not answer {path} ({said}); check the address, the model and the key. "
-            "What was answered before is kept: run the same command again to go on."
-        )
+        raise ServerAwayError(f"{self.url} did not answer {path} ({said})")
 
     def _json(self, answer: requests.Response) -> dict[str, Any]:
         try:

@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
                 ('size_bytes', models.PositiveBigIntegerField()),
                 ('columns', models.JSONField(default=list, help_text='Names; none of plain text.')),
                 ('first_rows', models.JSONField(default=list)),
-                ('choices', models.JSONField(default=dict, help_text='See services.log_builds.LogChoices.')),
+                ('choices', models.JSONField(default=dict, help_text='See services.log_choices.LogChoices.')),
                 ('state', models.CharField(choices=[('draft', 'Not begun'), ('queued', 'Waiting'), ('running', 'Being built'), ('ready', 'Built'), ('kept', 'Kept'), ('failed', 'Failed')], default='draft', max_length=10)),
                 ('doing', models.CharField(blank=True, help_text='Which stage it is at.', max_length=80)),
                 ('share', models.FloatField(default=0, help_text='Of this stage, in [0, 1].')),

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -28,9 +28,8 @@ from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.files import write_pieces
 from evalplatform.core.sending import pieces_of
 from evalplatform.promptsets.building.log import Log
+from evalplatform.promptsets.building.outside import ServerAwayError
 from evalplatform.promptsets.building.peek import first_rows
-from evalplatform.promptsets.building.recipe import Choices, Recipe
-from evalplatform.promptsets.building.wordlists import OURS, read_words
 from evalplatform.promptsets.models import LogBuild, PromptSet
 from evalplatform.promptsets.services.building import (
     DROPPED,
@@ -39,6 +38,13 @@ from evalplatform.promptsets.services.building import (
     NothingLeftError,
     build_prompts,
     keep_built,
+)
+from evalplatform.promptsets.services.log_choices import (
+    LogChoices,
+    moderation_server,
+    paraphrase_server,
+    recipe_of,
+    stored_choices,
 )
 
 logger = logging.getLogger(__name__)
@@ -54,25 +60,6 @@ _OURS = "it is a fault of the platform; the worker's log has the details."
 
 class BuildStoppedError(EvalPlatformError):
     """A build was thrown away while it ran."""
-
-
-@dataclass(frozen=True)
-class LogChoices:
-    """What a person chooses on the page; `building.recipe.Choices` says what each does.
-
-    Attributes:
-        column, category_column: which hold the prompts and their categories; "": by their names.
-        shares: weights by category; empty: as our list has them.
-    """
-
-    column: str = ""
-    category_column: str = ""
-    size: int = 2100
-    seed: int = 0
-    languages: tuple[str, ...] = ("en",)
-    near: float = 0.8
-    strip: bool = True
-    shares: dict[str, float] = field(default_factory=dict)
 
 
 def bring_log(*, project: Project, user: User, file: UploadedFile, now: datetime) -> LogBuild:
@@ -143,6 +130,8 @@ def run_build(*, key: int, now: datetime) -> LogBuild | None:
         _build(build, folder)
     except BuildStoppedError:
         pass
+    except ServerAwayError as error:
+        _fail(build, f"{error.short}; build again once it answers, or without it.")
     except EvalPlatformError as error:
         _fail(build, str(error))
     except OSError as error:
@@ -159,11 +148,16 @@ def _build(build: LogBuild, folder: Path) -> None:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pieces(path, pieces_of(build.log))
-    choices = _choices(build)
+    choices = stored_choices(build.choices)
     columns = {"prompt": choices.column, "category": choices.category_column}
     given = {name: column for name, column in columns.items() if column and build.columns}
     made = folder / "build"
-    options = BuildOptions(recipe=_recipe(choices, folder), folder=made)
+    options = BuildOptions(
+        recipe=recipe_of(choices, folder),
+        folder=made,
+        moderation=moderation_server() if choices.moderate else None,
+        paraphrase=paraphrase_server() if choices.reword else None,
+    )
     log = Log.at(path, columns=given)
     try:
         built = build_prompts(log=log, options=options, say=_Beat(build.pk).say)
@@ -199,44 +193,6 @@ def _store(build: LogBuild, made: Path, **results: Any) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _choices(build: LogBuild) -> LogChoices:
-    stored = dict(build.choices)
-    stored["languages"] = tuple(stored["languages"])
-    return LogChoices(**stored)
-
-
-def _recipe(choices: LogChoices, folder: Path) -> Recipe:
-    """Return the recipe; other shares of categories are a list like ours, with those."""
-    chosen = Choices(
-        size=choices.size, seed=choices.seed, languages=choices.languages, near=choices.near,
-        pool=max(50_000, choices.size), strip=choices.strip,
-    )  # fmt: skip
-    ours = category_shares()
-    shares = ours | {name: each for name, each in choices.shares.items() if name in ours}
-    if shares == ours:
-        return Recipe(chosen)
-    path = folder / "categories.toml"
-    path.write_text(_toml(shares), encoding="utf-8")
-    read_words.cache_clear()  # it knows files by their names
-    return Recipe(chosen, categories=path)
-
-
-def category_shares() -> dict[str, float]:
-    """Return the weight of each category of our list, in its order."""
-    tables = read_words(OURS / "categories.toml").tables
-    return {name: float(table.get("share", 1)) for name, table in tables.items()}
-
-
-def _toml(shares: dict[str, float]) -> str:
-    """Our list of categories with other shares."""
-    lines = []
-    for name, table in read_words(OURS / "categories.toml").tables.items():
-        table = table | {"share": shares[name]}
-        lines.append(f"[{json.dumps(name)}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
-    return "\n".join(lines) + "\n"
 
 
 class _Beat:
