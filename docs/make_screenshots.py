@@ -1,8 +1,9 @@
 """Take the pictures of docs/images from the real site: `make screenshots`.
 
 An installation of its own in var/screenshots gets two collections of drawn shapes, a campaign and
-twelve simulated annotators; named pages are taken in light and dark, as WebP. It takes a minute
-or two, and stops what it started.
+twelve simulated annotators; named pages are taken in light and dark, as WebP. All of them, whole,
+in both schemes at the widths of a phone, a laptop and a wide screen, lie in var/screenshots/looks
+for whoever changed a page to look at. It takes some minutes, and stops what it started.
 """
 
 import io
@@ -16,23 +17,39 @@ import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "var/screenshots"
 IMAGES = ROOT / "docs/images"
+LOOKS = WORK / "looks"
 MOST_BYTES = 1_500_000
 COLOURS = {"red": "#c8453c", "blue": "#3f6fb5", "green": "#4f9a5b", "yellow": "#d9a934",
            "violet": "#8259a8"}  # fmt: skip
 SHAPES = {"circle": 40, "triangle": 3, "square": 4, "hexagon": 6}
 NAME, PASSWORD = "research", "only for pictures"
-# What is taken, by file name; {slug} and {link} are the campaign's.
+# What is taken, by file name; {slug} is the campaign's.
 PAGES = {
+    "home": "/home/",
     "campaigns": "/campaigns/",
+    "builder": "/campaigns/new/",
     "dashboard": "/campaigns/{slug}/",
+    "results": "/campaigns/{slug}/results/",
+    "images": "/campaigns/{slug}/images/",
+    "people": "/campaigns/{slug}/people/",
+    "quality": "/campaigns/{slug}/quality/",
+    "protocol": "/campaigns/{slug}/protocol/",
+    "export": "/campaigns/{slug}/export/",
+    "leaderboard": "/leaderboard/",
     "registry": "/models/",
+    "prompts": "/prompts/",
     "plan": "/plan/",
 }
+IN_DOCS = (
+    "home", "campaigns", "builder", "dashboard", "results", "images", "leaderboard", "registry",
+    "plan",
+)  # fmt: skip
+WIDTHS = {"phone": 375, "laptop": 1280, "wide": 2560}
 
 
 def environment() -> dict[str, str]:
@@ -110,7 +127,9 @@ def shoot(browser: Browser, site: str, link: str) -> None:
         for name, path in PAGES.items():
             page.goto(site + path.format(slug="tuned-vs-base"))
             page.wait_for_load_state("networkidle")
-            save(page.screenshot(), f"{name}-{scheme}")
+            if name in IN_DOCS:
+                save(page.screenshot(), IMAGES / f"{name}-{scheme}.webp")
+            look(page, f"{name}-{scheme}")
         context.close()
         visitor = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
         page = visitor.new_page()
@@ -118,13 +137,22 @@ def shoot(browser: Browser, site: str, link: str) -> None:
         page.get_by_role("button", name="I agree, start").click()
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(500)  # images fade in
-        save(page.screenshot(), f"annotator-page-{scheme}")
+        save(page.screenshot(), IMAGES / f"annotator-page-{scheme}.webp")
         visitor.close()
 
 
-def save(png: bytes, name: str) -> None:
+def look(page: Page, name: str) -> None:
+    """Take a page whole at every width, and go back to the laptop's."""
+    for width, pixels in WIDTHS.items():
+        page.set_viewport_size({"width": pixels, "height": 800})
+        save(page.screenshot(full_page=True), LOOKS / f"{name}-{width}.webp")
+    page.set_viewport_size({"width": WIDTHS["laptop"], "height": 800})
+
+
+def save(png: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(io.BytesIO(png)) as image:
-        image.convert("RGB").save(IMAGES / f"{name}.webp", "WEBP", quality=72, method=6)
+        image.convert("RGB").save(path, "WEBP", quality=72, method=6)
 
 
 def free_port() -> int:
