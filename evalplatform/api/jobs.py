@@ -24,6 +24,8 @@ from evalplatform.checkpoints.services import (
     register_fused,
 )
 from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
+from evalplatform.feedback.asked_steps import AskedStep, do_step
+from evalplatform.feedback.selectors import latest_round, loop_named
 from evalplatform.images.services import import_collection
 from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.runs.services import add_arm, advance_run, arm_named, open_run
@@ -179,6 +181,13 @@ def _add_arm(job: Job) -> str:
     return add_arm(campaign=campaign, maker=maker, now=timezone.now()).name
 
 
+def _feedback(job: Job) -> str:
+    asked = job.asked
+    loop = loop_named(asked["loop"], job.project)
+    step = AskedStep(asked["verb"], asked["recipe"], asked["steps"], tuple(asked["settings"]))
+    return do_step(round=latest_round(loop, asked["round"]), step=step, user=job.created_by)
+
+
 def _noting(job: Job) -> Callable[[str], None]:
     def say(what: str) -> None:
         Job.objects.filter(pk=job.pk).update(note=_storable(what)[:500])
@@ -191,6 +200,7 @@ _DOING: dict[Job.Kind, Callable[[Job], str]] = {
     JobKind.IMPORT: _import,
     JobKind.OPEN: _open,
     JobKind.ADD_ARM: _add_arm,
+    JobKind.FEEDBACK: _feedback,
 }
 
 

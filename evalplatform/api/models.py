@@ -50,6 +50,7 @@ class Job(InProject):
         IMPORT = "import_collection", "Import an image collection"
         OPEN = "open_campaign", "Open a campaign"
         ADD_ARM = "add_arm", "Add an arm to an open campaign"
+        FEEDBACK = "feedback_step", "A step of a feedback loop"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"

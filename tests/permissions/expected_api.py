@@ -224,6 +224,19 @@ API_CASES: list[Case] = [
     api("campaigns", "POST", "close_flow_batch", EDITS, "flow.slug", "1", changes="FlowBatch"),
     api("campaigns", "POST", "close_flow", EDITS, "flow.slug", changes="Flow FlowBatch"),
 
+    # Feedback loops.
+    api("read", "GET", "list_feedback_loops", ALL),
+    api("read", "GET", "get_feedback_loop", OURS, "loop.slug"),
+    api("campaigns", "POST", "start_feedback_loop",  # of models that there are none of
+        "401  401  403  422  422  422  404  404  422  422",
+        body=told(project=P, name="another", gallery=["a", "b"], tune="a", prompts="p",
+                  proof_prompts="q", aspects=["visual_appeal"])),
+    api("campaigns", "POST", "do_feedback_step", MAKES.replace("201", "202"), "loop.slug", "1",
+        body=told(verb="export"), changes="Job"),
+    api("campaigns", "POST", "do_feedback_step",  # a round that there is not
+        "401  401  403  404  404  404  404  404  404  404", "loop.slug", "2",
+        body=told(verb="export")),
+
     # People.
     api("votes", "GET", "list_annotators", OURS, "open.slug"),
     api("campaigns", "POST", "exclude_annotator", EDITS, "open.slug", "ana",

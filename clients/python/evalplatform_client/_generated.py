@@ -696,7 +696,9 @@ class JobOut(TypedDict):
 
     id: str
     project: str
-    kind: Literal["register_checkpoint", "import_collection", "open_campaign", "add_arm"]
+    kind: Literal[
+        "register_checkpoint", "import_collection", "open_campaign", "add_arm", "feedback_step"
+    ]
     status: Literal["queued", "running", "done", "failed"]
     note: str
     reason: str
@@ -713,6 +715,53 @@ class LaunchIn(TypedDict):
 
 
 Layout = Literal["stacked_on_phones", "side_by_side"]
+
+
+class LoopIn(TypedDict):
+    """What a loop is asked; the two prompt sets share no prompt."""
+
+    project: NotRequired[str]
+    name: str
+    gallery: list[str]
+    tune: str
+    prompts: str
+    proof_prompts: str
+    aspects: list[str]
+    k: NotRequired[int]
+    seed: NotRequired[int]
+    verify: NotRequired[float]
+    floor: NotRequired[float]
+    sampler: NotRequired[SamplerChoices]
+    rules: NotRequired[Rules]
+
+
+class LoopOut(TypedDict):
+    """A loop as lists show it."""
+
+    name: str
+    project: str
+    gallery: list[str]
+    aspects: list[str]
+    prompts: str
+    proof_prompts: str
+    k: int
+    created_at: str
+    page: str
+
+
+class LoopWithRoundsOut(TypedDict):
+    """A loop with its rounds, the first one first."""
+
+    name: str
+    project: str
+    gallery: list[str]
+    aspects: list[str]
+    prompts: str
+    proof_prompts: str
+    k: int
+    created_at: str
+    page: str
+    rounds: list[RoundOut]
 
 
 class LoraIn(TypedDict):
@@ -957,6 +1006,21 @@ class Revoked(TypedDict):
     revoked: int
 
 
+class RoundOut(TypedDict):
+    """A round: what it tunes, what it has come to."""
+
+    number: int
+    parent: str
+    child: str | None
+    rankings: str | None
+    verification: str | None
+    proof: str | None
+    rewards: list[str]
+    preferences_sha256: str
+    agreement: float | None
+    steps: list[StepOut]
+
+
 class Rules(TypedDict):
     """All of them; every section may be left out."""
 
@@ -1050,6 +1114,24 @@ Signed = Literal["no", "hmac", "jwt"]
 
 
 Start = Literal["own", "first"]
+
+
+class StepIn(TypedDict):
+    """A step to do; `recipe`, `steps` and `settings` are of tune."""
+
+    verb: Literal["export", "train", "tune", "expand", "prove"]
+    recipe: NotRequired[Literal["preference", "feedback"]]
+    steps: NotRequired[int | None]
+    settings: NotRequired[list[str]]
+
+
+class StepOut(TypedDict):
+    """A step of a round, and how far it is."""
+
+    verb: str
+    label: str
+    state: str
+    says: str
 
 
 class StudyIn(TypedDict):
@@ -1839,6 +1921,49 @@ class Client(Transport):
             "GET",
             f"/api/v1/campaigns/{self.quoted(slug)}/exports/{self.quoted(identifier)}/file",
             to,
+        )
+        return found
+
+    def list_feedback_loops(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[LoopOut]:
+        """Feedback loops of your projects, the latest first. Scope: `read`."""
+        found: Page[LoopOut] = self.call(
+            "GET", "/api/v1/feedback-loops", json=None, query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
+    def start_feedback_loop(
+        self, body: LoopIn, *, idempotency_key: str | None = None
+    ) -> LoopWithRoundsOut:
+        """Make a loop and the ranking of its gallery, which `POST /campaigns/{slug}/open`
+        opens once its images are there. Asked the same again, it goes on with what is
+        there. Scope: `campaigns`.
+        """
+        found: LoopWithRoundsOut = self.call(
+            "POST", "/api/v1/feedback-loops", json=body, key=idempotency_key or ""
+        )
+        return found
+
+    def get_feedback_loop(self, name: str) -> LoopWithRoundsOut:
+        """One loop, its rounds, and what each waits for. Scope: `read`."""
+        found: LoopWithRoundsOut = self.call(
+            "GET", f"/api/v1/feedback-loops/{self.quoted(name)}", json=None
+        )
+        return found
+
+    def do_feedback_step(
+        self, name: str, number: int, body: StepIn, *, idempotency_key: str | None = None
+    ) -> JobOut:
+        """Do a step of a round: a worker of the default queue does it, which trains for
+        minutes, on its own machine. Asked again, what is done is found done, and what
+        broke off goes on. Scope: `campaigns`.
+        """
+        found: JobOut = self.call(
+            "POST",
+            f"/api/v1/feedback-loops/{self.quoted(name)}/rounds/{self.quoted(number)}/steps",
+            json=body,
+            key=idempotency_key or "",
         )
         return found
 

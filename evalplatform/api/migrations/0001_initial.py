@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('register_checkpoint', 'Register a checkpoint'), ('import_collection', 'Import an image collection'), ('open_campaign', 'Open a campaign'), ('add_arm', 'Add an arm to an open campaign')], max_length=20)),
+                ('kind', models.CharField(choices=[('register_checkpoint', 'Register a checkpoint'), ('import_collection', 'Import an image collection'), ('open_campaign', 'Open a campaign'), ('add_arm', 'Add an arm to an open campaign'), ('feedback_step', 'A step of a feedback loop')], max_length=20)),
                 ('asked', models.JSONField(help_text="The request's body.")),
                 ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], default='queued', max_length=8)),
                 ('note', models.CharField(blank=True, help_text='How far it is.', max_length=500)),

@@ -12,7 +12,6 @@ from evalplatform.checkpoints.services.standby import standing_by
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.feedback.folders import working_on
 from evalplatform.feedback.management.loop_options import add_start_arguments, wish_of
-from evalplatform.feedback.management.training import train_child, train_rewards
 from evalplatform.feedback.models import FeedbackRound
 from evalplatform.feedback.selectors import facts_of, latest_round, loop_named
 from evalplatform.feedback.services import (
@@ -26,6 +25,7 @@ from evalplatform.feedback.services import (
     start_verification,
 )
 from evalplatform.feedback.steps import steps_of
+from evalplatform.feedback.training import train_child, train_rewards
 from evalplatform.runs.management.generation_wait import wait_for_samples
 
 _VERBS = {
