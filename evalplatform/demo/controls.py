@@ -64,13 +64,13 @@ def _by_rewards(demo: LoopDemo) -> Run:
 
 
 def _too_far(demo: LoopDemo) -> Run:
-    """The child's run pushed further, the guard looking on; its last step is taken."""
+    """By rewards alone, with nothing beside them; the guard looks on, the last step is taken."""
     steps = demo.over_steps
     looking = (
-        f"training.learning_rate={demo.over_rate:g}", f"training.save_every={steps // 4}", LOOSE,
-        *GUARD, "guard.stop=false",
+        *_REWARDED, "pretrain_weight=0.0", "reward_scale=1.0", "margin=100.0", "guard.stop=false",
+        f"training.learning_rate={demo.over_rate:g}", f"training.save_every={steps // 4}",
     )  # fmt: skip
-    config, options = _asked(demo, "preference", TOO_FAR, steps, looking)
+    config, options = _asked(demo, "feedback", TOO_FAR, steps, looking)
 
     def run() -> Path:
         run_trainer(config, options)

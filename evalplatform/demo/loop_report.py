@@ -219,13 +219,16 @@ def _signals(name: str, told: dict[str, Any]) -> list[str]:
         if each["step"] == told["picked_step"]:
             mark = "the first, since none fits" if told["none_fits"] else "picked"
         rose = "" if each["judge"] is None else f"judge {each['judge'] - first['judge']:+.2f}"
-        error = ""
+        reward = error = ""
+        if each.get("reward") is not None:
+            reward = f"optimised {each['reward'] - first['reward']:+.2f}  "
         if each["winner_error"]:
             change = each["winner_error"] / first["winner_error"] - 1
             error = f"winner's error {100 * change:+.1f} %"
         lines.append(
-            f"{name:16} step {each['step']:4}  {rose}  {error}  diversity "
-            f"{each['diversity'] / first['diversity']:.2f}  {mark}"
+            f"{name:16} step {each['step']:4}  {rose}  {reward}{error}  diversity "
+            f"{each['diversity'] / first['diversity']:.2f}  faithfulness "
+            f"{each['faithfulness'] - first['faithfulness']:+.2f}  {mark}"
         )
     why = told.get("stopped")
     return [*lines, f"{name:16} {why}"] if why else lines

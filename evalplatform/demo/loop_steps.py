@@ -46,7 +46,7 @@ RULES = Path(__file__).with_name("loop_rules.toml")
 class LoopDemo(Demo):
     """The rehearsal's settings: how far the control is pushed that nothing stops."""
 
-    over_steps: int = 60
+    over_steps: int = 40
     over_rate: float = 5e-4
     trainings: dict[str, Future[Path]] = field(default_factory=dict)
     """Of the controls, by name, as they run beside the loop."""
