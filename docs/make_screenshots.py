@@ -168,7 +168,8 @@ def main() -> int:
     try:
         manage("services", "start", "postgres", "web", f"--port={port}")
         link = fill(site)
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
+        names = ("chromium-headless-shell", "chromium", "chromium-browser")
+        path = next(filter(None, map(shutil.which, names)), None)  # None: playwright's own
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
             shoot(browser, site, link)

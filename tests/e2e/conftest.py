@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
@@ -14,6 +13,7 @@ from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
 
 from tests import live
+from tests.e2e import chromium
 
 # Playwright's synchronous API runs an event loop in this thread; the tests still use the ORM in
 # plain synchronous order.
@@ -29,9 +29,10 @@ def site(django_db_setup, django_db_blocker):
 @pytest.fixture(scope="session")
 def browser():
     """Debian's Chromium, or the one playwright installed."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium.path(), args=["--no-sandbox"]
+        )
         yield browser
         browser.close()
 

@@ -3,7 +3,7 @@
 set -eu
 python=$1
 
-for name in chromium chromium-browser; do
+for name in chromium-headless-shell chromium chromium-browser; do
     if command -v "$name" >/dev/null; then exit 0; fi
 done
 if "$python" - <<'PY'
@@ -16,7 +16,11 @@ then exit 0; fi
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing Chromium for the browser tests"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null && exit 0
+    apt-get update -qq || true
+    # The shell without windows is much quicker; older releases of Debian and Ubuntu lack it.
+    for package in chromium-headless-shell chromium; do
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package" >/dev/null && exit 0
+    done
 fi
 echo "downloading playwright's Chromium for the browser tests"
 if ! "$python" -m playwright install chromium; then
