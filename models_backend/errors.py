@@ -19,7 +19,7 @@ class ModelsError(Exception):
     """Whether every image of the same checkpoint would fail alike, on every device."""
 
 
-class InputError(ModelsError):
+class InputError(ModelsError, ValueError):
     """A file, folder, setting or argument given by the caller cannot be used."""
 
 

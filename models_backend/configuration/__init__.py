@@ -1,4 +1,4 @@
-"""What a run is asked to do: TOML tables read strictly into dataclasses. No torch here.
+"""What a run is asked to do: TOML tables that pydantic reads strictly into dataclasses. No torch.
 
 Defaults are ours unless a comment cites the paper.
 """

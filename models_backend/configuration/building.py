@@ -1,17 +1,25 @@
-"""Reads TOML tables into dataclasses: an unknown key or a wrong type is refused by its name."""
+"""Reads TOML tables into dataclasses: pydantic is strict about them, and errors name the key."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
 import tomllib
-import types
 import typing
+from collections.abc import Sequence
 from typing import Any, TypeVar
+
+import pydantic
+from pydantic_core import ErrorDetails
 
 from models_backend.configuration.loops import LoopConfig
 from models_backend.errors import InputError
 
 T = TypeVar("T")
+# What of pydantic's names for kinds of errors is called otherwise in Python.
+_TYPES = {"string": "str", "mapping": "dict"}
+_UNKNOWN, _MISSING = "unexpected_keyword_argument", "missing"
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:
@@ -36,56 +44,72 @@ def build(cls: type[T], values: dict[str, Any], where: str) -> T:
 
     A loop that is given in part is otherwise as `cls` has it: who sets the steps of a recipe keeps
     that recipe's learning rate.
+
+    Raises:
+        InputError: an unknown or missing key, a wrong type, or a value that `cls` refuses; its
+            text begins with the key, after `where`.
     """
-    hints = typing.get_type_hints(cls)
-    known = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            raise InputError(f"unknown key {where}{key}; accepted are {', '.join(known)}")
-    missing = [
-        name
-        for name, f in known.items()
-        if name not in values
-        and f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise InputError(f"missing key {where}{missing[0]}")
-    converted = {
-        key: _converted(hints[key], _filled(known[key], value), f"{where}{key}")
-        for key, value in values.items()
-    }
+    # As JSON, in which a list may be a tuple and an integer a float, and nothing else is converted.
+    text = json.dumps([_with_whole_loops(cls, values)], default=str)
     try:
-        return cls(**converted)
-    except InputError as error:
-        raise InputError(f"{where}{error}") from None
-    except ValueError as error:
-        raise InputError(f"{where.rstrip('.')}: {error}") from None
+        built: T = _reader(typing.cast(Any, cls)).validate_json(text)[0]
+    except pydantic.ValidationError as error:
+        raise InputError(_worst(cls, error.errors(), where)) from None
+    return built
 
 
-def _filled(field: dataclasses.Field[Any], value: Any) -> Any:
-    """Return a loop's table with what it leaves out as the field's own default has it."""
-    if not isinstance(value, dict) or field.default_factory is dataclasses.MISSING:
-        return value
-    default = field.default_factory()
-    if not isinstance(default, LoopConfig):
-        return value
-    return {f.name: getattr(default, f.name) for f in dataclasses.fields(default)} | value
+@functools.cache
+def _reader(cls: Any) -> pydantic.TypeAdapter[Any]:
+    # In a tuple: dataclasses that pydantic does not own take the rules of what they stand in.
+    rules = pydantic.ConfigDict(strict=True, extra="forbid")
+    return pydantic.TypeAdapter(tuple[cls], config=rules)
 
 
-def _converted(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, dict):
-            raise InputError(f"{where} must be a table")
-        return build(kind, value, f"{where}.")
-    if isinstance(kind, types.UnionType):  # of a table that may be left out
-        (kind,) = (each for each in typing.get_args(kind) if each is not types.NoneType)
-        return _converted(kind, value, where)
-    plain = typing.get_origin(kind) or kind
-    if plain is float and type(value) is int:
-        return float(value)
-    if plain is tuple and isinstance(value, list):  # TOML has lists; frozen dataclasses tuples
-        return tuple(_converted(typing.get_args(kind)[0], item, where) for item in value)
-    if not isinstance(plain, type) or type(value) is plain:
-        return value
-    raise InputError(f"{where} = {value!r} must be of type {plain.__name__}")
+def _with_whole_loops(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Fill what a loop's table leaves out as the field's own default has it."""
+    filled = dict(values)
+    for field in dataclasses.fields(cls):
+        given = values.get(field.name)
+        if isinstance(given, dict) and field.default_factory is not dataclasses.MISSING:
+            usual = field.default_factory()
+            if isinstance(usual, LoopConfig):
+                filled[field.name] = dataclasses.asdict(usual) | given
+    return filled
+
+
+def _worst(cls: type, errors: Sequence[ErrorDetails], where: str) -> str:
+    """Return the first error in words: of keys that are unknown, then missing, then of values."""
+    kinds = [error["type"] for error in errors]
+    for wanted in (_UNKNOWN, _MISSING):
+        if wanted in kinds:
+            return _in_words(cls, errors[kinds.index(wanted)], where)
+    return _in_words(cls, errors[0], where)
+
+
+def _in_words(cls: type, error: ErrorDetails, where: str) -> str:
+    # Without the tuple's own place, and without places in lists.
+    keys = [key for key in error["loc"][1:] if isinstance(key, str)]
+    name, kind = where + ".".join(keys), error["type"]
+    if kind == _UNKNOWN:
+        return f"unknown key {name}; accepted are {', '.join(_keys_at(cls, keys[:-1]))}"
+    if kind == _MISSING:
+        return f"missing key {name}"
+    if kind == "value_error":  # a dataclass refused it
+        refusal = error["ctx"]["error"]
+        # Ours begin with the key in that dataclass.
+        between = ("." if keys else "") if isinstance(refusal, InputError) else ": "
+        return f"{name}{between}{refusal}"
+    if kind == "dataclass_type":
+        return f"{name} must be a table"
+    wanted = kind.partition("_")[0]
+    return f"{name} = {error['input']!r} must be of type {_TYPES.get(wanted, wanted)}"
+
+
+def _keys_at(cls: Any, keys: Sequence[str]) -> list[str]:
+    """Return the fields of the dataclass that stands at `keys` under `cls`."""
+    for key in keys:
+        kind = typing.get_type_hints(cls)[key]
+        # A table that may be left out, or a list of tables, has the dataclass inside.
+        inner = [kind, *typing.get_args(kind)]
+        cls = next(each for each in inner if dataclasses.is_dataclass(each))
+    return [field.name for field in dataclasses.fields(cls)]

@@ -215,3 +215,26 @@ def test_steps_alone_keep_the_rest_of_a_recipes_loop(tmp_path):
     assert asked == dataclasses.replace(usual, steps=7)
     path.write_text('recipe = "quality_tune"\nname = "child"\ntuning_list = "x.tsv"\n')
     assert read_config(path, ["training.save_every=5"]).training.learning_rate == 1e-5
+
+
+def test_a_list_of_tables_and_a_table_that_may_be_left_out_are_read_as_strictly(config, tmp_path):
+    stages = "[{resolution = 16, steps = 1, colour = 1}]"
+    with pytest.raises(InputError, match=r"unknown key stages\.colour; accepted are resolution,"):
+        read_config(config, [f"stages={stages}"])
+    with pytest.raises(InputError, match=r"stages\.resolution 20: accepted are multiples of 8"):
+        read_config(config, ["stages=[{resolution = 20, steps = 1}]"])
+    path = tmp_path / "tune.toml"
+    path.write_text('recipe = "finetune"\nname = "child"\n[training]\nsteps = 7\n')
+    assert read_config(path, ["lora.rank=4"]).lora.scale == 1
+    with pytest.raises(InputError, match=r"unknown key lora\.width; accepted are rank, alpha"):
+        read_config(path, ["lora.width=4"])
+    with pytest.raises(InputError, match=r"^lora\.rank 0: accepted are 1 to 4096$"):
+        read_config(path, ["lora.rank=0"])
+    with pytest.raises(InputError, match=r"^lora must be a table$"):
+        read_config(path, ["lora=4"])
+
+
+def test_an_integer_is_a_float_and_a_date_is_neither(config):
+    assert read_config(config, ["noise_offset=0"]).noise_offset == 0.0
+    with pytest.raises(InputError, match=r"^noise_offset = '1979-05-27' must be of type float$"):
+        read_config(config, ["noise_offset=1979-05-27"])
