@@ -30,9 +30,7 @@ def site(django_db_setup, django_db_blocker):
 def browser():
     """Debian's Chromium, or the one playwright installed."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium.path(), args=["--no-sandbox"]
-        )
+        browser = playwright.chromium.launch(executable_path=chromium.path(), args=["--no-sandbox"])
         yield browser
         browser.close()
 
