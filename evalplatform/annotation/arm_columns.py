@@ -24,6 +24,7 @@ class ArmColumns:
         most = int(place.max(initial=-1)) + 1
         self._shown = np.full((len(self._sets), most), NOWHERE, dtype=np.int64)
         self._shown[row, place] = arm
+        self._sizes = (self._shown != NOWHERE).sum(axis=1)
 
     @classmethod
     def of(cls, campaign: Campaign) -> ArmColumns:
@@ -38,8 +39,8 @@ class ArmColumns:
 
     def graded(self, votes: AnswerColumns) -> tuple[Array, Array]:
         """The place of each arm in the campaign, NOWHERE beyond a set, and its grade, by vote."""
-        arm = self._shown[np.searchsorted(self._sets, votes.image_set)]
-        sizes = (arm != NOWHERE).sum(axis=1)
+        at = np.searchsorted(self._sets, votes.image_set)
+        arm, sizes = self._shown[at], self._sizes[at]
         grade = np.zeros_like(arm)
         for n in np.unique(sizes).tolist():
             rows = sizes == n

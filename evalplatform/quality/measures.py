@@ -5,6 +5,8 @@ was not taken back, checks included, and whether or not it was excluded: an excl
 change what somebody did. A *vote* is an answer to one of an item's k slots.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -146,16 +148,17 @@ def shares_of(
     )
     right = _right(answers, is_right)
     everything = np.ones(len(answers), dtype=np.bool_)
+    share = _Shares.of(answers.annotator)
     return {
-        "votes": _share(answers, main, main),
-        "answers": _share(answers, everything, everything),
-        "gold": _share(answers, answers.purpose == GOLD, right),
-        "qualification": _share(answers, answers.purpose == QUALIFICATION, right),
-        "repeats": _share(answers, seen_before, answers.said == first),
-        "too_fast": _share(answers, timed, answers.response_ms < min_response_ms),
-        "left": _share(answers, decided, answers.side == LEFT),
-        "ties": _share(answers, pairs, ~decided),
-        "majority": _share(answers, main & pairs & has_majority, answers.said == others),
+        "votes": share(main, main),
+        "answers": share(everything, everything),
+        "gold": share(answers.purpose == GOLD, right),
+        "qualification": share(answers.purpose == QUALIFICATION, right),
+        "repeats": share(seen_before, answers.said == first),
+        "too_fast": share(timed, answers.response_ms < min_response_ms),
+        "left": share(decided, answers.side == LEFT),
+        "ties": share(pairs, ~decided),
+        "majority": share(main & pairs & has_majority, answers.said == others),
     }
 
 
@@ -179,14 +182,23 @@ def _right(answers: AnswerColumns, is_right: IsRight) -> Mask:
     return found
 
 
-def _share(answers: AnswerColumns, total: Mask, hit: Mask) -> Counts:
-    people, codes = np.unique(answers.annotator, return_inverse=True)
-    totals = np.bincount(codes[total], minlength=len(people))
-    hits = np.bincount(codes[total & hit], minlength=len(people))
-    return {
-        int(person): Share(int(h), int(t))
-        for person, h, t in zip(people, hits, totals, strict=True)
-    }
+@dataclass(frozen=True, eq=False)
+class _Shares:
+    """Shares by annotator: who gave each answer, as positions in their ids."""
+
+    people: list[int]
+    who: Column
+
+    @classmethod
+    def of(cls, annotator: Column) -> _Shares:
+        people, who = np.unique(annotator, return_inverse=True)
+        return cls(people.tolist(), who)
+
+    def __call__(self, total: Mask, hit: Mask) -> Counts:
+        """The share of each person's answers in `total` that are in `hit`."""
+        totals = np.bincount(self.who[total], minlength=len(self.people)).tolist()
+        hits = np.bincount(self.who[total & hit], minlength=len(self.people)).tolist()
+        return dict(zip(self.people, map(Share, hits, totals), strict=True))
 
 
 def _first_said(answers: AnswerColumns) -> tuple[Column, Mask]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from evalplatform import stats
 from evalplatform.annotation.answer_columns import AnswerColumns
 from evalplatform.annotation.arm_columns import ArmColumns
@@ -75,8 +73,8 @@ class Gallery:
     def graded(self, votes: AnswerColumns) -> stats.GradedVotes:
         """Return the votes as grades of arms. Raises `stats.EmptyVotesError` without any."""
         arm, grade = self._columns.graded(votes)
-        prompts, prompt = np.unique(votes.prompt, return_inverse=True)
-        people, annotator = np.unique(votes.annotator, return_inverse=True)
+        (prompt,), prompts = stats.positions(votes.prompt)
+        (annotator,), people = stats.positions(votes.annotator)
         return stats.graded_votes(
             item=votes.item,
             prompt=prompt,
@@ -84,7 +82,7 @@ class Gallery:
             arm=arm,
             grade=grade,
             arms=self._arms,
-            prompts=[self._prompts.name(key) for key in prompts.tolist()],
+            prompts=self._prompts.names(prompts),
             annotators=[self._people[key] for key in people.tolist()],
         )
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +50,7 @@ def image_filter(prompts: str, depth: int) -> dict[str, str] | None:
     return of_set if prompt_set == prompts else of_set | {"tag": STYLIZED}
 
 
-@dataclass(frozen=True)
-class PromptFacts:
+class PromptFacts(NamedTuple):
     """One prompt of a campaign; `prompt_set` is name@version."""
 
     id: int
@@ -78,24 +76,26 @@ class Prompts:
         return made
 
     def _take(self, facts: Iterable[PromptFacts]) -> None:
-        rows = list(facts)
-        self._ids = np.array([each.id for each in rows], dtype=np.int64)
-        self._position = [each.position for each in rows]
+        columns = tuple(zip(*facts, strict=True)) or ((),) * len(PromptFacts._fields)
+        each = PromptFacts(*columns)
+        self._ids = np.array(each.id, dtype=np.int64)
+        self._position = np.array(each.position, dtype=np.int64)
         self._named = {
-            "prompt_set": Labels.of(each.prompt_set for each in rows),
-            "category": Labels.of(each.category for each in rows),
-            "challenge": Labels.of(each.challenge for each in rows),
+            "prompt_set": Labels.of(each.prompt_set),
+            "category": Labels.of(each.category),
+            "challenge": Labels.of(each.challenge),
         }
         self._marked = {
-            "stylized": np.array([STYLIZED in each.tags for each in rows], dtype=np.bool_),
-            "read_in_full": np.array([each.read_in_full for each in rows], dtype=np.bool_),
+            "stylized": np.array([STYLIZED in tags for tags in each.tags], dtype=np.bool_),
+            "read_in_full": np.array(each.read_in_full, dtype=np.bool_),
         }
 
-    def name(self, key: int) -> str:
-        """Which prompt of which set it is, such as "things@1 #3"."""
-        at = int(np.searchsorted(self._ids, key))
+    def names(self, keys: npt.NDArray[np.int64]) -> list[str]:
+        """Which prompt of which set each is, such as "things@1 #3"."""
+        at = np.searchsorted(self._ids, keys)
         sets = self._named["prompt_set"]
-        return f"{sets.names[sets.codes[at]]} #{self._position[at]}"
+        places = zip(sets.codes[at].tolist(), self._position[at].tolist(), strict=True)
+        return [f"{sets.names[code]} #{position}" for code, position in places]
 
     def values(self, votes: AnswerColumns, fact: Named) -> list[str]:
         """The distinct values of a fact among these votes, sorted, without the empty one."""

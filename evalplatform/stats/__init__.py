@@ -61,6 +61,7 @@ from .ranking.rating_results import ArmRating, ArmRatings, RatingDifference
 from .ranking.ratings import rate_arms
 from .ranking.results import Difference, Ranking, Strength, TieWeight
 from .ranking.strengths import rank
+from .votes.chunking import positions
 from .votes.columns import Labels, Outcome, Votes, factorise
 from .votes.errors import (
     ColumnTypeError,
@@ -167,6 +168,7 @@ __all__ = [
     "pairs_from_ratings",
     "plain",
     "plan_study",
+    "positions",
     "power_of",
     "proportion",
     "rank",

@@ -103,6 +103,8 @@ def test_prompts_and_people_are_named(voted):
     labels = prompts.labels(table, "category")
     assert {labels.names[code] for code in labels.codes[animals]} == {"Animals"}
     assert animals.sum() == 20
+    first = voted.prompt_sets.get().prompts.order_by("position").first()
+    assert prompts.names(np.array([first.pk])) == [f"{first.prompt_set} #{first.position}"]
     assert set(pseudonyms(voted)) == set(table.annotator.tolist())
 
 

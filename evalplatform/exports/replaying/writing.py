@@ -118,7 +118,7 @@ def _safety(campaign: Campaign) -> Record | None:
 def _prompts(told: Told) -> Iterator[Record]:
     known = Prompt.objects.filter(prompt_set__campaigns=told.campaign)
     texts = dict(known.values_list("pk", "text"))
-    return (asdict(each) | {"text": texts[each.id]} for each in prompt_facts(told.campaign))
+    return (each._asdict() | {"text": texts[each.id]} for each in prompt_facts(told.campaign))
 
 
 def _items(told: Told) -> Iterator[Record]:

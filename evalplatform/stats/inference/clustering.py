@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..votes.chunking import CHUNK, Codes, chunks, pair_blocks
+from ..votes.chunking import CHUNK, Codes, chunks, column_sums, pair_blocks
 from ..votes.columns import Groups, IntColumn
 
 FloatArray = npt.NDArray[np.float64]
@@ -147,5 +147,5 @@ def one_way_variance(ratio: Ratio, table: FloatArray) -> float:
     """
     size = table @ np.array(ratio.counted)
     held = size > 0.0
-    scores = ratio.scores(table[held], table.sum(axis=0))
+    scores = ratio.scores(table[held], column_sums(table))
     return float((scores**2 / score_divisors(size[held])).sum())

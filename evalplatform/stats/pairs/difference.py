@@ -10,9 +10,9 @@ import numpy as np
 from ..inference.clustering import FloatArray, outcome_table, score_divisors
 from ..inference.estimates import Estimate, State
 from ..inference.intervals import check_level, t_p_value, t_quantile
-from ..votes.chunking import Codes
+from ..votes.chunking import Codes, column_sums, count_codes, positions, row_sums
 from ..votes.columns import Groups, IntColumn, Outcome, Votes, group
-from .rates import NET, win_rates
+from .rates import NET, net_of
 
 _NO_VARIATION = 1e-12
 
@@ -56,11 +56,13 @@ def compare_nets(
     level: float = 0.95,
     *,
     names: tuple[str, str] = ("first campaign", "second campaign"),
+    nets: tuple[Estimate, Estimate] | None = None,
 ) -> NetDifference:
     """Estimate the difference of the nets of two campaigns, shared prompts and people counted.
 
     Ids must mean the same in both: prompt 7 of one is prompt 7 of the other, and so for
-    annotators. Items are not compared. `names` is what reasons call the two.
+    annotators. Items are not compared. `names` is what reasons call the two; `nets`
+    are their nets where these are known.
 
     Formula. d = net_1 - net_2. Each vote's linearised score is (y - net_1) / n_1 in the first and
     -(y - net_2) / n_2 in the second, y = 1, 0, -1 for A, tie, B. V = max(Vp + Va - Vpa, Vp, Va)
@@ -85,18 +87,25 @@ def compare_nets(
     (0.0, 'no_variation', 3, 2)
     """
     check_level(level)
-    nets = (win_rates(first, level).net, win_rates(second, level).net)
+    nets = nets or (net_of(first, level), net_of(second, level))
     about = NetDifference(
         first=nets[0],
         second=nets[1],
-        n_shared_prompts=len(np.intersect1d(first.prompt, second.prompt)),
-        n_shared_annotators=len(np.intersect1d(first.annotator, second.annotator)),
+        n_shared_prompts=_n_shared(first.prompt, second.prompt),
+        n_shared_annotators=_n_shared(first.annotator, second.annotator),
         level=level,
     )
     for name, net in zip(names, nets, strict=True):
         if not net.has_interval:
             return replace(about, state=net.state, reason=f"In the {name}: {net.reason}")
     return _estimated(first, second, about)
+
+
+def _n_shared(one: IntColumn, other: IntColumn) -> int:
+    """How many ids are in both."""
+    codes, ids = positions(one, other)
+    first, second = (count_codes(each, len(ids)) > 0 for each in codes)
+    return int(np.count_nonzero(first & second))
 
 
 def _estimated(first: Votes, second: Votes, about: NetDifference) -> NetDifference:
@@ -174,10 +183,10 @@ def _clustered(first: Votes, second: Votes, codes: Codes) -> float:
 def _scores(votes: Votes, codes: Codes, n_clusters: int) -> FloatArray:
     """Each cluster's score of net, over the root of its divisor (see `clustering`)."""
     table = outcome_table(Groups(codes, n_clusters), votes.outcome)
-    size = table.sum(axis=1)
+    size = row_sums(table)
     held = size > 0.0
     scores = np.zeros(n_clusters)
-    scores[held] = NET.scores(table[held], table.sum(axis=0))
+    scores[held] = NET.scores(table[held], column_sums(table))
     if np.count_nonzero(held) > 1:
         scores[held] /= np.sqrt(score_divisors(size[held]))
     return scores

@@ -19,6 +19,7 @@ from ..inference.effective_votes import Clustering, Differing, EffectiveVotes, c
 from ..inference.estimates import Basis, Estimate, State, estimate_of, without_interval
 from ..inference.intervals import check_level
 from ..people.leave_one_out import votes_of_others
+from ..votes.chunking import column_sums, row_sums
 from ..votes.columns import BoolColumn, Groups, IntColumn, Outcome, Votes, group
 from ..votes.errors import UnknownOptionError
 
@@ -144,7 +145,7 @@ def verdicts(
         item=_frozen(_per_item(votes, votes.item)),
         outcome=_frozen(outcome),
         prompt=_frozen(prompt),
-        n_votes=_frozen(counts.sum(axis=1).astype(np.int64)),
+        n_votes=_frozen(row_sums(counts).astype(np.int64)),
         n_incomplete=n_items - votes.n_items,
         rule=RULE,
         tally=VerdictTally(*np.bincount(outcome, minlength=len(Verdict)).tolist()),
@@ -207,7 +208,7 @@ class _VerdictTables:
 
     def worth(self, ratio: Ratio) -> EffectiveVotes:
         """Of V = Vp + max(0, Va - Vpa), see `verdicts`."""
-        total = self.by_prompt.sum(axis=0)
+        total = column_sums(self.by_prompt)
         items = float(total.sum())
         value = np.array(ratio.value) / items
         shared = float(
@@ -239,7 +240,7 @@ def _changes(votes: Votes, outcome: IntColumn) -> FloatArray:
     everybody = np.ones(len(votes), dtype=np.bool_)
     others = votes_of_others(votes.item, votes.outcome, everybody).astype(np.float64)
     spread = np.bincount(votes.outcome, minlength=len(Outcome)) / len(votes)
-    chance = (others + spread) / (others.sum(axis=1, keepdims=True) + 1.0)
+    chance = (others + spread) / (row_sums(others)[:, None] + 1.0)
     changes = np.eye(len(Verdict))[outcome[votes.by_item.codes]]
     rows = np.arange(len(votes))
     for answer in Outcome:
@@ -256,8 +257,11 @@ def _sums(groups: Groups, changes: FloatArray) -> FloatArray:
 
 def _decide(counts: FloatArray) -> IntColumn:
     """The verdict of each row of counts of A, tie and B."""
-    found = 2.0 * counts.max(axis=1) > counts.sum(axis=1)
-    return np.where(found, counts.argmax(axis=1), Verdict.NO_MAJORITY).astype(np.int64)
+    total = row_sums(counts)
+    verdict = np.full(len(counts), Verdict.NO_MAJORITY, dtype=np.int64)
+    for answer in Outcome:
+        verdict[2.0 * counts[:, answer] > total] = answer
+    return verdict
 
 
 def _per_item(votes: Votes, column: IntColumn) -> IntColumn:
@@ -268,7 +272,7 @@ def _per_item(votes: Votes, column: IntColumn) -> IntColumn:
 
 
 def _estimate(ratio: Ratio, tables: _VerdictTables, level: float) -> Estimate:
-    total = tables.by_prompt.sum(axis=0)
+    total = column_sums(tables.by_prompt)
     n_prompts, n_annotators = len(tables.by_prompt), len(tables.by_annotator)
     basis = Basis(
         n_votes=int(total.sum()),

@@ -9,7 +9,7 @@ import numpy as np
 from ..inference.estimates import Estimate
 from ..votes.columns import BoolColumn, IntColumn, Votes
 from .difference import NetDifference, compare_nets
-from .rates import win_rates
+from .rates import net_and_ties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +52,16 @@ def order_effect(votes: Votes, level: float = 0.95) -> OrderEffect | None:
     if not first.any():
         return None
     halves = votes.where(first), votes.where(second)
+    rates = net_and_ties(halves[0], level), net_and_ties(halves[1], level)
     return OrderEffect(
-        net=compare_nets(*halves, level, names=("first half", "second half")),
-        ties_first=win_rates(halves[0], level).tie,
-        ties_second=win_rates(halves[1], level).tie,
+        net=compare_nets(
+            *halves,
+            level,
+            names=("first half", "second half"),
+            nets=(rates[0][0], rates[1][0]),
+        ),
+        ties_first=rates[0][1],
+        ties_second=rates[1][1],
         n_left_out=int(np.count_nonzero(~(first | second))),
     )
 

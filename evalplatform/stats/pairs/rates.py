@@ -28,7 +28,7 @@ from ..inference.estimates import (
     without_interval,
 )
 from ..inference.intervals import check_level
-from ..votes.chunking import count_codes
+from ..votes.chunking import column_sums, count_codes
 from ..votes.columns import Votes
 from ..votes.errors import UnknownOptionError
 
@@ -131,6 +131,18 @@ def share_of(votes: Votes, level: float = 0.95) -> Estimate:
     return _estimate(WIN, _RateTables.of(votes, "votes"), level)
 
 
+def net_of(votes: Votes, level: float = 0.95) -> Estimate:
+    """The net preference alone, as `win_rates` gives it."""
+    return _estimate(NET, _RateTables.of(votes, "votes"), level)
+
+
+def net_and_ties(votes: Votes, level: float = 0.95) -> tuple[Estimate, Estimate]:
+    """The net preference and the share of ties alone, as `win_rates` gives them."""
+    check_level(level)
+    tables = _RateTables.of(votes, "votes")
+    return _estimate(NET, tables, level), _estimate(TIE, tables, level)
+
+
 @dataclass(frozen=True)
 class _RateTables:
     """All that the six estimates need, made in one pass over the votes."""
@@ -175,7 +187,7 @@ def _estimate(ratio: Ratio, tables: _RateTables, level: float) -> Estimate:
         estimand=tables.estimand,
         level=level,
     )
-    total = tables.by_prompt.sum(axis=0)
+    total = column_sums(tables.by_prompt)
     state, reason = _state_of(n_votes, n_prompts, n_annotators, ratio)
     if state is not State.DEFINED:
         return without_interval(ratio.of(total) if n_votes else None, state, reason, basis)

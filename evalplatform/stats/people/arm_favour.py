@@ -21,6 +21,7 @@ import numpy as np
 
 from ..inference.clustering import FloatArray
 from ..inference.multiplicity import benjamini_hochberg
+from ..votes.chunking import row_sums
 from ..votes.columns import IntColumn
 from .honest_model import Answers, HonestModel
 from .leave_one_out import sums_by
@@ -107,7 +108,7 @@ def _events(model: HonestModel) -> tuple[IntColumn, IntColumn, FloatArray, Float
             answers.who[single],
             answers.arm[single, 0],
             upper[np.arange(len(single)), answers.label[single]].astype(np.float64),
-            (chance * upper).sum(axis=1),
+            row_sums(chance * upper),
         ))  # fmt: skip
     who, arm, hit, chances = (np.concatenate(each) for each in zip(*parts, strict=True))
     return who, arm, hit, np.clip(chances, 1e-6, 1.0 - 1e-6)
@@ -117,7 +118,7 @@ def _chances(model: HonestModel, vote: IntColumn, habit: FloatArray) -> FloatArr
     kind = model.answers.kind[vote]
     ratio = model.seen(vote) / model.share[kind]
     weight = ratio ** model.following[model.answers.who[vote]][:, None] * habit
-    chance: FloatArray = weight / weight.sum(axis=1, keepdims=True)
+    chance: FloatArray = weight / row_sums(weight)[:, None]
     return chance
 
 
@@ -131,7 +132,7 @@ def _rates_elsewhere(model: HonestModel, single: IntColumn) -> FloatArray:
                        minlength=answers.n_annotators * n_arms * m)  # fmt: skip
     given = everywhere.reshape(-1, m)[who] - here.reshape(-1, m)[who * n_arms + arm]
     share = np.where(answers.meaning[single] >= 0, model.share[answers.kind[single]], 0.0)
-    expected = given.sum(axis=1, keepdims=True) * share
+    expected = row_sums(given)[:, None] * share
     rates: FloatArray = (given + 10.0 * share + 1e-9) / (expected + 10.0 * share + 1e-9)
     return rates
 

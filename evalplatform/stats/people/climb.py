@@ -17,6 +17,7 @@ from math import inf, sqrt
 import numpy as np
 
 from ..inference.clustering import FloatArray
+from ..votes.chunking import column_sums
 from .item_answers import ItemAnswers
 
 PLAIN_ROUNDS = 80
@@ -94,7 +95,7 @@ class Climb:
     def _maximised(self) -> Parameters:
         """The parameters that are the most likely, given the classes of the items."""
         n_classes = self._seen.n_classes
-        shares = self.posterior.sum(axis=0) + self._cell
+        shares = column_sums(self.posterior) + self._cell
         counted = self._seen.sum_over_items(self.posterior).reshape(-1, n_classes, n_classes)
         counted = counted.transpose(0, 2, 1) + self._cell
         if self._symmetric:

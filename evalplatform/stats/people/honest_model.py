@@ -26,6 +26,7 @@ import numpy as np
 from scipy import special
 
 from ..inference.clustering import FloatArray
+from ..votes.chunking import row_sums
 from ..votes.columns import IntColumn
 from ..votes.graded import GradedVotes
 
@@ -94,7 +95,7 @@ def labelled(
         else:
             given = table.grade.reshape(rows, n)
             best = given == given.max(axis=1, keepdims=True)
-            label = np.where(best.sum(axis=1) == 1, best.argmax(axis=1), n)
+            label = np.where(row_sums(best) == 1, best.argmax(axis=1), n)
             arm[:, :n], meaning[:, :n] = arm_of, meanings + arm_of
             meaning[:, n] = meanings + len(arms)
             meanings += len(arms) + 1
@@ -170,7 +171,7 @@ class HonestModel:
     def chances(self, vote: IntColumn, seen: FloatArray) -> FloatArray:
         """The probability of each label."""
         weight = self.weights(vote, seen)
-        weight /= weight.sum(axis=1, keepdims=True)
+        weight /= row_sums(weight)[:, None]
         return weight
 
     def seen(self, vote: IntColumn) -> FloatArray:
@@ -237,10 +238,10 @@ def _following(
     said = log_ratio[np.arange(len(answers)), answers.label]
     for _ in range(rounds):
         weight = np.exp(log_ratio * _t(answers, following)) * habit
-        weight /= weight.sum(axis=1, keepdims=True)
+        weight /= row_sums(weight)[:, None]
         weight *= log_ratio
-        mean = weight.sum(axis=1)
-        variance = (weight * log_ratio).sum(axis=1) - mean**2
+        mean = row_sums(weight)
+        variance = row_sums(weight * log_ratio) - mean**2
         up = np.bincount(answers.who, said - mean, n) - (following - 1.0) / _FOLLOWING_SD**2
         down = np.bincount(answers.who, variance, n) + 1.0 / _FOLLOWING_SD**2
         following = np.clip(following + up / down, 0.0, 3.0)
@@ -252,7 +253,7 @@ def _rates(answers: Answers, weight: FloatArray, usual: FloatArray) -> FloatArra
 
     Without the vote itself, so that a vote does not explain itself.
     """
-    chance = weight / weight.sum(axis=1, keepdims=True)
+    chance = weight / row_sums(weight)[:, None]
     n, m = answers.n_annotators, answers.n_meanings
     exists = answers.meaning >= 0
     cell = answers.who[:, None] * m + np.where(exists, answers.meaning, 0)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
 from ..inference.clustering import FloatArray
-from ..votes.chunking import CHUNK, blocks, count_codes, smallest_unsigned
+from ..votes.chunking import CHUNK, blocks, count_codes, row_sums, smallest_unsigned
 from ..votes.columns import Groups, IntColumn
 
 
@@ -50,20 +51,25 @@ class ItemAnswers:
         parts = tuple(_parts(answer, starts, n_answers, max(CHUNK, n_answers)))
         return cls(parts, item.count, n_answers, n_classes)
 
+    @cached_property
+    def _turned(self) -> tuple[sparse.csc_array, ...]:
+        """Each part's table on its side; it shares the table's memory."""
+        return tuple(table.T for _, table in self.parts)
+
     def shares(self) -> FloatArray:
         """The share of each label in each item: n_items x n_classes."""
         shares = np.empty((self.n_items, self.n_classes))
         label_of = np.tile(np.eye(self.n_classes), (self.n_answers // self.n_classes, 1))
         for items, table in self.parts:
             counts = table @ label_of
-            shares[items] = counts / counts.sum(axis=1, keepdims=True)
+            shares[items] = counts / row_sums(counts)[:, None]
         return shares
 
     def sum_over_items(self, values: FloatArray) -> FloatArray:
         """table.T @ values: n_answers x columns of values (n_items x columns)."""
         total = np.zeros((self.n_answers, values.shape[1]))
-        for items, table in self.parts:
-            total += table.T @ values[items]
+        for (items, _), turned in zip(self.parts, self._turned, strict=True):
+            total += turned @ values[items]
         return total
 
 

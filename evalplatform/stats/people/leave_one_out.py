@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..inference.clustering import FloatArray
+from ..votes.chunking import row_sums
 from ..votes.columns import BoolColumn, IntColumn, Outcome, group
 from ..votes.errors import LengthMismatchError, UnknownOutcomeError
 
@@ -37,7 +38,7 @@ def majority_of_others(
         return outcomes, counted
     others = votes_of_others(items, outcomes, counted)
     most = others.max(axis=1)
-    total = others.sum(axis=1)
+    total = row_sums(others)
     return others.argmax(axis=1), (total >= 2) & (2 * most > total)
 
 

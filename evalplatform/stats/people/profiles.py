@@ -12,6 +12,7 @@ from scipy import special
 from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..inference.intervals import check_level, wilson
+from ..votes.chunking import row_sums
 from ..votes.columns import BoolColumn, IntColumn, Outcome, Votes, refuse_mask
 from ..votes.errors import ColumnTypeError, LengthMismatchError, RowsError
 from .confusion import DawidSkene, dawid_skene
@@ -229,12 +230,12 @@ def _outlier_scores(votes: Votes, code: IntColumn, n_people: int) -> tuple[Float
     """z of each person, NaN for those nobody voted beside; see `annotators`."""
     none = np.full(n_people, np.nan)
     others = votes_of_others(votes.item, votes.outcome, np.ones(len(votes), dtype=np.bool_))
-    beside = others.sum(axis=1) > 0
+    beside = row_sums(others) > 0
     spread = np.bincount(votes.outcome, minlength=N_OUTCOMES) / len(votes)
-    share = (others[beside] + spread) / (others[beside].sum(axis=1, keepdims=True) + 1.0)
+    share = (others[beside] + spread) / (row_sums(others[beside])[:, None] + 1.0)
     logs = np.log(share, out=np.zeros_like(share), where=share > 0.0)
-    mean = (share * logs).sum(axis=1)
-    variance = (share * logs**2).sum(axis=1) - mean**2
+    mean = row_sums(share * logs)
+    variance = row_sums(share * logs**2) - mean**2
     said = logs[np.arange(len(logs)), votes.outcome[beside]]
     who = code[beside]
     surprise = np.bincount(who, said - mean, n_people)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..inference.clustering import FloatArray
-from ..votes.chunking import CHUNK
+from ..votes.chunking import CHUNK, row_sums
 from ..votes.columns import IntColumn
 from .honest_model import HonestModel, count_labels
 from .leave_one_out import sums_by
@@ -70,7 +70,7 @@ def pair_terms(model: HonestModel, left: IntColumn, right: IntColumn) -> PairTer
     p = model.chances(left, seen)
     before = model.weights(right, seen)
     after = model.weights(right, seen + 1.0)  # the weight of a label once it was given
-    total = before.sum(axis=1)
+    total = row_sums(before)
     grown = total[:, None] - before + after  # the sum of weights once a label was given
     same = v == w
     second = np.where(same, after[rows, w], before[rows, w]) / grown[rows, v]
@@ -89,7 +89,7 @@ def pair_terms(model: HonestModel, left: IntColumn, right: IntColumn) -> PairTer
         log_ring=np.log(ring),
         first=first,
         second=second,
-        expected_same=(p * after / grown).sum(axis=1),
+        expected_same=row_sums(p * after / grown),
     )
 
 
@@ -167,7 +167,7 @@ def ring_evidence(model: HonestModel, members: IntColumn, kappa: float) -> float
             chance[np.arange(len(rows)), label] += rho
             product[rows] *= chance
         given[rows, label] += 1.0
-    logs = [float((np.log((agreed * product).sum(axis=1)) - honest).sum()) for product in alike]
+    logs = [float((np.log(row_sums(agreed * product)) - honest).sum()) for product in alike]
     return float(np.logaddexp.reduce(logs) - np.log(len(logs)))
 
 
@@ -198,7 +198,7 @@ def beside_ring(model: HonestModel, members: IntColumn, kappa: float) -> BesideR
     n, rows = answers.n_annotators, np.arange(len(votes))
     who, label = answers.who[votes], answers.label[votes]
     share = ring[votes]
-    share /= share.sum(axis=1, keepdims=True)
+    share /= row_sums(share)[:, None]
     chance = model.chances(votes, model.seen(votes))
     honest = (1.0 - kappa) * chance + kappa * share
     ratio = np.full_like(honest, 1.0)

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import special
 
 from ..inference.clustering import FloatArray
+from ..votes.chunking import row_sums
 from ..votes.columns import IntColumn
 from .leave_one_out import sums_by
 
@@ -39,7 +40,7 @@ def upper_tails(
     [0.25]
     """
     n = len(at_least)
-    mean = sums_by(group, (chance * score).sum(axis=1), n)
+    mean = sums_by(group, row_sums(chance * score), n)
     best = score.max(axis=1)
     most = sums_by(group, best, n)
     above = at_least > mean + 1e-9
@@ -47,7 +48,7 @@ def upper_tails(
     inside = above & ~largest
     tails = np.ones(n)
     is_best = score >= best[:, None] - 1e-12
-    top = np.log(np.maximum((chance * is_best).sum(axis=1), _SMALLEST))
+    top = np.log(np.maximum(row_sums(chance * is_best), _SMALLEST))
     tails[largest] = np.exp(sums_by(group, top, n))[largest]
     rows = inside[group]
     if rows.any():
@@ -90,10 +91,10 @@ def _tilted(
     """Of each sum under its tilt: the cumulant generating function, mean and variance."""
     n = len(tilt)
     weight = chance * np.exp(np.clip(tilt[group][:, None] * score, -500.0, 500.0))
-    total = weight.sum(axis=1)
+    total = row_sums(weight)
     weight /= total[:, None]
-    mean = (weight * score).sum(axis=1)
-    variance = (weight * score**2).sum(axis=1) - mean**2
+    mean = row_sums(weight * score)
+    variance = row_sums(weight * score**2) - mean**2
     return (
         sums_by(group, np.log(total), n),
         sums_by(group, mean, n),

@@ -67,6 +67,29 @@ def count_codes(codes: Codes, count: int) -> IntColumn:
     return total
 
 
+def row_sums(table: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The sum of each row of a long table of few columns, to the last digit that of `sum(axis=1)`.
+
+    Column by column: `sum(axis=1)` makes a loop for every row, which takes five times as long.
+
+    >>> row_sums(np.array([[True, True], [False, True]])).tolist()
+    [2, 1]
+    """
+    if table.shape[1] > 7:  # from eight on numpy adds in another order
+        return np.asarray(table.sum(axis=1))
+    total = np.zeros(len(table), dtype=np.float64 if table.dtype.kind == "f" else np.int64)
+    for column in table.T:
+        total += column
+    return total
+
+
+def column_sums(table: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The sum of each of two columns or more, to the last digit that of `sum(axis=0)`.
+
+    That takes four times as long, row by row."""
+    return np.asarray(np.einsum("ij->j", table))
+
+
 def n_present(codes: Codes) -> int:
     """How many different codes occur."""
     return int(np.count_nonzero(count_codes(codes, int(codes.max(initial=0)) + 1)))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .chunking import Codes, count_codes, n_present, positions, smallest_unsigned
+from .chunking import Codes, count_codes, n_present, positions, row_sums, smallest_unsigned
 from .columns import (
     IntColumn,
     check_lengths,
@@ -233,7 +233,7 @@ def _entries(
     if len(arms) != n_votes:
         raise LengthMismatchError({"item": n_votes, "arm": len(arms)})
     shown = arms >= 0
-    n_images = shown.sum(axis=1)
+    n_images = row_sums(shown)
     arms, grades = arms[shown], grades[shown]
     wrong = np.flatnonzero((n_images < 1) | (n_images > MOST_IMAGES))
     if len(wrong):
