@@ -1,18 +1,16 @@
 """One process of annotators that race, go away, come late, resend and change their mind.
 
-Run by test_concurrency.py (`python -m tests.annotation.racing CAMPAIGN FIRST COUNT SEED LOG`) over
-the test database; it may be killed at any moment. Whatever the platform acknowledged is written
-to LOG, one line a vote, after the acknowledgement.
+test_concurrency.py forks it from a server that has loaded this module, and with it the platform, in
+an environment that names the test database; it may be killed at any moment. Whatever the platform
+acknowledged is written to a log, one line a vote, after the acknowledgement.
 """
 
 import os
 import random
-import sys
 import threading
 import time
 import traceback
 import uuid
-from pathlib import Path
 
 SAYS = {
     "pair": lambda rng, key: (rng.choice(["left", "tie", "right"]), ()),
@@ -24,19 +22,16 @@ SAYS = {
 """What somebody answers by form, and the heads that they mark."""
 
 
-def main() -> None:
-    import django
-
-    django.setup()
+def main(campaign: str, first: int, count: int, seed: int, log_path: str) -> None:
+    """Let `count` people of a campaign, from the `first` on, answer until there is no more."""
     from django.db import connection
 
     from evalplatform.annotation.models import Enrolment
 
-    campaign, first, count, seed, log_path = sys.argv[1:]
     enrolments = list(
         Enrolment.objects.filter(campaign__slug=campaign)
         .select_related("campaign", "annotator")
-        .order_by("pk")[int(first) : int(first) + int(count)]
+        .order_by("pk")[first : first + count]
     )
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -93,8 +88,3 @@ def race(enrolment, rng: random.Random, log: int) -> None:
         if mood > 0.98:
             undone = undo_vote(enrolment=enrolment, key=answer.idempotency_key, now=timezone.now())
             os.write(log, f"{undone.value} {answer.idempotency_key}\n".encode())
-
-
-if __name__ == "__main__":
-    Path(sys.argv[-1]).touch()
-    main()

@@ -1,16 +1,16 @@
 """Fifty annotators in five processes that are killed again and again: exactly k, nothing lost."""
 
+import multiprocessing
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from multiprocessing.context import ForkServerProcess as Racer
 from pathlib import Path
+from unittest import mock
 
 import pytest
-from django.conf import settings
 from django.db.models import Count
 
 from evalplatform.accounts.models import Annotator
@@ -19,6 +19,7 @@ from evalplatform.annotation.selectors import votes_missing
 from evalplatform.annotation.services import enrol, open_campaign
 from evalplatform.campaigns.criteria import plan_criterion
 from tests import factories, live
+from tests.annotation import racing
 from tests.counting import assert_tallies_are_true
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -95,7 +96,7 @@ def run_with_kills(campaign, folder: Path) -> tuple[int, list[Path]]:
     """
     rng = random.Random(1)
     logs = [folder / f"{index}.log" for index in range(PROCESSES)]
-    running: dict[int, subprocess.Popen] = {}
+    running: dict[int, Racer] = {}
     before = [0] * PROCESSES  # length of each log when its process was started
     kills, serial, started = 0, 0, time.monotonic()
     wanted = votes_missing(campaign)
@@ -104,7 +105,7 @@ def run_with_kills(campaign, folder: Path) -> tuple[int, list[Path]]:
         while votes_missing(campaign):
             assert time.monotonic() - started < LIMIT, f"{votes_missing(campaign)} votes missing"
             for index in range(PROCESSES):
-                if index not in running or running[index].poll() is not None:
+                if index not in running or not running[index].is_alive():
                     serial += 1
                     before[index] = length(logs[index])
                     running[index] = start(campaign, index, serial, logs[index])
@@ -118,12 +119,12 @@ def run_with_kills(campaign, folder: Path) -> tuple[int, list[Path]]:
                 next_kill = missing - rng.uniform(0.1, 0.2) * wanted
                 victim = running[rng.choice(at_work)]
                 victim.kill()
-                victim.wait()
+                victim.join()
                 kills += 1
     finally:
         for process in running.values():
             process.kill()
-            process.wait()
+            process.join()
     return kills, logs
 
 
@@ -131,7 +132,13 @@ def length(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def start(campaign, index: int, serial: int, log: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "tests.annotation.racing", campaign.slug]
-    command += [str(index * THREADS), str(THREADS), str(serial), str(log)]
-    return subprocess.Popen(command, cwd=settings.BASE_DIR, env=live.environment())
+def start(campaign, index: int, serial: int, log: Path) -> Racer:
+    # Forked by a server that has loaded the platform once: loading it takes seconds of a core.
+    racers = multiprocessing.get_context("forkserver")
+    racers.set_forkserver_preload(["tests.annotation.racing_server"])
+    racer = racers.Process(
+        target=racing.main, args=(campaign.slug, index * THREADS, THREADS, serial, str(log))
+    )
+    with mock.patch.dict(os.environ, live.environment()):
+        racer.start()
+    return racer
