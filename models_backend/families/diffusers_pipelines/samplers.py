@@ -48,6 +48,9 @@ def fresh_scheduler(pipeline: Any, own: Any, sampler: str) -> Any:
     if sampler == "default":
         # A copy: a call binds its generators to it, and leaves its state behind when it breaks off.
         return copy.deepcopy(own)
+    if sampler == "ddim" and "clip_sample" not in own.config:
+        # Made for a scheduler that never clips; DDIM would, at 1, which cuts latents off.
+        return DDIMScheduler.from_config(own.config, clip_sample=False)
     return _SCHEDULERS[sampler].from_config(own.config)
 
 
