@@ -10,8 +10,7 @@ from torch import Tensor
 
 from models_backend.families.settings import SamplingSettings
 from models_backend.nn.schedule import NoiseSchedule
-from models_backend.nn.text import TextEncoder
-from models_backend.nn.text_rows import TextEmbedding
+from models_backend.nn.text_rows import TextEmbedding, TextRows
 
 Predict = Callable[[Tensor, Tensor, TextEmbedding], Tensor]
 """What a network predicts from noisy (B, ...) at time t, for the texts of B examples."""
@@ -24,7 +23,7 @@ def noise_by_seed(seeds: Sequence[int], shape: tuple[int, ...], device: torch.de
 
 
 def texts_to_sample(
-    encoder: TextEncoder, prompts: Sequence[str], settings: SamplingSettings
+    encoder: TextRows, prompts: Sequence[str], settings: SamplingSettings
 ) -> TextEmbedding:
     """Return embeddings of the prompts; before them, for guidance, of what it leaves."""
     blank = [settings.negative_prompt] * len(prompts)

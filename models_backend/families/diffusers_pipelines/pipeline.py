@@ -65,8 +65,8 @@ class DiffusersPipeline(Family):
         self, prompts: Sequence[str], noise: Tensor, settings: SamplingSettings, *, graded: int
     ) -> Tensor:
         raise InputError(
-            "feedback by rewards takes our own latent and pixel diffusion, not a diffusers "
-            "pipeline; preferences (DPO) take every family that is tuned"
+            f"{type(self.pipeline).__name__} was loaded to be sampled; feedback by rewards takes a "
+            "pipeline that is tuned, and our own latent and pixel diffusion"
         )
 
     @torch.no_grad()

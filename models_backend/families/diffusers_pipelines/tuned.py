@@ -21,7 +21,10 @@ from models_backend.configuration.tuning import LoraConfig, TuneConfig
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.batch import TrainingBatch
 from models_backend.families.denoised import Denoised
-from models_backend.families.diffusers_pipelines.arguments import size_factor
+from models_backend.families.diffusers_pipelines.arguments import (
+    is_guidance_embedded,
+    size_factor,
+)
 from models_backend.families.diffusers_pipelines.files import load_directory
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.families.diffusers_pipelines.tuning.activations import kept_bytes
@@ -35,6 +38,7 @@ from models_backend.families.diffusers_pipelines.tuning.lora import (
 from models_backend.families.diffusers_pipelines.tuning.objectives import Objective, objective_of
 from models_backend.families.diffusers_pipelines.tuning.saving import save_pipeline
 from models_backend.families.diffusers_pipelines.tuning.texts import PipelineTexts, encoder_names
+from models_backend.families.guidance import guided, texts_to_sample
 from models_backend.families.settings import SamplingSettings
 from models_backend.nn.memory import tensor_bytes
 from models_backend.nn.precision import sampling_autocast
@@ -106,20 +110,42 @@ class TunedPipeline(DiffusersPipeline):
 
     def loss(self, batch: TrainingBatch, part: str | None = None) -> Tensor:
         """Return the mean squared error, (B,), of what the network predicts."""
-        tuning, z = self._tuned, batch["z"]
-        network = tuning.kind.network
-        noised = self._objective(z)(z, batch["noise"], batch["u"])
+        noised = self._objective(batch["z"])(batch["z"], batch["noise"], batch["u"])
         text = TextEmbedding(batch["tokens"], batch["mask"], batch["pooled"])
-        factor = tuning.latents.factor
-        said = tuning.kind.predict(
+        error = (self._predict(noised.noisy, noised.t, text) - noised.target.float()).square()
+        return error.mean(dim=(1, 2, 3))
+
+    def _predict(self, z: Tensor, t: Tensor, text: TextEmbedding) -> Tensor:
+        """Return what the network says of latents (B, C, h, w) at time t () or (B,)."""
+        tuning = self._tuned
+        network, factor = tuning.kind.network, tuning.latents.factor
+        said: Tensor = tuning.kind.predict(
             network,
-            noised.noisy.to(network.dtype),
-            noised.t,
+            z.to(network.dtype),
+            t.expand(len(z)),
             text.to(z.device, network.dtype),
             (z.shape[2] * factor, z.shape[3] * factor),
         )
-        error = (said.float() - noised.target.float()).square()
-        return error.mean(dim=(1, 2, 3))
+        return said.float()
+
+    def graded_images(
+        self, prompts: Sequence[str], noise: Tensor, settings: SamplingSettings, *, graded: int
+    ) -> Tensor:
+        """As every family's; sampled by DDIM, or along the flow, whatever sampler it has itself."""
+        if is_guidance_embedded(self.pipeline):  # it is told its guidance and asked once
+            settings = replace(settings, guidance_scale=1.0)
+        z = noise.to(self.device)
+        objective = self._objective(z)
+        scheduler = objective.sampler(settings.steps)
+        text = texts_to_sample(self.text_encoder, prompts, settings)
+        scale = settings.guidance_scale
+        times = scheduler.timesteps
+        with torch.no_grad():
+            for t in times[:graded]:
+                predicted = guided(self._predict, z, t.to(z.device), text, scale)
+                z = scheduler.step(predicted, t, z).prev_sample
+        predicted = guided(self._predict, z, times[graded].to(z.device), text, scale)
+        return self._tuned.latents.decoded(objective.clean(predicted, z, times[graded]))
 
     def _objective(self, z: Tensor) -> Objective:
         side = self._tuned.kind.tokens_a_side

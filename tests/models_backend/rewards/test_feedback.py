@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from models_backend import train
 from models_backend.configuration.feedback import RewardTuningConfig
+from models_backend.configuration.tuning import LoraConfig
 from models_backend.errors import InputError
 from models_backend.families.registry import family_named
 from models_backend.families.settings import SamplingSettings
@@ -17,7 +19,7 @@ from models_backend.recipes.feedback import refuse_without_gradient, reward_loss
 from models_backend.recipes.guard import Optimised
 from models_backend.rewards.model import RewardModel
 from models_backend.training.frozen import FrozenWeights
-from tests.models_backend import tiny
+from tests.models_backend import tiny, tiny_pipelines
 from tests.models_backend.preferences import simulated
 from tests.models_backend.rewards.test_rewards import LINEAR, trained
 
@@ -73,7 +75,7 @@ def run(tmp_path: Path, data: Path, parent: Path, reward: Path, judge: Path, *se
     )
 
 
-@pytest.mark.parametrize("kind", ["latent_diffusion", "pixel_diffusion"])
+@pytest.mark.parametrize("kind", ["latent_diffusion", "pixel_diffusion", "sd-lora", "sd3"])
 def test_reward_pulls_the_weights_and_the_hinge_lets_go(kind, tmp_path, checkpoint_dir, reward):
     if kind == "latent_diffusion":
         from models_backend.configuration.loops import LoopConfig
@@ -81,13 +83,20 @@ def test_reward_pulls_the_weights_and_the_hinge_lets_go(kind, tmp_path, checkpoi
 
         tuning = FinetuneConfig(name="x", training=LoopConfig(steps=1))
         family = family_named(kind).load_to_tune(checkpoint_dir, tuning)
-    else:
+    elif kind == "pixel_diffusion":
         path = tmp_path / "family.toml"
         path.write_text(tiny.PIXEL_DIFFUSION)
         family = family_named(kind).from_config(read_config(path, []))
+    else:
+        name = "stable_diffusion_3" if kind == "sd3" else "stable_diffusion"
+        folder = tiny_pipelines.write(name, tmp_path / kind)
+        asked = RewardTuningConfig(
+            name="x", rewards=("a",), lora=LoraConfig(rank=2) if kind == "sd-lora" else None
+        )
+        family = family_named("tuned_pipeline").load_to_tune(folder, asked)
     optimised = [Optimised(RewardModel.load(reward), 1.0), Optimised(RewardModel.load(reward), 3.0)]
     parent = FrozenWeights(family.denoiser)
-    z = family.prepare(torch.zeros(2, 3, 16, 16), family.parts[0])
+    z = family.prepare(torch.zeros(2, 3, *family.image_size), family.parts[0])
     noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(0))
     settings = SamplingSettings(sampler="default", steps=3)
 
@@ -109,6 +118,51 @@ def test_reward_pulls_the_weights_and_the_hinge_lets_go(kind, tmp_path, checkpoi
     anchored, told = losses(margin=-1000.0, reference_weight=1.0)
     assert float(told["distance"]) == pytest.approx(0.0, abs=1e-6)
     assert float(anchored.detach().sum()) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["stable_diffusion", "stable_diffusion_3"])
+def test_images_that_are_graded_are_those_that_the_pipeline_draws(name, tmp_path):
+    """With one step left, the step to the end is the sampler's own last one."""
+    folder = tiny_pipelines.write(name, tmp_path / name)
+    config = RewardTuningConfig(name="x", rewards=("a",))
+    family = family_named("tuned_pipeline").load_to_tune(folder, config)
+    settings = SamplingSettings(sampler="default", steps=3, guidance_scale=3.0)
+    z = family.prepare(torch.zeros(2, 3, *family.image_size), family.parts[0])
+    noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(0))
+    prompts = ["a cat", "a dog"]
+    graded = family.graded_images(prompts, noise, settings, graded=2).detach()
+    height, width = family.image_size
+    family.pipeline.scheduler = family._objective(z).sampler(3)
+    sized = replace(settings, height=height, width=width)
+    asked = family._arguments(prompts, [1, 2], sized) | {"latents": noise, "output_type": "pt"}
+    drawn = family.pipeline(**asked).images * 2 - 1
+    assert torch.allclose(graded.clamp(-1, 1), drawn, atol=1e-4)
+    earlier = family.graded_images(prompts, noise, settings, graded=0).detach()
+    assert not torch.allclose(graded, earlier, atol=1e-4)
+
+
+@pytest.mark.parametrize("recipe", ["preference", "feedback"])
+def test_a_pipeline_is_tuned_under_its_guard(recipe, tmp_path, preferences, reward, judge):
+    """An adapter of Stable Diffusion by pairs, whose winner's error is bound, and by rewards."""
+    parent = tiny_pipelines.write("stable_diffusion", tmp_path / "sd")
+    config, out = tmp_path / "tune.toml", tmp_path / "run"
+    rewards = f'rewards = ["{reward}"]\nrollout_steps = 2\ngraded = [1, 1]\n'
+    config.write_text(
+        f'recipe = "{recipe}"\nname = "child"\n{rewards if recipe == "feedback" else ""}'
+        "[lora]\nrank = 2\n"
+        "[training]\nsteps = 2\nbatch_size = 2\nlearning_rate = 1e-3\nwarmup_steps = 1\n"
+        "save_every = 2\nema_decay = 0.0\n"
+        f'[guard]\njudge = "{judge}"\ncandidates = 1\nprompts = 2\nseeds = 2\n'
+        "sampler_steps = 1\n"
+    )
+    asked = [str(config), "--data", str(preferences), "--parent", str(parent), "--out", str(out)]
+    assert train.main(asked) == 0
+    (signals,) = out.glob("**/signals.json")
+    first, last = json.loads(signals.read_text())["entries"]
+    assert (first["step"], last["step"]) == (0, 2)
+    assert (last["winner_error"] is not None) == (recipe == "preference")
+    assert last["judge"] is not None
+    assert (out / "checkpoint" / "model_index.json").is_file()
 
 
 def test_rule_stops_a_run_whose_judge_does_not_rise(

@@ -58,6 +58,13 @@ class Latents:
             )
         return (mode - self._mean.to(mode)) * self._scale / self._std.to(mode)
 
+    def decoded(self, z: Tensor) -> Tensor:
+        """Return images (B, 3, H, W), about -1 to 1, of scaled latents; with a gradient to z."""
+        latents = z * self._std.to(z) / self._scale + self._mean.to(z)
+        with torch.autocast(z.device.type, enabled=False):
+            images: Tensor = self._vae.decode(latents.float()).sample
+        return images
+
     def digest(self) -> str:
         """Return a hash of all that latents hang on beside the pictures."""
         digest = hashlib.sha256(f"{self._scale} {self._mean} {self._std}".encode())

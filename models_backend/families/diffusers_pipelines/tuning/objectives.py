@@ -6,13 +6,14 @@ between the two.
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
 from models_backend.errors import InputError
@@ -45,6 +46,14 @@ class Objective(ABC):
     def levels(self, u: Tensor) -> Tensor:
         """Return times as shares, 0 (the image) to 1 (noise), for u (B,)."""
 
+    @abstractmethod
+    def sampler(self, steps: int) -> Any:
+        """Return a fresh scheduler of so many steps that draws no noise and keeps no memory."""
+
+    @abstractmethod
+    def clean(self, predicted: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        """Return the latents that a prediction for z at one of its times t () amounts to."""
+
 
 class Diffusion(Objective):
     """Epsilon, velocity (Salimans and Ho 2022) or the latents, on the scheduler's own betas.
@@ -62,6 +71,7 @@ class Diffusion(Objective):
             )
         self.steps = int(scheduler.config["num_train_timesteps"])
         self._alphas: Tensor = scheduler.alphas_cumprod.double()
+        self._config = config
 
     def _steps_at(self, u: Tensor) -> Tensor:
         return (u * self.steps).long().clamp(max=self.steps - 1)
@@ -79,6 +89,21 @@ class Diffusion(Objective):
         if self.prediction == "sample":
             return Noised(noisy, t, z)
         return Noised(noisy, t, signal * noise - rest * z)
+
+    def sampler(self, steps: int) -> Any:
+        # Latents have no bounds to clip to, which is DDIM's own way where a configuration is silent.
+        scheduler: Any = DDIMScheduler.from_config(
+            self._config, clip_sample=False, thresholding=False, set_alpha_to_one=True
+        )
+        scheduler.set_timesteps(steps)
+        return scheduler
+
+    def clean(self, predicted: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        alpha = self._alphas[int(t)]
+        signal, rest = float(alpha.sqrt()), float((1 - alpha).sqrt())
+        if self.prediction == "epsilon":
+            return (z - rest * predicted) / signal
+        return predicted if self.prediction == "sample" else signal * z - rest * predicted
 
 
 class RectifiedFlow(Objective):
@@ -103,6 +128,14 @@ class RectifiedFlow(Objective):
 
     def levels(self, u: Tensor) -> Tensor:
         return self.share_of_noise(u)
+
+    def sampler(self, steps: int) -> Any:
+        scheduler = copy.deepcopy(self._scheduler)
+        scheduler.set_timesteps(steps, **({} if self._mu is None else {"mu": self._mu}))
+        return scheduler
+
+    def clean(self, predicted: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        return z - float(t) / self.steps * predicted
 
     def share_of_noise(self, u: Tensor) -> Tensor:
         """Return the share of noise, in (0, 1), for uniform u."""
