@@ -91,7 +91,7 @@ class Diffusion(Objective):
         return Noised(noisy, t, signal * noise - rest * z)
 
     def sampler(self, steps: int) -> Any:
-        # Latents have no bounds to clip to, which is DDIM's own way where a configuration is silent.
+        # Latents have no bounds to clip to; where a configuration is silent, DDIM would.
         scheduler: Any = DDIMScheduler.from_config(
             self._config, clip_sample=False, thresholding=False, set_alpha_to_one=True
         )
