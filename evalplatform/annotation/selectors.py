@@ -90,7 +90,7 @@ def _remaining(enrolment: Enrolment, held: int) -> int:
     beyond = max(0, enrolment.campaign.item_count - (enrolment.cursor + 1))
     remaining = held + beyond
     if enrolment.qualified_at is None:
-        remaining += max(0, rules.quality.qualification_pairs - enrolment.judged - held)
+        remaining += max(0, rules.quality.qualification_gold - enrolment.judged - held)
     cap = rules.annotation.session_cap
     if cap is None:
         return remaining + checks_ahead(enrolment)

@@ -24,8 +24,8 @@ from evalplatform.core.rows import Columns
 _KNOWN = Columns(Enrolment, "mine", "campaign", "annotator")
 _MINE = Columns(
     Enrolment, "mine", "campaign", "annotator", "status", "understood_at",
-    "qualified_at", "questionnaire", "cursor", "criterion", "served", "judged", "last_vote",
-    "taken_here", "gold_here", "check_seed", "turn", "total",
+    "qualified_at", "qualification_try", "questionnaire", "cursor", "criterion", "served",
+    "judged", "last_vote", "taken_here", "gold_here", "check_seed", "turn", "total",
 )  # fmt: skip
 _CAMPAIGN = Columns(
     Campaign, "campaign", "status", "rules", "lease_seconds", "seed", "item_count",

@@ -37,5 +37,6 @@ def welcome_context(campaign: Campaign) -> dict[str, Any]:
         "pairs_expected": rules.annotation.session_cap,
         "keeps_places": settings.PLACES_KEPT_DAYS,
         "qualification": rules.quality.qualification_pairs,
+        "tries": rules.quality.tries_at_gold,
         "comprehension": len(rules.comprehension),
     }

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from evalplatform.campaigns.comprehension_rules import ComprehensionQuestion
+from evalplatform.campaigns.comprehension_rules import MOST_TRIES, ComprehensionQuestion
 from evalplatform.campaigns.crowd_rules import CrowdRules
 from evalplatform.campaigns.forms import FORMS
 from evalplatform.campaigns.pay_rules import PayRules
@@ -126,6 +126,9 @@ class QualityRules(RuleSection):
         default=0, description="gold sets to judge before the first item"
     )
     qualification_pass: Count = Field(default=0, description="how many of them must be right")
+    qualification_tries: Annotated[int, Field(ge=1, le=MOST_TRIES)] = Field(
+        default=MOST_TRIES, description="how often it may be tried, each time with other gold"
+    )
     # Exclusion: each is off until given, and waits for enough evidence.
     exclude_gold_below: Share | None = None
     exclude_gold_after: Annotated[int, Field(ge=1)] = 5
@@ -144,6 +147,16 @@ class QualityRules(RuleSection):
         if self.qualification_pass > self.qualification_pairs:
             raise ValueError("qualification_pass is above qualification_pairs: nobody could pass")
         return self
+
+    @property
+    def tries_at_gold(self) -> int:
+        """How often the qualification may be tried: once where everybody passes."""
+        return self.qualification_tries if self.qualification_pass else 1
+
+    @property
+    def qualification_gold(self) -> int:
+        """How many gold sets the qualification takes, to its last try."""
+        return self.qualification_pairs * self.tries_at_gold
 
 
 class SafetyRules(RuleSection):

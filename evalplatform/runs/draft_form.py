@@ -156,6 +156,7 @@ class DraftForm(forms.Form):
     repeat_rate = _percent("Repeats among items", "The same set again, turned round.")
     qualification_pairs = _whole("Gold before the first item", min_value=0)
     qualification_pass = _whole("Of them right, at least", min_value=0)
+    qualification_tries = _whole("Tries at it, 1 or 2", min_value=1, max_value=2)
     exclude_gold_below = _percent("Exclude below so much gold right")
     exclude_repeats_below = _percent("Exclude below so many repeats alike")
     exclude_too_fast_above = _percent("Exclude above so many answers too fast")
@@ -236,7 +237,9 @@ class DraftForm(forms.Form):
 
     @property
     def quality(self) -> list[forms.BoundField]:
-        return self.group("gold_rate repeat_rate qualification_pairs qualification_pass")
+        return self.group(
+            "gold_rate repeat_rate qualification_pairs qualification_pass qualification_tries"
+        )
 
     @property
     def exclusions(self) -> list[forms.BoundField]:

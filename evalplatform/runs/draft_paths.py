@@ -29,6 +29,7 @@ FIELDS: dict[str, Path] = {
     "repeat_rate": ("rules", "quality", "repeat_rate"),
     "qualification_pairs": ("rules", "quality", "qualification_pairs"),
     "qualification_pass": ("rules", "quality", "qualification_pass"),
+    "qualification_tries": ("rules", "quality", "qualification_tries"),
     "exclude_gold_below": ("rules", "quality", "exclude_gold_below"),
     "exclude_repeats_below": ("rules", "quality", "exclude_repeats_below"),
     "exclude_too_fast_above": ("rules", "quality", "exclude_too_fast_above"),

@@ -6,10 +6,12 @@ from collections import Counter
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, Enrolment, Vote
 from evalplatform.annotation.services import Receipt, enrol, open_campaign
+from evalplatform.annotation.services.voting import can_undo
 from evalplatform.core.errors import BadInputError
 from tests import factories
 
@@ -151,31 +153,64 @@ def test_campaign_that_needs_gold_does_not_open_without_it():
 QUALIFY = {"quality": {"qualification_pairs": 3, "qualification_pass": 2}}
 
 
+def qualify(enrolment, *answers):
+    """Answer the next gold before the first item; return what it was."""
+    served = []
+    for answer in answers:
+        pair = factories.lease(enrolment)
+        assert pair.purpose == "qualification"
+        factories.vote(enrolment, pair, answer(pair))
+        served.append(pair.item_id)
+    return served
+
+
 @pytest.mark.parametrize("shape", [{}, TOGETHER], ids=["pair", "ranking"])
 def test_qualification_comes_first_and_lets_who_passes_in(shape):
-    campaign = opened(QUALIFY, [("qualification", 2)], **shape)
+    campaign = opened(QUALIFY, [("qualification", 3)], **shape)
     mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
-    answers = iter([good, bad, good])
-    for _ in range(3):
-        pair = factories.lease(mine)
-        assert pair.purpose == "qualification"
-        factories.vote(mine, pair, next(answers)(pair))
+    qualify(mine, good, bad, good)
     assert factories.lease(mine).purpose == "main"
 
 
 @pytest.mark.parametrize("shape", [{}, TOGETHER], ids=["pair", "ranking"])
-def test_who_fails_the_qualification_gets_no_pair_and_is_told(shape):
-    campaign = opened(QUALIFY, [("qualification", 2)], **shape)
+def test_who_fails_the_qualification_twice_gets_no_pair_and_is_told(shape):
+    campaign = opened(QUALIFY, [("qualification", 3)], **shape)
     mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
-    for _ in range(3):
-        pair = factories.lease(mine)
-        factories.vote(mine, pair, bad(pair))
+    served = qualify(mine, bad, good, bad)
+    assert not mine.exclusions.exists()
+    served += qualify(mine, bad, bad, bad)
+    assert len(set(served)) == 6  # the second try has other gold
     assert factories.lease(mine) is None
     mine.refresh_from_db()
     assert mine.status == "disqualified"
     exclusion = mine.exclusions.get()
     assert exclusion.rule == "qualification"
-    assert exclusion.detail == "0 of 3 gold right, 2 needed"
+    assert exclusion.detail == "0 of 3 gold right at try 2, 2 needed"
+
+
+def test_who_passes_the_second_time_goes_on():
+    campaign = opened(QUALIFY, [("qualification", 3)])
+    mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
+    qualify(mine, bad, bad, bad)
+    mine.refresh_from_db()
+    assert not can_undo(mine, timezone.now())  # what was counted is not taken back
+    qualify(mine, good, good, bad)
+    assert factories.lease(mine).purpose == "main"
+    assert not mine.exclusions.exists()
+
+
+def test_one_try_is_one_where_the_rules_say_so():
+    rules = {"quality": QUALIFY["quality"] | {"qualification_tries": 1}}
+    campaign = opened(rules, [("qualification", 2)])
+    mine = enrol(campaign=campaign, annotator=Annotator.objects.create())
+    qualify(mine, bad, bad, bad)
+    assert factories.lease(mine) is None
+    assert mine.exclusions.get().detail == "0 of 3 gold right, 2 needed"
+
+
+def test_campaign_opens_with_gold_for_every_try():
+    with pytest.raises(BadInputError, match="at least 6 gold"):
+        opened(QUALIFY, [("qualification", 2)])
 
 
 def test_four_answers_are_kept_raw_and_count_as_ties():

@@ -31,6 +31,9 @@ class Enrolment(models.Model):
         null=True, blank=True, help_text="When the questions about the instructions were passed."
     )
     qualified_at = models.DateTimeField(null=True, blank=True)
+    qualification_try = models.PositiveSmallIntegerField(
+        default=1, help_text="Which try at the qualification they are at, or passed."
+    )
     questionnaire = models.JSONField(null=True, blank=True, help_text="Answers by question name.")
 
     # How they came in. The last three are personal data (docs/doors.md).

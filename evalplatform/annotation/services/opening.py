@@ -98,7 +98,7 @@ def join_arm(
 def _check_gold(campaign: Campaign) -> None:
     quality = campaign.checked_rules.quality
     needed = {
-        ImageSet.Purpose.QUALIFICATION: quality.qualification_pairs,
+        ImageSet.Purpose.QUALIFICATION: quality.qualification_gold,
         ImageSet.Purpose.CHECK: 1 if quality.gold_rate else 0,
     }
     for purpose, wanted in needed.items():

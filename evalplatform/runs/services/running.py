@@ -176,7 +176,7 @@ def prepare_gold(*, campaign: Campaign) -> list[str]:
     quality = campaign.checked_rules.quality
     makers = max(1, len(criteria_with_gold(campaign)))
     needed: dict[str, int] = {
-        ImageSet.Purpose.QUALIFICATION: -(-quality.qualification_pairs // makers),
+        ImageSet.Purpose.QUALIFICATION: -(-quality.qualification_gold // makers),
         ImageSet.Purpose.CHECK: CHECKS_PER_CRITERION if quality.gold_rate else 0,
     }
     if any(needed.values()):
