@@ -162,6 +162,10 @@ class Upload(InProject):
         TEXT_ENCODER = "text_encoder", "Text encoder"
         TEXT_ENCODER_2 = "text_encoder_2", "Second text encoder"
 
+    class Weights(models.TextChoices):
+        PLAIN = "plain", "Plain"
+        EMA = "ema", "Averaged (EMA)"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     file_name = models.CharField(max_length=200)
     size_bytes = models.PositiveBigIntegerField()
@@ -177,6 +181,10 @@ class Upload(InProject):
         max_length=16, choices=Part.choices, blank=True, help_text="What of the base it is."
     )
     scale = models.FloatField(default=1.0, help_text="How much of a LoRA is added.")
+    weights = models.CharField(
+        max_length=5, choices=Weights.choices, blank=True,
+        help_text="Which of a whole pipeline's, where it has both; blank: as they lie.",
+    )  # fmt: skip
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.UPLOADING)
     reason = models.TextField(blank=True, help_text="Why it was rejected.")
     checkpoint = models.ForeignKey(
@@ -200,6 +208,9 @@ class Upload(InProject):
             ),
             models.CheckConstraint(
                 condition=Q(scale=1.0) | Q(part="lora"), name="upload_scale_is_of_a_lora"
+            ),
+            models.CheckConstraint(
+                condition=Q(weights="") | Q(part=""), name="upload_weights_are_of_a_whole"
             ),
         ]
 

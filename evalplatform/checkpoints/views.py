@@ -95,6 +95,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
         name=told.get("name", ""),
         role=told.get("role", ""),
         into=_part_of_base(told),
+        weights=told.get("weights", ""),
         user=request.user,  # type: ignore[arg-type]  # signed in
         now=timezone.now(),
     )

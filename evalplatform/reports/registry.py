@@ -62,6 +62,7 @@ def registry_context(request: HttpRequest) -> dict[str, Any]:
         "roles": Checkpoint.Role.choices,
         "bases": [each for each in usable if can_be_base(each)],
         "parts": Upload.Part.choices,
+        "weights": Upload.Weights.choices,
     }
 
 

@@ -86,9 +86,29 @@ def test_lora_and_part_that_are_uploaded_go_into_their_base(client, rania, monke
     assert list((registry / "uploads").iterdir()) == []
 
 
+def test_weights_of_a_pipeline_that_is_uploaded_are_chosen(client, rania, monkeypatch, registry):
+    known = factories.make_checkpoint("known")
+    client.force_login(rania)
+    asked = []
+
+    def chosen(**given):
+        asked.append((given["source"].read_bytes(), given["weights"], given["name"]))
+        return known, True
+
+    monkeypatch.setattr(uploading, "register_chosen", chosen)
+    begun = begin(client, 7, "both.zip", name="averaged", weights="ema")
+    part(client, begun["Location"], 0, b"archive")
+    upload = verify_upload(identifier=begun["Location"].split("/")[-2], now=timezone.now())
+    assert (upload.status, upload.checkpoint) == ("verified", known)
+    assert asked == [(b"archive", "ema", "averaged")]
+    assert list((registry / "uploads").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("name", "told", "said"),
     [
+        ("both.zip", {"weights": "best"}, "send ema or plain"),
+        ("style.safetensors", {"base": "base", "weights": "ema"}, "of a whole pipeline"),
         ("style.pt", {"base": "base"}, "is no .safetensors file"),
         ("style.safetensors", {}, "names its base"),
         ("style.safetensors", {"part": "vae"}, "goes into a base"),

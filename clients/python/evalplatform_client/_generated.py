@@ -960,6 +960,7 @@ class QualityRules(TypedDict):
     min_response_ms: NotRequired[int]
     qualification_pairs: NotRequired[int]
     qualification_pass: NotRequired[int]
+    qualification_tries: NotRequired[int]
     exclude_gold_below: NotRequired[float | None]
     exclude_gold_after: NotRequired[int]
     exclude_repeats_below: NotRequired[float | None]
@@ -1233,6 +1234,7 @@ class UploadOut(TypedDict):
     base: str | None
     part: Literal["", "lora", "unet", "transformer", "vae", "text_encoder", "text_encoder_2"]
     scale: float
+    weights: Literal["", "plain", "ema"]
     status: Literal["uploading", "verifying", "verified", "rejected"]
     received_bytes: int
     size_bytes: int

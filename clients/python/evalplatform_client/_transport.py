@@ -144,11 +144,13 @@ class Transport:
         base: str = "",
         part: str = "",
         scale: float | None = None,
+        weights: str = "",
     ) -> dict[str, Any]:
         """Send an archive of a checkpoint by tus, going on after breaks, and await the verdict.
 
         With `base`, the name of a registered checkpoint, it is a .safetensors file that goes into
-        it: a LoRA, of which `scale` is added, or a part such as "unet" or "vae".
+        it: a LoRA, of which `scale` is added, or a part such as "unet" or "vae". `weights`, "ema"
+        or "plain", chooses of an archive that has both.
 
         Returns the upload: its `status` is "verified" or "rejected", with the `reason`.
         """
@@ -156,6 +158,7 @@ class Transport:
         told = {
             "filename": archive.name, "name": name, "role": role, "project": project,
             "base": base, "part": part, "scale": "" if scale is None else repr(scale),
+            "weights": weights,
         }  # fmt: skip
         metadata = ",".join(
             f"{each} {base64.b64encode(value.encode()).decode()}"

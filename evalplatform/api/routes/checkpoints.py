@@ -110,6 +110,7 @@ class UploadOut(Schema):
     base: str | None = Field(description="The checkpoint it is put into; null: it is whole.")
     part: str = words(["", *Upload.Part.values])
     scale: float = Field(description="How much of a LoRA is added.")
+    weights: str = words(["", *Upload.Weights.values])
     status: str = words(Upload.Status.values)
     received_bytes: int
     size_bytes: int
@@ -224,6 +225,7 @@ def _upload(row: Upload) -> UploadOut:
     return UploadOut(
         id=row.pk, project=row.project.name, file_name=row.file_name, status=row.status,
         base=row.base.name if row.base else None, part=row.part, scale=row.scale,
+        weights=row.weights,
         received_bytes=row.received_bytes, size_bytes=row.size_bytes, reason=row.reason,
         checkpoint=row.checkpoint.name if row.checkpoint else None, created_at=row.created_at,
     )  # fmt: skip

@@ -20,7 +20,12 @@ from django.db import transaction
 from evalplatform.accounts.models import Project, User
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.selectors import registered_checkpoint
-from evalplatform.checkpoints.services.fusing import Lora, check_base, register_fused
+from evalplatform.checkpoints.services.fusing import (
+    Lora,
+    check_base,
+    register_chosen,
+    register_fused,
+)
 from evalplatform.checkpoints.services.registering import check_name_and_role, register_checkpoint
 from evalplatform.checkpoints.services.room import refuse_without_room
 from evalplatform.checkpoints.verification.archives import ARCHIVES, is_archive
@@ -70,15 +75,19 @@ def begin_upload(
     name: str,
     role: str,
     into: PartOfBase | None = None,
+    weights: str = "",
     user: User,
     now: datetime,
 ) -> Upload:
     """Make room in a project for an upload of exactly `size_bytes`; of a part, say of what.
 
+    `weights`: "ema" or "plain" of a whole pipeline that has both.
+
     Raises `BadInputError` for a file that could never become a checkpoint: before the first byte
     is sent, not after the last.
     """
     _forget_abandoned(now)
+    _check_weights(weights, into)
     base = _base_of(project, file_name, into) if into else None
     if into is None:
         _refuse_no_archive(file_name)
@@ -102,6 +111,7 @@ def begin_upload(
         base=base,
         part=into.part if into else "",
         scale=into.scale if into else 1.0,
+        weights=weights,
         created_by=user,
     )
     upload.folder.mkdir(parents=True)
@@ -114,6 +124,13 @@ def begin_upload(
         upload.remove_files()
         raise
     return upload
+
+
+def _check_weights(weights: str, into: PartOfBase | None) -> None:
+    if weights not in ("", *Upload.Weights.values):
+        raise BadInputError(f"weights is {shown(weights)!r}; send ema or plain, or nothing.")
+    if weights and into:
+        raise BadInputError("weights are chosen of a whole pipeline, not of a part for a base.")
 
 
 def _refuse_no_archive(file_name: str) -> None:
@@ -239,6 +256,11 @@ def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
 
 def _register(upload: Upload) -> tuple[Checkpoint, bool]:
     project, name, role = upload.project, upload.checkpoint_name, upload.role or None
+    if upload.base is None and upload.weights:
+        return register_chosen(
+            project=project, source=upload.file, config=None, weights=upload.weights, name=name,
+            role=role,
+        )  # fmt: skip
     if upload.base is None:
         return register_checkpoint(project=project, source=upload.file, name=name, role=role)
     # The record of what was made names the file as the person did, in letters that do no harm.

@@ -54,7 +54,7 @@ async function follow(url) {
 function told(fields) {
   const facts = Object.fromEntries(["name", "role", "project"].map((key) => [key, fields.get(key) ?? ""]));
   const base = fields.get("base");
-  if (!base) return facts;
+  if (!base) return { ...facts, weights: fields.get("weights") };
   const part = fields.get("part");
   return { ...facts, base, part, scale: part === "lora" ? fields.get("scale") : "" };
 }

@@ -51,8 +51,8 @@ function told(answer, header) {
 }
 
 // The same file is known again by this, in this browser; for another base it is another upload.
-const keyOf = (file, { base, part, scale }) =>
-  `upload:${[file.name, file.size, file.lastModified, base, part, scale].filter(Boolean).join(":")}`;
+const keyOf = (file, { base, part, scale, weights }) =>
+  `upload:${[file.name, file.size, file.lastModified, base, part, scale, weights].filter(Boolean).join(":")}`;
 
 export class TusUpload {
   constructor(file, { endpoint, metadata, onProgress, onPause }) {
