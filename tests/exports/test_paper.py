@@ -77,6 +77,10 @@ def test_pack_of_two_arms_compiles_and_tells_what_is_missing(tmp_path):
         Prompt.objects.filter(category="Animals").update(category="R&D_100% 猫 {\\x} 🦊")
     exported(campaign, tmp_path, "paper", consent="That votes are published.")
     compiled(tmp_path)
+    # Nothing sticks out into the margin, long names of others neither (in points).
+    log = (tmp_path / "main.log").read_text("latin-1")
+    assert not [float(each) for each in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)
+                if float(each) > 2]  # fmt: skip
     printed = json.loads((tmp_path / "results.json").read_text())
     table = (tmp_path / "tables" / "win-tie-lose.tex").read_text()
     for group in printed["groups"]:

@@ -75,7 +75,7 @@ def _drawn(results: CampaignResults) -> list[tuple[str, Figure]]:
         if each.test.rates.net.value is not None
     ]
     if groups:
-        title = "net preference for A, % of votes (exploratory)"
+        title = "net preference for A, % of votes"
         found.append(("categories", _forest(groups, title, stamp, zero=True)))
     strengths = [
         Point(f"{each.criterion_label}, {each.prompts}: {one.arm}", one.value, one.low, one.high)

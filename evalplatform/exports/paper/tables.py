@@ -34,7 +34,8 @@ def tables(results: CampaignResults) -> dict[str, str]:
 
 def _table(columns: str, heads: Sequence[str], rows: Sequence[str], caption: str, name: str) -> str:
     return "\n".join([
-        r"\begin{table}[htbp]", r"\centering\small", rf"\caption{{{caption}}}",
+        r"\begin{table}[htbp]", r"\centering\small\setlength{\tabcolsep}{4pt}",
+        rf"\caption{{{caption}}}",
         rf"\label{{tab:{name}}}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule",
         " & ".join(heads) + r" \\", r"\midrule", *rows, r"\bottomrule", r"\end{tabular}",
         r"\end{table}", "",
@@ -43,6 +44,18 @@ def _table(columns: str, heads: Sequence[str], rows: Sequence[str], caption: str
 
 def _row(*cells: str) -> str:
     return " & ".join(cells) + r" \\"
+
+
+def _wrapped(text: str, width: float) -> str:
+    """Text of others as a cell: in several lines of a share of the page's width where it is long.
+
+    Without a package of its own, as the author's paper may not load it.
+    """
+    cell = latex(text)
+    if len(text) <= 24 and len(cell) <= 40:
+        return cell
+    cell = cell.replace(r"\_", r"\_\allowbreak{}").replace("][", r"]\allowbreak{}[")
+    return rf"\parbox[t]{{{width}\linewidth}}{{\raggedright {cell}\strut}}"
 
 
 def _rates(rates: WinRates) -> list[str]:
@@ -93,7 +106,7 @@ def _verdicts(results: CampaignResults) -> str:
         interval = bounds(found.net.low, found.net.high, 100, 1)
         shares = (found.win, found.tie, found.no_majority, found.lose)
         rows.append(_row(
-            latex(group.criterion_label), _prompts(group), number(found.net.n_votes, 0),
+            _wrapped(group.criterion_label, 0.16), _prompts(group), number(found.net.n_votes, 0),
             *(percent(each.value) for each in shares),
             f"{percent(found.net.value, sign=True)} {interval}",
         ))  # fmt: skip
@@ -108,17 +121,22 @@ def _verdicts(results: CampaignResults) -> str:
 
 
 def _categories(results: CampaignResults) -> str:
-    rows = []
+    rows: list[str] = []
+    criterion = ""
     for each in results.categories:
         test = each.test
+        if each.criterion_label != criterion:
+            rows += [r"\addlinespace"] * bool(rows)
+            criterion = each.criterion_label
+            rows.append(rf"\multicolumn{{8}}{{l}}{{\emph{{{latex(criterion)}}}}} \\")
         rows.append(_row(
-            latex(each.criterion_label), f"{latex(test.kind)}: {latex(test.name)}",
+            _wrapped(f"{test.kind}: {test.name}", 0.28),
             number(test.rates.net.n_votes, 0), *_rates(test.rates),
             number(test.p_value, 3), number(test.p_holm, 3),
         ))  # fmt: skip
     return _table(
-        "@{}llrrrrrrr@{}",
-        ["criterion", "group", "votes", r"win \%", r"tie \%", r"lose \%", rf"{_NET} \%", "$p$",
+        "@{}lrrrrrrr@{}",
+        ["group", "votes", r"win \%", r"tie \%", r"lose \%", rf"{_NET} \%", "$p$",
          r"$p_\mathrm{Holm}$"],
         rows,
         "Groups of prompts: exploratory. $p$: no preference in this group; adjusted by Holm over "
@@ -132,9 +150,10 @@ def _strengths(galleries: Sequence[GalleryResult]) -> str:
     for found in galleries:
         for each in found.ranking.standings:
             rows.append(_row(
-                latex(found.criterion_label), _prompts(found), latex(each.arm),
-                number(each.value, 2, sign=True), bounds(each.low, each.high, 1, 2),
-                _rank_set(each), number(each.n_votes, 0), latex(each.unbounded),
+                _wrapped(found.criterion_label, 0.16), _prompts(found),
+                _wrapped(str(each.arm), 0.2), number(each.value, 2, sign=True),
+                bounds(each.low, each.high, 1, 2),
+                _rank_set(each), number(each.n_votes, 0), _wrapped(each.unbounded, 0.16),
             ))  # fmt: skip
     return _table(
         "@{}lllrrlrl@{}",
@@ -150,8 +169,8 @@ def _pairs(results: CampaignResults) -> str:
     """Every two arms that met, on all prompts of each criterion."""
     rows = [
         _row(
-            latex(found.criterion_label),
-            f"{latex(each.arm)} : {latex(each.other)}",
+            _wrapped(found.criterion_label, 0.16),
+            _wrapped(f"{each.arm} : {each.other}", 0.24),
             number(each.rates.net.n_votes, 0),
             *_rates(each.rates),
             number(each.net_p_holm, 3),
