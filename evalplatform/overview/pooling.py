@@ -16,6 +16,7 @@ from evalplatform.annotation.arm_columns import ArmColumns
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.promptsets.models import Prompt
 from evalplatform.stats import ArmRanking, EmptyVotesError, GradedVotes, graded_votes, rank_arms
+from evalplatform.tallies.models import ItemTally
 
 # Votes, the contender at each place of each vote's set, and its grade.
 Table = tuple[AnswerColumns, npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -36,6 +37,7 @@ class Board:
     settings: str
     is_simulated: bool
     is_imported: bool
+    has_votes: bool
     criteria: tuple[Criterion, ...]
 
     @property
@@ -45,7 +47,8 @@ class Board:
 
 
 def boards(campaigns: QuerySet[Campaign]) -> list[Board]:
-    """Return what can be pooled among campaigns that have opened, most campaigns first.
+    """Return what can be pooled among campaigns that have opened: those with votes first, people's
+    before simulated ones, most campaigns first.
 
     Ratings of single images are not on boards: nothing in them was compared.
     """
@@ -55,7 +58,10 @@ def boards(campaigns: QuerySet[Campaign]) -> list[Board]:
     asked = (
         Criterion.objects.filter(campaign__in=campaigns.exclude(status__in=["draft", "generating"]))
         .select_related("campaign__settings", "campaign__project")
-        .annotate(simulated=Exists(simulated))
+        .annotate(
+            simulated=Exists(simulated),
+            voted=Exists(ItemTally.objects.filter(criterion=OuterRef("pk"), votes__gt=0)),
+        )
     )
     found: dict[tuple[object, ...], list[Criterion]] = {}
     for each in asked:
@@ -63,8 +69,11 @@ def boards(campaigns: QuerySet[Campaign]) -> list[Board]:
             found.setdefault(_alike(each), []).append(each)
     made = [_board(key, criteria) for key, criteria in found.items()]
     return sorted(
-        made, key=lambda each: (each.is_simulated, -len(each.criteria), each.label, each.key)
-    )
+        made,
+        key=lambda each: (
+            not each.has_votes, each.is_simulated, -len(each.criteria), each.label, each.key
+        ),
+    )  # fmt: skip
 
 
 def _alike(criterion: Criterion) -> tuple[object, ...]:
@@ -89,6 +98,7 @@ def _board(key: tuple[object, ...], criteria: list[Criterion]) -> Board:
         settings=str(settings) if settings else f"not known: {unknown}",
         is_simulated=bool(key[-1]),
         is_imported=is_imported,
+        has_votes=any(each.voted for each in criteria),  # type: ignore[attr-defined]
         criteria=tuple(criteria),
     )
 

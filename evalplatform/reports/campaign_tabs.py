@@ -5,7 +5,10 @@ from typing import Any
 from django.urls import reverse
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.reports.selectors import with_simulated_votes
 from evalplatform.reports.steps import steps_of
+
+SIMULATED = "SIMULATED: votes of simulated annotators, not of people, are among these."
 
 # (name of the route, what the tab is called); the first is the campaign's own address.
 TABS = (
@@ -29,6 +32,9 @@ def tab_context(campaign: Campaign, shown: str, *, may_edit: bool) -> dict[str, 
         "life": steps_of(campaign),
         "tab_links": links,
         "tab_label": dict(TABS)[shown],
+        # Tabs that read the results say how many votes were.
+        "stamp": SIMULATED if with_simulated_votes([campaign]) else "",
+        "imported": campaign.imported_note,
         "people_url": reverse("reports:people", args=[campaign.slug]),
         "quality_url": reverse("reports:quality", args=[campaign.slug]),
     }

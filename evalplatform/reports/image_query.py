@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from django.core.cache import cache
 from django.db import connection
 from django.http import QueryDict
 
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
+from evalplatform.promptsets.models import PromptSet
 
 PER_PAGE = 48
+_KEPT_SECONDS = 7 * 24 * 3600
 _LONGEST = 200  # characters of what is searched
 _DIVIDED = 0.5  # of pairs of votes that differ
 
@@ -311,18 +314,13 @@ class SetChoices:
 
 def choices_of(campaign: Campaign) -> SetChoices:
     """Return what the images of a campaign can be filtered by."""
-    names = [str(each) for each in campaign.prompt_sets.all()]
-    with connection.cursor() as cursor:
-        kinds = []
-        for values in ("p.category", "p.challenge", "unnest(p.tags)"):
-            # Leaps from value to value by sorting once; a set has few of them.
-            cursor.execute(
-                f"SELECT DISTINCT {values} FROM promptsets_prompt p"
-                " JOIN campaigns_campaign_prompt_sets s ON s.promptset_id = p.prompt_set_id"
-                " WHERE s.campaign_id = %s ORDER BY 1 LIMIT 300",
-                [campaign.pk],
-            )
-            kinds.append([(value, value) for (value,) in cursor.fetchall() if value])
+    sets = list(campaign.prompt_sets.all())
+    names = [str(each) for each in sets]
+    found = [_labels_of(each) for each in sets]
+    kinds = [
+        [(value, value) for value in sorted({value for one in found for value in one[kind]})][:300]
+        for kind in range(3)
+    ]
     return SetChoices(
         criteria=[(each.slug, each.label) for each in campaign.criteria.all()],
         prompt_sets=[(name, name) for name in names] if len(names) > 1 else [],
@@ -332,3 +330,23 @@ def choices_of(campaign: Campaign) -> SetChoices:
         said=list(outcomes_of(campaign).items()),
         sort=list(orders_of(campaign).items()),
     )
+
+
+def _labels_of(prompt_set: PromptSet) -> tuple[list[str], list[str], list[str]]:
+    """Categories, challenges and tags of a version of a set, which never changes."""
+    name = f"labels-of-prompts:{prompt_set.pk}:{prompt_set.sha256}"
+    kept: tuple[list[str], list[str], list[str]] | None = cache.get(name)
+    if kept is not None:
+        return kept
+    found = []
+    with connection.cursor() as cursor:
+        for values in ("category", "challenge", "unnest(tags)"):
+            cursor.execute(
+                f"SELECT DISTINCT {values} AS label FROM promptsets_prompt"
+                " WHERE prompt_set_id = %s ORDER BY 1 LIMIT 300",
+                [prompt_set.pk],
+            )
+            found.append([value for (value,) in cursor.fetchall() if value])
+    made = (found[0], found[1], found[2])
+    cache.set(name, made, _KEPT_SECONDS)
+    return made

@@ -1,5 +1,6 @@
 """How a campaign goes, at once: sums over counts that are kept as votes come in."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -55,6 +56,31 @@ class LiveNumbers:
     def left(self) -> timedelta | None:
         """How long the rest takes at this rate."""
         return self.ends_at - self.now if self.ends_at else None
+
+
+@dataclass(frozen=True)
+class VoteCounts:
+    """How many of a campaign's slots have their vote, checks not among them."""
+
+    items: int
+    votes: int
+    votes_wanted: int
+
+
+_SUMS_OF_SEVERAL = """
+SELECT campaign_id, slots,
+    coalesce((SELECT sum(votes) FROM tallies_activity a WHERE a.campaign_id = p.campaign_id), 0)
+FROM tallies_pulse p WHERE campaign_id = ANY(%s)
+"""
+
+
+def vote_counts(campaigns: Iterable[Campaign]) -> dict[int, VoteCounts]:
+    """Return each campaign's counts by its id, in one query for all and without counting votes."""
+    listed = list(campaigns)
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS_OF_SEVERAL, [[each.pk for each in listed]])
+        found = {campaign: (votes, slots) for campaign, slots, votes in cursor.fetchall()}
+    return {each.pk: VoteCounts(each.item_count, *found.get(each.pk, (0, 0))) for each in listed}
 
 
 def live_numbers(campaign: Campaign, now: datetime) -> LiveNumbers:

@@ -137,6 +137,16 @@ def test_next_set_follows_the_order_of_the_address(duel):
     assert [next_set(duel, asked, each) for each in sets] == [*sets[1:], None]
 
 
+@pytest.mark.parametrize("tab", ["reports:images", "exports:tab"])
+def test_tabs_without_results_say_that_votes_were_simulated(duel, client, rania, tab):
+    client.force_login(rania)
+    url = reverse(tab, args=[duel.slug])
+    assert "SIMULATED" not in client.get(url).content.decode()
+    robot = enrol(campaign=duel, annotator=Annotator.objects.create(is_simulated=True))
+    factories.vote(robot, factories.lease(robot), "tie")
+    assert "SIMULATED" in client.get(url).content.decode()
+
+
 def test_page_of_a_set_shows_every_vote_and_why_one_does_not_count(duel, client, rania):
     ana, *_ = duel.people
     exclude(enrolment=ana, rule="manual", detail="asked to leave", now=timezone.now())

@@ -421,11 +421,11 @@ def test_simulated_checks_alone_are_stamped_too(opened):
 def test_list_of_campaigns_takes_as_many_queries_for_one_as_for_many(
     opened, django_assert_num_queries
 ):
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         assert len(campaign_summaries(Campaign.objects.all())) == 1
     for index in range(3):
         factories.make_draft(prompts=2, slug=f"more-{index}")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         lines = campaign_summaries(Campaign.objects.all())
     assert len(lines) == 4
     assert (lines[0].completeness.votes_wanted, lines[-1].completeness.votes_wanted) == (0, 16)

@@ -147,7 +147,7 @@ def _bars(results: CampaignResults, stamp: str) -> Figure:
     labels = [drawable(f"{each.criterion_label}: {each.prompts}") for each in groups]
     axes.set_yticks(range(len(groups)), labels)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("A preferred (blue), tie (grey), B preferred (orange), % of votes")
+    axes.set_xlabel("A (blue), tie (grey), B (orange), % of votes")
     return figure
 
 
