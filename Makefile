@@ -129,9 +129,9 @@ gpu-bundle: $(VENV)/.dev  ## Pack what a GPU machine without network lacks for g
 docs: $(VENV)/.dev  ## Build the documentation as a site, into var/docs/site
 	$(PY) docs/build_site.py
 
-screenshots: $(VENV)/.dev  ## Take the pictures of docs/images from the real site
+screenshots: $(VENV)/.dev  ## Take the pictures of docs/images from the real site; LOOKS=1: every page at every width
 	sh tests/e2e/install_browser.sh $(PY)
-	$(PY) docs/make_screenshots.py
+	$(PY) docs/make_screenshots.py $(if $(LOOKS),--looks)
 
 label-studio: var/label-studio/.installed  ## Install Label Studio, the peer of bench-annotate
 

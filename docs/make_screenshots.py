@@ -1,11 +1,13 @@
 """Take the pictures of docs/images from the real site: `make screenshots`.
 
 An installation of its own in var/screenshots gets two collections of drawn shapes, a campaign and
-twelve simulated annotators; named pages are taken in light and dark, as WebP. All of them, whole,
-in both schemes at the widths of a phone, a laptop and a wide screen, lie in var/screenshots/looks
-for whoever changed a page to look at. It takes some minutes, and stops what it started.
+twelve simulated annotators; named pages are taken in light and dark, as WebP. With --looks
+(`make screenshots LOOKS=1`) all of them, whole, in both schemes at the widths of a phone, a laptop
+and a wide screen, are put into var/screenshots/looks for whoever changed a page to look at. It
+takes a minute or two, and stops what it started.
 """
 
+import argparse
 import io
 import math
 import os
@@ -30,10 +32,10 @@ SHAPES = {"circle": 40, "triangle": 3, "square": 4, "hexagon": 6}
 NAME, PASSWORD = "research", "only for pictures"
 # What is taken, by file name; {slug} is the campaign's.
 PAGES = {
+    "builder": "/campaigns/new/",
+    "dashboard": "/campaigns/{slug}/",  # which has the results made that others show
     "home": "/home/",
     "campaigns": "/campaigns/",
-    "builder": "/campaigns/new/",
-    "dashboard": "/campaigns/{slug}/",
     "results": "/campaigns/{slug}/results/",
     "images": "/campaigns/{slug}/images/",
     "people": "/campaigns/{slug}/people/",
@@ -113,7 +115,7 @@ def fill(site: str) -> str:
     return next(word.rstrip(".") for word in said.split() if "/annotate/" in word)
 
 
-def shoot(browser: Browser, site: str, link: str) -> None:
+def shoot(browser: Browser, site: str, link: str, *, looks: bool) -> None:
     for scheme in ("light", "dark"):
         context = browser.new_context(
             viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
@@ -125,11 +127,16 @@ def shoot(browser: Browser, site: str, link: str) -> None:
         page.click("[type=submit]")
         page.wait_for_load_state("networkidle")
         for name, path in PAGES.items():
+            if name not in IN_DOCS and not looks:
+                continue
             page.goto(site + path.format(slug="tuned-vs-base"))
             page.wait_for_load_state("networkidle")
+            if name == "dashboard":
+                answered(page)
             if name in IN_DOCS:
                 save(page.screenshot(), IMAGES / f"{name}-{scheme}.webp")
-            look(page, f"{name}-{scheme}")
+            if looks:
+                look(page, f"{name}-{scheme}")
         context.close()
         visitor = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
         page = visitor.new_page()
@@ -139,6 +146,17 @@ def shoot(browser: Browser, site: str, link: str) -> None:
         page.wait_for_timeout(500)  # images fade in
         save(page.screenshot(), IMAGES / f"annotator-page-{scheme}.webp")
         visitor.close()
+
+
+def answered(page: Page) -> None:
+    """Wait for the first results, which a program beside the site makes."""
+    for _ in range(60):
+        if page.locator(".answer-card").count():
+            return
+        page.wait_for_timeout(2_000)
+        page.reload()
+        page.wait_for_load_state("networkidle")
+    raise SystemExit("the campaign's results were not there after two minutes.")
 
 
 def look(page: Page, name: str) -> None:
@@ -162,6 +180,9 @@ def free_port() -> int:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
+    parser.add_argument("--looks", action="store_true", help="every page whole, at every width")
+    options = parser.parse_args()
     shutil.rmtree(WORK / "var", ignore_errors=True)
     prepare()
     site = f"http://127.0.0.1:{(port := free_port())}"
@@ -172,7 +193,7 @@ def main() -> int:
         path = next(filter(None, map(shutil.which, names)), None)  # None: playwright's own
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            shoot(browser, site, link)
+            shoot(browser, site, link, looks=options.looks)
             browser.close()
     finally:
         manage("services", "stop")
