@@ -296,6 +296,22 @@ def test_candidate_out_of_bounds_ends_the_run_and_is_not_picked(broken, name):
     assert found["picked_step"] == 10
     assert name in found["stopped"]
     assert decide([entries[0], entries[2]], GuardConfig())["none_fits"]
+    later = [*entries, entry(30, [9.0] * 3)]
+    assert decide(later, GuardConfig()) == found, "what comes after is not looked at"
+
+
+def test_rise_within_the_error_of_prompts_is_none():
+    parent, luck = entry(0, [0.0] * 4), entry(10, [-0.9, 1.1, -0.8, 1.0])  # 0.1 (s.e. 0.55)
+    found = decide([parent, luck], GuardConfig(tolerance=1.0))
+    assert (found["picked_step"], found["none_fits"]) == (10, True)
+    assert not decide([parent, luck], GuardConfig(tolerance=0.0))["none_fits"]
+
+
+def test_patience_begins_anew_with_every_rise():
+    judged = [0.0, -0.1, 1.0, 0.9, 2.0]
+    entries = [entry(10 * n, [each] * 3) for n, each in enumerate(judged)]
+    found = decide(entries, GuardConfig(patience=2))
+    assert found == {"picked_step": 40, "none_fits": False, "stopped": ""}
 
 
 @pytest.mark.parametrize(
