@@ -1,10 +1,12 @@
 """A new image among ranked ones: every place is a candidate, and IterComp's faults are not ours."""
 
+import math
+
 import numpy as np
 import pytest
 
 from models_backend.errors import InputError
-from models_backend.rewards.insertion import agreement, insert, place
+from models_backend.rewards.insertion import InsertedPair, agreement, insert, place
 
 ORDER = [["a"], ["b"], ["c"]]
 REWARDS = {"a": 3.0, "b": 2.0, "c": 1.0}
@@ -97,3 +99,42 @@ def test_inserted_pairs_are_right_as_often_as_the_reward():
 def test_what_cannot_be_placed_is_refused(order, rewards, image, temperature, said):
     with pytest.raises(InputError, match=said):
         place(order, rewards, image, temperature=temperature)
+
+
+def test_pairs_weigh_what_the_reward_believes_of_them():
+    rewards = {"a": 2.0, "b": 0.0, "new": 1.0, "last": -1.0}
+    told = {
+        (pair.winner, pair.loser): pair.weight
+        for pair in insert([["a"], ["b"]], rewards, ["new", "last"], temperature=0.5)
+    }
+    assert told == {
+        ("new", "b"): pytest.approx(1 / (1 + math.exp(-2))),
+        ("a", "new"): pytest.approx(1 / (1 + math.exp(-2))),
+        ("a", "last"): pytest.approx(1 / (1 + math.exp(-6))),
+        ("b", "last"): pytest.approx(1 / (1 + math.exp(-2))),
+        ("new", "last"): pytest.approx(1 / (1 + math.exp(-4))),
+    }
+
+
+def test_of_equally_likely_places_the_first_is_taken():
+    found = place([["a"], ["b"]], {"a": 0.0, "b": 0.0, "new": 0.0}, "new", temperature=1.0)
+    assert found.likelihoods == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert found.position == 0
+
+
+def test_rewards_far_apart_are_placed_all_the_same():
+    found = place([["a"], ["b"]], {"a": 0.0, "b": -1e4, "new": -5e3}, "new", temperature=0.1)
+    assert found.position == 1
+    assert found.likelihoods == (0.0, 1.0, 0.0)
+
+
+def test_a_new_image_twice_and_an_empty_tier_are_refused():
+    with pytest.raises(InputError, match="given twice"):
+        insert([["a"]], {"a": 0.0, "new": 1.0}, ["new", "new"], temperature=1.0)
+    with pytest.raises(InputError, match="an empty tier"):
+        place([["a"], []], {"a": 0.0, "new": 1.0}, "new", temperature=1.0)
+
+
+def test_equal_truths_are_half_right():
+    pairs = [InsertedPair("a", "b", 0.9), InsertedPair("b", "c", 0.9)]
+    assert agreement(pairs, {"a": 1.0, "b": 1.0, "c": 0.0}) == 0.75
