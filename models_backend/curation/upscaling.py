@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shutil
+import statistics
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -105,12 +107,33 @@ def _fitted(size: tuple[int, int], min_side: int) -> tuple[int, int]:
     return round(size[0] * scale), round(size[1] * scale)
 
 
-def upscale(data: Path, upscaler: Upscaler, out: Path) -> dict[str, int]:
+def shrunk_back(large: Image.Image, original: Image.Image) -> float:
+    """Return the PSNR in dB of an enlarged image, shrunk to its original's size, beside that.
+
+    An interpolation has 35 and more. Much less says that the upsampler changed the picture, and not
+    only made it larger.
+    """
+    small = np.asarray(large.resize(original.size, Image.Resampling.BOX), dtype=np.float64)
+    error = float(np.mean((small - np.asarray(original, dtype=np.float64)) ** 2))
+    return 99.0 if error == 0 else min(99.0, 10 * math.log10(255**2 / error))
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """What became of a data set."""
+
+    images: int
+    enlarged: int
+    shrunk_back_db: float | None
+    """Median of :func:`shrunk_back` over what was enlarged; None where nothing was."""
+
+
+def upscale(data: Path, upscaler: Upscaler, out: Path) -> Enlarged:
     """Write a data set in which no image's shorter side is below the upscaler's; return counts.
 
     Its manifest names enlarged images where there are any; every original lies where it lay, and
-    `upscaled/HASH-OF-THE-ORIGINAL.json` says what an enlarged one was made of. Killed, the same
-    call goes on.
+    `upscaled/HASH-OF-THE-ORIGINAL.json` says what an enlarged one was made of, and how far it is
+    from that. Killed, the same call goes on.
 
     Raises:
         InputError: no finished data set, or a folder that holds another one.
@@ -124,13 +147,20 @@ def upscale(data: Path, upscaler: Upscaler, out: Path) -> dict[str, int]:
     write_bytes_atomically(out / MANIFEST_NAME, manifest)
     if (data / CURATION).is_file():
         shutil.copyfile(data / CURATION, out / CURATION)
-    enlarged = sum(record.file.startswith(f"{FOLDER}/") for record in done)
+    enlarged = [made for made, given in zip(done, records, strict=True) if made != given]
+    kept = [_told(out / record.file)["shrunk_back_db"] for record in enlarged]
+    median = round(statistics.median(kept), 1) if kept else None
     write_json_atomically(out / MARK_NAME, {
         "format": FORMAT, "images": len(done), "manifest_sha256": sha256_of_bytes(manifest),
-        "upscaled": enlarged, "upscaled_from_manifest_sha256": source,
-        "upscaled_by_sha256": upscaler.sha256,
+        "upscaled": len(enlarged), "upscaled_shrunk_back_db": median,
+        "upscaled_from_manifest_sha256": source, "upscaled_by_sha256": upscaler.sha256,
     })  # fmt: skip
-    return {"images": len(done), "enlarged": enlarged}
+    return Enlarged(len(done), len(enlarged), median)
+
+
+def _told(enlarged: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(enlarged.with_suffix(".json").read_text())
+    return told
 
 
 def _one(record: Record, data: Path, upscaler: Upscaler, out: Path) -> Record:
@@ -143,16 +173,18 @@ def _one(record: Record, data: Path, upscaler: Upscaler, out: Path) -> Record:
     told = _lineage(record, image, upscaler)
     beside = (out / file).with_suffix(".json")
     if beside.is_file():
-        known: dict[str, Any] = json.loads(beside.read_text())
-        made = known.pop("sha256"), known.pop("passes")
-        if known == told and sha256_of_bytes((out / file).read_bytes()) == made[0]:
-            return replace(record, file=file, sha256=made[0])
+        known = _told(out / file)
+        same = all(known.get(key) == value for key, value in told.items())
+        if same and sha256_of_bytes((out / file).read_bytes()) == known["sha256"]:
+            return replace(record, file=file, sha256=known["sha256"])
     large, passes = upscaler.enlarge(image, record.caption)
     buffer = io.BytesIO()
     large.save(buffer, format="PNG")
     write_bytes_atomically(out / file, buffer.getvalue())
     sha256 = sha256_of_bytes(buffer.getvalue())
-    write_json_atomically(beside, told | {"sha256": sha256, "passes": passes})
+    write_json_atomically(beside, told | {
+        "sha256": sha256, "passes": passes, "shrunk_back_db": round(shrunk_back(large, image), 1),
+    })  # fmt: skip
     return replace(record, file=file, sha256=sha256)
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from models_backend.curation.__main__ import main
 from models_backend.curation.reading import read_picture
+from models_backend.curation.upscaling import shrunk_back
 from models_backend.data.manifest import Record, read_mark, read_records
 from models_backend.files import sha256_of_file
 from tests.models_backend.tiny import write_records
@@ -41,7 +42,9 @@ def upscale(data, weights, out, *more):
 def test_small_images_are_enlarged_beside_their_originals(mixed, parents, tmp_path, capsys):
     out = tmp_path / "large"
     assert upscale(mixed, parents["pixel_diffusion"], out, "--min-side", 24) == 0
-    assert "2 of 3 images enlarged" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "2 of 3 images enlarged" in said
+    assert f"by {read_mark(out)['upscaled_shrunk_back_db']} dB of PSNR" in said
     before, after = read_records(mixed), read_records(out)
     for old, new, size in zip(before, after, SIZES, strict=True):
         assert (out / old.file).read_bytes() == (mixed / old.file).read_bytes()
@@ -52,10 +55,21 @@ def test_small_images_are_enlarged_beside_their_originals(mixed, parents, tmp_pa
             told = json.loads((out / new.file).with_suffix(".json").read_text())
             assert (told["original_sha256"], told["original_size"]) == (old.sha256, list(size))
             assert told["passes"] == (2 if size == SIZES[0] else 1)
+            original = read_picture((mixed / old.file).read_bytes()).image
+            large = read_picture((out / new.file).read_bytes()).image
+            assert told["shrunk_back_db"] == round(shrunk_back(large, original), 1)
         else:
             assert new == old
     assert read_mark(out)["upscaled"] == 2
     assert (out / "curation.jsonl").is_file()
+
+
+def test_picture_that_was_only_made_larger_shrinks_back_to_itself():
+    small = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8))
+    assert shrunk_back(small.resize((24, 32), Image.Resampling.NEAREST), small) == 99
+    brighter = Image.fromarray(np.minimum(np.asarray(small) // 2 + 10, 255).astype(np.uint8))
+    darker = Image.fromarray(np.asarray(brighter) - 10)
+    assert shrunk_back(brighter, darker) == pytest.approx(20 * np.log10(25.5))
 
 
 def test_killed_run_goes_on_and_makes_nothing_twice(mixed, parents, tmp_path, monkeypatch):
