@@ -196,6 +196,17 @@ API_CASES: list[Case] = [
     api("campaigns", "DELETE", "delete_export", EDITS.replace("200", "204"),
         "open.slug", "export.public_id", changes="Export"),
 
+    # Pools.
+    api("read", "GET", "list_pools", ALL),
+    api("read", "GET", "get_pool", OURS, "pool.name"),
+    api("campaigns", "POST", "open_pool_stage",  # more than there are
+        "401  401  403  422  422  422  404  404  422  422", "pool.name",
+        body=told(kind="generalists", target=99)),
+    api("campaigns", "POST", "close_pool_stage",  # not open
+        "401  401  403  404  404  404  404  404  404  404", "pool.name", "style"),
+    api("votes", "GET", "export_pool_data",  # nothing is decided
+        "401  401  422  422  422  422  404  404  422  422", "pool.name"),
+
     # Flows.
     api("read", "GET", "list_flows", ALL),
     api("campaigns", "POST", "create_flow", MAKES, body=told(project=P, name="other"),

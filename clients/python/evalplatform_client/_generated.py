@@ -304,6 +304,14 @@ class ComprehensionQuestion(TypedDict):
     translations: NotRequired[dict[str, QuestionWords]]
 
 
+class ConceptOut(TypedDict):
+    """One concept."""
+
+    name: str
+    images: int
+    left: int
+
+
 class ConsentWords(TypedDict):
     """What people agree to, in one language."""
 
@@ -629,6 +637,15 @@ class FlowOut(TypedDict):
     page: str
 
 
+class FunnelBarOut(TypedDict):
+    """What one step left: a rule of the automatic stages, or people."""
+
+    name: str
+    before: int
+    left: int | None
+    by_people: bool
+
+
 class GenerationChange(TypedDict):
     """Priority and budget; what is left out stays, a budget of 0 is no limit."""
 
@@ -656,6 +673,17 @@ class GenerationOut(TypedDict):
 
 
 Ground = Literal["grey", "white", "checker"]
+
+
+class HeadOut(TypedDict):
+    """How far people agree on a head, or to keep."""
+
+    head: str
+    failed: int
+    judgements: int
+    alpha: float | None
+    low: float | None
+    high: float | None
 
 
 class InvitationLink(TypedDict):
@@ -689,6 +717,13 @@ class InvitationsMade(TypedDict):
     """What was made."""
 
     invitations: list[InvitationLink]
+
+
+class InvitedOut(TypedDict):
+    """Somebody who was invited; the link is told this once."""
+
+    label: str
+    link: str
 
 
 class JobOut(TypedDict):
@@ -795,6 +830,13 @@ class MemberOut(TypedDict):
     role: Literal["viewer", "editor", "owner"]
 
 
+class OpenedStageOut(TypedDict):
+    """A stage that was opened."""
+
+    stage: StageOut
+    invitations: list[InvitedOut]
+
+
 class PanelIn(TypedDict):
     """Images that are judged together, and the prompt that they answer."""
 
@@ -829,6 +871,60 @@ class PayRules(TypedDict):
     seconds_per_vote: NotRequired[float | None]
     currency: NotRequired[str]
     fee_percent: NotRequired[float]
+
+
+class PoolDetailOut(TypedDict):
+    """A pool with its funnel and what people did."""
+
+    name: str
+    project: str
+    origin: Literal["folder", "samples"]
+    source: str
+    images: int
+    left: int
+    rules_sha256: str
+    scores_sha256: str
+    created_at: str
+    page: str
+    is_simulated: bool
+    funnel: list[FunnelBarOut]
+    concepts: list[ConceptOut]
+    stages: list[StageOut]
+    captions_approved: int
+    captions_wanted: int
+
+
+class PoolExportAsked(TypedDict):
+    """What an export may leave open."""
+
+    allow_unknown_licence: NotRequired[bool]
+    allow_imported_captions: NotRequired[bool]
+
+
+class PoolOut(TypedDict):
+    """A pool, and how many images are left of it."""
+
+    name: str
+    project: str
+    origin: Literal["folder", "samples"]
+    source: str
+    images: int
+    left: int
+    rules_sha256: str
+    scores_sha256: str
+    created_at: str
+    page: str
+
+
+class PoolPersonOut(TypedDict):
+    """One person in a stage."""
+
+    pseudonym: str
+    is_simulated: bool
+    kept: ShareOut
+    excellent: ShareOut
+    bad: ShareOut
+    a_minute: float | None
 
 
 class ProgressOut(TypedDict):
@@ -1104,14 +1200,54 @@ class ShareIn(TypedDict):
 
 
 class ShareOut(TypedDict):
-    """Whether it is shared now."""
+    """So many of so many, with Wilson's 95 % interval; null without any."""
 
-    kind: str
-    reference: str
-    shared: bool
+    hits: int
+    total: int
+    value: float | None
+    low: float | None
+    high: float | None
 
 
 Signed = Literal["no", "hmac", "jwt"]
+
+
+class StageCloseIn(TypedDict):
+    """How a stage is closed."""
+
+    unfinished: NotRequired[bool]
+
+
+class StageIn(TypedDict):
+    """A stage over what the one before has kept. Hidden gold is given by command."""
+
+    kind: Literal["generalists", "specialists", "alignment", "style"]
+    k: NotRequired[int | None]
+    keep: NotRequired[Literal["any", "all"] | None]
+    heads: NotRequired[list[str]]
+    target: NotRequired[int | None]
+    people: NotRequired[list[str]]
+    question: NotRequired[str]
+    grid: NotRequired[int]
+
+
+class StageOut(TypedDict):
+    """One round of people."""
+
+    number: int
+    kind: Literal["generalists", "specialists", "alignment", "style"]
+    campaign: str
+    keep: Literal["any", "all"]
+    target: int | None
+    opened_at: str
+    closed_at: str | None
+    kept: int | None
+    judgements: int
+    judgements_wanted: int
+    seconds_left: float | None
+    annotators_link: str
+    people: list[PoolPersonOut]
+    agreement: list[HeadOut]
 
 
 Start = Literal["own", "first"]
@@ -2057,6 +2193,68 @@ class Client(Transport):
             json=None,
         )
         return found
+
+    def list_pools(self, *, limit: int | None = None, cursor: str | None = None) -> Page[PoolOut]:
+        """Pools of your projects, the latest first. Scope: `read`."""
+        found: Page[PoolOut] = self.call(
+            "GET", "/api/v1/pools", json=None, query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
+    def get_pool(self, name: str) -> PoolDetailOut:
+        """One pool: funnel, concepts, and of each stage the people, their recall and
+        agreement. Scope: `read`.
+        """
+        found: PoolDetailOut = self.call("GET", f"/api/v1/pools/{self.quoted(name)}", json=None)
+        return found
+
+    def open_pool_stage(
+        self, name: str, body: StageIn, *, idempotency_key: str | None = None
+    ) -> OpenedStageOut:
+        """Open a stage as a campaign; whoever is invited gets a link, told in this answer
+        alone. Scope: `campaigns`.
+        """
+        found: OpenedStageOut = self.call(
+            "POST",
+            f"/api/v1/pools/{self.quoted(name)}/stages",
+            json=body,
+            key=idempotency_key or "",
+        )
+        return found
+
+    def close_pool_stage(
+        self,
+        name: str,
+        kind: Literal["generalists", "specialists", "alignment", "style"],
+        body: StageCloseIn,
+    ) -> StageOut:
+        """Close a stage: it decides what is kept. This cannot be taken back. Scope:
+        `campaigns`.
+        """
+        found: StageOut = self.call(
+            "POST", f"/api/v1/pools/{self.quoted(name)}/stages/{self.quoted(kind)}/close", json=body
+        )
+        return found
+
+    def export_pool_data(
+        self,
+        name: str,
+        *,
+        allow_unknown_licence: bool | None = None,
+        allow_imported_captions: bool | None = None,
+    ) -> None:
+        """What is kept, as the data set folder that the trainer reads, with every
+        decision. Scope: `votes`.
+        """
+        self.call(
+            "GET",
+            f"/api/v1/pools/{self.quoted(name)}/export",
+            json=None,
+            query={
+                "allow_unknown_licence": allow_unknown_licence,
+                "allow_imported_captions": allow_imported_captions,
+            },
+        )
 
     def list_annotators(
         self, slug: str, *, limit: int | None = None, cursor: str | None = None
