@@ -174,7 +174,9 @@ def _parser() -> argparse.ArgumentParser:
     upscale.add_argument("--seed", type=int, default=0)
     upscale.add_argument("--out", type=Path, required=True, help="a new data directory")
     for kind, count in _PLANTED.items():
-        plant.add_argument(f"--{kind}", type=int, default=count, help="default: %(default)s")
+        plant.add_argument(
+            f"--{kind.replace('_', '-')}", type=int, default=count, help="default: %(default)s"
+        )
     recall = commands.add_parser("recall", help="how many of what was planted rules remove")
     recall.set_defaults(run=_recall)
     recall.add_argument("--data", type=Path, required=True, help="the folder that plant wrote")
@@ -183,7 +185,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_PLANTED = {"blurred": 150, "noisy": 100, "darkened": 50, "text": 60, "copy": 20, "crop": 20}
+_PLANTED = {"blurred": 150, "noisy": 100, "darkened": 50, "text": 60, "copy": 20, "crop": 20,
+            "wide_crop": 0}  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

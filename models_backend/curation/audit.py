@@ -17,7 +17,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from models_backend.curation.expressions import ScoreCondition
-from models_backend.curation.near_duplicates import furthest_colour
 from models_backend.curation.reading import read_picture
 from models_backend.curation.rules import Keep, SelectionRules, Unique
 from models_backend.curation.selection import ScoreTable, SelectionDecision
@@ -130,7 +129,7 @@ def near_duplicates(
     """Return of each stage that looks for near-duplicates the pairs that are least alike."""
     found = []
     for stage in rules.stages:
-        if not isinstance(stage, Unique) or scores.hashes is None:
+        if not isinstance(stage, Unique) or scores.prints is None:
             continue
         reasons = [n for n, (name, _) in enumerate(decision.reasons) if name == stage.name]
         gone = np.flatnonzero(np.isin(decision.reason, reasons))
@@ -138,23 +137,20 @@ def near_duplicates(
         pairs = [_nearest_left(scores, stage, row, left) for row in gone[:_LOOKED_AT].tolist()]
         pairs = sorted(pairs, reverse=True)[:EACH]
         found.append(AuditedPairs(
-            stage.name, stage.hamming, [stays for _, stays, _ in pairs],
+            stage.name, stage.nearness.hamming, [stays for _, stays, _ in pairs],
             [goes for _, _, goes in pairs], [bits for bits, _, _ in pairs], len(gone),
         ))  # fmt: skip
     return found
 
 
 def _nearest_left(scores: ScoreTable, stage: Unique, row: int, left: Any) -> tuple[int, int, int]:
-    """Return bits, what stays and what goes, by whole images and by their middles."""
-    assert scores.hashes is not None
-    assert scores.colours is not None
-    whole = scores.hashes
-    bits = np.bitwise_count(whole[left] ^ whole[row])
-    for middles in scores.inner if stage.crops else ():
-        for one, other in ((middles[left], whole[row]), (whole[left], middles[row])):
-            bits = np.minimum(bits, np.bitwise_count(one ^ other))
-    far = furthest_colour(scores.colours[left], scores.colours[row])
-    bits = np.where(far <= stage.colours, bits, 64)
+    """Return bits, what stays and what goes, by whole images and by windows of them."""
+    assert scores.prints is not None
+    whole, here = scores.prints, np.full(len(left), row)
+    bits = stage.nearness.bits(whole.of(left), whole.of(here))
+    for window in scores.windows if stage.crops else ():
+        for one, other in ((window, whole), (whole, window)):
+            bits = np.minimum(bits, stage.nearness.bits(one.of(left), other.of(here)))
     best = int(np.argmin(bits))
     return int(bits[best]), int(left[best]), row
 

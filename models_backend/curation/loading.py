@@ -11,14 +11,13 @@ import numpy.typing as npt
 import pyarrow
 
 from models_backend.curation.columns import is_number, numbers, places, read_columns, valid
+from models_backend.curation.fingerprints import PRINTS, WINDOWS, columns_of
+from models_backend.curation.near_duplicates import Fingerprints
 from models_backend.curation.rules import SelectionRules
 from models_backend.curation.scorers.base import ScorerIdentity
 from models_backend.curation.selection import ConceptGroups, Rows, ScoreTable, refuse_unknown
 from models_backend.curation.store import Keys, ScorePart, Store, keys_of, latest
 from models_backend.errors import InputError
-
-_FINGERPRINTS = ("duplicates/phash", "duplicates/colours")
-_MIDDLES = ("duplicates/inner_96", "duplicates/inner_88")
 
 
 @dataclass(frozen=True)
@@ -71,9 +70,21 @@ def load(store: Store, rules: SelectionRules) -> Loaded:
 
 
 def _fingerprints(rules: SelectionRules) -> tuple[str, ...]:
-    if not rules.fingerprints:
-        return ()
-    return (*_FINGERPRINTS, *_MIDDLES) if rules.crops else _FINGERPRINTS
+    windows = ("", *WINDOWS) if rules.crops else ("",)
+    return tuple(
+        f"duplicates/{name}"
+        for window in windows if rules.fingerprints
+        for name, kind in zip(columns_of(window), PRINTS, strict=True)
+        if kind != "gradient" or rules.gradients
+    )  # fmt: skip
+
+
+def _prints(joined: Mapping[str, pyarrow.Array], window: str = "") -> Fingerprints:
+    hashes, gradients, colours = (f"duplicates/{name}" for name in columns_of(window))
+    return Fingerprints(
+        _filled(joined[hashes]), _filled(joined[colours]),
+        _filled(joined[gradients]) if gradients in joined else None,
+    )  # fmt: skip
 
 
 def _parts(
@@ -147,18 +158,17 @@ def _scores(
     readable: npt.NDArray[np.bool_],
     rules: SelectionRules,
 ) -> ScoreTable:
-    hashes = colours = told = None
+    prints = told = None
     if rules.fingerprints:
-        told = valid(joined[_FINGERPRINTS[0]])
-        hashes, colours = (_filled(joined[name]) for name in _FINGERPRINTS)
+        told, prints = valid(joined["duplicates/phash"]), _prints(joined)
     measured = {}
     for name in rules.numbers():
         if not is_number(joined[name]):
             raise InputError(f"the rules compare {name} with a number; it is a text")
         measured[name] = _or_nan(joined[name])
     texts = {name: _groups(joined[name]) for name in rules.texts()}
-    inner = tuple(_filled(joined[name]) for name in _MIDDLES if name in joined)
-    return ScoreTable(keys, readable, measured, texts, hashes, colours, told, inner)
+    windows = tuple(_prints(joined, name) for name in WINDOWS) if rules.crops else ()
+    return ScoreTable(keys, readable, measured, texts, prints, told, windows)
 
 
 def _filled(column: pyarrow.Array) -> Keys:
@@ -193,8 +203,9 @@ def _digest(
     for name in sorted(scores.texts):
         digest.update("\n".join([name, *scores.texts[name].names]).encode())
         digest.update(scores.texts[name].codes.tobytes())
-    for bits in (scores.hashes, scores.colours, *scores.inner):
-        digest.update(b"" if bits is None else bits.tobytes())
+    for each in (*filter(None, [scores.prints]), *scores.windows):
+        for bits in (each.hashes, each.colours, each.gradients):
+            digest.update(b"" if bits is None else bits.tobytes())
     used = sorted({name.partition("/")[0] for name in wanted})
     digest.update(repr([identities[name] for name in used]).encode())
     return digest.hexdigest()

@@ -7,6 +7,7 @@ of b bands. So pairs are looked for among images that agree in such bands, and n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -16,32 +17,61 @@ Bits = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Fingerprints:
+    """Of N images, or of one window in each of them, as `scorers.duplicates` makes them, (N,)."""
+
+    hashes: Bits
+    colours: Bits
+    gradients: Bits | None = None
+    """None where no stage compares them."""
+
+    def of(self, rows: Rows) -> Fingerprints:
+        """Return those of some rows."""
+        gradients = None if self.gradients is None else self.gradients[rows]
+        return Fingerprints(self.hashes[rows], self.colours[rows], gradients)
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How far two fingerprints of near-duplicates lie apart at most."""
+
+    hamming: int
+    """Bits of 64 of the hash."""
+    colours: int = 31
+    """Levels of 32 of any mean colour."""
+    gradient: int = 64
+    """Bits of 64 of the gradients."""
+
+    def bits(self, one: Fingerprints, other: Fingerprints) -> npt.NDArray[np.int64]:
+        """Return (N,) how many bits the hashes lie apart, 65 where it is otherwise too far."""
+        bits = np.bitwise_count(one.hashes ^ other.hashes).astype(np.int64)
+        near = furthest_colour(one.colours, other.colours) <= self.colours
+        if self.gradient < 64 and one.gradients is not None and other.gradients is not None:
+            near &= np.bitwise_count(one.gradients ^ other.gradients) <= self.gradient
+        return np.where(near, bits, 65)
+
+
 def worse_copies(
-    hashes: Bits, colours: Bits, *, hamming: int, levels: int, inner: Sequence[Bits] = ()
+    whole: Fingerprints, nearness: Nearness, *, windows: Sequence[Fingerprints] = ()
 ) -> Rows:
     """Return the rows to drop, in rising order; rows stand best first.
 
-    From the best to the worst: an image is dropped where one that stays differs from it in at most
-    `hamming` bits of its hash (N,) and at most `levels` of 32 in each mean colour (N,). With
-    `inner`, hashes of the images' middles (N,) each, also where the middle of one is so near to
-    the whole of the other.
+    From the best to the worst: an image is dropped where one that stays is near it. With `windows`,
+    of each image, also where a window of one is so near to the whole of the other.
     """
-    first, second = _pairs(hashes, hamming)
-    if inner:
-        pairs = [(first, second), *_of_middles(hashes, inner, hamming)]
-        first, second = np.unique(np.concatenate(pairs, axis=1), axis=1)
-    near = furthest_colour(colours[first], colours[second]) <= levels
-    return _resolved(first[near], second[near])
-
-
-def _of_middles(hashes: Bits, inner: Sequence[Bits], hamming: int) -> Iterator[tuple[Rows, Rows]]:
-    """Yield pairs of rows (first < second): the middle of one beside the whole of the other."""
-    count = len(hashes)
-    for middles in inner:
-        one, other = _pairs(np.concatenate([hashes, middles]), hamming)
+    count = len(whole.hashes)
+    first, second = _pairs(whole.hashes, nearness.hamming)
+    near = nearness.bits(whole.of(first), whole.of(second)) <= nearness.hamming
+    pairs = [np.stack([first[near], second[near]])]
+    for window in windows:
+        one, other = _pairs(np.concatenate([whole.hashes, window.hashes]), nearness.hamming)
         crossed = (one < count) & (other >= count) & (other - count != one)
-        pair = np.sort(np.stack([one[crossed], other[crossed] - count]), axis=0)
-        yield pair[0], pair[1]
+        one, other = one[crossed], other[crossed] - count
+        near = nearness.bits(whole.of(one), window.of(other)) <= nearness.hamming
+        pairs.append(np.sort(np.stack([one[near], other[near]]), axis=0))
+    first, second = np.unique(np.concatenate(pairs, axis=1), axis=1)
+    return _resolved(first, second)
 
 
 def _pairs(hashes: Bits, hamming: int) -> tuple[Rows, Rows]:
@@ -84,7 +114,7 @@ def _masks(hamming: int, images: int) -> Iterator[np.uint64]:
         yield np.uint64(sum(chosen))
 
 
-def furthest_colour(one: Bits, other: Bits | np.uint64) -> npt.NDArray[np.int64]:
+def furthest_colour(one: Bits, other: Bits) -> npt.NDArray[np.int64]:
     """Return the largest difference of a channel of a cell, in levels of 32."""
     far = np.zeros(len(one), dtype=np.int64)
     for shift in range(0, 60, 5):

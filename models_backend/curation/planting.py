@@ -64,12 +64,17 @@ def copied(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return _compressed(ImageEnhance.Brightness(larger).enhance(rng.uniform(0.97, 1.03)))
 
 
-def cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Cut up to a 25th off each side, bring the rest to the size it had, save it as JPEG."""
-    left, top, right, bottom = rng.uniform(0, 0.04, 4)
+def cropped(image: Image.Image, rng: np.random.Generator, *, most: float = 1 / 25) -> Image.Image:
+    """Cut up to `most` off each side, bring the rest to the size it had, save it as JPEG."""
+    left, top, right, bottom = rng.uniform(0, most, 4)
     box = (image.width * left, image.height * top,
            image.width * (1 - right), image.height * (1 - bottom))  # fmt: skip
     return _compressed(image.resize(image.size, Image.Resampling.BICUBIC, box=box))
+
+
+def widely_cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Cut up to a twelfth off each side."""
+    return cropped(image, rng, most=1 / 12)
 
 
 def _compressed(image: Image.Image) -> Image.Image:
@@ -80,7 +85,7 @@ def _compressed(image: Image.Image) -> Image.Image:
 
 MAKERS: dict[str, Maker] = {
     "blurred": blurred, "noisy": noisy, "darkened": darkened, "text": lettered, "copy": copied,
-    "crop": cropped,
+    "crop": cropped, "wide_crop": widely_cropped,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from models_backend.curation.expressions import Expression, parse
+from models_backend.curation.near_duplicates import Nearness
 from models_backend.errors import InputError
 from models_backend.files import sha256_of_bytes
 
@@ -64,13 +65,10 @@ class Unique:
     """Of near-duplicates keeps the first by an order."""
 
     name: str
-    hamming: int
-    """At most so many of 64 bits differ."""
-    colours: int
-    """At most so many of 32 levels lie between the mean colours of any quarter."""
+    nearness: Nearness
     order: Order
     crops: bool = False
-    """Also what was cut at the edges, by the hashes of the images' middles."""
+    """Also what was cut at the edges, by windows of the images."""
 
     def numbers(self) -> set[str]:
         """Return the measures it needs."""
@@ -107,6 +105,13 @@ class SelectionRules:
     def fingerprints(self) -> bool:
         """Whether near-duplicates are looked for."""
         return any(isinstance(stage, Unique) for stage in self.stages)
+
+    @property
+    def gradients(self) -> bool:
+        """Whether their gradients are compared."""
+        return any(
+            isinstance(stage, Unique) and stage.nearness.gradient < 64 for stage in self.stages
+        )
 
     @property
     def crops(self) -> bool:
@@ -146,7 +151,7 @@ def read_rules(path: Path) -> SelectionRules:
 _KEYS: dict[str, set[str]] = {
     "keep": {"name", "keep"},
     "take": {"name", "take", "order", "by"},
-    "hamming": {"name", "hamming", "colours", "order", "crops"},
+    "hamming": {"name", "hamming", "gradient", "colours", "order", "crops"},
 }
 
 
@@ -174,10 +179,12 @@ def _stage(content: Any, where: str) -> Stage:
     crops = content.get("crops", False)
     if not isinstance(crops, bool):
         raise InputError(f"{where}: crops must be true or false, not {crops!r}")
-    return Unique(
-        name, _number(content, "hamming", 0, 16, where),
-        _number(content, "colours", 0, 31, where) if "colours" in content else 31, order, crops,
-    )  # fmt: skip
+    nearness = Nearness(
+        _number(content, "hamming", 0, 16, where),
+        _number(content, "colours", 0, 31, where) if "colours" in content else 31,
+        _number(content, "gradient", 0, 64, where) if "gradient" in content else 64,
+    )
+    return Unique(name, nearness, order, crops)
 
 
 def _get(content: dict[str, Any], key: str, kind: type, where: str) -> Any:

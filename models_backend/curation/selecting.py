@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from models_backend.curation.audit import Sheet, near_duplicates, thresholds, write_audit
 from models_backend.curation.columns import numbers, places, texts
+from models_backend.curation.fingerprints import COLUMNS
 from models_backend.curation.loading import Loaded, join, load
 from models_backend.curation.pool import PoolEntry, begin_pool, finish_pool, image_file, store_image
 from models_backend.curation.rules import SelectionRules
@@ -159,8 +160,7 @@ def _entries(selection: Selection, data: Path, out: Path) -> Iterator[PoolEntry]
 
 
 _NO_MEASURES = (
-    "duplicates/phash", "duplicates/inner_96", "duplicates/inner_88", "duplicates/colours",
-    "concepts/name", "popularity/value",
+    *(f"duplicates/{name}" for name in COLUMNS), "concepts/name", "popularity/value",
 )  # fmt: skip
 
 

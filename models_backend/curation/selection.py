@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models_backend.curation.near_duplicates import worse_copies
+from models_backend.curation.near_duplicates import Fingerprints, worse_copies
 from models_backend.curation.rules import RANK, Keep, Order, SelectionRules, Stage, Take, Unique
 from models_backend.errors import InputError
 
@@ -38,12 +38,12 @@ class ScoreTable:
     readable: npt.NDArray[np.bool_]
     numbers: Mapping[str, Numbers]
     texts: Mapping[str, ConceptGroups]
-    hashes: npt.NDArray[np.uint64] | None = None
-    colours: npt.NDArray[np.uint64] | None = None
+    prints: Fingerprints | None = None
+    """Of the whole images, where a stage looks for near-duplicates."""
     told: npt.NDArray[np.bool_] | None = None
     """Where there is a fingerprint."""
-    inner: tuple[npt.NDArray[np.uint64], ...] = ()
-    """Hashes of the images' middles, where a stage asks for `crops`."""
+    windows: tuple[Fingerprints, ...] = ()
+    """Of parts of the images, where a stage asks for `crops`."""
 
 
 @dataclass
@@ -105,18 +105,15 @@ def _apply(
         groups = scores.texts[stage.by].codes[rows] if stage.by else np.zeros(len(rows), np.int32)
         drop(rows[~taken(groups, stage.take)], f"take {stage.take}")
     else:
-        drop(_copies(stage, scores, rows), f"hamming {stage.hamming}")
+        drop(_copies(stage, scores, rows), f"hamming {stage.nearness.hamming}")
 
 
 def _copies(stage: Unique, scores: ScoreTable, rows: Rows) -> Rows:
-    assert scores.hashes is not None
-    assert scores.colours is not None
+    assert scores.prints is not None
     assert scores.told is not None
     rows = rows[scores.told[rows]]
-    worse = worse_copies(
-        scores.hashes[rows], scores.colours[rows], hamming=stage.hamming, levels=stage.colours,
-        inner=[middles[rows] for middles in scores.inner] if stage.crops else (),
-    )  # fmt: skip
+    windows = [each.of(rows) for each in scores.windows] if stage.crops else ()
+    worse = worse_copies(scores.prints.of(rows), stage.nearness, windows=windows)
     return rows[worse]
 
 

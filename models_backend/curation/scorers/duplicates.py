@@ -5,8 +5,11 @@ The hash by the discrete cosine transform, as Zauner 2010 (section 3.2.1) and th
 above the median. Of a symmetric drawing half the frequencies are nearly none, and without the zone
 their bits are noise: of 576 drawings enlarged, brightened and compressed 5 % would not be found.
 
-Two more hashes, of the middle of the image, meet those of images from which edges were cut.
-Drawings on white are alike in shape; so the mean colours of a 2 x 2 grid stand beside them.
+The hash tells of shape as a whole. Two more numbers stand beside it and are compared where hashes
+are near: the direction of grey from cell to cell (`gradient`, imagehash's `dhash` with a dead zone
+of ours) and the mean colours of a 2 x 2 grid, since drawings on white are alike in shape.
+
+The same three numbers of windows of the image meet those of images from which edges were cut.
 """
 
 from __future__ import annotations
@@ -17,56 +20,78 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dct
 
+from models_backend.curation.fingerprints import COLUMNS, WHOLE, WINDOWS, Box, columns_of
 from models_backend.curation.scorers.base import Row, ScorerIdentity, ScorerInput
 
+_SIDE = 128  # a larger image is made smaller first, to less than twice as much
 _GRID = 32
 _LOW = 8
 _CLEARLY = 0.2  # of the mean magnitude of the frequencies
-INNER = {"inner_96": 0.96, "inner_88": 0.88}
-"""Hashes of the middle, and how much of each side it is."""
+_STEEPLY = 6  # of 255, from a cell to the next
 
 
 class Duplicates:
     """The fingerprint of an image."""
 
-    identity = ScorerIdentity("duplicates", "2")
-    measures = dict.fromkeys(("phash", *INNER, "colours"), "uint64")
+    identity = ScorerIdentity("duplicates", "3")
+    measures = dict.fromkeys(COLUMNS, "uint64")
     reads_fields = False
 
     def score(self, samples: Sequence[ScorerInput]) -> list[Row]:
-        """Return four 64-bit numbers an image."""
+        """Return three 64-bit numbers of an image, and of each window of it."""
         return [_fingerprint(sample.image) for sample in samples]
 
 
 def _fingerprint(image: Image.Image) -> Row:
-    grey = image.convert("L")
-    inner = {name: hash_of_grey(grey, share=share) for name, share in INNER.items()}
-    return {"phash": hash_of_grey(grey), **inner, "colours": colours(image)}
+    image = image.reduce(max(1, max(image.size) // _SIDE))
+    grey, row = image.convert("L"), Row()
+    for window, box in {"": WHOLE, **WINDOWS}.items():
+        prints = (
+            hash_of_grey(grey, box=box), gradient_of_grey(grey, box=box), colours(image, box=box)
+        )  # fmt: skip
+        row |= dict(zip(columns_of(window), prints, strict=True))
+    return row
 
 
-def hash_of_grey(grey: Image.Image, *, share: float = 1.0, clearly: float = _CLEARLY) -> int:
+def _within(image: Image.Image, box: Box) -> Box:
+    left, top, right, bottom = box
+    return (
+        left * image.width, top * image.height, right * image.width, bottom * image.height
+    )  # fmt: skip
+
+
+def hash_of_grey(grey: Image.Image, *, box: Box = WHOLE, clearly: float = _CLEARLY) -> int:
     """Return 64 bits: whether each of the 8 x 8 lowest frequencies lies above their median.
 
-    Above it by so many of their mean magnitudes (the lowest left out), in the middle of a grey
-    image, `share` of each side. With a share of 1 and `clearly` 0 the bits are those of imagehash.
+    Above it by so many of their mean magnitudes (the lowest left out), in a box of a grey image.
+    Of the whole image and with `clearly` 0 the bits are those of imagehash.
     """
-    left, top = grey.width * (1 - share) / 2, grey.height * (1 - share) / 2
-    small = grey.resize(
-        (_GRID, _GRID), Image.Resampling.LANCZOS,
-        box=(left, top, grey.width - left, grey.height - top),
-    )  # fmt: skip
+    small = grey.resize((_GRID, _GRID), Image.Resampling.LANCZOS, box=_within(grey, box))
     waves = dct(dct(np.asarray(small, dtype=np.float64), axis=0), axis=1)[:_LOW, :_LOW]
     size = (np.abs(waves).sum() - abs(waves[0, 0])) / waves.size
     bits = waves > np.median(waves) + clearly * size
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def colours(image: Image.Image) -> int:
+def gradient_of_grey(grey: Image.Image, *, box: Box = WHOLE, steeply: int = _STEEPLY) -> int:
+    """Return 64 bits: whether each cell of an 8 x 8 grid is clearly darker than the next one.
+
+    By more than `steeply` of 255; with 0, of the whole image, the bits are those of imagehash.
+    """
+    cells = np.asarray(
+        grey.resize((9, 8), Image.Resampling.LANCZOS, box=_within(grey, box)), dtype=np.int16
+    )
+    bits = cells[:, 1:] > cells[:, :-1] + steeply
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def colours(image: Image.Image, *, box: Box = WHOLE) -> int:
     """Return the mean colours of a 2 x 2 grid, 5 bits a channel: 60 bits, the first cell highest.
 
-    Bits are not for counting here; :func:`unpack` gives the levels.
+    Bits are not for counting here; `near_duplicates.furthest_colour` compares them.
     """
-    cells = np.asarray(image.resize((2, 2), Image.Resampling.BOX)) >> 3
+    small = image.resize((2, 2), Image.Resampling.BOX, box=_within(image, box))
+    cells = np.asarray(small) >> 3
     packed = 0
     for level in cells.ravel().tolist():
         packed = packed << 5 | level

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 from models_backend.curation.__main__ import main
 from models_backend.curation.audit import near_duplicates
 from models_backend.curation.columns import numbers, places, texts, valid
+from models_backend.curation.fingerprints import WINDOWS
 from models_backend.curation.planting import copied, cropped, lettered
 from models_backend.curation.recall import recall
 from models_backend.curation.rules import read_rules
@@ -85,11 +86,11 @@ def test_audit_shows_pairs_of_near_duplicates_and_leaves_out_what_is_empty(hayst
     (pairs,) = near_duplicates(selection.loaded.scores, selection.rules, selection.decision)
     assert (len(pairs.goes), pairs.dropped) == (8, 8)
     assert pairs.bits == sorted(pairs.bits, reverse=True)
-    assert pairs.bits[0] <= 6
+    assert pairs.bits[0] <= 8
     assert set(pairs.stays) <= set(selection.decision.kept.tolist())
     assert not set(pairs.goes) & set(selection.decision.kept.tolist())
     out = write_pool(selection, hay, tmp_path / "pool")
-    assert "duplicates: hamming 6" in (out / "audit" / "index.html").read_text()
+    assert "duplicates: hamming 8" in (out / "audit" / "index.html").read_text()
     heights = []
     for path in sorted((out / "audit").glob("*.png")):
         with Image.open(path) as picture:
@@ -110,19 +111,26 @@ def test_recall_needs_what_was_planted(haystack, drawings, capsys):
     assert "nothing that was planted" in capsys.readouterr().err
 
 
+def far_apart(row, other):
+    """Bits between the hash of one whole image and that of the nearest window of another."""
+    whole = [other[f"{name}phash"] for name in ("", *(f"{window}_" for window in WINDOWS))]
+    return min(bin(row["phash"] ^ each).count("1") for each in whole)
+
+
 def test_copies_and_cut_edges_have_nearly_the_fingerprint_of_their_original():
     rng = np.random.default_rng(1)
-    near = {"copied": 0, "cropped": 0}
+    near = {"copied": 0, "cropped": 0, "cut by a twelfth": 0, "another": 0}
     for number in range(40, 60):
         image = drawing(number)
-        mine, *others = Duplicates().score(
-            [ScorerInput("", each) for each in (image, copied(image, rng), cropped(image, rng))]
-        )
+        wide = cropped(image, rng, most=1 / 12)
+        made = (copied(image, rng), cropped(image, rng), wide, drawing(number + 1))
+        mine, *others = Duplicates().score([ScorerInput("", each) for each in (image, *made)])
         for kind, other in zip(near, others, strict=True):
-            pairs = [(mine["phash"], other["phash"]), (mine["inner_96"], other["phash"])]
-            near[kind] += min(bin(one ^ two).count("1") for one, two in pairs) <= 6
+            near[kind] += far_apart(other, mine) <= 8
     assert near["copied"] == 20
-    assert near["cropped"] >= 14
+    assert near["cropped"] >= 18
+    assert near["cut by a twelfth"] >= 13
+    assert near["another"] == 0
 
 
 def test_symmetric_drawing_keeps_its_fingerprint_when_compressed():

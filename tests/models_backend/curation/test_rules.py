@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models_backend.curation.expressions import parse
-from models_backend.curation.near_duplicates import worse_copies
+from models_backend.curation.near_duplicates import Fingerprints, Nearness, worse_copies
 from models_backend.curation.rules import read_rules
 from models_backend.curation.selection import (
     ConceptGroups,
@@ -58,13 +58,14 @@ def test_quotas_fill_as_water_does():
     assert quotas(np.array([2, 100, 50]), 22).tolist() == [2, 10, 10]
 
 
-def brute_force(hashes, colours, hamming, levels):
+def brute_force(hashes, colours, gradients, hamming, levels, far):
     kept = []
     for row, bits in enumerate(hashes):
         near = [
             other for other in kept
             if bin(int(bits) ^ int(hashes[other])).count("1") <= hamming
             and abs(int(colours[row]) - int(colours[other])) <= levels
+            and bin(int(gradients[row]) ^ int(gradients[other])).count("1") <= far
         ]  # fmt: skip
         if not near:
             kept.append(row)
@@ -79,21 +80,27 @@ def test_near_duplicates_are_those_of_comparing_all(hamming):
         flips = rng.choice(64, rng.integers(0, 6), replace=False)
         hashes[row] = hashes[rng.integers(row)] ^ np.uint64(sum(1 << int(bit) for bit in flips))
     colours = rng.integers(0, 4, 300, dtype=np.uint64)
-    found = worse_copies(hashes, colours, hamming=hamming, levels=2)
-    assert found.tolist() == brute_force(hashes, colours, hamming, 2)
-    assert len(found) > 10
+    gradients = rng.integers(0, 4, 300, dtype=np.uint64)  # at most two bits apart
+    prints = Fingerprints(hashes, colours, gradients)
+    for far in (64, 1):
+        found = worse_copies(prints, Nearness(hamming, 2, far))
+        assert found.tolist() == brute_force(hashes, colours, gradients, hamming, 2, far)
+        assert len(found) > 10
 
 
-def test_middle_of_one_image_beside_the_whole_of_another_is_a_near_duplicate():
+def test_window_of_one_image_beside_the_whole_of_another_is_a_near_duplicate():
     rng = np.random.default_rng(3)
     whole, small, tiny = rng.integers(0, 2**63, (3, 60), dtype=np.uint64)
-    same = np.zeros(60, dtype=np.uint64)
+    same, light = np.zeros(60, dtype=np.uint64), np.full(60, 9, dtype=np.uint64)
     whole[41] = small[7] ^ np.uint64(0b101)  # 41 was cut from 7
     whole[9] = tiny[50]  # 9 was cut from 50, and stands before it
-    small[20] = small[30]  # two middles alike are none
-    found = [worse_copies(whole, same, hamming=2, levels=0, inner=each)
-             for each in ((), (small,), (small, tiny))]  # fmt: skip
-    assert [rows.tolist() for rows in found] == [[], [41], [41, 50]]
+    small[20] = small[30]  # two windows alike are none
+    windows = [Fingerprints(small, same), Fingerprints(tiny, same), Fingerprints(tiny, light)]
+    found = [
+        worse_copies(Fingerprints(whole, same), Nearness(2, 0), windows=[windows[n] for n in each])
+        for each in ((), (0,), (0, 1), (0, 2))
+    ]
+    assert [rows.tolist() for rows in found] == [[], [41], [41, 50], [41]]  # of another colour
 
 
 def test_rank_within_a_group_shares_the_middle_of_ties():
@@ -123,7 +130,8 @@ def scores():
     return ScoreTable(
         np.arange(7, dtype=np.uint64), np.array([1, 1, 1, 1, 1, 1, 0], dtype=bool),
         {"q": np.array([1.0, 5, 4, 3, 6, 2, 9])}, {"concepts/name": concepts},
-        np.array([0, 7, 7, 63, 1023, 2**20, 1], dtype=np.uint64), np.zeros(7, np.uint64),
+        Fingerprints(np.array([0, 7, 7, 63, 1023, 2**20, 1], dtype=np.uint64),
+                     np.zeros(7, np.uint64)),
         np.ones(7, dtype=bool),
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from models_backend.curation.pool import read_entries, read_image, read_mark
 from models_backend.curation.reading import read_picture
 from models_backend.curation.scorers import registry
 from models_backend.curation.scorers.base import ScorerIdentity
-from models_backend.curation.scorers.duplicates import hash_of_grey
+from models_backend.curation.scorers.duplicates import gradient_of_grey, hash_of_grey
 from models_backend.curation.scorers.pixels import measure
 from models_backend.curation.scorers.told import of_caption
 from models_backend.curation.scoring import Task, score, score_shard
@@ -280,13 +280,16 @@ def test_wrong_arguments_are_told(haystack, tmp_path, capsys, arguments, said):
     assert said in capsys.readouterr().err
 
 
-def test_perceptual_hash_is_that_of_imagehash():
+def test_perceptual_hashes_are_those_of_imagehash():
     for seed in range(6):
         smooth = picture(seed, (6, 5)).resize((90, 70), Image.Resampling.BICUBIC)
-        bits = imagehash.phash(smooth).hash.ravel()
-        assert hash_of_grey(smooth.convert("L"), clearly=0) == int(
-            "".join("1" if bit else "0" for bit in bits), 2
-        )
+        grey = smooth.convert("L")
+        pairs = [
+            (hash_of_grey(grey, clearly=0), imagehash.phash(smooth)),
+            (gradient_of_grey(grey, steeply=0), imagehash.dhash(smooth)),
+        ]
+        for ours, peer in pairs:
+            assert ours == int("".join("1" if bit else "0" for bit in peer.hash.ravel()), 2)
 
 
 def test_pixel_measures_say_what_they_are_called():
