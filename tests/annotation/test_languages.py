@@ -23,7 +23,7 @@ from tests import factories
 ROOT = Path(settings.BASE_DIR)
 LANGUAGES = ("ar", "de", "es", "fr", "it", "ja", "ko", "pl", "pt", "zh_Hans")
 CALLS = {"_", "gettext", "gettext_noop", "gettext_lazy", "ngettext", "ngettext_lazy"}
-CODE = ("annotation", "campaigns", "core", "quality")
+CODE = ("annotation", "campaigns", "core", "curation", "quality")
 TEMPLATES = ("annotation/**/*.html", "flows/w*.html", "base.html", "error.html", "429.html")
 HOLES = re.compile(r"%\(\w+\)s|\{\w+\}|</?kbd>")
 JSON = {"accept": "application/json"}

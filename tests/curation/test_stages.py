@@ -1,11 +1,13 @@
 """Two stages of people: who is asked what, what each keeps, and what is refused."""
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from evalplatform.annotation.models import Assignment
 from evalplatform.core.errors import BadInputError
+from evalplatform.curation.guideline import HEADS, WORDS, plan_stage
 from evalplatform.curation.models import Pool, Promotion, Stage
 from evalplatform.curation.selectors import differing_decisions, kept_so_far
 from evalplatform.curation.services import StagePlan, close_stage, open_stage
@@ -157,3 +159,22 @@ def test_database_refuses_what_no_stage_could_decide(needles, judge):
     with pytest.raises(IntegrityError, match="stage_one_open"), transaction.atomic():
         Stage.objects.filter(pk=stage.pk).update(closed_at=None, decisions_sha256="")
     assert Pool.objects.count() == 1
+
+
+def test_stage_asks_in_every_language_and_own_words_stay(needles):
+    plan = StagePlan("specialists", heads=(*HEADS["emu"][:2], "Mood"), people=("a", "b", "c"))
+    stage = open_stage(pool=needles, plan=plan, now=timezone.now()).stage
+    criterion = stage.campaign.criteria.get()
+    assert set(criterion.translations) == {code for code, _ in settings.LANGUAGES} - {"en"}
+    german = criterion.translations["de"]
+    assert german["question"] == "Gehört dieses Bild zu den allerbesten?"
+    assert german["heads"] == ["Komposition", "Beleuchtung", "Mood"]
+    assert "5 Geschichte:" in german["instructions"]
+    own = plan_stage("generalists", k=1, heads=(), question="Is it blue?")
+    assert own.translations == {}
+    for kind in WORDS:
+        for code, words in plan_stage(kind, k=1, heads=HEADS["emu"]).translations.items():
+            assert words["question"] != WORDS[kind].question, (kind, code)
+            lines = words["instructions"].split("\n")
+            assert not set(lines) & set(WORDS[kind].instructions), (kind, code)
+            assert not set(words["heads"]) & set(HEADS["emu"]) - {"Composition"}, code
