@@ -26,7 +26,7 @@ from evalplatform.campaigns.models import Campaign, ShownImage
 from evalplatform.campaigns.services import pause_campaign
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.services import begin_upload
-from evalplatform.curation.models import Pool, ScoringRequest
+from evalplatform.curation.models import Pool, ScoringRequest, ScoringShard, Stage
 from evalplatform.exports.models import Export
 from evalplatform.exports.options import checked_options
 from evalplatform.feedback.models import (
@@ -284,6 +284,10 @@ _WATCHED: list[tuple[type[Model], tuple[str, ...]]] = [
     (RegisteredReward, ("name", "project_id")),
     (CampaignReward, ("campaign_id", "reward_id")),
     (ScoreRequest, ("reward_id", "error")),
+    (Pool, ("name", "project_id")),
+    (Stage, ("pool_id", "kind", "decisions_sha256")),
+    (ScoringRequest, ("name", "project_id", "status")),
+    (ScoringShard, ("request_id", "status")),
     (Flow, ("slug", "project_id", "status")),
     (FlowBatch, ("flow_id", "number", "status")),
     (FlowImage, ("flow_id", "sha256")),
