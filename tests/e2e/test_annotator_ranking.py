@@ -129,15 +129,16 @@ def test_next_set_starts_without_places(annotator):
     expect(annotator.tab.get_by_text("Press the numbers or tap the images")).to_be_visible()
 
 
-def test_undo_brings_the_set_back_and_the_new_ranking_counts(annotator):
-    annotator.press("1", "2", "3")
+def test_undo_brings_the_set_back_in_the_order_given_and_the_new_ranking_counts(annotator):
+    annotator.press("1", "Shift+3", "2")
     answered = annotator.answer("Enter")
     annotator.wait_until_saved()
     annotator.press("u")
     expect(annotator.status).to_contain_text("Undone")
     annotator.wait_until_ready()
-    assert (annotator.assignment, ranks(annotator)) == (answered, ["", "", ""])
-    annotator.press("3", "2", "1")
+    assert (annotator.assignment, ranks(annotator)) == (answered, ["=1", "2", "=1"])
+    expect(chips(annotator).locator("img")).to_have_count(3)
+    annotator.press("Backspace", "Backspace", "Backspace", "3", "2", "1")
     annotator.answer("Enter")
     annotator.eventually(answers, ["2>1>0"])
 

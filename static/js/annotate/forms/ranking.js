@@ -9,6 +9,9 @@ class Ranking {
   #tiers = []; // positions, best first: [[2, 1], [0]] says that 2 and 1 tie before 0
   #isLocked = true;
   #tiesNext = false; // the next image ties with the one before
+  #set = null; // the set on the screen
+  #sent = null; // the last ranking given here: {assignment, tiers}
+  #again = null; // tiers that come back with a set that was taken back
 
   constructor(root, page) {
     this.root = root;
@@ -30,7 +33,9 @@ class Ranking {
   show(set) {
     this.n = set.images.length;
     this.#fitFrames();
-    this.#set([], null);
+    this.#again = this.#sent?.assignment === set.assignment ? this.#sent.tiers : null;
+    this.#set = set;
+    this.#rank([], null);
   }
 
   holders() { return this.#frames().map((frame) => frame.querySelector("[data-holder]")); }
@@ -39,6 +44,11 @@ class Ranking {
 
   setLocked(isLocked) {
     this.#isLocked = isLocked;
+    if (!isLocked && this.#again) { // its images are there now, for the strip to show
+      const tiers = this.#again;
+      this.#again = null;
+      this.#rank(tiers, null);
+    }
     this.#showTools();
   }
 
@@ -60,7 +70,7 @@ class Ranking {
 
   marks() { return []; }
 
-  sent() {}
+  sent() { this.#sent = { assignment: this.#set.assignment, tiers: this.#tiers }; }
 
   // ---- placing
 
@@ -75,14 +85,14 @@ class Ranking {
     const last = this.#tiers.at(-1);
     const tiers = isTie && last
       ? [...this.#tiers.slice(0, -1), [...last, position]] : [...this.#tiers, [position]];
-    this.#set(tiers, position);
+    this.#rank(tiers, position);
     if (this.#isComplete && this.root.contains(document.activeElement)) this.send.focus();
   }
 
   takeBack(position) {
     if (this.#isLocked || !this.#placed.includes(position)) return;
     const rest = this.#tiers.map((tier) => tier.filter((each) => each !== position));
-    this.#set(rest.filter((tier) => tier.length), position);
+    this.#rank(rest.filter((tier) => tier.length), position);
   }
 
   takeBackLast() {
@@ -98,7 +108,7 @@ class Ranking {
     if (at < 0) tiers.push({ now: [position] });
     else if (where === "with") tiers[at].now.push(position);
     else tiers.splice(where === "before" ? at : at + 1, 0, { now: [position] });
-    this.#set(tiers.map((each) => each.now).filter((each) => each.length), position);
+    this.#rank(tiers.map((each) => each.now).filter((each) => each.length), position);
   }
 
   #tap(event) {
@@ -116,7 +126,7 @@ class Ranking {
 
   // ---- showing
 
-  #set(tiers, changed) {
+  #rank(tiers, changed) {
     this.#tiers = tiers;
     this.#tiesNext = false;
     this.#frames().forEach((frame, position) => this.#showRank(frame, position));
