@@ -12,7 +12,7 @@ from enum import Enum
 from django.db import DataError, Error, InterfaceError, OperationalError
 
 
-class Kind(Enum):
+class FaultKind(Enum):
     """What a person in front of a page needs to know."""
 
     AWAY = "away"
@@ -26,36 +26,38 @@ class Kind(Enum):
 class DatabaseFault:
     """What happened, and what whoever runs the site does about it."""
 
-    kind: Kind
+    kind: FaultKind
     said: str
     advice: str
 
 
 _AGAIN = "run the command again"
 _NO_CONNECTION = DatabaseFault(
-    Kind.AWAY,
+    FaultKind.AWAY,
     "the database cannot be reached",
     "start it with `python manage.py services start postgres`, or check DATABASE_URL.",
 )
 _BROKEN = DatabaseFault(
-    Kind.AWAY, "the connection to the database broke", f"{_AGAIN}; the server's log says why."
+    FaultKind.AWAY, "the connection to the database broke", f"{_AGAIN}; the server's log says why."
 )
 _STARTING = DatabaseFault(
-    Kind.AWAY, "the database is stopping or starting", f"wait until it is there, then {_AGAIN}."
+    FaultKind.AWAY,
+    "the database is stopping or starting",
+    f"wait until it is there, then {_AGAIN}.",
 )
 _NO_SLOT = DatabaseFault(
-    Kind.BUSY,
+    FaultKind.BUSY,
     "the database has no connection left",
     "raise its max_connections, or run fewer processes, each of which holds one.",
 )
 _NO_ENTRY = DatabaseFault(
-    Kind.SETUP, "the database refuses this user", "check user and password of DATABASE_URL."
+    FaultKind.SETUP, "the database refuses this user", "check user and password of DATABASE_URL."
 )
 _NO_DATABASE = DatabaseFault(
-    Kind.SETUP, "there is no such database", "create it, or check the name in DATABASE_URL."
+    FaultKind.SETUP, "there is no such database", "create it, or check the name in DATABASE_URL."
 )
 _OTHER_TABLES = DatabaseFault(
-    Kind.SETUP,
+    FaultKind.SETUP,
     "the database's tables are not those of this version",
     "run `python manage.py migrate`.",
 )
@@ -64,73 +66,77 @@ _FILES = "look at its disk and the server's log before anything is written again
 _BY_STATE = {
     "08": _BROKEN,
     "25006": DatabaseFault(
-        Kind.SETUP,
+        FaultKind.SETUP,
         "the database takes no changes",
         "DATABASE_URL names a standby or a read-only database; give the one that takes writes.",
     ),
     "28": _NO_ENTRY,
     "3D": _NO_DATABASE,
-    "40": DatabaseFault(Kind.BUSY, "the database gave a transaction up", f"{_AGAIN}."),
+    "40": DatabaseFault(FaultKind.BUSY, "the database gave a transaction up", f"{_AGAIN}."),
     "40001": DatabaseFault(
-        Kind.BUSY, "another transaction changed the same rows", f"nothing was kept; {_AGAIN}."
+        FaultKind.BUSY, "another transaction changed the same rows", f"nothing was kept; {_AGAIN}."
     ),
     "40P01": DatabaseFault(
-        Kind.BUSY,
+        FaultKind.BUSY,
         "two transactions waited for each other",
         f"the database gave this one up; {_AGAIN}.",
     ),
     "42501": DatabaseFault(
-        Kind.SETUP,
+        FaultKind.SETUP,
         "the database's user may not do this",
         "give it the right, or the tables to it (ALTER TABLE … OWNER TO).",
     ),
     "42703": _OTHER_TABLES,
     "42P01": _OTHER_TABLES,
     "53": DatabaseFault(
-        Kind.BUSY, "the database is short of something", "the server's log says of what."
+        FaultKind.BUSY, "the database is short of something", "the server's log says of what."
     ),
     "53100": DatabaseFault(
-        Kind.FULL, "the database's disk is full", f"make room on it, then {_AGAIN}."
+        FaultKind.FULL, "the database's disk is full", f"make room on it, then {_AGAIN}."
     ),
     "53200": DatabaseFault(
-        Kind.BUSY,
+        FaultKind.BUSY,
         "the database is out of memory",
         "“shared memory” is for locks: raise its max_locks_per_transaction; else give the server "
         "more memory, or lower work_mem.",
     ),
     "53300": _NO_SLOT,
     "53400": DatabaseFault(
-        Kind.BUSY,
+        FaultKind.BUSY,
         "the database has reached a limit of its configuration",
         "raise the one it names, such as temp_file_limit.",
     ),
     "54": DatabaseFault(
-        Kind.SETUP,
+        FaultKind.SETUP,
         "the statement is beyond a limit of the database",
         "give less at once; if that is no answer, this is a fault of the platform: report it.",
     ),
     "55": DatabaseFault(
-        Kind.SETUP, "the database is not in a state for this", "the message says what is missing."
+        FaultKind.SETUP,
+        "the database is not in a state for this",
+        "the message says what is missing.",
     ),
-    "55006": DatabaseFault(Kind.BUSY, "somebody else uses this", f"{_AGAIN} when they are done."),
+    "55006": DatabaseFault(
+        FaultKind.BUSY, "somebody else uses this", f"{_AGAIN} when they are done."
+    ),
     "55P03": DatabaseFault(
-        Kind.BUSY,
+        FaultKind.BUSY,
         "another transaction holds what this one needs",
         f"{_AGAIN} when it is done; pg_stat_activity shows which one it is.",
     ),
     "57014": DatabaseFault(
-        Kind.SLOW,
+        FaultKind.SLOW,
         "the database gave a statement up",
         "it took longer than statement_timeout, or somebody cancelled it: raise that, or ask for "
         "less at once.",
     ),
-    "57": DatabaseFault(Kind.AWAY, "an operator ended this", f"{_AGAIN}."),
+    "57": DatabaseFault(FaultKind.AWAY, "an operator ended this", f"{_AGAIN}."),
     "57P01": _STARTING,
     "57P02": _STARTING,
     "57P03": _STARTING,
-    "58": DatabaseFault(Kind.FULL, "the database cannot read or write its files", _FILES),
-    "XX001": DatabaseFault(Kind.FULL, "the database found its own files damaged", _FILES),
-    "XX002": DatabaseFault(Kind.FULL, "the database found its own files damaged", _FILES),
+    "58": DatabaseFault(FaultKind.FULL, "the database cannot read or write its files", _FILES),
+    "XX001": DatabaseFault(FaultKind.FULL, "the database found its own files damaged", _FILES),
+    "XX002": DatabaseFault(FaultKind.FULL, "the database found its own files damaged", _FILES),
 }
 # A server that refuses a connection says why in words alone.
 _BY_WORDS = {

@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
 
-from evalplatform.core.database_faults import Kind, fault_of, is_of_a_value
+from evalplatform.core.database_faults import FaultKind, fault_of, is_of_a_value
 from evalplatform.core.errors import NotAllowedError
 from evalplatform.core.object_storage import ObjectStorageError
 from evalplatform.core.problems import problem_of_status
@@ -45,26 +45,26 @@ _WORDS = {
 }
 # Each is followed by `_SAFE`.
 _UNAVAILABLE = {
-    Kind.AWAY: (
+    FaultKind.AWAY: (
         _("Back in a moment"),
         _("A part of the site is away. Load this page again in a minute."),
     ),
-    Kind.BUSY: (
+    FaultKind.BUSY: (
         _("The site is busy"),
         _("Others were doing the same at once. Load this page again in a minute."),
     ),
-    Kind.SLOW: (
+    FaultKind.SLOW: (
         _("This took too long"),
         _(
             "The site gave up before it was done. Load this page again; if this comes again, tell "
             "the people who run the site."
         ),
     ),
-    Kind.FULL: (
+    FaultKind.FULL: (
         _("The site cannot store anything"),
         _("Its disk is full or faulty. The people who run the site have to mend that."),
     ),
-    Kind.SETUP: (
+    FaultKind.SETUP: (
         _("The site is not set up right"),
         _("It has no way to its data. The people who run the site have to mend that."),
     ),
@@ -115,12 +115,12 @@ def explained(request: HttpRequest, raised: BaseException | None) -> HttpRespons
 
 def _unavailable(request: HttpRequest, raised: BaseException | None) -> HttpResponse | None:
     """Return 503 where a part is away, busy or full; None where the exception says otherwise."""
-    kind = Kind.AWAY
+    kind = FaultKind.AWAY
     if isinstance(raised, OperationalError | InterfaceError):
         fault = fault_of(raised)
-        kind = fault.kind if fault else Kind.AWAY
+        kind = fault.kind if fault else FaultKind.AWAY
         # With its traceback where there is a statement to look at, such as one of a deadlock.
-        trace = raised if kind in (Kind.BUSY, Kind.SLOW) else None
+        trace = raised if kind in (FaultKind.BUSY, FaultKind.SLOW) else None
         said = fault.said if fault else "the database gave an error"
         logger.error("%s: %s", said, raised, exc_info=trace)
     elif isinstance(raised, BrokerError):

@@ -39,7 +39,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Group:
+class BoardGroup:
     """Models that comparisons link, best first."""
 
     rows: list[Row]
@@ -103,10 +103,10 @@ def _kept(board: Board, criteria: Sequence[Criterion], prompt_set: str, category
     return made
 
 
-def _group(found: Pooled, ranking: ArmRanking) -> Group:
+def _group(found: Pooled, ranking: ArmRanking) -> BoardGroup:
     # Of a part of all, those outside it have no votes.
     standings = [each for each in ranking.standings if each.n_votes]
-    return Group(
+    return BoardGroup(
         rows=[_row(found, each) for each in standings],
         forest=[_mark(found, each) for each in standings],
         note=ranking.reason if ranking.state.value != "defined" else ranking.interval_reason,

@@ -54,7 +54,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CampaignAnswer:
     """What the votes of a campaign say on one criterion, in a line."""
 
     campaign: Campaign
@@ -125,7 +125,7 @@ def _draft_address(draft: Draft) -> str:
         return known_address("reports:campaign_list")
 
 
-def _answers(campaign: Campaign) -> list[Answer]:
+def _answers(campaign: Campaign) -> list[CampaignAnswer]:
     """One line a criterion, of results that are kept: nothing is computed here."""
     standing = last_results(campaign)
     results = standing.results
@@ -135,7 +135,7 @@ def _answers(campaign: Campaign) -> list[Answer]:
     return [*_of_pairs(results, stamp), *_of_galleries(results, stamp)]
 
 
-def _of_pairs(results: CampaignResults, stamp: str) -> list[Answer]:
+def _of_pairs(results: CampaignResults, stamp: str) -> list[CampaignAnswer]:
     names = [arm.name for arm in results.campaign.contenders]
     answers = []
     for group in results.groups:
@@ -154,7 +154,7 @@ def _of_pairs(results: CampaignResults, stamp: str) -> list[Answer]:
             if leads is not None
             else f"No preference shown between {names[0]} and {names[1]}"
         )
-        answers.append(Answer(results.campaign, group.criterion_label, said, row, stamp))
+        answers.append(CampaignAnswer(results.campaign, group.criterion_label, said, row, stamp))
     return answers
 
 
@@ -162,7 +162,7 @@ def _points(share: float) -> str:
     return f"{100 * share:+.0f}".replace("-", "−")
 
 
-def _of_galleries(results: CampaignResults, stamp: str) -> list[Answer]:
+def _of_galleries(results: CampaignResults, stamp: str) -> list[CampaignAnswer]:
     names = {arm.letter: arm.name for arm in results.campaign.contenders}
     answers = []
     for each in results.galleries:
@@ -171,7 +171,7 @@ def _of_galleries(results: CampaignResults, stamp: str) -> list[Answer]:
             continue
         listed = ", ".join(names[str(one.arm)] for one in first)
         said = f"{listed} is first" if len(first) == 1 else f"may be first: {listed}"
-        answers.append(Answer(results.campaign, each.criterion_label, said, None, stamp))
+        answers.append(CampaignAnswer(results.campaign, each.criterion_label, said, None, stamp))
     return answers
 
 

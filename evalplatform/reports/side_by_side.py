@@ -30,7 +30,7 @@ Picture = Sample | CollectedImage
 
 
 @dataclass(frozen=True)
-class Column:
+class CampaignColumn:
     """A model under the letter that its images bear on the page."""
 
     letter: str
@@ -69,7 +69,7 @@ def side_by_side_context(request: HttpRequest) -> dict[str, Any]:
     user = request.user
     asked = SideBySide.of(request.GET)
     found = chosen_models(asked.keys, user)
-    columns = [Column(arm_letter(at), each) for at, each in enumerate(found[:MOST])]
+    columns = [CampaignColumn(arm_letter(at), each) for at, each in enumerate(found[:MOST])]
     known = {each.key for each in found}
     context: dict[str, Any] = {
         "asked": asked,
@@ -86,7 +86,9 @@ def side_by_side_context(request: HttpRequest) -> dict[str, Any]:
     return context | _shown(asked, columns, user, request.GET.get("page", "1"))
 
 
-def _shown(asked: SideBySide, columns: list[Column], user: Asking, number: str) -> dict[str, Any]:
+def _shown(
+    asked: SideBySide, columns: list[CampaignColumn], user: Asking, number: str
+) -> dict[str, Any]:
     """The rows of one page, and what can be chosen of them."""
     of_all = _prompts(columns, user, image=0)
     sets = sorted({f"{name}@{version}" for name, version in of_all.values_list(
@@ -102,7 +104,7 @@ def _shown(asked: SideBySide, columns: list[Column], user: Asking, number: str) 
     }
 
 
-def _campaigns(columns: list[Column], user: Asking) -> QuerySet[Campaign]:
+def _campaigns(columns: list[CampaignColumn], user: Asking) -> QuerySet[Campaign]:
     """Return the campaigns in which people compared all of these."""
     found = visible_to(user, Campaign.objects.all())
     for column in columns:
@@ -111,7 +113,7 @@ def _campaigns(columns: list[Column], user: Asking) -> QuerySet[Campaign]:
     return found.order_by("-created_at")
 
 
-def _prompts(columns: list[Column], user: Asking, image: int) -> QuerySet[Prompt]:
+def _prompts(columns: list[CampaignColumn], user: Asking, image: int) -> QuerySet[Prompt]:
     """Return the first model's prompts of which every model has an image of this number.
 
     Prompts are the same where their text is: versions of a set hold rows of their own.
@@ -138,7 +140,7 @@ def _narrowed(prompts: QuerySet[Prompt], asked: SideBySide) -> QuerySet[Prompt]:
     return prompts
 
 
-def _images_of_all(columns: list[Column], user: Asking) -> int:
+def _images_of_all(columns: list[CampaignColumn], user: Asking) -> int:
     """Return how many images of one prompt every model has somewhere, at most."""
     counts = []
     for column in columns:
@@ -149,7 +151,9 @@ def _images_of_all(columns: list[Column], user: Asking) -> int:
     return min(*counts, _MOST_IMAGES)
 
 
-def _rows(page: Page[Prompt], columns: list[Column], user: Asking, image: int) -> list[PairShown]:
+def _rows(
+    page: Page[Prompt], columns: list[CampaignColumn], user: Asking, image: int
+) -> list[PairShown]:
     """One a prompt, in a query a model."""
     texts = [prompt.text for prompt in page]
     found = [_numbered(each.model.pictures(user), texts, image) for each in columns]
@@ -165,7 +169,7 @@ def _numbered(pictures: QuerySet[Any], texts: list[str], image: int) -> dict[str
     return {text: list(of.values())[image] for text, of in by_seed.items() if len(of) > image}
 
 
-def _row(prompt: Prompt, columns: list[Column], pictures: list[Picture]) -> PairShown:
+def _row(prompt: Prompt, columns: list[CampaignColumn], pictures: list[Picture]) -> PairShown:
     seeds = {column.letter: each.seed for column, each in zip(columns, pictures, strict=True)}
     known = {seed for seed in seeds.values() if seed is not None}
     if len(known) == 1 and None not in seeds.values():

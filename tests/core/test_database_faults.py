@@ -17,7 +17,7 @@ from django.db import (
 )
 
 from evalplatform.core.commands import PlatformCommand
-from evalplatform.core.database_faults import Kind, fault_of
+from evalplatform.core.database_faults import FaultKind, fault_of
 
 
 def raised_with(state, kind=OperationalError, text="the server said so"):
@@ -45,22 +45,22 @@ def told(error):
 @pytest.mark.parametrize(
     ("state", "kind", "says"),
     [
-        ("08006", Kind.AWAY, "the connection to the database broke"),
-        ("57P01", Kind.AWAY, "the database is stopping or starting"),
-        ("57P03", Kind.AWAY, "the database is stopping or starting"),
-        ("57014", Kind.SLOW, "the database gave a statement up"),
-        ("53100", Kind.FULL, "the database's disk is full"),
-        ("53200", Kind.BUSY, "the database is out of memory"),
-        ("53300", Kind.BUSY, "the database has no connection left"),
-        ("53400", Kind.BUSY, "the database has reached a limit of its configuration"),
-        ("55P03", Kind.BUSY, "another transaction holds what this one needs"),
-        ("40P01", Kind.BUSY, "two transactions waited for each other"),
-        ("40001", Kind.BUSY, "another transaction changed the same rows"),
-        ("58030", Kind.FULL, "the database cannot read or write its files"),
-        ("28P01", Kind.SETUP, "the database refuses this user"),
-        ("3D000", Kind.SETUP, "there is no such database"),
-        ("54000", Kind.SETUP, "the statement is beyond a limit of the database"),
-        ("55000", Kind.SETUP, "the database is not in a state for this"),
+        ("08006", FaultKind.AWAY, "the connection to the database broke"),
+        ("57P01", FaultKind.AWAY, "the database is stopping or starting"),
+        ("57P03", FaultKind.AWAY, "the database is stopping or starting"),
+        ("57014", FaultKind.SLOW, "the database gave a statement up"),
+        ("53100", FaultKind.FULL, "the database's disk is full"),
+        ("53200", FaultKind.BUSY, "the database is out of memory"),
+        ("53300", FaultKind.BUSY, "the database has no connection left"),
+        ("53400", FaultKind.BUSY, "the database has reached a limit of its configuration"),
+        ("55P03", FaultKind.BUSY, "another transaction holds what this one needs"),
+        ("40P01", FaultKind.BUSY, "two transactions waited for each other"),
+        ("40001", FaultKind.BUSY, "another transaction changed the same rows"),
+        ("58030", FaultKind.FULL, "the database cannot read or write its files"),
+        ("28P01", FaultKind.SETUP, "the database refuses this user"),
+        ("3D000", FaultKind.SETUP, "there is no such database"),
+        ("54000", FaultKind.SETUP, "the statement is beyond a limit of the database"),
+        ("55000", FaultKind.SETUP, "the database is not in a state for this"),
     ],
 )
 def test_each_state_is_told_in_words_of_its_own(state, kind, says):
@@ -107,7 +107,7 @@ def test_refused_connection_is_told_by_what_the_server_says(text, says):
 
 
 def test_closed_connection_is_told_as_such():
-    assert fault_of(InterfaceError("the connection is closed")).kind is Kind.AWAY
+    assert fault_of(InterfaceError("the connection is closed")).kind is FaultKind.AWAY
 
 
 @pytest.mark.parametrize("state", ["23505", "22P02", "42601"])

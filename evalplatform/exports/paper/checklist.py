@@ -24,7 +24,7 @@ from evalplatform.reports.result_types import CampaignResults
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """One item: what is known, or None where only a person can say."""
 
     section: str
@@ -32,7 +32,7 @@ class Answer:
     known: str | None
 
 
-def checklist(results: CampaignResults, *, consent: str, licence: str) -> list[Answer]:
+def checklist(results: CampaignResults, *, consent: str, licence: str) -> list[Reply]:
     """Return every item with what the platform knows of it; nothing is guessed."""
     return [
         *_question(results),
@@ -48,24 +48,24 @@ def checklist(results: CampaignResults, *, consent: str, licence: str) -> list[A
 _DESIGN = "Design"
 
 
-def _question(results: CampaignResults) -> Iterator[Answer]:
+def _question(results: CampaignResults) -> Iterator[Reply]:
     """What people were asked."""
     campaign, of = results.campaign, _DESIGN
     criteria = list(campaign.criteria.all())
-    yield Answer(
+    yield Reply(
         of,
         "Exact question of each criterion",
         "; ".join(f"{each.label}: {each.question}" for each in criteria),
     )
-    yield Answer(
+    yield Reply(
         of,
         "Answers offered, and the tie rule",
         "; ".join(
             f"{each.slug}: {', '.join(each.shape.buttons) or each.form}" for each in criteria
         ),
     )
-    yield Answer(of, "Screenshot of the page", None)
-    yield Answer(
+    yield Reply(of, "Screenshot of the page", None)
+    yield Reply(
         of,
         "Criteria asked apart; prompt shown or hidden",
         "; ".join(
@@ -74,18 +74,18 @@ def _question(results: CampaignResults) -> Iterator[Answer]:
     )
 
 
-def _material(results: CampaignResults) -> Iterator[Answer]:
+def _material(results: CampaignResults) -> Iterator[Reply]:
     """Of which prompts and models, and how their images were made."""
     campaign, of = results.campaign, _DESIGN
     protocol = campaign.protocol or {}
     sets = protocol.get("prompt_sets") or []
-    yield Answer(
+    yield Reply(
         of,
         "Prompt sets with version and hash",
         "; ".join(f"{each['name']}@{each['version']} {each['sha256'][:12]}" for each in sets)
         or None,
     )
-    yield Answer(
+    yield Reply(
         of,
         "How prompts were sampled",
         f"seeded random {campaign.prompts_per_set:,} of each set"
@@ -94,15 +94,15 @@ def _material(results: CampaignResults) -> Iterator[Answer]:
         if campaign.imported_from
         else "every prompt",
     )
-    yield Answer(of, "Filter of prompts", filter_in_words(campaign))
-    yield Answer(
+    yield Reply(of, "Filter of prompts", filter_in_words(campaign))
+    yield Reply(
         of,
         "Images per prompt, and no selection by hand",
         None
         if campaign.imported_from
         else f"{campaign.images_per_prompt}, as sampled with frozen seeds",
     )
-    yield Answer(
+    yield Reply(
         of,
         "Models with the hash of their weights",
         "; ".join(
@@ -113,7 +113,7 @@ def _material(results: CampaignResults) -> Iterator[Answer]:
         or None,
     )
     settings = protocol.get("sampler_settings") or {}
-    yield Answer(
+    yield Reply(
         of,
         "Sampler, steps, guidance, resolution",
         ", ".join(f"{name} {value}" for name, value in settings.items() if value not in (None, ""))
@@ -121,27 +121,27 @@ def _material(results: CampaignResults) -> Iterator[Answer]:
     )
 
 
-def _setting(results: CampaignResults) -> Iterator[Answer]:
+def _setting(results: CampaignResults) -> Iterator[Reply]:
     """How the images were shown, and to how many."""
     campaign, of = results.campaign, _DESIGN
     rules = (campaign.protocol or {}).get("rules") or {}
     sizes = results.shown_sizes
-    yield Answer(of, "Displayed size, by the protocol", rules.get("shown_size"))
-    yield Answer(of, "Displayed size, as measured", sizes.in_words if sizes else None)
-    yield Answer(of, "Layout of the page", layout_in_words(campaign))
-    yield Answer(of, "Delivery: as which files images were sent", delivery_in_words(campaign))
-    yield Answer(
+    yield Reply(of, "Displayed size, by the protocol", rules.get("shown_size"))
+    yield Reply(of, "Displayed size, as measured", sizes.in_words if sizes else None)
+    yield Reply(of, "Layout of the page", layout_in_words(campaign))
+    yield Reply(of, "Delivery: as which files images were sent", delivery_in_words(campaign))
+    yield Reply(
         of,
         "Comparison design, and k",
         f"{campaign.design}; "
         + ", ".join(f"{each.slug}: k = {each.k}" for each in campaign.criteria.all()),
     )
-    yield Answer(of, "Balance of sides", rules.get("image_order"))
-    yield Answer(of, "Blinding", None if campaign.imported_from
+    yield Reply(of, "Balance of sides", rules.get("image_order"))
+    yield Reply(of, "Blinding", None if campaign.imported_from
                  else "annotators receive nothing that names an arm")  # fmt: skip
 
 
-def _people(results: CampaignResults, consent: str) -> Iterator[Answer]:
+def _people(results: CampaignResults, consent: str) -> Iterator[Reply]:
     of, campaign = "People", results.campaign
     platforms = sorted(
         set(
@@ -150,7 +150,7 @@ def _people(results: CampaignResults, consent: str) -> Iterator[Answer]:
             )
         )
     )
-    yield Answer(
+    yield Reply(
         of,
         "Where annotators came from",
         ", ".join(platforms) or f"door: {campaign.checked_rules.annotation.door}"
@@ -159,18 +159,18 @@ def _people(results: CampaignResults, consent: str) -> Iterator[Answer]:
     )
     enrolled = len(results.quality.annotators)
     excluded = sum(1 for each in results.quality.annotators if each.excluded_by)
-    yield Answer(
+    yield Reply(
         of, "Number recruited and excluded", f"{enrolled:,} enrolled, {excluded:,} excluded"
     )
-    yield Answer(of, "Language in which the question was read", _languages(results))
-    yield Answer(of, "Locale of annotators", None)
-    yield Answer(of, "Consent", consent or None)
-    yield Answer(of, "Approval by an ethics board", None)
-    yield Answer(of, "Pay per item, and hourly wage", _pay(campaign))
+    yield Reply(of, "Language in which the question was read", _languages(results))
+    yield Reply(of, "Locale of annotators", None)
+    yield Reply(of, "Consent", consent or None)
+    yield Reply(of, "Approval by an ethics board", None)
+    yield Reply(of, "Pay per item, and hourly wage", _pay(campaign))
     median = results.median_response_ms
-    yield Answer(of, "Median time per item", None if median is None else f"{median / 1000:.1f} s")
+    yield Reply(of, "Median time per item", None if median is None else f"{median / 1000:.1f} s")
     votes = sorted(each.votes for each in results.quality.annotators if not each.excluded_by)
-    yield Answer(
+    yield Reply(
         of,
         "Votes per annotator",
         f"min {votes[0]:,}, median {votes[len(votes) // 2]:,}, max {votes[-1]:,}"
@@ -178,8 +178,8 @@ def _people(results: CampaignResults, consent: str) -> Iterator[Answer]:
         else None,
     )
     narrow = results.quality.narrow
-    yield Answer(of, "Screens", f"narrower than 600 CSS px: {narrow}" if narrow.total else None)
-    yield Answer(of, "Test of vision and colour", None)  # fmt: skip
+    yield Reply(of, "Screens", f"narrower than 600 CSS px: {narrow}" if narrow.total else None)
+    yield Reply(of, "Test of vision and colour", None)  # fmt: skip
 
 
 def _languages(results: CampaignResults) -> str | None:
@@ -201,9 +201,9 @@ def _pay(campaign: Campaign) -> str | None:
     )
 
 
-def _checks(results: CampaignResults) -> Iterator[Answer]:
+def _checks(results: CampaignResults) -> Iterator[Reply]:
     of, quality = "Quality control", results.quality
-    yield Answer(
+    yield Reply(
         of,
         "Gold items and their accuracy",
         f"right: {quality.gold}" if quality.gold.total else "none answered",
@@ -214,7 +214,7 @@ def _checks(results: CampaignResults) -> Iterator[Answer]:
         for name, value in rules.model_dump().items()
         if name.startswith("exclude_") and name.endswith(("below", "above")) and value is not None
     }
-    yield Answer(
+    yield Reply(
         of,
         "Rules of exclusion, fixed before the first vote",
         ", ".join(f"{name} {value}" for name, value in told.items()) or "none",
@@ -223,24 +223,24 @@ def _checks(results: CampaignResults) -> Iterator[Answer]:
         f"{each.criterion}, {each.prompts}: {each.votes_excluded} votes excluded"
         for each in results.with_excluded
     )
-    yield Answer(
+    yield Reply(
         of,
         "Result with and without the excluded",
         with_and_without or "nobody was excluded, or their votes were replaced",
     )
-    yield Answer(
+    yield Reply(
         of,
         "Repeats answered as before",
         str(quality.repeats) if quality.repeats.total else "none answered",
     )
     bias = results.side_bias
-    yield Answer(of, "Side bias", None if bias is None or bias.left.value is None
+    yield Reply(of, "Side bias", None if bias is None or bias.left.value is None
                  else f"left chosen in {100 * bias.left.value:.1f} % of decided votes")  # fmt: skip
 
 
-def _analysis(results: CampaignResults) -> Iterator[Answer]:
+def _analysis(results: CampaignResults) -> Iterator[Reply]:
     of, done = "Analysis", results.completeness
-    yield Answer(
+    yield Reply(
         of,
         "Prompts, items, votes; exactly k",
         f"{done.items:,} items, {done.votes:,} of {done.votes_wanted:,} votes; "
@@ -248,7 +248,7 @@ def _analysis(results: CampaignResults) -> Iterator[Answer]:
         f"{done.surplus_votes:,} late answers, not counted",
     )
     group = next(iter(results.groups), None)
-    yield Answer(
+    yield Reply(
         of,
         "Win, tie, lose with intervals; method",
         group.rates.net.method
@@ -257,18 +257,18 @@ def _analysis(results: CampaignResults) -> Iterator[Answer]:
         if not results.galleries
         else "strengths with simultaneous ranks",
     )
-    yield Answer(
+    yield Reply(
         of,
         "Agreement",
         "; ".join(_alphas(results)) or None,
     )
-    yield Answer(
+    yield Reply(
         of,
         "Test, and control of many comparisons",
         "two-way clustered t test; groups by Holm" if group else None,
     )
-    yield Answer(of, "Power, planned before launch", None)
-    yield Answer(of, "More than two models: ranks and what decides them",
+    yield Reply(of, "Power, planned before launch", None)
+    yield Reply(of, "More than two models: ranks and what decides them",
                  "in results.json: galleries" if results.galleries else "two models"
                  if results.campaign.is_duel else None)  # fmt: skip
 
@@ -285,21 +285,21 @@ def _alphas(results: CampaignResults) -> Iterator[str]:
                 yield f"{found.criterion}: alpha {each.alpha.value:.2f}"
 
 
-def _release(results: CampaignResults, licence: str) -> Iterator[Answer]:
+def _release(results: CampaignResults, licence: str) -> Iterator[Reply]:
     of, campaign = "Release", results.campaign
-    yield Answer(of, "Votes, one by one, under pseudonyms", "export --as parquet")
-    yield Answer(of, "Code of the analysis", f"evalplatform {results.code_version}")
-    yield Answer(of, "Licence", licence or None)
-    yield Answer(of, "Deviations from the protocol", None)
+    yield Reply(of, "Votes, one by one, under pseudonyms", "export --as parquet")
+    yield Reply(of, "Code of the analysis", f"evalplatform {results.code_version}")
+    yield Reply(of, "Licence", licence or None)
+    yield Reply(of, "Deviations from the protocol", None)
     opened = campaign.opened_at.date().isoformat() if campaign.opened_at else None
     closed = campaign.closed_at.date().isoformat() if campaign.closed_at else "still open"
-    yield Answer(of, "Dates", f"opened {opened}, {closed}" if opened else None)
-    yield Answer(
+    yield Reply(of, "Dates", f"opened {opened}, {closed}" if opened else None)
+    yield Reply(
         of, "Hash of the protocol", f"{campaign.protocol_sha256[:16]} (whole: export.json)"
     )  # fmt: skip
 
 
-def as_latex(answers: list[Answer]) -> str:
+def as_latex(answers: list[Reply]) -> str:
     """Return the checklist as a long table; what is missing stands out."""
     lines = [r"\begin{longtable}{@{}p{.34\linewidth}p{.6\linewidth}@{}}", r"\toprule"]
     section = ""
@@ -312,7 +312,7 @@ def as_latex(answers: list[Answer]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{longtable}", ""])
 
 
-def as_markdown(answers: list[Answer]) -> str:
+def as_markdown(answers: list[Reply]) -> str:
     """Return the same for people who write no LaTeX."""
     lines, section = ["# Reporting checklist"], ""
     for each in answers:
