@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help demo demo-needles demo-feedback run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes bench-log bench-tabs gpu-check gpu-bundle label-studio arena-rank clean fuzz-api
+.PHONY: help demo demo-needles demo-feedback run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes bench-log bench-tabs gpu-check gpu-bundle label-studio potato arena-rank clean fuzz-api
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -88,7 +88,7 @@ bench-report: $(VENV)/.dev  ## The report of half a million votes: cold, kept, m
 bench-tabs: $(VENV)/.dev  ## Each page of half a million votes as it is asked for while votes come in
 	$(PY) -m tests.reports.bench_report --only pages $(BENCH)
 
-bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio's where it is installed
+bench-annotate: $(VENV)/.dev  ## Votes/s and waiting times, beside Label Studio's and Potato's where installed
 	$(PY) -m tests.annotation.bench $(BENCH)
 
 bench-page: $(VENV)/.dev  ## From a key to the next pair in a browser, and bytes until the first
@@ -135,6 +135,8 @@ screenshots: $(VENV)/.dev  ## Take the pictures of docs/images from the real sit
 
 label-studio: var/label-studio/.installed  ## Install Label Studio, the peer of bench-annotate
 
+potato: var/potato/.installed  ## Install Potato, the second peer of bench-annotate
+
 arena-rank: var/arena-rank/.installed  ## Install arena-rank, a peer of bench-stats
 
 clean: stop  ## Stop everything and remove what was made (asks nothing)
@@ -169,6 +171,12 @@ var/label-studio/.installed: tests/annotation/bench/label_studio_requirements.tx
 	rm -rf var/label-studio && mkdir -p var/label-studio
 	$(PYTHON) -m venv var/label-studio/venv
 	var/label-studio/venv/bin/python -m pip install --quiet --no-deps --no-compile -r $<
+	@touch $@
+
+var/potato/.installed: tests/annotation/bench/potato_requirements.txt | $(VENV)/bin/python
+	rm -rf var/potato && mkdir -p var/potato
+	$(PYTHON) -m venv var/potato/venv
+	var/potato/venv/bin/python -m pip install --quiet --no-deps --no-compile -r $<
 	@touch $@
 
 var/arena-rank/.installed: tests/stats/bench/arena_rank_requirements.txt | $(VENV)/bin/python

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.annotation.bench import bare, clients, database, ours, peer, quiet, report
+from tests.annotation.bench import bare, clients, database, ours, peer, potato, quiet, report
 
 VAR = Path("var/bench")
 RESULTS = Path("bench/results")
@@ -63,6 +63,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clients", default="1,8,32", help="levels, ascending")
     parser.add_argument("--no-peer", action="store_true", help="measure ours alone")
     parser.add_argument(
+        "--attempts",
+        type=int,
+        default=ATTEMPTS,
+        help="at a level, while others disturb it; 1: once, without waiting for a quiet machine",
+    )
+    parser.add_argument(
         "--configurations",
         default=",".join(peer.CONFIGURATIONS),
         help="of the peer: some of " + ", ".join(peer.CONFIGURATIONS),
@@ -101,6 +107,11 @@ def _measure(
             _measure_peer(options, theirs, configuration, site, found)
         except (peer.PeerError, clients.ClientsError) as error:
             found["not_measured"][site] = str(error)
+    if not options.no_peer and potato.version():
+        try:
+            _measure_potato(options, found)
+        except (peer.PeerError, clients.ClientsError) as error:
+            found["not_measured"][potato.NAME] = str(error)
     return found
 
 
@@ -114,8 +125,9 @@ def _level(
     """Measure a level, again while others disturb it; return the least disturbed, and all votes."""
     best: report.Level | None = None
     acknowledged: list[str] = []
-    for _ in range(ATTEMPTS):
-        quiet.wait()
+    for _ in range(plan.attempts):
+        if plan.attempts > 1:
+            quiet.wait()
         outcome = clients.run(annotators, plan, pids)
         acknowledged += outcome.record.acknowledged
         row = report.level(site, outcome, way)
@@ -156,7 +168,7 @@ def _measure_campaign(
     """Measure the levels (clients, way) on one campaign of a form, and count its faults."""
     _say(f"{OURS}: making {options.sets:,} sets to judge as {form}")
     campaign = site.open_campaign(f"bench-{form}", options.sets, form)
-    plan = clients.Plan(WARM_UP, options.seconds)
+    plan = clients.Plan(WARM_UP, options.seconds, options.attempts)
     acknowledged: list[str] = []
     for count, way in rows:
         _say(f"{OURS}: {count} clients{f', {way}' if way else ''}")
@@ -178,7 +190,7 @@ def _measure_bare(
 ) -> None:
     """Measure the limit on the same server, with as many clients."""
     with bare.tables(server) as tables:
-        plan = clients.Plan(WARM_UP, options.seconds)
+        plan = clients.Plan(WARM_UP, options.seconds, options.attempts)
         most = options.levels[-1]
         _say(f"{BARE}: {most} clients")
         row, votes = _level(BARE, tables.clients(most), plan, server.pids())
@@ -210,7 +222,7 @@ def _measure_peer(
         for count in options.levels:
             seconds = max(options.seconds, SLOW_WINDOW) if count >= 32 else options.seconds
             _say(f"{site}: {count} clients")
-            plan = clients.Plan(WARM_UP, seconds)
+            plan = clients.Plan(WARM_UP, seconds, options.attempts)
             annotators = label_studio.annotators(count, project)
             row, votes = _level(site, annotators, plan, label_studio.pids)
             found["levels"].append(row)
@@ -225,13 +237,34 @@ def _measure_peer(
         found["drains"].append(report.drain(site, outcome, counts))
 
 
+def _measure_potato(options: argparse.Namespace, found: dict[str, Any]) -> None:
+    site = f"{potato.NAME} {potato.version()}"
+    _say(f"{site}: starting")
+    with potato.running_potato(options.sets, VAR / "potato-bench") as study:
+        acknowledged: list[str] = []
+        for count in options.levels:
+            _say(f"{site}: {count} clients")
+            plan = clients.Plan(WARM_UP, options.seconds, options.attempts)
+            row, votes = _level(site, study.annotators(count), plan, study.pids)
+            found["levels"].append(row)
+            acknowledged += votes
+        found["checks"][site] = study.check(acknowledged)
+    _say(f"{site}: draining {DRAINED} sets")
+    with potato.running_potato(DRAINED, VAR / "potato-drained") as study:
+        outcome = clients.run(study.annotators(options.levels[-1]), clients.Plan(0, None))
+        counts = study.check(outcome.record.acknowledged)
+        found["drains"].append(report.drain(site, outcome, counts))
+
+
 def _publish(options: argparse.Namespace, found: dict[str, Any], version: str | None) -> None:
     levels, drains, checks = found["levels"], found["drains"], found["checks"]
     mine = next(row for row in reversed(levels) if row.site == OURS and not row.way)
     as_page = next(row for row in levels if row.way == report.AS_PAGE)
-    theirs = [row for row in levels if row.site not in (OURS, BARE)]
+    second = [row for row in levels if row.site.startswith(potato.NAME)]
+    theirs = [row for row in levels if row.site not in (OURS, BARE) and row not in second]
     line = report.summary(mine, as_page, theirs, checks, drains)
     line |= report.beside(mine, as_page, levels, BARE)
+    line |= report.second_peer(mine, as_page, second, "potato")
     machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
     print(f"\n{machine}\n")
     print(report.levels_table(levels), end="\n\n")
@@ -244,6 +277,8 @@ def _publish(options: argparse.Namespace, found: dict[str, Any], version: str | 
         print("Ratios are against the peer's best configuration; above 1 we are better.")
     elif version is None and not options.no_peer:
         print(f"Label Studio is not installed; `{peer.INSTALL}` installs it.")
+    if not second and not options.no_peer:
+        print(f"{potato.NAME} was not measured; `{potato.INSTALL}` installs it.")
     if options.standard:
         kept = RESULTS / f"annotate-{found['machine']['cores']}core.json"
         kept.parent.mkdir(parents=True, exist_ok=True)

@@ -61,10 +61,11 @@ class Annotator(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """`seconds` None: until no set is left (a drained run)."""
+    """`seconds` None: until no set is left (a drained run). `attempts`: see the bench's option."""
 
     warm_up: float
     seconds: float | None
+    attempts: int = 1
 
 
 @dataclass

@@ -182,10 +182,8 @@ def running_peer(
     folder.mkdir(parents=True)
     port = free_port()
     with ExitStack() as stack:
-        environment = os.environ | _QUIET | {"LABEL_STUDIO_BASE_DATA_DIR": str(folder.resolve())}
-        # Ours, and not for it.
-        for name in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "SECRET_KEY"):
-            environment.pop(name, None)
+        environment = own_environment() | _QUIET
+        environment["LABEL_STUDIO_BASE_DATA_DIR"] = str(folder.resolve())
         if configuration == "as shipped":
             environment["DJANGO_DB"] = "sqlite"
         elif server is None:
@@ -205,11 +203,11 @@ def running_peer(
             own = str((ENVIRONMENT / "bin" / "label-studio").absolute())
             run = [own, "start", "--no-browser", "--internal-host", "127.0.0.1"]
             run += ["--port", str(port)]
-        pids = [stack.enter_context(_process(run, environment, folder / "server.log"))]
+        pids = [stack.enter_context(process(run, environment, folder / "server.log"))]
         if server and configuration != "as shipped":
             pids += server.pids()
         address = f"http://127.0.0.1:{port}"
-        _wait_for(f"{address}/health")
+        wait_for(f"{address}/health")
         yield Peer(address, tokens, tuple(pids))
 
 
@@ -236,8 +234,14 @@ def _make_users(environment: dict[str, str], count: int, folder: Path) -> list[s
     return tokens
 
 
+def own_environment() -> dict[str, str]:
+    """Return the environment without what is ours, and not for a peer."""
+    ours = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "SECRET_KEY")
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
 @contextmanager
-def _process(command: list[str], environment: dict[str, str], log: Path) -> Iterator[int]:
+def process(command: list[str], environment: dict[str, str], log: Path) -> Iterator[int]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -259,7 +263,7 @@ def _process(command: list[str], environment: dict[str, str], log: Path) -> Iter
                 process.wait()
 
 
-def _wait_for(url: str, seconds: float = 180) -> None:
+def wait_for(url: str, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:

@@ -206,6 +206,21 @@ def beside(ours: Level, as_page: Level, levels: Sequence[Level], limit: str) -> 
     return line
 
 
+def second_peer(ours: Level, as_page: Level, rows: Sequence[Level], name: str) -> dict[str, float]:
+    """Return our votes/s over a peer's under as many clients: two requests a vote, and our page's.
+
+    Empty where it was not measured so, or stored nothing.
+    """
+    theirs = next((row for row in rows if row.clients == ours.clients), None)
+    if theirs is None or not theirs.votes_per_s:
+        return {}
+    return {
+        f"votes_per_s_{name}": theirs.votes_per_s,
+        f"ratio_votes_per_s_{name}": round(ours.votes_per_s / theirs.votes_per_s, 1),
+        f"ratio_votes_per_s_{name}_as_page": round(as_page.votes_per_s / theirs.votes_per_s, 1),
+    }
+
+
 def _ratios(ours: Level, peers: Sequence[Level], suffix: str) -> dict[str, float]:
     found = {}
     best = max((row.votes_per_s for row in peers), default=0)
