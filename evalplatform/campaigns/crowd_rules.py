@@ -25,7 +25,7 @@ class Signed(StrEnum):
     JWT = "jwt"  # Prolific's token, by a key that it publishes
 
 
-class Outcome(StrEnum):
+class PanelOutcome(StrEnum):
     """Why somebody goes back to their platform."""
 
     COMPLETED = "completed"
@@ -66,7 +66,7 @@ class CrowdRules(RuleSection):
             raise ValueError(f"no platform {self.platform!r}; accepted are {', '.join(PRESETS)}")
         if self.platform == "generic" and self.model_fields_set and not self.name:
             raise ValueError("a generic platform needs a name, which people read on the button")
-        for outcome in Outcome:
+        for outcome in PanelOutcome:
             given = getattr(self, outcome.value)
             if given:
                 _check_address(given, outcome)
@@ -104,7 +104,7 @@ class CrowdRules(RuleSection):
             self.signature_param or self.preset.signature_param,
         )
 
-    def address(self, outcome: Outcome, *, id: str, study: str, session: str) -> str | None:
+    def address(self, outcome: PanelOutcome, *, id: str, study: str, session: str) -> str | None:
         """Return where somebody goes for this outcome, or None where the rules have no place."""
         template = getattr(self, outcome.value) or getattr(self.preset, outcome.value)
         code = self._code(outcome)
@@ -115,11 +115,11 @@ class CrowdRules(RuleSection):
             template = template.replace(f"{{{name}}}", quote(value, safe=""))
         return str(template)
 
-    def _code(self, outcome: Outcome) -> str:
+    def _code(self, outcome: PanelOutcome) -> str:
         return str(getattr(self, f"{outcome.value}_code"))
 
 
-def _check_address(given: str, outcome: Outcome) -> None:
+def _check_address(given: str, outcome: PanelOutcome) -> None:
     """Raise `ValueError` for anything but an https address whose host is written out."""
     bare = given
     for name in PLACEHOLDERS:

@@ -141,11 +141,6 @@ def is_identical(ready: ReadySet) -> bool:
     return len({sample.pixels_sha256 for sample in ready.pictures}) < len(ready.pictures)
 
 
-def is_sound(ready: ReadySet) -> bool:
-    """Whether a set shows different images, none of one colour."""
-    return not (is_identical(ready) or any(sample.is_constant for sample in ready.pictures))
-
-
 def frozen_faults(campaign: Campaign) -> SampleFaults | None:
     """Return what was counted when the campaign opened; None before that."""
     kept = (campaign.protocol or {}).get("samples")

@@ -47,7 +47,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class ImageWorkshop:
     """Where images go: what every process needs to know. Sent to processes, so plain values."""
 
     folder: str
@@ -55,7 +55,7 @@ class Workshop:
     made_before: Path | None
 
     @classmethod
-    def of(cls, folder: str, made_before: Path | None) -> "Workshop":
+    def of(cls, folder: str, made_before: Path | None) -> "ImageWorkshop":
         return cls(folder, dict(settings.STORAGES["default"]), made_before)
 
     def open(self) -> "_Worker":
@@ -65,7 +65,7 @@ class Workshop:
 class _Worker:
     """One process's storage and threads."""
 
-    def __init__(self, workshop: Workshop) -> None:
+    def __init__(self, workshop: ImageWorkshop) -> None:
         backend = import_string(workshop.storage["BACKEND"])
         self._storage: Storage = backend(**workshop.storage.get("OPTIONS", {}))
         self._folder = workshop.folder
@@ -101,7 +101,7 @@ class _Worker:
 _worker: _Worker
 
 
-def _begin(workshop: Workshop) -> None:
+def _begin(workshop: ImageWorkshop) -> None:
     """Make this process ready; it ends with the one that started it, however that ends."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -121,7 +121,7 @@ def _make_chunk(chunk: Sequence[Given]) -> list[Result]:
 
 
 def store_all(
-    given: Iterable[Given], *, count: int, workshop: Workshop, processes: int | None = None
+    given: Iterable[Given], *, count: int, workshop: ImageWorkshop, processes: int | None = None
 ) -> Iterator[list[Result]]:
     """Yield what became of the images, a chunk at a time, in order.
 

@@ -34,7 +34,7 @@ _UPLOAD_WAITS = timedelta(minutes=3)
 _LITTLE_ROOM = 5 * 2**30
 
 
-class State(StrEnum):
+class HealthState(StrEnum):
     """What a part is able to do; `FAILED` of a part that pages need makes the site not ready."""
 
     OK = "ok"
@@ -47,7 +47,7 @@ class PartHealth:
     """One part, as it was found. `needed`: without it pages fail."""
 
     name: str
-    state: State
+    state: HealthState
     said: str
     advice: str
     milliseconds: float
@@ -61,7 +61,7 @@ class PartHealth:
 class Found:
     """What a look at a part says, before it is known how long it took."""
 
-    state: State
+    state: HealthState
     said: str
     advice: str = ""
 
@@ -69,13 +69,13 @@ class Found:
 def look_at_all() -> list[PartHealth]:
     """Return every part's health. Parts of the database are not asked where it is away."""
     parts = [_timed("database", _database, needed=True)]
-    if parts[0].state is not State.FAILED:
+    if parts[0].state is not HealthState.FAILED:
         parts.append(_timed("tables", _tables, needed=True))
     parts.append(_timed("store", _store, needed=True))
     # The embedded broker is the database; its pool would try for half a minute to reach it.
-    is_away = parts[0].state is State.FAILED and settings.CELERY_BROKER_URL.startswith("pgmq")
+    is_away = parts[0].state is HealthState.FAILED and settings.CELERY_BROKER_URL.startswith("pgmq")
     parts.append(_timed("broker", _broker_is_database if is_away else _broker, needed=False))
-    if all(part.state is not State.FAILED for part in parts[:2]):
+    if all(part.state is not HealthState.FAILED for part in parts[:2]):
         parts.append(_timed("workers", _workers, needed=False))
     parts.append(_timed("disk", _disk, needed=False))
     return parts
@@ -83,7 +83,7 @@ def look_at_all() -> list[PartHealth]:
 
 def is_ready(parts: list[PartHealth]) -> bool:
     """Whether visitors can be sent here: annotators need neither broker nor workers."""
-    return all(part.state is not State.FAILED for part in parts if part.needed)
+    return all(part.state is not HealthState.FAILED for part in parts if part.needed)
 
 
 def _timed(name: str, look: Callable[[], Found], *, needed: bool) -> PartHealth:
@@ -102,8 +102,8 @@ def _database() -> Found:
         fault = fault_of(error)
         if fault is None:
             raise
-        return Found(State.FAILED, fault.said, fault.advice)
-    return Found(State.OK, f"PostgreSQL {version.split()[0]}")
+        return Found(HealthState.FAILED, fault.said, fault.advice)
+    return Found(HealthState.OK, f"PostgreSQL {version.split()[0]}")
 
 
 def _tables() -> Found:
@@ -111,12 +111,12 @@ def _tables() -> Found:
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         return Found(
-            State.FAILED,
+            HealthState.FAILED,
             f"{len(missing)} migrations are not applied",
             "run `manage.py migrate`; of a database that is newer than the code, start the "
             "version that made it (docs/upgrading.md).",
         )
-    return Found(State.OK, "of this version")
+    return Found(HealthState.OK, "of this version")
 
 
 def _store() -> Found:
@@ -131,15 +131,17 @@ def _store() -> Found:
     except (EvalPlatformError, OSError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return Found(
-            State.FAILED, f"{where}: {said}", "images can be neither stored nor shown; see above."
+            HealthState.FAILED,
+            f"{where}: {said}",
+            "images can be neither stored nor shown; see above.",
         )
     if not kept:
         return Found(
-            State.FAILED,
+            HealthState.FAILED,
             f"{where}: what was written was read back otherwise",
             "look for a cache between the platform and its store, or a failing disk.",
         )
-    return Found(State.OK, f"{where}: written, read, removed")
+    return Found(HealthState.OK, f"{where}: written, read, removed")
 
 
 def _broker() -> Found:
@@ -150,15 +152,15 @@ def _broker() -> Found:
     except Exception as error:
         # Each transport has errors of its own, and all mean that no message can be sent.
         return Found(
-            State.FAILED,
+            HealthState.FAILED,
             f"{kind} cannot be reached ({type(error).__name__})",
             "start it, or check BROKER_URL; what is asked for is written down and done later.",
         )
-    return Found(State.OK, f"{kind} answers")
+    return Found(HealthState.OK, f"{kind} answers")
 
 
 def _broker_is_database() -> Found:
-    return Found(State.FAILED, "pgmq is the database, which is away", "see database.")
+    return Found(HealthState.FAILED, "pgmq is the database, which is away", "see database.")
 
 
 def _workers() -> Found:
@@ -172,17 +174,17 @@ def _workers() -> Found:
     ).count()
     if waiting:
         return Found(
-            State.DEGRADED,
+            HealthState.DEGRADED,
             f"{waiting} uploads wait, and no worker of the queue `default` takes them",
             "start one: celery -A evalplatform.celery worker --pool solo --queues default.",
         )
     if queued and not workers:
         return Found(
-            State.DEGRADED,
+            HealthState.DEGRADED,
             f"{queued} batches wait and no worker takes the queue `generation`",
             "start one on each GPU, or look into its log (docs/production.md#workers).",
         )
-    return Found(State.OK, f"{len(workers)} make samples, {queued} batches wait")
+    return Found(HealthState.OK, f"{len(workers)} make samples, {queued} batches wait")
 
 
 def _disk() -> Found:
@@ -190,6 +192,8 @@ def _disk() -> Found:
     said = f"{usage.free / 2**30:.1f} GiB free of {usage.total / 2**30:.0f}"
     if usage.free < _LITTLE_ROOM:
         return Found(
-            State.DEGRADED, said, "`manage.py tidy` says what can go; or give the disk more room."
+            HealthState.DEGRADED,
+            said,
+            "`manage.py tidy` says what can go; or give the disk more room.",
         )
-    return Found(State.OK, said)
+    return Found(HealthState.OK, said)

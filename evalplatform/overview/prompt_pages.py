@@ -54,7 +54,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedPrompts:
     """Which prompts of a set a page shows."""
 
     text: str
@@ -63,7 +63,7 @@ class Wanted:
     tag: str
 
     @classmethod
-    def of(cls, params: QueryDict, tag: str = "tag") -> "Wanted":
+    def of(cls, params: QueryDict, tag: str = "tag") -> "WantedPrompts":
         """Read the filter of an address or a form; what cannot be there is left out."""
         return cls(
             *(
@@ -88,7 +88,7 @@ class Wanted:
 
 def set_context(prompt_set: PromptSet, request: HttpRequest) -> dict[str, Any]:
     """Return one set: its prompts by page and filter, histograms, versions, where it is used."""
-    wanted = Wanted.of(request.GET)
+    wanted = WantedPrompts.of(request.GET)
     prompts = prompt_set.prompts.order_by("position")
     labels = list(prompts.values_list("category", "challenge", "tags"))
     tags = Counter(tag for _, _, each in labels for tag in each)
@@ -127,7 +127,9 @@ def _used(prompt_set: PromptSet, user: Asking) -> QuerySet[Campaign]:
     return visible_to(user, Campaign.objects.filter(prompt_sets=prompt_set))
 
 
-def _bars(counts: Counter[str], field: str, wanted: Wanted, request: HttpRequest) -> list[Bar]:
+def _bars(
+    counts: Counter[str], field: str, wanted: WantedPrompts, request: HttpRequest
+) -> list[Bar]:
     """A histogram, largest first; a press on a bar filters, another takes the filter off."""
     if not counts or set(counts) == {"-"}:
         return []

@@ -20,7 +20,7 @@ from evalplatform.accounts.projects import (
     visible_to,
 )
 from evalplatform.core.errors import BadInputError
-from evalplatform.overview.prompt_pages import Wanted, list_context, set_context
+from evalplatform.overview.prompt_pages import WantedPrompts, list_context, set_context
 from evalplatform.promptsets.entrance import check_set_name
 from evalplatform.promptsets.models import PromptSet, PromptUpload
 from evalplatform.promptsets.reading.columns import FIELDS
@@ -185,7 +185,7 @@ def _positions(request: HttpRequest, found: PromptSet) -> list[int]:
     """The prompts that were chosen: those ticked, or all that the filter leaves."""
     if request.POST.get("all"):
         return list(
-            Wanted.of(request.POST, tag="from-tag")
+            WantedPrompts.of(request.POST, tag="from-tag")
             .among(found.prompts.all())
             .values_list("position", flat=True)
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from evalplatform.campaigns.crowd_presets import PRESETS
-from evalplatform.campaigns.crowd_rules import CrowdRules, Outcome
+from evalplatform.campaigns.crowd_rules import CrowdRules, PanelOutcome
 from evalplatform.campaigns.rules import parse_rules
 from evalplatform.core.errors import BadInputError
 
@@ -18,20 +18,20 @@ def crowd(**given) -> CrowdRules:
 def test_rules_without_the_section_know_prolific_and_no_way_back():
     rules = parse_rules({}).crowd
     assert rules.parameters[:3] == ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
-    assert rules.address(Outcome.COMPLETED, **IDS) is None
+    assert rules.address(PanelOutcome.COMPLETED, **IDS) is None
 
 
 @pytest.mark.parametrize("platform", PRESETS)
 def test_every_preset_is_usable(platform):
     rules = crowd(platform=platform, name="Panel", completed_code="C1")
     assert rules.parameters[0]
-    address = rules.address(Outcome.COMPLETED, **IDS)
+    address = rules.address(PanelOutcome.COMPLETED, **IDS)
     assert address is None or address.startswith("https://")
 
 
 def test_cint_gets_its_states_and_the_respondents_id():
     rules = crowd(platform="cint")
-    assert [rules.address(outcome, id="R-1", study="", session="") for outcome in Outcome] == [
+    assert [rules.address(outcome, id="R-1", study="", session="") for outcome in PanelOutcome] == [
         f"https://samplicio.us/s/ClientCallBack.aspx?RIS={state}&RID=R-1" for state in (10, 20, 40)
     ]
 
@@ -41,14 +41,14 @@ def test_address_of_ones_own_takes_ids_and_code_quoted():
         **GENERIC, completed="https://p.example/{study}/done?id={id}&s={session}&c={code}",
         completed_code="C-1",
     )  # fmt: skip
-    address = rules.address(Outcome.COMPLETED, **IDS)
+    address = rules.address(PanelOutcome.COMPLETED, **IDS)
     assert address == "https://p.example/s/done?id=p%201%26x&s=v%2F1&c=C-1"
-    assert rules.address(Outcome.FULL, **IDS) is None
+    assert rules.address(PanelOutcome.FULL, **IDS) is None
 
 
 def test_value_that_looks_like_a_placeholder_stays_a_value():
     rules = crowd(**GENERIC, completed="https://p.example/?id={id}&c={code}", completed_code="C1")
-    address = rules.address(Outcome.COMPLETED, id="{code}", study="", session="")
+    address = rules.address(PanelOutcome.COMPLETED, id="{code}", study="", session="")
     assert address == "https://p.example/?id=%7Bcode%7D&c=C1"
 
 

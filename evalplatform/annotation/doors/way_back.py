@@ -4,7 +4,7 @@ from django.utils.translation import gettext
 
 from evalplatform.annotation.doors.arrivals import Arrival
 from evalplatform.annotation.models import CrowdVisit, Enrolment
-from evalplatform.campaigns.crowd_rules import CrowdRules, Outcome
+from evalplatform.campaigns.crowd_rules import CrowdRules, PanelOutcome
 
 # States after which a platform's people have nothing more to do here.
 ENDS = ("done", "finished", "waiting", "closed", "disqualified", "screened_out")
@@ -44,13 +44,13 @@ def way_back(
     return None
 
 
-def _outcomes(state: str, judged: int) -> tuple[Outcome, ...]:
+def _outcomes(state: str, judged: int) -> tuple[PanelOutcome, ...]:
     if state in _SCREENED_OUT:
-        return (Outcome.SCREENED_OUT,)
+        return (PanelOutcome.SCREENED_OUT,)
     if judged:
-        return (Outcome.COMPLETED,)
+        return (PanelOutcome.COMPLETED,)
     # Who came in good faith gets back in any case, and completed it they have not.
-    return (Outcome.FULL, Outcome.SCREENED_OUT, Outcome.COMPLETED)
+    return (PanelOutcome.FULL, PanelOutcome.SCREENED_OUT, PanelOutcome.COMPLETED)
 
 
 def _external_id(came: Arrival | CrowdVisit) -> str:

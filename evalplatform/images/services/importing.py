@@ -21,7 +21,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.images.faults import Fault, FaultyRowsError, RowError, counted
 from evalplatform.images.matching import PromptMatcher, other_set_of
 from evalplatform.images.models import CollectedImage, ImageCollection
-from evalplatform.images.processing import Content, Given, Workshop, store_all
+from evalplatform.images.processing import Content, Given, ImageWorkshop, store_all
 from evalplatform.images.reading.opening import open_rows
 from evalplatform.images.reading.rows import FIELDS, GivenImage, RowReader
 from evalplatform.images.services.keeping import write_collection
@@ -108,7 +108,7 @@ class _Run:
                 content, at = next(embedded, None), at + 1
             yield position, content
 
-    def store(self, workshop: Workshop, processes: int | None, progress: Progress) -> None:
+    def store(self, workshop: ImageWorkshop, processes: int | None, progress: Progress) -> None:
         """Decode and store every staged image, and note what each became."""
         count, done = self.staged.count(), 0
         progress(0, count)
@@ -167,7 +167,7 @@ def import_collection(
         if not skip_bad:
             run.refuse_faults()
         run.refuse_empty(staged.count())
-        workshop = Workshop.of(_folder_of(name), staged.path if staged.begun_before else None)
+        workshop = ImageWorkshop.of(_folder_of(name), staged.path if staged.begun_before else None)
         run.store(workshop, processes, progress)
         if not skip_bad:
             run.refuse_faults()

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from evalplatform.core.commands import PlatformCommand
-from evalplatform.operations.health import State, is_ready, look_at_all
+from evalplatform.operations.health import HealthState, is_ready, look_at_all
 
 
 class Command(PlatformCommand):
@@ -32,7 +32,7 @@ class Command(PlatformCommand):
                 self.stdout.write(
                     f"{part.name:9} {part.state.value:9} {part.milliseconds:7.1f} ms  {part.said}"
                 )
-                if part.state is not State.OK:
+                if part.state is not HealthState.OK:
                     self.stdout.write(f"{'':9} → {part.advice}")
         if not is_ready(parts):
             sys.exit(1)
