@@ -4,6 +4,7 @@ Nothing is replaced but how the trainer's processes begin (`warm_backend`): with
 """
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from evalplatform.campaigns.services import close_campaign
 from evalplatform.checkpoints.management.commands import train as trainer
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import backend, register_checkpoint
+from evalplatform.feedback.management.commands import feedback as feedback_command
 from evalplatform.feedback.models import FeedbackRound, RegisteredReward
 from evalplatform.generation.models import Sample
 from evalplatform.images.services import import_collection
@@ -60,6 +62,7 @@ def programs(monkeypatch):
     made = Backend()
     monkeypatch.setattr(backend, "subprocess", made)
     monkeypatch.setattr(trainer, "subprocess", made)
+    monkeypatch.setattr(feedback_command, "standing_by", nullcontext)  # they begin warm here
     return made
 
 
