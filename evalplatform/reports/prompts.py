@@ -77,17 +77,17 @@ class Prompts:
 
     def _take(self, facts: Iterable[PromptFacts]) -> None:
         columns = tuple(zip(*facts, strict=True)) or ((),) * len(PromptFacts._fields)
-        each = PromptFacts(*columns)
-        self._ids = np.array(each.id, dtype=np.int64)
-        self._position = np.array(each.position, dtype=np.int64)
+        ids, positions, prompt_sets, categories, challenges, tags, read_in_full = columns
+        self._ids = np.array(ids, dtype=np.int64)
+        self._position = np.array(positions, dtype=np.int64)
         self._named = {
-            "prompt_set": Labels.of(each.prompt_set),
-            "category": Labels.of(each.category),
-            "challenge": Labels.of(each.challenge),
+            "prompt_set": Labels.of(prompt_sets),
+            "category": Labels.of(categories),
+            "challenge": Labels.of(challenges),
         }
         self._marked = {
-            "stylized": np.array([STYLIZED in tags for tags in each.tags], dtype=np.bool_),
-            "read_in_full": np.array(each.read_in_full, dtype=np.bool_),
+            "stylized": np.array([STYLIZED in each for each in tags], dtype=np.bool_),
+            "read_in_full": np.array(read_in_full, dtype=np.bool_),
         }
 
     def names(self, keys: npt.NDArray[np.int64]) -> list[str]:
