@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from evalplatform.api.openapi import schema
+from evalplatform.curation.models import Stage
 from tests.flows.conftest import png
 from tests.permissions import world as worlds
 
@@ -40,6 +41,7 @@ KNOWN = {
     "username": ["vera", "mona"],
     "pseudonym": ["ana"],
     "version": ["1"],
+    "kind": Stage.Kind.values,
 }
 NAMES = {
     "checkpoints": ["baseline", "ours-retired"],
@@ -47,6 +49,8 @@ NAMES = {
     "collections": ["ours-images", "ours-old-images"],
     "generation": ["ours-draft", "ours-paused"],
     "flows": ["ours-flow"],
+    "pools": ["ours-pool"],
+    "feedback-loops": ["ours-loop"],
 }
 
 
@@ -69,7 +73,7 @@ def operations():
 def known(operation, name: str, world) -> list[str]:
     """Return values that this parameter of a path may have."""
     rows = world.rows
-    if name == "number" and "flows" in operation.path:
+    if name == "number" and ("flows" in operation.path or "rounds" in operation.path):
         return ["1"]
     if name == "sha256":
         return [hashlib.sha256(png(1)).hexdigest()]
