@@ -7,11 +7,10 @@ import functools
 import json
 import tomllib
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import pydantic
-from pydantic_core import ErrorDetails
 
 from models_backend.configuration.loops import LoopConfig
 from models_backend.errors import InputError
@@ -77,7 +76,7 @@ def _with_whole_loops(cls: type, values: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
-def _worst(cls: type, errors: Sequence[ErrorDetails], where: str) -> str:
+def _worst(cls: type, errors: Sequence[Mapping[str, Any]], where: str) -> str:
     """Return the first error in words: of keys that are unknown, then missing, then of values."""
     kinds = [error["type"] for error in errors]
     for wanted in (_UNKNOWN, _MISSING):
@@ -86,7 +85,7 @@ def _worst(cls: type, errors: Sequence[ErrorDetails], where: str) -> str:
     return _in_words(cls, errors[0], where)
 
 
-def _in_words(cls: type, error: ErrorDetails, where: str) -> str:
+def _in_words(cls: type, error: Mapping[str, Any], where: str) -> str:
     # Without the tuple's own place, and without places in lists.
     keys = [key for key in error["loc"][1:] if isinstance(key, str)]
     name, kind = where + ".".join(keys), error["type"]

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='enrolment',
             name='qualification_try',
-            field=models.PositiveSmallIntegerField(default=1, help_text='Which try at the qualification they are at, or passed.'),
+            field=models.PositiveSmallIntegerField(db_default=1, default=1, help_text='Which try at the qualification they are at, or passed.'),
         ),
     ]

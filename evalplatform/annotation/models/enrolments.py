@@ -32,7 +32,7 @@ class Enrolment(models.Model):
     )
     qualified_at = models.DateTimeField(null=True, blank=True)
     qualification_try = models.PositiveSmallIntegerField(
-        default=1, help_text="Which try at the qualification they are at, or passed."
+        default=1, db_default=1, help_text="Which try at the qualification they are at, or passed."
     )
     questionnaire = models.JSONField(null=True, blank=True, help_text="Answers by question name.")
 
