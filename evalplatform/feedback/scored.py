@@ -32,7 +32,7 @@ class ScoredImage:
 
 
 @dataclass(frozen=True)
-class ScoringProgress:
+class RewardCoverage:
     """How many of a campaign's images a reward has scored."""
 
     scored: int
@@ -78,14 +78,14 @@ def unscored(reward: RegisteredReward, images: Sequence[ScoredImage]) -> list[Sc
     return list({each.key: each for each in images if each.key not in known}.values())
 
 
-def scoring_progress(reward: RegisteredReward, images: Sequence[ScoredImage]) -> ScoringProgress:
+def reward_coverage(reward: RegisteredReward, images: Sequence[ScoredImage]) -> RewardCoverage:
     """Return how far the scoring has come, and why some images could not be scored."""
     wanted = {each.key for each in images}
     # Read before the scores: a request goes only once its score is there.
     rows = reward.score_requests.filter(image_sha256__in={sha for sha, _ in wanted})
     reasons = Counter(rows.values_list("error", flat=True))
     requested = reasons.pop("", 0)
-    return ScoringProgress(
+    return RewardCoverage(
         scored=len(scores_of(reward, images)),
         total=len(wanted),
         requested=requested,

@@ -8,7 +8,7 @@ from typing import Any
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.components import BarPart, outcome_parts
 from evalplatform.feedback.models import CampaignReward, RegisteredReward
-from evalplatform.feedback.scored import images_of, scoring_progress
+from evalplatform.feedback.scored import images_of, reward_coverage
 from evalplatform.feedback.services.showing import refresh_report, report_now
 from evalplatform.reports.beside import Beside
 from evalplatform.stats import State
@@ -51,7 +51,7 @@ def _told(row: CampaignReward) -> dict[str, Any]:
     report = refresh_report(row=row).report
     progress = None
     if report["scored"] < report["images"]:
-        progress = scoring_progress(row.reward, images_of(row.campaign))
+        progress = reward_coverage(row.reward, images_of(row.campaign))
     return {
         "reward": row.reward,
         "report": report,

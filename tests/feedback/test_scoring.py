@@ -32,7 +32,7 @@ from evalplatform.feedback.models import (
     RewardScore,
     ScoreRequest,
 )
-from evalplatform.feedback.scored import images_of, scoring_progress
+from evalplatform.feedback.scored import images_of, reward_coverage
 from evalplatform.feedback.services import refresh_report, show_reward
 from evalplatform.feedback.services.scoring import request_scores, score_batch
 from evalplatform.feedback.tasks import score_images
@@ -100,10 +100,10 @@ def test_every_image_is_scored_once_and_the_scorer_gives_what_evaluation_gives(
     assert request_scores(reward=reward, images=images, now=now) == 48
     assert ScoreRequest.objects.count() == 48  # each once
     assert score_images(reward.sha256) == 32
-    assert scoring_progress(reward, images).scored == 32  # killed here, it goes on
+    assert reward_coverage(reward, images).scored == 32  # killed here, it goes on
     assert score_images(reward.sha256) == 16
     assert score_images(reward.sha256) == 0
-    assert scoring_progress(reward, images).is_complete
+    assert reward_coverage(reward, images).is_complete
     assert request_scores(reward=reward, images=images, now=now) == 0
     assert not ScoreRequest.objects.exists()
     one = images[5]
@@ -128,13 +128,13 @@ def test_one_image_that_cannot_be_scored_holds_up_no_other(reward, campaign):
 
     while score_batch(reward=reward, score=score, now=now):
         pass
-    found = scoring_progress(reward, images)
+    found = reward_coverage(reward, images)
     assert (found.scored, found.requested) == (46, 0)
     assert any("cannot be decoded" in why for why in found.failures)
     assert len(found.failures) == 2
     ScoreRequest.objects.filter(image="not/there.png").update(image=gone.image)
     request_scores(reward=reward, images=images, now=now)  # asked again, both are tried again
-    assert scoring_progress(reward, images).requested == 2
+    assert reward_coverage(reward, images).requested == 2
 
 
 def test_a_worker_that_dies_leaves_every_request(reward, campaign):

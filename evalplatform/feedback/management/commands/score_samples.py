@@ -11,7 +11,7 @@ from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.feedback.models import RegisteredReward
-from evalplatform.feedback.scored import images_of, scoring_progress
+from evalplatform.feedback.scored import images_of, reward_coverage
 from evalplatform.feedback.selectors import reward_named
 from evalplatform.feedback.services import hide_reward, show_reward
 from evalplatform.feedback.services.scoring import wake_for_scores
@@ -51,7 +51,7 @@ class Command(PlatformCommand):
     def _wait(self, campaign: Campaign, reward: RegisteredReward) -> None:
         images, said = images_of(campaign), -1
         while True:
-            found = scoring_progress(reward, images)
+            found = reward_coverage(reward, images)
             if found.scored != said:
                 said = found.scored
                 self.stdout.write(f"{found.scored:,} of {found.total:,} images scored")
