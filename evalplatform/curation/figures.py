@@ -1,8 +1,8 @@
-"""The figures of a pool: what is left after each stage, by concept and person, and how fast."""
+"""The figures of a pool: what is left after each stage and of each concept, and how fast."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,6 @@ from evalplatform.curation.selectors import kept_so_far, standing_votes, standin
 
 _REPLICATES = 200
 _WINDOW = timedelta(hours=1)
-_KEPT_GRADE = 2  # of gold that is known to be excellent
 
 
 @dataclass(frozen=True)
@@ -40,25 +39,6 @@ class ConceptLeft:
     name: str
     images: int
     left: int
-
-
-@dataclass(frozen=True)
-class PersonFigures:
-    """One person in a stage; each share with Wilson's 95 % interval, over what was judged.
-
-    Attributes:
-        kept: images for which they spoke, as the stage's rule counts.
-        excellent: hidden gold known to be excellent that they spoke for: their recall.
-        bad: hidden gold known to be bad that they spoke for.
-        a_minute: judgements a minute of looking, gold too; None without known times.
-    """
-
-    pseudonym: str
-    is_simulated: bool
-    kept: stats.Proportion
-    excellent: stats.Proportion
-    bad: stats.Proportion
-    a_minute: float | None
 
 
 @dataclass(frozen=True)
@@ -121,42 +101,6 @@ def concepts_of(pool: Pool) -> list[ConceptLeft]:
 def _by_concept(rows: QuerySet[PoolImage]) -> Counter[str]:
     counted = rows.order_by().values_list("concept").annotate(count=Count("pk"))
     return Counter(dict(counted))
-
-
-def people_of(stage: Stage) -> list[PersonFigures]:
-    """Return everybody who judged in a stage, by pseudonym; votes taken back do not count."""
-    rows = (
-        Vote.objects.filter(assignment__campaign=stage.campaign, retracted_at__isnull=True)
-        .filter(assignment__purpose__in=[Assignment.Purpose.MAIN, Assignment.Purpose.GOLD])
-        .values_list(
-            "annotator__pseudonym", "is_simulated", "answer", "marks", "response_time_ms",
-            "assignment__item__image_set__expected",
-        )
-    )  # fmt: skip
-    said: dict[str, list[tuple[bool, bool, int | None, list[int] | None]]] = defaultdict(list)
-    for person, simulated, answer, marks, took, expected in rows.iterator():
-        speaks = would_keep(answer, keep=stage.keep, failed=marks)
-        said[person].append((simulated, speaks, took, expected))
-    return [_person(name, answers) for name, answers in sorted(said.items())]
-
-
-def _person(
-    name: str, answers: Sequence[tuple[bool, bool, int | None, list[int] | None]]
-) -> PersonFigures:
-    times = [took for _, _, took, _ in answers if took is not None]
-    return PersonFigures(
-        pseudonym=name,
-        is_simulated=any(simulated for simulated, _, _, _ in answers),
-        kept=_share(speaks for _, speaks, _, expected in answers if expected is None),
-        excellent=_share(speaks for _, speaks, _, known in answers if known == [_KEPT_GRADE]),
-        bad=_share(speaks for _, speaks, _, known in answers if known == [0]),
-        a_minute=60_000 * len(times) / sum(times) if sum(times) else None,
-    )
-
-
-def _share(speaks: Iterable[bool]) -> stats.Proportion:
-    found = list(speaks)
-    return stats.proportion(sum(found), len(found))
 
 
 def agreement_of(stage: Stage) -> list[HeadAgreement]:

@@ -2,15 +2,19 @@
 
 A folder with any of `excellent/` and `bad/` (mixed in unseen) and `accepted/` and `rejected/`
 (shown beside the guideline). Beside an example `NAME.txt` may say why, in one line.
+
+For the approval of captions it has `right/` and `wrong/`, mixed in unseen too: images with, beside
+each, `NAME.txt` with a caption that is known to be right or wrong.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from evalplatform.campaigns.forms.caption import CAPTION
 from evalplatform.campaigns.images import Size, fit_on_grey
 from evalplatform.campaigns.models import ImageSet
 from evalplatform.core.errors import BadInputError
@@ -22,20 +26,26 @@ FOLDERS = {
     "accepted": (ImageSet.Purpose.EXAMPLE, KEEP),
     "rejected": (ImageSet.Purpose.EXAMPLE, REJECT),
 }
+APPROVE, REFUSE = 1, 0  # grades of the form approve
+CAPTION_FOLDERS = {
+    "right": (ImageSet.Purpose.CHECK, APPROVE),
+    "wrong": (ImageSet.Purpose.CHECK, REFUSE),
+}
 _MOST_PIXELS = 40_000_000
 _LONGEST_WHY = 500
 
 
 @dataclass(frozen=True)
 class GoldPicture:
-    """One image whose grade is known. `sha256`: of its file."""
+    """One image whose grade is known, or that of its `caption`. `sha256`: of its file."""
 
     path: Path
     kind: str
     purpose: str
     grade: int
-    why: str
     sha256: str
+    why: str = ""
+    caption: str = ""
 
     def open(self, size: Size | None) -> Image.Image:
         """Return it upright and opaque, at this size or its own."""
@@ -51,12 +61,43 @@ def read_gold_folder(path: Path) -> list[GoldPicture]:
     """
     if not path.is_dir():
         raise BadInputError(f"{path} is no folder; give one with {', '.join(FOLDERS)} in it.")
-    found = [each for kind in FOLDERS for each in _pictures(path / kind, kind)]
+    found = [each for kind in FOLDERS for each in _judged(path / kind, kind)]
     if not any(each.purpose == ImageSet.Purpose.CHECK for each in found):
         raise BadInputError(
             f"{path} holds no gold; put images known to be excellent into excellent/ and such "
             "known to be bad into bad/."
         )
+    _refuse_twice(found)
+    return found
+
+
+def read_gold_captions(path: Path) -> list[GoldPicture]:
+    """Return the captions that a folder of gold holds, each with its image, all checked.
+
+    Raises `BadInputError` for a folder without any, an image without a caption or with what could
+    not have been written as one, and an image that stands there twice or is an example too, since
+    whoever saw it before would know it again.
+    """
+    if not path.is_dir():
+        raise BadInputError(
+            f"{path} is no folder; give one with {' and '.join(CAPTION_FOLDERS)} in it."
+        )
+    found = [each for kind in CAPTION_FOLDERS for each in _captioned(path / kind, kind)]
+    if not found:
+        there = ", ".join(f"{kind}/" for kind in FOLDERS if (path / kind).is_dir())
+        raise BadInputError(
+            f"{path} holds no captions{f', only {there}' if there else ''}; gold of an approval "
+            "is an image in right/ or wrong/ with its caption beside it in NAME.txt: add some, or "
+            "leave --gold out."
+        )
+    examples = [
+        kind for kind, (purpose, _) in FOLDERS.items() if purpose == ImageSet.Purpose.EXAMPLE
+    ]
+    _refuse_twice([*(each for kind in examples for each in _judged(path / kind, kind)), *found])
+    return found
+
+
+def _refuse_twice(found: Iterable[GoldPicture]) -> None:
     first: dict[str, GoldPicture] = {}
     for each in found:
         before = first.setdefault(each.sha256, each)
@@ -65,7 +106,6 @@ def read_gold_folder(path: Path) -> list[GoldPicture]:
                 f"{each.path} is the same image as {before.path}; one serves one purpose, so "
                 "remove one."
             )
-    return found
 
 
 def refuse_in_pool(gold: Collection[GoldPicture], hashes: Collection[str]) -> None:
@@ -78,20 +118,47 @@ def refuse_in_pool(gold: Collection[GoldPicture], hashes: Collection[str]) -> No
         )
 
 
-def _pictures(folder: Path, kind: str) -> Iterator[GoldPicture]:
+def _judged(folder: Path, kind: str) -> Iterator[GoldPicture]:
     purpose, grade = FOLDERS[kind]
+    for file in _images(folder):
+        why = _why(file.with_suffix(".txt"))
+        yield GoldPicture(file, kind, purpose, grade, _sha256(file), why=why)
+
+
+def _captioned(folder: Path, kind: str) -> Iterator[GoldPicture]:
+    purpose, grade = CAPTION_FOLDERS[kind]
+    for file in _images(folder):
+        caption = _caption(file, kind)
+        yield GoldPicture(file, kind, purpose, grade, _sha256(file), caption=caption)
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    """Yield the images of a folder by name, each checked."""
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if file.suffix == ".txt" or file.name.startswith("."):
-            continue
-        _check(file)
-        yield GoldPicture(
-            path=file,
-            kind=kind,
-            purpose=purpose,
-            grade=grade,
-            why=_why(file.with_suffix(".txt")),
-            sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        if file.suffix != ".txt" and not file.name.startswith("."):
+            _check(file)
+            yield file
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _caption(file: Path, kind: str) -> str:
+    """Return the caption beside an image: such as people write, or it would give itself away."""
+    beside = file.with_suffix(".txt")
+    if not beside.is_file():
+        raise BadInputError(
+            f"{file} has no caption; write one that is known to be {kind} into {beside.name}."
         )
+    try:
+        caption = beside.read_text(encoding="utf-8-sig").strip()
+        CAPTION.check(caption, 1)
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{beside} is not UTF-8 text; save it as UTF-8.") from error
+    except BadInputError as error:
+        raise BadInputError(f"{beside}: {error}") from error
+    return caption
 
 
 def _check(file: Path) -> None:

@@ -20,7 +20,6 @@ from evalplatform.curation.captions import CaptionFigures, caption_figures, open
 from evalplatform.curation.figures import (
     ConceptLeft,
     HeadAgreement,
-    PersonFigures,
     StagePace,
     agreement_of,
     campaign_pace,
@@ -29,16 +28,21 @@ from evalplatform.curation.figures import (
     is_simulated,
     kept_counts,
     pace_of,
-    people_of,
 )
 from evalplatform.curation.guideline import heads_named
 from evalplatform.curation.models import CaptionRound, Pool, Stage
+from evalplatform.curation.people import (
+    ApproverFigures,
+    PersonFigures,
+    approvers_of,
+    people_of,
+    share_in_words,
+)
 from evalplatform.curation.scoring_progress import scoring_of_pool
 from evalplatform.curation.selectors import pools
 from evalplatform.curation.services import StagePlan
 from evalplatform.curation.services.stages import OpenedStage
 from evalplatform.overview.scoring_pages import scoring_context
-from evalplatform.stats import Proportion
 
 ShownLink = tuple[str, str, str]
 
@@ -97,6 +101,7 @@ class CaptionsShown:
     going: CaptionRound | None
     campaign: Campaign | None
     pace: StagePace | None
+    approvers: list[ApproverRow]
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,18 @@ class PoolPersonRow:
     kept: str
     excellent: str
     bad: str
+    a_minute: str
+
+
+@dataclass(frozen=True)
+class ApproverRow:
+    """One person who approves captions, in words."""
+
+    name: str
+    is_simulated: bool
+    approved: str
+    right: str
+    wrong: str
     a_minute: str
 
 
@@ -180,8 +197,9 @@ def _captions(pool: Pool, now: datetime) -> CaptionsShown | None:
     going = open_round(pool)
     campaign = (going.approval or going.writing) if going else None
     return CaptionsShown(
-        caption_figures(pool), going, campaign, campaign_pace(campaign, now) if campaign else None
-    )
+        caption_figures(pool), going, campaign, campaign_pace(campaign, now) if campaign else None,
+        [_approver(each) for each in approvers_of(pool)],
+    )  # fmt: skip
 
 
 def invitations_shown(opened: OpenedStage, request: HttpRequest) -> list[ShownLink]:
@@ -212,19 +230,21 @@ def _shown(stage: Stage, request: HttpRequest, now: datetime) -> StageShown:
 def _person(each: PersonFigures) -> PoolPersonRow:
     return PoolPersonRow(
         name=each.pseudonym, is_simulated=each.is_simulated, judged=each.kept.total,
-        kept=_in_words(each.kept), excellent=_in_words(each.excellent), bad=_in_words(each.bad),
-        a_minute="–" if each.a_minute is None else f"{each.a_minute:.1f}",
+        kept=share_in_words(each.kept), excellent=share_in_words(each.excellent),
+        bad=share_in_words(each.bad), a_minute=_rate(each.a_minute),
     )  # fmt: skip
 
 
-def _in_words(share: Proportion) -> str:
-    """Such as "7 of 8: 88 % [53, 98]"."""
-    if share.value is None or share.low is None or share.high is None:
-        return "–"
-    return (
-        f"{share.hits:,} of {share.total:,}: {100 * share.value:.0f} % "
-        f"[{100 * share.low:.0f}, {100 * share.high:.0f}]"
-    )
+def _approver(each: ApproverFigures) -> ApproverRow:
+    return ApproverRow(
+        name=each.pseudonym, is_simulated=each.is_simulated,
+        approved=share_in_words(each.approved), right=share_in_words(each.right),
+        wrong=share_in_words(each.wrong), a_minute=_rate(each.a_minute),
+    )  # fmt: skip
+
+
+def _rate(a_minute: float | None) -> str:
+    return "–" if a_minute is None else f"{a_minute:.1f}"
 
 
 def _head(each: HeadAgreement) -> HeadRow:

@@ -2,7 +2,8 @@
 
 A truth file has a line for each image of a pool: SHA-256 of its source file, quality from 0 to 1,
 and, where it fails, the heads under which it does, parted by `;`. Tabs between them; empty lines
-and lines that begin with # are passed over. Gold needs no line: its grade says how good it is.
+and lines that begin with # are passed over. Gold needs no line: its grade says how good it is, or
+whether the caption shown with it is right.
 """
 
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ def known_images(campaign: Campaign, truth: Mapping[str, KnownImage]) -> dict[by
     known: dict[bytes, KnownImage] = {}
     unknown: list[str] = []
     rows = ShownImage.objects.filter(image_set__campaign=campaign)
-    for each in rows.select_related("image_set", "collected").iterator():
+    for each in rows.select_related("image_set__criterion", "collected").iterator():
         true = _true_of(each, truth)
         if true is None:
             unknown.append(each.collected.source_sha256 if each.collected else str(each))
@@ -66,5 +67,9 @@ def known_images(campaign: Campaign, truth: Mapping[str, KnownImage]) -> dict[by
 def _true_of(image: ShownImage, truth: Mapping[str, KnownImage]) -> KnownImage | None:
     expected = image.image_set.expected
     if expected is not None:
-        return KnownImage(_GOOD_GOLD if expected[image.place] else _BAD_GOLD)
+        is_good, asked = bool(expected[image.place]), image.image_set.criterion
+        assert asked  # image_set_is_gold_or_not
+        if asked.form == "approve":
+            return KnownImage(_GOOD_GOLD, is_described=is_good)
+        return KnownImage(_GOOD_GOLD if is_good else _BAD_GOLD)
     return truth.get(image.collected.source_sha256) if image.collected else None

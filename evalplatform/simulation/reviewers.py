@@ -6,7 +6,9 @@ gets it, looks its true quality q (0 to 1) up by its pixels, and thinks q + nois
 the same image is thought the same of twice. Generalists are tuned for recall, specialists for
 precision, as Dai et al. 2023 (section 3.2) describe; the thresholds are ours.
 
-What others wrote they approve, but for a share of it that depends on text and reviewer alone.
+What others wrote they approve, but for a share of it that depends on text and reviewer alone; gold
+known to be right is no exception, or its share would say nothing of the rest. A caption that is
+known to be wrong they reject.
 """
 
 import hashlib
@@ -41,10 +43,14 @@ ROLES: dict[str, Role] = {
 
 @dataclass(frozen=True)
 class KnownImage:
-    """What is true of an image: its quality, 0 to 1, and the heads under which it fails."""
+    """What is true of an image: its quality, 0 to 1, and the heads under which it fails.
+
+    `is_described`: whether the text shown with it is right; None where that is not known.
+    """
 
     quality: float
     failing: tuple[str, ...] = ()
+    is_described: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +77,7 @@ class Reviewer:
         if form == "caption":
             return describe(see(images[0]).pixels, self.seed)
         if form == "approve":
-            refused = self._draw("approve", see(images[0]).key, prompt or "").random()
-            return "reject" if refused < self.refuses else "approve"
+            return self._approved(images[0], prompt or "")
         raise BadInputError(
             f"reviewers answer keep_reject, caption and approve, not {form!r}; simulate others "
             "without --truth."
@@ -98,6 +103,13 @@ class Reviewer:
         if thought >= role.keep:
             return "keep"
         return "unsure" if thought >= role.unsure else "reject"
+
+    def _approved(self, image: bytes, text: str) -> str:
+        key = see(image).key
+        if key in self.known and self.known[key].is_described is False:
+            return "reject"
+        refused = self._draw("approve", key, text).random() < self.refuses
+        return "reject" if refused else "approve"
 
     def _draw(self, what: str, key: bytes, text: str = "") -> np.random.Generator:
         digest = hashlib.sha256(f"{what}\n{text}\n".encode() + key).digest()

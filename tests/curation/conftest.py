@@ -9,8 +9,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.services import Answer, enrol, lease_items, record_vote
 from evalplatform.campaigns.models import ImageSet
+from evalplatform.curation.services import StagePlan, close_stage, open_stage
 from tests.curation.pools import make_pool
 
 
@@ -24,6 +26,13 @@ def _empty_imports():
 @pytest.fixture
 def needles(db, tmp_path):
     return make_pool(tmp_path / "pool", 6)
+
+
+@pytest.fixture
+def early_gold(monkeypatch):
+    """Let everybody who begins draw the same turns, with gold among the first of them."""
+    seed = Enrolment._meta.get_field("check_seed")
+    monkeypatch.setattr(seed, "_get_default", lambda: 2)
 
 
 @pytest.fixture
@@ -50,3 +59,12 @@ def judge():
         return count
 
     return run
+
+
+@pytest.fixture
+def kept(needles, judge):
+    """The pool of six images, of which people kept the first four."""
+    stage = open_stage(pool=needles, plan=StagePlan("generalists"), now=timezone.now()).stage
+    judge(stage, "gina", lambda image, _: ["keep" if image.position < 4 else "reject"])
+    close_stage(stage=stage, now=timezone.now())
+    return needles

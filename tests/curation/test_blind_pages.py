@@ -83,7 +83,9 @@ def _around(content, secret):
     return content[max(0, at - 60) : at + 60]
 
 
-def test_reviewers_writers_and_approvers_read_nothing_that_would_sway_them(db, tmp_path):
+def test_reviewers_writers_and_approvers_read_nothing_that_would_sway_them(
+    db, early_gold, tmp_path
+):
     now = timezone.now()
     pool = make_pool(tmp_path / "pool", 8)
     gold = write_gold(tmp_path / "known", excellent=2, bad=2, accepted=1, rejected=1)
@@ -108,13 +110,16 @@ def test_reviewers_writers_and_approvers_read_nothing_that_would_sway_them(db, t
     writer = Reader(writing.campaign, writing.invitations[0][1])
     assert writer.judge_all(lambda shown: f"A picture, {shown['assignment']}.") == 8
     assert_blind(writer, secrets_of(pool, writing.campaign))
-    approval = step_captions(pool=pool, people=("ben",), now=now)
+    known = write_gold(tmp_path / "captions", right=2, wrong=2)
+    approval = step_captions(pool=pool, people=("ben",), now=now, gold=known, gold_rate=0.3)
     approver = Reader(approval.campaign, approval.invitations[0][1])
-    assert approver.judge_all(lambda shown: "approve") == 8
+    assert approver.judge_all(lambda shown: "approve") > 8  # gold too
     wrote = Vote.objects.filter(form="caption").first().annotator
     assert_blind(approver, [*secrets_of(pool, approval.campaign), wrote.pseudonym])
     texts = {each["prompt"] for each in approver.shown}
-    assert texts == set(Vote.objects.filter(form="caption").values_list("answer", flat=True))
+    written = set(Vote.objects.filter(form="caption").values_list("answer", flat=True))
+    assert written < texts <= written | {"It is right.", "It is wrong."}
+    assert len({tuple(sorted(each)) for each in approver.shown}) == 1  # gold has no other field
 
 
 def test_hunt_would_find_a_concept(db, tmp_path):

@@ -21,15 +21,6 @@ from models_backend.data.manifest import read_records
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def kept(needles, judge):
-    """The pool of six images, of which people kept the first four."""
-    stage = open_stage(pool=needles, plan=StagePlan("generalists"), now=timezone.now()).stage
-    judge(stage, "gina", lambda image, _: ["keep" if image.position < 4 else "reject"])
-    close_stage(stage=stage, now=timezone.now())
-    return needles
-
-
 def step(pool, *people, **options):
     return step_captions(pool=pool, people=people, now=timezone.now(), **options)
 
@@ -58,6 +49,7 @@ def answer(enrolment, says, most=None):
             enrolment=enrolment, now=timezone.now(),
             answer=Answer(held[0].public_id, says(image, text), uuid.uuid4()),
         )  # fmt: skip
+        enrolment.refresh_from_db()
         count += 1
     return count
 

@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from evalplatform.curation.figures import agreement_of, concepts_of, funnel_of, pace_of, people_of
+from evalplatform.curation.figures import agreement_of, concepts_of, funnel_of, pace_of
+from evalplatform.curation.people import people_of
 from evalplatform.curation.scoring_progress import scoring_progress
 from evalplatform.curation.services import StagePlan, close_stage, open_stage
 from evalplatform.curation.services.scoring import ScoringPlan, request_scoring

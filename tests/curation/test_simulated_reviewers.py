@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from evalplatform.annotation.models import Assignment, Vote
 from evalplatform.core.errors import BadInputError
-from evalplatform.curation.figures import people_of
+from evalplatform.curation.people import people_of
 from evalplatform.curation.selectors import kept_so_far
 from evalplatform.curation.services import StagePlan, close_stage, open_stage
 from evalplatform.simulation.known_quality import read_truth

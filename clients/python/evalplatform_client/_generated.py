@@ -57,6 +57,17 @@ class AnnotatorOut(TypedDict):
     skips: dict[str, int]
 
 
+class ApproverOut(TypedDict):
+    """One person who approves captions, over all rounds."""
+
+    pseudonym: str
+    is_simulated: bool
+    approved: ShareOut
+    right: ShareOut
+    wrong: ShareOut
+    a_minute: float | None
+
+
 class ArmIn(TypedDict):
     """A checkpoint or image collection that joins; `images:NAME` is always a
     collection.
@@ -892,6 +903,7 @@ class PoolDetailOut(TypedDict):
     stages: list[StageOut]
     captions_approved: int
     captions_wanted: int
+    approvers: list[ApproverOut]
 
 
 class PoolExportAsked(TypedDict):

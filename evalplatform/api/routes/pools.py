@@ -16,7 +16,7 @@ from evalplatform.api.fields import Given, Text, words
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routing import Routes
 from evalplatform.core.site import site_link
-from evalplatform.curation import figures
+from evalplatform.curation import figures, people
 from evalplatform.curation.archive import pool_archive
 from evalplatform.curation.captions import caption_figures
 from evalplatform.curation.models import Pool, Stage
@@ -75,6 +75,17 @@ class PoolPersonOut(Schema):
     a_minute: float | None
 
 
+class ApproverOut(Schema):
+    """One person who approves captions, over all rounds."""
+
+    pseudonym: str
+    is_simulated: bool
+    approved: ShareOut
+    right: ShareOut = Field(description="Approved of hidden captions known to be right: recall.")
+    wrong: ShareOut = Field(description="Approved of hidden captions known to be wrong.")
+    a_minute: float | None
+
+
 class HeadOut(Schema):
     """How far people agree on a head, or to keep."""
 
@@ -122,6 +133,7 @@ class PoolDetailOut(PoolOut):
     stages: list[StageOut]
     captions_approved: int
     captions_wanted: int
+    approvers: list[ApproverOut]
 
 
 class StageIn(Given):
@@ -191,6 +203,7 @@ def get_pool(request: HttpRequest, name: str) -> PoolDetailOut:
             for each in pool.stages.select_related("campaign").order_by("number")
         ],
         captions_approved=captions.approved, captions_wanted=captions.wanted,
+        approvers=[_approver(each) for each in people.approvers_of(pool)],
     )  # fmt: skip
 
 
@@ -287,7 +300,7 @@ def _stage(stage: Stage, request: HttpRequest, now: datetime) -> StageOut:
         kept=stage.promotions.filter(kept=True).count() if closed else None,
         judgements=pace.done, judgements_wanted=pace.total, seconds_left=pace.seconds_left,
         annotators_link=_link(stage, request),
-        people=[_person(each) for each in figures.people_of(stage)],
+        people=[_person(each) for each in people.people_of(stage)],
         agreement=[
             HeadOut(
                 head=each.head, failed=each.failed, judgements=each.judgements,
@@ -298,10 +311,17 @@ def _stage(stage: Stage, request: HttpRequest, now: datetime) -> StageOut:
     )  # fmt: skip
 
 
-def _person(each: figures.PersonFigures) -> PoolPersonOut:
+def _person(each: people.PersonFigures) -> PoolPersonOut:
     return PoolPersonOut(
         pseudonym=each.pseudonym, is_simulated=each.is_simulated, kept=_share(each.kept),
         excellent=_share(each.excellent), bad=_share(each.bad), a_minute=each.a_minute,
+    )  # fmt: skip
+
+
+def _approver(each: people.ApproverFigures) -> ApproverOut:
+    return ApproverOut(
+        pseudonym=each.pseudonym, is_simulated=each.is_simulated, approved=_share(each.approved),
+        right=_share(each.right), wrong=_share(each.wrong), a_minute=each.a_minute,
     )  # fmt: skip
 
 

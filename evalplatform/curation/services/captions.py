@@ -1,8 +1,9 @@
 """Captions for what a pool has kept: written by some, approved by others, written anew if not."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from django.db import transaction
 
@@ -11,7 +12,7 @@ from evalplatform.annotation.models import Assignment, Invitation, Release
 from evalplatform.annotation.selectors import votes_missing
 from evalplatform.annotation.services import invite, open_campaign
 from evalplatform.campaigns.criteria import plan_criterion
-from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.models import Campaign, ImageSet
 from evalplatform.core.errors import BadInputError
 from evalplatform.curation.captions import (
     can_be_approved_by_others,
@@ -20,12 +21,15 @@ from evalplatform.curation.captions import (
     without_caption,
     written_in,
 )
+from evalplatform.curation.gold_folder import GoldPicture, read_gold_captions, refuse_in_pool
 from evalplatform.curation.models import Caption, CaptionRound, Pool
 from evalplatform.curation.services.campaigns import (
     close_for_deciding,
     create_pool_campaign,
     pool_rules,
+    refuse_gold_rate,
 )
+from evalplatform.curation.services.gold import deleted_on_failure, store_pictures
 
 Progress = Callable[[int, int], None]
 _IMAGE = "item__image_set__images__collected"
@@ -64,6 +68,9 @@ class _Opening:
     created_by: User | None
     rules: Mapping[str, Mapping[str, object]]
     on_images: Progress
+    gold: Path | None
+    gold_rate: float
+    stored: list[str]  # files of gold, which go where the step fails
 
 
 def step_captions(
@@ -75,6 +82,8 @@ def step_captions(
     unfinished: bool = False,
     rules: Mapping[str, Mapping[str, object]] | None = None,
     on_images: Progress = _silent,
+    gold: Path | None = None,
+    gold_rate: float = 0.1,
 ) -> CaptionStep:
     """Take the next step of a pool's captions; all of it or nothing.
 
@@ -82,17 +91,23 @@ def step_captions(
     all are written: opens their approval, by other people. Once all are judged: closes the round;
     the next call has written anew what was rejected. `people`: labels of who is invited; none are
     those who wrote. With `unfinished` a step is taken while answers are missing: what has none
-    waits for the next round.
+    waits for the next round. `gold`: a folder of captions known to be right or wrong, of which the
+    approval has `gold_rate` mixed in unseen, except images that an earlier approval had.
 
-    Raises `BadInputError` while answers are missing or a stage is open, and where nobody but its
-    writer could approve a caption.
+    Raises `BadInputError` while answers are missing or a stage is open, where nobody but its
+    writer could approve a caption, for gold that is an image of the pool or no captions, and for
+    gold where the step is no approval.
     """
     if len(set(people)) < len(people):
         raise BadInputError("--people names somebody twice; name each once.")
-    opening = _Opening(pool, people, now, created_by, rules or {}, on_images)
-    with transaction.atomic():
+    refuse_gold_rate(gold_rate)
+    with deleted_on_failure() as stored, transaction.atomic():
+        opening = _Opening(
+            pool, people, now, created_by, rules or {}, on_images, gold, gold_rate, stored
+        )
         Pool.objects.select_for_update().get(pk=pool.pk)
         going = open_round(pool)
+        _refuse_gold_elsewhere(gold, going)
         if going is None:
             return _open_writing(opening)
         if going.approval is None:
@@ -138,27 +153,48 @@ def _open_approval(opening: _Opening, going: CaptionRound) -> CaptionStep:
             "somebody else too with --people."
         )
     texts = {image: vote.answer for image, vote in written.items()}
-    opening = _Opening(
-        going.pool, labels, opening.now, opening.created_by, opening.rules, opening.on_images
-    )
-    name = f"approval-{going.number}"
-    campaign, invited = _open(opening, name, "caption_truth", "approve", texts)
+    name, gold = f"approval-{going.number}", _gold(opening)
+    opening = replace(opening, people=labels)
+    campaign, invited = _open(opening, name, "caption_truth", "approve", texts, gold)
     _keep_from_writers(campaign, writers)
     going.approval = campaign
     going.save(update_fields=["approval"])
     return CaptionStep(going, campaign, invited, asked=len(texts))
 
 
+def _gold(opening: _Opening) -> list[GoldPicture]:
+    """Return the gold of an approval, without images that somebody may know of an earlier one."""
+    if opening.gold is None:
+        return []
+    pool = opening.pool
+    found = read_gold_captions(opening.gold)
+    refuse_in_pool(found, set(pool.images.values_list("image__source_sha256", flat=True)))
+    earlier = ImageSet.objects.gold().filter(campaign__captions_approved__pool=pool)
+    seen = set(earlier.values_list("origin__sha256", flat=True))
+    new = [each for each in found if each.sha256 not in seen]
+    if not new:
+        raise BadInputError(
+            f"--gold {opening.gold}: earlier approvals of {pool} had all its {len(found):,} images "
+            "with captions, and people would know them again; add others, or leave --gold out."
+        )
+    return new
+
+
 def _open(
-    opening: _Opening, name: str, criterion: str, form: str, texts: Mapping[int, str]
-) -> tuple[Campaign, list[tuple[Invitation, str]]]:
+    opening: _Opening, name: str, criterion: str, form: str, texts: Mapping[int, str],
+    gold: Sequence[GoldPicture] = (),
+) -> tuple[Campaign, list[tuple[Invitation, str]]]:  # fmt: skip
+    pool = opening.pool
+    rate = opening.gold_rate if gold else None
     campaign = create_pool_campaign(
-        pool=opening.pool, name=name, criterion=plan_criterion(criterion, 1, form), texts=texts,
-        rules=pool_rules(invited=True, gold_rate=None, further=opening.rules),
+        pool=pool, name=name, criterion=plan_criterion(criterion, 1, form), texts=texts,
+        rules=pool_rules(invited=True, gold_rate=rate, further=opening.rules),
         created_by=opening.created_by,
     )  # fmt: skip
+    beside = list(pool.images.filter(image__in=texts).select_related("image"))
+    store_pictures(campaign, gold, beside=beside, stored=opening.stored)
     open_campaign(campaign=campaign, on_images=opening.on_images)
-    known = people_known(opening.pool)
+    known = people_known(pool)
     invited = invite(
         campaign=campaign, labels=list(opening.people), now=opening.now, known=known
     )  # fmt: skip
@@ -198,6 +234,15 @@ def _close_round(going: CaptionRound, now: datetime) -> CaptionStep:
     going.save(update_fields=["closed_at"])
     approved = sum(each.approved for each in made)
     return CaptionStep(going, approved=approved, rejected=len(made) - approved)
+
+
+def _refuse_gold_elsewhere(gold: Path | None, going: CaptionRound | None) -> None:
+    if gold is not None and (going is None or going.approval is not None):
+        raise BadInputError(
+            f"--gold {gold}: gold captions go into an approval, and this step "
+            f"{'closes one' if going else 'opens the writing'}; give --gold with the step that "
+            "opens the approval."
+        )
 
 
 def _refuse_missing(campaign: Campaign, what: str, unfinished: bool) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 
 from evalplatform.accounts.models import User
@@ -13,21 +12,19 @@ from evalplatform.annotation.models import Invitation
 from evalplatform.annotation.selectors import votes_missing
 from evalplatform.annotation.services import invite, open_campaign
 from evalplatform.campaigns.criteria import CriterionPlan
-from evalplatform.campaigns.images import Size
-from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.curation.deciding import decisions_hash
-from evalplatform.curation.gold_folder import GoldPicture, read_gold_folder, refuse_in_pool
+from evalplatform.curation.gold_folder import read_gold_folder, refuse_in_pool
 from evalplatform.curation.guideline import WORDS, plan_stage
-from evalplatform.curation.models import Pool, PoolImage, Promotion, Stage
+from evalplatform.curation.models import Pool, Promotion, Stage
 from evalplatform.curation.selectors import decisions_of, kept_so_far
 from evalplatform.curation.services.campaigns import (
     close_for_deciding,
     create_pool_campaign,
     pool_rules,
+    refuse_gold_rate,
 )
-from evalplatform.quality.gold import GoldImages
-from evalplatform.quality.services import store_gold
+from evalplatform.curation.services.gold import deleted_on_failure, store_pictures
 
 Progress = Callable[[int, int], None]
 
@@ -92,36 +89,30 @@ def open_stage(
     """
     criterion = _checked(plan)
     gold = read_gold_folder(plan.gold) if plan.gold else []
-    stored: list[str] = []
-    try:
-        with transaction.atomic():
-            Pool.objects.select_for_update().get(pk=pool.pk)
-            number = _next_number(pool, plan)
-            asked = list(kept_so_far(pool))
-            _refuse_target(pool, plan, len(asked))
-            hashes = set(pool.images.values_list("image__source_sha256", flat=True))
-            refuse_in_pool(gold, hashes)
-            campaign = create_pool_campaign(
-                pool=pool, name=plan.kind, criterion=criterion,
-                texts={each.image_id: "" for each in asked}, created_by=created_by,
-                rules=pool_rules(
-                    invited=bool(plan.people), gold_rate=plan.gold_rate if plan.gold else None,
-                    further={**plan.rules, "annotation": {"grid": plan.grid,
-                                                          **plan.rules.get("annotation", {})}},
-                ),
-            )  # fmt: skip
-            stored += _store_gold(campaign, gold, _one_size(asked))
-            stage = Stage.objects.create(
-                pool=pool, number=number, kind=plan.kind, campaign=campaign,
-                keep=plan.keep or WORDS[plan.kind].keep, target=plan.target,
-            )  # fmt: skip
-            open_campaign(campaign=campaign, on_images=on_images, on_progress=on_slots)
-            labels = list(plan.people)
-            invited = invite(campaign=campaign, labels=labels, now=now) if labels else []
-    except BaseException:
-        for name in stored:
-            default_storage.delete(name)
-        raise
+    with deleted_on_failure() as stored, transaction.atomic():
+        Pool.objects.select_for_update().get(pk=pool.pk)
+        number = _next_number(pool, plan)
+        asked = list(kept_so_far(pool))
+        _refuse_target(pool, plan, len(asked))
+        hashes = set(pool.images.values_list("image__source_sha256", flat=True))
+        refuse_in_pool(gold, hashes)
+        campaign = create_pool_campaign(
+            pool=pool, name=plan.kind, criterion=criterion,
+            texts={each.image_id: "" for each in asked}, created_by=created_by,
+            rules=pool_rules(
+                invited=bool(plan.people), gold_rate=plan.gold_rate if plan.gold else None,
+                further={**plan.rules, "annotation": {"grid": plan.grid,
+                                                      **plan.rules.get("annotation", {})}},
+            ),
+        )  # fmt: skip
+        store_pictures(campaign, gold, beside=asked, stored=stored)
+        stage = Stage.objects.create(
+            pool=pool, number=number, kind=plan.kind, campaign=campaign,
+            keep=plan.keep or WORDS[plan.kind].keep, target=plan.target,
+        )  # fmt: skip
+        open_campaign(campaign=campaign, on_images=on_images, on_progress=on_slots)
+        labels = list(plan.people)
+        invited = invite(campaign=campaign, labels=labels, now=now) if labels else []
     return OpenedStage(stage, invited)
 
 
@@ -184,8 +175,7 @@ def _checked(plan: StagePlan) -> CriterionPlan:
             f"--grid {plan.grid}: heads and a description speak of one image alone; leave --grid "
             "out for this stage."
         )
-    if not 0 < plan.gold_rate <= 0.5:
-        raise BadInputError(f"--gold-rate {plan.gold_rate}: give a share above 0, up to 0.5.")
+    refuse_gold_rate(plan.gold_rate)
     return criterion
 
 
@@ -208,19 +198,3 @@ def _refuse_target(pool: Pool, plan: StagePlan, left: int) -> None:
         raise BadInputError(
             f"--target {plan.target:,} is above the {left:,} images of {pool} that are left."
         )
-
-
-def _one_size(asked: Sequence[PoolImage]) -> Size | None:
-    """Return the size of all images, to which gold is fitted; None where sizes differ anyway."""
-    sizes = {(each.image.width, each.image.height) for each in asked}
-    return sizes.pop() if len(sizes) == 1 else None
-
-
-def _store_gold(campaign: Campaign, gold: Sequence[GoldPicture], size: Size | None) -> list[str]:
-    criterion = campaign.criteria.get()
-    stored: list[str] = []
-    for each in gold:
-        origin = {"kind": "curation", "folder": each.kind, "sha256": each.sha256}
-        images = GoldImages("", (each.open(size),), (each.grade,), each.why, origin)
-        stored += store_gold(campaign, criterion, each.purpose, images).files
-    return stored

@@ -23,6 +23,7 @@ from evalplatform.curation.captions import caption_figures, captions_that_fell, 
 from evalplatform.curation.exporting import export_pool
 from evalplatform.curation.guideline import WORDS, heads_named
 from evalplatform.curation.models import Pool, Stage
+from evalplatform.curation.people import approvers_of, people_of, share_in_words
 from evalplatform.curation.selectors import (
     differing_decisions,
     kept_so_far,
@@ -144,6 +145,7 @@ class Command(PlatformCommand):
             step = step_captions(
                 pool=pool, people=_people(options["people"]), now=timezone.now(),
                 created_by=_user(options["by"]), unfinished=options["unfinished"],
+                gold=options["gold"], gold_rate=options["gold_rate"],
                 on_images=lambda done, count: _bar(bar)("storing", done, count),
             )  # fmt: skip
         if step.round is None:
@@ -211,12 +213,30 @@ class Command(PlatformCommand):
             for stage in pool.stages.select_related("campaign"):
                 state = f"decided {stage.closed_at:%Y-%m-%d}" if stage.closed_at else "open"
                 self.stdout.write(f"  {stage.number} {stage.kind}: {state}, {stage.campaign.slug}")
+                if options["pool"]:
+                    self._people(stage)
             if pool.caption_rounds.exists():
                 told = caption_figures(pool)
                 self.stdout.write(
                     f"  captions: {told.approved:,} of {told.wanted:,} approved, "
                     f"{told.rejected:,} rejected"
                 )
+                if options["pool"]:
+                    self._approvers(pool)
+
+    def _people(self, stage: Stage) -> None:
+        for each in people_of(stage):
+            self.stdout.write(
+                f"    {each.pseudonym}: keeps {share_in_words(each.kept)}; of known excellent "
+                f"{share_in_words(each.excellent)}; of known bad {share_in_words(each.bad)}"
+            )
+
+    def _approvers(self, pool: Pool) -> None:
+        for each in approvers_of(pool):
+            self.stdout.write(
+                f"    {each.pseudonym}: approves {share_in_words(each.approved)}; of known right "
+                f"{share_in_words(each.right)}; of known wrong {share_in_words(each.wrong)}"
+            )
 
 
 def _add_import(parser: CommandParser) -> None:
@@ -260,6 +280,12 @@ def _add_captions(parser: CommandParser) -> None:
     parser.add_argument("pool")
     parser.add_argument(
         "--people", default="", help="who is invited, parted by commas; approval: who wrote"
+    )
+    parser.add_argument(
+        "--gold", type=Path, help="of an approval: folder with right/ and wrong/, with captions"
+    )
+    parser.add_argument(
+        "--gold-rate", type=float, default=0.1, help="share of hidden gold (%(default)s)"
     )
     parser.add_argument("--unfinished", action="store_true", help="also while answers are missing")
     parser.add_argument("--by", metavar="USER", help="record this user as who opened it")
