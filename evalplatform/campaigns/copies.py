@@ -11,7 +11,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -59,8 +59,14 @@ class CopyStore:
     def __init__(self, key: str, on_progress: Progress = lambda made, total: None) -> None:
         self._key = key
         self.lengths: Lengths = {}  # of each file stored, at least
-        self._on_progress = on_progress
-        self._stored: list[str] = []
+        self.on_progress = on_progress
+        self._stored = bytearray()  # names, a line each: less than half of what a list takes
+
+    @contextmanager
+    def packed(self, packing: Packing) -> Iterator["Packed"]:
+        """Take copies by the batch: first the length of all, then their storing."""
+        with tempfile.TemporaryDirectory() as folder:
+            yield Packed(self, packing, Path(folder))
 
     def store(self, copies: Collection[Copy], packing: Packing) -> dict[Copy, str]:
         """Store every copy at the length of the longest, and return their names.
@@ -69,16 +75,9 @@ class CopyStore:
         Takes about the time of reading every source and writing every copy once; WebP also that of
         packing every source at every width.
         """
-        by_source: dict[Source, list[Copy]] = {}
-        for copy in copies:
-            by_source.setdefault(copy.source, []).append(copy)
-        with tempfile.TemporaryDirectory() as folder:
-            opened = [_Opened(source, packing, Path(folder)) for source in by_source]
-            for lengths in _all(_Opened.prepare, opened):
-                for width, length in lengths.items():
-                    needed = length + packing.least_growth
-                    self.lengths[width] = max(needed, self.lengths.get(width, 0))
-            return self._write(opened, by_source)
+        with self.packed(packing) as packed:
+            packed.measure(copies)
+            return packed.write(copies)
 
     def match(self, lengths: Lengths) -> None:
         """Store nothing shorter than what the campaign shows already."""
@@ -95,48 +94,77 @@ class CopyStore:
                 with default_storage.open(name_at(name, width)) as file:
                     return packing.unpadded(bytes(file.read()))
 
-            return name, self._save(self._seed(name), packing, read)
+            return name, self.save(self.seed(name), packing, read)
 
         return dict(_all(store, names))
 
     def discard(self) -> None:
         """Remove what was stored, since the campaign did not open; what cannot be stays."""
         with suppress(OSError, ObjectStorageError):
-            while self._stored:
-                default_storage.delete(self._stored.pop())
+            for name in self._stored.decode().splitlines():
+                default_storage.delete(name)
+            self._stored.clear()
 
-    def _write(
-        self, opened: Collection["_Opened"], by_source: dict[Source, list[Copy]]
-    ) -> dict[Copy, str]:
-        total = sum(len(each) for each in by_source.values())
-        names: dict[Copy, str] = {}
-
-        def write(each: _Opened) -> dict[Copy, str]:
-            return {
-                copy: self._save(self._seed(repr(copy)), each.packing, each.read)
-                for copy in by_source[each.source]
-            }
-
-        for made in _all(write, opened):
-            names |= made
-            self._on_progress(len(names), total)
-        return names
-
-    def _seed(self, what: str) -> bytes:
+    def seed(self, what: str) -> bytes:
+        """Return what names a file: this campaign, what it shows, and the present lengths."""
         lengths = sorted(self.lengths.items())
         return hashlib.sha256(f"{self._key}\n{what}\n{lengths}".encode()).digest()
 
-    def _save(self, seed: bytes, packing: Packing, read: Callable[[int], bytes]) -> str:
+    def save(self, seed: bytes, packing: Packing, read: Callable[[int], bytes]) -> str:
         """Store a file and its smaller copies, unless they are there; return the file's name."""
         whole = f"shown/{seed.hex()[:2]}/{seed.hex()}{packing.suffix}"
         for width in packing.every_width:
             name = name_at(whole, width)
             if not default_storage.exists(name):
                 own = hashlib.sha256(seed + width.to_bytes(4, "big")).digest()
-                self._stored.append(name)
+                self._stored += f"{name}\n".encode()
                 content = packing.padded(read(width), self.lengths[width], own)
                 default_storage.save(name, ContentFile(content))
         return whole
+
+
+class Packed:
+    """Images that are packed once and stored as copies, some at a time; nothing is kept of them.
+
+    All are measured before the first is written: no file is longer than another.
+    """
+
+    def __init__(self, store: CopyStore, packing: Packing, folder: Path) -> None:
+        self._store, self._packing, self._folder = store, packing, folder
+        self._total = self._made = 0
+
+    def measure(self, copies: Collection[Copy]) -> None:
+        """Pack the sources of some copies; from now on all files are as long as theirs."""
+        lengths = self._store.lengths
+        opened = [self._opened(source) for source in dict.fromkeys(each.source for each in copies)]
+        for found in _all(_Opened.prepare, opened):
+            for width, length in found.items():
+                lengths[width] = max(length + self._packing.least_growth, lengths.get(width, 0))
+        self._total += len(copies)
+
+    def write(self, copies: Collection[Copy]) -> dict[Copy, str]:
+        """Store copies that were measured, and return their names."""
+        by_source: dict[Source, list[Copy]] = {}
+        for copy in copies:
+            by_source.setdefault(copy.source, []).append(copy)
+        names: dict[Copy, str] = {}
+        before = self._made
+
+        def write(source: Source) -> dict[Copy, str]:
+            read, store = self._opened(source).read, self._store
+            return {
+                copy: store.save(store.seed(repr(copy)), self._packing, read)
+                for copy in by_source[source]
+            }
+
+        for made in _all(write, by_source):
+            names |= made
+            self._made = before + len(names)
+            self._store.on_progress(self._made, self._total)
+        return names
+
+    def _opened(self, source: Source) -> "_Opened":
+        return _Opened(source, self._packing, self._folder)
 
 
 class _Opened:
@@ -145,14 +173,12 @@ class _Opened:
     def __init__(self, source: Source, packing: Packing, folder: Path) -> None:
         self.source, self.packing = source, packing
         self._packed = folder / hashlib.sha256(f"{source!r}".encode()).hexdigest()
-        self._is_stored = False
 
     def prepare(self) -> Lengths:
         """Return the lengths in bytes, by width."""
         name = self.source.name
         try:
             if self._is_shown_as_it_is():
-                self._is_stored = True
                 return {FULL: default_storage.size(name)}
             image = open_stored(name, self.source.size, self.packing.ground)
         except FileNotFoundError as error:
@@ -175,7 +201,8 @@ class _Opened:
         )
 
     def read(self, width: int) -> bytes:
-        if not self._is_stored:
+        """Return the packed file of a width; nothing was packed where the stored one is shown."""
+        with suppress(FileNotFoundError):
             return self._path(width).read_bytes()
         with default_storage.open(self.source.name) as file:
             return bytes(file.read())

@@ -161,8 +161,10 @@ def refuse_nothing_left(found: FilteredPrompts) -> None:
 
 def prompts_hash(prompts: Iterable[Prompt], sets: Mapping[int, PromptSet]) -> str:
     """Return the SHA-256 of which prompts these are: a line each, of its set's hash, tab, place."""
-    keys = "".join(f"{sets[each.prompt_set_id].sha256}\t{each.position}\n" for each in prompts)
-    return hashlib.sha256(keys.encode()).hexdigest()
+    digest = hashlib.sha256()
+    for each in prompts:
+        digest.update(f"{sets[each.prompt_set_id].sha256}\t{each.position}\n".encode())
+    return digest.hexdigest()
 
 
 _Test = Callable[[Prompt], bool]

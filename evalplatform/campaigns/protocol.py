@@ -9,7 +9,8 @@ from evalplatform.campaigns.crowd_rules import UNSIGNED, Signed
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.campaigns.prompt_filter import prompts_hash
 from evalplatform.campaigns.rules import Door
-from evalplatform.campaigns.selectors import planned_prompts
+from evalplatform.campaigns.selectors import planned_keys
+from evalplatform.campaigns.walking import walk_prompts
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.version import code_version
 
@@ -95,9 +96,9 @@ def protocol_of(campaign: Campaign) -> dict[str, Any]:
 
 def _prompts(campaign: Campaign) -> dict[str, Any]:
     """Say which prompts came of sets, filter and subset: how many, and the hash of their keys."""
-    prompts = planned_prompts(campaign)
+    keys = planned_keys(campaign)
     sets = {each.pk: each for each in campaign.prompt_sets.all()}
-    return {"count": len(prompts), "sha256": prompts_hash(prompts, sets)}
+    return {"count": len(keys), "sha256": prompts_hash(walk_prompts(keys), sets)}
 
 
 def _crowd_ids(campaign: Campaign) -> dict[str, str]:

@@ -6,8 +6,9 @@ rules name the detector and the threshold, both frozen with the protocol.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from django.core.files.storage import default_storage
 
@@ -23,7 +24,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
 from evalplatform.images.models import CollectedImage
 from evalplatform.safety.models import SafetyDetector
-from evalplatform.safety.selectors import covering_detector, scores_of, unchecked
+from evalplatform.safety.selectors import covering_detectors, last_used, scores_of, unchecked
 
 Pattern = tuple[int, ...]  # places of the arms whose image of one prompt is withheld
 
@@ -130,11 +131,40 @@ def screen(campaign: Campaign, sets: Sequence[ReadySet]) -> Screened:
     Raises `BadInputError` while a score is missing, so that nothing is shown unchecked, and where
     no set is left.
     """
-    rules = campaign.checked_rules.safety
-    if rules.threshold is None:
+    if campaign.checked_rules.safety.threshold is None:
         return Screened(list(sets), [], [], None)
-    detector, scores = _scores(campaign, sets)
-    unsafe = {key for key, score in scores.items() if score >= rules.threshold}
+    detector = _detector(campaign, lambda: [sets])
+    screened = _part(campaign, sets, detector)
+    if not screened.passed:
+        refuse_nothing_left(campaign, detector, len(sets))
+    return screened
+
+
+class Screening:
+    """The filter for sets that come by the batch, decided by one detector for all of them.
+
+    Raises `BadInputError` as `screen` does while a score is missing.
+    """
+
+    def __init__(
+        self, campaign: Campaign, walk: Callable[[], Iterable[Sequence[ReadySet]]]
+    ) -> None:
+        self._campaign = campaign
+        is_off = campaign.checked_rules.safety.threshold is None
+        self.detector = None if is_off else _detector(campaign, walk)
+
+    def part(self, sets: Sequence[ReadySet]) -> Screened:
+        """Part some of the sets; none may be left of them."""
+        if self.detector is None:
+            return Screened(list(sets), [], [], None)
+        return _part(self._campaign, sets, self.detector)
+
+
+def _part(campaign: Campaign, sets: Sequence[ReadySet], detector: SafetyDetector) -> Screened:
+    threshold = campaign.checked_rules.safety.threshold
+    assert threshold is not None  # else there is no detector
+    scores = scores_of(detector, all_pictures(sets))
+    unsafe = {key for key, score in scores.items() if score >= threshold}
     passed: list[ReadySet] = []
     dropped: list[ReadySet] = []
     withheld: dict[tuple[int, int, int], Withheld] = {}
@@ -150,15 +180,19 @@ def screen(campaign: Campaign, sets: Sequence[ReadySet]) -> Screened:
                 campaign=campaign, arm=arm, number=each.number, detector=detector,
                 sample=picture if isinstance(picture, Sample) else None,
                 collected=picture if isinstance(picture, CollectedImage) else None,
-                score=scores[picture.image_sha256], threshold=rules.threshold,
+                score=scores[picture.image_sha256], threshold=threshold,
             )  # fmt: skip
-    if not passed:
-        raise BadInputError(
-            f"campaign {campaign.slug!r}: the safety filter ({detector} at {rules.threshold:g}) "
-            f"leaves none of {len(sets):,} sets, so there is nothing to judge; use other "
-            "checkpoints or prompts, or a higher threshold under another --name."
-        )
     return Screened(passed, dropped, list(withheld.values()), detector)
+
+
+def refuse_nothing_left(campaign: Campaign, detector: SafetyDetector, sets: int) -> NoReturn:
+    """Raise `BadInputError`: the filter leaves none of so many sets."""
+    raise BadInputError(
+        f"campaign {campaign.slug!r}: the safety filter ({detector} at "
+        f"{campaign.checked_rules.safety.threshold:g}) leaves none of {sets:,} sets, so there is "
+        "nothing to judge; use other checkpoints or prompts, or a higher threshold under another "
+        "--name."
+    )
 
 
 def visible_prompts(campaign: Campaign) -> list[ReadySet]:
@@ -172,7 +206,7 @@ def visible_prompts(campaign: Campaign) -> list[ReadySet]:
     threshold = campaign.checked_rules.safety.threshold
     if threshold is None:
         return together
-    _, scores = _scores(campaign, together)
+    scores = scores_of(_detector(campaign, lambda: [together]), all_pictures(together))
     unsafe = {key for key, score in scores.items() if score >= threshold}
     return [
         each
@@ -181,32 +215,39 @@ def visible_prompts(campaign: Campaign) -> list[ReadySet]:
     ]
 
 
-def _scores(
-    campaign: Campaign, sets: Sequence[ReadySet]
-) -> tuple[SafetyDetector, dict[str, float]]:
-    """Return whose scores decide, and each image's by its hash.
+def _detector(
+    campaign: Campaign, walk: Callable[[], Iterable[Sequence[ReadySet]]]
+) -> SafetyDetector:
+    """Return whose scores decide: the detector that scored every image, the one used last.
 
-    Raises `BadInputError` while one is missing.
+    Raises `BadInputError` while a score is missing.
     """
-    name, pictures = campaign.checked_rules.safety.detector, all_pictures(sets)
-    detector = covering_detector(name, pictures)
+    name = campaign.checked_rules.safety.detector
+    covering: set[int] | None = None
+    for sets in walk():
+        here = covering_detectors(name, all_pictures(sets))
+        covering = here if covering is None else covering & here
+    detector = last_used(covering or set())
     if detector is None:
+        pictures = all_pictures([each for sets in walk() for each in sets])
         missing = len(unchecked(name, pictures))
         raise BadInputError(
             f"campaign {campaign.slug!r}: {missing:,} of {len(pictures):,} samples have no safety "
             f"score by {name!r} yet; `manage.py run_eval --resume {campaign.slug}` has them "
             "checked and waits."
         )
-    return detector, scores_of(detector, pictures)
+    return detector
 
 
-def store_screening(*, campaign: Campaign, screened: Screened) -> None:
+def store_screening(
+    *, campaign: Campaign, detector: SafetyDetector | None, withheld: list[Withheld], dropped: int
+) -> None:
     """Store what was withheld and by whose scores; in the transaction of the items."""
-    if screened.detector is None:
+    if detector is None:
         return
-    Withheld.objects.bulk_create(screened.withheld, batch_size=1000)
-    campaign.safety_detector = screened.detector
-    campaign.sets_left_out += len(screened.dropped)
+    Withheld.objects.bulk_create(withheld, batch_size=1000)
+    campaign.safety_detector = detector
+    campaign.sets_left_out += dropped
     campaign.save(update_fields=["safety_detector", "sets_left_out"])
 
 

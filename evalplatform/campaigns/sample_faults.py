@@ -6,7 +6,7 @@ frozen with the protocol beside the counts.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -102,38 +102,144 @@ class SampleFaults:
         return said
 
 
-def count_faults(campaign: Campaign, sets: Sequence[ReadySet]) -> SampleFaults:
-    """Count what is wrong with these sets; those of one image count among an arm's images alone."""
-    by_arm = _samples_by_arm(campaign, sets)
-    several = [each for each in sets if len(each.pictures) > 1]
-    return SampleFaults(
-        sets=len(several),
-        identical=sum(is_identical(each) for each in several),
-        read_in_full_by_all=sum(all(s.reads_in_full for s in each.pictures) for each in several),
-        arms=tuple(_of_arm(samples) for samples in by_arm),
-    )
+class _Found:
+    """How many pictures have a fault, and the first few prompts of them."""
+
+    def __init__(self) -> None:
+        self.count, self.prompts = 0, list[str]()
+
+    def add(self, picture: Picture) -> None:
+        self.count += 1
+        if self.count <= _EXAMPLES and picture.prompt:
+            self.prompts.append(picture.prompt.text)
 
 
-def _samples_by_arm(campaign: Campaign, sets: Sequence[ReadySet]) -> list[list[Picture]]:
-    """Return each arm's samples by place, each once however many sets it stands in."""
-    found: list[dict[int, Picture]] = [{} for _ in campaign.contenders]
+class _ArmCounter:
+    """Counts an arm's pictures, each once however many sets it stands in."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self.constant, self.cut = _Found(), _Found()
+        self.read_in_full = self.unknown = self._tokens = self._tokens_read = 0
+
+    def add(self, picture: Picture) -> None:
+        if picture.pk in self._seen:
+            return
+        self._seen.add(picture.pk)
+        if picture.is_constant:
+            self.constant.add(picture)
+        self.read_in_full += picture.reads_in_full is True
+        self.unknown += picture.reads_in_full is None
+        if picture.reads_in_full is False:
+            self.cut.add(picture)
+            self._tokens += picture.prompt_tokens or 0
+            self._tokens_read += picture.tokens_read or 0
+
+    @property
+    def faults(self) -> ArmFaults:
+        return ArmFaults(
+            images=len(self._seen),
+            of_one_colour=self.constant.count,
+            prompts_read_in_full=self.read_in_full,
+            prompts_cut=self.cut.count,
+            prompts_unknown=self.unknown,
+            tokens_of_cut=self._tokens,
+            tokens_of_cut_read=self._tokens_read,
+        )
+
+
+class FaultCounter:
+    """Counts what is wrong with a campaign's sets as they come; keeps none of them.
+
+    Sets of one image count among an arm's images alone.
+    """
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._arms = [_ArmCounter() for _ in campaign.contenders]
+        self._identical = _Found()
+        self._sets = self._read_in_full_by_all = 0
+
+    def add(self, ready: ReadySet) -> None:
+        """Take a set."""
+        for arm, picture in zip(ready.arms, ready.pictures, strict=True):
+            self._arms[arm.place].add(picture)
+        if len(ready.pictures) > 1:
+            self._sets += 1
+            self._read_in_full_by_all += all(each.reads_in_full for each in ready.pictures)
+            if is_identical(ready):
+                self._identical.add(ready.pictures[0])
+
+    @property
+    def faults(self) -> SampleFaults:
+        """What was counted."""
+        return SampleFaults(
+            sets=self._sets,
+            identical=self._identical.count,
+            read_in_full_by_all=self._read_in_full_by_all,
+            arms=tuple(each.faults for each in self._arms),
+        )
+
+    def refuse(self) -> None:
+        """Raise `BadInputError` where more is faulty than the campaign's rules let through.
+
+        Prompts that were cut count where a criterion shows annotators the prompt.
+        """
+        exceeded = [str(limit) for limit in self._limits() if limit.is_exceeded]
+        if exceeded:
+            raise BadInputError(
+                f"campaign {self._campaign.slug!r} does not open. {'. Also: '.join(exceeded)}. "
+                f"`manage.py run_eval --resume {self._campaign.slug}` goes on, with such an option."
+            )
+
+    def _limits(self) -> Iterator["_Limit"]:
+        rules = self._campaign.checked_rules.samples
+        shows_prompt = self._campaign.criteria.filter(shows_prompt=True).exists()
+        for arm, counted in zip(self._campaign.contenders, self._arms, strict=True):
+            name, faults = f"{arm.name!r} ({arm.letter})", counted.faults
+            yield _Limit(
+                option="allow-constant",
+                what=f"images of checkpoint {name} are of one colour",
+                faulty=counted.constant,
+                of=faults.images,
+                allowed=rules.allow_constant,
+                otherwise="mend the checkpoint and register it anew",
+            )
+            if shows_prompt:
+                yield _Limit(
+                    option="allow-cut",
+                    what=f"prompts are cut by the text encoders of checkpoint {name}, so "
+                    "annotators would be shown words it never read",
+                    faulty=counted.cut,
+                    of=faults.prompts_read_in_full + faults.prompts_cut,
+                    allowed=rules.allow_cut,
+                    otherwise="use shorter prompts",
+                )
+        yield _Limit(
+            option="allow-identical",
+            what="sets show the same image twice",
+            faulty=self._identical,
+            of=self._sets,
+            allowed=rules.allow_identical,
+            otherwise="compare checkpoints that differ",
+        )
+
+
+def _counter(campaign: Campaign, sets: Iterable[ReadySet]) -> FaultCounter:
+    counter = FaultCounter(campaign)
     for each in sets:
-        for arm, sample in zip(each.arms, each.pictures, strict=True):
-            found[arm.place][sample.pk] = sample
-    return [list(samples.values()) for samples in found]
+        counter.add(each)
+    return counter
 
 
-def _of_arm(samples: Sequence[Picture]) -> ArmFaults:
-    cut = [sample for sample in samples if sample.reads_in_full is False]
-    return ArmFaults(
-        images=len(samples),
-        of_one_colour=sum(sample.is_constant for sample in samples),
-        prompts_read_in_full=sum(sample.reads_in_full is True for sample in samples),
-        prompts_cut=len(cut),
-        prompts_unknown=sum(sample.reads_in_full is None for sample in samples),
-        tokens_of_cut=sum(sample.prompt_tokens or 0 for sample in cut),
-        tokens_of_cut_read=sum(sample.tokens_read or 0 for sample in cut),
-    )
+def count_faults(campaign: Campaign, sets: Iterable[ReadySet]) -> SampleFaults:
+    """Count what is wrong with these sets; those of one image count among an arm's images alone."""
+    return _counter(campaign, sets).faults
+
+
+def refuse_faults(campaign: Campaign, sets: Iterable[ReadySet]) -> None:
+    """Raise `BadInputError` as `FaultCounter.refuse` does."""
+    _counter(campaign, sets).refuse()
 
 
 def is_identical(ready: ReadySet) -> bool:
@@ -156,73 +262,26 @@ class _Limit:
 
     option: str
     what: str  # follows "12 of 300"
-    faulty: list[Picture]
+    faulty: _Found
     of: int
     allowed: float
     otherwise: str
 
     @property
     def is_exceeded(self) -> bool:
-        return len(self.faulty) > self.allowed * self.of
+        return self.faulty.count > self.allowed * self.of
 
     def __str__(self) -> str:
-        share = len(self.faulty) / self.of
-        named = [each.prompt.text for each in self.faulty[:_EXAMPLES] if each.prompt]
-        prompts = ", ".join(_quoted(text) for text in named)
-        more = "" if len(self.faulty) <= _EXAMPLES else " and others"
+        count = self.faulty.count
+        share = count / self.of
+        prompts = ", ".join(_quoted(text) for text in self.faulty.prompts)
+        more = "" if count <= _EXAMPLES else " and others"
         needed = math.ceil(100 * share) / 100
         return (
-            f"{len(self.faulty):,} of {self.of:,} {self.what} ({100 * share:.1f} %, at most "
+            f"{count:,} of {self.of:,} {self.what} ({100 * share:.1f} %, at most "
             f"{100 * self.allowed:g} % are let through): {prompts}{more}; {self.otherwise}, or let "
             f"them through with --{self.option} {needed:g}"
         )
-
-
-def refuse_faults(campaign: Campaign, sets: Sequence[ReadySet]) -> None:
-    """Raise `BadInputError` where more samples are faulty than the campaign's rules let through.
-
-    Prompts that were cut count where a criterion shows annotators the prompt.
-    """
-    exceeded = [str(limit) for limit in _limits(campaign, sets) if limit.is_exceeded]
-    if exceeded:
-        raise BadInputError(
-            f"campaign {campaign.slug!r} does not open. {'. Also: '.join(exceeded)}. "
-            f"`manage.py run_eval --resume {campaign.slug}` goes on, with such an option."
-        )
-
-
-def _limits(campaign: Campaign, sets: Sequence[ReadySet]) -> Iterator[_Limit]:
-    rules = campaign.checked_rules.samples
-    shows_prompt = campaign.criteria.filter(shows_prompt=True).exists()
-    for arm, samples in zip(campaign.contenders, _samples_by_arm(campaign, sets), strict=True):
-        name = f"{arm.name!r} ({arm.letter})"
-        yield _Limit(
-            option="allow-constant",
-            what=f"images of checkpoint {name} are of one colour",
-            faulty=[sample for sample in samples if sample.is_constant],
-            of=len(samples),
-            allowed=rules.allow_constant,
-            otherwise="mend the checkpoint and register it anew",
-        )
-        if shows_prompt:
-            yield _Limit(
-                option="allow-cut",
-                what=f"prompts are cut by the text encoders of checkpoint {name}, so annotators "
-                "would be shown words it never read",
-                faulty=[sample for sample in samples if sample.reads_in_full is False],
-                of=sum(sample.reads_in_full is not None for sample in samples),
-                allowed=rules.allow_cut,
-                otherwise="use shorter prompts",
-            )
-    several = [each for each in sets if len(each.pictures) > 1]
-    yield _Limit(
-        option="allow-identical",
-        what="sets show the same image twice",
-        faulty=[each.pictures[0] for each in several if is_identical(each)],
-        of=len(several),
-        allowed=rules.allow_identical,
-        otherwise="compare checkpoints that differ",
-    )
 
 
 def _quoted(text: str) -> str:

@@ -1,21 +1,25 @@
 """Reading campaigns: which prompts, which images, which sets of them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from evalplatform.accounts.projects import Asking, visible_to
 from evalplatform.campaigns.designs import Design, Places
-from evalplatform.campaigns.models import Arm, Campaign, Picture
+from evalplatform.campaigns.models import Arm, Campaign, ChosenImage, Picture
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
 from evalplatform.images.models import ImageCollection
 from evalplatform.images.selectors import images_for
 from evalplatform.promptsets.models import Prompt, PromptSet
+
+T = TypeVar("T")
+_ASKED_BY_KEY = 10_000  # prompts; a statement holds 65,535 values at most
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,18 @@ def planned_prompts(campaign: Campaign) -> list[Prompt]:
     The subset is of so many prompts of each set. A campaign that asks about chosen images uses
     their prompts.
     """
-    chosen: list[Prompt] = []
+    rows = _prompts_by_set(campaign)
+    return [prompt for of, prompts in rows for prompt in _subset(campaign, of, list(prompts))]
+
+
+def planned_keys(campaign: Campaign) -> list[int]:
+    """Return the primary keys of `planned_prompts`, in their order: a small part of the memory."""
+    rows = [(of, rows.values_list("pk", flat=True)) for of, rows in _prompts_by_set(campaign)]
+    return [key for of, keys in rows for key in _subset(campaign, of, list(keys))]
+
+
+def _prompts_by_set(campaign: Campaign) -> Iterator[tuple[PromptSet, QuerySet[Prompt]]]:
+    """Yield each prompt set and what the filter, or the choice of images, left of it."""
     images = campaign.chosen.all()
     asks_some = images.exists()
     for prompt_set in campaign.prompt_sets.order_by("name", "version"):
@@ -95,15 +110,18 @@ def planned_prompts(campaign: Campaign) -> list[Prompt]:
             rows = rows.filter(pk__in=images.values("image__prompt"))
         if campaign.filtered_prompts is not None:
             rows = rows.filter(pk__in=campaign.filtered_prompts)
-        prompts = list(rows)
-        size = campaign.prompts_per_set
-        if size is not None and size < len(prompts):
-            # Seeded by content, so that the subset is the same on every installation.
-            content = hashlib.sha256(f"{campaign.seed}\n{prompt_set.sha256}".encode()).digest()
-            rng = np.random.default_rng(int.from_bytes(content[:8], "big"))
-            prompts = [prompts[i] for i in sorted(rng.permutation(len(prompts))[:size])]
-        chosen.extend(prompts)
-    return chosen
+        yield prompt_set, rows
+
+
+def _subset(campaign: Campaign, prompt_set: PromptSet, rows: list[T]) -> list[T]:
+    """Return as many rows of a set as the campaign takes, in their order."""
+    size = campaign.prompts_per_set
+    if size is None or size >= len(rows):
+        return rows
+    # Seeded by content, so that the subset is the same on every installation.
+    content = hashlib.sha256(f"{campaign.seed}\n{prompt_set.sha256}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(content[:8], "big"))
+    return [rows[i] for i in sorted(rng.permutation(len(rows))[:size])]
 
 
 def sample_seed(campaign_seed: int, prompt: Prompt, number: int = 0) -> int:
@@ -127,59 +145,86 @@ def wanted_seeds(campaign: Campaign, prompts: Sequence[Prompt]) -> list[tuple[Pr
 
 def image_places(campaign: Campaign, prompts: Sequence[Prompt]) -> list[tuple[Prompt, int]]:
     """Return (prompt, number) of every image that each arm shows."""
-    chosen = campaign.chosen.values_list("image__prompt").annotate(count=Count("pk"))
-    counts = dict(chosen.order_by())
+    counts = images_of_prompts(campaign, [prompt.pk for prompt in prompts])
     return [
-        (prompt, n)
-        for prompt in prompts
-        for n in range(counts.get(prompt.pk, campaign.images_per_prompt))
+        (prompt, n) for prompt, count in zip(prompts, counts, strict=True) for n in range(count)
     ]
+
+
+def images_of_prompts(campaign: Campaign, keys: Sequence[int]) -> list[int]:
+    """Return how many images of each of these prompts every arm shows."""
+    chosen = _chosen_of(campaign, keys).values_list("image__prompt").annotate(count=Count("pk"))
+    counts = dict(chosen.order_by())
+    return [counts.get(key, campaign.images_per_prompt) for key in keys]
+
+
+@dataclass(frozen=True)
+class SetPlan:
+    """Which sets a design makes of so many prompts' images, counted (prompt by prompt, number).
+
+    Attributes:
+        meeting: of each image's place, which arms meet; empty where no criterion asks of several.
+        alone: arms whose single images make sets of their own, after all that meet.
+    """
+
+    meeting: Sequence[Sequence[Places]]
+    alone: tuple[int, ...]
+
+    def walks(self, places: int) -> Iterator[Sequence[Sequence[Places]]]:
+        """Yield the sets of each place: of those that meet, then of single images."""
+        if self.meeting:
+            yield self.meeting
+        if self.alone:
+            yield [[(arm,) for arm in self.alone]] * places
+
+
+def set_plan(campaign: Campaign, places: int) -> SetPlan:
+    """Return which arms meet by design; single images where a form asks so."""
+    names = [arm.name for arm in campaign.contenders]
+    sizes = [criterion.shape.most for criterion in campaign.criteria.all()]
+    meeting: Sequence[Sequence[Places]] = []
+    if any(size > 1 for size in sizes):
+        rng = np.random.default_rng([campaign.seed, 3])  # not the streams of order and sides
+        meeting = Design.parse(campaign.design).plan(names, places, rng)
+    return SetPlan(meeting, tuple(range(len(names))) if 1 in sizes else ())
+
+
+def joining_plan(campaign: Campaign, newcomer: Arm, places: int) -> SetPlan:
+    """Return the sets in which a newcomer, the last of the contenders, meets the others.
+
+    Raises `BadInputError` where the design lets none join.
+    """
+    sizes = [criterion.shape.most for criterion in campaign.criteria.all()]
+    design = Design.parse(campaign.design)
+    meeting: Sequence[Sequence[Places]] = []
+    if any(size > 1 for size in sizes):
+        names = [arm.name for arm in campaign.contenders]
+        rng = np.random.default_rng([campaign.seed, 3, newcomer.place])
+        meeting = design.joining(names, places, rng)
+    return SetPlan(meeting, (newcomer.place,) if 1 in sizes else ())
+
+
+def _chosen_of(campaign: Campaign, prompts: Sequence[int]) -> QuerySet[ChosenImage]:
+    """Return the chosen images of these planned prompts; where they are many, of all."""
+    if len(prompts) > _ASKED_BY_KEY:
+        return campaign.chosen.all()
+    return campaign.chosen.filter(image__prompt__in=prompts)
 
 
 def planned_sets(campaign: Campaign, prompts: Sequence[Prompt]) -> list[PlannedSet]:
     """Return which arms meet on which prompts, by design; single images where a form asks so."""
     places = image_places(campaign, prompts)
-    names = [arm.name for arm in campaign.contenders]
-    sizes = [criterion.shape.most for criterion in campaign.criteria.all()]
-    found: list[PlannedSet] = []
-    if any(size > 1 for size in sizes):
-        rng = np.random.default_rng([campaign.seed, 3])  # not the streams of order and sides
-        plan = Design.parse(campaign.design).plan(names, len(places), rng)
-        found += [
-            PlannedSet(prompt, number, each)
-            for (prompt, number), sets in zip(places, plan, strict=True)
-            for each in sets
-        ]
-    if 1 in sizes:
-        found += [
-            PlannedSet(prompt, number, (place,))
-            for prompt, number in places
-            for place in range(len(names))
-        ]
-    return found
+    walks = set_plan(campaign, len(places)).walks(len(places))
+    return [each for sets in walks for each in sets_at(places, sets)]
 
 
-def joining_sets(campaign: Campaign, newcomer: Arm, prompts: Sequence[Prompt]) -> list[PlannedSet]:
-    """Return the sets in which a newcomer, the last of the contenders, meets the others.
-
-    Raises `BadInputError` where the design lets none join.
-    """
-    places = [(prompt, n) for prompt in prompts for n in range(campaign.images_per_prompt)]
-    sizes = [criterion.shape.most for criterion in campaign.criteria.all()]
-    design = Design.parse(campaign.design)
-    found: list[PlannedSet] = []
-    if any(size > 1 for size in sizes):
-        names = [arm.name for arm in campaign.contenders]
-        rng = np.random.default_rng([campaign.seed, 3, newcomer.place])
-        plan = design.joining(names, len(places), rng)
-        found += [
-            PlannedSet(prompt, number, each)
-            for (prompt, number), sets in zip(places, plan, strict=True)
-            for each in sets
-        ]
-    if 1 in sizes:
-        found += [PlannedSet(prompt, number, (newcomer.place,)) for prompt, number in places]
-    return found
+def sets_at(
+    places: Sequence[tuple[Prompt, int]], sets: Sequence[Sequence[Places]]
+) -> Iterator[PlannedSet]:
+    """Yield the planned sets of these (prompt, number), of which `sets` says who meets."""
+    for (prompt, number), here in zip(places, sets, strict=True):
+        for each in here:
+            yield PlannedSet(prompt, number, each)
 
 
 def ready_pictures(
@@ -187,7 +232,8 @@ def ready_pictures(
 ) -> dict[tuple[int, int, int], Picture]:
     """Return the campaign's images that are there, by (arm's place, prompt, number)."""
     found: dict[tuple[int, int, int], Picture] = dict(ready_samples(campaign, prompts))
-    chosen = set(campaign.chosen.values_list("image", flat=True))
+    keys = [prompt.pk for prompt in prompts]
+    chosen = set(_chosen_of(campaign, keys).values_list("image", flat=True))
     for arm in campaign.contenders:
         if arm.collection:
             for prompt, images in images_for(arm.collection, prompts).items():
@@ -227,19 +273,24 @@ def ready_samples(
 def ready_sets(campaign: Campaign) -> list[ReadySet]:
     """Return the planned sets of which every image is made, in the order of the prompts."""
     prompts = planned_prompts(campaign)
-    return _with_samples(campaign, prompts, planned_sets(campaign, prompts))[0]
+    return with_samples(campaign, prompts, planned_sets(campaign, prompts))[0]
 
 
 def whole_sets(campaign: Campaign) -> list[ReadySet]:
     """Return every planned set. Raises `BadInputError` while an image is missing."""
     prompts = planned_prompts(campaign)
-    sets, missing = _with_samples(campaign, prompts, planned_sets(campaign, prompts))
+    sets, missing = with_samples(campaign, prompts, planned_sets(campaign, prompts))
     if missing or not sets:
-        raise BadInputError(
-            f"campaign {campaign.slug!r}: {missing:,} of its images are not made yet; "
-            f"`manage.py run_eval --resume {campaign.slug}` finishes generation."
-        )
+        raise BadInputError(images_missing(campaign, missing))
     return sets
+
+
+def images_missing(campaign: Campaign, missing: int) -> str:
+    """Say that so many images are not made yet."""
+    return (
+        f"campaign {campaign.slug!r}: {missing:,} of its images are not made yet; "
+        f"`manage.py run_eval --resume {campaign.slug}` finishes generation."
+    )
 
 
 def whole_prompts(campaign: Campaign) -> list[ReadySet]:
@@ -256,29 +307,15 @@ def whole_prompts(campaign: Campaign) -> list[ReadySet]:
     return found
 
 
-def newcomers_sets(campaign: Campaign, newcomer: Arm) -> list[ReadySet]:
-    """Return the sets in which a newcomer meets the others.
-
-    Raises `BadInputError` while one of its images is missing, or where the design lets none join.
-    """
-    prompts = planned_prompts(campaign)
-    sets, missing = _with_samples(campaign, prompts, joining_sets(campaign, newcomer, prompts))
-    if missing:
-        raise BadInputError(
-            f"{newcomer.name!r} cannot join {campaign.slug!r}: {missing:,} of its "
-            f"{len(prompts) * campaign.images_per_prompt:,} images are not made; `manage.py "
-            f"add_arm {campaign.slug} {newcomer.name}` has them made first."
-        )
-    return sets
-
-
-def _with_samples(
-    campaign: Campaign, prompts: list[Prompt], sets: Sequence[PlannedSet]
+def with_samples(
+    campaign: Campaign, prompts: Sequence[Prompt], sets: Iterable[PlannedSet]
 ) -> tuple[list[ReadySet], int]:
+    """Return those of some prompts' sets whose images are all there, and how many images lack."""
     pictures = ready_pictures(campaign, prompts)
     arms = campaign.contenders
     wanted = len(arms) * len(image_places(campaign, prompts))
-    texts = dict(campaign.chosen.exclude(text="").values_list("image", "text"))
+    chosen = _chosen_of(campaign, [prompt.pk for prompt in prompts])
+    texts = dict(chosen.exclude(text="").values_list("image", "text"))
     ready = []
     for planned in sets:
         keys = [(place, planned.prompt.pk, planned.number) for place in planned.places]

@@ -1,16 +1,17 @@
 """Which copies of which images a campaign shows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
 
 from evalplatform.campaigns.copies import Copy, CopyStore, Lengths, Source
 from evalplatform.campaigns.images import shown_size, size_of
-from evalplatform.campaigns.models import Campaign, ImageSet, Item, ShownImage
+from evalplatform.campaigns.models import Campaign, ImageSet, ShownImage
 from evalplatform.campaigns.packing import LADDER, Packing, name_at
 from evalplatform.campaigns.rules import Delivery, QualityRules
 from evalplatform.campaigns.selectors import ReadySet
@@ -22,50 +23,81 @@ _SMALL = 100  # items; from twice as many on fewer than all are repeatable
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A set that will be shown: what it is made of, and its row."""
+class ShownSet:
+    """A set that will be shown: what it is made of, its place among all, and its copies' numbers.
+
+    `row` is its row's primary key.
+    """
 
     source: ReadySet
-    image_set: ImageSet
+    position: int
+    numbers: set[int]
+    row: int = 0
+
+
+ImageRow = tuple[int, int, int, int | None, int | None, list[str]]
+IMAGE_COLUMNS = ("image_set_id", "place", "arm_id", "sample_id", "collected_id", "copies")
 
 
 def store_shown_images(
-    *, campaign: Campaign, shown: Sequence[Shown], items: Sequence[Item], copies: CopyStore
-) -> list[ShownImage]:
-    """Store what is shown of every item and of gold; return the images of the sets, unsaved.
+    *,
+    campaign: Campaign,
+    walk: Callable[[], Iterator[list[ShownSet]]],
+    widest: int,
+    copies: CopyStore,
+) -> Iterator[tuple[list[ShownSet], list[ImageRow]]]:
+    """Store what is shown of every set and of gold; yield the sets of each batch with their images.
 
-    Items learn which copy they show, and the campaign which smaller copies there are; they are not
-    saved by this. Gold is, and its unpadded images go with the commit. Examples, whose answer is
-    told, are left as they are where pixels are kept, and packed like all others where not.
+    `walk` yields the sets by the batch, twice the same; `widest` is the width of the widest image.
+    Images come as rows of `IMAGE_COLUMNS`, to be written by the caller; the campaign learns which
+    smaller copies there are, and is not saved by this. Gold is, and its unpadded images go with the
+    commit. Examples, whose answer is told, are left as they are where pixels are kept, and packed
+    like all others where not.
     """
-    numbers = _numbers(campaign, items)
-    own = _mixes_checks(campaign)
-    wanted = {
-        id(each.image_set): _copies(each, numbers[id(each.image_set)], own=own) for each in shown
-    }
+    own = mixes_checks(campaign)
     # What is shown already, where an arm joins, is padded already.
     gold = [] if campaign.is_frozen else list(_gold(campaign))
-    every = {copy for rows in wanted.values() for row in rows for copy in row if copy}
     if not campaign.is_frozen:
-        campaign.shown_widths = _widths(campaign, shown)
+        campaign.shown_widths = _widths(campaign, widest)
     packing = packing_of(campaign)
-    names = copies.store(every | {_only(image.copies[0]) for image in gold}, packing)
-    if campaign.is_frozen:
-        _lengthen(campaign, copies, packing)
-    else:
-        _replace(gold, names)
-    return [
-        ShownImage(
-            image_set=each.image_set, place=place, arm=arm,
-            sample=picture if isinstance(picture, Sample) else None,
-            collected=picture if isinstance(picture, CollectedImage) else None,
-            copies=[names[copy] if copy else "" for copy in row],
-        )
-        for each in shown
-        for place, (arm, picture, row) in enumerate(
-            zip(each.source.arms, each.source.pictures, wanted[id(each.image_set)], strict=True)
-        )
-    ]  # fmt: skip
+    of_gold = {_only(image.copies[0]) for image in gold}
+    with copies.packed(packing) as packed:
+        packed.measure(of_gold)
+        for sets in walk():
+            packed.measure(_all_copies([_copies(each, own=own) for each in sets]))
+        names = packed.write(of_gold)
+        if campaign.is_frozen:
+            _lengthen(campaign, copies, packing)
+        else:
+            _replace(gold, names)
+        for sets in walk():
+            wanted = [_copies(each, own=own) for each in sets]
+            names = packed.write(_all_copies(wanted))
+            yield (
+                sets,
+                [
+                    row
+                    for each, rows in zip(sets, wanted, strict=True)
+                    for row in _image_rows(each, rows, names)
+                ],
+            )
+
+
+def _all_copies(wanted: Iterable[list[list[Copy | None]]]) -> set[Copy]:
+    return {copy for rows in wanted for row in rows for copy in row if copy}
+
+
+def _image_rows(
+    shown: ShownSet, wanted: list[list[Copy | None]], names: Mapping[Copy, str]
+) -> Iterator[ImageRow]:
+    pictures = zip(shown.source.arms, shown.source.pictures, wanted, strict=True)
+    for place, (arm, picture, row) in enumerate(pictures):
+        yield (
+            shown.row, place, arm.pk,
+            picture.pk if isinstance(picture, Sample) else None,
+            picture.pk if isinstance(picture, CollectedImage) else None,
+            [names[copy] if copy else "" for copy in row],
+        )  # fmt: skip
 
 
 def _gold(campaign: Campaign) -> QuerySet[ShownImage]:
@@ -88,11 +120,10 @@ def packing_of(campaign: Campaign) -> Packing:
     return Packing(rules.delivery_quality, tuple(campaign.shown_widths), rules.ground)
 
 
-def _widths(campaign: Campaign, shown: Sequence[Shown]) -> list[int]:
+def _widths(campaign: Campaign, widest: int) -> list[int]:
     """Return the widths of smaller copies: those of the ladder below the widest image's."""
     if campaign.checked_rules.annotation.delivery is Delivery.LOSSLESS:
         return []
-    widest = max((shown_size(each.source.pictures)[0] for each in shown), default=0)
     return [width for width in LADDER if width < widest]
 
 
@@ -123,25 +154,12 @@ def _lengthen(campaign: Campaign, copies: CopyStore, packing: Packing) -> None:
     _remove_on_commit(name_at(name, width) for name in old for width in packing.every_width)
 
 
-def _numbers(campaign: Campaign, items: Sequence[Item]) -> dict[int, set[int]]:
-    """Decide which copies each item shows, and return the numbers needed of each set.
+def mixes_checks(campaign: Campaign) -> bool:
+    """Whether gold or repeats come between the items.
 
-    Where checks are mixed in, a file that came before would tell itself from gold or a repeat,
-    which are always new: then every item has copies of its own, and what comes again a second one.
+    Then a file that came before would tell itself from them, which are always new: every item has
+    copies of its own, and what comes again a second one.
     """
-    has_checks = _mixes_checks(campaign)
-    places = {each.pk: place for place, each in enumerate(campaign.criteria.all())}
-    again = set(_repeatable(campaign, len(items)))
-    numbers: dict[int, set[int]] = {}
-    for index, item in enumerate(items):
-        item.copy = 2 * places[item.criterion_id] if has_checks else 0
-        item.repeatable = index in again
-        needed = numbers.setdefault(id(item.image_set), set())
-        needed |= {item.copy, item.copy + 1} if item.repeatable else {item.copy}
-    return numbers
-
-
-def _mixes_checks(campaign: Campaign) -> bool:
     quality = campaign.checked_rules.quality
     return bool(quality.gold_rate or quality.repeat_rate or quality.qualification_pairs)
 
@@ -159,31 +177,32 @@ def repeatable_every(quality: QualityRules, items: int) -> int:
     return max(1, min(needed, _LEAST_REPEATABLE, items // _SMALL))
 
 
-def _repeatable(campaign: Campaign, count: int) -> list[int]:
-    """Return which items can come again: of every few in a row, one at random."""
+def repeatable(campaign: Campaign, count: int) -> npt.NDArray[np.bool_]:
+    """Return of so many items, in their order, which can come again."""
+    found = np.zeros(count, dtype=bool)
     every = repeatable_every(campaign.checked_rules.quality, count)
-    if not every:
-        return []
-    rng = np.random.default_rng([campaign.seed, 2])  # not the streams of order and sides
-    starts = np.arange(0, count, every)
-    chosen = starts + rng.integers(every, size=len(starts))
-    return [int(index) for index in chosen if index < count]
+    if every:
+        rng = np.random.default_rng([campaign.seed, 2])  # not the streams of order and sides
+        starts = np.arange(0, count, every)
+        chosen = starts + rng.integers(every, size=len(starts))
+        found[chosen[chosen < count]] = True
+    return found
 
 
-def _copies(shown: Shown, numbers: set[int], *, own: bool) -> list[list[Copy | None]]:
+def _copies(shown: ShownSet, *, own: bool) -> list[list[Copy | None]]:
     """Return for each image of a set its copies by number; None where a number is not shown.
 
     `own`: an image that stands in several sets has copies of its own in each.
     """
     size = shown_size(shown.source.pictures)
-    context = shown.image_set.position + 1 if own else 0
+    context = shown.position + 1 if own else 0
     rows = []
     for picture in shown.source.pictures:
         source = Source(picture.image, None if size_of(picture) == size else size)
         rows.append(
             [
-                Copy(source, number, context) if number in numbers else None
-                for number in range(max(numbers, default=0) + 1)
+                Copy(source, number, context) if number in shown.numbers else None
+                for number in range(max(shown.numbers, default=0) + 1)
             ]
         )
     return rows

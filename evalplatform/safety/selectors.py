@@ -44,10 +44,19 @@ def covering_detector(name: str, pictures: Sequence[Picture]) -> SafetyDetector 
 
     Of several versions it is the one that a worker used last.
     """
+    return last_used(covering_detectors(name, pictures))
+
+
+def covering_detectors(name: str, pictures: Sequence[Picture]) -> set[int]:
+    """Return the keys of those detectors of this name that checked every one of `pictures`."""
     wanted = _hashes(pictures)
     counts = _checked_by_detector(name, wanted)
-    full = [detector for detector, count in counts.items() if count == len(wanted)]
-    return SafetyDetector.objects.filter(pk__in=full).order_by("-seen_at", "-pk").first()
+    return {detector for detector, count in counts.items() if count == len(wanted)}
+
+
+def last_used(detectors: set[int]) -> SafetyDetector | None:
+    """Return which of these detectors a worker used last; None of none."""
+    return SafetyDetector.objects.filter(pk__in=detectors).order_by("-seen_at", "-pk").first()
 
 
 def detector_in_use(name: str) -> SafetyDetector | None:

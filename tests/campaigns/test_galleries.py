@@ -3,6 +3,8 @@
 import pytest
 
 from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns import walking
+from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.safety import filter_counts
 from evalplatform.campaigns.sample_faults import frozen_faults
 from evalplatform.campaigns.selectors import sample_seed
@@ -179,3 +181,29 @@ def test_faults_count_every_image_of_a_prompt():
     assert [each.images for each in faults.arms] == [4, 4]
     assert faults.arms[0].of_one_colour == 1
     assert faults.arms[1].prompts_cut == 1
+
+
+# ---- sets are read by the batch
+
+
+def opened_in(slug):
+    draft = factories.make_draft(
+        slug=slug, prompts=5, arms=4, design="random=2", rules={"quality": {"repeat_rate": 0.1}},
+        criteria=["visual_appeal", plan_criterion("text_faithfulness", 2, "rating")],
+    )  # fmt: skip
+    open_campaign(campaign=draft)
+    items = draft.items.main().select_related("criterion", "image_set__prompt")
+    return [
+        (item.position, item.criterion.slug, item.image_set.position,
+         item.image_set.prompt.position,
+         [image.arm.place for image in item.image_set.images.all()], item.copy, item.repeatable,
+         list(item.assignments.order_by("slot").values_list("order", "serve_order")))
+        for item in items.order_by("position")
+    ]  # fmt: skip
+
+
+def test_how_many_prompts_are_read_at_a_time_changes_nothing(monkeypatch):
+    at_once = opened_in("at-once")
+    monkeypatch.setattr(walking, "_PROMPTS_AT_A_TIME", 2)
+    assert opened_in("in-parts") == at_once
+    assert len(at_once) == 5 * (2 + 4)

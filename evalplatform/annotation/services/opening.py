@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import islice
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import Count
 
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.campaigns.copies import CopyStore
 from evalplatform.campaigns.forms import Order
-from evalplatform.campaigns.items import create_items, create_newcomers_items
-from evalplatform.campaigns.models import Arm, Campaign, ImageSet, Item, ShownImage
+from evalplatform.campaigns.items import ItemsOfCriterion, create_items, create_newcomers_items
+from evalplatform.campaigns.models import Arm, Campaign, ImageSet
 from evalplatform.campaigns.services import amend_protocol, create_newcomer, freeze_protocol
 from evalplatform.campaigns.showing import lengths_shown
 from evalplatform.checkpoints.models import Checkpoint
@@ -86,7 +85,7 @@ def join_arm(
             _create_slots(locked, items, on_progress)
             # The total that a page shows does not rise otherwise.
             Enrolment.objects.filter(campaign=locked).update(total=None)
-            amend_protocol(campaign=locked, newcomer=arm, items=len(items), now=now)
+            amend_protocol(campaign=locked, newcomer=arm, items=sum(map(len, items)), now=now)
     except BaseException:
         copies.discard()
         raise
@@ -111,11 +110,13 @@ def _check_gold(campaign: Campaign) -> None:
             )
 
 
-def _create_slots(campaign: Campaign, items: Sequence[Item], on_progress: Progress) -> None:
-    first = items[0].position or 0
+def _create_slots(
+    campaign: Campaign, items: Sequence[ItemsOfCriterion], on_progress: Progress
+) -> None:
+    first = items[0].first
     # Not the stream that ordered items.
     rng = np.random.default_rng([campaign.seed, 1, first] if first else [campaign.seed, 1])
-    total = sum(item.criterion.k for item in items)
+    total = sum(len(each) * each.criterion.k for each in items)
     made = 0
     rows = _slots(campaign, items, rng)
     while batch := list(islice(rows, _BATCH)):
@@ -126,19 +127,13 @@ def _create_slots(campaign: Campaign, items: Sequence[Item], on_progress: Progre
 
 
 def _slots(
-    campaign: Campaign, items: Sequence[Item], rng: np.random.Generator
+    campaign: Campaign, items: Sequence[ItemsOfCriterion], rng: np.random.Generator
 ) -> Iterator[tuple[int, str, int, int, Order, int]]:
     """Yield the k slots of every item as rows; its criterion's form plans how images stand."""
-    counted = ShownImage.objects.filter(image_set__campaign=campaign).values_list("image_set")
-    sizes = dict(counted.annotate(count=Count("pk")))
-    for criterion, group in groupby(items, key=lambda item: item.criterion):
-        asked = list(group)
-        orders = criterion.shape.orders(
-            k=criterion.k, sizes=[sizes[item.image_set.pk] for item in asked], rng=rng
-        )
-        for item, planned in zip(asked, orders, strict=True):
+    purpose = Assignment.Purpose.MAIN.value
+    for each in items:
+        criterion = each.criterion
+        orders = criterion.shape.orders(k=criterion.k, sizes=each.sizes.tolist(), rng=rng)
+        for position, (key, planned) in enumerate(zip(each.keys, orders, strict=True), each.first):
             for slot, order in enumerate(planned, start=1):
-                yield (
-                    campaign.pk, Assignment.Purpose.MAIN.value, item.pk, slot, order,
-                    item.position or 0,
-                )  # fmt: skip
+                yield campaign.pk, purpose, key, slot, order, position
