@@ -1,10 +1,12 @@
 """All judgements of a file as columns of numbers, checked against each other.
 
-A hundred bytes a vote, so that a file of millions fits; texts are kept once each.
+Thirty-three bytes a vote, and about as many again while they are checked, so that a file of
+millions fits; texts are kept once each, and no object of a vote or a set.
 """
 
 import re
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +20,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.imports.faults import BadRowError
 from evalplatform.imports.judgements import PAIR, RANKING, Judgement
 
-Column = npt.NDArray[np.int64]
+Column = npt.NDArray[np.integer[Any]]
 PromptCode = Callable[[str | None, str | None], int]
 _FEW = 20  # votes, of which all may be for one side by chance
 NO_TIME = -(2**62)  # microseconds since 1970 where the file gives none
@@ -29,15 +31,6 @@ class Book(dict[Any, int]):
 
     def code(self, thing: Any) -> int:
         return self.setdefault(thing, len(self))
-
-
-@dataclass(frozen=True)
-class SetOfModels:
-    """Images that were judged together: the models by place, and which image of each."""
-
-    prompt: int
-    models: tuple[str, ...]  # by name
-    images: tuple[str, ...]
 
 
 @dataclass
@@ -90,14 +83,15 @@ class Gathering:
     prompt_code: PromptCode
     criterion: tuple[str, str]
     annotators: Book = field(default_factory=Book)
-    sets: dict[SetOfModels, int] = field(default_factory=dict)
+    models: Book = field(default_factory=Book)  # those of a set, by name
+    images: Book = field(default_factory=Book)  # of each of its models
     asked: list[Asked] = field(default_factory=list)
     says: Book = field(default_factory=Book)  # (criterion, order, answer)
     simulated: set[int] = field(default_factory=set)  # annotators
     _criteria: Book = field(default_factory=Book)
-    _items: Book = field(default_factory=Book)  # (criterion, set)
+    # Prompt, models, images, annotator, what was said, time, whether simulated, row of the file.
     _columns: "tuple[array[int], ...]" = field(
-        default_factory=lambda: tuple(array("q") for _ in range(6))
+        default_factory=lambda: tuple(array(each) for each in "iiiiiqbi")
     )
 
     def __len__(self) -> int:
@@ -119,18 +113,15 @@ class Gathering:
         order = [0] * len(by_name)
         for place, position in enumerate(by_name):
             order[position] = place
-        shown = SetOfModels(
-            prompt,
-            tuple(judgement.models[at] for at in by_name),
-            tuple(judgement.images[at] for at in by_name) if judgement.images else (),
-        )
+        images = tuple(judgement.images[at] for at in by_name) if judgement.images else ()
         criterion = self._criterion(slug, label, judgement)
-        judged = self.sets.setdefault(shown, len(self.sets))
         annotator = self.annotators.code(judgement.annotator)
         if judgement.is_simulated:
             self.simulated.add(annotator)
         row = (
-            self._items.code((criterion, judged)),
+            prompt,
+            self.models.code(tuple(judgement.models[at] for at in by_name)),
+            self.images.code(images),
             annotator,
             self.says.code((criterion, tuple(order), judgement.answer)),
             _microseconds(judgement.judged_at),
@@ -151,25 +142,51 @@ class Gathering:
 
     def votes(self, *, keep_first: bool) -> "GatheredVotes":
         """Return all of them. Raises `JudgedTwiceError` where somebody judged an item twice."""
-        item, annotator, said, time, simulated, where = (
-            np.frombuffer(column, dtype=np.int64) if len(column) else np.zeros(0, np.int64)
-            for column in self._columns
+        prompt, models, images, annotator, said, time, simulated, where = (
+            np.frombuffer(column, dtype=column.typecode) for column in self._columns
         )
-        by_item = np.lexsort((np.arange(len(item)), annotator, item))
-        again = (np.diff(item[by_item]) == 0) & (np.diff(annotator[by_item]) == 0)
-        later = by_item[1:][again]
+        which = (prompt.astype(np.int64) * len(self.models) + models) * len(self.images) + images
+        of_set, firsts = _numbered(which)
+        sets = SetsOfModels(prompt[firsts], models[firsts], images[firsts])
+        del which
+        criteria = np.array([criterion for criterion, _, _ in self.says], dtype=np.int32)
+        item, firsts = _numbered(of_set.astype(np.int64) * len(self.asked) + criteria[said])
+        items = np.stack([criteria[said[firsts]], of_set[firsts]], axis=1)
+        del of_set
+        later = _judged_again(item.astype(np.int64) * len(self.annotators) + annotator)
         if len(later) and not keep_first:
             at = int(later.min())
             same = (item == item[at]) & (annotator == annotator[at])
             raise JudgedTwiceError(
                 int(where[at]), int(where[int(np.flatnonzero(same)[0])]), int(annotator[at])
             )
-        kept = np.ones(len(item), dtype=bool)
-        kept[later] = False
-        items = np.array(list(self._items), dtype=np.int64).reshape(-1, 2)
+        kept: slice | npt.NDArray[np.bool_] = slice(None)  # no second copy of all
+        if len(later):
+            kept = np.ones(len(item), dtype=bool)
+            kept[later] = False
         return GatheredVotes(
-            item[kept], annotator[kept], said[kept], time[kept], simulated[kept], items, len(later)
-        )
+            item[kept], annotator[kept], said[kept], time[kept], simulated[kept], items, sets,
+            len(later),
+        )  # fmt: skip
+
+
+def _numbered(keys: Column) -> tuple[Column, Column]:
+    """Number different keys from 0 by first appearance: each one's number, and where each began."""
+    order = np.argsort(keys, kind="stable")
+    begins = np.ones(len(keys), dtype=bool)
+    begins[1:] = np.diff(keys[order]) != 0
+    firsts = order[begins]
+    numbers = np.empty(len(firsts), dtype=np.int32)
+    numbers[np.argsort(firsts)] = np.arange(len(firsts), dtype=np.int32)
+    found = np.empty(len(keys), dtype=np.int32)
+    found[order] = numbers[np.cumsum(begins, dtype=np.int32) - 1]
+    return found, np.sort(firsts)
+
+
+def _judged_again(keys: Column) -> Column:
+    """Return where a key stands that stood before."""
+    order = np.argsort(keys, kind="stable")
+    return order[1:][np.diff(keys[order]) == 0]
 
 
 class JudgedTwiceError(Exception):
@@ -181,6 +198,22 @@ class JudgedTwiceError(Exception):
 
 
 @dataclass(frozen=True)
+class SetsOfModels:
+    """Images that were judged together, in the order of first appearance.
+
+    Attributes:
+        prompt: (N,) of each set; models, images: (N,) in those books of the gathering.
+    """
+
+    prompt: Column
+    models: Column
+    images: Column
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+
+@dataclass(frozen=True)
 class GatheredVotes:
     """Votes in the file's order, entry i of each column describing vote i.
 
@@ -188,6 +221,7 @@ class GatheredVotes:
         item: position in `items`; annotator, said: in those of the gathering.
         time: microseconds since 1970, or `NO_TIME`; simulated: 0 or 1.
         items: (N, 2) criterion and set of each item, in the order of first appearance.
+        sets: what was judged.
         repeated: votes that were left out since their annotator had judged the item before.
     """
 
@@ -197,6 +231,7 @@ class GatheredVotes:
     time: Column
     simulated: Column
     items: Column
+    sets: SetsOfModels
     repeated: int
 
     def __len__(self) -> int:
@@ -204,17 +239,21 @@ class GatheredVotes:
 
     def says_sides(self, says: Book) -> bool:
         """Whether it may be believed which image was left: not where one side always won."""
-        answers = np.array([answer for _, _, answer in says])[self.said]
-        left, right = int((answers == "left").sum()), int((answers == "right").sum())
+        counts = np.bincount(self.said, minlength=len(says)).tolist()
+        sides = Counter[str]()
+        for (_, _, answer), count in zip(says, counts, strict=True):
+            sides[answer] += count
+        left, right = sides["left"], sides["right"]
         return min(left, right) > 0 or left + right < _FEW
 
     def slots(self) -> Column:
         """The slot of each vote: 1 for an item's first, 2 for its second, and so on."""
         by_item = np.argsort(self.item, kind="stable")
-        at = np.arange(len(self.item))
-        begins = np.r_[True, np.diff(self.item[by_item]) != 0]
-        first = np.maximum.accumulate(np.where(begins, at, 0))
-        slots = np.empty(len(self.item), dtype=np.int64)
+        begins = np.ones(len(self.item), dtype=bool)
+        begins[1:] = np.diff(self.item[by_item]) != 0
+        at = np.arange(len(self.item), dtype=np.int32)
+        first = np.maximum.accumulate(np.where(begins, at, np.int32(0)))
+        slots = np.empty(len(self.item), dtype=np.int32)
         slots[by_item] = at - first + 1
         return slots
 
@@ -223,17 +262,15 @@ class GatheredVotes:
         counts = np.bincount(self.item, minlength=len(self.items))
         return [int(counts[self.items[:, 0] == each].max()) for each in range(criteria)]
 
-    def columns(self, step: int = 10_000) -> Iterator[tuple[int, ...]]:
-        """Yield (item, annotator, said, time, simulated) of each vote, as plain numbers."""
+    def rows(self, *more: Column, step: int = 10_000) -> Iterator[tuple[int, ...]]:
+        """Yield (item, annotator, said, time, simulated) of each vote, as plain numbers.
+
+        What stands in the columns of `more` follows.
+        """
+        columns = (self.item, self.annotator, self.said, self.time, self.simulated, *more)
         for start in range(0, len(self), step):
             part = slice(start, start + step)
-            yield from zip(
-                *(
-                    column[part].tolist()
-                    for column in (self.item, self.annotator, self.said, self.time, self.simulated)
-                ),
-                strict=True,
-            )
+            yield from zip(*(column[part].tolist() for column in columns), strict=True)
 
 
 def slug_of(label: str) -> str:

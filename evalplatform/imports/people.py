@@ -1,6 +1,7 @@
 """Annotators of votes cast elsewhere: pseudonyms of their own, never those of anybody here."""
 
 import hashlib
+from array import array
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import count
@@ -56,7 +57,7 @@ def _taken(names: Sequence[str]) -> list[str]:
 
 def store_annotators(
     *, campaign: str, given: Sequence[str], simulated: set[int], now: datetime
-) -> list[int]:
+) -> "array[int]":
     """Store an annotator for each id of the file; return their primary keys."""
     keys = reserve_ids(Annotator, len(given))
     names = pseudonyms(campaign, given)

@@ -258,7 +258,7 @@ def _store(
     progress: Progress,
 ) -> Campaign:
     criteria = new_criteria(gathered.asked, votes.most_votes(len(gathered.asked)), wish)
-    models = sorted({model for each in gathered.sets for model in each.models})
+    models = sorted({model for each in gathered.models for model in each})
     arms = [Arm(place=place, model=model) for place, model in enumerate(models)]
     try:
         with transaction.atomic():

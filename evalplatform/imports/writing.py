@@ -2,22 +2,23 @@
 
 import json
 import uuid
-from collections import Counter
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from evalplatform.annotation.models import Assignment, Enrolment, Vote, new_check_seed
 from evalplatform.campaigns.models import Arm, Campaign, Criterion, ImageSet, Item, ShownImage
 from evalplatform.core.copy_in import copy_in, reserve_ids
-from evalplatform.imports.gathering import NO_TIME, GatheredVotes, Gathering
+from evalplatform.imports.gathering import NO_TIME, GatheredVotes, Gathering, SetsOfModels
 from evalplatform.imports.people import store_annotators
 
 Progress = Callable[[str, int, int | None], None]
 _STEP = 5000
+Keys: TypeAlias = "array[int]"  # primary keys, or positions
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,14 +37,16 @@ def write_votes(
     *, rows: Rows, gathered: Gathering, votes: GatheredVotes, now: datetime, progress: Progress
 ) -> None:
     """Write sets, items, annotators, slots and votes. The caller holds the transaction."""
-    sets = reserve_ids(ImageSet, len(gathered.sets))
+    sets = reserve_ids(ImageSet, len(votes.sets))
     copy_in(
         ImageSet,
         ("id", "campaign_id", "purpose", "position", "prompt_id", "prompt_text", "why", "origin"),
-        _image_sets(rows, gathered, sets),
+        _image_sets(rows, gathered, votes.sets, sets),
     )  # fmt: skip
     copy_in(
-        ShownImage, ("image_set_id", "place", "arm_id", "copies"), _images(rows, gathered, sets)
+        ShownImage,
+        ("image_set_id", "place", "arm_id", "copies"),
+        _images(rows, gathered, votes.sets, sets),
     )
     items, positions = _write_items(rows, votes, sets)
     people = store_annotators(
@@ -72,21 +75,28 @@ def write_votes(
     )  # fmt: skip
 
 
-def _image_sets(rows: Rows, gathered: Gathering, sets: list[int]) -> Iterator[tuple[Any, ...]]:
-    for position, (key, each) in enumerate(zip(sets, gathered.sets, strict=True)):
-        prompt, text = rows.prompts[each.prompt]
-        origin = json.dumps({"images": each.images}) if each.images else "{}"
+def _image_sets(
+    rows: Rows, gathered: Gathering, sets: SetsOfModels, keys: Keys
+) -> Iterator[tuple[Any, ...]]:
+    known = list(gathered.images)
+    columns = zip(keys, sets.prompt, sets.images, strict=True)
+    for position, (key, number, images) in enumerate(columns):
+        prompt, text = rows.prompts[number]
+        origin = json.dumps({"images": known[images]}) if known[images] else "{}"
         yield key, rows.campaign.pk, "main", position, prompt, text, "", origin
 
 
-def _images(rows: Rows, gathered: Gathering, sets: list[int]) -> Iterator[tuple[Any, ...]]:
+def _images(
+    rows: Rows, gathered: Gathering, sets: SetsOfModels, keys: Keys
+) -> Iterator[tuple[Any, ...]]:
     arms = {arm.model: arm.pk for arm in rows.arms}
-    for key, each in zip(sets, gathered.sets, strict=True):
-        for place, model in enumerate(each.models):
+    known = list(gathered.models)
+    for key, models in zip(keys, sets.models, strict=True):
+        for place, model in enumerate(known[models]):
             yield key, place, arms[model], [""]
 
 
-def _write_items(rows: Rows, votes: GatheredVotes, sets: list[int]) -> tuple[list[int], list[int]]:
+def _write_items(rows: Rows, votes: GatheredVotes, sets: Keys) -> tuple[Keys, Keys]:
     """Write the items, criterion by criterion; return keys and positions by number."""
     keys = reserve_ids(Item, len(votes.items))
     walk = np.argsort(votes.items[:, 0], kind="stable")
@@ -97,9 +107,7 @@ def _write_items(rows: Rows, votes: GatheredVotes, sets: list[int]) -> tuple[lis
         ("id", "campaign_id", "criterion_id", "image_set_id", "position", "copy", "repeatable"),
         (
             (key, rows.campaign.pk, rows.criteria[criterion].pk, sets[judged], position, 0, False)
-            for key, (criterion, judged), position in zip(
-                keys, votes.items.tolist(), positions.tolist(), strict=True
-            )
+            for key, (criterion, judged), position in zip(keys, votes.items, positions, strict=True)
         ),
     )
     ends = np.cumsum(np.bincount(votes.items[:, 0], minlength=len(rows.criteria)))
@@ -108,16 +116,15 @@ def _write_items(rows: Rows, votes: GatheredVotes, sets: list[int]) -> tuple[lis
     ]
     rows.campaign.item_count = len(keys)
     rows.campaign.save(update_fields=["outline", "item_count"])
-    return keys, [int(each) for each in positions]
+    return keys, array("q", positions)
 
 
 def _enrolments(
-    campaign: Campaign, people: list[int], votes: GatheredVotes, now: datetime
+    campaign: Campaign, people: Keys, votes: GatheredVotes, now: datetime
 ) -> Iterator[tuple[Any, ...]]:
-    judged = Counter(votes.annotator.tolist())
+    judged = np.bincount(votes.annotator, minlength=len(people)).tolist()
     last = campaign.item_count - 1
-    for code, key in enumerate(people):
-        count = judged[code]
+    for key, count in zip(people, judged, strict=True):
         yield (campaign.pk, key, now, Enrolment.Status.ACTIVE, "", "", last, count, 0, 0,
                new_check_seed(), 0, count)  # fmt: skip
 
@@ -130,10 +137,10 @@ class _Slots:
         rows: Rows,
         gathered: Gathering,
         votes: GatheredVotes,
-        items: list[int],
-        positions: list[int],
-        people: list[int],
-        slots: list[int],
+        items: Keys,
+        positions: Keys,
+        people: Keys,
+        slots: Keys,
         now: datetime,
     ) -> None:
         self._campaign, self._votes, self._now = rows.campaign, votes, now
@@ -151,10 +158,8 @@ class _Slots:
         return self._now if microseconds == NO_TIME else _EPOCH + microseconds * _MICROSECOND
 
     def assignments(self) -> Iterator[tuple[Any, ...]]:
-        slots = self._votes.slots()
-        for key, slot, (item, annotator, said, time, _) in zip(
-            self._keys, slots.tolist(), self._votes.columns(), strict=True
-        ):
+        rows = self._votes.rows(self._votes.slots())
+        for key, (item, annotator, said, time, _, slot) in zip(self._keys, rows, strict=True):
             at = self._time(time)
             yield (key, self._campaign.pk, "main", self._items[item], slot, self._said[said][2],
                    self._positions[item], self._people[annotator], at,
@@ -162,7 +167,7 @@ class _Slots:
 
     def votes_rows(self) -> Iterator[tuple[Any, ...]]:
         for key, (_, annotator, said, time, simulated) in zip(
-            self._keys, self._votes.columns(), strict=True
+            self._keys, self._votes.rows(), strict=True
         ):
             form, answer, order, grades = self._said[said]
             yield (key, self._people[annotator], form, answer, [], order, grades, uuid.uuid4(),
