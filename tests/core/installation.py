@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -71,15 +72,27 @@ class Installation:
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[Installation]:
-    """Start database and site in `folder`; stop everything of it afterwards."""
-    installation = Installation(folder)
-    try:
-        started = installation.services("start", "postgres", "web")
-        assert started.returncode == 0, started.stderr
-        yield installation
-    finally:
-        installation.services("stop")
+def installed() -> Iterator[Installation]:
+    """Start database and site in a folder of their own; stop everything of it afterwards."""
+    with folder_for_a_database() as folder:
+        installation = Installation(folder)
+        try:
+            started = installation.services("start", "postgres", "web")
+            assert started.returncode == 0, started.stderr
+            yield installation
+        finally:
+            installation.services("stop")
+
+
+@contextmanager
+def folder_for_a_database() -> Iterator[Path]:
+    """Yield an empty folder that a server of another user may read.
+
+    Where root runs the tests the embedded PostgreSQL has a user of its own, and every run of pytest
+    closes the folder of all runs' `tmp_path` to others as it begins: also to servers that run.
+    """
+    with tempfile.TemporaryDirectory(prefix="installation-", dir=settings.VAR_DIR) as folder:
+        yield Path(folder)
 
 
 def kill(*processes: psutil.Process) -> None:

