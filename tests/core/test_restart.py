@@ -129,6 +129,8 @@ def starts_late(data, monkeypatch):
             return run(command, arguments, **options)
         late.append(threading.Timer(1, run, (command, arguments), options))
         late[0].start()
+        (data / "log").touch()  # the package reads it, and says what it holds
+        (data / "log").chmod(0o666)
         raise subprocess.TimeoutExpired(command, options["timeout"])
 
     monkeypatch.setattr(package, "pgexec", slow)
