@@ -84,7 +84,7 @@ def _main(results: CampaignResults, parts: list[str], drawn: list[str]) -> str:
         r"\author{}", rf"\date{{{results.made_at.date().isoformat()}}}",
         r"\setlength{\belowcaptionskip}{6pt}",
         # A hash cannot be broken at a line's end: its line may be looser instead.
-        r"\setlength{\emergencystretch}{3em}",
+        r"\tolerance=1000\setlength{\emergencystretch}{3em}",
         r"\begin{document}", r"\maketitle", stamp,
         r"\section{Methods}", r"\input{methods}",
         r"\section{Results}", *_said(results, parts),
