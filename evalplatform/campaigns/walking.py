@@ -22,7 +22,7 @@ _PROMPTS_AT_A_TIME = 500
 
 
 @dataclass(frozen=True)
-class Batch:
+class SetBatch:
     """Sets in a row, and how many of their images are missing."""
 
     sets: list[ReadySet]
@@ -45,7 +45,7 @@ class SetWalk:
         self._plan = plan(self._begins[-1])
         self.says_missing = says_missing
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[SetBatch]:
         """Yield the sets by the batch; each missing image is counted once."""
         for walk, by_place in enumerate(self._plan.walks(self._begins[-1])):
             for start in range(0, len(self._keys), _PROMPTS_AT_A_TIME):
@@ -58,7 +58,7 @@ class SetWalk:
                 ]
                 here = by_place[self._begins[start] : self._begins[end]]
                 sets, missing = with_samples(self._campaign, prompts, sets_at(places, here))
-                yield Batch(sets, 0 if walk else missing)
+                yield SetBatch(sets, 0 if walk else missing)
 
 
 def prompts_of(keys: list[int]) -> list[Prompt]:
