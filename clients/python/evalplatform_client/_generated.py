@@ -62,9 +62,9 @@ class ApproverOut(TypedDict):
 
     pseudonym: str
     is_simulated: bool
-    approved: ShareOut
-    right: ShareOut
-    wrong: ShareOut
+    approved: ProportionOut
+    right: ProportionOut
+    wrong: ProportionOut
     a_minute: float | None
 
 
@@ -933,9 +933,9 @@ class PoolPersonOut(TypedDict):
 
     pseudonym: str
     is_simulated: bool
-    kept: ShareOut
-    excellent: ShareOut
-    bad: ShareOut
+    kept: ProportionOut
+    excellent: ProportionOut
+    bad: ProportionOut
     a_minute: float | None
 
 
@@ -1048,6 +1048,16 @@ class PromptSetOut(TypedDict):
     licence: str
     imported_at: str
     prompts: int
+
+
+class ProportionOut(TypedDict):
+    """So many of so many, with Wilson's 95 % interval; null without any."""
+
+    hits: int
+    total: int
+    value: float | None
+    low: float | None
+    high: float | None
 
 
 class ProtocolOut(TypedDict):
@@ -1212,13 +1222,11 @@ class ShareIn(TypedDict):
 
 
 class ShareOut(TypedDict):
-    """So many of so many, with Wilson's 95 % interval; null without any."""
+    """Whether it is shared now."""
 
-    hits: int
-    total: int
-    value: float | None
-    low: float | None
-    high: float | None
+    kind: str
+    reference: str
+    shared: bool
 
 
 Signed = Literal["no", "hmac", "jwt"]

@@ -54,7 +54,7 @@ class FunnelBarOut(Schema):
     by_people: bool
 
 
-class ShareOut(Schema):
+class ProportionOut(Schema):
     """So many of so many, with Wilson's 95 % interval; null without any."""
 
     hits: int
@@ -69,9 +69,11 @@ class PoolPersonOut(Schema):
 
     pseudonym: str
     is_simulated: bool
-    kept: ShareOut
-    excellent: ShareOut = Field(description="Kept of hidden gold known to be excellent: recall.")
-    bad: ShareOut = Field(description="Kept of hidden gold known to be bad.")
+    kept: ProportionOut
+    excellent: ProportionOut = Field(
+        description="Kept of hidden gold known to be excellent: recall."
+    )
+    bad: ProportionOut = Field(description="Kept of hidden gold known to be bad.")
     a_minute: float | None
 
 
@@ -80,9 +82,11 @@ class ApproverOut(Schema):
 
     pseudonym: str
     is_simulated: bool
-    approved: ShareOut
-    right: ShareOut = Field(description="Approved of hidden captions known to be right: recall.")
-    wrong: ShareOut = Field(description="Approved of hidden captions known to be wrong.")
+    approved: ProportionOut
+    right: ProportionOut = Field(
+        description="Approved of hidden captions known to be right: recall."
+    )
+    wrong: ProportionOut = Field(description="Approved of hidden captions known to be wrong.")
     a_minute: float | None
 
 
@@ -325,7 +329,7 @@ def _approver(each: people.ApproverFigures) -> ApproverOut:
     )  # fmt: skip
 
 
-def _share(share: Proportion) -> ShareOut:
-    return ShareOut(
+def _share(share: Proportion) -> ProportionOut:
+    return ProportionOut(
         hits=share.hits, total=share.total, value=share.value, low=share.low, high=share.high
     )
