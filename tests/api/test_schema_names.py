@@ -15,4 +15,7 @@ def test_no_two_classes_of_the_schema_have_one_name():
 
 
 def _below(cls: type) -> set[type]:
-    return {cls}.union(*(_below(each) for each in cls.__subclasses__()))
+    found = {cls}
+    for each in cls.__subclasses__():
+        found |= _below(each)
+    return found
