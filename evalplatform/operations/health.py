@@ -24,6 +24,7 @@ from django.utils import timezone
 from evalplatform.checkpoints.models import Upload
 from evalplatform.core.database_faults import fault_of
 from evalplatform.core.errors import EvalPlatformError
+from evalplatform.curation.models import ScoringShard
 from evalplatform.generation.models import GenerationBatch
 from evalplatform.generation.selectors import live_workers
 
@@ -166,7 +167,9 @@ def _broker_is_database() -> Found:
 def _workers() -> Found:
     now = timezone.now()
     workers = live_workers(now)
-    queued = GenerationBatch.objects.claimable(now).count()
+    batches = GenerationBatch.objects.claimable(now).count()
+    scoring = ScoringShard.objects.claimable(now).count()
+    queued = f"{batches} batches and {scoring} scoring jobs wait"
     waiting = Upload.objects.filter(
         status=Upload.Status.VERIFYING,
         started_at__isnull=True,
@@ -178,13 +181,13 @@ def _workers() -> Found:
             f"{waiting} uploads wait, and no worker of the queue `default` takes them",
             "start one: celery -A evalplatform.celery worker --pool solo --queues default.",
         )
-    if queued and not workers:
+    if (batches or scoring) and not workers:
         return Found(
             HealthState.DEGRADED,
-            f"{queued} batches wait and no worker takes the queue `generation`",
+            f"{queued}, and no worker takes the queue `generation`",
             "start one on each GPU, or look into its log (docs/production.md#workers).",
         )
-    return Found(HealthState.OK, f"{len(workers)} make samples, {queued} batches wait")
+    return Found(HealthState.OK, f"{len(workers)} take the queue `generation`; {queued}")
 
 
 def _disk() -> Found:

@@ -12,6 +12,7 @@ from evalplatform.annotation.models import Assignment, SurplusVote, Vote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.version import code_version
 from evalplatform.core.web_metrics import web_registry
+from evalplatform.curation.metrics import ScoringCollector
 from evalplatform.generation.metrics import GenerationCollector
 from evalplatform.operations.readiness import LATEST
 
@@ -21,7 +22,7 @@ __all__ = ["CONTENT_TYPE", "metrics_text"]
 def metrics_text() -> bytes:
     """Return every figure in Prometheus' text format."""
     read = CollectorRegistry()
-    for collector in (_Installation(), _Votes(), GenerationCollector()):
+    for collector in (_Installation(), _Votes(), GenerationCollector(), ScoringCollector()):
         read.register(collector)
     return generate_latest(web_registry()) + generate_latest(read)
 

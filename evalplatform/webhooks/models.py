@@ -19,6 +19,7 @@ class WebhookEndpoint(InProject):
         COMPLETED = "campaign.completed", "Every vote of a campaign is in"
         CLOSED = "campaign.closed", "A campaign was closed"
         BATCH_FAILED = "batch.failed", "A batch of images failed"
+        SCORING_FAILED = "scoring.failed", "A job of scoring images failed"
         VERIFIED = "checkpoint.verified", "An uploaded checkpoint was verified"
         REFUSED = "checkpoint.refused", "An uploaded checkpoint was refused"
         JOB_DONE = "job.done", "A job is done"
@@ -60,7 +61,7 @@ class WebhookEndpoint(InProject):
                         "campaign.completed", "campaign.closed", "batch.failed",
                         "checkpoint.verified", "checkpoint.refused", "job.done", "job.failed",
                         "export.ready", "export.failed", "flow.done", "flow.late", "flow.closed",
-                        "flow.failed",
+                        "flow.failed", "scoring.failed",
                     ]
                 ),
                 name="webhook_events_are_known",

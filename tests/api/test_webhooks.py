@@ -18,6 +18,8 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import enrol, open_campaign
 from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
 from evalplatform.core.errors import BadInputError
+from evalplatform.curation.services import scoring_claims as claims
+from evalplatform.curation.services.scoring import ScoringPlan, request_scoring
 from evalplatform.webhooks import posting, services
 from evalplatform.webhooks.models import WebhookDelivery, WebhookEndpoint
 from evalplatform.webhooks.posting import Reach, UnreachableError, WebhookAnswer
@@ -90,6 +92,16 @@ def test_a_failed_batch_is_told_with_its_reason(endpoint, draft):
     request.batches.filter(pk=batch.pk).update(status="failed", error="out of memory")
     (payload,) = WebhookDelivery.objects.values_list("payload", flat=True)
     assert payload["data"] == {"generation": "slow", "batch": batch.pk, "error": "out of memory"}
+
+
+def test_a_failed_scoring_job_is_told_with_its_reason(endpoint, tmp_path):
+    plan = ScoringPlan(scorers=["size"], out=tmp_path / "scores", data=tmp_path)
+    request_scoring(project=default_project(), name="hay", plan=plan)
+    listing = claims.claim_shard(worker="w", now=timezone.now())
+    claims.fail_shard(shard=listing, error=OSError("no such folder"), now=timezone.now())
+    assert told() == [("scoring.failed", "hay")]
+    data = WebhookDelivery.objects.get().payload["data"]
+    assert data == {"scoring": "hay", "number": 0, "error": "OSError: no such folder"}
 
 
 # ---- sending ------------------------------------------------------------------------------------

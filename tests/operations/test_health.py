@@ -10,7 +10,14 @@ from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.core.object_storage import ObjectStorageError
+from evalplatform.curation.services.scoring import (
+    ScoringPlan,
+    pause_scoring,
+    request_scoring,
+    resume_scoring,
+)
 from evalplatform.generation.models import SamplerSettings
 from evalplatform.generation.services import enqueue_samples
 from evalplatform.operations import health
@@ -125,8 +132,20 @@ def test_work_that_no_worker_takes_is_told():
     assert states()["workers"] == "ok"
 
 
+def test_scoring_that_no_worker_takes_is_told(tmp_path):
+    plan = ScoringPlan(scorers=["size"], out=tmp_path / "scores", data=tmp_path)
+    request = request_scoring(project=default_project(), name="hay", plan=plan)
+    [workers] = [part for part in health.look_at_all() if part.name == "workers"]
+    assert workers.state.value == "degraded"
+    assert workers.said.startswith("0 batches and 1 scoring jobs wait, and no worker")
+    pause_scoring(request=request)
+    assert states()["workers"] == "ok"
+    resume_scoring(request=request)
+    factories.make_worker("w")
+    assert states()["workers"] == "ok"
+
+
 def test_upload_that_no_worker_takes_is_told(rania):
-    from evalplatform.accounts.projects import default_project
     from evalplatform.checkpoints.models import Upload
 
     upload = Upload.objects.create(

@@ -2,9 +2,13 @@
 
 import pytest
 import requests
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import enrol
+from evalplatform.curation.services import scoring_claims as claims
+from evalplatform.curation.services.scoring import ScoringPlan, cancel_scoring, request_scoring
 from tests import factories, live
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +76,28 @@ def test_votes_and_leases_are_told(campaign, ana, scraped):
     assert found["evalplatform_leases", campaign.slug] >= 1
     assert found["evalplatform_leases_overdue", campaign.slug] == 0
     assert found["evalplatform_part_works", "database"] == 1
+
+
+def test_scoring_is_told(scraped, tmp_path):
+    plan = ScoringPlan(scorers=["size"], out=tmp_path / "scores", data=tmp_path)
+    request = request_scoring(project=default_project(), name="hay", plan=plan)
+    listing = claims.claim_shard(worker="host:7", now=timezone.now())
+    now = scraped()
+    assert now["evalplatform_scoring_jobs", "running"] == 1
+    assert now["evalplatform_scoring_worker_busy", "host:7"] == 1
+    claims.add_shards(listing=listing, shards=[("", 0, 4), ("", 4, 9)], now=timezone.now())
+    first = claims.claim_shard(worker="host:7", now=timezone.now())
+    claims.note_shard(shard=first, looked=4, unreadable=1)
+    claims.fail_shard(shard=first, error=OSError("no room"), now=timezone.now())
+    now = scraped()
+    assert now["evalplatform_scoring_jobs", "queued"] == 1
+    assert now["evalplatform_scoring_jobs", "failed"] == 1
+    assert ("evalplatform_scoring_worker_busy", "host:7") not in now
+    assert now["evalplatform_scoring_jobs_left", "hay"] == 2
+    assert now["evalplatform_scoring_images_total", "hay"] == 4
+    assert now["evalplatform_scoring_unreadable", "hay"] == 1
+    cancel_scoring(request=request)
+    assert scraped()["evalplatform_scoring_jobs_left", "hay"] == 0
 
 
 @pytest.mark.django_db(transaction=True)

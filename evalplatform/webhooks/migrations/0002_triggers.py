@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
         ("api", "0001_initial"),
         ("campaigns", "0001_initial"),
         ("checkpoints", "0001_initial"),
+        ("curation", "0001_initial"),
         ("exports", "0001_initial"),
         ("flows", "0001_initial"),
         ("generation", "0001_initial"),

@@ -48,6 +48,24 @@ CREATE OR REPLACE TRIGGER webhook_batch
     WHEN (OLD.status IS DISTINCT FROM NEW.status AND NEW.status = 'failed')
     EXECUTE FUNCTION webhook_of_batch();
 
+CREATE OR REPLACE FUNCTION webhook_of_shard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    request record;
+BEGIN
+    SELECT name, project_id INTO request FROM curation_scoringrequest WHERE id = NEW.request_id;
+    PERFORM webhook_tell(
+        request.project_id, 'scoring.failed', request.name,
+        jsonb_build_object('scoring', request.name, 'number', NEW.number,
+            'error', left(NEW.error, 500))
+    );
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER webhook_shard
+    AFTER UPDATE OF status ON curation_scoringshard FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status AND NEW.status = 'failed')
+    EXECUTE FUNCTION webhook_of_shard();
+
 CREATE OR REPLACE FUNCTION webhook_of_upload() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM webhook_tell(
