@@ -9,6 +9,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
+# Images for containers tend to set it. Each of the hundreds of processes that the demo and the tests
+# start would then compile Django and torch anew: twice the processor time of a start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo demo-needles demo-feedback run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes bench-log bench-tabs gpu-check gpu-bundle label-studio potato arena-rank clean fuzz-api
 
