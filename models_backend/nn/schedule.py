@@ -31,6 +31,7 @@ SAMPLERS_OF: dict[str, tuple[str, ...]] = {
     "flow": ("euler",),
 }
 """Samplers that fit each target, the default one first."""
+_MOST_SATURATED = 100.0
 _PREDICTION_TYPES = {"epsilon": "epsilon", "v": "v_prediction"}
 
 
@@ -103,7 +104,12 @@ class NoiseSchedule:
         chosen = accepted[0] if name == "default" else name
         if chosen == "euler":
             return FlowMatchEulerDiscreteScheduler(num_train_timesteps=TRAIN_STEPS)
-        held = {"thresholding": True, "dynamic_thresholding_ratio": thresholding}
+        held = {
+            "thresholding": True,
+            "dynamic_thresholding_ratio": thresholding,
+            # diffusers' own 1.0 would only cut values off, whatever the quantile.
+            "sample_max_value": _MOST_SATURATED,
+        }
         settings = self._settings() | (held if thresholding else {})
         if chosen == "dpm++":
             return DPMSolverMultistepScheduler(**settings, timestep_spacing="trailing")

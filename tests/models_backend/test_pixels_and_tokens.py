@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,14 @@ from models_backend.errors import CheckpointError, InputError
 from models_backend.families.batch import training_batch
 from models_backend.families.masked_transformer.filling import fill_in, halton_order, still_hidden
 from models_backend.families.masked_transformer.model import MaskedTransformer
+from models_backend.families.pixel_diffusion import files
 from models_backend.families.pixel_diffusion.model import PixelDiffusion
-from models_backend.families.pixel_diffusion.stages import noised_small, pooled_noise
+from models_backend.families.pixel_diffusion.stages import (
+    beyond,
+    noised_small,
+    pooled_noise,
+    with_residual,
+)
 from models_backend.families.registry import family_named
 from models_backend.families.settings import SamplingSettings
 from models_backend.nn.architecture import ScheduleConfig, TokenizerConfig
@@ -320,6 +328,50 @@ def test_upsampler_learns_from_its_own_pictures_at_its_own_size(trained):
     ]
     assert losses[0].shape == (2,)
     assert not torch.equal(*losses)  # the level of the small image's noise is told
+
+
+def test_upsampler_that_learned_nothing_enlarges_as_interpolation_does(trained):
+    model = load_pipeline(trained["pixel_diffusion"], "cpu")
+    small = torch.nn.functional.avg_pool2d(torch.rand(2, 3, 16, 16) * 2 - 1, 2)
+    for parameter in model.part("upsampler_1").parameters():
+        parameter.data.zero_()
+    settings = replace(SETTINGS, steps=2, guidance_scale=1.0)
+    large = model.upscale(small, captions=PROMPTS[:2], seeds=[1, 2], settings=settings)
+    bicubic = torch.nn.functional.interpolate(small, size=(16, 16), mode="bicubic").clamp(-1, 1)
+    off = float((large - bicubic).std())
+    assert 0 < off < 0.11  # noise of the size of a residual; of a whole image it would be 1
+
+
+def test_residual_is_what_enlarging_loses():
+    pixels = torch.rand(2, 3, 16, 16) * 1.8 - 0.9
+    small = torch.nn.functional.avg_pool2d(pixels, 2)
+    learned = beyond(pixels, small, 0.1)
+    torch.testing.assert_close(with_residual(learned, small, 0.1), pixels)
+    flat = torch.full((1, 3, 16, 16), 0.5)
+    torch.testing.assert_close(beyond(flat, flat[..., ::2, ::2], 0.1), torch.zeros_like(flat))
+    assert torch.equal(beyond(pixels, small, 0.0), pixels)
+
+
+def test_upsampler_of_an_earlier_version_learns_whole_images_still(trained, tmp_path):
+    folder = shutil.copytree(trained["pixel_diffusion"], tmp_path / "earlier")
+    config = json.loads((folder / "config.json").read_text())
+    assert [stage.pop("residual") for stage in config["stages"]] == [0.1, 0.1]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert [each.residual for each in files.load(folder).configs] == [0.0, 0.0]
+
+
+def test_saturated_image_is_scaled_back_and_not_cut_off():
+    """Dynamic thresholding (Saharia et al. 2022, section 2.3) divides by the quantile."""
+    sampler = NoiseSchedule().sampler("ddim", thresholding=0.5)
+    sampler.set_timesteps(2)
+    saturated = torch.linspace(-4, 4, 3 * 8 * 8).view(1, 3, 8, 8)
+    t = int(sampler.timesteps[-1])
+    kept = sampler.alphas_cumprod[t]
+    zero_v = sampler.step(-((1 - kept).sqrt()) * saturated, t, kept.sqrt() * saturated)
+    bound = saturated.abs().median()
+    wanted = saturated.clamp(-bound, bound) / bound
+    torch.testing.assert_close(zero_v.pred_original_sample, wanted, atol=0.02, rtol=0.02)
+    assert float((wanted.abs() < 1).float().mean()) > 0.4
 
 
 def test_last_step_of_graded_images_alone_has_a_gradient(trained):

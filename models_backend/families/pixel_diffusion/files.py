@@ -109,6 +109,7 @@ def _stages(
             stage["unfold"],
             stage["augmentation"],
             stage["augmentation_most"],
+            stage.get("residual", 0.0),  # earlier versions learned whole images
         )
         for stage in each
     )

@@ -21,16 +21,23 @@ from torch.nn import functional as F
 from models_backend.errors import InputError
 from models_backend.families.batch import TrainingBatch
 from models_backend.families.denoised import Denoised
-from models_backend.families.guidance import last_step_with_gradient, texts_to_sample, undo_noise
+from models_backend.families.guidance import (
+    Predict,
+    last_step_with_gradient,
+    texts_to_sample,
+    undo_noise,
+)
 from models_backend.families.pixel_diffusion import files
 from models_backend.families.pixel_diffusion.config import PixelPretrainConfig
 from models_backend.families.pixel_diffusion.stages import (
     NAME,
     PixelStages,
+    beyond,
     noise_of_stages,
     noised_small,
     pooled_noise,
     smaller,
+    with_residual,
 )
 from models_backend.families.settings import SamplingSettings
 from models_backend.families.trained import TrainedFamily
@@ -105,19 +112,22 @@ class PixelDiffusion(TrainedFamily):
     def loss(self, batch: TrainingBatch, part: str | None = None) -> Tensor:
         """Return the squared error, (B,), of what is predicted for images `z` of the part's size.
 
-        An upsampler's small image is made of `z` itself, with noise up to a level drawn evenly.
+        An upsampler's small image is made of `z` itself, with noise up to a level drawn evenly;
+        the noise hides flaws of the small image from the network, not from what its output is added
+        to.
         """
         z, place = batch["z"], self._place(part)
         text = TextEmbedding(batch["tokens"], batch["mask"], batch["pooled"]).to(z.device, z.dtype)
         t = self.schedule.times(batch["u"]).to(z.device)
         own, *beside = batch["noise"].to(z.device).split(3, dim=1)
-        noisy, target = self.schedule.noise_and_target(z, own, t)
-        small, level = None, None
+        learned, small, level = z, None, None
         if place:
             factor = self._factor(place)
             level = batch["v"].to(z.device) * self.stages.configs[place].augmentation_most
             low, noise = smaller(z, factor), pooled_noise(beside[0], factor)
             small = noised_small(low, noise, level, (z.shape[2], z.shape[3]))
+            learned = beyond(z, low, self.stages.configs[place].residual)
+        noisy, target = self.schedule.noise_and_target(learned, own, t)
         predicted = self._predict(place, noisy, t, text, small=small, level=level)
         return (predicted - target).square().mean(dim=(1, 2, 3))
 
@@ -169,17 +179,47 @@ class PixelDiffusion(TrainedFamily):
         x = torch.empty(0)
         with sampling_autocast(self.device, self.dtype):
             for place, (own, on_small) in enumerate(noises):
-                small, level = None, None
-                if on_small is not None:
-                    told = self.stages.configs[place].augmentation
-                    level = torch.full((len(x),), told, device=self.device)
-                    small = noised_small(x, on_small, level, sizes[place])
-                predict = partial(self._predict, place, small=small, level=level)
-                scheduler = self.schedule.sampler(
-                    settings.sampler, thresholding=self.stages.thresholding
-                )
-                x = undo_noise(predict, own, text, settings, scheduler).clamp(-1, 1)
+                if on_small is None:
+                    x = self._undo(partial(self._predict, place), own, text, settings)
+                else:
+                    x = self._enlarged(place, x, (own, on_small), text, settings)
         return Denoised.of(x)
+
+    def _undo(
+        self,
+        predict: Predict,
+        noise: Tensor,
+        text: TextEmbedding,
+        settings: SamplingSettings,
+    ) -> Tensor:
+        """Return whole images in [-1, 1], thresholded on the way."""
+        sampler = self.schedule.sampler(settings.sampler, thresholding=self.stages.thresholding)
+        return undo_noise(predict, noise, text, settings, sampler).clamp(-1, 1)
+
+    def _enlarged(
+        self,
+        place: int,
+        small: Tensor,
+        noises: tuple[Tensor, Tensor],
+        text: TextEmbedding,
+        settings: SamplingSettings,
+        *,
+        told: float | None = None,
+    ) -> Tensor:
+        """Return small images (B, 3, h, w) in [-1, 1] at the size of the first of the `noises`.
+
+        The second lies on the small image, at level `told`, the stage's own by default.
+        """
+        (own, on_small), config = noises, self.stages.configs[place]
+        level = torch.full(
+            (len(small),), config.augmentation if told is None else told, device=self.device
+        )
+        seen = noised_small(small, on_small, level, (own.shape[2], own.shape[3]))
+        predict = partial(self._predict, place, small=seen, level=level)
+        if not config.residual:
+            return self._undo(predict, own, text, settings)
+        found = undo_noise(predict, own, text, settings, self.schedule.sampler(settings.sampler))
+        return with_residual(found, small, config.residual)
 
     @torch.no_grad()
     def upscale(
@@ -192,8 +232,9 @@ class PixelDiffusion(TrainedFamily):
     ) -> Tensor:
         """Return images (B, 3, h, w) in [-1, 1] enlarged by the last stage alone, (B, 3, H, W).
 
-        Emu enlarges real images that are too small so (section 4.1). Their size is free, unlike the
-        settings': H / h is that of the last two stages.
+        Emu enlarges real images that are too small so (section 4.1). They lack a base's flaws, so
+        no noise is put on them. Their size is free, unlike the settings': H / h is that of the last
+        two stages.
 
         Raises:
             InputError: no upsampler, or a size that it does not divide.
@@ -210,14 +251,9 @@ class PixelDiffusion(TrainedFamily):
         own, on_small = noises[1]
         assert on_small is not None
         with sampling_autocast(self.device, self.dtype):
-            told = self.stages.configs[place].augmentation
-            level = torch.full((len(small),), told, device=self.device)
-            seen = noised_small(small.to(self.device), on_small, level, size)
-            predict = partial(self._predict, place, small=seen, level=level)
-            scheduler = self.schedule.sampler(
-                settings.sampler, thresholding=self.stages.thresholding
+            return self._enlarged(
+                place, small.to(self.device), (own, on_small), text, settings, told=0.0
             )
-            return undo_noise(predict, own, text, settings, scheduler).clamp(-1, 1)
 
     @property
     def upscaling(self) -> tuple[int, int]:

@@ -56,6 +56,7 @@ class PixelStages:
                 {"size": list(size), "unfold": config.unfold,
                  "augmentation": config.augmentation,
                  "augmentation_most": config.augmentation_most,
+                 "residual": config.residual,
                  "unet": plain(asdict(config.unet))}
                 for size, config in zip(self.sizes, self.configs, strict=True)
             ],
@@ -100,6 +101,25 @@ def noised_small(small: Tensor, noise: Tensor, level: Tensor, size: tuple[int, i
     angle = (level * (math.pi / 2)).view(-1, 1, 1, 1)
     noised = angle.cos() * small + angle.sin() * noise
     return F.interpolate(noised, size=size, mode="bilinear", align_corners=False)
+
+
+def beyond(pixels: Tensor, small: Tensor, residual: float) -> Tensor:
+    """Return what images (B, 3, H, W) have beyond small ones enlarged, divided by `residual`.
+
+    With `residual` 0 it is the images themselves.
+    """
+    return (pixels - _enlarged(small, pixels)) / residual if residual else pixels
+
+
+def with_residual(learned: Tensor, small: Tensor, residual: float) -> Tensor:
+    """Return images (B, 3, H, W) in [-1, 1]: :func:`beyond` undone, for a `residual` above 0."""
+    return (_enlarged(small, learned) + residual * learned).clamp(-1, 1)
+
+
+def _enlarged(small: Tensor, like: Tensor) -> Tensor:
+    """Return small images bicubically at the size of others, within their range of [-1, 1]."""
+    large = F.interpolate(small, size=like.shape[2:], mode="bicubic", align_corners=False)
+    return large.clamp(-1, 1)
 
 
 def pooled_noise(noise: Tensor, factor: int) -> Tensor:
