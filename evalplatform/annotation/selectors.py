@@ -102,13 +102,7 @@ def _remaining(enrolment: Enrolment, held: int) -> int:
 
 def others_hold_the_rest(enrolment: Enrolment) -> bool:
     """Whether a slot that this annotator could judge is leased to somebody else just now."""
-    leased = Assignment.objects.main().pending().filter(campaign=enrolment.campaign_id)
-    return (
-        leased.filter(annotator__isnull=False)
-        .exclude(item__assignments__annotator=enrolment.annotator_id)
-        .exclude(item__releases__annotator=enrolment.annotator_id)
-        .exists()
-    )
+    return statements.others_hold_some(enrolment)
 
 
 def closed_to_newcomers(campaign: Campaign, now: datetime) -> str | None:

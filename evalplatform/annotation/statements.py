@@ -97,6 +97,17 @@ WHERE held.annotator_id = %s AND held.campaign_id = %s AND held.completed_at IS 
   AND (held.slot IS NOT NULL OR held.purpose = 'qualification' OR held.lease_expires_at > %s)
 """
 
+_OTHERS_HOLD_SOME = """
+SELECT 1 FROM annotation_assignment held
+JOIN annotation_enrolment mine ON mine.id = %s
+JOIN campaigns_campaign campaign ON campaign.id = mine.campaign_id
+WHERE held.campaign_id = mine.campaign_id AND held.annotator_id IS NOT NULL
+  AND held.completed_at IS NULL AND held.purpose = 'main'
+  AND annotation_may_judge(mine.annotator_id, held.item_id, %s,
+      annotation_furthest(mine.criterion_id, mine.cursor, campaign.outline))
+LIMIT 1
+"""
+
 _SHOWN = Columns(
     Assignment, "shown", "public_id", "purpose", "slot", "order", "leased_at", "lease_expires_at",
     "annotator", "campaign", "item",
@@ -125,6 +136,12 @@ def held_leases(enrolment: Enrolment, now: datetime) -> list[tuple[int, datetime
     then; the one that stayed would be known as a check.
     """
     return _all(_HELD, [enrolment.annotator_id, enrolment.campaign_id, now])
+
+
+def others_hold_some(enrolment: Enrolment) -> bool:
+    """Whether somebody else holds an item unanswered that this annotator may judge."""
+    rule = enrolment.campaign.checked_rules.annotation.same_pair.value
+    return _one(_OTHERS_HOLD_SOME, [enrolment.pk, rule]) is not None
 
 
 def assignments_to_show(identifiers: Sequence[int]) -> list[Assignment]:

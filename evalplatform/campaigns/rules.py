@@ -32,8 +32,8 @@ Count = Annotated[int, Field(ge=0, le=1_000_000)]
 class SamePair(StrEnum):
     """How often one annotator may judge the same two images, and in which order."""
 
-    # Under every criterion, but never under an earlier one after a later one: who has read the
-    # prompt of a pair does not judge its appeal any more.
+    # Under every criterion, but never under an earlier one after a later one; who has read a prompt
+    # under a later one judges no images of it under an earlier one that hides it.
     CRITERIA_IN_ORDER = "criteria_in_order"
     ONE_CRITERION = "one_criterion"
     UNRESTRICTED = "unrestricted"

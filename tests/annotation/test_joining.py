@@ -1,6 +1,7 @@
 """An arm joins an open gallery: it meets the others, is served, and the protocol says so."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from django.core.files.storage import default_storage
@@ -9,9 +10,11 @@ from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment
+from evalplatform.annotation.selectors import annotator_progress, others_hold_the_rest
 from evalplatform.annotation.services import enrol, join_arm, open_campaign
 from evalplatform.campaigns import copies, showing
-from evalplatform.campaigns.models import Campaign, ShownImage
+from evalplatform.campaigns.criteria import plan_criterion
+from evalplatform.campaigns.models import Campaign, ImageSet, ShownImage
 from evalplatform.campaigns.packing import name_at
 from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.services import close_campaign
@@ -82,6 +85,17 @@ def test_newcomer_lengthens_smaller_copies_too(monkeypatch):
         assert not any(default_storage.exists(name_at(name, width)) for name in before)
 
 
+def work_through(enrolment) -> list[tuple[str, int]]:
+    """Let an annotator judge until nothing is left; return (criterion, prompt) of all."""
+    done = []
+    while (assignment := factories.lease(enrolment)) is not None:
+        item = assignment.item
+        prompt = ImageSet.objects.values_list("prompt", flat=True).get(pk=item.image_set_id)
+        done.append((item.criterion.slug, prompt))
+        factories.vote(enrolment, assignment, "tie")
+    return done
+
+
 def test_who_had_finished_goes_on_with_the_newcomer(steady_turns):
     campaign = make()
     people = [Annotator.objects.create(pseudonym=name) for name in ("ana", "ben")]
@@ -91,9 +105,69 @@ def test_who_had_finished_goes_on_with_the_newcomer(steady_turns):
     join(campaign, make_newcomer(campaign))
     assert factories.lease(enrolment).item.position >= 24
     enrolment.refresh_from_db()
-    assert enrolment.total == 48
+    assert enrolment.total <= 48
+    people += [Annotator.objects.create(pseudonym=name) for name in ("cem", "dai")]
     factories.judge_everything(campaign, people, lambda each: "left")
     assert not Assignment.objects.main().pending().exists()
+
+
+def test_who_has_read_a_prompt_judges_no_newcomer_where_it_is_hidden(steady_turns):
+    """They know what the images were to show, though they never saw the newcomer's."""
+    campaign = make()
+    people = [Annotator.objects.create() for _ in range(2)]
+    factories.judge_everything(campaign, people, lambda each: "tie")
+    join(campaign, make_newcomer(campaign))
+    again = enrol(campaign=campaign, annotator=people[0])
+    assert {slug for slug, _ in work_through(again)} == {"text_faithfulness"}
+    progress = annotator_progress(again, held=0)
+    assert (progress.done, progress.total) == (36, 36)
+    fresh = enrol(campaign=campaign, annotator=Annotator.objects.create())
+    assert [slug for slug, _ in work_through(fresh)][:12] == ["visual_appeal"] * 12
+
+
+def test_who_has_read_some_prompts_judges_the_newcomer_on_the_others():
+    campaign = make(k=1, criteria=["visual_appeal", "text_faithfulness"])
+    first, reader = (
+        enrol(campaign=campaign, annotator=Annotator.objects.create()) for _ in range(2)
+    )
+    for _ in range(12):
+        factories.vote(first, factories.lease(first), "tie")
+    for _ in range(2):
+        factories.vote(reader, factories.lease(reader), "tie")
+    read = set(
+        Assignment.objects.filter(annotator=reader.annotator_id).values_list(
+            "item__image_set__prompt", flat=True
+        )
+    )
+    factories.judge_everything(campaign, [first.annotator], lambda each: "tie")
+    join(campaign, make_newcomer(campaign))
+    appeal = {prompt for slug, prompt in work_through(reader) if slug == "visual_appeal"}
+    prompts = {prompt.pk for prompt in planned_prompts(campaign)}
+    assert appeal == prompts - read
+    assert 2 <= len(appeal) <= 3
+
+
+def test_criteria_that_all_hide_the_prompt_let_everybody_judge_the_newcomer():
+    shown = plan_criterion("visual_appeal", 1, "pair")
+    campaign = make(k=1, criteria=[shown, replace(shown, slug="colours", label="Colours")])
+    one = Annotator.objects.create()
+    factories.judge_everything(campaign, [one], lambda each: "tie")
+    join(campaign, make_newcomer(campaign))
+    factories.judge_everything(campaign, [one], lambda each: "tie")
+    assert not Assignment.objects.main().pending().exists()
+
+
+def test_who_may_judge_nothing_of_what_others_hold_is_done():
+    campaign = make(k=1)
+    reader = Annotator.objects.create()
+    factories.judge_everything(campaign, [reader], lambda each: "tie")
+    join(campaign, make_newcomer(campaign))
+    again = enrol(campaign=campaign, annotator=reader)
+    work_through(again)
+    fresh = enrol(campaign=campaign, annotator=Annotator.objects.create())
+    assert factories.lease(fresh).item.criterion.slug == "visual_appeal"
+    assert not others_hold_the_rest(again)
+    assert others_hold_the_rest(enrol(campaign=campaign, annotator=Annotator.objects.create()))
 
 
 def test_protocol_records_the_amendment_and_the_hash_before():

@@ -152,7 +152,7 @@ def test_slots_are_found_in_the_order_of_the_walk():
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT slot.serve_order, free.found_step FROM annotation_first_free("
-                    "%s, %s, %s, %s, %s, %s, 'unrestricted') free "
+                    "%s, %s, %s, %s, %s, %s, 'unrestricted', -1) free "
                     "JOIN annotation_assignment slot ON slot.id = free.found_id",
                     [campaign.pk, annotator.pk, step, outline, *walk],
                 )

@@ -15,12 +15,33 @@ BEGIN
 END
 $$;
 
--- May this annotator be given this item? Not one they met; and under the rule, not the same set of
--- images that they met under another (a later) criterion. The loop keeps every look-up to one
--- index entry, however much the annotator has judged.
-CREATE OR REPLACE FUNCTION annotation_may_judge(p_annotator bigint, p_item bigint, p_same_pair text)
-RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+-- The latest criterion, by its place, of which this annotator can have met an item: the one they are
+-- at, and those of the stretches that lie behind their cursor. -1 where they met nothing yet.
+CREATE OR REPLACE FUNCTION annotation_furthest(
+    p_criterion bigint, p_cursor integer, p_outline jsonb
+) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT max(met.position) FROM campaigns_criterion met
+        WHERE met.id = p_criterion OR met.id IN (
+            SELECT (each ->> 0)::bigint FROM jsonb_array_elements(p_outline) each
+            WHERE (each ->> 1)::integer - 1 <= p_cursor
+        )
+    ), -1);
+END
+$$;
+
+-- May this annotator be given this item? Not one they met. Under the rule, not the same set of
+-- images that they met under another (a later) criterion; nor any set of a prompt that a later
+-- criterion has shown them, where this one hides it: sets of an arm that joins come after all others,
+-- of prompts that were read long ago. The loop keeps every look-up to one index entry, however much
+-- the annotator has judged.
+-- p_furthest: of annotation_furthest; what lies beyond it needs no look.
+CREATE OR REPLACE FUNCTION annotation_may_judge(
+    p_annotator bigint, p_item bigint, p_same_pair text, p_furthest integer
+) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 DECLARE
+    asked record;
     other bigint;
 BEGIN
     IF annotation_has_met(p_annotator, p_item) THEN
@@ -29,13 +50,33 @@ BEGIN
     IF p_same_pair = 'unrestricted' THEN
         RETURN true;
     END IF;
+    SELECT item.campaign_id, item.image_set_id, item.criterion_id, images.prompt_id,
+        criterion.position, criterion.shows_prompt INTO asked
+    FROM campaigns_item item
+    JOIN campaigns_criterion criterion ON criterion.id = item.criterion_id
+    JOIN campaigns_imageset images ON images.id = item.image_set_id
+    WHERE item.id = p_item;
+    IF p_same_pair = 'one_criterion' THEN
+        FOR other IN
+            SELECT there.id FROM campaigns_item there
+            WHERE there.image_set_id = asked.image_set_id
+              AND there.criterion_id <> asked.criterion_id
+        LOOP
+            IF annotation_has_met(p_annotator, other) THEN
+                RETURN false;
+            END IF;
+        END LOOP;
+    END IF;
+    IF asked.position >= p_furthest THEN
+        RETURN true;
+    END IF;
     FOR other IN
-        SELECT there.id FROM campaigns_item here
-        JOIN campaigns_criterion asked ON asked.id = here.criterion_id
-        JOIN campaigns_item there ON there.image_set_id = here.image_set_id
+        SELECT there.id FROM campaigns_imageset images
+        JOIN campaigns_item there ON there.image_set_id = images.id
         JOIN campaigns_criterion met ON met.id = there.criterion_id
-        WHERE here.id = p_item AND met.id <> asked.id
-          AND (p_same_pair = 'one_criterion' OR met.position > asked.position)
+        WHERE images.prompt_id = asked.prompt_id AND images.campaign_id = asked.campaign_id
+          AND met.position > asked.position
+          AND (images.id = asked.image_set_id OR (met.shows_prompt AND NOT asked.shows_prompt))
     LOOP
         IF annotation_has_met(p_annotator, other) THEN
             RETURN false;
@@ -83,7 +124,7 @@ $$;
 -- its start to there. What is locked is being taken by somebody else and is passed over.
 CREATE OR REPLACE FUNCTION annotation_first_free(
     p_campaign bigint, p_annotator bigint, p_step integer, p_outline jsonb, p_rotation float8,
-    p_stride float8, p_same_pair text
+    p_stride float8, p_same_pair text, p_furthest integer
 ) RETURNS TABLE (found_id bigint, found_step integer) LANGUAGE plpgsql AS $$
 DECLARE
     start integer := 0;
@@ -116,7 +157,7 @@ BEGIN
                 WHERE slot.campaign_id = p_campaign AND slot.annotator_id IS NULL
                   AND slot.serve_order >= low AND slot.serve_order < high
                   AND (slot.serve_order - base) % stride = round
-                  AND annotation_may_judge(p_annotator, slot.item_id, p_same_pair)
+                  AND annotation_may_judge(p_annotator, slot.item_id, p_same_pair, p_furthest)
                 ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
                 IF found_id IS NOT NULL THEN
                     RETURN NEXT;
@@ -157,12 +198,15 @@ DECLARE
     my_annotator bigint;
     my_cursor integer;
     outline jsonb;
+    item_count integer;
+    furthest integer;
     found_id bigint;
     found_step integer;
     found_criterion bigint;
 BEGIN
-    SELECT mine.campaign_id, mine.annotator_id, mine.cursor, campaign.outline
-    INTO my_campaign, my_annotator, my_cursor, outline
+    SELECT mine.campaign_id, mine.annotator_id, mine.cursor, campaign.outline, campaign.item_count,
+        annotation_furthest(mine.criterion_id, mine.cursor, campaign.outline)
+    INTO my_campaign, my_annotator, my_cursor, outline, item_count, furthest
     FROM annotation_enrolment mine
     JOIN campaigns_campaign campaign ON campaign.id = mine.campaign_id
     WHERE mine.id = p_enrolment FOR UPDATE OF mine;
@@ -171,7 +215,7 @@ BEGIN
     WHERE slot.campaign_id = my_campaign AND slot.annotator_id IS NULL
       AND slot.released_at IS NOT NULL
       AND annotation_step(slot.serve_order, outline, p_rotation, p_stride) <= my_cursor
-      AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair)
+      AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair, furthest)
     ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
 
     IF found_id IS NULL THEN
@@ -180,13 +224,14 @@ BEGIN
           AND slot.completed_at IS NULL AND slot.purpose = 'main'
           AND slot.lease_expires_at < p_now
           AND annotation_step(slot.serve_order, outline, p_rotation, p_stride) <= my_cursor
-          AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair)
+          AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair, furthest)
         ORDER BY slot.lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
 
     IF found_id IS NULL THEN
         SELECT free.found_id INTO found_id FROM annotation_first_free(
-            my_campaign, my_annotator, my_cursor, outline, p_rotation, p_stride, p_same_pair
+            my_campaign, my_annotator, my_cursor, outline, p_rotation, p_stride, p_same_pair,
+            furthest
         ) free;
     END IF;
 
@@ -195,7 +240,7 @@ BEGIN
         WHERE slot.campaign_id = my_campaign AND slot.annotator_id IS NOT NULL
           AND slot.completed_at IS NULL AND slot.purpose = 'main'
           AND slot.lease_expires_at < p_now
-          AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair)
+          AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair, furthest)
         ORDER BY slot.lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
 
@@ -205,11 +250,18 @@ BEGIN
             SELECT first.id FROM annotation_assignment first
             WHERE first.campaign_id = my_campaign AND first.annotator_id IS NULL
             ORDER BY first.serve_order, first.slot LIMIT 500
-        )) AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair)
+        )) AND annotation_may_judge(my_annotator, slot.item_id, p_same_pair, furthest)
         ORDER BY slot.serve_order, slot.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
 
+    -- All that is left was looked at and is not for them: it is not read again, and the total that
+    -- their page shows counts it no more.
     IF found_id IS NULL THEN
+        RETURN QUERY
+        UPDATE annotation_enrolment mine SET cursor = item_count - 1
+        WHERE mine.id = p_enrolment AND mine.cursor < item_count - 1
+        RETURNING NULL::bigint, mine.turn, mine.served, mine.cursor, mine.criterion_id,
+            mine.taken_here, mine.gold_here;
         RETURN;
     END IF;
     UPDATE annotation_assignment slot
@@ -271,7 +323,7 @@ BEGIN
     SELECT free.found_id, free.found_step INTO next_id, next_step
     FROM campaigns_campaign campaign, LATERAL annotation_first_free(
         campaign.id, mine.annotator_id, mine.cursor, campaign.outline, p_rotation, p_stride,
-        p_same_pair
+        p_same_pair, annotation_furthest(mine.criterion_id, mine.cursor, campaign.outline)
     ) free
     WHERE campaign.id = mine.campaign_id;
     SELECT slot.serve_order, item.criterion_id INTO next_order, next_criterion

@@ -48,7 +48,9 @@ class ImageSet(models.Model):
         help_text="Of gold: the one criterion under which its grades are known.",
     )
     position = models.PositiveIntegerField(help_text="Among those of its purpose and criterion.")
-    prompt = models.ForeignKey(Prompt, null=True, blank=True, on_delete=models.PROTECT)
+    prompt = models.ForeignKey(
+        Prompt, null=True, blank=True, on_delete=models.PROTECT, db_index=False
+    )
     prompt_text = models.TextField(blank=True, help_text="As it is shown, where it is.")
     expected = ArrayField(
         models.SmallIntegerField(),
@@ -66,6 +68,8 @@ class ImageSet(models.Model):
 
     class Meta:
         ordering = ["campaign", "criterion", "purpose", "position"]
+        # The sets of a campaign's prompt, which leasing asks for; those of a prompt alone, too.
+        indexes = [models.Index(fields=["prompt", "campaign"], name="image_set_of_prompt")]
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign", "criterion", "purpose", "position"],
