@@ -18,6 +18,7 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import Answer, enrol, lease_items, record_vote
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, ImageSet, Item, ShownImage
+from evalplatform.campaigns.packing import Packing
 from evalplatform.campaigns.rules import parse_rules
 from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.services import create_campaign
@@ -170,19 +171,24 @@ def make_bulk_draft(*, prompts: int, **options) -> Campaign:
         Prompt(prompt_set=prompt_set, position=index, text=f"a bulk prompt {index}")
         for index in range(prompts)
     )
-    wanted = wanted_seeds(campaign, list(prompt_set.prompts.all()))
     for arm in campaign.contenders:
-        name = _stored_image()
-        Sample.objects.bulk_create(
-            Sample(
-                checkpoint=arm.checkpoint, prompt=prompt, settings=campaign.settings,
-                seed=seed, status=Sample.Status.READY,
-                image=name, image_sha256=digest(name), pixels_sha256=digest(name), width=16,
-                height=16,
-            )
-            for prompt, seed in wanted
-        )  # fmt: skip
+        make_bulk_samples(campaign, arm.checkpoint)
     return campaign
+
+
+def make_bulk_samples(campaign: Campaign, checkpoint: Checkpoint, *, longer_by: int = 0) -> None:
+    """Make all samples of a checkpoint, which share one image. `longer_by`: bytes of its file."""
+    name = _stored_image(longer_by)
+    wanted = wanted_seeds(campaign, planned_prompts(campaign))
+    Sample.objects.bulk_create(
+        Sample(
+            checkpoint=checkpoint, prompt=prompt, settings=campaign.settings,
+            seed=seed, status=Sample.Status.READY,
+            image=name, image_sha256=digest(name), pixels_sha256=digest(name), width=16,
+            height=16,
+        )
+        for prompt, seed in wanted
+    )  # fmt: skip
 
 
 def add_gold(campaign: Campaign, purpose: str, count: int) -> None:
@@ -201,9 +207,11 @@ def add_gold(campaign: Campaign, purpose: str, count: int) -> None:
             Item.objects.create(campaign=campaign, criterion=criterion, image_set=gold)
 
 
-def _stored_image() -> str:
-    content = ContentFile(encode_image(make_image(next(_serial))))
-    return default_storage.save(f"shown/{uuid.uuid4().hex}.png", content)
+def _stored_image(longer_by: int = 0) -> str:
+    content = encode_image(make_image(next(_serial)))
+    if longer_by:
+        content = Packing().padded(content, len(content) + longer_by, bytes(16))
+    return default_storage.save(f"shown/{uuid.uuid4().hex}.png", ContentFile(content))
 
 
 def stored_size(name: str) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from evalplatform.images.selectors import images_for
 from evalplatform.promptsets.models import Prompt, PromptSet
 
 T = TypeVar("T")
+_SHOWN_AT_A_TIME = 1_000  # sets
 _ASKED_BY_KEY = 10_000  # prompts; a statement holds 65,535 values at most
 
 
@@ -339,23 +340,15 @@ def all_pictures(sets: Sequence[ReadySet]) -> list[Picture]:
     return list(found.values())
 
 
-def shown_sets(campaign: Campaign) -> list[ReadySet]:
-    """Return the sets that a campaign that has opened shows, once each, in their order."""
-    sets = campaign.image_sets.main().select_related("prompt")
-    found = []
-    for each in sets.prefetch_related(
-        "images__arm__checkpoint",
-        "images__arm__collection",
-        "images__sample",
-        "images__collected",
-    ).order_by("position"):
-        images = list(each.images.all())
+def shown_sets(campaign: Campaign) -> Iterator[ReadySet]:
+    """Yield the sets that a campaign that has opened shows, once each, in their order."""
+    sets = campaign.image_sets.main().select_related("prompt").order_by("position")
+    images = ("images__arm", "images__sample", "images__collected")
+    for each in sets.prefetch_related(*images).iterator(chunk_size=_SHOWN_AT_A_TIME):
+        shown = list(each.images.all())
         assert each.prompt  # image_set_is_gold_or_not
-        found.append(
-            ReadySet(
-                each.prompt, 0,
-                tuple(image.arm for image in images if image.arm),
-                tuple(image.picture for image in images if image.picture),
-            )
+        yield ReadySet(
+            each.prompt, 0,
+            tuple(image.arm for image in shown if image.arm),
+            tuple(image.picture for image in shown if image.picture),
         )  # fmt: skip
-    return found

@@ -12,13 +12,14 @@ from django.db.models import QuerySet
 from evalplatform.campaigns.copies import Copy, CopyStore, Lengths, Source
 from evalplatform.campaigns.images import shown_size, size_of
 from evalplatform.campaigns.models import Campaign, ImageSet, ShownImage
-from evalplatform.campaigns.packing import LADDER, Packing, name_at
+from evalplatform.campaigns.packing import FULL, LADDER, Packing, name_at
 from evalplatform.campaigns.rules import Delivery, QualityRules
 from evalplatform.campaigns.selectors import ReadySet
 from evalplatform.generation.models import Sample
 from evalplatform.images.models import CollectedImage
 
 _LEAST_REPEATABLE = 5  # of so many items one
+_AT_A_TIME = 1_000  # images
 _SMALL = 100  # items; from twice as many on fewer than all are repeatable
 
 
@@ -145,13 +146,23 @@ def _lengthen(campaign: Campaign, copies: CopyStore, packing: Packing) -> None:
     if copies.lengths == lengths_shown(campaign):
         return
     main = ShownImage.objects.filter(image_set__campaign=campaign, arm__isnull=False)
-    rows = [*main, *_hidden_gold(campaign)]
-    old = {name for row in rows for name in row.copies if name}
-    names = copies.lengthen(sorted(old), packing)
-    for row in rows:
-        row.copies = [names[name] if name else "" for name in row.copies]
-    ShownImage.objects.bulk_update(rows, ["copies"], batch_size=1000)
-    _remove_on_commit(name_at(name, width) for name in old for width in packing.every_width)
+    old = bytearray()  # names, a line each: less than half of what a list takes
+    for rows in _by_the_batch(main | _hidden_gold(campaign)):
+        shown = {name for row in rows for name in row.copies if name}
+        names = copies.lengthen(sorted(shown), packing)
+        for row in rows:
+            row.copies = [names[name] if name else "" for name in row.copies]
+        ShownImage.objects.bulk_update(rows, ["copies"], batch_size=_AT_A_TIME)
+        old += "".join(f"{name}\n" for name in shown).encode()
+    _remove_on_commit(old, packing.every_width)
+
+
+def _by_the_batch(images: QuerySet[ShownImage]) -> Iterator[list[ShownImage]]:
+    """Yield the images in the order of their keys; what is done with them may change them."""
+    images, last = images.order_by("pk"), 0
+    while rows := list(images.filter(pk__gt=last)[:_AT_A_TIME]):
+        yield rows
+        last = rows[-1].pk
 
 
 def mixes_checks(campaign: Campaign) -> bool:
@@ -214,18 +225,19 @@ def _only(name: str) -> Copy:
 
 def _replace(gold: Sequence[ShownImage], names: dict[Copy, str]) -> None:
     """Let gold show its padded copies, and remove what these were made of."""
-    unpadded = [image.copies[0] for image in gold]
+    unpadded = "".join(f"{image.copies[0]}\n" for image in gold)
     for image in gold:
         image.copies = [names[_only(image.copies[0])]]
-    ShownImage.objects.bulk_update(gold, ["copies"], batch_size=1000)
-    _remove_on_commit(unpadded)
+    ShownImage.objects.bulk_update(gold, ["copies"], batch_size=_AT_A_TIME)
+    _remove_on_commit(unpadded.encode())
 
 
-def _remove_on_commit(names: Iterable[str]) -> None:
-    names = list(names)
+def _remove_on_commit(names: bytes | bytearray, widths: Sequence[int] = (FULL,)) -> None:
+    """Remove files, by their names, a line each; of all these widths."""
 
     def remove() -> None:
-        for name in names:
-            default_storage.delete(name)
+        for name in names.decode().splitlines():
+            for width in widths:
+                default_storage.delete(name_at(name, width))
 
     transaction.on_commit(remove)

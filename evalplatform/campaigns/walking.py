@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.campaigns.selectors import (
@@ -67,10 +67,15 @@ def prompts_of(keys: list[int]) -> list[Prompt]:
     return [found[key] for key in keys]
 
 
+def prompt_batches(keys: list[int]) -> Iterator[list[Prompt]]:
+    """Yield the prompts of these primary keys by the batch, in their order."""
+    for start in range(0, len(keys), _PROMPTS_AT_A_TIME):
+        yield prompts_of(keys[start : start + _PROMPTS_AT_A_TIME])
+
+
 def walk_prompts(keys: list[int]) -> Iterator[Prompt]:
     """Yield the prompts of these primary keys, in their order."""
-    for start in range(0, len(keys), _PROMPTS_AT_A_TIME):
-        yield from prompts_of(keys[start : start + _PROMPTS_AT_A_TIME])
+    return chain.from_iterable(prompt_batches(keys))
 
 
 def walk_sets(campaign: Campaign) -> SetWalk:

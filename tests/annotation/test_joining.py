@@ -12,7 +12,7 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.selectors import annotator_progress, others_hold_the_rest
 from evalplatform.annotation.services import enrol, join_arm, open_campaign
-from evalplatform.campaigns import copies, showing
+from evalplatform.campaigns import copies, selectors, showing
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, ImageSet, ShownImage
 from evalplatform.campaigns.packing import name_at
@@ -197,6 +197,28 @@ def test_all_files_stay_of_one_length_so_that_no_check_is_known_by_it(monkeypatc
     for image in ShownImage.objects.filter(image_set__campaign=campaign):
         for name in filter(None, image.copies):
             assert factories.stored_size(name) == (16, 16)
+
+
+def test_joining_reads_sets_and_lengthens_files_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(showing, "_AT_A_TIME", 3)
+    monkeypatch.setattr(selectors, "_SHOWN_AT_A_TIME", 3)
+    lengthened, lengthen = [], copies.CopyStore.lengthen
+    monkeypatch.setattr(
+        copies.CopyStore,
+        "lengthen",
+        lambda self, names, packing: lengthened.append(names) or lengthen(self, names, packing),
+    )
+    campaign = make(rules=CHECKS)
+    shown = ShownImage.objects.filter(image_set__campaign=campaign)
+    before = {name for image in shown for name in image.copies if name}
+    monkeypatch.setattr(copies.Packing, "least_growth", 2000)
+    join(campaign, make_newcomer(campaign))
+    assert before == {name for names in lengthened for name in names}
+    assert max(len(names) for names in lengthened) <= 3 * 4  # an image has 4 copies at most
+    assert len(lengths(campaign)) == 1
+    assert not any(default_storage.exists(name) for name in before)
+    counted = campaign.protocol["samples"]
+    assert (counted["sets"], [arm["images"] for arm in counted["arms"]]) == (24, [4] * 4)
 
 
 def test_two_arms_that_join_at_once_leave_all_files_of_one_length(monkeypatch):

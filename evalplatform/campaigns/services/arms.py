@@ -1,15 +1,15 @@
 """Making arms, and what cannot be one."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from evalplatform.campaigns.models import Arm, Campaign
+from evalplatform.campaigns.selectors import planned_keys
+from evalplatform.campaigns.walking import prompt_batches
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import refuse_retired_checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.models import ImageCollection
 from evalplatform.images.selectors import images_for, refuse_retired_collection
-from evalplatform.promptsets.models import Prompt
 
 
 def new_arm(
@@ -31,21 +31,23 @@ def refuse_retired_maker(maker: Checkpoint | ImageCollection) -> None:
         refuse_retired_collection(ImageCollection.objects.select_for_update().get(pk=maker.pk))
 
 
-def refuse_gaps(campaign: Campaign, arm: Arm, prompts: Sequence[Prompt]) -> None:
+def refuse_gaps(campaign: Campaign, arm: Arm) -> None:
     """Raise `BadInputError` for a collection that lacks images: nobody can make them."""
     if arm.collection is None:
         return
-    wanted = campaign.images_per_prompt
-    there = images_for(arm.collection, prompts)
-    lacking = [prompt for prompt in prompts if len(there[prompt.pk]) < wanted]
+    wanted, prompts, lacking = campaign.images_per_prompt, 0, list[str]()
+    for some in prompt_batches(planned_keys(campaign)):
+        there = images_for(arm.collection, some)
+        prompts += len(some)
+        lacking += [prompt.text for prompt in some if len(there[prompt.pk]) < wanted]
     if not lacking:
         return
-    named = ", ".join(f"“{' '.join(prompt.text.split())[:60]}”" for prompt in lacking[:3])
+    named = ", ".join(f"“{' '.join(text.split())[:60]}”" for text in lacking[:3])
     sets = {str(each) for each in campaign.prompt_sets.all()}
     elsewhere = str(arm.collection.prompt_set) not in sets
     answers = f" (its images answer {arm.collection.prompt_set})" if elsewhere else ""
     raise BadInputError(
         f"image collection {arm.name!r} has fewer than {wanted} images of {len(lacking):,} of "
-        f"{len(prompts):,} prompts{answers}: {named}; import it whole, or use prompts of which it "
+        f"{prompts:,} prompts{answers}: {named}; import it whole, or use prompts of which it "
         "has them."
     )

@@ -16,7 +16,7 @@ from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Arm, Campaign, ChosenImage, Criterion
 from evalplatform.campaigns.prompt_filter import PromptFilter, filter_prompts, refuse_nothing_left
 from evalplatform.campaigns.rules import Rules
-from evalplatform.campaigns.selectors import planned_prompts, planned_sets
+from evalplatform.campaigns.selectors import images_of_prompts, planned_keys, set_plan
 from evalplatform.campaigns.services.arms import new_arm, refuse_gaps, refuse_retired_maker
 from evalplatform.campaigns.translations import translations_of
 from evalplatform.checkpoints.models import Checkpoint
@@ -147,12 +147,11 @@ def _fill(
         )
         for position, plan in enumerate(criteria)
     )
-    prompts = planned_prompts(campaign)
-    planned_sets(campaign, prompts)  # refuses arms that never meet
+    set_plan(campaign, sum(images_of_prompts(campaign, planned_keys(campaign))))  # all arms meet
     if chosen:
         return  # of these it has no gaps
     for arm in campaign.contenders:
-        refuse_gaps(campaign, arm, prompts)
+        refuse_gaps(campaign, arm)
 
 
 def _rules_given_again(campaign: Campaign, rules: Rules) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.campaigns.protocol import arm_in_protocol, protocol_hash
 from evalplatform.campaigns.sample_faults import count_faults
-from evalplatform.campaigns.selectors import planned_prompts, shown_sets
+from evalplatform.campaigns.selectors import shown_sets
 from evalplatform.campaigns.services.arms import new_arm, refuse_gaps, refuse_retired_maker
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
@@ -42,7 +42,7 @@ def create_newcomer(
     check_newcomer(campaign, maker)
     arm = new_arm(campaign, len(campaign.contenders), maker, joined_at=now)
     arm.save()
-    refuse_gaps(campaign, arm, planned_prompts(campaign))
+    refuse_gaps(campaign, arm)
     campaign.__dict__.pop("contenders", None)  # cached
     return arm
 
