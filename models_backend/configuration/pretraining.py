@@ -60,6 +60,11 @@ class PretrainConfig:
     `image_size`. Without stages a data directory is held in memory and trained at one size."""
     sample_prompts: tuple[str, ...] = ()
     """Sampled with fixed seeds at every saved state, for TensorBoard."""
+    kept: tuple[str, ...] = ()
+    """Parts that are not trained but taken from `kept_from`, as of a cascade whose upsampler alone
+    is made anew."""
+    kept_from: str = ""
+    """Checkpoint directory of the kept parts, of the same family."""
     autoencoder_images: int = 20_000
     """With stages: pictures that what is fitted before the parts (an autoencoder, a tokenizer) is
     trained on, drawn at random and held in memory."""
@@ -78,6 +83,8 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         """Refuse values out of range."""
         check_run(self.name, self.role, self.seed)
+        if bool(self.kept) != bool(self.kept_from):
+            raise InputError("kept and kept_from: give both, parts and the checkpoint they are of")
         if self.stages and self.stages[-1].resolution != self.image_size:
             raise InputError(
                 f"image_size {self.image_size}: the last stage is at {self.stages[-1].resolution}; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from models_backend.nn.pixels import to_unit_range
 from models_backend.nn.precision import refuse_without_bfloat16
 from models_backend.recipes.autoencoder import Compressor, train_autoencoder
 from models_backend.recipes.grids import SampleGrid
+from models_backend.recipes.kept import take_kept_parts
 from models_backend.recipes.parts import (
     in_parts,
     prepared,
@@ -40,8 +41,8 @@ def pretrain(
     run: Path,
     source: ImageSource | None = None,
     cache: Path | None = None,
-) -> tuple[Family, dict[str, float]]:
-    """Train from nothing; return the model and measured facts about it.
+) -> tuple[Family, dict[str, Any]]:
+    """Train from nothing but for what is kept; return the model and measured facts about it.
 
     With a `source` its pictures are read from disk as needed, otherwise `records` are held in
     memory; `cache` is a folder for what is prepared of pictures, and for text embeddings.
@@ -54,16 +55,17 @@ def pretrain(
     _refuse_what_does_not_fit(config, kind)
     torch.manual_seed(config.seed)
     family = kind.from_config(config)
+    kept = take_kept_parts(family, config)
     pictures = _pictures(config, kind, data, records, source)
     facts = _fit_compressor(family, config, pictures, run) if pictures is not None else {}
     grid = SampleGrid(family, config.sample_prompts, config.seed) if config.sample_prompts else None
     if source is not None:
         train_in_stages(family, source, config, run=run, cache=cache, grid=grid)
-        return family, facts
+        return family, facts | kept
     assert pictures is not None
     refuse_noise_offset(family, config.noise_offset)
     family.to(default_accelerator().device)
-    for part in family.parts:
+    for part in (each for each in family.parts if each not in config.kept):
         train_part(
             family,
             part,
@@ -80,7 +82,7 @@ def pretrain(
             sampled=grid.prompts if grid else (),
         )
     family.to("cpu")
-    return family, facts
+    return family, facts | kept
 
 
 def _pictures(

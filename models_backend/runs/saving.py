@@ -59,8 +59,10 @@ def _loops(config: RunConfig, model: Family, *, streamed: bool) -> dict[str, tup
         loop = config.training
         return dict.fromkeys(config.parts or model.parts, (loop.steps, loop.batch_size))
     assert isinstance(config, PretrainConfig)
-    loops = {}
+    loops: dict[str, tuple[int, int]] = {}
     for part in filter(None, (model.compressor, *model.parts)):
+        if part in config.kept:
+            continue
         if streamed and part != model.compressor:
             for number, stage in enumerate(config.all_stages(part), start=1):
                 loops[f"{part}-{number}"] = (stage.steps, stage.batch_size)

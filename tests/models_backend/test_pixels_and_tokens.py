@@ -462,3 +462,56 @@ def test_what_is_settled_stays_settled(sampler):
         kept = ~hidden[0]
         assert torch.equal(levels[0][kept], filled[0][kept])
     assert [int(hidden.sum()) for _, hidden in history] == [16, 14, 11, 6]
+
+
+# -- parts that are kept --------------------------------------------------------------------------
+
+
+def _again(trained, folder: Path, data: Path, *settings: str, text: str = tiny.PIXEL_DIFFUSION):
+    config = folder / "again.toml"
+    config.write_text(text)
+    sets = [part for each in settings for part in ("--set", each)]
+    return run(config, "--data", data, "--out", folder / "run", *sets)
+
+
+def test_upsampler_is_made_anew_beside_a_base_that_is_kept(trained, data, tmp_path):
+    parent = trained["pixel_diffusion"]
+    kept = ('kept=["base"]', f'kept_from="{parent}"', "seed=77")
+    assert _again(trained, tmp_path, data, *kept) == 0
+    made = tmp_path / "run/checkpoint"
+    weights = [f"{part}/diffusion_pytorch_model.safetensors" for part in ("base", "upsampler_1")]
+    assert (made / weights[0]).read_bytes() == (parent / weights[0]).read_bytes()
+    assert (made / weights[1]).read_bytes() != (parent / weights[1]).read_bytes()
+    told = checkpoints.read_metadata(made)["training"]
+    assert told["kept_parts"] == ["base"]
+    assert told["kept_from_sha256"] == checkpoints.sha256_of(parent)
+    assert list(told["steps"]) == ["upsampler_1"]
+    assert '"stage": "base"' not in (tmp_path / "run/log.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (('kept=["base"]',), "kept and kept_from: give both"),
+        (('kept=["sky"]', "from"), "accepted are some, not all, of base, upsampler_1"),
+        (('kept=["base", "upsampler_1"]', "from"), "accepted are some, not all, of base"),
+        (('kept=["base"]', "from", "base.widths=[16, 16]"), "its base is of another shape"),
+        (('kept=["base"]', "from", 'schedule.target="flow"'), "its schedule is "),
+        (('kept=["base"]', "other"), "a masked_transformer model; accepted is pixel_diffusion"),
+    ],
+)
+def test_parts_that_cannot_be_kept_are_refused(trained, data, tmp_path, capsys, settings, says):
+    where = {
+        "from": f'kept_from="{trained["pixel_diffusion"]}"',
+        "other": f'kept_from="{trained["masked_transformer"]}"',
+    }
+    assert _again(trained, tmp_path, data, *(where.get(each, each) for each in settings)) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert len(error.splitlines()) == 1
+
+
+def test_parts_beside_a_fresh_tokenizer_are_not_kept(trained, data, tmp_path, capsys):
+    settings = ('kept=["transformer"]', f'kept_from="{trained["masked_transformer"]}"')
+    assert _again(trained, tmp_path, data, *settings, text=tiny.MASKED_TRANSFORMER) == 2
+    assert "hang on its tokenizer, which is trained anew" in capsys.readouterr().err
