@@ -144,6 +144,9 @@ class FinetuneConfig(TuneConfig):
     )
     role: str = "baseline"
     recipe: str = "finetune"
+    aspect_ratios: bool = False
+    """From shards: pictures keep their shape, in buckets from 1:2 to 2:1 of the area of
+    `image_size` squared; without, they are cut to squares."""
 
     def part_training(self, part: str) -> LoopConfig:
         """Return the loop of a part, which is the same for all."""
@@ -152,7 +155,11 @@ class FinetuneConfig(TuneConfig):
     def all_stages(self, part: str) -> tuple[StageConfig, ...]:
         """Return the one stage there is, for images read from shards."""
         loop = self.training
-        return (StageConfig(self.image_size, loop.steps, loop.batch_size, self.noise_offset),)
+        return (
+            StageConfig(
+                self.image_size, loop.steps, loop.batch_size, self.noise_offset, self.aspect_ratios
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 from models_backend.configuration.captions import CaptionMix
 from models_backend.data.captions import weighted_captions
 from models_backend.data.manifest import Record
-from models_backend.data.pictures import decode, decode_transparent, fit
+from models_backend.data.pictures import decode, decode_transparent, fit, framing_of
 from models_backend.errors import InputError
 from models_backend.nn.text_rows import TextEmbedding, TextRows
 
@@ -66,8 +66,8 @@ def _loaded(
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
 
-def load_fitted(paths: Sequence[Path], size: int) -> Tensor:
-    """Return pictures of any size as bytes (N, 3, size, size).
+def load_fitted(paths: Sequence[Path], size: int) -> tuple[Tensor, Tensor]:
+    """Return pictures of any size as bytes (N, 3, size, size), and what is seen of each, (N, 4).
 
     Each is turned as its EXIF data says, scaled so that its shorter side fits, and cut to its
     middle. One that is smaller is enlarged by the same rule.
@@ -75,15 +75,15 @@ def load_fitted(paths: Sequence[Path], size: int) -> Tensor:
     Raises:
         InputError: a file is missing or unreadable.
     """
-    pictures = []
+    pictures, framings = [], []
     for path in paths:
         try:
-            pictures.append(
-                torch.from_numpy(fit(decode(path.read_bytes(), str(path)), (size, size)))
-            )
+            picture = decode(path.read_bytes(), str(path))
+            pictures.append(torch.from_numpy(fit(picture, (size, size))))
+            framings.append(framing_of((picture.height, picture.width), (size, size)))
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error}); export the set again") from None
-    return torch.stack(pictures)
+    return torch.stack(pictures), torch.tensor(framings)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,18 @@ _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: stored lying, shown uprigh
 _ASPECTS = (0.5, 4 / 7, 2 / 3, 0.75, 0.875, 1.0)
 
 
-def bucket_sizes(resolution: int, *, aspect_ratios: bool) -> list[tuple[int, int]]:
+def bucket_sizes(
+    resolution: int, *, aspect_ratios: bool, multiple: int = 8
+) -> list[tuple[int, int]]:
     """Return the (height, width) pairs a stage trains at, square first.
 
     Each has about the area of `resolution` squared and sides that are multiples of a 16th of
-    `resolution`, itself rounded to a multiple of 8. The list of ratios, 1:2 to 2:1, is ours: SDXL
-    uses such buckets, Emu only says that it filters by aspect ratio.
+    `resolution`, itself rounded to a multiple of `multiple`. The list of ratios, 1:2 to 2:1, is
+    ours: SDXL uses such buckets, Emu only says that it filters by aspect ratio.
     """
     if not aspect_ratios:
         return [(resolution, resolution)]
-    unit = max(8, resolution // 16 // 8 * 8)
+    unit = max(multiple, resolution // 16 // multiple * multiple)
     sizes = [(resolution, resolution)]
     for ratio in _ASPECTS:
         short = round(resolution * math.sqrt(ratio) / unit) * unit
@@ -127,14 +130,32 @@ def _refuse_mode(mode: str, name: str) -> None:
         )
 
 
+class Framing(NamedTuple):
+    """What of a picture is seen: its own size, and where the rest begins once it is scaled."""
+
+    height: int
+    width: int
+    top: int
+    left: int
+
+
+def framing_of(own: tuple[int, int], size: tuple[int, int]) -> Framing:
+    """Return what :func:`fit` leaves of a picture of (height, width) `own`."""
+    tall, wide = _covering(own, size)
+    return Framing(*own, (tall - size[0]) // 2, (wide - size[1]) // 2)
+
+
+def _covering(own: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    scale = max(size[0] / own[0], size[1] / own[1])
+    return max(size[0], round(own[0] * scale)), max(size[1], round(own[1] * scale))
+
+
 def fit(picture: Image.Image, size: tuple[int, int]) -> Bytes:
     """Return bytes (3, H, W): scaled to cover `size`, the middle cut out."""
-    height, width = size
-    if (picture.height, picture.width) != size:
-        scale = max(height / picture.height, width / picture.width)
-        tall = max(height, round(picture.height * scale))
-        wide = max(width, round(picture.width * scale))
+    own = picture.height, picture.width
+    if own != size:
+        tall, wide = _covering(own, size)
         picture = picture.resize((wide, tall), Image.Resampling.LANCZOS)
-        top, left = (tall - height) // 2, (wide - width) // 2
-        picture = picture.crop((left, top, left + width, top + height))
+        _, _, top, left = framing_of(own, size)
+        picture = picture.crop((left, top, left + size[1], top + size[0]))
     return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))

@@ -99,6 +99,9 @@ class Family(ABC):
         """The first of its parts: what makes an image of noise."""
         return self.part(self.parts[0])
 
+    size_multiple: int = 8
+    """What the sides of pictures in buckets of aspect ratio are multiples of."""
+
     def settle(self, pictures: Sequence[Tensor]) -> None:  # noqa: B027  # most measure nothing
         """Measure what the parts' inputs hang on, once the compressor is trained.
 

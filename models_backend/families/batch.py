@@ -32,10 +32,18 @@ class TrainingBatch(TypedDict):
     """(B,), uniform in [0, 1): where each example lies between image and noise."""
     v: Tensor
     """(B,), uniform in [0, 1) and independent of `u`, for a family that draws one thing more."""
+    framing: Tensor | None
+    """(B, 4), whole numbers: each picture's own height and width, and the top and left of what is
+    seen of it once scaled (`data.pictures.Framing`). None: all of pictures of the size trained."""
 
 
 def training_batch(
-    z: Tensor, text: TextEmbedding, noise: Tensor, u: Tensor, v: Tensor | None = None
+    z: Tensor,
+    text: TextEmbedding,
+    noise: Tensor,
+    u: Tensor,
+    v: Tensor | None = None,
+    framing: Tensor | None = None,
 ) -> TrainingBatch:
     """Return the batch of latents (or pixels) `z` with their captions `text`, noise and times.
 
@@ -48,5 +56,6 @@ def training_batch(
         "pooled": text.pooled,
         "noise": noise,
         "u": u.to(z.device),
+        "framing": framing,
         "v": (torch.full_like(u, 0.5) if v is None else v).to(z.device),
     }

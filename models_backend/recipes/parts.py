@@ -67,13 +67,15 @@ def train_part(
     prepare: Callable[[Trainer], None] | None = None,
     sampled: Sequence[str] = (),
     plan: RowPlan | None = None,
+    framing: Tensor | None = None,
 ) -> None:
     """Train a part on `examples` (2N, ...): `prepared` of N `records` and their mirror images.
 
     `prepare` is handed the trainer before the first step, `on_save` called after each saved state.
     `sampled` are the prompts it will sample. `plan` chooses a step's rows: without it every picture
-    comes at every noise level. Text encoders read every caption before the first
-    step, on the trainer's device, and are let go.
+    comes at every noise level. `framing` (N, 4) is what is seen of each picture, where that may not
+    be all. Text encoders read every caption before the first step, on the trainer's device, and are
+    let go.
 
     Raises:
         InputError: a noise offset for a family that has no noise.
@@ -100,7 +102,8 @@ def train_part(
         v = torch.rand(loop.batch_size, generator=draw)
         text, rows = text[draw.rows], z[images[draw.rows]]
         noise = draw.noise(shape, offset=noise_offset, device=device)
-        batch = training_batch(rows, text, noise, u[draw.rows], v[draw.rows])
+        seen = None if framing is None else framing[images[draw.rows] % len(records)]
+        batch = training_batch(rows, text, noise, u[draw.rows], v[draw.rows], seen)
         return StepLoss(family.loss(batch, part), images[draw.rows], {})
 
     if prepare is not None:

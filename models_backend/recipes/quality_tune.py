@@ -66,13 +66,18 @@ def tune(
     """
     parts = tuned_parts(config, parent)
     refuse_noise_offset(parent, config.noise_offset)
+    if isinstance(config, FinetuneConfig) and config.aspect_ratios:
+        raise InputError(
+            "aspect_ratios: a data directory is held in memory, as squares; write it as shards "
+            f"(python -m models_backend.data.shards --from {data} --out FOLDER) and give those"
+        )
     facts = say_beforehand(config, parent, parts, records)
     plan = None
     if isinstance(config, StyleTailorConfig):
         plan = _two_sets(config, parent, content, len(records) - content)
         facts |= {"content_images": content, "content_share": plan.content_share}
     parent.to(default_accelerator().device)
-    pictures = _pictures(parent.image_size[0], data, records, folders)
+    pictures, framing = _pictures(parent.image_size[0], data, records, folders)
     measured = None
     if config.early_stopping.candidates:
         measured = _Measured.of(config, parent, data, records)
@@ -85,6 +90,7 @@ def tune(
             parent,
             part,
             examples=prepared(parent, pictures, part),
+            framing=framing,
             records=records,
             mix=config.captions,
             loop=config.training,
@@ -108,9 +114,12 @@ def tune(
     return parent, facts | {"early_stopping": _choices(config, parent, run, {}, by="rule")}
 
 
-def _pictures(side: int, data: Path, records: Sequence[Record], folders: Sequence[Path]) -> Tensor:
+def _pictures(
+    side: int, data: Path, records: Sequence[Record], folders: Sequence[Path]
+) -> tuple[Tensor, Tensor | None]:
+    """Return bytes (N, 3, side, side), and what is seen of each where that may not be all."""
     if not folders:
-        return load_images(data, records, side)
+        return load_images(data, records, side), None
     return load_fitted([f / r.file for f, r in zip(folders, records, strict=True)], side)
 
 

@@ -27,7 +27,7 @@ from models_backend.configuration.tuning import FinetuneConfig
 from models_backend.data.cache import TensorCache, content_key
 from models_backend.data.captions import weighted_captions
 from models_backend.data.order import BatchOrder
-from models_backend.data.pictures import Bytes, bucket_sizes, decode, fit
+from models_backend.data.pictures import Bytes, Framing, bucket_sizes, decode, fit, framing_of
 from models_backend.data.source import CaptionedImage, ImageSource
 from models_backend.families.base import Family
 from models_backend.families.batch import training_batch
@@ -69,6 +69,7 @@ class _Read:
     number: int
     size: tuple[int, int]
     key: bytes
+    framing: Framing
     picture: Bytes | None
 
 
@@ -84,7 +85,8 @@ class _Reader:
     ) -> None:
         self._source, self._order, self.buckets = source, order, buckets
         self._trainer = trainer
-        firsts = np.cumsum([0, *(len(each) for each in source.sizes())])
+        self._sizes = source.sizes()
+        firsts = np.cumsum([0, *(len(each) for each in self._sizes)])
         self._first_number = [int(first) for first in firsts]
         self._pool = ThreadPoolExecutor(max(2, min(32, os.cpu_count() or 2)))
         self._coming: dict[tuple[int, int], list[Future[list[_Read]]]] = {}
@@ -129,7 +131,9 @@ class _Reader:
         if self.cache is None or not self.cache.holds(key, size):
             picture = fit(decode(sample.image, sample.name), size)
             picture = np.ascontiguousarray(picture[:, :, ::-1]) if flip else picture
-        return _Read(sample, self._first_number[shard] + row, size, key, picture)
+        height, width = self._sizes[shard][row].tolist()
+        framing = framing_of((height, width), size)
+        return _Read(sample, self._first_number[shard] + row, size, key, framing, picture)
 
     def close(self) -> None:
         """Stop reading ahead."""
@@ -216,7 +220,9 @@ def train_in_stages(
     """
     accelerator = default_accelerator()
     family.to(accelerator.device)
-    every = [(part, stage) for part in family.parts for stage in config.all_stages(part)]
+    kept = config.kept if isinstance(config, PretrainConfig) else ()
+    parts = [part for part in family.parts if part not in kept]
+    every = [(part, stage) for part in parts for stage in config.all_stages(part)]
     for _, stage in every:
         refuse_noise_offset(family, stage.noise_offset)
     drawn = sum(stage.steps * stage.batch_size for _, stage in every)
@@ -226,7 +232,7 @@ def train_in_stages(
         encode_captions(texts, source, config.captions, share)
         accelerator.wait_for_everyone()
         family.text_encoder.rest()
-    for part in family.parts:
+    for part in parts:
         for number, stage in enumerate(config.all_stages(part), start=1):
             job = _StageJob(family, part, f"{part}-{number}", stage, config, run, cache)
             _train_stage(job, source, grid)
@@ -274,7 +280,9 @@ class _StageJob:
 
 def _train_stage(job: _StageJob, source: ImageSource, grid: SampleGrid | None) -> None:
     stage, config = job.stage, job.config
-    buckets = bucket_sizes(stage.resolution, aspect_ratios=stage.aspect_ratios)
+    buckets = bucket_sizes(
+        stage.resolution, aspect_ratios=stage.aspect_ratios, multiple=job.family.size_multiple
+    )
     order = BatchOrder(
         source.sizes(), buckets, batch_size=stage.batch_size, key=f"{config.seed} {job.name}"
     )
@@ -328,7 +336,9 @@ class _StreamedStep:
         text = self._text.encode(captions)
         shape = self._family.noise_shape(self._part, tuple(z.shape[1:]))
         noise = draw.noise(shape, offset=self._noise_offset, device=z.device)
-        losses = self._family.loss(training_batch(z, text, noise, u, v), self._part)
+        framing = torch.tensor([read.framing for read in reads])
+        batch = training_batch(z, text, noise, u, v, framing)
+        losses = self._family.loss(batch, self._part)
         numbers = torch.tensor([read.number for read in reads])
         return StepLoss(losses, numbers, {"data_wait_s": waited})
 

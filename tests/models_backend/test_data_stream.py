@@ -16,7 +16,7 @@ from models_backend.data.indexing import index_folder
 from models_backend.data.manifest_source import ManifestSource
 from models_backend.data.opening import open_source
 from models_backend.data.order import BatchOrder
-from models_backend.data.pictures import bucket_sizes, decode, fit, nearest_buckets
+from models_backend.data.pictures import bucket_sizes, decode, fit, framing_of, nearest_buckets
 from models_backend.errors import InputError
 from tests.models_backend import tiny
 
@@ -127,6 +127,29 @@ def test_buckets_have_about_one_area(resolution):
         assert 0.75 * resolution**2 <= height * width <= resolution**2
         assert (width, height) in sizes
     assert bucket_sizes(resolution, aspect_ratios=False) == [(resolution, resolution)]
+
+
+def test_buckets_of_a_model_that_folds_more_are_multiples_of_that():
+    sizes = bucket_sizes(256, aspect_ratios=True, multiple=32)
+    assert len(sizes) > 4
+    assert not any(side % 32 for size in sizes for side in size)
+
+
+@pytest.mark.parametrize(
+    ("own", "size", "framing"),
+    [
+        ((64, 64), (64, 64), (64, 64, 0, 0)),
+        ((100, 200), (64, 64), (100, 200, 0, 32)),
+        ((300, 100), (96, 48), (300, 100, 24, 0)),
+        ((16, 16), (64, 64), (16, 16, 0, 0)),
+    ],
+)
+def test_framing_says_what_fit_cuts_off(own, size, framing):
+    assert framing_of(own, size) == framing
+    rows = np.arange(own[0], dtype=np.uint8)[:, None] // 2
+    picture = Image.fromarray(np.repeat(rows, own[1], axis=1)).convert("RGB")
+    top = int(fit(picture, size)[0, 0, 0])
+    assert abs(top - framing[2] * own[0] / max(size[0], own[0] * size[1] / own[1]) / 2) <= 1.5
 
 
 def test_a_picture_goes_to_the_bucket_of_its_shape_and_is_cut_in_the_middle():

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,15 +12,18 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, DiffusionPipeline
 from diffusers import FlowMatchEulerDiscreteScheduler as FlowScheduler
+from PIL import Image
 from safetensors.torch import load_file
 
 from models_backend import checkpoints, train
 from models_backend.checkpoints.check import check
 from models_backend.configuration.tuning import FinetuneConfig, LoraConfig
-from models_backend.data import shards
+from models_backend.data import manifest, shards
+from models_backend.data.pictures import framing_of
 from models_backend.errors import InputError
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.families.diffusers_pipelines.tuned import TunedPipeline
+from models_backend.families.diffusers_pipelines.tuning.kinds import Flux, StableDiffusionXL
 from models_backend.families.diffusers_pipelines.tuning.latents import Latents
 from models_backend.families.diffusers_pipelines.tuning.objectives import (
     Diffusion,
@@ -27,6 +31,7 @@ from models_backend.families.diffusers_pipelines.tuning.objectives import (
     shift_for,
 )
 from models_backend.families.settings import SamplingSettings
+from models_backend.files import sha256_of_file
 from models_backend.recipes.configs import read_config
 from models_backend.training.trainer import Trainer
 from tests.models_backend import tiny, tiny_encoders, tiny_pipelines
@@ -215,6 +220,61 @@ def test_shards_are_read_with_latents_and_embeddings_kept(parents, tune, tmp_pat
     assert checkpoints.file_hashes(tmp_path / "again" / "checkpoint") == before
     assert tune(parents / "sdxl", "picked") == 2
     assert "quality_tune takes a finished data directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["sdxl", "flux"])
+def test_pictures_of_other_shapes_are_trained_in_buckets(kind, parents, tune, tmp_path):
+    """SDXL is told each picture's own size, where it was cut, and its bucket's size."""
+    records, size = manifest.read_records(tune.data), (40, 80)
+    wide = tmp_path / "wide"
+    for record in records:
+        (wide / record.file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size[::-1], "red").save(wide / record.file)
+    tiny.write_records(wide, [_as_it_is_now(wide, record) for record in records])
+    shards.write_shards(wide, tmp_path / "shards", kind="tar", samples=6)
+    tune.data = tmp_path / "shards"
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        for each in (StableDiffusionXL, Flux):
+            patch.setattr(each, "predict", _told(each.predict, seen))
+        more = "aspect_ratios = true"
+        options = ("--set", "image_size=32")
+        assert tune(parents / kind, "run", *options, recipe="finetune", more=more) == 0
+    of_training = [told for told in seen if told[2] is not None]
+    assert {told[0] for told in of_training} == {(24, 40)}
+    size, ids, framing = of_training[0]
+    assert framing.tolist() == [list(framing_of((40, 80), size))] * 2
+    if kind == "sdxl":
+        assert ids.tolist() == [[40, 80, 0, 4, 24, 40]] * 2
+
+
+def test_buckets_of_a_set_in_memory_are_refused(parents, tune, capsys):
+    more = "aspect_ratios = true"
+    assert tune(parents / "stable_diffusion", recipe="finetune", more=more) == 2
+    assert "write it as shards (python -m models_backend.data.shards" in capsys.readouterr().err
+
+
+def _as_it_is_now(folder: Path, record: manifest.Record) -> manifest.Record:
+    return replace(record, sha256=sha256_of_file(folder / record.file))
+
+
+def _told(predict, seen: list):
+    """Return `predict`, which notes the size and the framing it is given, and SDXL's time ids."""
+
+    def noting(self, network, noisy, t, text, size, framing=None):
+        ids = []
+        hook = network.register_forward_pre_hook(
+            lambda module, args, given: ids.append(
+                (given.get("added_cond_kwargs") or {}).get("time_ids")
+            ),
+            with_kwargs=True,
+        )
+        said = predict(self, network, noisy, t, text, size, framing)
+        hook.remove()
+        seen.append((size, ids[0], framing))
+        return said
+
+    return noting
 
 
 @pytest.mark.parametrize(

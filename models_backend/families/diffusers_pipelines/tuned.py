@@ -69,6 +69,7 @@ class TunedPipeline(DiffusersPipeline):
         if tuning is not None:
             self.text_encoder = PipelineTexts(tuning.kind, tuning.folder)
             self.image_size = _image_size(tuning, image_size)
+            self.size_multiple = size_factor(pipeline)
 
     @classmethod
     def load_to_tune(cls, folder: Path, config: TuneConfig) -> Self:
@@ -112,10 +113,13 @@ class TunedPipeline(DiffusersPipeline):
         """Return the mean squared error, (B,), of what the network predicts."""
         noised = self._objective(batch["z"])(batch["z"], batch["noise"], batch["u"])
         text = TextEmbedding(batch["tokens"], batch["mask"], batch["pooled"])
-        error = (self._predict(noised.noisy, noised.t, text) - noised.target.float()).square()
+        said = self._predict(noised.noisy, noised.t, text, batch["framing"])
+        error = (said - noised.target.float()).square()
         return error.mean(dim=(1, 2, 3))
 
-    def _predict(self, z: Tensor, t: Tensor, text: TextEmbedding) -> Tensor:
+    def _predict(
+        self, z: Tensor, t: Tensor, text: TextEmbedding, framing: Tensor | None = None
+    ) -> Tensor:
         """Return what the network says of latents (B, C, h, w) at time t () or (B,)."""
         tuning = self._tuned
         network, factor = tuning.kind.network, tuning.latents.factor
@@ -125,6 +129,7 @@ class TunedPipeline(DiffusersPipeline):
             t.expand(len(z)),
             text.to(z.device, network.dtype),
             (z.shape[2] * factor, z.shape[3] * factor),
+            framing,
         )
         return said.float()
 

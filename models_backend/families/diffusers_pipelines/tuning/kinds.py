@@ -14,6 +14,7 @@ from models_backend.errors import InputError
 from models_backend.families.diffusers_pipelines.arguments import is_guidance_embedded
 from models_backend.nn.text_rows import TextEmbedding
 
+Size = tuple[int, int]
 _FLUX_GUIDANCE = 1.0
 """What a network with embedded guidance is told in training: that there is none."""
 
@@ -39,9 +40,19 @@ class Kind(ABC):
 
     @abstractmethod
     def predict(
-        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: tuple[int, int]
-    ) -> Any:
-        """Return what a network like this kind's says of latents; `size` is the picture's."""
+        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: Size,
+        framing: Tensor | None = None,
+    ) -> Any:  # fmt: skip
+        """Return what a network like this kind's says of latents.
+
+        Args:
+            network: of this kind.
+            noisy: (B, C, h, w).
+            t: (B,).
+            text: B captions.
+            size: height and width of the pictures in pixels.
+            framing: as in `families.batch`; None where all of each picture is seen.
+        """
 
     def prompt_arguments(self, text: TextEmbedding, blank: TextEmbedding) -> dict[str, Any]:
         """Return the arguments of the pipeline's call that stand for prompt and negative prompt."""
@@ -56,8 +67,9 @@ class StableDiffusion(Kind):
         return _without_sentence(tokens)
 
     def predict(
-        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: tuple[int, int]
-    ) -> Any:
+        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: Size,
+        framing: Tensor | None = None,
+    ) -> Any:  # fmt: skip
         return network(noisy, t, encoder_hidden_states=text.tokens).sample
 
 
@@ -75,11 +87,14 @@ class StableDiffusionXL(Kind):
         return TextEmbedding(tokens, _all(tokens), pooled)
 
     def predict(
-        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: tuple[int, int]
-    ) -> Any:
-        # Original size, crop (none), size asked for: pictures are of the size they are trained at.
-        ids = torch.tensor([[*size, 0, 0, *size]], device=noisy.device, dtype=noisy.dtype)
-        given = {"text_embeds": text.pooled, "time_ids": ids.expand(len(noisy), -1)}
+        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: Size,
+        framing: Tensor | None = None,
+    ) -> Any:  # fmt: skip
+        whole = torch.tensor([*size, 0, 0]).expand(len(noisy), -1)
+        seen = (whole if framing is None else framing).to(noisy.device, noisy.dtype)
+        asked = torch.tensor([size], device=noisy.device, dtype=noisy.dtype).expand(len(noisy), -1)
+        # Own size, top and left of the crop, size asked for (Podell et al. 2023, section 2.2).
+        given = {"text_embeds": text.pooled, "time_ids": torch.cat([seen, asked], dim=1)}
         return network(noisy, t, encoder_hidden_states=text.tokens, added_cond_kwargs=given).sample
 
     def prompt_arguments(self, text: TextEmbedding, blank: TextEmbedding) -> dict[str, Any]:
@@ -98,8 +113,9 @@ class StableDiffusion3(Kind):
         return TextEmbedding(tokens, _all(tokens), pooled)
 
     def predict(
-        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: tuple[int, int]
-    ) -> Any:
+        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: Size,
+        framing: Tensor | None = None,
+    ) -> Any:  # fmt: skip
         return network(
             hidden_states=noisy, timestep=t, encoder_hidden_states=text.tokens,
             pooled_projections=text.pooled,
@@ -120,8 +136,9 @@ class Flux(Kind):
         return TextEmbedding(tokens, _all(tokens), pooled)
 
     def predict(
-        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: tuple[int, int]
-    ) -> Any:
+        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: Size,
+        framing: Tensor | None = None,
+    ) -> Any:  # fmt: skip
         count, channels, height, width = noisy.shape
         pipeline, device, dtype = self.pipeline, noisy.device, noisy.dtype
         guidance = None
@@ -162,8 +179,9 @@ class PixArt(Kind):
         return TextEmbedding(embedding.tokens, mask.long(), pooled)
 
     def predict(
-        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: tuple[int, int]
-    ) -> Any:
+        self, network: Any, noisy: Tensor, t: Tensor, text: TextEmbedding, size: Size,
+        framing: Tensor | None = None,
+    ) -> Any:  # fmt: skip
         count = len(noisy)
         given: dict[str, Tensor | None] = {"resolution": None, "aspect_ratio": None}
         if network.config["sample_size"] == 128:  # as its pipeline asks
