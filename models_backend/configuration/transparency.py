@@ -17,9 +17,6 @@ class TransparencyConfig:
     training: LoopConfig
     recipe: str = "transparency"
     seed: int = 0
-    white_grounds: float = 0.5
-    """Share of drawings that are encoded on white, where the parent paints them; the others lie on
-    plain random colours, so that a white thing is not taken for the ground alone by its colour."""
     held_out: float = 0.15
     """Share of the concepts that are measured on, and never trained on."""
 
@@ -28,5 +25,4 @@ class TransparencyConfig:
         check_run(self.name, "pretrained", self.seed)
         if self.recipe != "transparency":
             raise InputError(f"recipe {self.recipe!r}: accepted is transparency")
-        check_range("white_grounds", self.white_grounds, 0.0, 1.0)
         check_range("held_out", self.held_out, 0.01, 0.5)

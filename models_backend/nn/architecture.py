@@ -44,6 +44,10 @@ class AutoencoderConfig:
     alpha: bool = False
     """Whether the decoder makes RGBA: the encoder takes RGB all the same. Learned afterwards, by
     `models_backend.transparency`."""
+    painted_on_white: bool = False
+    """With `alpha`, whether the decoder goes on painting colours as they lie on white, which is
+    taken off them by alpha: what it knew of colours stays. Checkpoints without this key learned
+    colours as if nothing were transparent."""
 
     @property
     def out_channels(self) -> int:

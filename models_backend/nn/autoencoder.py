@@ -110,6 +110,11 @@ class Autoencoder(nn.Module):
 
         With `alpha` (B, 4, H, W): colours as if nothing were transparent, and alpha, -1 for clear.
         """
+        painted = self.painted(z)
+        return taken_off_white(painted) if self.config.painted_on_white else painted
+
+    def painted(self, z: Tensor) -> Tensor:
+        """Return what the decoder itself makes; `painted_on_white` says how colours lie in it."""
         if self.config.kind == "kl":
             images: Tensor = self.kl.decoder(self.kl.post_quant_conv(z))
         else:
@@ -134,6 +139,22 @@ class Autoencoder(nn.Module):
 
     def config_dict(self) -> dict[str, Any]:
         return asdict(self.config)
+
+
+_CLEAR = 1 / 255
+
+
+def taken_off_white(painted: Tensor) -> Tensor:
+    """Return colours on white with their alpha (B, 4, H, W) as colours without the white.
+
+    White shows by 1 - alpha, so a colour on it is never darker than that. Where alpha is less than
+    a step of 8 bits, colours are white.
+    """
+    shares = (painted + 1) / 2
+    alpha = shares[:, 3:].clamp(0, 1)
+    own = torch.minimum((shares[:, :3] - (1 - alpha)).clamp_min(0), alpha)
+    colour = torch.where(alpha > _CLEAR, own / alpha.clamp_min(_CLEAR), 1.0)
+    return torch.cat([colour, alpha], dim=1) * 2 - 1
 
 
 class Folded(Protocol):

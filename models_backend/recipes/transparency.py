@@ -12,7 +12,7 @@ from models_backend.configuration.transparency import TransparencyConfig
 from models_backend.measures.pixels import psnr
 from models_backend.nn.autoencoder import Autoencoder
 from models_backend.nn.pixels import to_unit_range
-from models_backend.nn.transparency import alpha_error, on_ground, on_white, transparency_loss
+from models_backend.nn.transparency import alpha_error, on_white, transparency_loss
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import StepLoss, Trainer
 
@@ -25,7 +25,8 @@ def train_transparency(
 ) -> None:
     """Train the decoder on bytes (N, 4, H, W), mirrored half of the time; resumes from `run`.
 
-    A drawing is encoded on a ground, and is to come back without it.
+    A drawing is encoded on white, as the parent painted it and as its denoiser draws, and is to
+    come back with its alpha.
 
     Raises:
         TrainingError: a loss that is not finite.
@@ -39,26 +40,18 @@ def train_transparency(
     def step(draw: StepDraw) -> StepLoss:
         images = torch.randint(len(pictures), (loop.batch_size,), generator=draw)[draw.rows]
         mirrored = (torch.rand(loop.batch_size, generator=draw) < 0.5)[draw.rows]
-        ground = grounds(loop.batch_size, config.white_grounds, draw)[draw.rows]
         batch = pictures[images]
         batch = torch.where(mirrored.view(-1, 1, 1, 1), batch.flip(3), batch)
         wanted = to_unit_range(batch).to(device)
         with torch.no_grad():
-            mean, logvar = autoencoder.encode(on_ground(wanted, ground.to(device)))
+            mean, logvar = autoencoder.encode(on_white(wanted))
             noise = draw.noise(tuple(mean.shape[1:]), offset=0.0, device=device)
             z = mean + noise * (0.5 * logvar).exp()
-        losses = transparency_loss(autoencoder.decode(z), wanted)
+        losses = transparency_loss(autoencoder.painted(z), wanted)
         return StepLoss(losses, images, {})
 
     trainer.fit(step)
     autoencoder.requires_grad_(True)
-
-
-def grounds(count: int, white: float, draw: torch.Generator) -> Tensor:
-    """Return plain grounds (count, 3, 1, 1) in [-1, 1]: about a share of `white` of them white."""
-    colours = torch.rand((count, 3), generator=draw) * 2 - 1
-    is_white = torch.rand(count, generator=draw) < white
-    return torch.where(is_white[:, None], 1.0, colours).view(count, 3, 1, 1)
 
 
 @dataclass(frozen=True)

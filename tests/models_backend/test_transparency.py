@@ -20,7 +20,7 @@ from models_backend.errors import CheckpointError, InputError
 from models_backend.families.pictures import to_pictures
 from models_backend.families.settings import SamplingSettings
 from models_backend.nn.architecture import AutoencoderConfig
-from models_backend.nn.autoencoder import Autoencoder
+from models_backend.nn.autoencoder import Autoencoder, taken_off_white
 from models_backend.nn.transparency import (
     alpha_error,
     on_ground,
@@ -29,7 +29,6 @@ from models_backend.nn.transparency import (
     with_alpha,
 )
 from models_backend.recipes.overfitting import to_pixels
-from models_backend.recipes.transparency import grounds
 from models_backend.sampling.contact_sheet import contact_sheet
 from tests.models_backend import tiny
 
@@ -49,7 +48,7 @@ def test_alpha_begins_as_the_mean_of_red_green_and_blue(changes):
     parent = Autoencoder(replace(SMALL, **changes)).double()
     child = with_alpha(parent)
     z = torch.randn(2, 4, 3, 4, dtype=torch.double)
-    before, after = parent.decode(z), child.decode(z)
+    before, after = parent.decode(z), child.painted(z)
     assert torch.allclose(after[:, :3], before, atol=1e-12)
     assert torch.allclose(after[:, 3:], before.mean(dim=1, keepdim=True), atol=1e-12)
     x = torch.randn(2, 3, 16, 16, dtype=torch.double)
@@ -69,16 +68,47 @@ def pixel(red: float, green: float, blue: float, alpha: float) -> Tensor:
     return torch.tensor([red, green, blue, alpha]).view(1, 4, 1, 1) * 2 - 1
 
 
-def test_loss_counts_alpha_and_premultiplied_colour():
-    wanted, y = pixel(1, 0, 0, 0.5), pixel(0.5, 0, 0.2, 1)
-    # alpha |1 - .5|; colours |.5 - .5|, 0 and |.2 - 0|
-    assert transparency_loss(y, wanted).item() == pytest.approx(0.5 + 0.2 / 3, abs=1e-6)
-    assert alpha_error(y, wanted).item() == pytest.approx(0.5)
-    assert alpha_error(y + 9, wanted).item() == pytest.approx(0.5)
+def test_loss_counts_alpha_and_colours_on_white():
+    wanted, painted = pixel(1, 0, 0, 0.5), pixel(1, 0.5, 0.8, 1)  # wanted on white: 1, .5, .5
+    # alpha |1 - .5|; colours 0, 0 and .3, ten times squared
+    found = transparency_loss(painted, wanted).item()
+    assert found == pytest.approx(0.5 + 0.1 + 10 * 0.09 / 3, abs=1e-6)
+    assert alpha_error(painted, wanted).item() == pytest.approx(0.5)
+    assert alpha_error(painted + 9, wanted).item() == pytest.approx(0.5)
 
 
 def test_colour_of_what_is_clear_costs_nothing():
-    assert transparency_loss(pixel(1, 0, 1, 0), pixel(0, 1, 0, 0)).item() == 0
+    assert transparency_loss(pixel(1, 1, 1, 0), pixel(0, 1, 0, 0)).item() == 0
+
+
+def test_white_is_taken_off_and_comes_back():
+    pink = taken_off_white(pixel(1, 0.5, 0.5, 0.5))
+    torch.testing.assert_close(pink, pixel(1, 0, 0, 0.5))
+    torch.testing.assert_close(on_white(pink), pixel(1, 0.5, 0.5, 1)[:, :3])
+    torch.testing.assert_close(taken_off_white(pixel(0.2, 0.4, 0, 1)), pixel(0.2, 0.4, 0, 1))
+    # Half clear over white is never darker than one half; clear is white.
+    torch.testing.assert_close(taken_off_white(pixel(0.1, 0.9, 1, 0.5)), pixel(0, 0.8, 1, 0.5))
+    torch.testing.assert_close(taken_off_white(pixel(0.1, 0.9, 1.0, 0)), pixel(1.0, 1, 1, 0))
+
+
+@torch.no_grad()
+def test_colours_on_white_are_the_parents_where_alpha_allows():
+    """What alpha learns cannot spoil them: the reason for painting on white."""
+    torch.manual_seed(0)
+    parent = Autoencoder(SMALL)
+    child = with_alpha(parent)
+    last = child.last_convolution
+    last.weight.data[12:], last.bias.data[12:] = 0, 1.0  # opaque everywhere
+    z = torch.randn(2, 4, 3, 4)
+    wanted = parent.decode(z).clamp(-1, 1)
+    torch.testing.assert_close(on_white(child.decode(z)), wanted, atol=1e-5, rtol=0)
+
+
+def test_checkpoint_of_an_earlier_version_keeps_its_colours():
+    child = Autoencoder(replace(SMALL, alpha=True))
+    z = torch.randn(2, 4, 3, 4)
+    with torch.no_grad():
+        assert torch.equal(child.decode(z), child.painted(z))
 
 
 def test_half_clear_red_on_white_is_pink():
@@ -87,13 +117,6 @@ def test_half_clear_red_on_white_is_pink():
     assert on_ground(pixel(1, 0, 0, 0), blue).flatten().tolist() == [-1.0, -1.0, 1.0]
     opaque = torch.rand(1, 3, 2, 2)
     assert on_white(opaque) is opaque
-
-
-def test_about_the_asked_share_of_grounds_is_white():
-    drawn = grounds(400, 0.25, torch.Generator().manual_seed(0))
-    assert drawn.shape == (400, 3, 1, 1)
-    assert 0.18 < (drawn == 1).all(dim=1).float().mean().item() < 0.32
-    assert drawn.min() < -0.9
 
 
 # -- pictures -------------------------------------------------------------------------------------
