@@ -46,6 +46,8 @@ class TransparencyRun:
     parent: Path
     data: Path
     out: Path
+    unseen: Path | None = None
+    """More drawings that are only measured on, such as the parent never saw either."""
 
     @property
     def checkpoint(self) -> Path:
@@ -81,7 +83,7 @@ def run(job: TransparencyRun, *, fresh: bool) -> Path:
         "data_manifest_sha256": manifest_sha256(job.data) if read_records(job.data) else "",
         "parent_sha256": sha256_of(job.parent),
     }
-    needed = [job.data, job.parent]
+    needed = [path for path in (job.data, job.parent, job.unseen) if path is not None]
     run_folder.check(job.out, identity, fresh=fresh, resume=False, needed=needed)
     if (job.checkpoint / METADATA).exists() and not fresh:
         print(f"{job.checkpoint} is finished; --fresh trains it again", file=sys.stderr)
@@ -140,12 +142,14 @@ def _train(job: TransparencyRun, model: LatentDiffusion) -> dict[str, Any]:
     parent, child = model.autoencoder, with_alpha(model.autoencoder)
     train_transparency(child, pictures, job.config, job.out)
     measured = measure(parent, child, unseen)
-    print(
-        f"{measured.drawings} held-out drawings: alpha is off by "
-        f"{measured.alpha_mean_absolute_error:.4f} of 1; on white {measured.psnr_on_white:.2f} dB, "
-        f"the parent {measured.psnr_of_parent:.2f} dB",
-        file=sys.stderr,
-    )
+    print(f"{measured.drawings} held-out drawings: {measured}", file=sys.stderr)
+    facts = {"held_out": asdict(measured)}
+    if job.unseen is not None:
+        strangers = load_transparent_images(job.unseen, read_records(job.unseen), size)
+        further = measure(parent, child, strangers)
+        print(f"{further.drawings} drawings of {job.unseen}: {further}", file=sys.stderr)
+        manifest = {"data_manifest_sha256": manifest_sha256(job.unseen)}
+        facts["unseen"] = asdict(further) | manifest
     write_bytes_atomically(job.out / "reconstructions.png", _sheet(held_out, unseen, parent, child))
     model.autoencoder = child
     loop = job.config.training
@@ -154,8 +158,7 @@ def _train(job: TransparencyRun, model: LatentDiffusion) -> dict[str, Any]:
         "steps": {STAGE: loop.steps},
         "images_seen": {STAGE: loop.steps * loop.batch_size},
         "tuning_images_sha256": images_sha256(trained),
-        "held_out": asdict(measured),
-    }
+    } | facts
 
 
 def _sheet(
@@ -225,6 +228,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--parent", type=Path, required=True, help="checkpoint directory")
     parser.add_argument("--data", type=Path, required=True, help="data set of RGBA drawings")
     parser.add_argument(
+        "--unseen", type=Path, metavar="DIR",
+        help="RGBA drawings that nothing was trained on, to be measured on as well",
+    )  # fmt: skip
+    parser.add_argument(
         "--out", type=Path, help="folder of the run (default: var/runs/ and the name)"
     )
     parser.add_argument(
@@ -236,7 +243,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> None:
         config = read_transparency_config(options.config, options.set)
         out = options.out or Path("var/runs") / config.name
-        job = TransparencyRun(config=config, parent=options.parent, data=options.data, out=out)
+        job = TransparencyRun(
+            config=config,
+            parent=options.parent,
+            data=options.data,
+            out=out,
+            unseen=options.unseen,
+        )
         print(run(job, fresh=options.fresh))
 
     return run_cli(work)

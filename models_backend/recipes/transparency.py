@@ -66,6 +66,12 @@ class AlphaMeasured:
     psnr_of_parent: float
     """In dB, of the parent's decoder on the same drawings."""
 
+    def __str__(self) -> str:
+        return (
+            f"alpha is off by {self.alpha_mean_absolute_error:.4f} of 1; on white "
+            f"{self.psnr_on_white:.2f} dB, the parent {self.psnr_of_parent:.2f} dB"
+        )
+
 
 @torch.no_grad()
 def measure(parent: Autoencoder, child: Autoencoder, pictures: Tensor) -> AlphaMeasured:

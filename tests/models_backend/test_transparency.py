@@ -14,7 +14,7 @@ from torch import Tensor
 from models_backend import checkpoints, train, transparency
 from models_backend.checkpoint_format import content_sha256
 from models_backend.checkpoints.check import check
-from models_backend.data.manifest import read_records
+from models_backend.data.manifest import manifest_sha256, read_records
 from models_backend.data.pictures import on_white as picture_on_white
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.pictures import to_pictures
@@ -196,6 +196,15 @@ def test_checkpoint_knows_its_parent_and_what_was_held_out(child, checkpoint_dir
     assert "Tuned from the checkpoint" in (child / "README.md").read_text()
     assert (child.parent / "reconstructions.png").is_file()
     assert not list(child.parent.glob("state-*"))
+
+
+def test_drawings_that_nobody_saw_are_measured_too(checkpoint_dir, drawings, tmp_path, capsys):
+    more = ("--unseen", str(drawings), "--set", "training.steps=1")
+    assert command(checkpoint_dir, drawings, tmp_path / "run", *more) == 0
+    training = checkpoints.read_metadata(tmp_path / "run/checkpoint")["training"]
+    assert (training["held_out"]["drawings"], training["unseen"]["drawings"]) == (4, 12)
+    assert training["unseen"]["data_manifest_sha256"] == manifest_sha256(drawings)
+    assert f"12 drawings of {drawings}: alpha is off by" in capsys.readouterr().err
 
 
 def test_samples_are_rgba_and_the_registry_would_take_them(child, tmp_path):
