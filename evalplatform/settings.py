@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "axes",
     "evalplatform.core",
     "evalplatform.accounts",
+    "evalplatform.uploads",
     "evalplatform.promptsets",
     "evalplatform.checkpoints",
     "evalplatform.images",

@@ -18,6 +18,7 @@ urlpatterns = [
     path("annotate/flow/", include("evalplatform.flows.annotators_urls")),
     path("annotate/", include("evalplatform.annotation.urls")),
     path("crowd/", include("evalplatform.crowd.urls")),
+    path("uploads/files/", include("evalplatform.uploads.urls")),
     path("uploads/", include("evalplatform.checkpoints.urls")),
     path("api/v1/", include("evalplatform.api.urls")),
     path("models/", include("evalplatform.reports.registry_urls")),

@@ -44,10 +44,8 @@ class FaultyRowsError(BadInputError):
     """Some rows cannot be imported, so none was."""
 
     def __init__(self, faults: Sequence[Fault], rows: int, hint: str = "") -> None:
-        super().__init__(
-            f"{len(faults):,} of {rows:,} rows cannot be imported, so nothing was{hint}; mend "
-            "them, or add --skip-bad to leave them out."
-        )
+        self.short = f"{len(faults):,} of {rows:,} rows cannot be imported, so nothing was{hint}"
+        super().__init__(f"{self.short}; mend them, or add --skip-bad to leave them out.")
         self.faults = faults
 
 

@@ -1,9 +1,12 @@
 """Image collections: images that exist already, of other labs' models or without any."""
 
+from pathlib import Path
+
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from evalplatform.accounts.models import Shareable, User
+from evalplatform.accounts.models import InProject, Shareable, User
 from evalplatform.promptsets.models import Prompt, PromptSet
 
 _HEX = r"^[0-9a-f]{64}$"
@@ -69,6 +72,60 @@ class ImageCollection(Shareable):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ImageImport(InProject):
+    """Images that somebody sent by a page or the API; a worker imports them. Gone in two weeks."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Waiting"
+        RUNNING = "running", "Being imported"
+        DONE = "done", "Imported"
+        FAILED = "failed", "Failed"
+
+    name = models.SlugField(max_length=80, help_text="Of the collection to be.")
+    model = models.CharField(max_length=200)
+    prompt_set = models.ForeignKey(
+        PromptSet, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    licence = models.CharField(max_length=200, blank=True)
+    source = models.CharField(max_length=500, blank=True)
+    columns = models.JSONField(default=dict, help_text="Columns by our fields' names.")
+    skip_bad = models.BooleanField(default=False)
+    sent = models.CharField(max_length=200, help_text="What was sent, in words.")
+    size_bytes = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    done = models.PositiveBigIntegerField(default=0, help_text="Images that are stored.")
+    total = models.PositiveBigIntegerField(default=0, help_text="0: not counted yet.")
+    beaten_at = models.DateTimeField(help_text="When a worker last told of it.")
+    error = models.TextField(blank=True)
+    faults = models.JSONField(default=list, help_text="Lines for a person.")
+    missing = models.PositiveBigIntegerField(default=0, help_text="Prompts without an image.")
+    collection = models.ForeignKey(
+        ImageCollection, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="failed") | ~Q(error=""), name="image_import_failed_says_why"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> Path:
+        """Where what was sent waits, for as long as it may be tried again."""
+        return Path(settings.CHECKPOINT_DIR) / "image-imports" / str(self.pk)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
 
 
 class CollectedImage(models.Model):

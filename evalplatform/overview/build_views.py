@@ -35,17 +35,16 @@ def logs(request: HttpRequest) -> HttpResponse:
     """Logs that were brought; a POST brings one."""
     mine = projects_of(request.user, Role.EDITOR)
     if request.method == "POST":
-        given = request.FILES.get("file")
+        given, sent = request.FILES.get("file"), request.POST.get("sent", "")
         try:
             project = project_to_create_in(request.user, request.POST.get("project", ""))
-            if given is None:
+            by: Any = {"project": project, "user": request.user, "now": timezone.now()}
+            if sent:
+                build = log_builds.bring_sent_log(sent=sent, **by)
+            elif given is not None:
+                build = log_builds.bring_log(file=given, **by)
+            else:
                 raise BadInputError("no file came; choose one.")
-            build = log_builds.bring_log(
-                project=project,
-                user=request.user,  # type: ignore[arg-type]  # signed in
-                file=given,
-                now=timezone.now(),
-            )
             return redirect("prompts:log", build.pk)
         except BadInputError as error:
             messages.error(request, str(error))
@@ -54,7 +53,7 @@ def logs(request: HttpRequest) -> HttpResponse:
         "builds": builds.filter(project__in=mine)[:50],
         "projects": mine,
         "current": current_project(request),
-        "most_mib": log_builds.MOST_BYTES // 2**20,
+        "most_gib": log_builds.MOST_BYTES // 2**30,
     }
     return render(request, "prompts/logs.html", context)
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from evalplatform.reports import collection_views, registry_views
+from evalplatform.reports import collection_views, import_views, registry_views
 
 app_name = "registry"
 urlpatterns = [
@@ -17,6 +17,8 @@ urlpatterns = [
         collection_views.collected_thumbnail,
         name="collected_thumbnail",
     ),
+    path("images/import/", import_views.imports, name="imports"),
+    path("images/import/<int:key>/", import_views.image_import, name="import"),
     path("collections/<slug:name>/", collection_views.collection, name="collection"),
     path("collections/<slug:name>/all/", collection_views.images, name="collection_images"),
     path("collections/<slug:name>/retire/", collection_views.retire, name="retire_collection"),

@@ -84,6 +84,8 @@ def known(operation, name: str, world) -> list[str]:
         if "uploads" in operation.path:
             return [str(rows["upload"].pk)]
         return [str(rows["export" if "exports" in operation.path else "job"].public_id)]
+    if name == "key":
+        return [str(rows["log_build" if "log-builds" in operation.path else "image_import"].pk)]
     if name == "name":
         part = operation.path.split("/")[3]
         return [*NAMES[part], *([rows["checkpoint"].name] if part == "checkpoints" else [])]

@@ -18,6 +18,7 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.core.errors import BadInputError
+from evalplatform.uploads.receiving import BusyError
 from tests import factories
 from tests.checkpoints import hostile
 
@@ -162,7 +163,7 @@ def test_second_writer_has_to_wait(rania, archive, sent):
 
     class Meanwhile(io.BytesIO):
         def read(self, size=-1, /):
-            with pytest.raises(services.BusyError):
+            with pytest.raises(BusyError):
                 services.receive(
                     upload=upload, offset=0, body=io.BytesIO(b"x"), length=1, now=timezone.now()
                 )
@@ -429,7 +430,7 @@ def test_what_is_promised_counts_against_the_quota_of_its_project(rania, setting
 
 def test_sixty_uploads_at_once_do_not_promise_more_than_the_disk_has(rania, monkeypatch):
     monkeypatch.setattr(
-        "evalplatform.checkpoints.services.room.shutil.disk_usage",
+        "evalplatform.uploads.room.shutil.disk_usage",
         lambda path: SimpleNamespace(free=75 * 2**30),
     )
     promise(rania, 30 * 2**30)

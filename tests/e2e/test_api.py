@@ -16,6 +16,7 @@ from tests import factories, live
 from tests.checkpoints import hostile
 from tests.checkpoints.hub_server import files_of
 from tests.generation.tiny import save_tiny_pipeline
+from tests.promptsets.test_build import ANIMALS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
 
@@ -62,6 +63,14 @@ def test_documented_scripts_create_a_campaign_and_upload(examples, tmp_path):
         assert "rejected" in refused.stdout
         assert "program code" in refused.stdout
     assert Checkpoint.objects.get(name="by-script").uploads.get().created_by.username == "rania"
+
+
+def test_documented_script_builds_a_set_from_a_log(examples, tmp_path):
+    log = tmp_path / "asked.txt"
+    log.write_text("".join(f"a {animal} in the snow\n" for animal in ANIMALS))
+    with live.worker():
+        done = examples(3, log)
+    assert done.stdout.strip() == "asked 10", done.stderr
 
 
 def test_documented_script_is_told_that_its_token_was_revoked(examples, tmp_path):

@@ -269,6 +269,9 @@ CASES: list[Case] = [
     case("GET", "prompts:logs", SIGNED_IN),
     case("POST", "prompts:logs",  # without a file
          "in   in   403  200  200  200  404  404  200  200", body=post(project="ours-project")),
+    case("POST", "prompts:logs",
+         "in   in   403  302+ 200  200  404  404  302+ 302+",
+         body=post(project="ours-project", sent="sent_log.pk"), changes="LogBuild SentFile"),
     # What people wrote, as they wrote it: for editors alone.
     case("GET", "prompts:log", EDITORS, "log_build.pk"),
     case("POST", "prompts:log", EDITORS.replace("200", "422"), "log_build.pk",
@@ -311,6 +314,38 @@ CASES: list[Case] = [
          headers=TUS, changes="Upload received",
          tokens="403  204+ 204+ 404  204+ 401"),
     case("GET", "checkpoints:upload_status", API_OURS, "upload.pk", tokens=T_OURS),
+
+    # Files for a log or an import, by tus: each editor's own.
+    case("OPTIONS", "uploads:files",
+         "401  401  204  204  204  204  204  204  204  204",
+         tokens="204  204  204  204  204  401"),
+    case("POST", "uploads:files",
+         "401  401  403  201+ 201+ 201+ 404  404  201+ 201+",
+         headers=BEGIN | {"Upload-Metadata": metadata(filename="a/0.png", project="ours-project")},
+         changes="SentFile received",
+         tokens="403  201+ 201+ 404  201+ 401"),
+    case("HEAD", "uploads:file", API_OURS, "sent_part.pk", headers=TUS, tokens=T_OURS),
+    case("PATCH", "uploads:file",
+         "401  401  403  204+ 403  403  404  404  204+ 204+", "sent_part.pk",
+         headers=TUS | {"Upload-Offset": "0"}, body=lambda world: b"ab", changes="received",
+         tokens="403  204+ 403  404  204+ 401"),
+    case("DELETE", "uploads:file",
+         "401  401  403  204+ 403  403  404  404  204+ 204+", "sent_part.pk",
+         headers=TUS, changes="SentFile", tokens="403  204+ 403  404  204+ 401"),
+
+    # Imports of images that were sent.
+    case("GET", "registry:imports", SIGNED_IN),
+    case("POST", "registry:imports",  # without a file
+         "in   in   403  422  422  422  404  404  422  422", body=post(project="ours-project")),
+    case("POST", "registry:imports",  # another's files are not known
+         "in   in   403  302+ 200  200  404  404  302+ 302+",
+         body=post(project="ours-project", name="new-images", model="m", sent="sent_image.pk"),
+         changes="ImageImport SentFile"),
+    case("GET", "registry:import", EDITORS, "image_import.pk"),
+    case("POST", "registry:import", EDITS, "image_import.pk", body=post(action="forget"),
+         changes="ImageImport"),
+    case("POST", "registry:import", EDITS, "image_import.pk",
+         body=post(action="again", name="ours-sent", model="m2"), changes="ImageImport"),
 
     # One's own account.
     case("GET", "accounts:api_tokens", SIGNED_IN),

@@ -30,6 +30,9 @@ OPERATES = "401  401  403  403  403  403  403  403  201+ 201+"
 OPERATED = "401  401  403  403  403  403  404  404  200+ 200+"
 OF_THEIRS = "401  401  403  403  403  403  200+ 403  200+ 200+"  # shared; `s` owns the project
 ONES_OWN = "401  401  404  204+ 404  404  404  404  404  404"
+EDITORS  = "401  401  403  200  200  200  404  404  200  200"
+FORGETS  = "401  401  403  204+ 204+ 204+ 404  404  204+ 204+"
+SENT     = "401  401  403  202+ 422  422  404  404  202+ 202+"  # a file that the editor sent
 MINE     = "401  401  201+ 201+ 201+ 201+ 201+ 201+ 201+ 201+"
 # fmt: on
 
@@ -55,7 +58,7 @@ def told(**fields: Any) -> Callable[[World], bytes]:
         return value(world, given) if isinstance(given, str) else given
 
     return lambda world: json.dumps(
-        {name: named(world, each) for name, each in fields.items()}
+        {name: named(world, each) for name, each in fields.items()}, default=str
     ).encode()
 
 
@@ -129,7 +132,23 @@ API_CASES: list[Case] = [
     api("read", "GET", "get_prompt_set", OURS, "ours-prompts", "1"),
     api("read", "GET", "list_prompts", OURS, "ours-prompts", "1"),
     api("read", "GET", "list_prompts", ALL, "open-prompts", "1"),
+    api("read", "GET", "list_log_builds", ALL),
+    api("models", "POST", "start_log_build", SENT, body=told(project=P, sent="sent_log.pk"),
+        changes="LogBuild SentFile"),
+    api("read", "GET", "get_log_build", EDITORS, "log_build.pk"),
+    api("models", "POST", "keep_log_build", EDITORS.replace("200", "422"),  # it failed
+        "log_build.pk", body=told(name="kept")),
+    api("models", "DELETE", "forget_log_build", FORGETS, "log_build.pk", changes="LogBuild"),
     api("read", "GET", "list_collections", ALL),
+    api("read", "GET", "list_image_imports", ALL),
+    api("models", "POST", "start_image_import", SENT, changes="ImageImport SentFile",
+        body=lambda world: json.dumps({"project": P, "name": "new-images", "model": "m",
+                                       "sent": [str(world.rows["sent_image"].pk)]}).encode()),
+    api("read", "GET", "get_image_import", EDITORS, "image_import.pk"),
+    api("models", "POST", "repeat_image_import", EDITS, "image_import.pk",
+        body=told(name="ours-sent", model="m2"), changes="ImageImport"),
+    api("models", "DELETE", "forget_image_import", FORGETS, "image_import.pk",
+        changes="ImageImport"),
     api("models", "POST", "import_collection", ASKS, body=told(
         project=P, path="/etc", name="other", model="m")),
     api("read", "GET", "get_collection", OURS, "collection.name"),

@@ -39,13 +39,14 @@ from evalplatform.feedback.models import (
 from evalplatform.flows.models import Flow, FlowBatch, FlowConsent, FlowImage
 from evalplatform.generation.models import GenerationRequest, Sample
 from evalplatform.generation.services import pause_request
-from evalplatform.images.models import CollectedImage, ImageCollection
+from evalplatform.images.models import CollectedImage, ImageCollection, ImageImport
 from evalplatform.images.services import retire_collection
 from evalplatform.promptsets.models import LogBuild, PromptSet, PromptUpload
 from evalplatform.promptsets.services import keep_file
 from evalplatform.runs.choices import parse_choices
 from evalplatform.runs.models import Draft, DraftRevision
 from evalplatform.runs.services import make_draft
+from evalplatform.uploads.models import SentFile
 from evalplatform.webhooks.models import WebhookDelivery, WebhookEndpoint
 from evalplatform.webhooks.services import create_webhook, send_test
 from tests import factories
@@ -58,6 +59,10 @@ PEOPLE = "anveEosmru"
 # Who sends a token and no cookie: those of viewer, editor, owner, stranger, operator; one that was
 # revoked.
 TOKENS = "veosrx"
+
+
+# Files that the editor sent: their names here, what has arrived, and how much that is to be.
+SENT = (("sent_log", b"a red fox\n", 10), ("sent_image", b"an image", 8), ("sent_part", b"", 4))
 
 
 @dataclass
@@ -80,6 +85,11 @@ class World:
                 shutil.rmtree(each)
         upload.folder.mkdir(exist_ok=True)
         upload.file.write_bytes(b"")
+        sent = self.rows["sent_part"].path
+        for each in sent.parent.iterdir():
+            if each.name not in {str(self.rows[name].pk) for name, *_ in SENT}:
+                each.unlink()
+        sent.write_bytes(b"")
         default_storage.save(self.rows["export"].file, ContentFile(b"an archive"))
         if not self.at_first:
             self.at_first = state()
@@ -158,6 +168,17 @@ def _fill(world: World) -> None:
         project=ours, file_name="ours-log.txt", log="log-builds/ours", size_bytes=1, state="failed",
         error="ours-fault", dropped=rows["export"].file, dropped_bytes=len(b"an archive"),
         dropped_sha256=factories.digest("an archive"), created_at=timezone.now(),
+    )  # fmt: skip
+    for name, content, size in SENT:
+        rows[name] = SentFile.objects.create(
+            project=ours, file_name=f"ours-{name}.txt", size_bytes=size,
+            created_by=world.users["e"],
+        )  # fmt: skip
+        rows[name].path.parent.mkdir(parents=True, exist_ok=True)
+        rows[name].path.write_bytes(content)
+    rows["image_import"] = ImageImport.objects.create(
+        project=ours, name="ours-sent", model="m", sent="ours-sent.png", size_bytes=1,
+        state="failed", error="ours-fault", beaten_at=timezone.now(), created_at=timezone.now(),
     )  # fmt: skip
     rows["prompt_upload"] = keep_file(
         project=ours, user=world.users["e"], file_name="brought.txt", content=b"a red fox\n",
@@ -277,6 +298,8 @@ _WATCHED: list[tuple[type[Model], tuple[str, ...]]] = [
     (PromptSet, ("name", "project_id", "is_shared")),
     (PromptUpload, ("file_name", "project_id")),
     (LogBuild, ("file_name", "project_id", "state")),
+    (SentFile, ("file_name", "project_id", "created_by_id")),
+    (ImageImport, ("name", "project_id", "state")),
     (Checkpoint, ("name", "project_id", "status", "is_shared")),
     (Upload, ("status", "project_id")),
     (FeedbackLoop, ("slug", "project_id")),
@@ -325,7 +348,8 @@ def state() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(_statement())
         found: dict[str, Any] = cursor.fetchone()[0]
-    files = sorted(Path(settings.CHECKPOINT_DIR).glob("uploads/*/*"))
+    root = Path(settings.CHECKPOINT_DIR)
+    files = sorted([*root.glob("uploads/*/*"), *root.glob("sent/*")])
     return found | {"received": [(each, each.stat().st_size) for each in files]}
 
 

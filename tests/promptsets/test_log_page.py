@@ -13,7 +13,9 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.models import LogBuild, PromptSet
 from evalplatform.promptsets.services import log_builds
 from evalplatform.promptsets.services.log_choices import category_shares
+from evalplatform.uploads.models import SentFile
 from tests.promptsets.test_build import ANIMALS, LINES, answering
+from tests.uploads import sending
 
 pytestmark = pytest.mark.django_db
 BASE = "/prompts/logs/build/"
@@ -219,3 +221,66 @@ def test_server_that_stays_away_is_told_without_a_command(client, bring, woken, 
         f"{url} did not answer moderations (status 401); build again once it answers, or without "
         "it."
     )
+
+
+def test_large_log_is_sent_in_parts_and_goes_on(client, rania, tmp_path, settings):
+    settings.CHECKPOINT_DIR = tmp_path
+    client.force_login(rania)
+    content = "".join(f"a {animal} in the snow\n" for animal in ANIMALS).encode()
+    url = sending.begin(client, "asked.txt", len(content))["Location"]
+    sending.part(client, url, 0, content[:100])
+    sent = url.split("/")[-2]
+    refused = client.post(BASE, {"sent": sent})
+    assert "has not arrived whole: 100 of" in refused.content.decode()
+    sending.part(client, url, sending.offset(client, url), content[100:])
+    answer = client.post(BASE, {"sent": sent})
+    build = LogBuild.objects.get()
+    assert answer["Location"] == f"{BASE}{build.pk}/"
+    assert (build.file_name, build.size_bytes, build.columns) == ("asked.txt", len(content), [])
+    with default_storage.open(build.log) as stored:
+        assert stored.read() == content
+    assert "are not known" in client.post(BASE, {"sent": sent}).content.decode()
+
+
+def test_sent_log_that_cannot_be_read_may_be_asked_for_again(client, rania, tmp_path, settings):
+    settings.CHECKPOINT_DIR = tmp_path
+    client.force_login(rania)
+    sent = sending.send(client, "asked.parquet", b"no parquet")
+    for _ in range(2):
+        assert "failure" in client.post(BASE, {"sent": sent}).content.decode()
+    assert not LogBuild.objects.exists()
+    assert SentFile.objects.get().is_whole
+
+
+def ask_api(client, method, path, **body):
+    send = getattr(client, method)
+    return send(f"/api/v1/log-builds{path}", json.dumps(body), content_type="application/json")
+
+
+def test_build_by_the_api_is_begun_read_listed_and_kept(
+    client, rania, woken, tmp_path, settings, django_capture_on_commit_callbacks
+):
+    settings.CHECKPOINT_DIR = tmp_path
+    client.force_login(rania)
+    rows = "".join(f'{{"said": "a {animal} in the snow"}}\n' for animal in ANIMALS).encode()
+    sent = sending.send(client, "asked.jsonl", rows)
+    wrong = ask_api(client, "post", "", sent=sent, column="told")
+    assert wrong.status_code == 422
+    assert "its columns: said" in wrong.json()["detail"]
+    assert not LogBuild.objects.exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        begun = ask_api(client, "post", "", sent=sent, column="said", size=5, seed=3)
+    assert (begun.status_code, begun.json()["state"]) == (202, "queued")
+    assert woken == [begun.json()["id"]]
+    assert not SentFile.objects.exists()
+    log_builds.run_build(key=woken[0], now=timezone.now())
+    read = client.get(f"/api/v1/log-builds/{woken[0]}").json()
+    assert (read["state"], read["funnel"]["prompts"]) == ("ready", 5)
+    (listed,) = client.get("/api/v1/log-builds").json()["items"]
+    assert listed == read
+    kept = ask_api(client, "post", f"/{woken[0]}/keep", name="asked", licence="ours").json()
+    assert (kept["name"], kept["version"], kept["prompts"]) == ("asked", 1, 5)
+    read = client.get(f"/api/v1/log-builds/{woken[0]}").json()
+    assert (read["state"], read["prompt_set"]) == ("kept", "asked@1")
+    assert ask_api(client, "delete", f"/{woken[0]}").status_code == 204
+    assert PromptSet.objects.count() == 1

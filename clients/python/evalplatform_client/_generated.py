@@ -697,6 +697,38 @@ class HeadOut(TypedDict):
     high: float | None
 
 
+class ImageImportIn(TypedDict):
+    """Files that were sent by tus to `/uploads/files/`, and what they are."""
+
+    name: str
+    model: str
+    prompt_set: NotRequired[str]
+    licence: NotRequired[str]
+    source: NotRequired[str]
+    columns: NotRequired[dict[str, str]]
+    skip_bad: NotRequired[bool]
+    project: NotRequired[str]
+    sent: list[str]
+
+
+class ImageImportOut(TypedDict):
+    """Images that were sent: how far their import is, or what became of it."""
+
+    id: int
+    project: str
+    name: str
+    sent: str
+    size_bytes: int
+    state: Literal["queued", "running", "done", "failed"]
+    done: int
+    total: int
+    error: str
+    faults: list[str]
+    missing: int
+    collection: str | None
+    created_at: str
+
+
 class InvitationLink(TypedDict):
     """A new invitation with its link, this once."""
 
@@ -754,6 +786,13 @@ class JobOut(TypedDict):
     finished_at: str | None
 
 
+class KeepIn(TypedDict):
+    """What the set is called."""
+
+    name: str
+    licence: NotRequired[str]
+
+
 class LaunchIn(TypedDict):
     """The version that was looked at."""
 
@@ -761,6 +800,41 @@ class LaunchIn(TypedDict):
 
 
 Layout = Literal["stacked_on_phones", "side_by_side"]
+
+
+class LogBuildIn(TypedDict):
+    """A log that was sent by tus to `/uploads/files/`, and what to take of it."""
+
+    project: NotRequired[str]
+    sent: str
+    column: NotRequired[str]
+    category_column: NotRequired[str]
+    size: NotRequired[int]
+    seed: NotRequired[int]
+    languages: NotRequired[list[str]]
+    near: NotRequired[float]
+    strip: NotRequired[bool]
+    shares: NotRequired[dict[str, float]]
+    lists: NotRequired[dict[str, str]]
+    moderate: NotRequired[bool]
+    reword: NotRequired[bool]
+
+
+class LogBuildOut(TypedDict):
+    """A log that was brought, and the prompts that are built from it."""
+
+    id: int
+    project: str
+    file_name: str
+    size_bytes: int
+    columns: list[str]
+    state: Literal["draft", "queued", "running", "ready", "kept", "failed"]
+    stage: str
+    share: float
+    error: str
+    funnel: dict[str, Any] | None
+    prompt_set: str | None
+    created_at: str
 
 
 class LoopIn(TypedDict):
@@ -1161,6 +1235,18 @@ class SafetyRules(TypedDict):
 
     detector: NotRequired[str]
     threshold: NotRequired[float | None]
+
+
+class SaidOfImages(TypedDict):
+    """As the options of `manage.py import_images`."""
+
+    name: str
+    model: str
+    prompt_set: NotRequired[str]
+    licence: NotRequired[str]
+    source: NotRequired[str]
+    columns: NotRequired[dict[str, str]]
+    skip_bad: NotRequired[bool]
 
 
 SamePair = Literal["criteria_in_order", "one_criterion", "unrestricted"]
@@ -1798,6 +1884,48 @@ class Client(Transport):
         )
         return found
 
+    def list_log_builds(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[LogBuildOut]:
+        """Logs that were brought to your projects, the latest first; they go after two
+        weeks. Scope: `read`.
+        """
+        found: Page[LogBuildOut] = self.call(
+            "GET", "/api/v1/log-builds", json=None, query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
+    def start_log_build(
+        self, body: LogBuildIn, *, idempotency_key: str | None = None
+    ) -> LogBuildOut:
+        """Let a worker build prompts from a log that was sent; the file is used up. Scope:
+        `models`.
+        """
+        found: LogBuildOut = self.call(
+            "POST", "/api/v1/log-builds", json=body, key=idempotency_key or ""
+        )
+        return found
+
+    def get_log_build(self, key: int) -> LogBuildOut:
+        """How far a build is, or what became of it. Scope: `read`."""
+        found: LogBuildOut = self.call("GET", f"/api/v1/log-builds/{self.quoted(key)}", json=None)
+        return found
+
+    def forget_log_build(self, key: int) -> None:
+        """Throw a log away with what was built from it; a set that was kept stays. Scope:
+        `models`.
+        """
+        self.call("DELETE", f"/api/v1/log-builds/{self.quoted(key)}", json=None)
+
+    def keep_log_build(self, key: int, body: KeepIn) -> PromptSetOut:
+        """Keep what was built as a prompt set; a known name gets its next version. Scope:
+        `models`.
+        """
+        found: PromptSetOut = self.call(
+            "POST", f"/api/v1/log-builds/{self.quoted(key)}/keep", json=body
+        )
+        return found
+
     def list_collections(
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> Page[CollectionOut]:
@@ -1846,6 +1974,50 @@ class Client(Transport):
         """Let new campaigns take a retired collection again. Scope: `models`."""
         found: CollectionOut = self.call(
             "POST", f"/api/v1/collections/{self.quoted(name)}/restore", json=None
+        )
+        return found
+
+    def list_image_imports(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[ImageImportOut]:
+        """Imports of images that were sent, the latest first; they go after two weeks.
+        Scope: `read`.
+        """
+        found: Page[ImageImportOut] = self.call(
+            "GET", "/api/v1/image-imports", json=None, query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
+    def start_image_import(
+        self, body: ImageImportIn, *, idempotency_key: str | None = None
+    ) -> ImageImportOut:
+        """Let a worker import what was sent, all or none; the files are used up. Scope:
+        `models`.
+        """
+        found: ImageImportOut = self.call(
+            "POST", "/api/v1/image-imports", json=body, key=idempotency_key or ""
+        )
+        return found
+
+    def get_image_import(self, key: int) -> ImageImportOut:
+        """How far an import is, or what became of it. Scope: `read`."""
+        found: ImageImportOut = self.call(
+            "GET", f"/api/v1/image-imports/{self.quoted(key)}", json=None
+        )
+        return found
+
+    def forget_image_import(self, key: int) -> None:
+        """Throw away what was sent; a collection that was made of it stays. Scope:
+        `models`.
+        """
+        self.call("DELETE", f"/api/v1/image-imports/{self.quoted(key)}", json=None)
+
+    def repeat_image_import(self, key: int, body: SaidOfImages) -> ImageImportOut:
+        """Try a failed import again with other words; nothing is sent anew. Scope:
+        `models`.
+        """
+        found: ImageImportOut = self.call(
+            "POST", f"/api/v1/image-imports/{self.quoted(key)}/again", json=body
         )
         return found
 

@@ -154,12 +154,29 @@ class Transport:
 
         Returns the upload: its `status` is "verified" or "rejected", with the `reason`.
         """
-        size = archive.stat().st_size
         told = {
             "filename": archive.name, "name": name, "role": role, "project": project,
             "base": base, "part": part, "scale": "" if scale is None else repr(scale),
             "weights": weights,
         }  # fmt: skip
+        identifier = self._send(archive, "/uploads/", told)
+        while True:
+            found: dict[str, Any] = self.call("GET", f"/api/v1/uploads/{identifier}")
+            if found["status"] not in ("uploading", "verifying"):
+                return found
+            time.sleep(0.5)
+
+    def send_file(self, file: Path, *, name: str = "", project: str = "") -> str:
+        """Send a file by tus, going on after breaks; return what `sent` of a request names it by.
+
+        `name` is its path among what is sent with it, such as "12/0.png"; empty: its own name.
+        """
+        told = {"filename": name or file.name, "project": project}
+        return self._send(file, "/uploads/files/", told)
+
+    def _send(self, file: Path, endpoint: str, told: Mapping[str, str]) -> str:
+        """Send a file with what is told of it; return the last part of its address."""
+        size = file.stat().st_size
         metadata = ",".join(
             f"{each} {base64.b64encode(value.encode()).decode()}"
             for each, value in told.items()
@@ -167,9 +184,9 @@ class Transport:
         )
         tus = {"Tus-Resumable": "1.0.0"}
         begin = tus | {"Upload-Length": str(size), "Upload-Metadata": metadata}
-        with self._sent("POST", f"{self.site}/uploads/", b"", begin) as answer:
+        with self._sent("POST", f"{self.site}{endpoint}", b"", begin) as answer:
             address = self.site + answer.headers["Location"]
-        with archive.open("rb") as content:
+        with file.open("rb") as content:
             while (offset := self._offset(address, tus)) < size:
                 content.seek(offset)
                 headers = tus | {
@@ -182,12 +199,8 @@ class Transport:
                 except ApiError as error:
                     if error.status not in (409, 423):  # elsewhere by now: ask again
                         raise
-        identifier = address.rstrip("/").rpartition("/")[2]
-        while True:
-            found: dict[str, Any] = self.call("GET", f"/api/v1/uploads/{identifier}")
-            if found["status"] not in ("uploading", "verifying"):
-                return found
-            time.sleep(0.5)
+        identifier: str = address.rstrip("/").rpartition("/")[2]
+        return identifier
 
     def _offset(self, address: str, tus: dict[str, str]) -> int:
         with self._sent("HEAD", address, None, tus) as answer:

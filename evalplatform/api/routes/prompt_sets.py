@@ -70,7 +70,7 @@ class PromptSetIn(InProjectGiven):
 @routes.reads("/prompt-sets", Page[PromptSetOut])
 def list_prompt_sets(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
     """Prompt sets of your projects and shared ones, every version; not those that flows make."""
-    return page_of(sets_of_no_series(_visible(request)), paging, _shown)
+    return page_of(sets_of_no_series(_visible(request)), paging, prompt_set_shown)
 
 
 @routes.makes("/prompt-sets", PromptSetImported, scope=Scope.MODELS)
@@ -93,7 +93,7 @@ def import_prompt_set(
             project=project, name=given.name, source=str(path), format=given.format,
             licence=given.licence or None, sha256=given.sha256, drop_repeats=given.drop_repeats,
         )  # fmt: skip
-    shown = _shown(imported.prompt_set)
+    shown = prompt_set_shown(imported.prompt_set)
     return PromptSetImported(
         **shown.model_dump(), is_new=imported.is_new, notes=[str(each) for each in imported.notes]
     )
@@ -102,7 +102,7 @@ def import_prompt_set(
 @routes.reads("/prompt-sets/{name}/{int:version}", PromptSetOut)
 def get_prompt_set(request: HttpRequest, name: str, version: int) -> PromptSetOut:
     """One version of a prompt set."""
-    return _shown(_found(request, name, version))
+    return prompt_set_shown(_found(request, name, version))
 
 
 @routes.reads("/prompt-sets/{name}/{int:version}/prompts", Page[PromptOut])
@@ -126,7 +126,8 @@ def _found(request: HttpRequest, name: str, version: int) -> PromptSet:
     return found
 
 
-def _shown(row: PromptSet) -> PromptSetOut:
+def prompt_set_shown(row: PromptSet) -> PromptSetOut:
+    """Return a prompt set as an answer shows it."""
     return PromptSetOut(
         name=row.name, version=row.version, project=row.project.name, is_shared=row.is_shared,
         sha256=row.sha256, source=row.source, licence=row.licence, imported_at=row.imported_at,

@@ -10,8 +10,6 @@ from evalplatform.checkpoints.services.fusing import (
 from evalplatform.checkpoints.services.registering import register_checkpoint
 from evalplatform.checkpoints.services.retiring import restore_checkpoint, retire_checkpoint
 from evalplatform.checkpoints.services.uploading import (
-    BusyError,
-    OffsetError,
     PartOfBase,
     begin_upload,
     cancel_upload,
@@ -21,9 +19,7 @@ from evalplatform.checkpoints.services.uploading import (
 )
 
 __all__ = [
-    "BusyError",
     "Lora",
-    "OffsetError",
     "PartOfBase",
     "begin_upload",
     "can_be_base",

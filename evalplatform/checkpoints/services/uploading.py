@@ -1,17 +1,14 @@
 """Uploads: received in parts that may break off anywhere, then verified by a worker.
 
-The file itself says how much has arrived, so a killed web process forgets nothing. Nothing is
-looked into before it is whole, and then only in the quarantine.
+Nothing is looked into before it is whole, and then only in the quarantine.
 """
 
-import fcntl
 import os
 import re
 import traceback
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from celery import current_app
 from django.conf import settings
@@ -27,25 +24,17 @@ from evalplatform.checkpoints.services.fusing import (
     register_fused,
 )
 from evalplatform.checkpoints.services.registering import check_name_and_role, register_checkpoint
-from evalplatform.checkpoints.services.room import refuse_without_room
 from evalplatform.checkpoints.verification.archives import ARCHIVES, is_archive
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.uploads.receiving import Body, OffsetError, append_part
+from evalplatform.uploads.room import Promise, promises, refuse_without_room
 
 TASK = "checkpoints.verify_upload"
-_CHUNK = 2**20
 _MOST_SCALE = 100
 _ABANDONED = timedelta(days=7)  # without a byte
 _STALLED = timedelta(seconds=60)  # a message that woke nobody
 _AT_A_TIME = timedelta(hours=6)  # a verification that takes longer was killed
-
-
-class OffsetError(EvalPlatformError):
-    """The part does not begin where the file ends; the client asks where that is."""
-
-
-class BusyError(EvalPlatformError):
-    """Another request is writing to the same upload."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +50,6 @@ class PartOfBase:
     base: str
     part: str = Upload.Part.LORA
     scale: float = 1.0
-
-
-class Body(Protocol):
-    def read(self, size: int, /) -> bytes: ...
 
 
 def begin_upload(
@@ -177,31 +162,21 @@ def receive(*, upload: Upload, offset: int, body: Body, length: int, now: dateti
     """
     if upload.status != Upload.Status.UPLOADING:
         raise OffsetError(f"this upload is {upload.get_status_display().lower()} already.")
-    with upload.file.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BusyError("another request is writing to this upload; try again.") from error
-        there = file.seek(0, os.SEEK_END)
-        if offset != there or length < 0 or offset + length > upload.size_bytes:
-            raise OffsetError(
-                f"{there:,} of {upload.size_bytes:,} bytes have arrived; go on from there."
-            )
-        there += _append(file, body, length)
+    there = append_part(
+        upload.file, size_bytes=upload.size_bytes, offset=offset, body=body, length=length
+    )
     if there == upload.size_bytes:
         _hand_over(upload, now)
     return there
 
 
-def _append(file: object, body: Body, length: int) -> int:
-    written = 0
-    try:
-        while written < length and (chunk := body.read(min(_CHUNK, length - written))):
-            written += file.write(chunk)  # type: ignore[attr-defined]
-    finally:
-        file.flush()  # type: ignore[attr-defined]
-        os.fsync(file.fileno())  # type: ignore[attr-defined]
-    return written
+@promises
+def _unfinished() -> list[Promise]:
+    waits = [Upload.Status.UPLOADING, Upload.Status.VERIFYING]
+    return [
+        Promise(each.project_id, each.size_bytes, each.received_bytes)
+        for each in Upload.objects.filter(status__in=waits)
+    ]
 
 
 def _hand_over(upload: Upload, now: datetime) -> None:

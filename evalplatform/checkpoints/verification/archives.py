@@ -7,7 +7,6 @@ checkpoint needs are written at all.
 
 import errno
 import gzip
-import io
 import struct
 import tarfile
 import zipfile
@@ -20,14 +19,12 @@ from typing import IO, Any
 from evalplatform.checkpoints.verification.names import check_name, is_left_out, relative_path
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.zip_files import check_zip
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _CHUNK = 2**20
 _ZIP_TABLE_BYTES = 8 * 2**20  # of the table of contents, which is read into memory whole
 _TAR_HEADER_BYTES = 2**20  # of all that stands between two members' contents
-_ZIP_END = b"PK\x05\x06"
-_ZIP64_END = b"PK\x06\x06"
-_ZIP64_LOCATOR = b"PK\x06\x07"
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _REGULAR = 0o100000
 
@@ -134,7 +131,11 @@ class _Writer:
 
 
 def _unpack_zip(archive: Path, writer: _Writer) -> None:
-    _check_zip_ends(archive)
+    check_zip(
+        archive,
+        table_bytes=_ZIP_TABLE_BYTES,
+        otherwise="a checkpoint has a few dozen files. Pack its folder alone.",
+    )
     with zipfile.ZipFile(archive) as opened:
         for member in opened.infolist():
             writer.count_member()
@@ -149,42 +150,6 @@ def _unpack_zip(archive: Path, writer: _Writer) -> None:
             if not member.is_dir():
                 with opened.open(member) as content:
                     writer.write(member.filename, content)
-
-
-def _check_zip_ends(archive: Path) -> None:
-    """Refuse a file that is something else as well, and a table too large to read."""
-    with archive.open("rb") as file:
-        if file.read(4) not in (b"PK\x03\x04", _ZIP_END):
-            raise BadInputError(f"{archive.name} does not begin as a zip archive does; pack anew.")
-        size = file.seek(0, io.SEEK_END)
-        file.seek(max(0, size - 2**16 - 22))
-        tail = file.read()
-    end = tail.rfind(_ZIP_END)
-    if end < 0 or len(tail) - end < 22:
-        raise BadInputError(f"{archive.name} is cut off: its table of contents is missing; resend.")
-    comment = int.from_bytes(tail[end + 20 : end + 22], "little")
-    if end + 22 + comment != len(tail):
-        raise BadInputError(f"{archive.name} has something behind its end; pack it anew.")
-    table = max(int.from_bytes(tail[end + 12 : end + 16], "little"), _zip64_table(tail[:end]))
-    if table > _ZIP_TABLE_BYTES:
-        raise BadInputError(
-            f"{archive.name} has a table of contents of {table:,} bytes; a checkpoint has a few "
-            "dozen files. Pack its folder alone."
-        )
-
-
-def _zip64_table(before_end: bytes) -> int:
-    """Return the largest table that a zip64 record states; 0 where none is announced.
-
-    Readers take its figure in place of the plain end's, whatever that one says.
-    """
-    if before_end[-20:-16] != _ZIP64_LOCATOR:
-        return 0
-    found, place = [], before_end.find(_ZIP64_END)
-    while place >= 0:
-        found.append(int.from_bytes(before_end[place + 40 : place + 48], "little"))
-        place = before_end.find(_ZIP64_END, place + 1)
-    return max(found, default=2**64)  # announced and out of sight: not one of ours
 
 
 # ---- tar ----------------------------------------------------------------------------------------

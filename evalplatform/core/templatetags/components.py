@@ -186,6 +186,15 @@ def qr_address(value: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(kept.getvalue()).decode()
 
 
+@register.inclusion_tag("components/sending.html")
+def sending_line(label: str) -> dict[str, Any]:
+    """The end of a form with `data-sends`, whose files go in parts: button, progress, Cancel.
+
+    Fields of files have `data-files`; the page loads js/uploads/form.js.
+    """
+    return {"label": label}
+
+
 @register.simple_block_tag
 def empty_state(content: str, title: str, command: str = "") -> str:
     """What is missing here, one button and the command that does the same."""

@@ -11,7 +11,7 @@ from evalplatform.images.reading.shards import ParquetRows
 from evalplatform.images.reading.tables import CsvRows, JsonRows
 
 _MANIFESTS = ("manifest", "metadata")
-_TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
+TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
 
 
 def open_rows(
@@ -27,7 +27,7 @@ def open_rows(
     if not path.is_file():
         raise BadInputError(
             f"{path}: there is no such file or folder; give a folder of images, or a "
-            f"{', '.join(_TABLES)} file."
+            f"{', '.join(TABLES)} file."
         )
     return _table([path], columns, has_prompts=matcher is not None)
 
@@ -36,7 +36,7 @@ def _folder(path: Path, columns: Mapping[str, str], matcher: PromptMatcher | Non
     manifests = [
         file
         for file in sorted(path.iterdir())
-        if file.stem in _MANIFESTS and file.suffix in _TABLES and file.is_file()
+        if file.stem in _MANIFESTS and file.suffix in TABLES and file.is_file()
     ]
     if len(manifests) > 1:
         names = " and ".join(file.name for file in manifests)
@@ -59,5 +59,5 @@ def _table(paths: list[Path], columns: Mapping[str, str], *, has_prompts: bool) 
         return JsonRows(paths[0], columns, needs_prompt=has_prompts)
     raise BadInputError(
         f"{paths[0]}: files ending in {suffix or 'nothing'} are not read; give a folder of images, "
-        f"or a {', '.join(_TABLES)} file."
+        f"or a {', '.join(TABLES)} file."
     )

@@ -54,6 +54,7 @@ class _Run:
     rows: int = 0
     faults: list[Fault] = field(default_factory=list)
     unmatched_texts: list[str] = field(default_factory=list)
+    within: Path | None = None
 
     def take_rows(self) -> None:
         """Match every row and stage it; the faulty ones are noted."""
@@ -76,9 +77,14 @@ class _Run:
                 self.unmatched_texts.append(row.prompt)
 
     def _matched(self, row: GivenImage) -> tuple[GivenImage, Prompt | None]:
+        if row.file and not self._may_read(row.file):
+            raise RowError("row", "its image is not among the files that were sent")
         if self.matcher is None:
             return _captioned(row), None
         return row, self.matcher.find(text=row.prompt, key=row.key)
+
+    def _may_read(self, file: Path) -> bool:
+        return self.within is None or file.resolve().is_relative_to(self.within)
 
     def note(self, where: str, error: RowError) -> None:
         self.faults.append(Fault(where, error.kind, str(error)))
@@ -106,6 +112,8 @@ class _Run:
             content: Content = None
             while at < position:
                 content, at = next(embedded, None), at + 1
+            if isinstance(content, Path) and not self._may_read(content):
+                content = None
             yield position, content
 
     def store(self, workshop: ImageWorkshop, processes: int | None, progress: Progress) -> None:
@@ -139,6 +147,7 @@ def import_collection(
     created_by: User | None = None,
     processes: int | None = None,
     progress: Progress = lambda done, count: None,
+    within: Path | None = None,
 ) -> ImportedCollection:
     """Import a folder, JSONL, CSV, TSV or parquet file as collection `name`.
 
@@ -146,6 +155,8 @@ def import_collection(
     photos. `columns` says which column of a table holds one of `FIELDS` where its name does not.
     Rows that cannot be imported refuse the whole, or with `skip_bad` are left out. `processes`
     decode at once, by default one a core. `progress` is told how many images of how many are done.
+    Of a table from somebody who may not read this machine's files, `within` is the folder, its
+    links resolved, that images are taken from; a row that names another is faulty.
 
     Interrupted or refused, it leaves no rows; the same call goes on with what was stored.
 
@@ -162,7 +173,7 @@ def import_collection(
         prompts = list(prompt_set.prompts.all()) if prompt_set else []
         matcher = PromptMatcher(prompts) if prompt_set else None
         reader = open_rows(path, columns=columns or {}, matcher=matcher)
-        run = _Run(staged, reader, matcher, prompt_set)
+        run = _Run(staged, reader, matcher, prompt_set, within=within)
         run.take_rows()
         if not skip_bad:
             run.refuse_faults()
@@ -184,6 +195,20 @@ def import_collection(
     return ImportedCollection(
         collection, run.faults, [prompt for prompt in prompts if prompt.pk not in having]
     )
+
+
+def check_import(
+    *,
+    project: Project,
+    name: str,
+    model: str,
+    licence: str,
+    source: str,
+    columns: Mapping[str, str],
+) -> None:
+    """Raise `BadInputError` for what no import takes, and for a name that is taken."""
+    _check(name, model, licence, source, columns)
+    _refuse_taken(name, project)
 
 
 def discard_import(*, name: str) -> None:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -46,11 +47,12 @@ from evalplatform.promptsets.services.log_choices import (
     recipe_of,
     stored_choices,
 )
+from evalplatform.uploads.services import forget_file, whole_files
 
 logger = logging.getLogger(__name__)
 State = LogBuild.State
 TASK = "promptsets.run_log_build"
-MOST_BYTES = 2**30
+MOST_BYTES = 8 * 2**30
 KEEP = timedelta(days=14)
 SILENT = timedelta(minutes=10)
 _EXAMPLES = 3
@@ -67,26 +69,75 @@ def bring_log(*, project: Project, user: User, file: UploadedFile, now: datetime
 
     Raises `BadInputError` for one that is empty, too large or cannot be read.
     """
-    forget_old(now=now)
-    size, name = file.size or 0, _printable(file.name or "log")
+    with tempfile.TemporaryDirectory(prefix="log-") as folder:
+        size, name = file.size or 0, _printable(file.name or "log")
+        _refuse_size(name, size)
+        path = Path(folder) / name
+        write_pieces(path, file.chunks())
+        return _keep_log(path, size, project=project, user=user, now=now)
+
+
+def bring_sent_log(*, project: Project, user: User, sent: str, now: datetime) -> LogBuild:
+    """Store a log that was sent in parts (`uploads`); the file that was sent is used up.
+
+    Raises `BadInputError` as `bring_log`, and where no such file is there whole.
+    """
+    with (
+        transaction.atomic(),
+        tempfile.TemporaryDirectory(prefix="log-", dir=settings.CHECKPOINT_DIR) as folder,
+    ):
+        (file,) = whole_files(identifiers=[sent], project=project, user=user)
+        size, name = file.size_bytes, _printable(file.file_name)
+        _refuse_size(name, size)
+        # Read by its own name, whose ending says what it is; refused, it may be asked for again.
+        path = Path(folder) / name
+        os.link(file.path, path)
+        build = _keep_log(path, size, project=project, user=user, now=now)
+        forget_file(file=file)
+    return build
+
+
+def start_build(
+    *, project: Project, user: User, sent: str, choices: LogChoices, now: datetime
+) -> LogBuild:
+    """Bring a log that was sent and let a worker build with these choices; or nothing of both.
+
+    Raises `BadInputError` as `bring_sent_log`, for choices that no recipe has, and for a column
+    that the log has not.
+    """
+    with tempfile.TemporaryDirectory(prefix="recipe-") as folder:
+        recipe_of(choices, Path(folder)).as_dict()  # what is wrong is said now, not by a worker
+    with transaction.atomic():
+        build = bring_sent_log(project=project, user=user, sent=sent, now=now)
+        for column in filter(None, (choices.column, choices.category_column)):
+            if column not in build.columns:
+                _delete(build.log)
+                known = ", ".join(build.columns) or "none: it is plain text"
+                raise BadInputError(f"{build} has no column {column[:80]!r}; its columns: {known}.")
+        begin_build(build=build, choices=choices)
+    return build
+
+
+def _refuse_size(name: str, size: int) -> None:
     if not 0 < size <= MOST_BYTES:
         raise BadInputError(
             f"{name} has {size:,} bytes; a log of 1 to {MOST_BYTES:,} is taken here, any other by "
             "`manage.py build_prompt_set LOG --name NAME`."
         )
-    with tempfile.TemporaryDirectory(prefix="log-") as folder:
-        path = Path(folder) / name
-        write_pieces(path, file.chunks())
-        found = first_rows(Log.at(path))
-        with transaction.atomic():
-            build = LogBuild.objects.create(
-                project=project, created_by=user, created_at=now, file_name=name, size_bytes=size,
-                columns=found.columns, first_rows=found.rows,
-            )  # fmt: skip
-            build.log = f"log-builds/{build.pk}/{_sha256(path)}"
-            build.save(update_fields=["log"])
-            with path.open("rb") as content:
-                default_storage.save(build.log, File(content, name=name))
+
+
+def _keep_log(path: Path, size: int, *, project: Project, user: User, now: datetime) -> LogBuild:
+    forget_old(now=now)
+    found = first_rows(Log.at(path))
+    with transaction.atomic():
+        build = LogBuild.objects.create(
+            project=project, created_by=user, created_at=now, file_name=path.name, size_bytes=size,
+            columns=found.columns, first_rows=found.rows,
+        )  # fmt: skip
+        build.log = f"log-builds/{build.pk}/{_sha256(path)}"
+        build.save(update_fields=["log"])
+        with path.open("rb") as content:
+            default_storage.save(build.log, File(content, name=path.name))
     return build
 
 

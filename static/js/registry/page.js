@@ -1,6 +1,6 @@
 // The registry's page: uploads the chosen archive and tells what became of it.
 
-import { Refused, TusUpload, check } from "./tus.js";
+import { Refused, TusUpload, check } from "../uploads/tus.js";
 
 const form = document.getElementById("upload");
 const [submit, cancel] = [form.querySelector("[type=submit]"), form.querySelector("[data-cancel]")];

@@ -51,12 +51,13 @@ function told(answer, header) {
 }
 
 // The same file is known again by this, in this browser; for another base it is another upload.
-const keyOf = (file, { base, part, scale, weights }) =>
-  `upload:${[file.name, file.size, file.lastModified, base, part, scale, weights].filter(Boolean).join(":")}`;
+const keyOf = (file, { filename, base, part, scale, weights }) =>
+  `upload:${[filename ?? file.name, file.size, file.lastModified, base, part, scale, weights].filter(Boolean).join(":")}`;
 
 export class TusUpload {
-  constructor(file, { endpoint, metadata, onProgress, onPause }) {
-    Object.assign(this, { file, endpoint, metadata, onProgress, onPause });
+  // `remembers`: also what has arrived whole is known again, for a file that is one of several.
+  constructor(file, { endpoint, metadata, onProgress, onPause, remembers = false }) {
+    Object.assign(this, { file, endpoint, metadata, onProgress, onPause, remembers });
     this.key = keyOf(file, metadata);
     this.url = localStorage.getItem(this.key);
     this.stopped = false;
@@ -78,7 +79,7 @@ export class TusUpload {
           if (offset > furthest) [furthest, wait, lastGain] = [offset, 500, Date.now()];
           if (offset >= this.file.size) break;
         }
-        localStorage.removeItem(this.key);
+        if (!this.remembers) localStorage.removeItem(this.key);
         return this.url;
       } catch (error) {
         if (this.stopped) return null;
@@ -125,7 +126,11 @@ export class TusUpload {
     });
     await check(answer);
     this.url = told(answer, "Location");
-    localStorage.setItem(this.key, this.url);
+    try {
+      localStorage.setItem(this.key, this.url);
+    } catch {
+      // The browser's store is full: this file is not known again after a reload, nothing else.
+    }
     return 0;
   }
 

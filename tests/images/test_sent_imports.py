@@ -1,0 +1,297 @@
+"""Images that are sent by a page: imported by a worker as `import_images` imports them."""
+
+import io
+import json
+import shutil
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from evalplatform.accounts.members import create_project
+from evalplatform.accounts.projects import default_project
+from evalplatform.core.errors import BadInputError
+from evalplatform.images.models import CollectedImage, ImageCollection, ImageImport
+from evalplatform.images.services import sent_imports
+from tests import factories
+from tests.images import given
+from tests.images.conftest import stored_names
+from tests.uploads.sending import send
+
+pytestmark = pytest.mark.django_db
+PAGE = "/models/images/import/"
+
+
+@pytest.fixture(autouse=True)
+def woken(monkeypatch, tmp_path, settings):
+    """The imports that workers were woken for."""
+    settings.CHECKPOINT_DIR = tmp_path / "registry"
+    keys = []
+    monkeypatch.setattr(sent_imports, "_wake", keys.append)
+    return keys
+
+
+@pytest.fixture
+def sender(client, rania):
+    client.force_login(rania)
+    return client
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def said(things, **more):
+    return {"name": "sent", "model": "DALL-E 3", "prompt_set": things.pk if things else ""} | more
+
+
+@pytest.fixture
+def run(sender, things, django_capture_on_commit_callbacks, woken):
+    """Send files, begin their import and do it, as a worker does."""
+
+    def run(files: dict[str, bytes], prompt_set=things, **more) -> ImageImport:
+        sent = ",".join(send(sender, name, content) for name, content in files.items())
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = sender.post(PAGE, said(prompt_set, sent=sent, **more))
+        assert answer.status_code == 302, answer.content.decode()
+        (key,) = woken
+        woken.clear()
+        return sent_imports.run_import(key=key, now=timezone.now())
+
+    return run
+
+
+def rows(name: str) -> list[tuple]:
+    fields = ("position", "prompt__text", "index", "seed", "caption", "image_sha256",
+              "source_sha256", "metadata")  # fmt: skip
+    return list(CollectedImage.objects.filter(collection__name=name).values_list(*fields))
+
+
+IMAGES = {f"{key}_{seed}.png": given.png(10 * key + seed) for key in range(3) for seed in (1, 2)}
+TABLE = "".join(
+    json.dumps({"image": name, "key": int(name[0]), "seed": 7 + int(name[2]), "mood": "calm"})
+    + "\n"
+    for name in IMAGES
+).encode()
+
+
+def table_of_bytes(tmp_path: Path) -> bytes:
+    rows = [{"image": {"bytes": content, "path": name}, "key": int(name[0])}
+            for name, content in IMAGES.items()]  # fmt: skip
+    return given.parquet(tmp_path / "given.parquet", rows).read_bytes()
+
+
+@pytest.mark.parametrize("way", ["files", "folder", "zip", "zip with a folder", "table", "parquet"])
+def test_what_is_sent_is_imported_as_by_the_command(way, run, bring, tmp_path):
+    here = given.folder(tmp_path / "here", IMAGES)
+    sent = {
+        "files": IMAGES,
+        "folder": {f"here/{name}": content for name, content in IMAGES.items()},
+        "zip": {"all.zip": zipped(IMAGES)},
+        "zip with a folder": {"all.zip": zipped(
+            {f"here/{name}": content for name, content in IMAGES.items()}
+            | {"__MACOSX/here/._0_1.png": b"left behind", "here/.DS_Store": b"too"})},
+        "table": {**IMAGES, "rows.jsonl": TABLE},
+        "parquet": {"given.parquet": table_of_bytes(tmp_path)},
+    }[way]  # fmt: skip
+    if way == "table":
+        (here / "rows.jsonl").write_bytes(TABLE)
+        here = here / "rows.jsonl"
+    if way == "parquet":
+        here = tmp_path / "given.parquet"
+    by_command = bring(here, name="command").collection
+    begun = run(sent)
+    assert (begun.state, begun.error, begun.faults) == ("done", "", [])
+    assert (begun.done, begun.total, begun.missing) == (6, 6, 2)
+    assert begun.collection.sha256 == by_command.sha256
+    assert rows("sent") == rows("command")
+    assert not begun.folder.exists()
+
+
+def test_page_shows_how_far_it_is_and_what_came_of_it(sender, run, monkeypatch):
+    seen = []
+    done = sent_imports.import_collection
+
+    def shown(**given):
+        seen.append(sender.get(f"{PAGE}{ImageImport.objects.get().pk}/").content.decode())
+        return done(**given)
+
+    monkeypatch.setattr(sent_imports, "import_collection", shown)
+    begun = run(IMAGES)
+    assert "data-poll" in seen[0]
+    page = sender.get(f"{PAGE}{begun.pk}/").content.decode()
+    assert "data-poll" not in page
+    assert "6 images are in the collection" in page
+    assert "2 prompts have none" in page
+    assert "0_1.png and 5 more" in page
+    listed = sender.get(PAGE).content.decode()
+    assert "6 / 6" in listed
+
+
+def test_faulty_import_says_why_and_is_tried_again_without_sending_anew(
+    sender, run, woken, things, django_capture_on_commit_callbacks
+):
+    begun = run(IMAGES | {"a house.png": b"no image", "seven.png": given.png(90)})
+    assert begun.state == "failed"
+    page = sender.get(f"{PAGE}{begun.pk}/").content.decode()
+    assert "seven.png" in page
+    assert "--skip-bad" not in begun.error
+    assert str(begun.folder) not in page
+    assert not ImageCollection.objects.exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        sender.post(f"{PAGE}{begun.pk}/", said(things, action="again", skip_bad="on"))
+    begun = sent_imports.run_import(key=woken.pop(), now=timezone.now())
+    assert (begun.state, begun.collection.image_count) == ("done", 6)
+    assert any("seven.png" in line for line in begun.faults)
+    assert any("a house.png" in line for line in begun.faults)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_table_reads_no_file_that_was_not_sent(kind, run, tmp_path):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(given.png(5))
+    paths = [str(secret), "../../../secret.png"]
+    content = {
+        "jsonl": "".join(json.dumps({"image": each, "key": 0}) + "\n" for each in paths).encode(),
+        "csv": ("image,key\n" + "".join(f"{each},0\n" for each in paths)).encode(),
+        "parquet": given.parquet(
+            tmp_path / "p.parquet", [{"image": {"bytes": None, "path": each}, "key": 0}
+                                     for each in paths]).read_bytes(),
+    }[kind]  # fmt: skip
+    begun = run({f"rows.{kind}": content})
+    assert begun.state == "failed"
+    assert "2 of 2 rows" in begun.error
+    assert not stored_names("sent")
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"a.zip": b"PK\x03\x04 and nothing"}, "cut off"),
+        ({"a.zip": zipped({"../../x.png": b"x"})}, "plain relative paths"),
+        ({"a.zip": zipped({"/x.png": b"x"})}, "plain relative paths"),
+        ({"a.zip": zipped({"notes.txt": b"x"})}, "holds no images"),
+        ({"notes.txt": b"x"}, "holds no images"),
+        ({"a.jsonl": b"{}", "b.csv": b"image\n"}, "several tables"),
+    ],
+)
+def test_what_is_no_folder_of_images_is_refused_in_words(files, why, run):
+    begun = run(files)
+    assert begun.state == "failed"
+    assert why in begun.error
+    assert str(begun.folder) not in begun.error
+
+
+def test_zip_that_unpacks_without_end_is_refused(run, monkeypatch):
+    monkeypatch.setattr("evalplatform.images.reading.sent.MOST_BYTES", 1000)
+    begun = run({"a.zip": zipped({f"{n}.png": b"\0" * 400 for n in range(4)})})
+    assert (begun.state, "unpacks to over 1,000 bytes" in begun.error) == ("failed", True)
+
+
+def test_import_of_a_killed_worker_goes_on(sender, run, things, woken, monkeypatch):
+    def killed(begun):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sent_imports, "_import", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(IMAGES)
+    begun = ImageImport.objects.get()
+    assert begun.state == "running"
+    assert sent_imports.run_import(key=begun.pk, now=timezone.now()) is None
+    later = timezone.now() + sent_imports.SILENT + timedelta(seconds=5)
+    ImageImport.objects.update(beaten_at=begun.beaten_at - timedelta(hours=1))
+    sender.get(f"{PAGE}{begun.pk}/")
+    assert woken == [begun.pk]
+    assert sent_imports.run_import(key=begun.pk, now=later).state == "done"
+    # And once more, where it had died between the collection and saying so.
+    ImageImport.objects.update(state="running", beaten_at=begun.created_at - timedelta(hours=1))
+    assert sent_imports.run_import(key=begun.pk, now=later).state == "done"
+    assert ImageCollection.objects.count() == 1
+
+
+def test_import_that_is_thrown_away_stops_and_leaves_nothing(sender, run, monkeypatch):
+    done = sent_imports.import_collection
+
+    def thrown_away(**given):
+        begun = ImageImport.objects.get()
+        sender.post(f"{PAGE}{begun.pk}/", {"action": "forget"})
+        return done(**given)
+
+    monkeypatch.setattr(sent_imports, "import_collection", thrown_away)
+    assert run({"all.zip": zipped(IMAGES)}) is None
+    assert not ImageCollection.objects.exists()
+    assert not stored_names("sent")
+
+
+def test_name_that_is_taken_is_told_before_a_worker_is_woken(sender, run, things, woken):
+    run(IMAGES)
+    sent = send(sender, "0.png", given.png(99))
+    answer = sender.post(PAGE, said(things, sent=sent))
+    assert "is there already" in answer.content.decode()
+    assert woken == []
+    answer = sender.post(PAGE, said(things, name="other", columns="picture=x", sent=sent))
+    assert answer.status_code == 422
+    assert "fields are image" in answer.content.decode()
+
+
+def test_what_was_sent_goes_after_two_weeks(run):
+    begun = run(IMAGES | {"no.png": b"x"})
+    assert begun.folder.exists()
+    sent_imports.forget_old_imports(now=timezone.now() + timedelta(days=15))
+    assert not begun.folder.exists()
+    assert not ImageImport.objects.exists()
+
+
+def test_another_projects_prompts_are_refused(rania, things):
+    theirs = create_project(name="others", owner=rania)
+    other = factories.make_prompt_set("hidden", 1, project=theirs)
+    plan = sent_imports.SentImport(name="sent", model="m", prompt_set=other)
+    with pytest.raises(BadInputError, match="another project's"):
+        sent_imports.begin_import(
+            project=default_project(), user=rania, sent=["x"], plan=plan, now=timezone.now()
+        )
+
+
+def test_disk_that_is_full_is_said_in_words(run, monkeypatch):
+    def full(folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sent_imports, "unpack_zips", full)
+    begun = run(IMAGES)
+    assert begun.error.startswith("No space left on device; look at the worker's disk")
+    shutil.rmtree(begun.folder)
+
+
+def ask_api(client, method, path, **body):
+    send = getattr(client, method)
+    return send(f"/api/v1/image-imports{path}", json.dumps(body), content_type="application/json")
+
+
+def test_import_by_the_api_is_begun_repeated_read_and_listed(
+    sender, things, woken, django_capture_on_commit_callbacks
+):
+    sent = [send(sender, name, content) for name, content in IMAGES.items()]
+    told = {"name": "sent", "model": "DALL-E 3", "prompt_set": "things"}
+    with django_capture_on_commit_callbacks(execute=True):
+        bad = send(sender, "nine.png", given.png(70))
+        begun = ask_api(sender, "post", "", sent=[*sent, bad], **told)
+    assert begun.status_code == 202, begun.content
+    key = begun.json()["id"]
+    assert sent_imports.run_import(key=woken.pop(), now=timezone.now()).state == "failed"
+    with django_capture_on_commit_callbacks(execute=True):
+        again = ask_api(sender, "post", f"/{key}/again", skip_bad=True, **told)
+    assert (again.status_code, woken) == (200, [key])
+    sent_imports.run_import(key=key, now=timezone.now())
+    read = sender.get(f"/api/v1/image-imports/{key}").json()
+    assert (read["state"], read["done"], read["collection"]) == ("done", 6, "sent")
+    assert any("nine.png" in line for line in read["faults"])
+    assert sender.get("/api/v1/image-imports").json()["items"] == [read]
+    assert ask_api(sender, "delete", f"/{key}").status_code == 204
+    assert ImageCollection.objects.get().image_count == 6
