@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from evalplatform.checkpoints.services import (
     register_fused,
 )
 from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
+from evalplatform.core.telling import HowFar, Teller
 from evalplatform.feedback.asked_steps import AskedStep, do_step
 from evalplatform.feedback.selectors import latest_round, loop_named
 from evalplatform.images.services import import_collection
@@ -169,10 +171,21 @@ def _open(job: Job) -> str:
     campaign = campaign_named(job.asked["campaign"])
     progress = advance_run(campaign=campaign, now=timezone.now())
     if progress.state is RunState.READY:
-        open_run(campaign=campaign)
+        with Teller(partial(_note_how_far, _noting(job))) as teller:
+            open_run(
+                campaign=campaign,
+                on_packed=teller.about("images packed"),
+                on_images=teller.about("copies stored"),
+                on_slots=teller.about("places for votes made"),
+            )
     elif progress.state not in (RunState.OPEN, RunState.CLOSED):
         raise BadInputError(progress.note or f"it is not ready: {progress.state} goes on.")
     return campaign.slug
+
+
+def _note_how_far(say: Callable[[str], None], far: HowFar) -> None:
+    if far.doing:
+        say(f"{far.doing}: {far.done:,} of {far.total:,}")
 
 
 def _add_arm(job: Job) -> str:

@@ -8,27 +8,35 @@ and made longer: packing.py.
 """
 
 import hashlib
-import tempfile
+import shutil
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from evalplatform.campaigns.images import Size, open_stored
 from evalplatform.campaigns.packing import FULL, Packing, name_at
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.files import write_whole
 from evalplatform.core.object_storage import ObjectStorageError
 from evalplatform.core.stored_images import keeps_alpha
 
 Progress = Callable[[int, int], None]  # made, of how many
+_ABANDONED = 7 * 24 * 3600  # seconds
 T = TypeVar("T")
 R = TypeVar("R")
 _THREADS = 8  # reading and writing, which a distant store takes its time for
 Lengths = dict[int, int]  # of files in bytes, by width
+
+
+def _silent(made: int, total: int) -> None:
+    """Tell nobody."""
 
 
 class Source(NamedTuple):
@@ -53,20 +61,32 @@ class CopyStore:
     """Stores a campaign's copies: all of them, or after `discard` none.
 
     `key` is known to the campaign alone. A copy's name depends on it, so an opening that was killed
-    goes on with the files it left, and no other campaign uses them.
+    goes on with the files it left, and no other campaign uses them. What was packed by then is kept
+    too: `on_packed` is told how many images of how many are packed, `on_progress` how many copies
+    are stored.
     """
 
-    def __init__(self, key: str, on_progress: Progress = lambda made, total: None) -> None:
+    def __init__(
+        self, key: str, on_progress: Progress = _silent, on_packed: Progress = _silent
+    ) -> None:
         self._key = key
         self.lengths: Lengths = {}  # of each file stored, at least
-        self.on_progress = on_progress
+        self.on_progress, self.on_packed = on_progress, on_packed
         self._stored = bytearray()  # names, a line each: less than half of what a list takes
 
     @contextmanager
     def packed(self, packing: Packing) -> Iterator["Packed"]:
-        """Take copies by the batch: first the length of all, then their storing."""
-        with tempfile.TemporaryDirectory() as folder:
-            yield Packed(self, packing, Path(folder))
+        """Take copies by the batch: first the length of all, then their storing.
+
+        What is packed lies in a folder of this campaign's until all is stored, so that after a kill
+        or a fault nothing is packed twice.
+        """
+        root = Path(settings.VAR_DIR) / "packing"
+        _remove_abandoned(root)
+        folder = root / hashlib.sha256(f"{self._key}\n{packing!r}".encode()).hexdigest()
+        folder.mkdir(parents=True, exist_ok=True)
+        yield Packed(self, packing, folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def store(self, copies: Collection[Copy], packing: Packing) -> dict[Copy, str]:
         """Store every copy at the length of the longest, and return their names.
@@ -133,13 +153,18 @@ class Packed:
         self._store, self._packing, self._folder = store, packing, folder
         self._total = self._made = 0
 
-    def measure(self, copies: Collection[Copy]) -> None:
-        """Pack the sources of some copies; from now on all files are as long as theirs."""
+    def measure(self, copies: Collection[Copy], looked: int = 0, of: int = 0) -> None:
+        """Pack the sources of some copies; from now on all files are as long as theirs.
+
+        `looked` images of `of` were measured before, which is told.
+        """
         lengths = self._store.lengths
         opened = [self._opened(source) for source in dict.fromkeys(each.source for each in copies)]
-        for found in _all(_Opened.prepare, opened):
+        for number, found in enumerate(_all(_Opened.prepare, opened), start=looked + 1):
             for width, length in found.items():
                 lengths[width] = max(length + self._packing.least_growth, lengths.get(width, 0))
+            if of:
+                self._store.on_packed(min(number, of), of)
         self._total += len(copies)
 
     def write(self, copies: Collection[Copy]) -> dict[Copy, str]:
@@ -177,6 +202,8 @@ class _Opened:
     def prepare(self) -> Lengths:
         """Return the lengths in bytes, by width."""
         name = self.source.name
+        if lengths := self._packed_before():
+            return lengths
         try:
             if self._is_shown_as_it_is():
                 return {FULL: default_storage.size(name)}
@@ -186,11 +213,16 @@ class _Opened:
                 f"the image {name} is missing in object storage; bring it back from a copy, or "
                 "have it made again under another --name."
             ) from error
-        lengths: Lengths = {}
         for width, content in self.packing.pack(image):
-            self._path(width).write_bytes(content)
+            write_whole(self._path(width), content)
             lengths[width] = len(content)
         return lengths
+
+    def _packed_before(self) -> Lengths:
+        """Return the lengths of what is packed already; nothing where a file of it is missing."""
+        with suppress(FileNotFoundError):
+            return {width: self._path(width).stat().st_size for width in self.packing.every_width}
+        return {}
 
     def _is_shown_as_it_is(self) -> bool:
         """Whether the stored PNG is what is shown: at its own size, and opaque."""
@@ -209,6 +241,14 @@ class _Opened:
 
     def _path(self, width: int) -> Path:
         return self._packed.with_suffix(f".{width}")
+
+
+def _remove_abandoned(root: Path) -> None:
+    """Remove what was packed for openings that nobody went on with for a week."""
+    for folder in root.glob("*"):
+        with suppress(FileNotFoundError):  # another process has just removed its own
+            if time.time() - folder.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _all(do: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -223,7 +223,9 @@ def _write(
             ]
             at += len(sets)
 
-    batches = store_shown_images(campaign=campaign, walk=walk, widest=survey.widest, copies=copies)
+    batches = store_shown_images(
+        campaign=campaign, walk=walk, widest=survey.widest, images=sum(survey.sizes), copies=copies
+    )
     written = 0
     for sets, images in batches:
         written += copy_in(

@@ -45,15 +45,16 @@ def store_shown_images(
     campaign: Campaign,
     walk: Callable[[], Iterator[list[ShownSet]]],
     widest: int,
+    images: int,
     copies: CopyStore,
 ) -> Iterator[tuple[list[ShownSet], list[ImageRow]]]:
     """Store what is shown of every set and of gold; yield the sets of each batch with their images.
 
-    `walk` yields the sets by the batch, twice the same; `widest` is the width of the widest image.
-    Images come as rows of `IMAGE_COLUMNS`, to be written by the caller; the campaign learns which
-    smaller copies there are, and is not saved by this. Gold is, and its unpadded images go with the
-    commit. Examples, whose answer is told, are left as they are where pixels are kept, and packed
-    like all others where not.
+    `walk` yields the sets by the batch, twice the same; `widest` is the width of the widest image,
+    `images` how many all sets have together. Images come as rows of `IMAGE_COLUMNS`, to be written
+    by the caller; the campaign learns which smaller copies there are, and is not saved by this.
+    Gold is, and its unpadded images go with the commit. Examples, whose answer is told, are left as
+    they are where pixels are kept, and packed like all others where not.
     """
     own = mixes_checks(campaign)
     # What is shown already, where an arm joins, is padded already.
@@ -64,8 +65,10 @@ def store_shown_images(
     of_gold = {_only(image.copies[0]) for image in gold}
     with copies.packed(packing) as packed:
         packed.measure(of_gold)
+        looked = 0
         for sets in walk():
-            packed.measure(_all_copies([_copies(each, own=own) for each in sets]))
+            packed.measure(_all_copies([_copies(each, own=own) for each in sets]), looked, images)
+            looked += sum(len(each.source.pictures) for each in sets)
         names = packed.write(of_gold)
         if campaign.is_frozen:
             _lengthen(campaign, copies, packing)

@@ -22,7 +22,7 @@ from evalplatform.runs.models import Draft
 from evalplatform.runs.power import ASSUMED
 from evalplatform.runs.run_plans import run_eval_line, usual_name
 from evalplatform.runs.selectors import PartsOfDrafts
-from evalplatform.runs.services import ask_forward
+from evalplatform.runs.services import ask_forward, wake_silent_opening
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ def launched_context(draft: Draft, request: HttpRequest, now: datetime) -> dict[
     checked = context["safety"] is None or context["safety"].is_complete
     if not (made and checked):
         ask_forward(draft=draft, now=now)
+    wake_silent_opening(draft=draft, now=now)
     return context | {
         "is_made": made and checked,
         "waits_for": "" if made and checked else draft.waits_for,

@@ -37,6 +37,13 @@ class Draft(InProject):
         null=True, blank=True, help_text="When a worker was last asked to bring it forward."
     )
     waits_for = models.TextField(blank=True, help_text="What its campaign waits for, in words.")
+    # How far it is, told from outside of the transaction that opens.
+    opening_doing = models.CharField(max_length=40, blank=True)
+    opening_done = models.PositiveBigIntegerField(default=0)
+    opening_total = models.PositiveBigIntegerField(default=0, help_text="0: not counted.")
+    opening_beaten_at = models.DateTimeField(
+        null=True, blank=True, help_text="When whoever opens it last told that they live."
+    )
     opening_fault = models.TextField(blank=True, help_text="Why it could not open, in words.")
     created_by = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import os
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -28,6 +30,7 @@ from tests import factories, safety
 pytestmark = pytest.mark.django_db(transaction=True)
 CHECKS = {"quality": {"gold_rate": 0.2, "repeat_rate": 0.2, "qualification_pairs": 1}}
 WEBP = CHECKS | {"annotation": {"delivery": "webp", "delivery_quality": 80}}
+BARE_WEBP = {"annotation": {"delivery": "webp", "delivery_quality": 80}}
 SEED = bytes(range(32))
 PNG = Packing()
 GOLD_PURPOSES = [each for each in ImageSet.Purpose.values if each != "main"]
@@ -193,6 +196,71 @@ def test_opening_that_was_killed_leaves_files_that_the_next_one_takes_up(with_ch
     monkeypatch.setattr(Packing, "padded", lambda *_: pytest.fail("written again"))
     open_campaign(campaign=with_checks)
     assert {name for name, _ in shown(with_checks)} <= left
+
+
+@pytest.fixture
+def packed_anew(monkeypatch):
+    """The images that were packed; nothing is left of other openings."""
+    shutil.rmtree(Path(settings.VAR_DIR) / "packing", ignore_errors=True)
+    pack, packed = Packing.pack, []
+
+    def counted(self, image):
+        packed.append(image)
+        return pack(self, image)
+
+    monkeypatch.setattr(Packing, "pack", counted)
+    return packed
+
+
+def test_what_was_packed_before_a_kill_is_not_packed_again(packed_anew, monkeypatch):
+    campaign = safety.make_draft(prompts=6, threshold=None, rules=BARE_WEBP)
+    left = Path(settings.VAR_DIR) / "packing"
+    pack = Packing.pack
+
+    def killed(self, image):
+        if len(packed_anew) >= 5:
+            raise KeyboardInterrupt
+        return pack(self, image)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Packing, "pack", killed)
+        patched.setattr("evalplatform.campaigns.copies._THREADS", 1)
+        with pytest.raises(KeyboardInterrupt):
+            open_campaign(campaign=campaign)
+    assert len(packed_anew) == 5
+    assert list(left.iterdir())
+    with pytest.raises(RuntimeError):
+        open_campaign(campaign=campaign, on_images=fail)
+    assert len(packed_anew) == 12
+    open_campaign(campaign=campaign)
+    assert len(packed_anew) == 12
+    assert not list(left.iterdir())
+
+
+def test_file_that_was_cut_off_by_a_kill_is_packed_again(packed_anew):
+    """A file is written by a rename, so what lacks one width was not whole."""
+    campaign = safety.make_draft(prompts=2, threshold=None, rules=BARE_WEBP)
+    with pytest.raises(RuntimeError):
+        open_campaign(campaign=campaign, on_images=fail)
+    (folder,) = (Path(settings.VAR_DIR) / "packing").iterdir()
+    next(folder.iterdir()).unlink()
+    open_campaign(campaign=campaign)
+    assert len(packed_anew) == 5
+
+
+def test_what_was_packed_and_never_opened_goes_after_a_week(draft):
+    old = Path(settings.VAR_DIR) / "packing" / "old"
+    old.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    open_campaign(campaign=draft)
+    assert not old.exists()
+
+
+def test_opening_tells_how_many_images_are_packed():
+    campaign = safety.make_draft(prompts=6, threshold=None, rules=BARE_WEBP)
+    told = []
+    open_campaign(campaign=campaign, on_packed=lambda made, total: told.append((made, total)))
+    assert told == [(made, 12) for made in range(1, 13)]
 
 
 def test_image_that_is_gone_is_named_before_anything_is_stored(draft):

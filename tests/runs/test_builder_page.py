@@ -1,8 +1,11 @@
 """The campaign builder as a page: nothing that is chosen gets lost on the way through a form."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from evalplatform.accounts.members import set_member
 from evalplatform.accounts.models import User
@@ -10,7 +13,13 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.campaigns.models import Campaign
 from evalplatform.runs.choices import parse_choices
 from evalplatform.runs.models import Draft
-from evalplatform.runs.services import launch_draft, make_draft, open_asked
+from evalplatform.runs.services import (
+    ask_to_open,
+    launch_draft,
+    make_draft,
+    open_asked,
+    wake_silent_opening,
+)
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -173,10 +182,34 @@ def test_from_draft_to_link_by_the_page(client):
     assert "with the filter that took them" in text
     client.post(reverse("runs:open", args=[draft.pk]))
     assert "Opening since" in client.get(page).content.decode()
+    Draft.objects.update(opening_doing="Images packed", opening_done=3, opening_total=12)
+    text = client.get(page).content.decode()
+    assert "Images packed" in text
+    assert "3 of 12" in text
     draft.refresh_from_db()
     assert open_asked(draft=draft, now=draft.opening_asked_at) == "open"
     campaign.refresh_from_db()
     assert f"/annotate/{campaign.invitation}/" in client.get(page).content.decode()
+
+
+def test_opening_whose_worker_died_is_gone_on_with(client, monkeypatch, rania):
+    chosen = {key: FULL[key] for key in ("name", "prompts")} | {
+        "arms": ["one", "two"], "preset": "default",
+    }  # fmt: skip
+    woken = []
+    monkeypatch.setattr("evalplatform.runs.services.launching._wake_worker", woken.append)
+    draft = make_draft(project=default_project(), choices=parse_choices(chosen))
+    launch_draft(draft=draft, version=1, user=rania)
+    draft.refresh_from_db()
+    now = timezone.now()
+    assert not wake_silent_opening(draft=draft, now=now + timedelta(hours=1))  # nobody asked
+    ask_to_open(draft=draft, user=rania, now=now)
+    assert not wake_silent_opening(draft=draft, now=now + timedelta(seconds=90))
+    assert wake_silent_opening(draft=draft, now=now + timedelta(minutes=3))
+    assert not wake_silent_opening(draft=draft, now=now + timedelta(minutes=3))
+    factories.make_samples(Campaign.objects.get())
+    assert open_asked(draft=draft, now=now) == "open"
+    assert not wake_silent_opening(draft=draft, now=now + timedelta(hours=1))
 
 
 def test_draft_whose_parts_are_gone_says_so_and_keeps_them(client):

@@ -28,18 +28,22 @@ def _silent(made: int, total: int) -> None:
 
 
 def open_campaign(
-    *, campaign: Campaign, on_images: Progress = _silent, on_progress: Progress = _silent
+    *,
+    campaign: Campaign,
+    on_packed: Progress = _silent,
+    on_images: Progress = _silent,
+    on_progress: Progress = _silent,
 ) -> bool:
     """Freeze the protocol, make the items and their k slots; False if it was open already.
 
-    `on_images` is told how many copies of images of how many are stored, then `on_progress` how
-    many slots are made.
+    `on_packed` is told how many images of how many are packed, then `on_images` how many copies of
+    them are stored, then `on_progress` how many slots are made.
 
     All or nothing: an interrupted opening leaves the campaign as it was; one that was killed may
-    leave copies, which the next one takes up. Raises `BadInputError` while samples, or gold
-    that its rules need, are missing.
+    leave copies and packed images, which the next one takes up. Raises `BadInputError` while
+    samples, or gold that its rules need, are missing.
     """
-    copies = CopyStore(campaign.invitation, on_images)
+    copies = CopyStore(campaign.invitation, on_images, on_packed)
     try:
         with transaction.atomic():
             locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
@@ -64,6 +68,7 @@ def join_arm(
     campaign: Campaign,
     maker: Checkpoint | ImageCollection,
     now: datetime,
+    on_packed: Progress = _silent,
     on_images: Progress = _silent,
     on_progress: Progress = _silent,
 ) -> Arm:
@@ -73,7 +78,7 @@ def join_arm(
     amendment. All or nothing. Raises `BadInputError` as `create_newcomer` does, while images of
     the newcomer are missing, and where the campaign's design lets none join.
     """
-    copies = CopyStore(campaign.invitation, on_images)
+    copies = CopyStore(campaign.invitation, on_images, on_packed)
     try:
         with transaction.atomic():
             # Without the key: an annotator who is given a check refers to the campaign's row while

@@ -1,4 +1,4 @@
-"""Progress of opening: copies of images, then slots."""
+"""Progress of opening: images packed, copies of them, then slots."""
 
 from typing import Self
 
@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 
 class OpeningBars:
-    """Two bars on the error stream while it is entered."""
+    """Three bars on the error stream while it is entered."""
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -17,8 +17,8 @@ class OpeningBars:
             TextColumn("{task.description}"),
             console=Console(stderr=True),
         )
-        self._images, self._slots = (
-            self._bar.add_task(each, total=None) for each in ("images", "slots")
+        self._packed, self._images, self._slots = (
+            self._bar.add_task(each, total=None) for each in ("packed", "images", "slots")
         )
 
     def __enter__(self) -> Self:
@@ -27,6 +27,10 @@ class OpeningBars:
 
     def __exit__(self, *details: object) -> None:
         self._bar.stop()
+
+    def on_packed(self, made: int, total: int) -> None:
+        """Show how many images are packed."""
+        self._bar.update(self._packed, completed=made, total=total)
 
     def on_images(self, made: int, total: int) -> None:
         """Show how many copies of images are stored."""

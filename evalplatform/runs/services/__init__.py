@@ -9,7 +9,12 @@ from evalplatform.runs.services.drafting import (
     save_draft,
 )
 from evalplatform.runs.services.forwarding import ask_forward, bring_forward
-from evalplatform.runs.services.launching import ask_to_open, launch_draft, open_asked
+from evalplatform.runs.services.launching import (
+    ask_to_open,
+    launch_draft,
+    open_asked,
+    wake_silent_opening,
+)
 from evalplatform.runs.services.running import (
     CHECKS_PER_CRITERION,
     RunPlan,
@@ -51,4 +56,5 @@ __all__ = [
     "resume_run",
     "save_draft",
     "start_run",
+    "wake_silent_opening",
 ]

@@ -1,6 +1,7 @@
 """From a draft to a campaign whose samples are being made, and on to an open one."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from celery import current_app
 from django.db import transaction
@@ -10,6 +11,7 @@ from evalplatform.accounts.models import User
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import Rules
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.telling import HowFar, Teller
 from evalplatform.reports.pay import ASSUMED_SECONDS, site_seconds
 from evalplatform.runs.choices import DraftChoices, parse_choices
 from evalplatform.runs.models import Draft
@@ -20,6 +22,7 @@ from evalplatform.runs.services.running import advance_run, open_run, start_run
 from evalplatform.runs.states import RunState
 
 TASK = "runs.open_draft"
+_SILENT = timedelta(minutes=2)
 
 
 def launch_draft(*, draft: Draft, version: int, user: User | None) -> Campaign:
@@ -82,14 +85,30 @@ def ask_to_open(*, draft: Draft, user: User | None, now: datetime) -> None:
     if draft.campaign.is_frozen:
         raise BadInputError(f"campaign {draft.campaign.slug!r} is {draft.campaign.status} already.")
     Draft.objects.filter(pk=draft.pk).update(
-        opening_asked_at=now, opening_by=user, opening_fault=""
-    )
+        opening_asked_at=now, opening_by=user, opening_fault="", opening_beaten_at=now,
+        opening_doing="", opening_done=0, opening_total=0,
+    )  # fmt: skip
     draft.refresh_from_db()
     transaction.on_commit(lambda: _wake_worker(draft.pk))
 
 
 def _wake_worker(key: int) -> None:
     current_app.send_task(TASK, args=[key], queue="default")  # sent twice, it opens once
+
+
+def wake_silent_opening(*, draft: Draft, now: datetime) -> bool:
+    """Have a campaign's opening gone on with whose worker died, or whose message was lost.
+
+    What was packed and stored by then is taken up. Returns whether a worker was asked.
+    """
+    silent = Draft.objects.filter(
+        pk=draft.pk, opening_asked_at__isnull=False, opening_beaten_at__lt=now - _SILENT,
+        campaign__opened_at=None,
+    )  # fmt: skip
+    if not silent.update(opening_beaten_at=now):
+        return False
+    transaction.on_commit(lambda: _wake_worker(draft.pk))
+    return True
 
 
 def open_asked(*, draft: Draft, now: datetime) -> str:
@@ -101,13 +120,30 @@ def open_asked(*, draft: Draft, now: datetime) -> str:
         return "not asked"
     campaign = draft.campaign
     try:
-        progress = advance_run(campaign=campaign, now=now)
-        if progress.state is RunState.READY:
-            open_run(campaign=campaign)
-        elif progress.state not in (RunState.OPEN, RunState.CLOSED):
-            raise BadInputError(progress.note or f"it is not ready: {progress.state} goes on.")
+        with Teller(partial(_note_opening, draft.pk)) as teller:
+            _open(campaign, teller, now)
     except EvalPlatformError as error:
         Draft.objects.filter(pk=draft.pk).update(opening_fault=str(error), opening_asked_at=None)
         return "hindered"
     Draft.objects.filter(pk=draft.pk).update(opening_fault="")
     return "open"
+
+
+def _open(campaign: Campaign, teller: Teller, now: datetime) -> None:
+    progress = advance_run(campaign=campaign, now=now)
+    if progress.state is RunState.READY:
+        open_run(
+            campaign=campaign,
+            on_packed=teller.about("Images packed"),
+            on_images=teller.about("Copies stored"),
+            on_slots=teller.about("Places for votes made"),
+        )
+    elif progress.state not in (RunState.OPEN, RunState.CLOSED):
+        raise BadInputError(progress.note or f"it is not ready: {progress.state} goes on.")
+
+
+def _note_opening(key: int, far: HowFar) -> None:
+    Draft.objects.filter(pk=key).update(
+        opening_doing=far.doing, opening_done=far.done, opening_total=far.total,
+        opening_beaten_at=timezone.now(),
+    )  # fmt: skip

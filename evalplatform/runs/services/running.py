@@ -191,13 +191,19 @@ def prepare_gold(*, campaign: Campaign) -> list[str]:
 
 
 def open_run(
-    *, campaign: Campaign, on_images: Progress = _silent, on_slots: Progress = _silent
+    *,
+    campaign: Campaign,
+    on_packed: Progress = _silent,
+    on_images: Progress = _silent,
+    on_slots: Progress = _silent,
 ) -> bool:
     """Open a run that is READY to annotators; False if it was open already.
 
     Progress is told as (done, total). Raises `BadInputError` as `open_campaign` does.
     """
-    return open_campaign(campaign=campaign, on_images=on_images, on_progress=on_slots)
+    return open_campaign(
+        campaign=campaign, on_packed=on_packed, on_images=on_images, on_progress=on_slots
+    )
 
 
 def arm_named(name: str, project: Project) -> Checkpoint | ImageCollection:
@@ -253,6 +259,7 @@ def add_arm(
     campaign: Campaign,
     maker: Checkpoint | ImageCollection,
     now: datetime,
+    on_packed: Progress = _silent,
     on_images: Progress = _silent,
     on_slots: Progress = _silent,
 ) -> Arm:
@@ -261,5 +268,6 @@ def add_arm(
     Raises `BadInputError` as `annotation.services.join_arm` does.
     """
     return join_arm(
-        campaign=campaign, maker=maker, now=now, on_images=on_images, on_progress=on_slots
-    )
+        campaign=campaign, maker=maker, now=now, on_packed=on_packed, on_images=on_images,
+        on_progress=on_slots,
+    )  # fmt: skip

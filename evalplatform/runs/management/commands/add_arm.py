@@ -37,6 +37,7 @@ class Command(PlatformCommand):
                 campaign=campaign,
                 maker=maker,
                 now=timezone.now(),
+                on_packed=bars.on_packed,
                 on_images=bars.on_images,
                 on_slots=bars.on_slots,
             )

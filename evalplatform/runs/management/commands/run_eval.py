@@ -117,7 +117,12 @@ class Command(PlatformCommand):
 
     def _open(self, campaign: Campaign) -> None:
         with OpeningBars() as bars:
-            open_run(campaign=campaign, on_images=bars.on_images, on_slots=bars.on_slots)
+            open_run(
+                campaign=campaign,
+                on_packed=bars.on_packed,
+                on_images=bars.on_images,
+                on_slots=bars.on_slots,
+            )
 
     def _print_samples(self, campaign: Campaign, faults: SampleFaults) -> None:
         self.stdout.write("samples:")
