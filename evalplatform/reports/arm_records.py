@@ -5,7 +5,7 @@ from typing import Any
 
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.result_types import CampaignResults
-from evalplatform.stats import ArmPair, ArmRanking, ArmRatings, Estimate, Standing
+from evalplatform.stats import ArmPair, ArmRanking, ArmRatings, EarlyLook, Estimate, Standing
 
 MEASURES = ("win", "tie", "lose", "net", "half", "decided")
 
@@ -15,12 +15,13 @@ def arm_records(results: CampaignResults) -> Iterator[dict[str, Any]]:
 
     Measures of one arm: "strength" (natural log units), "rank" (low and high: the ranks it may
     have), "mean_grade", "share_of_grade_N". Of two: those of `MEASURES` with p_holm of net over
-    all pairs, and "mean_difference" of grades.
+    all pairs, "early_net" while votes are missing, and "mean_difference" of grades. `by` is
+    "category" or "challenge" where two arms are compared in a group of prompts.
     """
     names = {arm.letter: arm.name for arm in results.campaign.contenders}
     found: list[GalleryResult | GradeResult] = [*results.galleries, *results.gradings]
     for each in found:
-        for row in _rows(each):
+        for row in [*_rows(each), *_of_groups(each)]:
             yield {
                 "criterion": each.criterion,
                 "by": "prompts",
@@ -34,6 +35,8 @@ def arm_records(results: CampaignResults) -> Iterator[dict[str, Any]]:
 def _rows(found: GalleryResult | GradeResult) -> Iterator[dict[str, Any]]:
     if isinstance(found, GalleryResult):
         yield from _of_ranking(found.ranking)
+        for each in found.early:
+            yield {"arm": each.arm, "other": each.other} | early_record(each.look)
     else:
         yield from _of_ratings(found.ratings)
 
@@ -68,6 +71,46 @@ def _rank(each: Any, level: float, method: str) -> dict[str, Any]:
 
 def _of_pair(pair: ArmPair, measure: str, estimate: Estimate) -> dict[str, Any]:
     return vars(estimate) | {"arm": pair.arm, "other": pair.other, "measure": measure}
+
+
+def early_record(look: EarlyLook) -> dict[str, Any]:
+    """The bounds that may be read at every look, as a row without its place."""
+    sequence = look.sequence
+    return {
+        "measure": "early_net", "value": sequence.value, "low": sequence.low,
+        "high": sequence.high, "level": sequence.level, "n_prompts": sequence.n_prompts,
+        "state": sequence.state.value, "reason": sequence.reason, "method": sequence.method,
+    }  # fmt: skip
+
+
+def _of_groups(found: GalleryResult | GradeResult) -> Iterator[dict[str, Any]]:
+    for each in found.by_group:
+        test = each.test
+        place = {"arm": each.arm, "other": each.other, "by": test.kind, "name": test.name}
+        for measure in MEASURES:
+            tested = {"p_value": test.p_value, "p_holm": test.p_holm,
+                      "tests_in_family": test.n_tests, "untested": test.reason}  # fmt: skip
+            yield (
+                vars(getattr(test.rates, measure))
+                | place
+                | {"measure": measure}
+                | (tested if measure == "net" else {})
+            )
+
+
+def excluded_records(results: CampaignResults) -> Iterator[dict[str, Any]]:
+    """Yield a row a figure as it is with the excluded votes, such as "net_with_excluded"."""
+    names = {arm.letter: arm.name for arm in results.campaign.contenders}
+    for each in results.with_excluded:
+        if each.other is None:
+            continue
+        measure = f"{each.measure.replace(' ', '_')}_with_excluded"
+        yield (
+            vars(each.other)
+            | {"criterion": each.criterion, "by": "prompts", "name": each.prompts}
+            | {"measure": measure}
+            | ({"arm": names[each.arm]} if each.arm else {})
+        )
 
 
 def _of_ratings(ratings: ArmRatings) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from evalplatform.reports.without_rings import Figure, WithoutRings
+from evalplatform.reports.other_votes import Figure, OtherVotes
 from evalplatform.stats import AgreementEstimate, ConfidenceSequence, Estimate, State
 
 
@@ -66,17 +66,17 @@ def percent_of(estimate: AgreementEstimate) -> str:
     return f"{100 * estimate.value:.0f} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
-def ring_cells(found: WithoutRings) -> tuple[str, str, str]:
-    """Return what is told, as reported and without the accounts of a ring."""
+def other_votes_cells(found: OtherVotes) -> tuple[str, str, str]:
+    """Return what is told, as reported and from the other votes."""
     name = "net %" if found.is_share else f"{found.measure} of {found.arm}"
     return (
         name,
         figure_in_words(found.as_reported, found.is_share),
-        figure_in_words(found.without, found.is_share),
+        figure_in_words(found.other, found.is_share),
     )
 
 
-def figure_in_words(figure: Figure | None, is_share: bool) -> str:
+def figure_in_words(figure: Estimate | Figure | None, is_share: bool) -> str:
     """Return a figure with its interval; of a share in per cent."""
     if figure is None or figure.value is None:
         return "–"

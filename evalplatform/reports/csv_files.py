@@ -11,7 +11,12 @@ from evalplatform.annotation.models import Assignment
 from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.csv_text import csv_text
-from evalplatform.reports.arm_records import MEASURES, arm_records
+from evalplatform.reports.arm_records import (
+    MEASURES,
+    arm_records,
+    early_record,
+    excluded_records,
+)
 from evalplatform.reports.consensus import consensus_records
 from evalplatform.reports.exports import VERDICT_MEASURES
 from evalplatform.reports.result_types import CampaignResults
@@ -109,7 +114,14 @@ def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
             "untested": test.reason,
         }
         records += _measures(test.rates, MEASURES, constant | place, tested)
+    records += [
+        constant
+        | {"criterion": each.criterion, "by": "prompts", "name": "complete prompts"}
+        | early_record(each.look)
+        for each in results.early_looks
+    ]
     records += [constant | record for record in arm_records(results)]
+    records += [constant | record for record in excluded_records(results)]
     records += [constant | record for record in consensus_records(results.consensus)]
     return csv_text(GROUP_COLUMNS, records, for_excel=for_excel)
 

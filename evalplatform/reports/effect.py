@@ -12,10 +12,10 @@ from evalplatform.annotation.answer_columns import AnswerColumns, vote_columns
 from evalplatform.annotation.models import Enrolment
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.reports.gallery import Gallery
+from evalplatform.reports.other_votes import Figure, of_orders, outside
 from evalplatform.reports.prompts import Prompts
 from evalplatform.reports.results import ALL_PROMPTS
 from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes, pseudonyms
-from evalplatform.reports.without_rings import Figure, of_orders, outside
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,9 @@ def _order(
     reported = gallery.result(criterion, ALL_PROMPTS, 0, before)
     then = gallery.result(criterion, ALL_PROMPTS, 0, after) if len(after) else None
     moved = _moved(before, after)
-    for each in of_orders(reported, then, moved):
-        yield Effect(criterion.label, each.measure, each.arm, each.as_reported, each.without, moved)
+    for each in of_orders(reported, then):
+        figures = [Figure.of(one) if one else None for one in (each.as_reported, each.other)]
+        yield Effect(criterion.label, each.measure, each.arm, figures[0], figures[1], moved)
 
 
 def _moved(before: AnswerColumns, after: AnswerColumns) -> int:

@@ -10,7 +10,8 @@ from evalplatform.reports.answers import answers
 from evalplatform.reports.consensus import consensus_json
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.languages import LanguageResult, languages_json
-from evalplatform.reports.result_types import CampaignResults, CategoryResult, CriterionLook
+from evalplatform.reports.other_votes import Figure
+from evalplatform.reports.result_types import CampaignResults, CategoryResult
 from evalplatform.reports.samples import samples_json
 
 VERDICT_MEASURES = ("win", "tie", "no_majority", "lose", "net")
@@ -55,7 +56,9 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "gradings": [_grading(each) for each in results.gradings],
         "languages": languages_json(results.languages),
         "by_language": _tests(results.by_language),
-        "early_looks": [_early_look(each) for each in results.early_looks],
+        "early_looks": [
+            {"criterion": each.criterion} | _bounds(each.look) for each in results.early_looks
+        ],
         "with_excluded_votes": _with_excluded(results),
         "exclusions": _exclusions(results.quality),
         "rings": _rings(results),
@@ -70,6 +73,10 @@ def _gallery(result: GalleryResult) -> dict[str, Any]:
     return _place(result) | {
         "ranking": result.ranking.as_dict(),
         "agreement": [each.as_dict() for each in result.agreement],
+        "early_looks": [
+            {"arm": each.arm, "other": each.other} | _bounds(each.look) for each in result.early
+        ],
+        "exploratory": _tests_of_arms(result.by_group),
     }
 
 
@@ -78,6 +85,7 @@ def _grading(result: GradeResult) -> dict[str, Any]:
         "ratings": result.ratings.as_dict(),
         "as_pairs": result.as_pairs.as_dict() if result.as_pairs else None,
         "agreement": [each.as_dict() for each in result.agreement],
+        "exploratory": _tests_of_arms(result.by_group),
     }
 
 
@@ -99,32 +107,41 @@ def _groups(results: CampaignResults) -> list[dict[str, Any]]:
 
 
 def _with_excluded(results: CampaignResults) -> list[dict[str, Any]]:
+    """Nets of two arms, and strengths or mean grades of more."""
     return [
         {
             "criterion": each.criterion,
             "prompts": each.prompts,
-            "votes_excluded": each.votes_excluded,
-            "net_without": stats.plain(each.without),
-            "net_with": stats.plain(each.with_excluded),
+            "votes_excluded": each.votes,
+        }
+        | ({} if each.is_share else {"measure": each.measure, "arm": each.arm})
+        | {
+            f"{'net_' if each.is_share else ''}without": stats.plain(each.as_reported),
+            f"{'net_' if each.is_share else ''}with": stats.plain(each.other),
         }
         for each in results.with_excluded
     ]
 
 
 def _tests(found: Sequence[CategoryResult | LanguageResult]) -> list[dict[str, Any]]:
-    return [
-        {
-            "criterion": each.criterion,
-            "by": each.test.kind,
-            "name": each.test.name,
-            "votes": _rates(each.test.rates),
-            "p_value": each.test.p_value,
-            "p_holm": each.test.p_holm,
-            "tests_in_family": each.test.n_tests,
-            "untested": each.test.reason or None,
-        }
-        for each in found
-    ]
+    return [{"criterion": each.criterion} | _test(each.test) for each in found]
+
+
+def _tests_of_arms(found: Sequence[stats.ArmGroupTest]) -> list[dict[str, Any]]:
+    """Of each two arms; all of a criterion are one family."""
+    return [{"arm": each.arm, "other": each.other} | _test(each.test) for each in found]
+
+
+def _test(test: stats.GroupTest) -> dict[str, Any]:
+    return {
+        "by": test.kind,
+        "name": test.name,
+        "votes": _rates(test.rates),
+        "p_value": test.p_value,
+        "p_holm": test.p_holm,
+        "tests_in_family": test.n_tests,
+        "untested": test.reason or None,
+    }
 
 
 def _order_effects(results: CampaignResults) -> list[dict[str, Any]]:
@@ -144,22 +161,18 @@ def _place(found: GalleryResult | GradeResult) -> dict[str, Any]:
     }
 
 
-def _early_look(early: CriterionLook) -> dict[str, Any]:
+def _bounds(look: stats.EarlyLook) -> dict[str, Any]:
     """The bounds speak of these annotators; `claim` is of others, at the level of `net`."""
-    sequence = early.look.sequence
+    sequence = look.sequence
     names = (
         "value", "low", "high", "level", "n_prompts", "decided", "method", "assumes", "state",
         "reason",
     )  # fmt: skip
-    return (
-        {"criterion": early.criterion}
-        | {name: stats.plain(getattr(sequence, name)) for name in names}
-        | {
-            "claim": early.look.is_claim,
-            "why_no_claim": early.look.reason,
-            "net_for_others": stats.plain(early.look.net),
-        }
-    )
+    return {name: stats.plain(getattr(sequence, name)) for name in names} | {
+        "claim": look.is_claim,
+        "why_no_claim": look.reason,
+        "net_for_others": stats.plain(look.net),
+    }
 
 
 def _exclusions(quality: QualitySummary) -> list[dict[str, Any]]:
@@ -186,7 +199,19 @@ def _rings(results: CampaignResults) -> dict[str, Any]:
         "accounts_compared": found.n_compared,
         "not_looked_for": found.reason or None,
         "found": [stats.plain(each) | {"says": each.sentence} for each in found.rings],
-        "with_and_without": [stats.plain(each) for each in results.without_rings],
+        "with_and_without": [
+            {
+                "criterion": each.criterion,
+                "criterion_label": each.criterion_label,
+                "prompts": each.prompts,
+                "measure": each.measure,
+                "arm": each.arm,
+                "as_reported": stats.plain(each.as_reported and Figure.of(each.as_reported)),
+                "without": stats.plain(each.other and Figure.of(each.other)),
+                "votes_fewer": each.votes,
+            }
+            for each in results.without_rings
+        ],
     }
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalplatform import stats
 from evalplatform.annotation.answer_columns import AnswerColumns
 from evalplatform.annotation.arm_columns import ArmColumns
+from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.models import Campaign, Criterion, arm_letter
-from evalplatform.reports.prompts import Prompts
+from evalplatform.reports.prompts import GROUPS, Prompts
 
 
 @dataclass(frozen=True)
 class GalleryResult:
     """One criterion on one set of prompts, asked of pairs or rankings of many arms.
 
-    Arms are named by their letters in `ranking`, annotators by pseudonym.
+    Arms are named by their letters, annotators by pseudonym. `by_group` and `early` are of all
+    prompts alone: each two arms by category and challenge, and while votes are missing.
     """
 
     criterion: str
@@ -27,6 +29,8 @@ class GalleryResult:
     k: int
     ranking: stats.ArmRanking
     agreement: tuple[stats.GradedAgreement, ...]
+    by_group: tuple[stats.ArmGroupTest, ...] = ()
+    early: tuple[stats.ArmLook, ...] = ()
 
     @property
     def n_votes(self) -> int:
@@ -50,6 +54,7 @@ class GradeResult:
     ratings: stats.ArmRatings
     as_pairs: stats.ArmRanking | None
     agreement: tuple[stats.GradedAgreement, ...]
+    by_group: tuple[stats.ArmGroupTest, ...] = ()  # of the same comparisons
 
     @property
     def n_votes(self) -> int:
@@ -57,7 +62,10 @@ class GradeResult:
 
 
 class Gallery:
-    """The sets of a campaign and who stands in them: what turns answers into graded votes."""
+    """The sets of a campaign and who stands in them: what turns answers into graded votes.
+
+    `is_open`: votes are missing, and results are looked at before the end.
+    """
 
     def __init__(
         self,
@@ -65,7 +73,10 @@ class Gallery:
         prompts: Prompts,
         people: dict[int, str],
         arms: ArmColumns | None = None,
+        *,
+        is_open: bool = False,
     ) -> None:
+        self._campaign, self._is_open = campaign, is_open
         self._arms = [arm_letter(arm.place) for arm in campaign.contenders]
         self._prompts, self._people = prompts, people
         self._columns = arms or ArmColumns.of(campaign)
@@ -102,13 +113,37 @@ class Gallery:
         scale = scale_of(criterion)
         agreement = stats.graded_agreement(graded, grades=scale)
         if scale is None:
-            return GalleryResult(**shared, ranking=stats.rank_arms(graded), agreement=agreement)
+            ranking = stats.rank_arms(graded)
+            return GalleryResult(**shared, ranking=ranking, agreement=agreement)
+        compared = _compared(graded)
         return GradeResult(
             **shared,
             ratings=stats.rate_arms(graded, grades=scale),
-            as_pairs=_as_pairs(graded),
+            as_pairs=stats.rank_arms(compared) if compared else None,
             agreement=agreement,
         )
+
+    def detailed(
+        self, found: GalleryResult | GradeResult, criterion: Criterion, votes: AnswerColumns
+    ) -> GalleryResult | GradeResult:
+        """Return a result on all prompts with each two arms by group, and before the end."""
+        graded = self.graded(votes)
+        _, prompts = stats.positions(votes.prompt)
+        labels: dict[str, stats.Labels] = {
+            kind: self._prompts.labels_of(prompts, kind) for kind in GROUPS
+        }
+        if isinstance(found, GradeResult):
+            compared = _compared(graded)
+            tests = stats.arm_group_tests(compared, labels) if compared else ()
+            return replace(found, by_group=tests)
+        early = self._early(graded, criterion) if self._is_open else ()
+        return replace(found, by_group=stats.arm_group_tests(graded, labels), early=early)
+
+    def _early(self, graded: stats.GradedVotes, criterion: Criterion) -> tuple[stats.ArmLook, ...]:
+        count = len(self._arms)
+        against = Design.parse(self._campaign.design).kind == "against"
+        n_pairs = count - 1 if against else count * (count - 1) // 2
+        return stats.arm_looks(graded, criterion.k * self._campaign.images_per_prompt, n_pairs)
 
 
 def scale_of(criterion: Criterion) -> list[int] | None:
@@ -119,8 +154,9 @@ def scale_of(criterion: Criterion) -> list[int] | None:
     return sorted(shape.grades(button, (0,))[0] for button in shape.buttons)
 
 
-def _as_pairs(graded: stats.GradedVotes) -> stats.ArmRanking | None:
+def _compared(graded: stats.GradedVotes) -> stats.GradedVotes | None:
+    """Ratings as comparisons; None where nobody rated two arms on one prompt."""
     try:
-        return stats.rank_arms(stats.pairs_from_ratings(graded))
+        return stats.pairs_from_ratings(graded)
     except stats.EmptyVotesError:
         return None

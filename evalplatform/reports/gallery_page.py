@@ -6,11 +6,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from evalplatform.core.components import BarPart, ForestRow
-from evalplatform.reports.cells import coefficient, p_value, percent, percent_of
+from evalplatform.reports.cells import coefficient, early_net, p_value, percent, percent_of
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.gallery_table import grade_names
 from evalplatform.reports.orders import (
+    CLAIM,
+    claimed_by_group,
     in_matrix,
+    look_in_words,
     mean_grade,
     number,
     order_said,
@@ -20,10 +23,9 @@ from evalplatform.reports.orders import (
 )
 from evalplatform.reports.prompts import row_name
 from evalplatform.reports.result_types import CampaignResults
-from evalplatform.stats import ArmPair, ArmRanking, GradedAgreement
+from evalplatform.stats import ArmLook, ArmPair, ArmRanking, GradedAgreement
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
-_CLAIM = 0.05
 
 
 def gallery_context(results: CampaignResults, images: str = "") -> list[dict[str, Any]]:
@@ -43,6 +45,8 @@ def gallery_context(results: CampaignResults, images: str = "") -> list[dict[str
             "no_interval": whole.ranking.interval_reason,
             "matrix": _matrix(whole.ranking),
             "pairs": [_pair(pair) for pair in whole.ranking.pairs],
+            "early": [_early(look) for look in whole.early],
+            "by_group": _by_group(whole),
             "depends": robustness_in_words(whole.ranking.robustness),
             "agreement": [_agreement(each) for each in whole.agreement],
             "parts": [_part(each) for each in parts],
@@ -73,6 +77,7 @@ def grading_context(results: CampaignResults, images: str = "") -> list[dict[str
             ],
             "as_pairs": _standings(whole.as_pairs) if whole.as_pairs else None,
             "no_interval": whole.ratings.reason,
+            "by_group": _by_group(whole),
             "agreement": [_agreement(each) for each in whole.agreement],
             "parts": [_part(each) for each in parts],
         }
@@ -183,7 +188,7 @@ def _cell(pairs: dict[tuple[str, str], ArmPair], row: str, column: str) -> dict[
     if pair is None or pair.rates.net.value is None:
         return {"is_self": row == column, "text": "", "leads": ""}
     net = sign * pair.rates.net.value
-    is_claim = pair.net_p_holm is not None and pair.net_p_holm < _CLAIM
+    is_claim = pair.net_p_holm is not None and pair.net_p_holm < CLAIM
     wins = (pair.rates.win, pair.rates.lose)[::sign]
     shares = [100 * (share.value or 0.0) for share in (wins[0], pair.rates.tie, wins[1])]
     return {
@@ -192,6 +197,35 @@ def _cell(pairs: dict[tuple[str, str], ArmPair], row: str, column: str) -> dict[
         "leads": ("row" if net > 0 else "column") if is_claim else "",
         "title": f"{row} wins {shares[0]:.1f} %, tie {shares[1]:.1f} %, {column} wins "
         f"{shares[2]:.1f} % of {pair.rates.tally.total:,}; Holm p {p_value(pair.net_p_holm)}",
+    }
+
+
+def _early(found: ArmLook) -> dict[str, Any]:
+    sequence = found.look.sequence
+    return {
+        "arms": f"{found.arm} – {found.other}",
+        "n": sequence.n_prompts,
+        "net": _broken(early_net(sequence)),
+        "says": look_in_words(found.look, str(found.arm), str(found.other)),
+    }
+
+
+def _by_group(found: GalleryResult | GradeResult) -> dict[str, Any]:
+    """Each two arms in each group of prompts, and what of it may be claimed."""
+    return {
+        "says": claimed_by_group(found),
+        "rows": [
+            {
+                "group": each.test.name,
+                "kind": each.test.kind,
+                "arms": f"{each.arm} – {each.other}",
+                "n": each.test.rates.tally.total,
+                "net": _broken(percent(each.test.rates.net, signed=True)),
+                "p_holm": p_value(each.test.p_holm),
+                "untested": each.test.reason,
+            }
+            for each in sorted(found.by_group, key=lambda each: (each.test.kind, each.test.name))
+        ],
     }
 
 

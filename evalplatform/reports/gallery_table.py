@@ -3,9 +3,11 @@
 from rich.console import Console
 
 from evalplatform.campaigns.forms import form_named
-from evalplatform.reports.cells import p_value, percent, text_table
+from evalplatform.reports.cells import early_net, p_value, percent, text_table
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.orders import (
+    claimed_by_group,
+    look_in_words,
     mean_grade,
     number,
     ranks,
@@ -14,12 +16,16 @@ from evalplatform.reports.orders import (
 )
 from evalplatform.reports.result_types import CampaignResults
 from evalplatform.stats import ArmRanking
+from evalplatform.stats.pairs.sequential import ASSUMES
 
 STRENGTHS_NOTE = (
     "Strength: how much an arm is preferred, in natural log units of the odds to be preferred, "
     "mean 0 (x 173.7: Elo points). Brackets: 95 % intervals for other prompts judged by other "
     "annotators. Ranks: all that hold at once at 95 %. Arms of one tier are not told apart from "
     "its best. Holm p: of net = 0, adjusted for all pairs of arms."
+)
+EARLY_NOTE = (
+    "Those bounds of two arms may be read at every look, and hold for all pairs of arms at once."
 )
 GRADES_NOTE = (
     "Mean: of grades, whose steps are taken as equal. Brackets: 95 % intervals for other prompts "
@@ -50,6 +56,18 @@ def print_gallery(console: Console, found: GalleryResult) -> None:
         console.print(f"[–]: no interval. {ranking.interval_reason}", markup=False)
     if not found.depth:
         _print_pairs(console, ranking)
+        for look in found.early:
+            sequence = look.look.sequence
+            said = look_in_words(look.look, str(look.arm), str(look.other))
+            console.print(
+                f"By these annotators, {look.arm} – {look.other}: net {early_net(sequence)} on "
+                f"{sequence.n_prompts:,} complete prompts; {said}.",
+                markup=False,
+            )
+        if found.early:
+            console.print(f"{EARLY_NOTE} {ASSUMES}")
+        for line in claimed_by_group(found):
+            console.print(line, markup=False)
         for line in robustness_in_words(ranking.robustness):
             console.print(line)
 
@@ -110,6 +128,8 @@ def print_grades(console: Console, found: GradeResult) -> None:
     console.print(table)
     if ratings.reason:
         console.print(f"[–]: no interval. {ratings.reason}", markup=False)
+    for line in claimed_by_group(found):
+        console.print(line, markup=False)
 
 
 def grade_names(found: GradeResult) -> list[str]:

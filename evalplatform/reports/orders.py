@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evalplatform.reports.cells import p_value
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.stats import (
     ArmPair,
     ArmRanking,
     ArmRating,
     Decider,
+    EarlyLook,
     Estimate,
     RankingRobustness,
     Standing,
     State,
 )
+
+CLAIM = 0.05
+"""Below this a p that is adjusted for all that was looked at is evidence of a preference."""
 
 
 def listed(names: Sequence[str], word: str = "and") -> str:
@@ -86,6 +91,52 @@ def ranks(low: int | None, high: int | None) -> str:
 def in_matrix(ranking: ArmRanking) -> dict[tuple[str, str], ArmPair]:
     """Return each two arms that met by their letters, as `ArmPair` names them."""
     return {(str(each.arm), str(each.other)): each for each in ranking.pairs}
+
+
+def look_in_words(look: EarlyLook, first: str = "A", second: str = "B") -> str:
+    """Say what an early look may: of these annotators, and only with reason of others."""
+    sequence = look.sequence
+    if sequence.low is None or sequence.high is None:
+        return sequence.reason
+    if not sequence.decided:
+        return "no preference shown yet"
+    leader = first if sequence.low > 0.0 else second
+    if look.is_claim:
+        return f"{leader} preferred"
+    return f"these annotators prefer {leader}; {look.reason}"
+
+
+def claimed_early(found: GalleryResult) -> list[str]:
+    """Return what may be claimed of two arms before the end, such as "A over C"."""
+    claims = [
+        (each, each.look.net.value)
+        for each in found.early
+        if each.look.is_claim and each.look.net and each.look.net.value
+    ]
+    return [
+        f"{each.arm} over {each.other}" if net > 0.0 else f"{each.other} over {each.arm}"
+        for each, net in claims
+    ]
+
+
+def claimed_by_group(found: GalleryResult | GradeResult) -> list[str]:
+    """Return what Holm's p allows to claim of groups of prompts, and how many tests there were."""
+    tests = [each for each in found.by_group if each.test.p_holm is not None]
+    if not tests:
+        return []
+    claims = [
+        f"{each.test.kind} {each.test.name}: {each.arm if net > 0.0 else each.other} over "
+        f"{each.other if net > 0.0 else each.arm} ({100 * abs(net):+.0f} %, Holm p "
+        f"{p_value(each.test.p_holm)})"
+        for each in tests
+        if each.test.p_holm is not None and each.test.p_holm < CLAIM
+        for net in [each.test.rates.net.value or 0.0]
+    ]
+    return [
+        f"By category and challenge (exploratory, {len(tests)} tests of two arms): "
+        + ("; ".join(claims) if claims else "no preference that holds for all of them at once")
+        + "."
+    ]
 
 
 def unbounded_in_words(ranking: ArmRanking) -> list[str]:

@@ -10,10 +10,10 @@ from evalplatform.reports.answers import Finding, answers, few_annotators
 from evalplatform.reports.cells import early_net
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.gallery_page import grade_ends, grade_rows, strength_rows
+from evalplatform.reports.orders import look_in_words
 from evalplatform.reports.result_types import CampaignResults, CriterionLook, GroupResult
 from evalplatform.reports.results_tab import images_address, net_row, vote_bar
 from evalplatform.reports.table import complete
-from evalplatform.stats import EarlyLook
 from evalplatform.stats.pairs.sequential import ASSUMES
 
 
@@ -91,7 +91,7 @@ def _early(look: CriterionLook) -> str:
         "The intervals below promise too much when they are read again and again. What may be "
         f"read at every look: net {early_net(sequence)} % on {sequence.n_prompts:,} complete "
         f"prompts; "
-        f"{_what_it_says(look.look)}."
+        f"{look_in_words(look.look)}."
     )
 
 
@@ -120,20 +120,7 @@ def _early_looks(results: CampaignResults) -> list[dict[str, Any]]:
             "criterion": each.criterion_label,
             "n": each.look.sequence.n_prompts,
             "net": early_net(each.look.sequence),
-            "says": _what_it_says(each.look),
+            "says": look_in_words(each.look),
         }
         for each in results.early_looks
     ]
-
-
-def _what_it_says(look: EarlyLook) -> str:
-    """Return what an early look may say: of these annotators, and only with reason of others."""
-    sequence = look.sequence
-    if sequence.low is None or sequence.high is None:
-        return sequence.reason
-    if not sequence.decided:
-        return "no preference shown yet"
-    leader = "A" if sequence.low > 0.0 else "B"
-    if look.is_claim:
-        return f"{leader} preferred"
-    return f"these annotators prefer {leader}; {look.reason}"

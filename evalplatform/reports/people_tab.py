@@ -1,8 +1,10 @@
 """The tab about people: how alike they vote, who was excluded, who answers alike."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from evalplatform.reports.cells import coefficient, percent, percent_of, ring_cells
+from evalplatform.reports.cells import coefficient, other_votes_cells, percent_of
+from evalplatform.reports.other_votes import OtherVotes
 from evalplatform.reports.prompts import row_name
 from evalplatform.reports.result_types import CampaignResults, GroupResult
 from evalplatform.reports.table import NOT_EXCLUDED
@@ -16,12 +18,9 @@ def people_context(results: CampaignResults) -> dict[str, Any]:
         "people": [
             (each, results.profiles.get(each.pseudonym)) for each in results.quality.annotators
         ],
-        "with_excluded": _with_excluded(results),
+        "with_excluded": _beside(results.with_excluded),
         "rings": results.rings.rings,
-        "without_rings": [
-            (each.criterion_label, each.prompts, *ring_cells(each), f"{each.votes_fewer:,}")
-            for each in results.without_rings
-        ],
+        "without_rings": _beside(results.without_rings),
         "not_excluded": NOT_EXCLUDED,
     }
 
@@ -40,14 +39,8 @@ def _alike(group: GroupResult) -> dict[str, Any]:
     }
 
 
-def _with_excluded(results: CampaignResults) -> list[dict[str, Any]]:
+def _beside(found: Sequence[OtherVotes]) -> list[tuple[str, ...]]:
     return [
-        {
-            "criterion": each.criterion_label,
-            "prompts": each.prompts,
-            "without": percent(each.without, signed=True) if each.without else "–",
-            "with_excluded": percent(each.with_excluded, signed=True),
-            "votes": each.votes_excluded,
-        }
-        for each in results.with_excluded
+        (each.criterion_label, each.prompts, *other_votes_cells(each), f"{each.votes:,}")
+        for each in found
     ]

@@ -20,6 +20,7 @@ _STYLIZED_OF = f" ({STYLIZED})"
 
 Named = Literal["prompt_set", "category", "challenge"]  # prompt_set: name@version
 Marked = Literal["stylized", "read_in_full"]  # in full: by every arm, as far as is known
+GROUPS: tuple[Named, ...] = ("category", "challenge")  # by which preferences are tested
 
 
 def stylized_of(prompt_set: str) -> str:
@@ -114,8 +115,12 @@ class Prompts:
 
     def labels(self, votes: AnswerColumns, fact: Named) -> Labels:
         """The fact of each vote's prompt."""
+        return self.labels_of(votes.prompt, fact)
+
+    def labels_of(self, keys: npt.NDArray[np.int64], fact: Named) -> Labels:
+        """The fact of each prompt by its key."""
         labels = self._named[fact]
-        return Labels(labels.codes[self._places(votes)], labels.names)
+        return Labels(labels.codes[np.searchsorted(self._ids, keys)], labels.names)
 
     def _places(self, votes: AnswerColumns) -> npt.NDArray[np.int64]:
         return np.searchsorted(self._ids, votes.prompt)

@@ -11,9 +11,9 @@ from evalplatform.reports.conditions import ShownSizes
 from evalplatform.reports.consensus import CriterionConsensus
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.languages import LanguageResult, LanguageVotes
+from evalplatform.reports.other_votes import OtherVotes
 from evalplatform.reports.safety import SafetySummary
 from evalplatform.reports.selectors import Completeness
-from evalplatform.reports.without_rings import WithoutRings
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,6 @@ class GroupResult:
     verdicts: stats.Verdicts
     test: stats.SignTest
     agreement: stats.Agreement
-
-
-@dataclass(frozen=True)
-class WithExcluded:
-    """The net preference of one group with and without the votes that were excluded."""
-
-    criterion: str
-    criterion_label: str
-    prompts: str
-    without: stats.Estimate | None  # None where every vote of the group was excluded
-    with_excluded: stats.Estimate
-
-    @property
-    def votes_excluded(self) -> int:
-        return self.with_excluded.n_votes - (self.without.n_votes if self.without else 0)
 
 
 @dataclass(frozen=True)
@@ -91,9 +76,9 @@ class CampaignResults:
     groups: list[GroupResult]  # of pairs of just two arms
     galleries: list[GalleryResult]  # of pairs and rankings of more
     gradings: list[GradeResult]  # of single images
-    with_excluded: list[WithExcluded]  # empty while no vote is excluded
+    with_excluded: list[OtherVotes]  # empty while no vote is excluded
     rings: RingReport  # accounts that answer alike by agreement, of votes that count
-    without_rings: list[WithoutRings]  # empty without a ring
+    without_rings: list[OtherVotes]  # empty without a ring
     categories: list[CategoryResult]
     languages: list[LanguageVotes]  # in which the question was read; the most first
     by_language: list[LanguageResult]  # of pairs of just two arms; empty where all read one

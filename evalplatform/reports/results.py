@@ -23,18 +23,17 @@ from evalplatform.reports.consensus import consensus
 from evalplatform.reports.facts import CampaignFacts, read_facts
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
 from evalplatform.reports.languages import language_results, language_votes
-from evalplatform.reports.prompts import ALL_PROMPTS, Named, Prompts, stylized_of
+from evalplatform.reports.other_votes import OtherVotes, of_orders, outside
+from evalplatform.reports.prompts import ALL_PROMPTS, GROUPS, Prompts, stylized_of
 from evalplatform.reports.result_types import (
     CampaignResults,
     CategoryResult,
     CriterionLook,
     CriterionOrder,
     GroupResult,
-    WithExcluded,
 )
 from evalplatform.reports.samples import in_full
 from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes
-from evalplatform.reports.without_rings import Figure, WithoutRings, of_orders, outside
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,10 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
     duels = _on_duels(campaign, table)
     times = table.response_ms[table.response_ms != UNKNOWN_MS]
     groups = list(_groups(campaign, duels, prompts))
-    gallery = Gallery(campaign, prompts, facts.pseudonyms, facts.arms)
-    others = list(_others(campaign, table, prompts, gallery))
     completeness = facts.completeness
+    is_open = not completeness.is_complete
+    gallery = Gallery(campaign, prompts, facts.pseudonyms, facts.arms, is_open=is_open)
+    others = list(_others(campaign, table, prompts, gallery))
     rings = rings_among(
         answers,
         letters=[arm.letter for arm in campaign.contenders],
@@ -83,16 +83,20 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
         galleries=[each for each in others if isinstance(each, GalleryResult)],
         gradings=[each for each in others if isinstance(each, GradeResult)],
         with_excluded=(
-            _with_excluded(campaign, _on_duels(campaign, stored), prompts, groups)
+            list(_beside(campaign, stored, prompts, gallery, groups, others))
             if len(table) < len(stored)
             else []
         ),
         rings=rings,
-        without_rings=list(_without_rings(facts, campaign, table, rings, groups, others)),
+        without_rings=(
+            list(_beside(campaign, _outside(rings, facts, table), prompts, gallery, groups, others))
+            if rings.rings
+            else []
+        ),
         categories=list(_categories(campaign, duels, prompts)),
         languages=language_votes(campaign, table),
         by_language=list(language_results(campaign, duels)),
-        early_looks=[] if completeness.is_complete else list(_early_looks(campaign, duels)),
+        early_looks=list(_early_looks(campaign, duels)) if is_open else [],
         profiles=_profiles(campaign, duels, facts.pseudonyms),
         side_bias=_side_bias(table),
         consensus=list(consensus(campaign, table, gallery, others)),
@@ -107,6 +111,12 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
 def _on_duels(campaign: Campaign, votes: AnswerColumns) -> AnswerColumns:
     """The votes on criteria that ask for a pair of just two arms."""
     asked = [each.pk for each in campaign.criteria.all() if is_duel(campaign, each)]
+    return votes.where(np.isin(votes.criterion, asked))
+
+
+def _on_orders(campaign: Campaign, votes: AnswerColumns) -> AnswerColumns:
+    """The votes on all other criteria."""
+    asked = [each.pk for each in campaign.criteria.all() if not is_duel(campaign, each)]
     return votes.where(np.isin(votes.criterion, asked))
 
 
@@ -151,66 +161,53 @@ def _others(
     campaign: Campaign, table: AnswerColumns, prompts: Prompts, gallery: Gallery
 ) -> Iterator[GalleryResult | GradeResult]:
     """The criteria that are no pair of two arms."""
-    asked = [each.pk for each in campaign.criteria.all() if not is_duel(campaign, each)]
-    table = table.where(np.isin(table.criterion, asked))
-    if not len(table):
-        return
+    table = _on_orders(campaign, table)
     for criterion, part, votes in _parts(campaign, table, prompts):
-        yield gallery.result(criterion, part.name, part.depth, votes)
+        found = gallery.result(criterion, part.name, part.depth, votes)
+        yield found if part.depth else gallery.detailed(found, criterion, votes)
 
 
-def _with_excluded(
-    campaign: Campaign, stored: AnswerColumns, prompts: Prompts, groups: list[GroupResult]
-) -> list[WithExcluded]:
-    nets = {(group.criterion, group.prompts): group.rates.net for group in groups}
-    return [
-        WithExcluded(
-            criterion=criterion.slug,
-            criterion_label=criterion.label,
-            prompts=part.name,
-            without=nets.get((criterion.slug, part.name)),
-            with_excluded=stats.win_rates(pair_votes(votes)).net,
-        )
-        for criterion, part, votes in _parts(campaign, stored, prompts)
-    ]
+def _outside(rings: RingReport, facts: CampaignFacts, table: AnswerColumns) -> AnswerColumns:
+    """The votes without those of accounts that are in a ring."""
+    flagged = set(rings.pseudonyms)
+    return outside(table, [who for who, name in facts.pseudonyms.items() if name in flagged])
 
 
-def _without_rings(
-    facts: CampaignFacts,
+def _beside(
     campaign: Campaign,
-    table: AnswerColumns,
-    rings: RingReport,
+    votes: AnswerColumns,
+    prompts: Prompts,
+    gallery: Gallery,
     groups: list[GroupResult],
     others: list[GalleryResult | GradeResult],
-) -> Iterator[WithoutRings]:
-    if not rings.rings:
-        return
-    flagged, prompts = set(rings.pseudonyms), facts.prompts
-    left = outside(table, [who for who, name in facts.pseudonyms.items() if name in flagged])
+) -> Iterator[OtherVotes]:
+    """Each net, and on all prompts each arm's figure, as reported and as it is from these votes."""
+    reported = {(group.criterion, group.prompts): group.rates.net for group in groups}
     nets = {
-        (criterion.slug, part.name): stats.win_rates(pair_votes(votes)).net
-        for criterion, part, votes in _parts(campaign, _on_duels(campaign, left), prompts)
+        (criterion.slug, part.name): stats.win_rates(pair_votes(of_part)).net
+        for criterion, part, of_part in _parts(campaign, _on_duels(campaign, votes), prompts)
     }
-    for group in groups:
-        net, reported = nets.get((group.criterion, group.prompts)), group.rates.net
-        yield WithoutRings(
-            criterion=group.criterion,
-            criterion_label=group.criterion_label,
-            prompts=group.prompts,
+    labels = {each.slug: each.label for each in campaign.criteria.all()}
+    for key in dict.fromkeys([*reported, *nets]):
+        now, other = reported.get(key), nets.get(key)
+        yield OtherVotes(
+            criterion=key[0],
+            criterion_label=labels[key[0]],
+            prompts=key[1],
             measure="net",
             arm="",
-            as_reported=Figure.of(reported),
-            without=Figure.of(net) if net else None,
-            votes_fewer=reported.n_votes - (net.n_votes if net else 0),
+            as_reported=now,
+            other=other,
+            votes=abs((now.n_votes if now else 0) - (other.n_votes if other else 0)),
         )
-    gallery = Gallery(campaign, prompts, facts.pseudonyms, facts.arms)
-    orders = {
-        (each.criterion, each.prompts): each for each in _others(campaign, left, prompts, gallery)
+    orders = {each.criterion: each for each in others if not each.depth}
+    found = {
+        criterion.slug: gallery.result(criterion, part.name, 0, asked)
+        for criterion, part, asked in _parts(campaign, _on_orders(campaign, votes), prompts)
+        if not part.depth
     }
-    for each in others:
-        if each.depth == 0:
-            found = orders.get((each.criterion, each.prompts))
-            yield from of_orders(each, found, each.n_votes - (found.n_votes if found else 0))
+    for slug in dict.fromkeys([*orders, *found]):
+        yield from of_orders(orders.get(slug), found.get(slug))
 
 
 _NO_ITEMS = np.empty(0, dtype=np.int64)
@@ -238,9 +235,6 @@ def _group(criterion: Criterion, part: PromptPart, table: AnswerColumns) -> Grou
     )
 
 
-_KINDS: tuple[Named, ...] = ("category", "challenge")
-
-
 def _categories(
     campaign: Campaign, table: AnswerColumns, prompts: Prompts
 ) -> Iterator[CategoryResult]:
@@ -248,7 +242,7 @@ def _categories(
         votes = of_criterion(table, criterion)
         if not len(votes):
             continue
-        labels: dict[str, stats.Labels] = {kind: prompts.labels(votes, kind) for kind in _KINDS}
+        labels: dict[str, stats.Labels] = {kind: prompts.labels(votes, kind) for kind in GROUPS}
         for test in stats.group_tests(pair_votes(votes), labels):
             yield CategoryResult(criterion.slug, criterion.label, test)
 
@@ -258,7 +252,7 @@ def _early_looks(campaign: Campaign, table: AnswerColumns) -> Iterator[Criterion
         votes = of_criterion(table, criterion)
         if not len(votes):
             continue
-        look = stats.early_look(pair_votes(votes), criterion.k)
+        look = stats.early_look(pair_votes(votes), criterion.k * campaign.images_per_prompt)
         yield CriterionLook(criterion.slug, criterion.label, look)
 
 

@@ -11,9 +11,9 @@ from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.cells import (
     coefficient,
     early_net,
+    other_votes_cells,
     p_value,
     percent,
-    ring_cells,
     stacked,
     text_table,
 )
@@ -174,15 +174,12 @@ def _print_exclusions(console: Console, results: CampaignResults) -> None:
     """Print who was excluded, and the net preference with and without their votes."""
     if results.with_excluded:
         table = text_table(
-            ("criterion", "prompts"),
-            ("net %\nas reported", "net %\nwith excluded", "excluded\nvotes"),
+            ("criterion", "prompts", "figure"), ("as reported", "with excluded", "excluded\nvotes")
         )
         for each in results.with_excluded:
             table.add_row(
-                each.criterion_label, each.prompts,
-                percent(each.without, signed=True) if each.without else "–",
-                percent(each.with_excluded, signed=True), f"{each.votes_excluded:,}",
-            )  # fmt: skip
+                each.criterion_label, each.prompts, *other_votes_cells(each), f"{each.votes:,}"
+            )
         console.print(table)
     for line in results.quality.exclusions:
         fate = f"{line.votes:,} votes out, {line.replaced:,} replaced, {line.still_open:,} open"
@@ -203,8 +200,8 @@ def _print_rings(console: Console, results: CampaignResults) -> None:
     )
     for each in results.without_rings:
         table.add_row(
-            each.criterion_label, each.prompts, *ring_cells(each), f"{each.votes_fewer:,}",
-        )  # fmt: skip
+            each.criterion_label, each.prompts, *other_votes_cells(each), f"{each.votes:,}"
+        )
     console.print(table)
     console.print(NOT_EXCLUDED)
 

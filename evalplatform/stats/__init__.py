@@ -61,6 +61,7 @@ from .ranking.rating_results import ArmRating, ArmRatings, RatingDifference
 from .ranking.ratings import rate_arms
 from .ranking.results import Difference, Ranking, Strength, TieWeight
 from .ranking.strengths import rank
+from .ranking.two_arms import ArmGroupTest, ArmLook, arm_group_tests, arm_looks
 from .votes.chunking import positions
 from .votes.columns import Labels, Outcome, Votes, factorise
 from .votes.errors import (
@@ -86,6 +87,8 @@ __all__ = [
     "AidedShare",
     "AnnotatorProfile",
     "Annotators",
+    "ArmGroupTest",
+    "ArmLook",
     "ArmPair",
     "ArmRanking",
     "ArmRating",
@@ -145,6 +148,8 @@ __all__ = [
     "agreement",
     "aided_rates",
     "annotators",
+    "arm_group_tests",
+    "arm_looks",
     "benjamini_hochberg",
     "compare_nets",
     "completed_prompt_means",

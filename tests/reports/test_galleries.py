@@ -7,18 +7,20 @@ import json
 import numpy as np
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from evalplatform import stats
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.answer_columns import vote_columns
-from evalplatform.annotation.models import Vote
-from evalplatform.annotation.services import open_campaign
+from evalplatform.annotation.models import Enrolment, Vote
+from evalplatform.annotation.services import enrol, exclude, open_campaign
 from evalplatform.reports.answers import answers
 from evalplatform.reports.csv_files import GROUP_COLUMNS, groups_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.gallery import Gallery
+from evalplatform.reports.other_votes import of_orders
 from evalplatform.reports.prompts import Prompts
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.stats_votes import pseudonyms
@@ -261,3 +263,101 @@ def test_two_arms_of_a_gallery_have_the_figures_of_a_duel(db):
     for measure in ("win", "tie", "lose", "net"):
         one, other = getattr(duel, measure), getattr(pair.rates, measure)
         assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
+
+
+# ---- as a pair's results ------------------------------------------------------------------------
+
+
+def test_unfinished_gallery_says_what_may_be_said_of_two_arms_at_every_look(db):
+    campaign = factories.make_draft(arms=3, prompts=36, k=1, criteria=["visual_appeal"])
+    open_campaign(campaign=campaign)
+    choose = liking(np.random.default_rng(2), (9.0, 0.0, -0.1))
+    people = [Annotator.objects.create() for _ in range(15)]
+    for person in people:
+        enrolment = enrol(campaign=campaign, annotator=person)
+        for _ in range(7):
+            slot = factories.lease(enrolment)
+            factories.vote(enrolment, slot, choose(slot))
+    results = campaign_results(campaign)
+    found = results.galleries[0]
+    looks = {(each.arm, each.other): each.look for each in found.early}
+    assert list(looks) == [("A", "B"), ("A", "C"), ("B", "C")]
+    assert all(each.sequence.level == pytest.approx(1 - 0.05 / 3) for each in looks.values())
+    assert [each.is_claim for each in looks.values()] == [True, True, False]
+    (answer,) = answers(results)
+    assert answer.leader == ""
+    assert answer.sentence.endswith("What may be said already: A over B and A over C.")
+    assert "A – B: net +100.0 [" in words(results_table(results))
+    assert "no preference shown yet" in words(results_table(results))
+    assert "bounds for every look" in words(offline_dashboard(results))
+    told, *_ = json.loads(json.dumps(results_json(results), allow_nan=False))["galleries"]
+    assert [each["claim"] for each in told["early_looks"]] == [True, True, False]
+    early = [row for row in rows_of(results) if row["measure"] == "early_net"]
+    assert len(early) == 3
+    assert float(early[0]["low"]) == looks["A", "B"].sequence.low
+
+
+def test_two_arms_of_a_gallery_are_tested_in_groups_of_prompts_as_one_family(pairs):
+    results = campaign_results(pairs)
+    found = results.galleries[0]
+    tests = found.by_group
+    # 6 pairs of arms in two categories and one challenge; 4 prompts of a category are too few.
+    assert len(tests) == 18
+    assert {each.test.reason for each in tests if each.test.kind == "category"} == {
+        "4 prompts; a claim needs 5 or more"
+    }
+    tested = [each.test for each in tests if each.test.p_holm is not None]
+    assert {each.n_tests for each in tested} == {len(tested)} == {6}
+    basic = {(each.arm, each.other): each.test for each in tests if each.test.name == "Basic"}
+    for pair in found.ranking.pairs:  # the challenge holds all prompts
+        assert basic[pair.arm, pair.other].rates == pair.rates
+        assert basic[pair.arm, pair.other].p_holm == pytest.approx(pair.net_p_holm)
+    table = words(results_table(results))
+    assert "By category and challenge (exploratory, 6 tests of two arms): " in table
+    assert "4 prompts; a claim needs 5 or more" in offline_dashboard(results)
+    told, *_ = results_json(results)["galleries"]
+    assert len(told["exploratory"]) == 18
+    rows = [row for row in rows_of(results) if row["by"] == "challenge" and row["measure"] == "net"]
+    assert {row["tests_in_family"] for row in rows} == {"6"}
+
+
+def test_ratings_are_tested_in_groups_of_prompts_as_comparisons(db):
+    results = campaign_results(voted("rating", prompts=5))
+    found = results.gradings[0]
+    basic = {(each.arm, each.other): each.test for each in found.by_group
+             if each.test.name == "Basic"}  # fmt: skip
+    for pair in found.as_pairs.pairs:
+        assert basic[pair.arm, pair.other].rates.tally == pair.rates.tally
+    assert "By category and challenge" in words(offline_dashboard(results))
+
+
+@pytest.mark.parametrize(("form", "measure"), [("pair", "strength"), ("rating", "mean grade")])
+def test_order_stands_beside_the_one_with_excluded_votes(db, form, measure):
+    campaign = voted(form, prompts=6, k=3, people=4)
+    before = campaign_results(campaign)
+    contrary = Enrolment.objects.order_by("pk").last()
+    exclude(enrolment=contrary, rule="gold", detail="1 of 6", now=timezone.now())
+    results = campaign_results(campaign)
+    found = {each.arm: each for each in results.with_excluded}
+    assert [each.measure for each in results.with_excluded] == [measure] * 4
+    whole = {each.arm: each for each in of_orders((before.galleries or before.gradings)[0], None)}
+    now = {each.arm: each for each in of_orders((results.galleries or results.gradings)[0], None)}
+    for arm, each in found.items():
+        assert each.other == whole[arm].as_reported
+        assert each.as_reported == now[arm].as_reported != each.other
+        assert each.votes == before.n_votes - results.n_votes > 0
+    assert f"{measure} of A" in words(results_table(results))
+    assert f"{measure} of A" in offline_dashboard(results)
+    rows = [row for row in rows_of(results) if row["measure"].endswith("_with_excluded")]
+    assert [float(row["value"]) for row in rows] == [each.other.value for each in found.values()]
+    told = results_json(results)["with_excluded_votes"]
+    assert [each["with"]["value"] for each in told] == [each.other.value for each in found.values()]
+
+
+def test_order_of_which_every_vote_was_excluded_stands_there_all_the_same(db):
+    campaign = voted("pair", prompts=4, k=1, people=1)
+    exclude(enrolment=Enrolment.objects.get(), rule="gold", detail="1 of 6", now=timezone.now())
+    results = campaign_results(campaign)
+    assert results.galleries == []
+    assert [each.as_reported for each in results.with_excluded] == [None] * 4
+    assert "strength of A" in words(results_table(results))

@@ -110,9 +110,9 @@ def test_replaced_votes_bring_back_exactly_k_and_both_figures_are_reported(repla
     assert (results.quality.items_complete, results.quality.items_short) == (8, 0)
     assert Vote.objects.count() == 24
     for each in results.with_excluded:
-        assert each.without.value == 1.0
-        assert each.with_excluded.value == pytest.approx(1 / 3)
-        assert each.votes_excluded == each.without.n_votes / 2
+        assert each.as_reported.value == 1.0
+        assert each.other.value == pytest.approx(1 / 3)
+        assert each.votes == each.as_reported.n_votes / 2
     assert {each.prompts for each in results.with_excluded} == {
         group.prompts for group in results.groups
     }
@@ -157,7 +157,9 @@ def test_without_exclusions_nothing_is_said_of_them(opened):
 
 def test_table_says_both_figures_and_who_was_excluded(replaced):
     table = results_table(campaign_results(replaced))
-    assert re.search(r"Visual appeal +\S+@1 +\+100\.0 \[[^]]+\] +\+33\.3 \[[^]]+\] +4\n", table)
+    assert re.search(
+        r"Visual appeal +\S+@1 +net % +\+100\.0 \[[^]]+\] +\+33\.3 \[[^]]+\] +4\n", table
+    )
     text = " ".join(table.split())
     assert "Excluded carl (gold: 1 of 6 gold pairs right): 8 votes out, 8 replaced, 0 open." in text
     assert "8 items have all their votes, 0 fewer" in text
@@ -196,7 +198,7 @@ def test_results_are_there_when_every_vote_was_excluded(opened):
     throw_out(judge(opened, "carl", for_b))
     results = campaign_results(opened)
     assert results.groups == []
-    assert [each.without for each in results.with_excluded] == [None] * 4
+    assert [each.as_reported for each in results.with_excluded] == [None] * 4
     assert "Excluded carl" in results_table(results)
     assert "No vote counts" in offline_dashboard(results)
     json.dumps(results_json(results), allow_nan=False)

@@ -25,9 +25,9 @@ def test_results_stand_beside_those_without_the_ring():
     names = pseudonyms(campaign)
     honest = [names[who].removeprefix("rigged-") not in RING for who in votes.annotator.tolist()]
     expected = stats.win_rates(pair_votes(votes.where(np.array(honest)))).net
-    assert line.without.value == pytest.approx(expected.value)
+    assert line.other.value == pytest.approx(expected.value)
     assert line.as_reported.value == results.groups[0].rates.net.value
-    assert line.votes_fewer == len(votes) - sum(honest)
+    assert line.votes == len(votes) - sum(honest)
     assert results.n_votes == len(votes)  # they count until somebody excludes them
 
     said = json.loads(json.dumps(results_json(results)))
@@ -58,8 +58,8 @@ def test_orders_stand_beside_those_without_the_ring(form, arms, measure):
     lines = results.without_rings
     assert [line.measure for line in lines] == [measure] * arms
     assert {line.arm for line in lines} == set("ABCD"[:arms])
-    assert all(line.without.value != line.as_reported.value for line in lines)
-    assert all(line.votes_fewer > 0 for line in lines)
+    assert all(line.other.value != line.as_reported.value for line in lines)
+    assert all(line.votes > 0 for line in lines)
     assert "Accounts that answer alike" in offline_dashboard(results)
 
 

@@ -220,7 +220,7 @@ def _checks(results: CampaignResults) -> Iterator[Reply]:
         ", ".join(f"{name} {value}" for name, value in told.items()) or "none",
     )
     with_and_without = "; ".join(
-        f"{each.criterion}, {each.prompts}: {each.votes_excluded} votes excluded"
+        f"{each.criterion}, {each.prompts}: {each.votes} votes excluded"
         for each in results.with_excluded
     )
     yield Reply(

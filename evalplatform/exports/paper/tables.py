@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from evalplatform.exports.paper.latex import bounds, latex, number, percent
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.orders import ranks
+from evalplatform.reports.other_votes import Figure
 from evalplatform.reports.prompts import row_name
 from evalplatform.reports.result_types import CampaignResults, GroupResult
 from evalplatform.stats import Estimate, Standing, WinRates
@@ -215,20 +216,25 @@ def _grades(gradings: Sequence[GradeResult]) -> str:
 def _with_excluded(results: CampaignResults) -> str:
     rows = []
     for each in results.with_excluded:
-        nets = (each.without, each.with_excluded)
-        cells = [
-            f"{percent(net.value, sign=True)} {bounds(net.low, net.high, 100, 1)}" if net else "--"
-            for net in nets
-        ]
-        rows.append(_row(latex(each.criterion_label), latex(each.prompts),
-                         number(each.votes_excluded, 0), *cells))  # fmt: skip
+        cells = [_figure(one, each.is_share) for one in (each.as_reported, each.other)]
+        figure = r"net \%" if each.is_share else latex(f"{each.measure} of {each.arm}")
+        rows.append(_row(latex(each.criterion_label), latex(each.prompts), figure,
+                         number(each.votes, 0), *cells))  # fmt: skip
     return _table(
-        "@{}llrrr@{}",
-        ["criterion", "prompts", "votes excluded", r"net without \%", r"net with \%"],
+        "@{}lllrrr@{}",
+        ["criterion", "prompts", "figure", "votes excluded", "without", "with"],
         rows,
-        f"Net preference without and with the votes that were excluded.{_stamp(results)}",
+        f"Results without and with the votes that were excluded.{_stamp(results)}",
         "with-excluded",
     )
+
+
+def _figure(found: Estimate | Figure | None, is_share: bool) -> str:
+    if found is None or found.value is None:
+        return "--"
+    if is_share:
+        return f"{percent(found.value, sign=True)} {bounds(found.low, found.high, 100, 1)}"
+    return f"{number(found.value, 2)} {bounds(found.low, found.high, 1, 2)}"
 
 
 def _stamp(results: CampaignResults) -> str:

@@ -13,7 +13,7 @@ from ..inference.intervals import check_level
 from ..inference.multiplicity import holm
 from ..pairs.rates import Tally, WinRates, win_rates
 from ..votes.chunking import count_codes
-from ..votes.columns import IntColumn, Votes
+from ..votes.columns import IntColumn
 from ..votes.errors import EmptyVotesError
 from ..votes.graded import GradedVotes
 from ..votes.pairs import PairVotes
@@ -26,6 +26,7 @@ from .order import Places, places_of
 from .results import Difference, Ranking
 from .separation import Layers, groups, layers
 from .strengths import rank
+from .two_arms import two_arms
 
 RANK_SEED = 20_251_128
 """The seed of the draws for chances of ranks where a caller gives no generator."""
@@ -108,7 +109,7 @@ class _GalleryReport:
     def made(self) -> ArmRanking:
         counts = pair_counts(self.pairs)
         core = self._core(counts)
-        rates = self._rates(counts)
+        rates = self._rates()
         order = self._order(core, rates)
         several = self.graded.sizes > 1
         sizes = count_codes(self.graded.sizes[several].astype(np.uint8), 256)
@@ -201,27 +202,12 @@ class _GalleryReport:
         leader = int(np.argmax(fitted.strengths))
         return float(np.mean(redrawn.argmax(axis=1) == leader)) if len(redrawn) else None
 
-    def _rates(self, counts: PairCounts) -> dict[tuple[int, int], WinRates]:
+    def _rates(self) -> dict[tuple[int, int], WinRates]:
         """The shares of each two arms that met, by their positions i < j, seen from i."""
-        votes, m = self.pairs, self.graded.n_arms
-        low = np.minimum(votes.first, votes.second).astype(np.int64)
-        code = low * m + np.maximum(votes.first, votes.second)
-        turned = votes.first > votes.second
-        outcome = np.where(turned, 2 - votes.outcome, votes.outcome)
-        order = np.argsort(code, kind="stable")
-        ends = np.searchsorted(code[order], np.arange(m * m), side="right")
-        found = {}
-        for i, j in zip(counts.first.tolist(), counts.second.tolist(), strict=True):
-            at = i * m + j
-            rows = order[(ends[at - 1] if at else 0) : ends[at]]
-            two = Votes(
-                outcome=outcome[rows],
-                prompt=votes.prompt[rows].astype(np.int64),
-                annotator=votes.annotator[rows].astype(np.int64),
-                item=self.graded.item[self.pairs.vote[rows]].astype(np.int64),
-            )
-            found[i, j] = win_rates(two, self.level)
-        return found
+        return {
+            (first, second): win_rates(votes, self.level)
+            for first, second, votes in two_arms(self.graded, self.pairs)
+        }
 
     def _arm_pairs(
         self, rates: dict[tuple[int, int], WinRates], ranking: Ranking | None
