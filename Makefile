@@ -13,7 +13,7 @@ export PYTHONUNBUFFERED := 1
 # start would then compile Django and torch anew: twice the processor time of a start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-needles demo-feedback run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes bench-log bench-tabs gpu-check gpu-bundle label-studio potato arena-rank clean fuzz-api
+.PHONY: help demo demo-needles demo-feedback run stop status worker test lint fuzz-checkpoints hunt format bench bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-families bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes bench-log bench-tabs gpu-check gpu-bundle label-studio potato arena-rank clean fuzz-api
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,7 +68,7 @@ format: $(VENV)/.dev  ## Bring the code into its style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes bench-log  ## Run every benchmark
+bench: bench-stats bench-ring bench-votes-read bench-open bench-export bench-report bench-annotate bench-page bench-train bench-families bench-feedback bench-curate bench-flow bench-generate bench-import bench-votes bench-log  ## Run every benchmark
 
 bench-stats: $(VENV)/.dev  ## Coverage of the intervals, and speed beside the peers
 	$(PY) -m tests.stats.bench $(BENCH)
@@ -100,6 +100,9 @@ bench-page: $(VENV)/.dev  ## From a key to the next pair in a browser, and bytes
 
 bench-train: $(VENV)/.dev  ## Training and sampling beside diffusers' own loops
 	$(PY) -m tests.models_backend.bench_train $(BENCH)
+
+bench-families: $(VENV)/.dev  ## Steps/s and images/s of each family beside a bare loop on the same network
+	$(PY) -m tests.models_backend.bench_families $(BENCH)
 
 bench-feedback: $(VENV)/.dev  ## Steps of tuning by preferences and rewards beside plain loops
 	$(PY) -m tests.models_backend.bench_feedback $(BENCH)

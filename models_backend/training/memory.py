@@ -17,6 +17,7 @@ _FLOAT, _HALF = 4, 2
 _OF_MOMENTS = {"adamw": 8, "adamw8bit": 2, "adafactor": 0}
 """Bytes a parameter that an optimiser keeps; Adafactor's rows and columns are nearly nothing."""
 _GIB = 2**30
+_EIGHT_BITS = 'optimizer = "adamw8bit"'
 
 
 def training_bytes(parameters: int, config: LoopConfig, *, gradient: int = _FLOAT) -> int:
@@ -55,11 +56,13 @@ class Need:
     gradients: int
     optimizer: int
     average: int
+    casts: int
+    """Of weights in bfloat16, which mixed precision makes of single ones at every step."""
     activations: int
 
     @property
     def total(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.average + self.activations
+        return sum(vars(self).values())
 
     def __str__(self) -> str:
         parts = (f"{name} {value / _GIB:.2f}" for name, value in vars(self).items() if value)
@@ -69,6 +72,8 @@ class Need:
 def need_of(tuned: Tuned, config: LoopConfig, *, processes: int = 1) -> Need:
     """Return what a process of a training takes; activations are a rough figure."""
     is_whole = not tuned.frozen
+    single = tuned.trained * (not is_whole or not tuned.halves)
+    single += tuned.frozen * (not tuned.halves)
     own = _HALF if tuned.halves else _FLOAT
     of_trained = own if is_whole else _FLOAT
     share = -(-config.batch_size // processes)
@@ -81,8 +86,14 @@ def need_of(tuned: Tuned, config: LoopConfig, *, processes: int = 1) -> Need:
         gradients=tuned.trained * of_trained,
         optimizer=tuned.trained * _OF_MOMENTS[config.optimizer],
         average=tuned.trained * _FLOAT * bool(config.ema_decay),
+        casts=single * _HALF * (config.mixed_precision == "bf16"),
         activations=rows * example,
     )
+
+
+def _is_whole_half(tuned: Tuned) -> bool:
+    """Return whether all of a network is tuned in bfloat16, which takes Adafactor alone."""
+    return tuned.halves and not tuned.frozen
 
 
 def what_fits(tuned: Tuned, config: LoopConfig, free: int, *, processes: int = 1) -> list[str]:
@@ -94,12 +105,15 @@ def what_fits(tuned: Tuned, config: LoopConfig, free: int, *, processes: int = 1
     for said, change in (
         ("micro_batch_size = 1", {"micro_batch_size": 1}),
         ("gradient_checkpointing = true", {"gradient_checkpointing": True}),
+        (_EIGHT_BITS, {"optimizer": "adamw8bit"}),
         ('weights = "bf16"', {}),
         ('optimizer = "adafactor"', {"optimizer": "adafactor"}),
         ("ema_decay = 0", {"ema_decay": 0.0}),
         ("[lora] rank = 16", {}),
     ):
         before = tuned, config
+        if said == _EIGHT_BITS and (config.optimizer != "adamw" or _is_whole_half(tuned)):
+            continue
         if said.startswith("weights"):
             # AdamW does not take whole bfloat16 weights.
             tuned = replace(tuned, halves=True)
@@ -113,6 +127,8 @@ def what_fits(tuned: Tuned, config: LoopConfig, free: int, *, processes: int = 1
         config = replace(config, **change)
         if (tuned, config) == before:
             continue
+        if "adafactor" in said:
+            chosen = [each for each in chosen if each != _EIGHT_BITS]
         chosen.append(said)
         if need_of(tuned, config, processes=processes).total <= free:
             return chosen
