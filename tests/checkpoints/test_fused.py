@@ -26,7 +26,7 @@ from tests import factories
 from tests.checkpoints.test_uploads import begin, part
 from tests.models_backend import tiny_on_disk
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("programs_stand_by")]
 
 
 @pytest.fixture(scope="module")

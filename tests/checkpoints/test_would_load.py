@@ -2,9 +2,7 @@
 
 import io
 import json
-import os
 import shutil
-import signal
 import subprocess
 
 import pytest
@@ -19,12 +17,16 @@ from evalplatform.checkpoints.layout import inspect
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.checkpoints.services import loading
 from evalplatform.core.errors import BadInputError
-from tests import factories, warm
+from tests import factories
 from tests.checkpoints import hostile
 from tests.checkpoints.hub_server import Hub, files_of, serve
 from tests.generation.tiny import save_tiny_pipeline
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.would_load]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.would_load,
+    pytest.mark.usefixtures("programs_stand_by"),
+]
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
 
@@ -37,25 +39,6 @@ def pipeline(tmp_path_factory):
 def registry(tmp_path, settings):
     settings.CHECKPOINT_DIR = tmp_path / "registry"
     return settings.CHECKPOINT_DIR
-
-
-@pytest.fixture(autouse=True)
-def _checks_begin_warm(monkeypatch, tmp_path):
-    """With torch loaded: a cold start takes ten seconds, and is tested with the worker."""
-
-    def run(command, *, timeout, **_):
-        with (tmp_path / "said").open("w+") as said:
-            process = warm.start(*command[2:], stderr=said)
-            try:
-                status = process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait()
-                raise
-            said.seek(0)
-            return subprocess.CompletedProcess(command, status, "", said.read())
-
-    monkeypatch.setattr(loading.subprocess, "run", run)
 
 
 @pytest.fixture
@@ -149,7 +132,7 @@ def test_configuration_of_endless_size_is_refused_and_costs_little(pipeline, tmp
     with pytest.raises(BadInputError, match="would not load: unet"):
         services.register_checkpoint(project=default_project(), source=folder, name="endless")
     path.write_text(json.dumps(config | {"layers_per_block": 10**9}))
-    monkeypatch.setattr(loading, "_SECONDS", 5)
+    monkeypatch.setattr(loading, "_SECONDS", 2)
     with pytest.raises(BadInputError, match=r"its model was not built|its configuration"):
         services.register_checkpoint(project=default_project(), source=folder, name="endless")
 
