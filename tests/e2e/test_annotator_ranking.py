@@ -1,9 +1,12 @@
 """Rankings on the annotator's page: by keys, by tapping, by dragging and without a script."""
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import expect
 
 from evalplatform.annotation.models import Assignment, Vote
+from tests.e2e.accessibility import assert_page_is_accessible
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
@@ -306,3 +309,60 @@ def test_ranking_without_javascript(open_page, make_ranking):
         expect(tab.get_by_role("button", name=button)).to_be_hidden()
     send(annotator).click()  # the browser asks for the places
     assert len(answers()) == 1
+
+
+# ---- seven and eight images on a phone ---------------------------------------------------------
+
+
+def hold(annotator, what) -> None:
+    """Press and hold something for a moment."""
+    box = what.bounding_box()
+    annotator.tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    annotator.tab.mouse.down()
+    expect(annotator.tab.locator("[data-large-dialog]")).to_be_visible()
+    annotator.tab.mouse.up()
+
+
+@pytest.mark.parametrize("images", [7, 8])
+def test_image_of_many_is_seen_large_on_a_phone_while_it_is_held(open_page, make_ranking, images):
+    phone = open_page(make_ranking(images), **PHONE).begin()
+    small = image(phone, 3).bounding_box()["width"]
+    hold(phone, image(phone, 3))
+    dialog = phone.tab.get_by_role("dialog", name="Image 3")
+    shown = dialog.locator("img").bounding_box()
+    assert shown["width"] > 2.8 * small
+    assert shown["width"] <= 390
+    assert_page_is_accessible(phone.tab, f"one of {images} large")
+    assert ranks(phone) == [""] * images  # it got no place
+    dialog.get_by_role("button", name="Close").tap()
+    expect(dialog).to_be_hidden()
+    for number in range(images, 0, -1):
+        image(phone, number).tap()
+    assert ranks(phone) == [str(place) for place in range(images, 0, -1)]
+    phone.answer(send(phone).tap)
+    phone.eventually(lambda: Vote.objects.get().zoomed, True)
+
+
+@pytest.mark.parametrize("images", [7, 8])
+def test_whole_order_of_many_is_seen_on_a_phone(open_page, make_ranking, images):
+    phone = open_page(make_ranking(images), **PHONE).begin()
+    for number in range(1, images + 1):
+        image(phone, number).tap()
+    boxes = [each.bounding_box() for each in chips(phone).all()]
+    assert len(boxes) == images
+    assert all(box["width"] >= 30 for box in boxes)
+    gaps = [after["x"] - before["x"] - before["width"] for before, after in pairwise(boxes)]
+    assert min(gaps) >= 9  # the sign between two stands on neither
+    room = phone.tab.locator("[data-strip-room]").bounding_box()
+    assert boxes[-1]["x"] + boxes[-1]["width"] <= room["x"] + room["width"]
+    assert_page_is_accessible(phone.tab, f"{images} ranked on a phone")
+
+
+def test_eight_images_are_ranked_on_a_phone_without_javascript(open_page, make_ranking):
+    phone = open_page(make_ranking(8), java_script_enabled=False, **PHONE)
+    phone.agree()
+    for number in range(1, 9):
+        phone.tab.get_by_label(f"Place of image {number}").select_option(str(9 - number))
+    assert phone.tab.locator("[data-image]").first.bounding_box()["width"] >= 140
+    send(phone).click()
+    phone.eventually(answers, ["7>6>5>4>3>2>1>0"])

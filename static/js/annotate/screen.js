@@ -28,6 +28,7 @@ export const place = {
   help: one("[data-help]"),
   helpDialog: one("[data-help-dialog]"),
   breakDialog: one("[data-break-dialog]"),
+  largeDialog: one("[data-large-dialog]"),
   unfold: one("[data-unfold]"),
   letters: one("[data-letters]"),
   retry: one("[data-retry]"),

@@ -2,6 +2,7 @@
 // later the keys. Keeps the sets that come next loaded.
 
 import { makeForm } from "./forms/base.js";
+import { Large } from "./large.js";
 import * as screen from "./screen.js";
 import { Shelf } from "./shelf.js";
 import { fold, unfold } from "./unfold.js";
@@ -63,6 +64,10 @@ export class Stage {
     this.zoom = new Zoom(place.work, (active) => {
       place.zoom.setAttribute("aria-pressed", active);
       if (active && this.current) this.shelf.widen(this.current);
+    });
+    this.large = new Large(place.work, place.largeDialog, () => {
+      this.zoom.used = true;
+      if (this.current) this.shelf.widen(this.current);
     });
     this.shelf = new Shelf((set) => {
       if (set.assignment !== this.current?.assignment) return;
