@@ -18,6 +18,7 @@ from evalplatform.reports.arm_records import (
     excluded_records,
 )
 from evalplatform.reports.consensus import consensus_records
+from evalplatform.reports.criteria_beside import beside_records
 from evalplatform.reports.exports import VERDICT_MEASURES
 from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.safety import withheld_records
@@ -83,7 +84,9 @@ def _listed(numbers: Sequence[int] | None) -> str:
 def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     """Return every estimate as CSV: of prompt sets (votes, prompt means, verdicts) and of groups.
 
-    `by` is "prompts", "category" or "challenge". p_value and p_holm are of net = 0 and stand with
+    `by` is "prompts", "category" or "challenge"; or "criterion", where `name` is the second of two
+    criteria and "net_difference" the first's net less its, with what both share as n_prompts and
+    n_annotators. p_value and p_holm are of net = 0 and stand with
     net; p_holm is adjusted for all categories and challenges of the criterion. Of more than two
     arms: see `arm_records`.
     """
@@ -120,6 +123,7 @@ def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
         | early_record(each.look)
         for each in results.early_looks
     ]
+    records += [constant | record for record in beside_records(results.criteria_beside)]
     records += [constant | record for record in arm_records(results)]
     records += [constant | record for record in excluded_records(results)]
     records += [constant | record for record in consensus_records(results.consensus)]

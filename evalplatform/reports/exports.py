@@ -8,6 +8,7 @@ from evalplatform.quality.measures import Share
 from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.answers import answers
 from evalplatform.reports.consensus import consensus_json
+from evalplatform.reports.criteria_beside import beside_json, orders_beside
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.languages import LanguageResult, languages_json
 from evalplatform.reports.other_votes import Figure
@@ -54,6 +55,9 @@ def results_json(results: CampaignResults) -> dict[str, Any]:
         "groups": _groups(results),
         "galleries": [_gallery(each) for each in results.galleries],
         "gradings": [_grading(each) for each in results.gradings],
+        "criteria_beside": beside_json(
+            results.criteria_beside, orders_beside(results.galleries, results.gradings)
+        ),
         "languages": languages_json(results.languages),
         "by_language": _tests(results.by_language),
         "early_looks": [

@@ -9,6 +9,7 @@ from evalplatform.quality.rings import RingReport
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.conditions import ShownSizes
 from evalplatform.reports.consensus import CriterionConsensus
+from evalplatform.reports.criteria_beside import CriteriaPair
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.languages import LanguageResult, LanguageVotes
 from evalplatform.reports.other_votes import OtherVotes
@@ -80,6 +81,7 @@ class CampaignResults:
     rings: RingReport  # accounts that answer alike by agreement, of votes that count
     without_rings: list[OtherVotes]  # empty without a ring
     categories: list[CategoryResult]
+    criteria_beside: list[CriteriaPair]  # of pairs of just two arms; every two criteria
     languages: list[LanguageVotes]  # in which the question was read; the most first
     by_language: list[LanguageResult]  # of pairs of just two arms; empty where all read one
     early_looks: list[CriterionLook]  # empty once every vote is in

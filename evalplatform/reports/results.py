@@ -20,6 +20,7 @@ from evalplatform.quality.rings import RingReport, rings_among
 from evalplatform.quality.summary import summary_of
 from evalplatform.reports.conditions import shown_sizes
 from evalplatform.reports.consensus import consensus
+from evalplatform.reports.criteria_beside import criteria_beside
 from evalplatform.reports.facts import CampaignFacts, read_facts
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
 from evalplatform.reports.languages import language_results, language_votes
@@ -94,6 +95,7 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
             else []
         ),
         categories=list(_categories(campaign, duels, prompts)),
+        criteria_beside=criteria_beside(campaign, duels),
         languages=language_votes(campaign, table),
         by_language=list(language_results(campaign, duels)),
         early_looks=list(_early_looks(campaign, duels)) if is_open else [],

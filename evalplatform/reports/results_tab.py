@@ -7,10 +7,20 @@ from django.utils.http import urlencode
 
 from evalplatform.core.components import BarPart, ForestRow, outcome_parts
 from evalplatform.reports.cells import p_value, percent
+from evalplatform.reports.criteria_beside import (
+    DEFINITION,
+    TURNS,
+    CriteriaPair,
+    OrderOfCriterion,
+    Placed,
+    orders_beside,
+    turned_orders,
+)
 from evalplatform.reports.gallery_page import gallery_context, grading_context
+from evalplatform.reports.orders import number, ranks
 from evalplatform.reports.prompts import image_filter, row_name, row_note
 from evalplatform.reports.result_types import CampaignResults, CategoryResult, GroupResult
-from evalplatform.reports.table import UNTESTED, complete
+from evalplatform.reports.table import UNTESTED, beside_cells, complete
 from evalplatform.stats import Estimate, Verdicts
 
 LEVELS = ("votes", "majority")
@@ -30,6 +40,7 @@ def results_context(
         "exploratory": _exploratory(results),
         "by_group": _by_group(results, images),
         "untested": UNTESTED,
+        **_beside(results),
         "why_no_interval": results.groups[0].rates.net.reason if results.groups else "",
         "raw_ties": results.quality.raw_ties,
     }
@@ -122,6 +133,65 @@ def _by_group(results: CampaignResults, images: str) -> list[dict[str, Any]]:
         }
         for (criterion, kind), rows in found.items()
     ]
+
+
+def _beside(results: CampaignResults) -> dict[str, Any]:
+    """Every two criteria beside each other, and where arms stand in each."""
+    orders = orders_beside(results.galleries, results.gradings)
+    return {
+        "beside_pairs": [_beside_row(each) for each in results.criteria_beside],
+        "beside_rows": [
+            ForestRow(
+                f"{each.first_label} – {each.second_label}", found.value, found.low, found.high,
+                beside_cells(each)[2], n=f"{found.first.n_votes + found.second.n_votes:,}",
+            )
+            for each in results.criteria_beside
+            if (found := each.difference).value is not None
+        ],
+        "beside_orders": _orders_table(results, orders) if orders else None,
+        "beside_turns": list(turned_orders(orders)),
+        "beside_definition": DEFINITION,
+        "turns_definition": TURNS,
+    }  # fmt: skip
+
+
+def _beside_row(each: CriteriaPair) -> dict[str, Any]:
+    first, second, difference, p = beside_cells(each)
+    found = each.difference
+    return {
+        "criteria": f"{each.first_label} – {each.second_label}",
+        "first": first,
+        "second": second,
+        "difference": difference,
+        "p": p,
+        "shared": f"{found.n_shared_prompts:,}, {found.n_shared_annotators:,}",
+        "says": each.sentence,
+        "reason": found.reason,
+    }
+
+
+def _orders_table(results: CampaignResults, orders: list[OrderOfCriterion]) -> dict[str, Any]:
+    heads = [f"{each.label}, {each.measure}" for each in orders]
+    rows = [
+        {
+            "arm": arm.letter,
+            "name": arm.name,
+            "cells": [
+                {"head": head} | _placed(each.arms.get(arm.letter), each.measure == "strength")
+                for head, each in zip(heads, orders, strict=True)
+            ],
+        }
+        for arm in results.campaign.contenders
+    ]
+    return {"heads": heads, "rows": rows}
+
+
+def _placed(placed: Placed | None, signed: bool) -> dict[str, str]:
+    if placed is None or placed.value is None:
+        return {"text": "–", "ranks": ""}
+    text = number(placed.value, placed.low, placed.high, signed=signed)
+    known = placed.rank_low is not None
+    return {"text": text, "ranks": ranks(placed.rank_low, placed.rank_high) if known else ""}
 
 
 def _falling(row: ForestRow) -> float:

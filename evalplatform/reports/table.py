@@ -14,8 +14,15 @@ from evalplatform.reports.cells import (
     other_votes_cells,
     p_value,
     percent,
+    percent_interval,
     stacked,
     text_table,
+)
+from evalplatform.reports.criteria_beside import (
+    DEFINITION,
+    CriteriaPair,
+    orders_beside,
+    turned_orders,
 )
 from evalplatform.reports.gallery_table import print_orders
 from evalplatform.reports.result_types import CampaignResults
@@ -76,6 +83,7 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     _print_consensus(console, results)
     _print_early_looks(console, results)
     _print_categories(console, results)
+    _print_beside(console, results)
     _print_exclusions(console, results)
     _print_rings(console, results)
     _print_samples(console, results.campaign)
@@ -168,6 +176,34 @@ def _print_categories(console: Console, results: CampaignResults) -> None:
         )  # fmt: skip
     console.print(table)
     console.print(f"{GROUPS_FOOTNOTE} {UNTESTED}")
+
+
+def _print_beside(console: Console, results: CampaignResults) -> None:
+    """Print every two criteria beside each other, and orders of arms that two of them turn."""
+    if results.criteria_beside:
+        table = text_table(("first - second",), ("net %,\nfirst", "net %,\nsecond", "difference",
+                                                 "Holm p"))  # fmt: skip
+        for each in results.criteria_beside:
+            table.add_row(f"{each.first_label} - {each.second_label}", *beside_cells(each))
+        console.print(table)
+        console.print(DEFINITION)
+    orders = orders_beside(results.galleries, results.gradings)
+    for turned in turned_orders(orders):
+        console.print(
+            f"{turned.ahead_in_first} is ahead of {turned.ahead_in_second} in "
+            f"{turned.first_label}, and behind it in {turned.second_label}."
+        )
+
+
+def beside_cells(pair: CriteriaPair) -> tuple[str, str, str, str]:
+    """Return both nets, their difference and Holm's p, for a table."""
+    found = pair.difference
+    return (
+        percent(found.first, signed=True),
+        percent(found.second, signed=True),
+        percent_interval(found.value, found.low, found.high, found.state, signed=True),
+        p_value(pair.p_holm),
+    )
 
 
 def _print_exclusions(console: Console, results: CampaignResults) -> None:

@@ -143,7 +143,8 @@ def test_groups_csv_has_a_row_for_each_estimate(voted, client, rania):
     verdicts = len(results.groups) * len(VERDICT_MEASURES)
     people = 2 * len(results.consensus)  # one against the rest, and the share of ties
     assert len(results.consensus) == 2
-    assert len(rows) == estimates * len(MEASURES) + verdicts + people
+    beside = len(results.criteria_beside)
+    assert len(rows) == estimates * len(MEASURES) + verdicts + people + beside
     by_place = {(r["criterion"], r["name"], r["estimand"], r["measure"]): r for r in rows}
     net = by_place["visual_appeal", "Animals", "votes", "net"]
     assert (float(net["value"]), net["tests_in_family"], net["simulated"]) == (0.8, "3", "1")
