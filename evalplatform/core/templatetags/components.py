@@ -49,17 +49,18 @@ def app_bar(context: Any) -> dict[str, Any]:
 
 @register.simple_block_tag(takes_context=True)
 def page_head(
-    context: Any, content: str, title: str, *trail: str, state: str = "", state_label: str = ""
-) -> str:
+    context: Any, content: str, title: str, *trail: str, state: str = "", state_label: str = "",
+    lead: str = "",
+) -> str:  # fmt: skip
     """`{% page_head title "Campaigns" campaigns_url %} actions {% endpage_head %}`.
 
     `trail` is label, address, label, address … of the pages above; the block holds one primary
-    action and a more_menu.
+    action and a more_menu. `lead` says below the title what the page is for.
     """
     return _render(
         "page_head",
         title=title, trail=list(zip(trail[::2], trail[1::2], strict=True)), state=state,
-        state_label=state_label, actions=_inner(content),
+        state_label=state_label, actions=_inner(content), lead=lead,
     )  # fmt: skip
 
 
