@@ -50,9 +50,12 @@ class Mark:
     at: str
     low: str
     high: str
+    is_of_arms: bool = True  # else nothing of it has an arm's colour
 
     @property
     def kind(self) -> str:
+        if not self.is_of_arms:
+            return "plain"
         return self.row.arm.lower() or self.row.leader or "none"
 
 
@@ -74,9 +77,10 @@ def drawn_forest(
 ) -> ForestDrawn:
     """Place the rows on an axis.
 
-    `scale` is net (shares in [-1, 1], printed in per cent), strength (logits) or grade. The axis
-    goes from -reach to +reach: without one ±100 % of nets, of strengths the next round number that
-    holds every interval. Grades go from the one end to the other.
+    `scale` is net (shares in [-1, 1], printed in per cent), difference (of two nets, in [-2, 2]),
+    strength (logits) or grade. The axis goes from -reach to +reach: without one ±100 % of nets, of
+    the others the next round number that holds every interval. Grades go from the one end to the
+    other.
     """
     if scale == "grade" and ends:
         low, high = ends
@@ -86,7 +90,10 @@ def drawn_forest(
         low, high = -reach, reach
         ticks = [(part * reach, _tick(part * reach, scale)) for part in (-1.0, -0.5, 0.0, 0.5, 1.0)]
     axis = Axis(low, high)
-    marks = [Mark(row, axis.at(row.value), axis.at(row.low), axis.at(row.high)) for row in rows]
+    of_arms = scale != "difference"
+    marks = [
+        Mark(row, axis.at(row.value), axis.at(row.low), axis.at(row.high), of_arms) for row in rows
+    ]
     placed = [(axis.at(value), label) for value, label in ticks]
     return ForestDrawn(marks, placed, any(row.n for row in rows))
 
@@ -116,7 +123,7 @@ def _tick(value: float, scale: str) -> str:
     if not value:
         return "0"
     sign = "+" if value > 0 else "−"
-    return f"{sign}{abs(100 * value if scale == 'net' else value):g}"
+    return f"{sign}{abs(100 * value if scale in ('net', 'difference') else value):g}"
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,10 @@ def answer_card(card: AnswerCard) -> dict[str, Any]:
 
 
 _AXES = {"net": "← B preferred|A preferred →", "strength": "← weaker|stronger →",
-         "grade": "worst|best"}  # fmt: skip
+         "grade": "worst|best",
+         "difference": "← A better in the second|A better in the first →"}  # fmt: skip
 _NUMBERS = {"net": "A’s lead, points [95 %]", "strength": "Strength [95 %]",
-            "grade": "Mean [95 %]"}  # fmt: skip
+            "grade": "Mean [95 %]", "difference": "Points [95 %]"}  # fmt: skip
 
 
 @register.inclusion_tag("components/forest.html")
