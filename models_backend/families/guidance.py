@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from diffusers import DDIMScheduler
 from torch import Tensor
 
 from models_backend.families.settings import SamplingSettings
@@ -47,13 +48,21 @@ def undo_noise(
     *,
     first: int | None = None,
 ) -> Tensor:
-    """Go through a diffusers scheduler's steps, the `first` ones or all; return what is left."""
+    """Go through a diffusers scheduler's steps, the `first` ones or all; return what is left.
+
+    Where DDIM thresholds the clean image, the noise is taken anew from what that left. By default
+    diffusers goes on with the noise predicted, so that image and noise no longer make what the
+    network saw, and what was cut off comes back with every step: more steps, worse pictures.
+    """
     scheduler.set_timesteps(settings.steps)
+    given = {}
+    if isinstance(scheduler, DDIMScheduler) and scheduler.config["thresholding"]:
+        given = {"use_clipped_model_output": True}
     # The scheduler looks its steps up on the CPU; the network is told them where it is.
     times = scheduler.timesteps.to(z.device)
     for t, there in zip(scheduler.timesteps[:first], times[:first], strict=True):
         predicted = guided(predict, z, there, text, settings.guidance_scale)
-        z = scheduler.step(predicted, t, z).prev_sample
+        z = scheduler.step(predicted, t, z, **given).prev_sample
     return z
 
 

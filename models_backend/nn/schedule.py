@@ -85,12 +85,12 @@ class NoiseSchedule:
             return (noisy - (1 - kept).sqrt() * predicted) / kept.sqrt()
         return kept.sqrt() * noisy - (1 - kept).sqrt() * predicted
 
-    def sampler(self, name: str, *, thresholding: float = 0.0) -> Any:
+    def sampler(self, name: str, *, thresholding: float | None = None) -> Any:
         """Return a fresh diffusers scheduler; `default` is the target's first.
 
-        `thresholding` above 0, for pixels: at each step the clean image is scaled back to [-1, 1]
-        by this quantile of its values (dynamic thresholding, Saharia et al. 2022, section 2.3).
-        `flow` has none.
+        `thresholding`, for pixels: at each step the clean image is scaled back to [-1, 1] by this
+        quantile of its values (dynamic thresholding, Saharia et al. 2022, section 2.3), or with 0
+        cut off there. `flow` has none.
 
         Raises:
             InputError: a sampler that does not fit the target: it would give noise, not an image.
@@ -104,13 +104,14 @@ class NoiseSchedule:
         chosen = accepted[0] if name == "default" else name
         if chosen == "euler":
             return FlowMatchEulerDiscreteScheduler(num_train_timesteps=TRAIN_STEPS)
-        held = {
-            "thresholding": True,
-            "dynamic_thresholding_ratio": thresholding,
-            # diffusers' own 1.0 would only cut values off, whatever the quantile.
-            "sample_max_value": _MOST_SATURATED,
-        }
-        settings = self._settings() | (held if thresholding else {})
+        settings = self._settings()
+        if thresholding is not None:
+            # With a most of 1.0, diffusers' own, values are only cut off, whatever the quantile.
+            settings |= {
+                "thresholding": True,
+                "dynamic_thresholding_ratio": thresholding or 1.0,
+                "sample_max_value": _MOST_SATURATED if thresholding else 1.0,
+            }
         if chosen == "dpm++":
             return DPMSolverMultistepScheduler(**settings, timestep_spacing="trailing")
         # Trailing spacing starts at the last step, where the input is pure noise, as sampling does.

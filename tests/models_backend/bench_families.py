@@ -188,7 +188,8 @@ def plain_sampling(family: Family) -> list[Image.Image]:
     assert isinstance(family, PixelDiffusion)
     base, upsampler = family.stages.networks
     x = torch.randn(len(PROMPTS), 3, *family.stages.sizes[0])
-    x = _undone(family, x, lambda x, t: base(x, t, text, masked=True)).clamp(-1, 1)
+    held = family.stages.thresholding
+    x = _undone(family, x, lambda x, t: base(x, t, text, masked=True), held).clamp(-1, 1)
     config, size = family.stages.configs[1], family.stages.sizes[1]
     angle = config.augmentation * math.pi / 2
     seen = math.cos(angle) * x + math.sin(angle) * torch.randn_like(x)
@@ -196,19 +197,29 @@ def plain_sampling(family: Family) -> list[Image.Image]:
     level = torch.full((2 * len(x),), config.augmentation)
     noise = torch.randn(len(x), 3, *size)
     found = _undone(
-        family, noise, lambda x, t: upsampler(x, t, text, masked=True, small=small, level=level)
+        family,
+        noise,
+        lambda x, t: upsampler(x, t, text, masked=True, small=small, level=level),
+        None if config.residual else held,
     )
     if config.residual:
         found = F.interpolate(x, size=size, mode="bicubic").clamp(-1, 1) + config.residual * found
     return _pictures(found)
 
 
-def _undone(family: Any, z: Tensor, predict: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    scheduler = family.schedule.sampler("default")
+def _undone(
+    family: Any,
+    z: Tensor,
+    predict: Callable[[Tensor, Tensor], Tensor],
+    thresholding: float | None = None,
+) -> Tensor:
+    scheduler = family.schedule.sampler("default", thresholding=thresholding)
     scheduler.set_timesteps(SAMPLER_STEPS)
     for t in scheduler.timesteps:
         blank, asked = predict(torch.cat([z, z]), t).chunk(2)
-        z = scheduler.step(blank + GUIDANCE * (asked - blank), t, z).prev_sample
+        said = blank + GUIDANCE * (asked - blank)
+        clipped = thresholding is not None
+        z = scheduler.step(said, t, z, use_clipped_model_output=clipped).prev_sample
     return z
 
 

@@ -14,6 +14,7 @@ from models_backend import checkpoints, train
 from models_backend.checkpoints import load_pipeline
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.batch import training_batch
+from models_backend.families.guidance import undo_noise
 from models_backend.families.masked_transformer.filling import fill_in, halton_order, still_hidden
 from models_backend.families.masked_transformer.model import MaskedTransformer
 from models_backend.families.pixel_diffusion import files
@@ -357,21 +358,64 @@ def test_upsampler_of_an_earlier_version_learns_whole_images_still(trained, tmp_
     config = json.loads((folder / "config.json").read_text())
     assert [stage.pop("residual") for stage in config["stages"]] == [0.1, 0.1]
     (folder / "config.json").write_text(json.dumps(config))
-    assert [each.residual for each in files.load(folder).configs] == [0.0, 0.0]
+    earlier = files.load(folder)
+    assert [each.residual for each in earlier.configs] == [0.0, 0.0]
+    assert earlier.thresholding == 0.0
 
 
-def test_saturated_image_is_scaled_back_and_not_cut_off():
-    """Dynamic thresholding (Saharia et al. 2022, section 2.3) divides by the quantile."""
-    sampler = NoiseSchedule().sampler("ddim", thresholding=0.5)
+def _thresholded(thresholding: float) -> torch.Tensor:
+    """Return what a step makes of a clean image with values up to 4."""
+    sampler = NoiseSchedule().sampler("ddim", thresholding=thresholding)
     sampler.set_timesteps(2)
-    saturated = torch.linspace(-4, 4, 3 * 8 * 8).view(1, 3, 8, 8)
     t = int(sampler.timesteps[-1])
     kept = sampler.alphas_cumprod[t]
-    zero_v = sampler.step(-((1 - kept).sqrt()) * saturated, t, kept.sqrt() * saturated)
-    bound = saturated.abs().median()
-    wanted = saturated.clamp(-bound, bound) / bound
-    torch.testing.assert_close(zero_v.pred_original_sample, wanted, atol=0.02, rtol=0.02)
+    v = -((1 - kept).sqrt()) * SATURATED
+    return sampler.step(v, t, kept.sqrt() * SATURATED).pred_original_sample
+
+
+SATURATED = torch.linspace(-4, 4, 3 * 8 * 8).view(1, 3, 8, 8)
+
+
+def test_saturated_image_is_scaled_back_by_its_quantile():
+    """Dynamic thresholding (Saharia et al. 2022, section 2.3)."""
+    bound = SATURATED.abs().median()
+    wanted = SATURATED.clamp(-bound, bound) / bound
+    torch.testing.assert_close(_thresholded(0.5), wanted, atol=0.02, rtol=0.02)
     assert float((wanted.abs() < 1).float().mean()) > 0.4
+
+
+def test_saturated_image_is_cut_off_where_thresholding_is_0():
+    torch.testing.assert_close(_thresholded(0.0), SATURATED.clamp(-1, 1), atol=0.01, rtol=0.01)
+
+
+@pytest.mark.parametrize("thresholding", [0.0, 0.5])
+def test_noise_goes_with_the_image_that_thresholding_left(thresholding):
+    """However the network overshoots, no step leaves more noise than its level has."""
+    schedule = NoiseSchedule()
+    sampler = schedule.sampler("ddim", thresholding=thresholding)
+    seen = []
+
+    def overshoots(z, t, text):
+        kept = sampler.alphas_cumprod[int(t)]
+        if seen:  # made of the image thresholded before and the noise that goes with it
+            before, t_before, clean = seen[-1]
+            was = sampler.alphas_cumprod[t_before]
+            noise = (before - was.sqrt() * clean) / (1 - was).sqrt()
+            torch.testing.assert_close(
+                z, kept.sqrt() * clean + (1 - kept).sqrt() * noise, atol=0.01, rtol=0
+            )
+        bound = 1.0
+        if thresholding:
+            bound = float(SATURATED.abs().flatten().quantile(thresholding))
+        clean = SATURATED.clamp(-bound, bound) / bound
+        seen.append((z, int(t), clean))
+        noise = (z - kept.sqrt() * SATURATED) / (1 - kept).sqrt()
+        return kept.sqrt() * noise - (1 - kept).sqrt() * SATURATED
+
+    settings = SamplingSettings(steps=6, guidance_scale=1.0)
+    start = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    undo_noise(overshoots, start, None, settings, sampler)
+    assert len(seen) == 6
 
 
 def test_last_step_of_graded_images_alone_has_a_gradient(trained):

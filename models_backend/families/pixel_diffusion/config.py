@@ -93,12 +93,14 @@ class PixelPretrainConfig(PretrainConfig):
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     thresholding: float = 0.995
     """Quantile of the values of the clean image that is scaled back to [-1, 1] at each step of
-    sampling (dynamic thresholding)."""
+    sampling (dynamic thresholding). 0 cuts values off there: better for drawings on white, whose
+    ground is at the edge of the range, and turns grey when it is scaled."""
 
     def __post_init__(self) -> None:
         """Refuse values out of range, and stages that do not follow one another."""
         super().__post_init__()
-        check_range("thresholding", self.thresholding, 0.5, 1.0)
+        if self.thresholding:
+            check_range("thresholding", self.thresholding, 0.5, 1.0)
         sizes = self.all_sizes()
         rises = all(b > a and b % a == 0 for a, b in pairwise(sizes))
         if not rises or sizes[-1] != self.image_size:

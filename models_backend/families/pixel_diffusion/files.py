@@ -61,11 +61,15 @@ def load(folder: Path) -> PixelStages:
 
 def _load(folder: Path) -> PixelStages:
     config = read_json(folder / "config.json")
+    sizes, configs = _stages(config)
+    # Earlier versions, which know no residual, cut values off whatever the quantile said.
+    is_earlier = "residual" not in config["stages"][0]
     stages = PixelStages.fresh(
-        *_stages(config),
+        sizes,
+        configs,
         TextEncoder.from_dict(config["text"]),
         NoiseSchedule.from_dict(config["schedule"]),
-        float(config["thresholding"]),
+        0.0 if is_earlier else float(config["thresholding"]),
     )
     for name, network in zip(stages.names, stages.networks, strict=True):
         network.unet.load_state_dict(load_float(folder / name / WEIGHTS))
