@@ -52,6 +52,11 @@ def _lineage(metadata: dict[str, Any]) -> list[str]:
     lines = ["Trained from nothing."]
     if parent:
         lines = [f"Tuned from the checkpoint with content sha256 `{parent}`."]
+    if "kept_parts" in training:
+        lines.append(
+            f"Kept as they are: {', '.join(training['kept_parts'])} of the checkpoint with content "
+            f"sha256 `{training['kept_from_sha256']}`; what is set to train them was not used."
+        )
     if "tuning_images_sha256" in training:
         lines.append(f"Tuning images: sha256 `{training['tuning_images_sha256']}`.")
     lines.append(

@@ -530,6 +530,11 @@ def test_upsampler_is_made_anew_beside_a_base_that_is_kept(trained, data, tmp_pa
     assert told["kept_parts"] == ["base"]
     assert told["kept_from_sha256"] == checkpoints.sha256_of(parent)
     assert list(told["steps"]) == ["upsampler_1"]
+    card = (made / "README.md").read_text()
+    assert (
+        f"Kept as they are: base of the checkpoint with content sha256 `{told['kept_from_sha256']}`"
+        in card
+    )
     assert '"stage": "base"' not in (tmp_path / "run/log.jsonl").read_text()
 
 
