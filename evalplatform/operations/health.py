@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +27,8 @@ from evalplatform.core.errors import EvalPlatformError
 from evalplatform.curation.models import ScoringShard
 from evalplatform.generation.models import GenerationBatch
 from evalplatform.generation.selectors import live_workers
+from evalplatform.images.models import ImageImport
+from evalplatform.promptsets.models import LogBuild
 
 _BROKER_SECONDS = 3.0
 # A worker takes an upload within a second, and a lost message is sent again within a minute.
@@ -170,15 +172,11 @@ def _workers() -> Found:
     batches = GenerationBatch.objects.claimable(now).count()
     scoring = ScoringShard.objects.claimable(now).count()
     queued = f"{batches} batches and {scoring} scoring jobs wait"
-    waiting = Upload.objects.filter(
-        status=Upload.Status.VERIFYING,
-        started_at__isnull=True,
-        created_at__lt=now - _UPLOAD_WAITS,
-    ).count()
-    if waiting:
+    if waiting := _sent_and_waiting(now):
         return Found(
             HealthState.DEGRADED,
-            f"{waiting} uploads wait, and no worker of the queue `default` takes them",
+            f"{waiting} uploads, imports and logs wait, and no worker of the queue `default` takes "
+            "them",
             "start one: celery -A evalplatform.celery worker --pool solo --queues default.",
         )
     if (batches or scoring) and not workers:
@@ -188,6 +186,17 @@ def _workers() -> Found:
             "start one on each GPU, or look into its log (docs/production.md#workers).",
         )
     return Found(HealthState.OK, f"{len(workers)} take the queue `generation`; {queued}")
+
+
+def _sent_and_waiting(now: datetime) -> int:
+    """Return how much of what people sent lies longer than a worker leaves it."""
+    before = now - _UPLOAD_WAITS
+    uploads = Upload.objects.filter(
+        status=Upload.Status.VERIFYING, started_at__isnull=True, created_at__lt=before
+    )
+    queued: dict[str, Any] = {"state": "queued", "beaten_at__lt": before}
+    others = (ImageImport.objects.filter(**queued), LogBuild.objects.filter(**queued))
+    return uploads.count() + sum(each.count() for each in others)
 
 
 def _disk() -> Found:

@@ -20,6 +20,7 @@ from evalplatform.curation.services.scoring import (
 )
 from evalplatform.generation.models import SamplerSettings
 from evalplatform.generation.services import enqueue_samples
+from evalplatform.images.models import ImageImport
 from evalplatform.operations import health
 from evalplatform.operations.readiness import LATEST
 from tests import factories
@@ -155,6 +156,20 @@ def test_upload_that_no_worker_takes_is_told(rania):
     assert states()["workers"] == "ok"
     Upload.objects.filter(pk=upload.pk).update(created_at=timezone.now() - timedelta(minutes=4))
     assert states()["workers"] == "degraded"
+
+
+def test_import_that_no_worker_takes_is_told():
+    now = timezone.now()
+    begun = ImageImport.objects.create(
+        project=default_project(), name="a", model="m", sent="a.zip", size_bytes=1, beaten_at=now,
+        created_at=now,
+    )  # fmt: skip
+    assert states()["workers"] == "ok"
+    ImageImport.objects.update(beaten_at=now - timedelta(minutes=4))
+    assert states()["workers"] == "degraded"
+    begun.state = "done"
+    begun.save()
+    assert states()["workers"] == "ok"
 
 
 def test_disk_that_fills_up_is_told(monkeypatch):
