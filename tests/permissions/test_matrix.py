@@ -1,15 +1,19 @@
 """Every route, method and role against what is written out in `expected`."""
 
+import dataclasses
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import transaction
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import URLPattern, get_resolver, resolve, reverse
 from django.utils import timezone
 
 from evalplatform.accounts.tokens import Scope, create_api_token
+from tests.emptying import empty_databases
 from tests.permissions import world as worlds
 from tests.permissions.cases import Case
 from tests.permissions.expected import CASES
@@ -25,10 +29,22 @@ OF_THEIRS = (b"secret-hidden",)
 SIGN_IN = "/accounts/sign-in/"
 
 
+@pytest.fixture(scope="module")
+def built(django_db_setup, django_db_blocker, tmp_path_factory):
+    """The world, stored once for all tests of this file: each takes back what it does."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    with django_db_blocker.unblock():
+        with override_settings(CHECKPOINT_DIR=folder):
+            made = worlds.build(folder)
+        yield folder, made
+        empty_databases()
+
+
 @pytest.fixture
-def world(tmp_path, settings):
-    settings.CHECKPOINT_DIR = tmp_path
-    return worlds.build(tmp_path)
+def world(built, db, settings):
+    folder, made = built
+    settings.CHECKPOINT_DIR = folder
+    return dataclasses.replace(made, at_first={}, files=set())
 
 
 def routes() -> dict[str, list[str]]:
@@ -79,16 +95,30 @@ def outcome(answer) -> str:
     return "in" if to_sign_in else str(answer.status_code)
 
 
+def without_cookies(client: Client) -> Client:
+    """Return it as a new one would be: only making one loads all middleware again."""
+    client.cookies.clear()
+    return client
+
+
+@contextmanager
+def taken_back(world: World) -> Iterator[set[str]]:
+    """Take back what the block does to the database; what it changed is in the set afterwards."""
+    done: set[str] = set()
+    before = world.untouched()
+    block = transaction.atomic()
+    block._from_testcase = True  # a vote insists on a transaction of its own
+    with block:
+        yield done
+        done |= worlds.changed(before, worlds.state())
+        transaction.set_rollback(True)
+
+
 def tried(case: Case, world: World, client: Client, method="", **headers):
     """Make the request, look at what it changed, and take it back."""
-    before = world.untouched()
-    taken_back = transaction.atomic()
-    taken_back._from_testcase = True  # a vote insists on a transaction of its own
-    with taken_back:
+    with taken_back(world) as done:
         answer = ask(client, case, world, method, **headers)
         body = b"".join(answer) if answer.streaming else answer.content
-        done = worlds.changed(before, worlds.state())
-        transaction.set_rollback(True)
     return outcome(answer), done, body
 
 
@@ -132,7 +162,7 @@ def test_each_role_gets_what_is_written(world, group):
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_a_token_counts_where_it_is_written_and_nowhere_else(world, group):
+def test_a_token_counts_where_it_is_written_and_nowhere_else(world, group, client):
     found = []
     for case in CASES:
         if case.route.split(":")[0] != group:
@@ -141,13 +171,13 @@ def test_a_token_counts_where_it_is_written_and_nowhere_else(world, group):
         told = case.tokens or " ".join([nobody] * len(TOKENS))
         for who, cell in cells(case, told, TOKENS):
             bearer = f"Bearer {world.secrets[who]}"
-            got, done, body = tried(case, world, Client(), Authorization=bearer)
+            got, done, body = tried(case, world, without_cookies(client), Authorization=bearer)
             found += differences(case, f"token of {who}", cell, got, done)
             found += leaks(case, who, cell, body) if case.tokens else []
     assert not found, "\n".join(found)
 
 
-def test_an_operators_token_for_one_project_opens_what_its_owner_may(world):
+def test_an_operators_token_for_one_project_opens_what_its_owner_may(world, client):
     """Where tokens count outside the API; within it, the test below."""
     _, secret = create_api_token(
         user=world.users["r"], label="x", scopes=Scope.values, project=world.theirs,
@@ -157,12 +187,13 @@ def test_an_operators_token_for_one_project_opens_what_its_owner_may(world):
     for case in CASES:
         if case.tokens and case not in API_CASES:
             cell = dict(cells(case, case.tokens, TOKENS))["s"]
-            got, done, _ = tried(case, world, Client(), Authorization=f"Bearer {secret}")
+            client = without_cookies(client)
+            got, done, _ = tried(case, world, client, Authorization=f"Bearer {secret}")
             found += differences(case, "an operator's token for one project", cell, got, done)
     assert not found, "\n".join(found)
 
 
-def test_a_token_needs_the_scope_that_is_written_and_no_other(world):
+def test_a_token_needs_the_scope_that_is_written_and_no_other(world, client):
     """The owner's, and an operator's that acts in another project alone."""
     now, found = timezone.now(), []
     owner, operator = world.users["o"], world.users["r"]
@@ -184,7 +215,7 @@ def test_a_token_needs_the_scope_that_is_written_and_no_other(world):
             narrower = which in (only["admin"], elsewhere)
             if case.route == "api:create_token" and narrower and "+" in cell:
                 cell = "403"  # it cannot pass on the scope read or projects, which it has not
-            got, done, body = tried(case, world, Client(), Authorization=which)
+            got, done, body = tried(case, world, without_cookies(client), Authorization=which)
             found += differences(case, f"a token with {case.scope}", cell, got, done)
             if which == without[case.scope]:
                 assert b"scope-missing" in body, case
@@ -216,9 +247,12 @@ def test_no_other_method_does_anything(world, group):
         for method in METHODS:
             if written[address, method] or (method == "HEAD" and written[address, "GET"]):
                 continue
-            for who in PEOPLE if group != "api" else "ao":
-                got, done, _ = tried(case, world, clients[who], method)
-                cell = OTHER.get((route, method), "405")
+            told = []
+            with taken_back(world) as done:
+                for who in PEOPLE if group != "api" else "ao":
+                    told.append((who, outcome(ask(clients[who], case, world, method))))
+            cell = OTHER.get((route, method), "405")
+            for who, got in told:
                 found += differences(case, f"{who} with {method}", cell, got, done)
     assert not found, "\n".join(found)
 
@@ -238,13 +272,14 @@ def test_a_form_from_elsewhere_does_nothing(world):
 
 def test_admin_is_for_staff(world):
     """Nobody without `is_staff` reads a page of it, operators by role neither."""
+    clients = [(who, world.client(who)) for who in PEOPLE.replace("u", "")]
     for name, arguments in routes().items():
         plain = re.fullmatch(r"admin:\w+", name)
         if not plain or name in ("admin:login", "admin:logout", "admin:app_list"):
             continue
         address = reverse(name, args=["1"] * len(arguments) if arguments else None)
-        for who in PEOPLE.replace("u", ""):
-            answer = world.client(who).get(address)
+        for who, client in clients:
+            answer = client.get(address)
             assert answer.status_code in (302, 404), (name, who, answer.status_code)
             leads = ("/login/", SIGN_IN, "/accounts/password/")
             if answer.status_code == 302:

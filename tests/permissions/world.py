@@ -76,9 +76,26 @@ class World:
     annotator: Annotator
     rows: dict[str, Any] = field(default_factory=dict)
     at_first: dict[str, Any] = field(default_factory=dict)
+    files: set[tuple[str, int, int]] = field(default_factory=set)
 
     def untouched(self) -> dict[str, Any]:
         """Put the files back as they were, and return the state as it was at first."""
+        if not self.files or self.files != self._files():
+            self._put_files_back()
+            self.files = self._files()
+        if not self.at_first:
+            self.at_first = state()
+        return self.at_first
+
+    def _files(self) -> set[tuple[str, int, int]]:
+        """Return path, size and time of what requests write to."""
+        folders = (self.rows["upload"].folder.parent, self.rows["sent_part"].path.parent)
+        export = Path(default_storage.path(self.rows["export"].file))
+        paths = [each for folder in folders for each in (folder, *folder.rglob("*"))]
+        found = [(each, each.stat()) for each in (*paths, export) if each.exists()]
+        return {(str(each), stat.st_size, stat.st_mtime_ns) for each, stat in found}
+
+    def _put_files_back(self) -> None:
         upload = self.rows["upload"]
         for each in upload.folder.parent.iterdir():
             if each != upload.folder:
@@ -91,9 +108,6 @@ class World:
                 each.unlink()
         sent.write_bytes(b"")
         default_storage.save(self.rows["export"].file, ContentFile(b"an archive"))
-        if not self.at_first:
-            self.at_first = state()
-        return self.at_first
 
     def client(self, who: str) -> Client:
         """Return a browser in which this person is signed in."""
