@@ -82,6 +82,26 @@ def _quick_emptying() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _static_files_are_looked_up_once() -> Iterator[None]:
+    """Let every test client have the files that the first one found: a look takes 9 ms."""
+    from whitenoise.middleware import WhiteNoiseMiddleware
+
+    find, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def add(middleware: WhiteNoiseMiddleware) -> None:
+        key = (middleware.static_prefix, *settings.STATICFILES_DIRS)
+        if key not in found:
+            others, middleware.files = middleware.files, {}
+            find(middleware)
+            found[key], middleware.files = middleware.files, others
+        middleware.files.update(found[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _empty_folders() -> None:
     for name in ("objects", "checkpoints", "static"):
         shutil.rmtree(Path(settings.VAR_DIR) / name, ignore_errors=True)
