@@ -55,7 +55,7 @@ class Door(StrEnum):
     MEMBERS = "members"  # who is signed in
 
 
-class Layout(StrEnum):
+class PairLayout(StrEnum):
     """How the two images of a pair stand; left and top are one position, the first."""
 
     # On a phone held upright one above the other, which shows them up to twice as wide.
@@ -79,7 +79,7 @@ class AnnotationRules(RuleSection):
     door: Door = Door.OPEN
     same_pair: SamePair = SamePair.CRITERIA_IN_ORDER
     start: Start = Start.OWN
-    layout: Layout = Layout.STACKED_ON_PHONES
+    layout: PairLayout = PairLayout.STACKED_ON_PHONES
     grid: Annotated[int, Field(ge=0, le=MOST_IN_GRID)] = Field(
         default=0,
         description="images on one screen, of criteria asked as keep_reject without heads and "

@@ -24,7 +24,7 @@ from evalplatform.exports.pictures import StoredPictures
 from evalplatform.exports.reading import Row, RowStream, snapshot
 from evalplatform.exports.replaying.writing import write_replay
 from evalplatform.exports.shapes import Batch, Shape, shape_of
-from evalplatform.exports.state import DONE, STATE, State, begin
+from evalplatform.exports.state import DONE, STATE, ExportState, begin
 from evalplatform.exports.statements import columns_of, statement_of, values_of
 from evalplatform.exports.told import Told
 from evalplatform.reports.beside import files_beside
@@ -82,7 +82,7 @@ def build(
 
 def _start(campaign: Campaign, options: Options, folder: Path) -> tuple[Told, RowStream | None]:
     """Read, as of one moment, all that an export tells; rows come from there on."""
-    wanted = State(
+    wanted = ExportState(
         campaign=campaign.slug,
         options=options.as_json(),
         fingerprint=fingerprint(campaign),

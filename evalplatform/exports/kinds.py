@@ -31,7 +31,7 @@ class Images(StrEnum):
 
 
 @dataclass(frozen=True)
-class Kind:
+class Format:
     """One format.
 
     Attributes:
@@ -67,33 +67,33 @@ _EITHER = (Grain.CONSENSUS, Grain.PAIR)
 _BY_PATH = (Images.NONE, Images.PATH)
 _EMBEDDED = (Images.EMBED, Images.NONE)
 _KINDS = (
-    Kind("parquet", "Parquet", "Every vote with all its columns, typed, for analysis at any size",
-         Container.PARQUET, _RAW, (Images.NONE, Images.PATH, Images.EMBED)),
-    Kind("csv", "CSV", "Every vote for spreadsheets, R and pandas",
-         Container.CSV, _RAW, _BY_PATH),
-    Kind("jsonl", "JSON Lines", "Every vote, one JSON object a line, for programs",
-         Container.JSONL, _RAW, _BY_PATH),
-    Kind("pickapic", "Pick-a-Pic v2", "Training Diffusion-DPO, PickScore and their successors",
-         Container.PARQUET, (Grain.PAIR, Grain.CONSENSUS), _EMBEDDED, image_format="jpg"),
-    Kind("hpdv2", "HPDv2", "Rows left, right and preference, for HPS-style readers",
-         Container.JSONL, (Grain.PAIR,), (Images.PATH, Images.NONE)),
-    Kind("hpdv3", "HPDv3", "JSON lists of preferred and rejected paths, for HPSv3 and LightRFT",
-         Container.JSON, _EITHER, (Images.PATH, Images.NONE), drops_ties=True),
-    Kind("open-image-preferences", "open-image-preferences",
-         "Chosen and rejected images, for fine-tuning scripts of the Hugging Face hub",
-         Container.PARQUET, _EITHER, _EMBEDDED),
-    Kind("trl", "TRL", "Prompt, chosen and rejected, for TRL's preference trainers",
-         Container.PARQUET, _EITHER, _EMBEDDED, drops_ties=True),
-    Kind("trl-unpaired", "TRL unpaired", "Prompt, completion and label, for KTO-style trainers",
-         Container.PARQUET, _EITHER, _EMBEDDED, drops_ties=True),
-    Kind("rapidata", "Rapidata", "Two images with the share of votes of each",
-         Container.PARQUET, (Grain.CONSENSUS,), _EMBEDDED),
-    Kind("arena", "Arena", "model_a, model_b, winner, for Bradley-Terry and Elo tools",
-         Container.CSV, (Grain.PAIR, Grain.CONSENSUS), (Images.NONE,)),
-    Kind("paper", "Paper pack",
-         "LaTeX tables, methods paragraph, figures, filled checklist and BibTeX",
-         None, (Grain.NONE,), (Images.NONE,)),
-    Kind("html", "HTML report", "The dashboard as one file that opens offline",
-         None, (Grain.NONE,), (Images.NONE,)),
+    Format("parquet", "Parquet", "Every vote with all its columns, typed, for analysis at any size",
+           Container.PARQUET, _RAW, (Images.NONE, Images.PATH, Images.EMBED)),
+    Format("csv", "CSV", "Every vote for spreadsheets, R and pandas",
+           Container.CSV, _RAW, _BY_PATH),
+    Format("jsonl", "JSON Lines", "Every vote, one JSON object a line, for programs",
+           Container.JSONL, _RAW, _BY_PATH),
+    Format("pickapic", "Pick-a-Pic v2", "Training Diffusion-DPO, PickScore and their successors",
+           Container.PARQUET, (Grain.PAIR, Grain.CONSENSUS), _EMBEDDED, image_format="jpg"),
+    Format("hpdv2", "HPDv2", "Rows left, right and preference, for HPS-style readers",
+           Container.JSONL, (Grain.PAIR,), (Images.PATH, Images.NONE)),
+    Format("hpdv3", "HPDv3", "JSON lists of preferred and rejected paths, for HPSv3 and LightRFT",
+           Container.JSON, _EITHER, (Images.PATH, Images.NONE), drops_ties=True),
+    Format("open-image-preferences", "open-image-preferences",
+           "Chosen and rejected images, for fine-tuning scripts of the Hugging Face hub",
+           Container.PARQUET, _EITHER, _EMBEDDED),
+    Format("trl", "TRL", "Prompt, chosen and rejected, for TRL's preference trainers",
+           Container.PARQUET, _EITHER, _EMBEDDED, drops_ties=True),
+    Format("trl-unpaired", "TRL unpaired", "Prompt, completion and label, for KTO-style trainers",
+           Container.PARQUET, _EITHER, _EMBEDDED, drops_ties=True),
+    Format("rapidata", "Rapidata", "Two images with the share of votes of each",
+           Container.PARQUET, (Grain.CONSENSUS,), _EMBEDDED),
+    Format("arena", "Arena", "model_a, model_b, winner, for Bradley-Terry and Elo tools",
+           Container.CSV, (Grain.PAIR, Grain.CONSENSUS), (Images.NONE,)),
+    Format("paper", "Paper pack",
+           "LaTeX tables, methods paragraph, figures, filled checklist and BibTeX",
+           None, (Grain.NONE,), (Images.NONE,)),
+    Format("html", "HTML report", "The dashboard as one file that opens offline",
+           None, (Grain.NONE,), (Images.NONE,)),
 )  # fmt: skip
 KINDS = {each.name: each for each in _KINDS}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
-from evalplatform.exports.kinds import KINDS, Container, Grain, Images, Kind
+from evalplatform.exports.kinds import KINDS, Container, Format, Grain, Images
 from evalplatform.promptsets.models import Prompt
 
 __all__ = ["SPLITS", "Grain", "Images", "Options", "checked_options", "options_from"]
@@ -61,7 +61,7 @@ class Options:
     consent: str = ""
 
     @property
-    def of(self) -> Kind:
+    def of(self) -> Format:
         return KINDS[self.kind]
 
     @property
@@ -154,13 +154,13 @@ def checked_options(campaign: Campaign, asked: Mapping[str, Any]) -> Options:
     )
 
 
-def _kind(name: object) -> Kind:
+def _kind(name: object) -> Format:
     if name not in KINDS:
         raise BadInputError(f"no export {name!r}; there are {', '.join(KINDS)}.")
     return KINDS[str(name)]
 
 
-def _one_of(flag: str, given: object, offered: Sequence[T], kind: Kind) -> T:
+def _one_of(flag: str, given: object, offered: Sequence[T], kind: Format) -> T:
     if given is None:
         return offered[0]
     for each in offered:
@@ -214,7 +214,7 @@ def _splits(given: str | Sequence[int]) -> tuple[int, ...]:
     return numbers
 
 
-def _for_excel(kind: Kind, asked: bool) -> bool:
+def _for_excel(kind: Format, asked: bool) -> bool:
     if asked and kind.container is not Container.CSV:
         raise BadInputError(f"--for excel is for CSV; --as {kind.name} is none.")
     return asked

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.exports.kinds import KINDS, Kind
+from evalplatform.exports.kinds import KINDS, Format
 from evalplatform.exports.models import Export
 from evalplatform.exports.options import Options, options_from
 
@@ -18,7 +18,7 @@ class ExportLine:
     """One export as the page shows it."""
 
     export: Export
-    kind: Kind
+    kind: Format
     options: Options
     command: str
 
@@ -40,6 +40,6 @@ def _line(campaign: Campaign, export: Export) -> ExportLine:
     return ExportLine(export, KINDS[export.kind], options, command)
 
 
-def kinds_offered() -> Iterable[Kind]:
+def kinds_offered() -> Iterable[Format]:
     """Return every format, in the order of the page."""
     return KINDS.values()

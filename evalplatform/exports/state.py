@@ -18,7 +18,7 @@ _OURS = ("data", "images", "replay", "figures", "tables")
 
 
 @dataclass
-class State:
+class ExportState:
     """What is written of an export that is not finished.
 
     Attributes:
@@ -43,7 +43,7 @@ class State:
         write_whole(folder / STATE, json.dumps(asdict(self)))
 
 
-def begin(folder: Path, wanted: State) -> State:
+def begin(folder: Path, wanted: ExportState) -> ExportState:
     """Return where an export into this folder goes on, or begins.
 
     A part-written export of the same votes goes on; one of older votes begins anew. Raises
@@ -83,12 +83,12 @@ def _why_not(folder: Path) -> str:
     return f"{folder} is not empty; an export goes into an empty folder, so nothing is mixed up."
 
 
-def _read(folder: Path) -> State | None:
+def _read(folder: Path) -> ExportState | None:
     path = folder / STATE
     if not path.exists():
         return None
     try:
-        return State(**json.loads(path.read_text(encoding="utf-8")))
+        return ExportState(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise BadInputError(
             f"{path} cannot be read; remove the folder and export again."

@@ -12,7 +12,7 @@ from evalplatform.core.version import code_version
 from evalplatform.exports.marks import Marks
 from evalplatform.exports.options import Options
 from evalplatform.exports.partitions import Partition, partitions_of
-from evalplatform.exports.state import State
+from evalplatform.exports.state import ExportState
 
 FORMAT = "evalplatform-export/1"
 
@@ -24,7 +24,7 @@ class Told:
     campaign: Campaign
     options: Options
     folder: Path
-    state: State
+    state: ExportState
     marks: Marks
 
     @cached_property

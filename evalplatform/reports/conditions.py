@@ -13,13 +13,13 @@ import numpy as np
 from evalplatform.annotation.answer_columns import UNKNOWN_PX, AnswerColumns
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.prompt_filter import parse_filter
-from evalplatform.campaigns.rules import Delivery, Layout
+from evalplatform.campaigns.rules import Delivery, PairLayout
 
 _LAYOUTS = {
-    Layout.STACKED_ON_PHONES: (
+    PairLayout.STACKED_ON_PHONES: (
         "two images side by side, on phones held upright one above the other"
     ),
-    Layout.SIDE_BY_SIDE: "two images side by side on every screen",
+    PairLayout.SIDE_BY_SIDE: "two images side by side on every screen",
 }
 
 

@@ -112,10 +112,10 @@ def _ours(campaign: Any, options: Any, folder: Path, stream: Any) -> int:
     from evalplatform.exports.building import write_rows
     from evalplatform.exports.marks import Marks
     from evalplatform.exports.shapes import shape_of
-    from evalplatform.exports.state import State
+    from evalplatform.exports.state import ExportState
     from evalplatform.exports.told import Told
 
-    state = State(campaign.slug, options.as_json(), "", "2026-01-01T00:00:00+00:00")
+    state = ExportState(campaign.slug, options.as_json(), "", "2026-01-01T00:00:00+00:00")
     told = Told(campaign, options, folder, state, Marks("", ""))
     write_rows(told, shape_of(options), stream, lambda rows: None)
     return told.rows

@@ -25,7 +25,7 @@ class AnnotationRules(TypedDict):
     door: NotRequired[Door]
     same_pair: NotRequired[SamePair]
     start: NotRequired[Start]
-    layout: NotRequired[Layout]
+    layout: NotRequired[PairLayout]
     grid: NotRequired[int]
     delivery: NotRequired[Delivery]
     delivery_quality: NotRequired[int]
@@ -276,8 +276,6 @@ class CollectedImageOut(TypedDict):
 class CollectionIn(TypedDict):
     """Images to be imported by a worker, all or none."""
 
-    project: NotRequired[str]
-    path: str
     name: str
     model: str
     prompt_set: NotRequired[str]
@@ -285,6 +283,8 @@ class CollectionIn(TypedDict):
     source: NotRequired[str]
     columns: NotRequired[dict[str, str]]
     skip_bad: NotRequired[bool]
+    project: NotRequired[str]
+    path: str
 
 
 class CollectionOut(TypedDict):
@@ -799,9 +799,6 @@ class LaunchIn(TypedDict):
     version: int
 
 
-Layout = Literal["stacked_on_phones", "side_by_side"]
-
-
 class LogBuildIn(TypedDict):
     """A log that was sent by tus to `/uploads/files/`, and what to take of it."""
 
@@ -920,6 +917,9 @@ class OpenedStageOut(TypedDict):
 
     stage: StageOut
     invitations: list[InvitedOut]
+
+
+PairLayout = Literal["stacked_on_phones", "side_by_side"]
 
 
 class PanelIn(TypedDict):

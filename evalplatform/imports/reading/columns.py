@@ -54,7 +54,7 @@ ACCEPTED = (
 
 
 @dataclass(frozen=True)
-class Layout:
+class VoteLayout:
     """How a file writes votes down.
 
     Attributes:
@@ -72,7 +72,7 @@ class Layout:
         return field in self.columns
 
 
-def layout_of(given: Sequence[str], chosen: Mapping[str, str], name: str) -> Layout:
+def layout_of(given: Sequence[str], chosen: Mapping[str, str], name: str) -> VoteLayout:
     """Return how a file of these columns writes votes; `chosen` says what is called otherwise.
 
     Raises `BadInputError` that lists what was found and what is accepted.
@@ -100,7 +100,7 @@ def layout_of(given: Sequence[str], chosen: Mapping[str, str], name: str) -> Lay
             f"{', '.join(given) or 'none'}. Accepted are {ACCEPTED}. Where a column is called "
             "otherwise, say so with --column, e.g. --column model=Model."
         )
-    return Layout(kind, columns, raters if kind == "wide ratings" else {})
+    return VoteLayout(kind, columns, raters if kind == "wide ratings" else {})
 
 
 def _found(given: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from evalplatform.imports.judgements import (
     refuse_itself,
 )
 from evalplatform.imports.reading import values
-from evalplatform.imports.reading.columns import Layout
+from evalplatform.imports.reading.columns import VoteLayout
 from evalplatform.imports.reading.tables import Row, Table
 
 Read = Iterator[tuple[int, Judgement | BadRowError]]
@@ -38,7 +38,7 @@ class Reader:
     """
 
     table: Table
-    layout: Layout
+    layout: VoteLayout
     is_anonymous: bool = False
     unlabelled: int = 0
     rows: int = 0

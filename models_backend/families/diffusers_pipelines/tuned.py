@@ -28,7 +28,7 @@ from models_backend.families.diffusers_pipelines.arguments import (
 from models_backend.families.diffusers_pipelines.files import load_directory
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.families.diffusers_pipelines.tuning.activations import kept_bytes
-from models_backend.families.diffusers_pipelines.tuning.kinds import Kind, kind_of
+from models_backend.families.diffusers_pipelines.tuning.kinds import PipelineKind, kind_of
 from models_backend.families.diffusers_pipelines.tuning.latents import Latents
 from models_backend.families.diffusers_pipelines.tuning.lora import (
     add_lora,
@@ -52,7 +52,7 @@ class Tuning:
 
     folder: Path
     """The parent's directory."""
-    kind: Kind
+    kind: PipelineKind
     latents: Latents
     lora: LoraConfig | None
 

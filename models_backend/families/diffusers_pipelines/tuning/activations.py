@@ -17,7 +17,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
 from models_backend.configuration.tuning import LoraConfig
-from models_backend.families.diffusers_pipelines.tuning.kinds import Kind
+from models_backend.families.diffusers_pipelines.tuning.kinds import PipelineKind
 from models_backend.families.diffusers_pipelines.tuning.lora import add_lora
 from models_backend.nn.text_rows import TextEmbedding
 
@@ -25,7 +25,7 @@ _BLOCKS = ("blocks", "resnets", "attentions")
 
 
 def kept_bytes(
-    kind: Kind,
+    kind: PipelineKind,
     latent: tuple[int, ...],
     text: TextEmbedding,
     size: tuple[int, int],

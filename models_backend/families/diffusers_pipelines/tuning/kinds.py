@@ -19,7 +19,7 @@ _FLUX_GUIDANCE = 1.0
 """What a network with embedded guidance is told in training: that there is none."""
 
 
-class Kind(ABC):
+class PipelineKind(ABC):
     """A class of pipeline; shapes as in `objectives`, captions as `TextEmbedding`."""
 
     component: ClassVar[str] = "unet"
@@ -59,7 +59,7 @@ class Kind(ABC):
         return {"prompt_embeds": text.tokens, "negative_prompt_embeds": blank.tokens}
 
 
-class StableDiffusion(Kind):
+class StableDiffusion(PipelineKind):
     """SD 1 and 2: one CLIP."""
 
     def texts(self, texts: Sequence[str], device: torch.device) -> TextEmbedding:
@@ -73,7 +73,7 @@ class StableDiffusion(Kind):
         return network(noisy, t, encoder_hidden_states=text.tokens).sample
 
 
-class StableDiffusionXL(Kind):
+class StableDiffusionXL(PipelineKind):
     """SDXL: two CLIPs, the second one's sentence vector, and the picture's size and crop."""
 
     def texts(self, texts: Sequence[str], device: torch.device) -> TextEmbedding:
@@ -101,7 +101,7 @@ class StableDiffusionXL(Kind):
         return super().prompt_arguments(text, blank) | _pooled(text, blank)
 
 
-class StableDiffusion3(Kind):
+class StableDiffusion3(PipelineKind):
     """SD3: two CLIPs and a T5 one after the other, the sentence vectors of the first two."""
 
     component = "transformer"
@@ -125,7 +125,7 @@ class StableDiffusion3(Kind):
         return super().prompt_arguments(text, blank) | _pooled(text, blank)
 
 
-class Flux(Kind):
+class Flux(PipelineKind):
     """Flux: T5's tokens and CLIP's sentence vector; two by two latents are a token."""
 
     component = "transformer"
@@ -161,7 +161,7 @@ class Flux(Kind):
         return super().prompt_arguments(text, blank) | _pooled(text, blank)
 
 
-class PixArt(Kind):
+class PixArt(PipelineKind):
     """PixArt-alpha and -Sigma: a masked T5; the network's second half of channels is a variance."""
 
     component = "transformer"
@@ -202,7 +202,7 @@ class PixArt(Kind):
         }
 
 
-_KINDS: dict[str, type[Kind]] = {
+_KINDS: dict[str, type[PipelineKind]] = {
     "StableDiffusionPipeline": StableDiffusion,
     "StableDiffusionXLPipeline": StableDiffusionXL,
     "StableDiffusion3Pipeline": StableDiffusion3,
@@ -212,7 +212,7 @@ _KINDS: dict[str, type[Kind]] = {
 }
 
 
-def kind_of(pipeline: Any) -> Kind:
+def kind_of(pipeline: Any) -> PipelineKind:
     """Return what tuning knows of a pipeline.
 
     Raises:

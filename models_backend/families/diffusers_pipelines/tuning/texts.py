@@ -15,7 +15,7 @@ from models_backend.checkpoint_format import PIPELINE_INDEX, content_sha256, fil
 from models_backend.families.diffusers_pipelines.files import component_variant
 from models_backend.families.diffusers_pipelines.reading import readings
 from models_backend.families.diffusers_pipelines.stored import weight_files
-from models_backend.families.diffusers_pipelines.tuning.kinds import Kind
+from models_backend.families.diffusers_pipelines.tuning.kinds import PipelineKind
 from models_backend.files import read_json
 from models_backend.nn.precision import has_bfloat16
 from models_backend.nn.reading import Reading
@@ -36,7 +36,7 @@ def encoder_names(folder: Path) -> list[str]:
 class PipelineTexts(TextRows):
     """The encoders of the pipeline in `folder`, which was loaded without them."""
 
-    def __init__(self, kind: Kind, folder: Path) -> None:
+    def __init__(self, kind: PipelineKind, folder: Path) -> None:
         super().__init__()
         self._kind, self._folder = kind, folder
         self._names = encoder_names(folder)
