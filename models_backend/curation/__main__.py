@@ -19,6 +19,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from models_backend.errors import InputError, run_cli
 
@@ -148,17 +149,39 @@ def _parser() -> argparse.ArgumentParser:
     )
     select.add_argument("--out", type=Path, required=True, help="folder of the pool")
     select.add_argument("--no-audit", action="store_true", help="leave out the audit sheet")
+    _add_learning(commands)
+    _add_planting(commands)
+    _add_drawing(commands)
+    return parser
+
+
+def _add_learning(commands: Any) -> None:
     learn = commands.add_parser("learn", help="learn a head for text_image or appeal")
     learn.set_defaults(run=_learn)
     learn.add_argument("kind", choices=("text_image", "appeal"))
     learn.add_argument("--data", type=Path, required=True)
     learn.add_argument("--field", default="", help="of appeal: the numeric field of the source")
     learn.add_argument("--out", type=Path, required=True)
+
+
+def _add_planting(commands: Any) -> None:
     plant = commands.add_parser("plant", help="plant known damage in a data set, to test rules")
     plant.set_defaults(run=_plant)
     plant.add_argument("--data", type=Path, required=True, help="a finished data directory")
     plant.add_argument("--out", type=Path, required=True)
     plant.add_argument("--seed", type=int, default=0)
+    for kind, count in _PLANTED.items():
+        plant.add_argument(
+            f"--{kind.replace('_', '-')}", type=int, default=count, help="default: %(default)s"
+        )
+    recall = commands.add_parser("recall", help="how many of what was planted rules remove")
+    recall.set_defaults(run=_recall)
+    recall.add_argument("--data", type=Path, required=True, help="the folder that plant wrote")
+    recall.add_argument("--scores", type=Path, required=True)
+    recall.add_argument("--rules", type=Path, default=DEFAULT_RULES, help="default: %(default)s")
+
+
+def _add_drawing(commands: Any) -> None:
     draw = commands.add_parser("draw", help="images of a pool at random: what picks have to beat")
     draw.set_defaults(run=_draw)
     draw.add_argument("--pool", type=Path, required=True)
@@ -173,16 +196,6 @@ def _parser() -> argparse.ArgumentParser:
     upscale.add_argument("--steps", type=int, default=12, help="default: %(default)s")
     upscale.add_argument("--seed", type=int, default=0)
     upscale.add_argument("--out", type=Path, required=True, help="a new data directory")
-    for kind, count in _PLANTED.items():
-        plant.add_argument(
-            f"--{kind.replace('_', '-')}", type=int, default=count, help="default: %(default)s"
-        )
-    recall = commands.add_parser("recall", help="how many of what was planted rules remove")
-    recall.set_defaults(run=_recall)
-    recall.add_argument("--data", type=Path, required=True, help="the folder that plant wrote")
-    recall.add_argument("--scores", type=Path, required=True)
-    recall.add_argument("--rules", type=Path, default=DEFAULT_RULES, help="default: %(default)s")
-    return parser
 
 
 _PLANTED = {"blurred": 150, "noisy": 100, "darkened": 50, "text": 60, "copy": 20, "crop": 20,

@@ -66,11 +66,7 @@ def tune(
     """
     parts = tuned_parts(config, parent)
     refuse_noise_offset(parent, config.noise_offset)
-    if isinstance(config, FinetuneConfig) and config.aspect_ratios:
-        raise InputError(
-            "aspect_ratios: a data directory is held in memory, as squares; write it as shards "
-            f"(python -m models_backend.data.shards --from {data} --out FOLDER) and give those"
-        )
+    _refuse_aspect_ratios(config, data)
     facts = say_beforehand(config, parent, parts, records)
     plan = None
     if isinstance(config, StyleTailorConfig):
@@ -112,6 +108,14 @@ def tune(
     if measured is None:
         return parent, facts
     return parent, facts | {"early_stopping": _choices(config, parent, run, {}, by="rule")}
+
+
+def _refuse_aspect_ratios(config: TuneConfig, data: Path) -> None:
+    if isinstance(config, FinetuneConfig) and config.aspect_ratios:
+        raise InputError(
+            "aspect_ratios: a data directory is held in memory, as squares; write it as shards "
+            f"(python -m models_backend.data.shards --from {data} --out FOLDER) and give those"
+        )
 
 
 def _pictures(

@@ -164,6 +164,19 @@ def _exported(campaign: Campaign) -> Export:
 
 
 def _fill(world: World) -> None:
+    _add_campaigns(world)
+    _add_files(world)
+    _add_collections(world)
+    _add_what_was_ended(world)
+    _add_drafts(world)
+    _add_webhooks(world)
+    _add_feedback(world)
+    _add_flow(world)
+    world.rows["job"] = Job.objects.create(project=world.ours, kind="import_collection", asked={})
+
+
+def _add_campaigns(world: World) -> None:
+    """One that is open, one that is not, and samples of prompts and models of either project."""
     rows, ours, theirs = world.rows, world.ours, world.theirs
     rows["open"] = factories.make_draft(prompts=2, slug="ours-open", project=ours)
     open_campaign(campaign=rows["open"])
@@ -178,6 +191,11 @@ def _fill(world: World) -> None:
     rows["hidden_sample"] = _copy(rows["sample"], rows["baseline"], hidden.prompts.get())
     shared = factories.make_prompt_set("open-prompts", 1, project=theirs, is_shared=True)
     rows["shared_sample"] = _copy(rows["sample"], rows["baseline"], shared.prompts.get())
+
+
+def _add_files(world: World) -> None:
+    """What was sent to be read by a worker."""
+    rows, ours = world.rows, world.ours
     rows["log_build"] = LogBuild.objects.create(
         project=ours, file_name="ours-log.txt", log="log-builds/ours", size_bytes=1, state="failed",
         error="ours-fault", dropped=rows["export"].file, dropped_bytes=len(b"an archive"),
@@ -198,6 +216,15 @@ def _fill(world: World) -> None:
         project=ours, user=world.users["e"], file_name="brought.txt", content=b"a red fox\n",
         now=timezone.now(),
     )  # fmt: skip
+    rows["upload"] = begin_upload(
+        project=ours, file_name="m.zip", size_bytes=4, name="", role="",
+        user=world.users["e"], now=timezone.now(),
+    )  # fmt: skip
+
+
+def _add_collections(world: World) -> None:
+    """Images, a pool of them, and the scoring of one."""
+    rows, ours, theirs = world.rows, world.ours, world.theirs
     rows["collection"] = _collect("ours-images", ours, False, rows["sample"])
     rows["collected"] = rows["collection"].images.get()
     rows["pool"] = Pool.objects.create(
@@ -209,6 +236,11 @@ def _fill(world: World) -> None:
         shard_size=9,
     )  # fmt: skip
     rows["shared_collection"] = _collect("shared-images", theirs, True, rows["sample"])
+
+
+def _add_what_was_ended(world: World) -> None:
+    """What was retired, paused, or lets in by invitation alone."""
+    rows, ours = world.rows, world.ours
     rows["retired"] = factories.make_checkpoint(
         "ours-retired", project=ours, status="retired", retired_at=timezone.now()
     )
@@ -226,6 +258,11 @@ def _fill(world: World) -> None:
     rows["paused_campaign"] = factories.make_draft(prompts=1, slug="ours-held", project=ours)
     open_campaign(campaign=rows["paused_campaign"])
     pause_campaign(campaign=rows["paused_campaign"])
+
+
+def _add_drafts(world: World) -> None:
+    """One that could be launched, one that was, and one of the API's tests."""
+    rows, ours = world.rows, world.ours
     factories.make_prompt_set("ours-prompts", 1, project=ours)
     rows["drafted"] = make_draft(
         project=ours, user=world.users["e"], choices=parse_choices(
@@ -236,14 +273,6 @@ def _fill(world: World) -> None:
     Draft.objects.filter(pk=rows["launched"].pk).update(campaign=rows["draft"])
     create_project(name="empty", owner=world.users["u"])
     rows["api_draft"] = make_draft(project=ours, user=world.users["e"])
-    _add_webhooks(world)
-    _add_feedback(world)
-    _add_flow(world)
-    rows["job"] = Job.objects.create(project=ours, kind="import_collection", asked={})
-    rows["upload"] = begin_upload(
-        project=ours, file_name="m.zip", size_bytes=4, name="", role="",
-        user=world.users["e"], now=timezone.now(),
-    )  # fmt: skip
 
 
 def _add_webhooks(world: World) -> None:
