@@ -7,37 +7,17 @@ passes no notifications on. Without any worker, whoever reads a batch ends it in
 
 import logging
 import threading
-from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown
 from django.db import connection, connections
 from django.utils import timezone
 
+from evalplatform.core.beside_workers import run_beside_workers
 from evalplatform.flows.services import asking, forget_unasked, open_waiting, settle_due
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN = 1.0
 _TIDY_EVERY = 3600  # looks
 _stop = threading.Event()
-_threads: list[threading.Thread] = []
-
-
-@worker_ready.connect
-def _start(sender: Any, **_: Any) -> None:
-    queues = sender.app.amqp.queues
-    if queues["default"].name not in queues.consume_from:
-        return
-    _stop.clear()
-    thread = threading.Thread(target=_tick_until_stopped, name="flows", daemon=True)
-    _threads.append(thread)
-    thread.start()
-
-
-@worker_shutdown.connect
-def _end(**_: Any) -> None:
-    _stop.set()
-    while _threads:
-        _threads.pop().join(SECONDS_BETWEEN)
 
 
 def tick(number: int) -> None:
@@ -70,3 +50,6 @@ def _await_news() -> None:
     """Wait until something is asked; for a second at most."""
     for _ in connection.connection.notifies(timeout=SECONDS_BETWEEN, stop_after=1):
         pass
+
+
+run_beside_workers("flows", _tick_until_stopped, stop=_stop, patience=SECONDS_BETWEEN)

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from evalplatform.accounts.models import InProject
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.leased_jobs import LeasedJob
+from evalplatform.core.steering import RequestStatus
 from evalplatform.promptsets.models import Prompt
 
 
@@ -57,10 +58,7 @@ class GenerationRequest(InProject):
     `name` is the campaign's; this app knows no more of it.
     """
 
-    class Status(models.TextChoices):
-        ACTIVE = "active", "Active"
-        PAUSED = "paused", "Paused"
-        CANCELLED = "cancelled", "Cancelled"
+    Status = RequestStatus
 
     name = models.SlugField(max_length=80, unique=True)
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.ACTIVE)

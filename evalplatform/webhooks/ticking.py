@@ -2,36 +2,16 @@
 
 import logging
 import threading
-from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown
 from django.db import connections
 from django.utils import timezone
 
+from evalplatform.core.beside_workers import run_beside_workers
 from evalplatform.webhooks.services import deliver_due, forget_old, tell_completed
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN = 5.0
 _stop = threading.Event()
-_threads: list[threading.Thread] = []
-
-
-@worker_ready.connect
-def _start(sender: Any, **_: Any) -> None:
-    queues = sender.app.amqp.queues
-    if queues["default"].name not in queues.consume_from:
-        return
-    _stop.clear()
-    thread = threading.Thread(target=_tick_until_stopped, name="webhooks", daemon=True)
-    _threads.append(thread)
-    thread.start()
-
-
-@worker_shutdown.connect
-def _end(**_: Any) -> None:
-    _stop.set()
-    while _threads:
-        _threads.pop().join(SECONDS_BETWEEN)
 
 
 def tick() -> None:
@@ -52,3 +32,6 @@ def _tick_until_stopped() -> None:
         finally:
             connections.close_all()
         _stop.wait(SECONDS_BETWEEN)
+
+
+run_beside_workers("webhooks", _tick_until_stopped, stop=_stop, patience=SECONDS_BETWEEN)

@@ -15,7 +15,7 @@ from evalplatform.accounts.projects import (
     visible_to,
 )
 from evalplatform.api.callers import Scope
-from evalplatform.api.fields import InProjectGiven, JsonObject, Name, Text, words
+from evalplatform.api.fields import Given, InProjectGiven, JsonObject, Name, Text, words
 from evalplatform.api.jobs import JobKind, places_allowed, queue_job
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routes.jobs import JobOut, job_shown
@@ -57,10 +57,9 @@ class CollectedImageOut(Schema):
     metadata: JsonObject
 
 
-class CollectionIn(InProjectGiven):
-    """Images to be imported by a worker, all or none."""
+class SaidOfImages(Given):
+    """As the options of `manage.py import_images`."""
 
-    path: Text = Field(description="Folder, .jsonl, .csv, .tsv or .parquet, where it is allowed.")
     name: Name
     model: str = Field(min_length=1, max_length=200, description="What made them.")
     prompt_set: Text = Field("", description="NAME or NAME@VERSION; empty: a pool of photos.")
@@ -68,6 +67,12 @@ class CollectionIn(InProjectGiven):
     source: Text = ""
     columns: dict[str, str] = {}
     skip_bad: bool = False
+
+
+class CollectionIn(InProjectGiven, SaidOfImages):
+    """Images to be imported by a worker, all or none."""
+
+    path: Text = Field(description="Folder, .jsonl, .csv, .tsv or .parquet, where it is allowed.")
 
 
 @routes.reads("/collections", Page[CollectionOut])

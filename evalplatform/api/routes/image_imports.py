@@ -16,8 +16,9 @@ from evalplatform.accounts.projects import (
     steered_or_404,
 )
 from evalplatform.api.callers import Scope
-from evalplatform.api.fields import Given, InProjectGiven, Name, Text, words
+from evalplatform.api.fields import InProjectGiven, words
 from evalplatform.api.paging import Page, Paging, page_of
+from evalplatform.api.routes.collections import SaidOfImages
 from evalplatform.api.routing import Routes
 from evalplatform.images.models import ImageImport
 from evalplatform.images.services import sent_imports
@@ -43,18 +44,6 @@ class ImageImportOut(Schema):
     missing: int = Field(description="Prompts without an image.")
     collection: str | None
     created_at: datetime
-
-
-class SaidOfImages(Given):
-    """As the options of `manage.py import_images`."""
-
-    name: Name
-    model: str = Field(min_length=1, max_length=200, description="What made them.")
-    prompt_set: Text = Field("", description="NAME or NAME@VERSION; empty: a pool of photos.")
-    licence: str = Field("", max_length=200)
-    source: Text = ""
-    columns: dict[str, str] = {}
-    skip_bad: bool = False
 
 
 class ImageImportIn(InProjectGiven, SaidOfImages):

@@ -13,16 +13,14 @@ from django.db.models import Q
 
 from evalplatform.accounts.models import InProject, User
 from evalplatform.core.leased_jobs import JobStatus, LeasedJob
+from evalplatform.core.steering import RequestStatus
 from evalplatform.images.models import ImageCollection
 
 
 class ScoringRequest(InProject):
     """A source of images to be scored: its jobs are paused, cancelled and tried again together."""
 
-    class Status(models.TextChoices):
-        ACTIVE = "active", "Active"
-        PAUSED = "paused", "Paused"
-        CANCELLED = "cancelled", "Cancelled"
+    Status = RequestStatus
 
     name = models.SlugField(max_length=80, unique=True)
     data = models.CharField(

@@ -12,6 +12,7 @@ from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.leased_jobs import JobStatus
+from evalplatform.core.steering import Steering
 from evalplatform.curation.models import ScoringRequest, ScoringShard
 from evalplatform.generation.selectors import live_workers
 from evalplatform.images.models import ImageCollection
@@ -57,7 +58,7 @@ def request_scoring(
             )
         if is_new:
             ScoringShard.objects.create(request=request, number=0)
-        _wake(request)
+        _steering.wake_for(request)
     return request
 
 
@@ -78,31 +79,6 @@ def _checked(project: Project, plan: ScoringPlan) -> dict[str, object]:
     }  # fmt: skip
 
 
-def pause_scoring(*, request: ScoringRequest) -> None:
-    """Start no more of its jobs; those that run stop after the images in hand, which are kept."""
-    _change(request, Request.PAUSED)
-
-
-def resume_scoring(*, request: ScoringRequest) -> None:
-    """Go on with a paused request. Raises `BadInputError` where it was cancelled."""
-    _change(request, Request.ACTIVE)
-    _wake(request)
-
-
-def _change(request: ScoringRequest, status: str) -> None:
-    others = ScoringRequest.objects.exclude(status=Request.CANCELLED)
-    if not others.filter(pk=request.pk).update(status=status):
-        raise _cancelled(request)
-    request.status = status
-
-
-def _cancelled(request: ScoringRequest) -> BadInputError:
-    return BadInputError(
-        f"{request} was cancelled; its scores are kept. Score under another name into "
-        f"{request.out}: what is there is not made again."
-    )
-
-
 def cancel_scoring(*, request: ScoringRequest) -> int:
     """Drop the jobs that are not done; return how many. Scores that were written are kept."""
     with transaction.atomic():
@@ -114,25 +90,23 @@ def cancel_scoring(*, request: ScoringRequest) -> int:
     return ended
 
 
-def retry_scoring(*, request: ScoringRequest) -> int:
-    """Queue its failed jobs again; return how many. `BadInputError` if it was cancelled."""
-    if request.status == Request.CANCELLED:
-        raise _cancelled(request)
-    retried = request.shards.filter(status=JobStatus.FAILED).update(
-        status=JobStatus.QUEUED, attempts=0, error="", finished_at=None, worker=""
-    )
-    if retried:
-        _wake(request)
-    return retried
-
-
-def _wake(request: ScoringRequest) -> None:
-    waiting = request.shards.filter(status=JobStatus.QUEUED).count()
-    count = min(waiting, len(live_workers(timezone.now())) or 1)
-    transaction.on_commit(lambda: send_scoring_wakes(count))
-
-
 def send_scoring_wakes(count: int) -> None:
     """Wake up to `count` workers. One message too many, or one lost, does no harm."""
     for _ in range(count):
         current_app.send_task(TASK, queue="generation")
+
+
+def _says_cancelled(request: ScoringRequest) -> str:
+    return (
+        f"{request} was cancelled; its scores are kept. Score under another name into "
+        f"{request.out}: what is there is not made again."
+    )
+
+
+_steering = Steering[ScoringRequest](
+    jobs=lambda request: request.shards.all(),
+    says_cancelled=_says_cancelled,
+    wake=lambda count: send_scoring_wakes(count),  # looked up when called
+    workers=lambda: len(live_workers(timezone.now())),
+)
+pause_scoring, resume_scoring, retry_scoring = _steering.pause, _steering.resume, _steering.retry

@@ -5,40 +5,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.steering import Steering
 from evalplatform.generation.models import GenerationBatch, GenerationRequest
 from evalplatform.generation.selectors import live_workers
 from evalplatform.generation.services.waking import send_wakes
 
 Batch = GenerationBatch.Status
 Request = GenerationRequest.Status
-
-
-def pause_request(*, request: GenerationRequest) -> None:
-    """Start no more of its batches; those running stop after the images in hand, and are kept.
-
-    Raises `BadInputError` where it was cancelled.
-    """
-    _change(request, Request.PAUSED)
-
-
-def resume_request(*, request: GenerationRequest) -> None:
-    """Go on with a paused request. Raises `BadInputError` where it was cancelled."""
-    _change(request, Request.ACTIVE)
-    _wake(request)
-
-
-def _change(request: GenerationRequest, status: str) -> None:
-    others = GenerationRequest.objects.exclude(status=Request.CANCELLED)
-    if not others.filter(pk=request.pk).update(status=status):
-        raise _cancelled(request)
-    request.status = status
-
-
-def _cancelled(request: GenerationRequest) -> BadInputError:
-    return BadInputError(
-        f"the generation of {request} was cancelled; `manage.py run_eval --resume {request}` "
-        "takes it up anew."
-    )
 
 
 def cancel_request(*, request: GenerationRequest) -> int:
@@ -55,18 +28,6 @@ def cancel_request(*, request: GenerationRequest) -> int:
         running = request.batches.filter(status=Batch.RUNNING).count()
     request.status = Request.CANCELLED
     return running + dropped
-
-
-def retry_request(*, request: GenerationRequest) -> int:
-    """Queue its failed batches again; return how many. `BadInputError` if it was cancelled."""
-    if request.status == Request.CANCELLED:
-        raise _cancelled(request)
-    retried = request.batches.filter(status=Batch.FAILED).update(
-        status=Batch.QUEUED, attempts=0, error="", finished_at=None, worker=""
-    )
-    if retried:
-        _wake(request)
-    return retried
 
 
 def steer_request(
@@ -88,10 +49,20 @@ def steer_request(
             )
         request.budget_seconds = budget_seconds or None
     request.save(update_fields=["priority", "budget_seconds"])
-    _wake(request)
+    _steering.wake_for(request)
 
 
-def _wake(request: GenerationRequest) -> None:
-    waiting = request.batches.filter(status=Batch.QUEUED).count()
-    count = min(waiting, len(live_workers(timezone.now())) or 1)
-    transaction.on_commit(lambda: send_wakes(count))
+def _says_cancelled(request: GenerationRequest) -> str:
+    return (
+        f"the generation of {request} was cancelled; `manage.py run_eval --resume {request}` "
+        "takes it up anew."
+    )
+
+
+_steering = Steering[GenerationRequest](
+    jobs=lambda request: request.batches.all(),
+    says_cancelled=_says_cancelled,
+    wake=lambda count: send_wakes(count),  # looked up when called
+    workers=lambda: len(live_workers(timezone.now())),
+)
+pause_request, resume_request, retry_request = _steering.pause, _steering.resume, _steering.retry
