@@ -25,6 +25,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 _HEAVY = ("torch", "torch._dynamo", "accelerate", "diffusers", "transformers", "scipy.stats")
@@ -65,7 +66,7 @@ def ask(path: str, module: str, arguments: list[str]) -> int:
 def serve(server: socket.socket) -> dict[str, Any]:
     """Fork for every request. Returns in the forked processes alone, with the request."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the programs
-    _load()
+    load(_HEAVY, _HEAVY_CLASSES)
     running: dict[int, socket.socket] = {}  # by process
     while True:
         watched: list[Any] = [0, server, *running.values()]
@@ -89,7 +90,7 @@ def serve(server: socket.socket) -> dict[str, Any]:
                 os.close(each)
             if process > 0:
                 running[process] = channel
-        _tell_ended(running)
+        tell_ended(running)
 
 
 def _stop(running: dict[int, socket.socket]) -> NoReturn:
@@ -122,7 +123,8 @@ def _take_over(streams: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _tell_ended(running: dict[int, socket.socket]) -> None:
+def tell_ended(running: dict[int, socket.socket]) -> None:
+    """Tell whoever asked for a forked process that has ended its exit status."""
     while True:
         try:
             process, status = os.waitpid(-1, os.WNOHANG)
@@ -135,16 +137,16 @@ def _tell_ended(running: dict[int, socket.socket]) -> None:
                 channel.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _load() -> None:
+def load(modules: Iterable[str], classes: Mapping[str, Iterable[str]]) -> None:
     """Load what programs need; none of this package's own, which reads the environment."""
-    for name in _HEAVY:
+    for name in modules:
         importlib.import_module(name)
-    for package, names in _HEAVY_CLASSES.items():
+    for package, names in classes.items():
         for name in names:
             getattr(importlib.import_module(package), name)
 
 
-def _become(asked: dict[str, Any]) -> None:
+def become(asked: dict[str, Any]) -> None:
     """Be the program that was asked for."""
     os.environ.clear()
     os.environ.update(asked["environment"])
@@ -157,7 +159,7 @@ def _become(asked: dict[str, Any]) -> None:
 def main() -> None:
     """Serve, or ask."""
     if len(sys.argv) == 2:
-        _become(serve(socket.socket(fileno=int(sys.argv[1]))))
+        become(serve(socket.socket(fileno=int(sys.argv[1]))))
     else:
         sys.exit(ask(sys.argv[1], sys.argv[2], sys.argv[3:]))
 

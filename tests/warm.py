@@ -8,13 +8,9 @@ those of a process of its own. What the platform does at a cold start is tested 
 """
 
 import atexit
-import contextlib
 import functools
-import importlib
 import json
 import os
-import random
-import runpy
 import select
 import signal
 import socket
@@ -22,6 +18,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import IO, Any
+
+from models_backend import standby
 
 ROOT = Path(__file__).resolve().parents[1]
 # No module of the platform's: what it is reads the environment as it is loaded.
@@ -81,7 +79,8 @@ def start(
     request = {
         "module": module,
         "arguments": [str(each) for each in arguments],
-        "env": os.environ.copy() if env is None else env,
+        "environment": os.environ.copy() if env is None else env,
+        "folder": str(ROOT),
     }
     output = [(stdout or sys.__stdout__).fileno(), (stderr or sys.__stderr__).fileno()]
     socket.send_fds(_parent(), [json.dumps(request).encode()], [theirs.fileno(), *output])
@@ -128,26 +127,12 @@ def serve(control: socket.socket) -> dict[str, Any]:
                 os.close(file)
             children[pid] = socket.socket(fileno=channel)
             children[pid].send(str(pid).encode())
-        while children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            with contextlib.suppress(OSError), children.pop(pid) as channel:
-                channel.send(str(os.waitstatus_to_exitcode(status)).encode())
+        standby.tell_ended(children)
 
 
 def main() -> None:
-    for name in HEAVY:
-        importlib.import_module(name)
-    for package, names in HEAVY_CLASSES.items():
-        for name in names:
-            getattr(importlib.import_module(package), name)
-    request = serve(socket.socket(fileno=int(sys.argv[1])))
-    os.environ.clear()
-    os.environ.update(request["env"])
-    random.seed()
-    sys.argv = [request["module"], *request["arguments"]]
-    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    standby.load(HEAVY, HEAVY_CLASSES)
+    standby.become(serve(socket.socket(fileno=int(sys.argv[1]))))
 
 
 if __name__ == "__main__":

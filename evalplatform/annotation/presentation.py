@@ -11,8 +11,8 @@ from django.utils.translation import get_language
 from evalplatform.annotation.comprehension import has_failed, is_asked, questions_shown
 from evalplatform.annotation.doors.way_back import exit_of
 from evalplatform.annotation.models import Assignment, Enrolment
-from evalplatform.annotation.selectors import others_hold_the_rest
 from evalplatform.annotation.services.voting import undo_seconds_left
+from evalplatform.annotation.statements import others_hold_the_rest
 from evalplatform.annotation.turns import MAX_HELD
 from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.campaigns.rules import MOST_IN_GRID, Question

@@ -100,11 +100,6 @@ def _remaining(enrolment: Enrolment, held: int) -> int:
     return min(cap_left, remaining + checks_ahead(enrolment))
 
 
-def others_hold_the_rest(enrolment: Enrolment) -> bool:
-    """Whether a slot that this annotator could judge is leased to somebody else just now."""
-    return statements.others_hold_some(enrolment)
-
-
 def closed_to_newcomers(campaign: Campaign, now: datetime) -> str | None:
     """Return why nobody new can begin in an opened campaign at `now`; None where they can.
 

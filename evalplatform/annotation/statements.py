@@ -97,7 +97,7 @@ WHERE held.annotator_id = %s AND held.campaign_id = %s AND held.completed_at IS 
   AND (held.slot IS NOT NULL OR held.purpose = 'qualification' OR held.lease_expires_at > %s)
 """
 
-_OTHERS_HOLD_SOME = """
+_OTHERS_HOLD = """
 SELECT 1 FROM annotation_assignment held
 JOIN annotation_enrolment mine ON mine.id = %s
 JOIN campaigns_campaign campaign ON campaign.id = mine.campaign_id
@@ -138,10 +138,10 @@ def held_leases(enrolment: Enrolment, now: datetime) -> list[tuple[int, datetime
     return _all(_HELD, [enrolment.annotator_id, enrolment.campaign_id, now])
 
 
-def others_hold_some(enrolment: Enrolment) -> bool:
-    """Whether somebody else holds an item unanswered that this annotator may judge."""
+def others_hold_the_rest(enrolment: Enrolment) -> bool:
+    """Whether somebody else holds an item just now that this annotator may judge."""
     rule = enrolment.campaign.checked_rules.annotation.same_pair.value
-    return _one(_OTHERS_HOLD_SOME, [enrolment.pk, rule]) is not None
+    return _one(_OTHERS_HOLD, [enrolment.pk, rule]) is not None
 
 
 def assignments_to_show(identifiers: Sequence[int]) -> list[Assignment]:

@@ -299,11 +299,6 @@ def plan_criterion(slug: str, k: int = 5, form: str = "pair") -> CriterionPlan:
     )
 
 
-def plan_criteria(slugs: Sequence[str], k: int, form: str = "pair") -> list[CriterionPlan]:
-    """Return plans of these criteria, in this order, with k annotators each."""
-    return [plan_criterion(slug, k, form) for slug in slugs]
-
-
 # `emu` is how Emu was evaluated (Dai et al. 2023, section 4.1); `default` asks five annotators
 # under both criteria; `diffusion-dpo` asks three questions, as Wallace et al. 2023 (section 5.1);
 # `composition` the aspects of T2I-CompBench (Huang et al. 2023) beside appeal, as IterComp does.

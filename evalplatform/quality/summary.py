@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, F, Q
 
-from evalplatform.annotation.answer_columns import MAIN, AnswerColumns, answer_columns
+from evalplatform.annotation.answer_columns import MAIN, AnswerColumns
 from evalplatform.annotation.models import Assignment, Exclusion, Release, SurplusVote, Vote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.quality.measures import (
@@ -144,13 +144,6 @@ class QualityFacts:
     too_fast: Share
     narrow: Share
     zoomed: Share
-
-
-def quality_summary(campaign: Campaign, answers: AnswerColumns | None = None) -> QualitySummary:
-    """Return the quality of a campaign's votes as it stands; `answers` where they are read."""
-    if answers is None:
-        answers = answer_columns(campaign)
-    return summary_of(campaign, answers, quality_facts(campaign))
 
 
 def summary_of(campaign: Campaign, answers: AnswerColumns, facts: QualityFacts) -> QualitySummary:

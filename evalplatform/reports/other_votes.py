@@ -9,6 +9,7 @@ import numpy as np
 
 from evalplatform import stats
 from evalplatform.annotation.answer_columns import AnswerColumns
+from evalplatform.campaigns.models import Criterion
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 
 
@@ -45,6 +46,20 @@ class OtherVotes:
     @property
     def is_share(self) -> bool:
         return self.measure == "net"
+
+
+def of_net(
+    criterion: Criterion,
+    prompts: str,
+    reported: stats.Estimate | None,
+    other: stats.Estimate | None,
+) -> OtherVotes:
+    """The net of two arms on these prompts."""
+    counts = [each.n_votes if each else 0 for each in (reported, other)]
+    return OtherVotes(
+        criterion.slug, criterion.label, prompts, "net", "", reported, other,
+        abs(counts[0] - counts[1]),
+    )  # fmt: skip
 
 
 def of_orders(

@@ -19,7 +19,8 @@ from evalplatform.quality.rules import verdict_on
 from evalplatform.quality.selectors import measures_of
 from evalplatform.quality.services import exclude_by_hand
 from evalplatform.reports.cells import figure_in_words
-from evalplatform.reports.effect import Effect, effect_of
+from evalplatform.reports.effect import effect_of
+from evalplatform.reports.other_votes import OtherVotes
 
 _LONGEST_REASON = 500  # characters
 
@@ -105,12 +106,12 @@ def _enrolment_or_404(campaign: Campaign, pseudonym: str) -> Enrolment:
     return get_object_or_404(known, annotator__pseudonym=pseudonym)
 
 
-def _cells(effect: Effect) -> dict[str, Any]:
+def _cells(effect: OtherVotes) -> dict[str, Any]:
     return {
         "criterion": effect.criterion_label,
         "measure": f"{effect.measure} of {effect.arm}" if effect.arm else "net % of A",
         "arm": effect.arm,
-        "now": figure_in_words(effect.now, effect.measure == "net"),
-        "then": figure_in_words(effect.then, effect.measure == "net"),
+        "now": figure_in_words(effect.as_reported, effect.is_share),
+        "then": figure_in_words(effect.other, effect.is_share),
         "votes": effect.votes,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from django.utils import timezone
@@ -24,7 +25,7 @@ from evalplatform.reports.criteria_beside import criteria_beside
 from evalplatform.reports.facts import CampaignFacts, read_facts
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
 from evalplatform.reports.languages import language_results, language_votes
-from evalplatform.reports.other_votes import OtherVotes, of_orders, outside
+from evalplatform.reports.other_votes import OtherVotes, of_net, of_orders, outside
 from evalplatform.reports.prompts import ALL_PROMPTS, GROUPS, Prompts, stylized_of
 from evalplatform.reports.result_types import (
     CampaignResults,
@@ -69,6 +70,7 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
         people=facts.people,
         item_in_words=facts.item_in_words,
     )
+    beside = partial(_beside, campaign, prompts, gallery, groups, others)
     return CampaignResults(
         campaign=campaign,
         n_stored=len(stored),
@@ -83,17 +85,9 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
         groups=groups,
         galleries=[each for each in others if isinstance(each, GalleryResult)],
         gradings=[each for each in others if isinstance(each, GradeResult)],
-        with_excluded=(
-            list(_beside(campaign, stored, prompts, gallery, groups, others))
-            if len(table) < len(stored)
-            else []
-        ),
+        with_excluded=list(beside(stored)) if len(table) < len(stored) else [],
         rings=rings,
-        without_rings=(
-            list(_beside(campaign, _outside(rings, facts, table), prompts, gallery, groups, others))
-            if rings.rings
-            else []
-        ),
+        without_rings=list(beside(_outside(rings, facts, table))) if rings.rings else [],
         categories=list(_categories(campaign, duels, prompts)),
         criteria_beside=criteria_beside(campaign, duels),
         languages=language_votes(campaign, table),
@@ -177,11 +171,11 @@ def _outside(rings: RingReport, facts: CampaignFacts, table: AnswerColumns) -> A
 
 def _beside(
     campaign: Campaign,
-    votes: AnswerColumns,
     prompts: Prompts,
     gallery: Gallery,
     groups: list[GroupResult],
     others: list[GalleryResult | GradeResult],
+    votes: AnswerColumns,
 ) -> Iterator[OtherVotes]:
     """Each net, and on all prompts each arm's figure, as reported and as it is from these votes."""
     reported = {(group.criterion, group.prompts): group.rates.net for group in groups}
@@ -189,19 +183,9 @@ def _beside(
         (criterion.slug, part.name): stats.win_rates(pair_votes(of_part)).net
         for criterion, part, of_part in _parts(campaign, _on_duels(campaign, votes), prompts)
     }
-    labels = {each.slug: each.label for each in campaign.criteria.all()}
-    for key in dict.fromkeys([*reported, *nets]):
-        now, other = reported.get(key), nets.get(key)
-        yield OtherVotes(
-            criterion=key[0],
-            criterion_label=labels[key[0]],
-            prompts=key[1],
-            measure="net",
-            arm="",
-            as_reported=now,
-            other=other,
-            votes=abs((now.n_votes if now else 0) - (other.n_votes if other else 0)),
-        )
+    criteria = {each.slug: each for each in campaign.criteria.all()}
+    for slug, name in dict.fromkeys([*reported, *nets]):
+        yield of_net(criteria[slug], name, reported.get((slug, name)), nets.get((slug, name)))
     orders = {each.criterion: each for each in others if not each.depth}
     found = {
         criterion.slug: gallery.result(criterion, part.name, 0, asked)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, Protocol
 
 import torch
@@ -136,9 +135,6 @@ class Autoencoder(nn.Module):
         y = self.decode(mean + noise(tuple(mean.shape[1:])) * (0.5 * logvar).exp())
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean(dim=(1, 2, 3))
         return y, kl
-
-    def config_dict(self) -> dict[str, Any]:
-        return asdict(self.config)
 
 
 _CLEAR = 1 / 255

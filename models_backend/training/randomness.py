@@ -80,8 +80,3 @@ def _mixed(value: int) -> int:
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
     return (value ^ (value >> 31)) >> 1
-
-
-def step_generator(seed: int, stage: str, step: int) -> StepDraw:
-    """Return the generator of all of a step's randomness."""
-    return StepDraw.of(seed, stage, step)

@@ -53,9 +53,9 @@ def main(campaign: str, first: int, count: int, seed: int, log_path: str) -> Non
 def race(enrolment, rng: random.Random, log: int) -> None:
     from django.utils import timezone
 
-    from evalplatform.annotation.selectors import others_hold_the_rest
     from evalplatform.annotation.services import Answer, lease_items, record_vote, undo_vote
     from evalplatform.annotation.services.skipping import skip_assignment
+    from evalplatform.annotation.statements import others_hold_the_rest
 
     lease = enrolment.campaign.lease_seconds
     while True:

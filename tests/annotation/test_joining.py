@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment
-from evalplatform.annotation.selectors import annotator_progress, others_hold_the_rest
+from evalplatform.annotation.selectors import annotator_progress
 from evalplatform.annotation.services import enrol, join_arm, open_campaign
+from evalplatform.annotation.statements import others_hold_the_rest
 from evalplatform.campaigns import copies, selectors, showing
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, ImageSet, ShownImage

@@ -6,7 +6,7 @@ from django.db import IntegrityError
 
 from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import open_campaign
-from evalplatform.campaigns.criteria import PRESETS, plan_criteria, plan_criterion
+from evalplatform.campaigns.criteria import PRESETS, plan_criterion
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.campaigns.rules import parse_rules
 from evalplatform.campaigns.selectors import planned_prompts, sample_seed
@@ -25,7 +25,7 @@ def asked():
         "slug": "a-vs-b",
         "arms": [factories.make_checkpoint("a"), factories.make_checkpoint("b")],
         "prompt_sets": [factories.make_prompt_set("things", 10)],
-        "criteria": plan_criteria(["visual_appeal"], 5),
+        "criteria": [plan_criterion("visual_appeal")],
         "settings": factories.SETTINGS,
         "seed": 1,
     }
@@ -40,8 +40,8 @@ def test_creating_again_resumes(asked):
 
 @pytest.mark.parametrize(
     "change",
-    [{"criteria": plan_criteria(["visual_appeal"], 3)}, {"seed": 2}, {"prompts_per_set": 3},
-     {"criteria": plan_criteria(["text_faithfulness"], 5)},
+    [{"criteria": [plan_criterion("visual_appeal", 3)]}, {"seed": 2}, {"prompts_per_set": 3},
+     {"criteria": [plan_criterion("text_faithfulness")]},
      {"criteria": [plan_criterion("visual_appeal", 5, "pair_both_neither")]},
      {"design": "random=1"}, {"images_per_prompt": 2},
      {"rules": parse_rules({"annotation": {"session_cap": 9}})},
@@ -57,7 +57,7 @@ def test_same_name_with_another_protocol_is_refused(asked, change):
     ("change", "message"),
     [
         ({"criteria": []}, "no criterion; give some of visual_appeal"),
-        ({"criteria": plan_criteria(["visual_appeal", "visual_appeal"], 5)}, "is taken twice"),
+        ({"criteria": [plan_criterion("visual_appeal")] * 2}, "is taken twice"),
         ({"prompt_sets": []}, "no prompt set"),
         ({"arms": []}, "'visual_appeal' is asked as 'pair'.*; 0 given"),
     ],
@@ -75,7 +75,7 @@ def test_bad_request_is_refused_and_nothing_is_stored(asked, change, message):
 )  # fmt: skip
 def test_criterion_that_makes_no_sense_is_refused(slug, k, message):
     with pytest.raises(BadInputError, match=message):
-        plan_criteria([slug], k)
+        plan_criterion(slug, k)
 
 
 def test_checkpoint_against_itself_is_refused(asked):

@@ -6,9 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from evalplatform.annotation.answer_columns import answer_columns
-from evalplatform.quality.summary import quality_summary
 from evalplatform.reports.fingerprint import fingerprint
+from evalplatform.reports.results import campaign_results
 from evalplatform.reports.views import CSV_FILES
 from tests.imports.conftest import pair
 
@@ -87,7 +86,7 @@ def test_protocol_is_frozen_and_says_what_is_known(desk):
 def test_quality_measures_and_fingerprint_stand(desk):
     campaign = duel(desk)
 
-    quality = quality_summary(campaign, answer_columns(campaign))
+    quality = campaign_results(campaign).quality
 
     assert [each.votes for each in quality.annotators] == [12, 12, 12]
     assert quality.items_complete == 12

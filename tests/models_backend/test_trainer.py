@@ -15,7 +15,7 @@ from torch import nn
 from models_backend.configuration.loops import LoopConfig
 from models_backend.errors import InputError, TrainingError
 from models_backend.training import memory
-from models_backend.training.randomness import StepDraw, step_generator
+from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import Stateful, StepLoss, Trainer, learning_rate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,9 +52,9 @@ def test_learning_rate_is_positive_at_every_step(warmup):
 
 def test_each_seed_stage_and_step_draws_its_own_numbers():
     keys = [(seed, stage, step) for seed in (1, 11) for stage in ("a", "b") for step in (1, 11)]
-    draws = {key: torch.rand(1, generator=step_generator(*key)).item() for key in keys}
+    draws = {key: torch.rand(1, generator=StepDraw.of(*key)).item() for key in keys}
     assert len(set(draws.values())) == len(keys)
-    assert draws[1, "a", 11] == torch.rand(1, generator=step_generator(1, "a", 11)).item()
+    assert draws[1, "a", 11] == torch.rand(1, generator=StepDraw.of(1, "a", 11)).item()
 
 
 # -- fitting --------------------------------------------------------------------------------------

@@ -37,8 +37,8 @@ def net(campaign):
 def test_preview_of_an_exclusion_is_what_it_then_does(voted, client, rania):
     cyd = voted.enrolments.get(annotator__pseudonym="cyd")
     (effect,) = effect_of(cyd)
-    assert effect.now.value == pytest.approx(net(voted)) == pytest.approx(1 / 3)
-    assert effect.then.value == pytest.approx(1)
+    assert effect.as_reported.value == pytest.approx(net(voted)) == pytest.approx(1 / 3)
+    assert effect.other.value == pytest.approx(1)
     assert effect.votes == 4
     client.force_login(rania)
     text = client.get(page(voted)).content.decode()
@@ -50,7 +50,7 @@ def test_preview_of_an_exclusion_is_what_it_then_does(voted, client, rania):
     assert Exclusion.objects.get().detail == "clicked at random"
     cyd.refresh_from_db()
     (back,) = effect_of(cyd)
-    assert (back.now.value, back.then.value) == (pytest.approx(1), pytest.approx(1 / 3))
+    assert (back.as_reported.value, back.other.value) == (pytest.approx(1), pytest.approx(1 / 3))
 
 
 def test_reinstating_takes_the_exclusion_back(voted, client, rania):

@@ -23,7 +23,6 @@ from evalplatform.annotation.services import (
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, ImageSet
 from evalplatform.quality.measures import Share
-from evalplatform.quality.summary import quality_summary
 from evalplatform.reports.csv_files import CHECK_COLUMNS, checks_csv
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
@@ -119,14 +118,14 @@ def test_replaced_votes_bring_back_exactly_k_and_both_figures_are_reported(repla
 
 
 def test_exclusion_is_listed_with_what_became_of_its_votes(excluded):
-    (line,) = quality_summary(excluded).exclusions
+    (line,) = campaign_results(excluded).quality.exclusions
     assert (line.pseudonym, line.rule, line.detail) == ("carl", "gold", "1 of 6 gold pairs right")
     assert (line.votes, line.replaced, line.still_open) == (8, 0, 8)
     ben = enrol(campaign=excluded, annotator=Annotator.objects.create(pseudonym="ben"))
     for _ in range(3):
         factories.vote(ben, factories.lease(ben))
     factories.lease(ben)  # held and not answered: still open
-    (line,) = quality_summary(excluded).exclusions
+    (line,) = campaign_results(excluded).quality.exclusions
     assert (line.votes, line.replaced, line.still_open) == (8, 3, 5)
 
 
@@ -134,7 +133,7 @@ def test_reinstatement_is_listed_and_leaves_out_only_what_was_replaced(excluded)
     ben = enrol(campaign=excluded, annotator=Annotator.objects.create(pseudonym="ben"))
     factories.vote(ben, factories.lease(ben))
     reinstate(exclusion=Exclusion.objects.get(), now=timezone.now())
-    summary = quality_summary(excluded)
+    summary = campaign_results(excluded).quality
     (line,) = summary.exclusions
     assert line.revoked_at
     assert (line.votes, line.replaced, line.still_open) == (1, 1, 0)
@@ -239,11 +238,11 @@ def test_gold_and_repeats_are_summed_up_of_those_who_count(checked):
     of_carl = Assignment.objects.filter(purpose="gold", annotator__pseudonym="carl").count()
     assert seen
     assert of_carl
-    summary = quality_summary(checked)
+    summary = campaign_results(checked).quality
     assert summary.gold == summary.gold_of_all == Share(seen, seen + of_carl)
     assert summary.repeats.value == 1.0
     throw_out(checked.enrolments.get(annotator__pseudonym="carl"))
-    summary = quality_summary(checked)
+    summary = campaign_results(checked).quality
     assert summary.excluded_votes == 12  # checks are no votes
     assert summary.gold == Share(seen, seen)
     assert summary.gold_of_all == Share(seen, seen + of_carl)
@@ -351,7 +350,7 @@ def test_skips_undone_and_late_answers_are_reported_by_reason(opened):
     factories.vote(ana, done)
     factories.vote(ana, done)  # again, under another key: kept aside
     undo_vote(enrolment=ana, key=None, now=now)
-    quality = quality_summary(opened)
+    quality = campaign_results(opened).quality
     assert quality.skips == {"unsafe": 2, "broken_image": 1, "cannot_judge": 1}
     assert quality.surplus == {"already_answered": 1}
     assert quality.undone == 1
