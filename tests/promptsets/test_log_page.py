@@ -252,6 +252,14 @@ def test_sent_log_that_cannot_be_read_may_be_asked_for_again(client, rania, tmp_
     assert SentFile.objects.get().is_whole
 
 
+@pytest.mark.parametrize("sent", ["x", "3d213d27-d5cd-4fd7-ad29-3ed14f395f12", "a,b"])
+def test_file_that_was_never_sent_is_refused_in_words(client, rania, tmp_path, settings, sent):
+    settings.CHECKPOINT_DIR = tmp_path / "not there yet"
+    client.force_login(rania)
+    said = client.post(BASE, {"sent": sent}).content.decode()
+    assert "names no file that was sent" in said or "are not known" in said
+
+
 def ask_api(client, method, path, **body):
     send = getattr(client, method)
     return send(f"/api/v1/log-builds{path}", json.dumps(body), content_type="application/json")

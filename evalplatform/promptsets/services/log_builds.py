@@ -82,17 +82,15 @@ def bring_sent_log(*, project: Project, user: User, sent: str, now: datetime) ->
 
     Raises `BadInputError` as `bring_log`, and where no such file is there whole.
     """
-    with (
-        transaction.atomic(),
-        tempfile.TemporaryDirectory(prefix="log-", dir=settings.CHECKPOINT_DIR) as folder,
-    ):
+    with transaction.atomic():
         (file,) = whole_files(identifiers=[sent], project=project, user=user)
         size, name = file.size_bytes, _printable(file.file_name)
         _refuse_size(name, size)
         # Read by its own name, whose ending says what it is; refused, it may be asked for again.
-        path = Path(folder) / name
-        os.link(file.path, path)
-        build = _keep_log(path, size, project=project, user=user, now=now)
+        with tempfile.TemporaryDirectory(prefix="log-", dir=settings.CHECKPOINT_DIR) as folder:
+            path = Path(folder) / name
+            os.link(file.path, path)
+            build = _keep_log(path, size, project=project, user=user, now=now)
         forget_file(file=file)
     return build
 
