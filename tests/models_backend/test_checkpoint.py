@@ -183,7 +183,7 @@ def test_recorded_run_is_whole_small_and_samples(name, family):
     folder = RECORDED / name
     metadata = checkpoints.read_metadata(folder)
     assert (metadata["name"], metadata["family"]) == (name, family)
-    assert sum(each["bytes"] for each in metadata["files"].values()) < 15 * 2**20
+    assert sum(each["bytes"] for each in metadata["files"].values()) < 15e6
     steps = metadata["training"]["steps"]
     log = (RECORDED / f"{name}.log.jsonl").read_text()
     entries = [json.loads(line) for line in log.splitlines()]
