@@ -81,7 +81,7 @@ def _early(results: CampaignResults, look: CriterionLook) -> tuple[str, str]:
         return "", f"No claim yet, {why}: {lead}, but {early.reason}."
     return bounds.leader, (
         f"{_people(results)} prefer {bounds.order}: {Bounds.of(early.net)} at "
-        f"{100 * early.net.level:g} %, which may be said although {why}."
+        f"{100 * early.net.level:.4g} %, which may be said although {why}."
     )
 
 

@@ -67,7 +67,7 @@ def print_gallery(console: Console, found: GalleryResult) -> None:
         if found.early:
             console.print(f"{EARLY_NOTE} {ASSUMES}")
         for line in claimed_by_group(found):
-            console.print(line, markup=False)
+            console.print(f"By category and challenge. {line}", markup=False)
         for line in robustness_in_words(ranking.robustness):
             console.print(line)
 
@@ -129,7 +129,7 @@ def print_grades(console: Console, found: GradeResult) -> None:
     if ratings.reason:
         console.print(f"[–]: no interval. {ratings.reason}", markup=False)
     for line in claimed_by_group(found):
-        console.print(line, markup=False)
+        console.print(f"By category and challenge. {line}", markup=False)
 
 
 def grade_names(found: GradeResult) -> list[str]:

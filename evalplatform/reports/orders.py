@@ -133,7 +133,7 @@ def claimed_by_group(found: GalleryResult | GradeResult) -> list[str]:
         for net in [each.test.rates.net.value or 0.0]
     ]
     return [
-        f"By category and challenge (exploratory, {len(tests)} tests of two arms): "
+        f"Exploratory, {len(tests)} tests of two arms: "
         + ("; ".join(claims) if claims else "no preference that holds for all of them at once")
         + "."
     ]

@@ -313,7 +313,7 @@ def test_two_arms_of_a_gallery_are_tested_in_groups_of_prompts_as_one_family(pai
         assert basic[pair.arm, pair.other].rates == pair.rates
         assert basic[pair.arm, pair.other].p_holm == pytest.approx(pair.net_p_holm)
     table = words(results_table(results))
-    assert "By category and challenge (exploratory, 6 tests of two arms): " in table
+    assert "By category and challenge. Exploratory, 6 tests of two arms: " in table
     assert "4 prompts; a claim needs 5 or more" in offline_dashboard(results)
     told, *_ = results_json(results)["galleries"]
     assert len(told["exploratory"]) == 18

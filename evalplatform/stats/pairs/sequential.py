@@ -159,7 +159,7 @@ def _why_no_claim(sequence: ConfidenceSequence, net: Estimate) -> str:
         people = "one person" if net.n_annotators == 1 else f"{net.n_annotators} people"
         return f"{people} judged so far; to claim it of others {FEWEST_TO_CLAIM} are needed"
     if net.low is None or net.high is None or net.low <= 0.0 <= net.high:
-        return f"whether others agree is open: at {100 * net.level:g} % the net may still be 0"
+        return f"whether others agree is open: at {100 * net.level:.4g} % the net may still be 0"
     return ""
 
 
