@@ -3,6 +3,7 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
+from django.utils import timezone
 
 from evalplatform.accounts.members import (
     create_project,
@@ -29,7 +30,7 @@ from evalplatform.core.errors import BadInputError, NotAllowedError
 from evalplatform.curation.models import Pool
 from evalplatform.feedback.models import FeedbackLoop
 from evalplatform.generation.models import SamplerSettings
-from evalplatform.images.models import ImageCollection
+from evalplatform.images.models import ImageCollection, ImageImport
 from evalplatform.promptsets.services import import_prompt_set
 from evalplatform.runs.services import arm_named
 from tests import factories
@@ -211,6 +212,9 @@ USES = {
     "request's checkpoint": ("checkpoint", _request_of),
     "collection's prompts": ("prompts", lambda project, what: _collection(
         "another", project, prompt_set=what[1])),
+    "import's prompts": ("prompts", lambda project, what: ImageImport.objects.create(
+        project=project, name="sent", model="m", prompt_set=what[1], sent="a file", size_bytes=1,
+        beaten_at=timezone.now(), created_at=timezone.now())),
     "loop's prompts": ("prompts", lambda project, what: _loop(
         project, prompt_set=what[1])),
     "loop's proof": ("prompts", lambda project, what: _loop(

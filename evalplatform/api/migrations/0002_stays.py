@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from evalplatform.core.sql_files import sql_file
+
+
+class Migration(migrations.Migration):
+    dependencies = [("api", "0001_initial"), ("accounts", "0005_uses")]
+
+    operations = [migrations.RunSQL(sql_file("api", "project"), migrations.RunSQL.noop)]
