@@ -48,7 +48,7 @@ def train(job: TrainingRun, *, fresh: bool, resume: bool = False) -> Path:
         return _train_reward(job, job.config, fresh=fresh, resume=resume)
     images = RunImages.of(job)
     identity = job.identity(images)
-    paths = (job.data, job.parent, job.tuning, job.content)
+    paths = (job.data, job.parent, job.tuning, job.content, job.kept_from)
     needed = [path for path in paths if path is not None]
     run_folder.check(job.out, identity, fresh=fresh, resume=resume, needed=needed)
     if (job.checkpoint / METADATA).exists() and not fresh:

@@ -42,6 +42,13 @@ class TrainingRun:
     def checkpoint(self) -> Path:
         return self.out / "checkpoint"
 
+    @property
+    def kept_from(self) -> Path | None:
+        """The checkpoint whose parts pre-training keeps."""
+        config = self.config
+        kept = config.kept_from if isinstance(config, PretrainConfig) else ""
+        return Path(kept) if kept else None
+
     def identity(self, images: RunImages) -> dict[str, Any]:
         """What makes two runs the same run."""
         parent = sha256_of(self.parent) if self.parent else None
@@ -50,6 +57,8 @@ class TrainingRun:
             "data_manifest_sha256": images.sha256,
             "parent_sha256": parent,
         }
+        if self.kept_from:
+            identity["kept_from_sha256"] = sha256_of(self.kept_from)
         if isinstance(self.config, GuardedConfig):
             identity["preferences"] = read_mark(self.data)["files"]
         if isinstance(self.config, RewardTuningConfig):

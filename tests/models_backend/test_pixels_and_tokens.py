@@ -560,6 +560,33 @@ def test_parts_that_cannot_be_kept_are_refused(trained, data, tmp_path, capsys, 
     assert len(error.splitlines()) == 1
 
 
+def test_fresh_run_does_not_remove_the_checkpoint_that_parts_are_kept_from(
+    trained, data, tmp_path, capsys
+):
+    out = tmp_path / "run"
+    shutil.copytree(trained["pixel_diffusion"].parent, out)
+    for folder, says in (("checkpoint", "--fresh would remove"), ("gone", "is not a checkpoint")):
+        kept = ('kept=["base"]', f'kept_from="{out / folder}"')
+        sets = [part for each in kept for part in ("--set", each)]
+        config = tmp_path / "again.toml"
+        config.write_text(tiny.PIXEL_DIFFUSION)
+        assert run(config, "--data", data, "--out", out, "--fresh", *sets) == 2
+        assert says in capsys.readouterr().err
+        assert (out / "checkpoint/metadata.json").exists()
+
+
+def test_run_whose_kept_parts_come_from_another_checkpoint_now_is_another_run(
+    trained, data, tmp_path, capsys
+):
+    parent = shutil.copytree(trained["pixel_diffusion"], tmp_path / "parent")
+    kept = ('kept=["base"]', f'kept_from="{parent}"', "seed=77")
+    assert _again(trained, tmp_path, data, *kept) == 0
+    shutil.rmtree(parent)
+    shutil.copytree(tmp_path / "run/checkpoint", parent)
+    assert _again(trained, tmp_path, data, *kept) == 2
+    assert "other settings (kept_from_sha256)" in capsys.readouterr().err
+
+
 def test_parts_beside_a_fresh_tokenizer_are_not_kept(trained, data, tmp_path, capsys):
     settings = ('kept=["transformer"]', f'kept_from="{trained["masked_transformer"]}"')
     assert _again(trained, tmp_path, data, *settings, text=tiny.MASKED_TRANSFORMER) == 2
