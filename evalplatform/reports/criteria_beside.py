@@ -11,13 +11,15 @@ from evalplatform import stats
 from evalplatform.annotation.answer_columns import AnswerColumns
 from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.gallery import GalleryResult, GradeResult
+from evalplatform.reports.orders import CLAIM
 from evalplatform.reports.stats_votes import of_criterion, pair_votes
 
 DEFINITION = (
     "The net preference in the first criterion less that in the second, in percentage points, with "
     "its 95 % interval: above 0, A stands better in the first. Prompts and people that both "
     "criteria share are accounted for, so judge by this interval, not by whether two nets' "
-    "intervals overlap. Holm's p is of no difference, over all pairs of criteria."
+    "intervals overlap. Holm's p is of no difference, over all pairs of criteria; a claim needs it "
+    f"below {CLAIM:g}, and every vote."
 )
 TURNS = (
     "An order is turned where an arm is ahead of another in one criterion and behind it in the "
@@ -36,21 +38,31 @@ class CriteriaPair:
     second_label: str
     difference: stats.NetDifference
     p_holm: float | None
+    is_open: bool = False  # votes are missing
 
     @property
     def sentence(self) -> str:
-        """What may be claimed, in words."""
+        """What may be claimed, of all pairs of criteria at once; before the end nothing."""
         found = self.difference
         if found.low is None or found.high is None:
             return "Whether A stands better in one of them cannot be said."
         if found.low <= 0 <= found.high:
             return f"No difference between {self.first_label} and {self.second_label} is shown."
+        if self.is_open:
+            return "Not decided yet: votes are missing."
         labels = (self.first_label, self.second_label)
+        if self.p_holm is None or self.p_holm >= CLAIM:
+            return (
+                f"{labels[0]} and {labels[1]} differ by their own interval, but not with all pairs "
+                "of criteria counted."
+            )
         better, worse = labels if found.low > 0 else labels[::-1]
         return f"A stands better in {better} than in {worse}."
 
 
-def criteria_beside(campaign: Campaign, duels: AnswerColumns) -> list[CriteriaPair]:
+def criteria_beside(
+    campaign: Campaign, duels: AnswerColumns, *, is_open: bool
+) -> list[CriteriaPair]:
     """Return every two criteria that ask for a pair of just two arms, in their order.
 
     On all prompts, of the votes that count; ones without a vote are left out.
@@ -66,7 +78,7 @@ def criteria_beside(campaign: Campaign, duels: AnswerColumns) -> list[CriteriaPa
     ]  # fmt: skip
     adjusted = _holm([difference.p_value for _, _, difference in found])
     return [
-        CriteriaPair(first.slug, first.label, second.slug, second.label, difference, p)
+        CriteriaPair(first.slug, first.label, second.slug, second.label, difference, p, is_open)
         for (first, second, difference), p in zip(found, adjusted, strict=True)
     ]
 

@@ -89,7 +89,7 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
         rings=rings,
         without_rings=list(beside(_outside(rings, facts, table))) if rings.rings else [],
         categories=list(_categories(campaign, duels, prompts)),
-        criteria_beside=criteria_beside(campaign, duels),
+        criteria_beside=criteria_beside(campaign, duels, is_open=is_open),
         languages=language_votes(campaign, table),
         by_language=list(language_results(campaign, duels)),
         early_looks=list(_early_looks(campaign, duels)) if is_open else [],

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,6 +101,19 @@ def test_it_stands_on_the_tab_in_json_csv_and_the_table_alike(apart, client, ran
     assert (row["criterion"], row["name"], row["measure"]) == (*BOTH, "net_difference")
     assert float(row["low"]) == found.difference.low
     assert said in results_table(results)
+
+
+def test_difference_is_claimed_by_holms_p_and_not_before_the_last_vote(apart):
+    (found,) = campaign_results(apart).criteria_beside
+    assert found.difference.low > 0
+    assert "A stands better in" in found.sentence
+    among_many = replace(found, p_holm=0.2)
+    assert among_many.sentence.endswith("but not with all pairs of criteria counted.")
+    last = apart.assignments.filter(purpose="main").last()
+    apart.assignments.filter(pk=last.pk).update(completed_at=None)
+    (early,) = campaign_results(apart).criteria_beside
+    assert early.difference.low > 0
+    assert early.sentence == "Not decided yet: votes are missing."
 
 
 def test_alike_answers_claim_no_difference(db):
