@@ -37,6 +37,12 @@ class ArmColumns:
         )
         return cls(shown["image_set"], shown["place"], shown["arm"])
 
+    def show(self, image_sets: Array, first: int, second: int) -> Array:
+        """Which of these sets show both of two arms, by their places in the campaign."""
+        shown = self._shown[np.searchsorted(self._sets, image_sets)]
+        both: Array = (shown == first).any(axis=1) & (shown == second).any(axis=1)
+        return both
+
     def graded(self, votes: AnswerColumns) -> tuple[Array, Array]:
         """The place of each arm in the campaign, NOWHERE beyond a set, and its grade, by vote."""
         at = np.searchsorted(self._sets, votes.image_set)

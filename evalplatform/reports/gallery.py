@@ -10,6 +10,8 @@ from evalplatform.annotation.answer_columns import AnswerColumns
 from evalplatform.annotation.arm_columns import ArmColumns
 from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.models import Campaign, Criterion, arm_letter
+from evalplatform.core.integer_columns import Array
+from evalplatform.reports.planned_votes import planned_votes
 from evalplatform.reports.prompts import GROUPS, Prompts
 
 
@@ -136,14 +138,23 @@ class Gallery:
             compared = _compared(graded)
             tests = stats.arm_group_tests(compared, labels) if compared else ()
             return replace(found, by_group=tests)
-        early = self._early(graded, criterion) if self._is_open else ()
+        early = self._early(graded, prompts, criterion) if self._is_open else ()
         return replace(found, by_group=stats.arm_group_tests(graded, labels), early=early)
 
-    def _early(self, graded: stats.GradedVotes, criterion: Criterion) -> tuple[stats.ArmLook, ...]:
+    def _early(
+        self, graded: stats.GradedVotes, prompts: Array, criterion: Criterion
+    ) -> tuple[stats.ArmLook, ...]:
         count = len(self._arms)
         against = Design.parse(self._campaign.design).kind == "against"
         n_pairs = count - 1 if against else count * (count - 1) // 2
-        return stats.arm_looks(graded, criterion.k * self._campaign.images_per_prompt, n_pairs)
+        planned = planned_votes(self._campaign, criterion)
+        if planned is None:
+            return stats.arm_looks(graded, criterion.k, n_pairs)
+        return stats.arm_looks(
+            graded,
+            lambda first, second: planned.of_two(self._columns, first, second, prompts),
+            n_pairs,
+        )
 
 
 def scale_of(criterion: Criterion) -> list[int] | None:

@@ -26,6 +26,7 @@ from evalplatform.reports.facts import CampaignFacts, read_facts
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
 from evalplatform.reports.languages import language_results, language_votes
 from evalplatform.reports.other_votes import OtherVotes, of_net, of_orders, outside
+from evalplatform.reports.planned_votes import planned_votes
 from evalplatform.reports.prompts import ALL_PROMPTS, GROUPS, Prompts, stylized_of
 from evalplatform.reports.result_types import (
     CampaignResults,
@@ -238,7 +239,9 @@ def _early_looks(campaign: Campaign, table: AnswerColumns) -> Iterator[Criterion
         votes = of_criterion(table, criterion)
         if not len(votes):
             continue
-        look = stats.early_look(pair_votes(votes), criterion.k * campaign.images_per_prompt)
+        planned = planned_votes(campaign, criterion)
+        wanted = planned.on(votes.prompt) if planned else criterion.k
+        look = stats.early_look(pair_votes(votes), wanted)
         yield CriterionLook(criterion.slug, criterion.label, look)
 
 

@@ -297,6 +297,29 @@ def test_unfinished_gallery_says_what_may_be_said_of_two_arms_at_every_look(db):
     assert float(early[0]["low"]) == looks["A", "B"].sequence.low
 
 
+def test_prompt_is_complete_for_two_arms_once_all_sets_that_they_were_dealt_on_it_are(db):
+    """Two images a prompt, two arms dealt for each: some meet on both, others on one of them."""
+    campaign = factories.make_draft(
+        arms=3, prompts=16, k=1, criteria=["visual_appeal"], design="random=1", images_per_prompt=2
+    )
+    open_campaign(campaign=campaign)
+    choose = liking(np.random.default_rng(2), (2.0, 0.0, -1.0))
+    enrolment = enrol(campaign=campaign, annotator=Annotator.objects.create())
+    for _ in range(20):
+        slot = factories.lease(enrolment)
+        factories.vote(enrolment, slot, choose(slot))
+    slots = {}  # by arms and prompt: whether each set has its vote
+    for item in campaign.items.all():
+        arms = "".join(sorted(each.arm.letter for each in item.image_set.images.all()))
+        judged = item.assignments.filter(completed_at__isnull=False).exists()
+        slots.setdefault((arms, item.image_set.prompt_id), []).append(judged)
+    assert {len(each) for each in slots.values()} == {1, 2}
+    assert any(len(set(each)) == 2 for each in slots.values())
+    for each in campaign_results(campaign).galleries[0].early:
+        done = [all(slots[key]) for key in slots if key[0] == f"{each.arm}{each.other}"]
+        assert each.look.sequence.n_prompts == sum(done) > 0
+
+
 def test_two_arms_of_a_gallery_are_tested_in_groups_of_prompts_as_one_family(pairs):
     results = campaign_results(pairs)
     found = results.galleries[0]

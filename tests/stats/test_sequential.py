@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from evalplatform.stats import (
     ColumnTypeError,
+    LengthMismatchError,
     State,
     UnknownOptionError,
     Votes,
@@ -165,6 +166,19 @@ def test_what_means_nothing_is_refused():
         confidence_sequence([0.0], 0.0)
     with pytest.raises(UnknownOptionError, match="votes_per_prompt"):
         completed_prompt_means(simulate(Design(5, 5, 2, 0, 0), np.random.default_rng(0)), 0)
+
+
+def test_wanted_votes_are_one_a_prompt_or_one_for_each_vote():
+    votes = simulate(Design(6, 5, 2, 0, 0), np.random.default_rng(0))
+    assert completed_prompt_means(votes, np.full(len(votes), 2)).tolist() == (
+        completed_prompt_means(votes, 2).tolist()
+    )
+    more = np.where(votes.prompt == votes.prompt[0], 3, 2)
+    assert len(completed_prompt_means(votes, more)) == 5
+    with pytest.raises(LengthMismatchError, match="votes_per_prompt"):
+        completed_prompt_means(votes, [2, 2])
+    with pytest.raises(UnknownOptionError, match="votes_per_prompt is 0"):
+        completed_prompt_means(votes, more - 2)
 
 
 def first_claim(votes, every=30):

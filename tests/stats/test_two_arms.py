@@ -45,6 +45,15 @@ def test_bounds_widen_with_the_pairs_that_will_be_looked_at():
     assert width[1] > 1.1 * width[0]
 
 
+def test_prompts_of_two_arms_may_differ_in_how_many_votes_they_will_have():
+    graded = gallery()
+    half = np.where(np.arange(30) < 15, 2, 4)  # where four are wanted, two are not all
+    for found in stats.arm_looks(graded, lambda first, second: half * (first + second), 3):
+        first, second = ("ABC".index(each) for each in (found.arm, found.other))
+        done = {(0, 1): 15, (0, 2): 0, (1, 2): 0}[first, second]
+        assert found.look.sequence.n_prompts == done
+
+
 def test_fewer_pairs_than_have_met_are_refused():
     with pytest.raises(stats.UnknownOptionError, match="n_pairs is 2, and 3 pairs of arms"):
         stats.arm_looks(gallery(), 2, 2)

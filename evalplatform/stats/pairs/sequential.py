@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..inference.clustering import FloatArray, outcome_table
 from ..inference.estimates import Estimate, State
 from ..inference.intervals import check_level
-from ..votes.columns import Votes
+from ..votes.columns import Votes, check_lengths
 from ..votes.errors import ColumnTypeError, UnknownOptionError
 from .rates import NET, win_rates
 
@@ -125,10 +125,13 @@ class EarlyLook:
     reason: str
 
 
-def early_look(votes: Votes, votes_per_prompt: int, level: float = 0.95) -> EarlyLook:
+def early_look(
+    votes: Votes, votes_per_prompt: int | npt.ArrayLike, level: float = 0.95
+) -> EarlyLook:
     """Look at a campaign before its end, as often as one likes, without claiming too much.
 
-    `votes` are in the order cast; `votes_per_prompt` is what a complete prompt has.
+    `votes` are in the order cast; `votes_per_prompt` is what a complete prompt has: one number, or
+    for each vote that of its prompt where prompts differ.
 
     Rule. A preference is claimed where two things agree: the confidence sequence leaves 0 out (it
     may be looked at always, but takes the annotators as given), and so does the interval of net
@@ -163,22 +166,30 @@ def _why_no_claim(sequence: ConfidenceSequence, net: Estimate) -> str:
     return ""
 
 
-def completed_prompt_means(votes: Votes, votes_per_prompt: int) -> FloatArray:
+def completed_prompt_means(votes: Votes, votes_per_prompt: int | npt.ArrayLike) -> FloatArray:
     """The net of each prompt that has all its votes, in the order the last of them came.
 
-    `votes` are in the order cast; a prompt is complete with `votes_per_prompt` votes or more.
+    `votes` are in the order cast; a prompt is complete with `votes_per_prompt` votes or more: one
+    number, or for each vote that of its prompt.
 
     >>> votes = Votes([0, 2, 0, 0, 1], [7, 8, 8, 7, 9], [1, 1, 2, 2, 1], [7, 8, 8, 7, 9])
     >>> completed_prompt_means(votes, 2).tolist()
     [0.0, 1.0]
+    >>> completed_prompt_means(votes, [2, 3, 3, 2, 1]).tolist()
+    [1.0, 0.0]
     """
-    if votes_per_prompt < 1:
-        raise UnknownOptionError(f"votes_per_prompt is {votes_per_prompt}; give 1 or more.")
+    wanted = np.asarray(votes_per_prompt)
+    if wanted.ndim:
+        check_lengths(votes=votes.outcome, votes_per_prompt=wanted)
+    if (wanted < 1).any():
+        raise UnknownOptionError(f"votes_per_prompt is {wanted.min()}; give 1 or more.")
     table = outcome_table(votes.by_prompt, votes.outcome)
     count = table.sum(axis=1)
     last = np.zeros(len(table), dtype=np.int64)
     last[votes.by_prompt.codes] = np.arange(len(votes))  # the last write stays
-    complete = np.flatnonzero(count >= votes_per_prompt)
+    if wanted.ndim:
+        wanted = wanted[last]  # the same for all votes of a prompt
+    complete = np.flatnonzero(count >= wanted)
     in_order = complete[np.argsort(last[complete])]
     means: FloatArray = (table @ np.array(NET.value))[in_order] / count[in_order]
     return means

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from ..inference.intervals import check_level
 from ..inference.multiplicity import holm
 from ..pairs.groups import GroupTest, group_tests
 from ..pairs.sequential import EarlyLook, early_look
-from ..votes.columns import Labels, Votes
+from ..votes.columns import IntColumn, Labels, Votes
 from ..votes.errors import UnknownOptionError
 from ..votes.graded import GradedVotes
 from ..votes.pairs import PairVotes
@@ -110,13 +110,17 @@ class ArmLook:
 
 
 def arm_looks(
-    graded: GradedVotes, votes_per_prompt: int, n_pairs: int, level: float = 0.95
+    graded: GradedVotes,
+    votes_per_prompt: int | Callable[[int, int], IntColumn],
+    n_pairs: int,
+    level: float = 0.95,
 ) -> tuple[ArmLook, ...]:
     """Look at each two arms that met before the end, as often as one likes.
 
     `graded` is in the order cast; `votes_per_prompt` is what two arms that meet on a prompt have
-    on it at the end. `n_pairs` is how many pairs of arms will have met at the end, named before
-    the first vote.
+    on it at the end: one number, or where prompts differ what gives for two arms by position, the
+    lower first, as many as there are `graded.prompts`. `n_pairs` is how many pairs of arms will
+    have met at the end, named before the first vote.
 
     Rule. Each pair is looked at by `early_look` with an equal share of the chance of error, at the
     level 1 - (1 - level) / n_pairs (Bonferroni): all bounds of all pairs hold at all times at once
@@ -139,11 +143,17 @@ def arm_looks(
     if n_pairs < len(met):
         raise UnknownOptionError(f"n_pairs is {n_pairs}, and {len(met)} pairs of arms have met.")
     own = 1.0 - (1.0 - level) / max(n_pairs, 1)
+
+    def wanted(two: TwoArms) -> int | IntColumn:
+        if isinstance(votes_per_prompt, int):
+            return votes_per_prompt
+        return votes_per_prompt(two.first, two.second)[two.votes.prompt]
+
     return tuple(
         ArmLook(
             arm=graded.arms[two.first],
             other=graded.arms[two.second],
-            look=early_look(two.votes, votes_per_prompt, own),
+            look=early_look(two.votes, wanted(two), own),
         )
         for two in met
     )
