@@ -6,19 +6,22 @@ import shutil
 import zipfile
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
 
 from evalplatform.accounts.members import create_project
+from evalplatform.accounts.models import User
 from evalplatform.accounts.projects import default_project
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.models import CollectedImage, ImageCollection, ImageImport
+from evalplatform.images.reading.sent import unpack_zips
 from evalplatform.images.services import sent_imports
 from tests import factories
 from tests.images import given
 from tests.images.conftest import stored_names
-from tests.uploads.sending import send
+from tests.uploads.sending import begin, send
 
 pytestmark = pytest.mark.django_db
 PAGE = "/models/images/import/"
@@ -178,6 +181,13 @@ def test_table_reads_no_file_that_was_not_sent(kind, run, tmp_path):
         ({"a.zip": zipped({"/x.png": b"x"})}, "plain relative paths"),
         ({"a.zip": zipped({"notes.txt": b"x"})}, "holds no images"),
         ({"notes.txt": b"x"}, "holds no images"),
+        ({"a.zip": zipped({"n" * 300 + ".png": b"x"})}, "at most 400 characters"),
+        (
+            {"a.zip": zipped({"0.png": given.png(1)}), "b.zip": zipped({"0.png": given.png(2)})},
+            "'0.png' was sent twice, as two different files",
+        ),
+        ({"a.zip": zipped({"0.png": given.png(1)}), "0.png": given.png(2)}, "sent twice"),
+        ({"a.zip": zipped({"a.zip": b"x"})}, "sent twice"),
         ({"a.jsonl": b"{}", "b.csv": b"image\n"}, "several tables"),
     ],
 )
@@ -192,6 +202,79 @@ def test_zip_that_unpacks_without_end_is_refused(run, monkeypatch):
     monkeypatch.setattr("evalplatform.images.reading.sent.MOST_BYTES", 1000)
     begun = run({"a.zip": zipped({f"{n}.png": b"\0" * 400 for n in range(4)})})
     assert (begun.state, "unpacks to over 1,000 bytes" in begun.error) == ("failed", True)
+
+
+def test_zip_leaves_half_of_the_disks_room(tmp_path, monkeypatch):
+    archive = {"0.png": b"\0" * 600, "1.png": b"\0" * 600}
+    given.folder(tmp_path / "sent", {"a.zip": zipped(archive)})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2_000))
+    with pytest.raises(BadInputError, match="over 1,000 bytes"):
+        unpack_zips(tmp_path / "sent")
+    assert not (tmp_path / "sent/1.png").exists()
+
+
+def test_same_file_twice_is_one_and_what_file_managers_leave_is_none(run):
+    here = {f"here/{name}": content for name, content in IMAGES.items()}
+    begun = run({"a.zip": zipped(here), "b.zip": zipped(here), **here, ".DS_Store": b"x"})
+    assert (begun.state, begun.error, begun.done) == ("done", "", 6)
+
+
+def test_unpacking_is_told_so_that_no_other_worker_takes_it(run, monkeypatch):
+    monkeypatch.setattr(sent_imports, "_BEAT_SECONDS", 0)
+    unpack, beaten = sent_imports.unpack_zips, []
+
+    def unpacked(folder, still):
+        def told():
+            ImageImport.objects.update(beaten_at=timezone.now() - timedelta(hours=1))
+            still()
+            beaten.append(ImageImport.objects.get().beaten_at)
+
+        unpack(folder, told)
+
+    monkeypatch.setattr(sent_imports, "unpack_zips", unpacked)
+    assert run({"all.zip": zipped(IMAGES)}).state == "done"
+    assert len(beaten) == 6
+    assert min(beaten) > timezone.now() - timedelta(minutes=1)
+
+
+def test_thrown_away_while_it_is_unpacked_leaves_no_file(sender, run, monkeypatch):
+    monkeypatch.setattr(sent_imports, "_BEAT_SECONDS", 0)
+    unpack, folders = sent_imports.unpack_zips, []
+
+    def thrown_away(folder, still):
+        folders.append(folder)
+        sender.post(f"{PAGE}{ImageImport.objects.get().pk}/", {"action": "forget"})
+        (folder / "12").mkdir(parents=True)  # what a worker was writing just then
+        still()
+        unpack(folder, still)
+
+    monkeypatch.setattr(sent_imports, "unpack_zips", thrown_away)
+    assert run({"all.zip": zipped(IMAGES)}) is None
+    assert not folders[0].exists()
+
+
+def test_two_imports_of_one_name_are_not_taken_for_one(sender, things, woken, run):
+    waits = {"name": "sent", "model": "m", "created_by": User.objects.get(username="rania")}
+    other = ImageImport.objects.create(
+        project=default_project(), prompt_set=things, sent="0.png", size_bytes=1,
+        beaten_at=timezone.now(), created_at=timezone.now(), **waits,
+    )  # fmt: skip
+    given.folder(other.folder, {"0.png": given.png(77)})
+    assert run(IMAGES).state == "done"
+    other = sent_imports.run_import(key=other.pk, now=timezone.now())
+    assert (other.state, other.collection) == ("failed", None)
+    assert "is there already" in other.error
+    assert (other.folder / "0.png").exists()
+
+
+def test_what_was_taken_up_counts_as_unfinished_until_it_is_imported(sender, run, settings):
+    settings.PROJECT_UPLOAD_BYTES = 10_000
+    begun = run({"0.png": given.png(1), "no.png": b"x" * 9_000})
+    assert begun.state == "failed"
+    answer = begin(sender, "more.png", 5_000)
+    assert "throw away what was sent for imports that failed" in answer.content.decode()
+    sent_imports.forget_image_import(begun=begun)
+    assert begin(sender, "more.png", 5_000).status_code == 201
 
 
 def test_import_of_a_killed_worker_goes_on(sender, run, things, woken, monkeypatch):
@@ -243,7 +326,11 @@ def test_name_that_is_taken_is_told_before_a_worker_is_woken(sender, run, things
 
 def test_what_was_sent_goes_after_two_weeks(run):
     begun = run(IMAGES | {"no.png": b"x"})
+    late = timezone.now() + timedelta(days=15)
+    ImageImport.objects.update(state="running", beaten_at=late, error="")  # tried again
+    sent_imports.forget_old_imports(now=late)
     assert begun.folder.exists()
+    ImageImport.objects.update(state="failed", error="again")
     sent_imports.forget_old_imports(now=timezone.now() + timedelta(days=15))
     assert not begun.folder.exists()
     assert not ImageImport.objects.exists()
@@ -260,7 +347,7 @@ def test_another_projects_prompts_are_refused(rania, things):
 
 
 def test_disk_that_is_full_is_said_in_words(run, monkeypatch):
-    def full(folder):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sent_imports, "unpack_zips", full)

@@ -13,6 +13,7 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.core.validators import validate_slug
+from django.db import transaction
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import refuse_foreign
@@ -29,6 +30,7 @@ from evalplatform.images.staging import Staging, abandoned, forget_import, stagi
 from evalplatform.promptsets.models import Prompt, PromptSet
 
 Progress = Callable[[int, int], None]
+Made = Callable[[ImageCollection], None]
 Row = GivenImage | tuple[str, RowError]
 _ROWS_AT_A_TIME = 1000
 _SAMPLE_OF_TEXTS = 100
@@ -147,6 +149,7 @@ def import_collection(
     created_by: User | None = None,
     processes: int | None = None,
     progress: Progress = lambda done, count: None,
+    made: Made = lambda collection: None,
     within: Path | None = None,
 ) -> ImportedCollection:
     """Import a folder, JSONL, CSV, TSV or parquet file as collection `name`.
@@ -154,7 +157,8 @@ def import_collection(
     `model` is how reports name what made the images. Without a `prompt_set` they are a pool of
     photos. `columns` says which column of a table holds one of `FIELDS` where its name does not.
     Rows that cannot be imported refuse the whole, or with `skip_bad` are left out. `processes`
-    decode at once, by default one a core. `progress` is told how many images of how many are done.
+    decode at once, by default one a core. `progress` is told how many images of how many are done,
+    `made` the collection, in the transaction that makes it.
     Of a table from somebody who may not read this machine's files, `within` is the folder, its
     links resolved, that images are taken from; a row that names another is faulty.
 
@@ -188,7 +192,9 @@ def import_collection(
             project=project, name=name, model=model.strip(), licence=licence, source=source,
             prompt_set=prompt_set, created_by=created_by, left_out=counted(run.faults),
         )  # fmt: skip
-        write_collection(collection, staged)
+        with transaction.atomic():
+            write_collection(collection, staged)
+            made(collection)
         if staged.begun_before or run.faults:
             _remove_unused(name)
         staged.forget()

@@ -28,6 +28,7 @@ from evalplatform.images.services.importing import (
 )
 from evalplatform.promptsets.models import PromptSet
 from evalplatform.uploads.models import SentFile
+from evalplatform.uploads.room import Promise, promises
 from evalplatform.uploads.services import take_up, whole_files
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ def begin_import(
             project=project, sent=_in_words(files), size_bytes=sum(f.size_bytes for f in files),
             beaten_at=now, created_by=user, created_at=now, **_fields(plan),
         )  # fmt: skip
+        # A database that was brought back from a backup numbers anew what has a folder already.
+        shutil.rmtree(begun.folder, ignore_errors=True)
         try:
             take_up(files=files, into=begun.folder)
         except BaseException:
@@ -94,7 +97,7 @@ def import_again(*, begun: ImageImport, plan: SentImport, now: datetime) -> None
     ):
         raise BadInputError(f"{begun} did not fail; only what failed is tried again.")
     if before != plan.name:
-        discard_import(name=before)
+        _discard(before)
     begun.refresh_from_db()
     transaction.on_commit(lambda: _wake(begun.pk))
 
@@ -136,11 +139,11 @@ def run_import(*, key: int, now: datetime) -> ImageImport | None:
     free = Q(state=State.QUEUED) | Q(state=State.RUNNING, beaten_at__lt=now - SILENT)
     if not ImageImport.objects.filter(free, pk=key).update(state=State.RUNNING, beaten_at=now):
         return None
-    begun = ImageImport.objects.select_related("project", "prompt_set").get(pk=key)
+    begun = ImageImport.objects.select_related("project", "prompt_set", "collection").get(pk=key)
     try:
         _import(begun)
     except ImportStoppedError:
-        discard_import(name=begun.name)
+        _discard(begun.name)
     except FaultyRowsError as error:
         _fail(begun, f"{error.short}.", listed(error.faults)[:_LINES])
     except EvalPlatformError as error:
@@ -150,32 +153,39 @@ def run_import(*, key: int, now: datetime) -> ImageImport | None:
     except Exception:
         logger.exception("import %s failed", begun.pk)
         _fail(begun, "a fault of the platform; the worker's log has the details.")
-    return ImageImport.objects.filter(pk=key).first()
+    found = ImageImport.objects.filter(pk=key).first()
+    if found is None:  # thrown away meanwhile: so goes what was written since
+        shutil.rmtree(begun.folder, ignore_errors=True)
+    return found
 
 
 def _import(begun: ImageImport) -> None:
-    made = _made_before(begun)
+    made = begun.collection  # where a worker died between making it and saying so
     if made is None:
-        unpack_zips(begun.folder)
+        unpack_zips(begun.folder, _still_unpacking(begun.pk))
         imported = import_collection(
             project=begun.project, path=source_in(begun.folder), name=begun.name,
             model=begun.model, prompt_set=begun.prompt_set, licence=begun.licence,
             source=begun.source, columns=begun.columns, skip_bad=begun.skip_bad,
-            created_by=begun.created_by, progress=_beat(begun.pk), within=begun.folder.resolve(),
+            created_by=begun.created_by, progress=_beat(begun.pk), made=_made_of(begun.pk),
+            within=begun.folder.resolve(),
         )  # fmt: skip
         made = imported.collection
         _tell(begun, imported)
     running = ImageImport.objects.filter(pk=begun.pk, state=State.RUNNING)
-    running.update(state=State.DONE, collection=made, done=made.image_count, total=made.image_count)
+    running.update(state=State.DONE, done=made.image_count, total=made.image_count)
     shutil.rmtree(begun.folder, ignore_errors=True)
 
 
-def _made_before(begun: ImageImport) -> ImageCollection | None:
-    """Return the collection where a worker died between making it and saying so."""
-    return ImageCollection.objects.filter(
-        name=begun.name, project=begun.project, created_by=begun.created_by,
-        created_at__gte=begun.created_at,
-    ).first()  # fmt: skip
+def _made_of(key: int) -> Callable[[ImageCollection], None]:
+    """Return what writes down which collection was made of an import: both, or neither."""
+
+    def made(collection: ImageCollection) -> None:
+        mine = ImageImport.objects.filter(pk=key, state=State.RUNNING)
+        if not mine.update(collection=collection):
+            raise ImportStoppedError("thrown away while it was imported")
+
+    return made
 
 
 def _tell(begun: ImageImport, imported: ImportedCollection) -> None:
@@ -190,7 +200,8 @@ def _beat(key: int) -> Callable[[int, int], None]:
 
     def beat(done: int, total: int) -> None:
         nonlocal last
-        if done and done < total and monotonic() - last < _BEAT_SECONDS:
+        is_between = not total or 0 < done < total
+        if is_between and monotonic() - last < _BEAT_SECONDS:
             return
         last = monotonic()
         mine = ImageImport.objects.filter(pk=key, state=State.RUNNING)
@@ -200,10 +211,18 @@ def _beat(key: int) -> Callable[[int, int], None]:
     return beat
 
 
+def _still_unpacking(key: int) -> Callable[[], None]:
+    beat = _beat(key)
+    return lambda: beat(0, 0)
+
+
 def _fail(begun: ImageImport, error: str, faults: Sequence[str] = ()) -> None:
-    """Store why; of this machine's folders nothing is said."""
+    """Store why; of this machine's folders nothing is said.
+
+    Once the collection is made nothing has failed: the next worker says so.
+    """
     told = [_without_folder(each, begun.folder) for each in (error, *faults)]
-    running = ImageImport.objects.filter(pk=begun.pk, state=State.RUNNING)
+    running = ImageImport.objects.filter(pk=begun.pk, state=State.RUNNING, collection=None)
     running.update(state=State.FAILED, error=told[0], faults=told[1:])
 
 
@@ -219,11 +238,26 @@ def forget_image_import(*, begun: ImageImport) -> None:
     begun.delete()
     shutil.rmtree(folder, ignore_errors=True)
     if state == State.FAILED:
-        with suppress(BadInputError):  # another of this name runs, and needs what is there
-            discard_import(name=name)
+        _discard(name)
+
+
+def _discard(name: str) -> None:
+    with suppress(BadInputError):  # another of this name runs, and needs what is there
+        discard_import(name=name)
 
 
 def forget_old_imports(*, now: datetime) -> None:
-    """Throw away what was sent more than `KEEP` ago; collections stay."""
-    for begun in ImageImport.objects.filter(created_at__lt=now - KEEP):
+    """Throw away what was sent more than `KEEP` ago and is not imported now; collections stay."""
+    old = ImageImport.objects.filter(created_at__lt=now - KEEP)
+    for begun in old.exclude(state=State.RUNNING, beaten_at__gte=now - SILENT):
         forget_image_import(begun=begun)
+
+
+@promises
+def _waiting() -> list[Promise]:
+    # What was taken up lies there until it is imported; zips that are not unpacked come to more.
+    rows = ImageImport.objects.exclude(state=State.DONE)
+    return [
+        Promise(project, size, 2 * size if state == State.FAILED else size)
+        for project, size, state in rows.values_list("project", "size_bytes", "state")
+    ]
