@@ -2,6 +2,7 @@
 
 import pytest
 
+from evalplatform.accounts.members import create_project
 from evalplatform.images.models import ImageCollection, ImageImport
 from evalplatform.promptsets.models import LogBuild
 from evalplatform.uploads.models import SentFile
@@ -84,6 +85,24 @@ def test_files_that_were_sent_before_a_break_are_not_sent_again(signed_in, site,
     assert (
         page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('upload:'))") == []
     )
+
+
+def test_file_that_was_sent_to_another_project_is_sent_to_this_one(
+    signed_in, site, tmp_path, rania
+):
+    create_project(name="others", owner=rania)
+    given.folder(tmp_path, {"0.png": given.png(1)})
+    page = signed_in
+    page.reload()
+    page.fill("[name=columns]", "picture=x")  # refused: the file stays, for the next try
+    send(page, [tmp_path / "0.png"])
+    page.get_by_text("fields are image").wait_for()
+    page.fill("[name=columns]", "")
+    page.select_option("#project", "others")
+    send(page, [tmp_path / "0.png"])
+    page.wait_for_url("**/images/import/*/", timeout=8_000)
+    assert ImageImport.objects.get().project.name == "others"
+    assert SentFile.objects.get().project.name != "others"
 
 
 def send(page, files):

@@ -50,15 +50,16 @@ function told(answer, header) {
   return value;
 }
 
-// The same file is known again by this, in this browser; for another base it is another upload.
-const keyOf = (file, { filename, base, part, scale, weights }) =>
-  `upload:${[filename ?? file.name, file.size, file.lastModified, base, part, scale, weights].filter(Boolean).join(":")}`;
+// The same file is known again by this, in this browser; for another project or base, or sent as
+// something else, it is another upload.
+const keyOf = (file, endpoint, { filename, project, base, part, scale, weights }) =>
+  `upload:${[endpoint, project, filename ?? file.name, file.size, file.lastModified, base, part, scale, weights].filter(Boolean).join(":")}`;
 
 export class TusUpload {
   // `remembers`: also what has arrived whole is known again, for a file that is one of several.
   constructor(file, { endpoint, metadata, onProgress, onPause, remembers = false }) {
     Object.assign(this, { file, endpoint, metadata, onProgress, onPause, remembers });
-    this.key = keyOf(file, metadata);
+    this.key = keyOf(file, endpoint, metadata);
     this.url = localStorage.getItem(this.key);
     this.stopped = false;
     this.wake = () => {};
