@@ -5,18 +5,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 
 from evalplatform.core.file_store import FileStore
+from evalplatform.images.models import ImageImport
+from evalplatform.uploads.models import SentFile
 
 DAYS_LEFT_ALONE = 7
 
 
 @dataclass(frozen=True)
 class Removable:
-    """A folder that may go, why, and how much room it takes."""
+    """A folder or file that may go, why, and how much room it takes."""
 
     path: Path
     why: str
@@ -31,10 +35,25 @@ def removable() -> Iterator[Removable]:
     for folder in sorted((Path(settings.CHECKPOINT_DIR) / "hub").glob("*")):
         if _days_since_written(folder) > DAYS_LEFT_ALONE:
             yield from _found(folder, "a download from a hub that nobody registered for a week")
+    for place, rows in (
+        ("sent", SentFile.objects.all()),
+        ("image-imports", ImageImport.objects.all()),
+    ):
+        yield from _of_no_row(Path(settings.CHECKPOINT_DIR) / place, rows)
+
+
+def _of_no_row(place: Path, rows: QuerySet[Any]) -> Iterator[Removable]:
+    known = {str(key) for key in rows.values_list("pk", flat=True)}
+    for path in sorted(place.glob("*")):
+        if path.name not in known and _days_since_written(path) > DAYS_LEFT_ALONE:
+            yield from _found(path, "what somebody sent, and nothing knows of any more")
 
 
 def remove(found: Removable) -> None:
-    shutil.rmtree(found.path)
+    if found.path.is_dir():
+        shutil.rmtree(found.path)
+    else:
+        found.path.unlink(missing_ok=True)
 
 
 def _thumbnails() -> Path | None:
@@ -45,7 +64,7 @@ def _thumbnails() -> Path | None:
 
 
 def _found(path: Path, why: str) -> Iterator[Removable]:
-    size = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    size = sum(each.stat().st_size for each in (path, *path.rglob("*")) if each.is_file())
     if size:
         yield Removable(path, why, size)
 

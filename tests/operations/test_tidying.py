@@ -7,7 +7,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.core import thumbnails
+from evalplatform.uploads.models import SentFile
 from tests import factories
 
 
@@ -42,3 +44,20 @@ def test_only_what_is_made_anew_or_left_behind_goes(db, tmp_path, settings):
     assert weights.exists()
     assert default_storage.exists(name)
     default_storage.save("thumbnails/a", ContentFile(b""))  # the folder is made again
+
+
+def test_what_was_sent_and_nothing_knows_of_goes(db, tmp_path, settings, rania):
+    settings.VAR_DIR, settings.CHECKPOINT_DIR = tmp_path, tmp_path
+    kept = SentFile.objects.create(
+        project=default_project(), file_name="0.png", size_bytes=1, created_by=rania
+    )
+    lost = [tmp_path / "sent/1234", tmp_path / "image-imports/99/0.png"]
+    young = tmp_path / "sent/5678"
+    for path in (kept.path, *lost, young):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 2**20)
+    for path in (kept.path, *lost, lost[1].parent):
+        os.utime(path, (0, 0))
+    assert "2.0 MiB" in tidy("--yes")
+    assert [path.exists() for path in (kept.path, young, *lost)] == [True, True, False, False]
+    assert not lost[1].parent.exists()

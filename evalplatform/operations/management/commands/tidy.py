@@ -10,9 +10,9 @@ from evalplatform.operations.tidying import removable, remove
 
 class Command(PlatformCommand):
     help = (
-        "List what takes room and may go: thumbnails, and downloads from hubs that "
-        "nobody registered for a week; --yes removes it. What samples, campaigns and checkpoints "
-        "name is never touched. See docs/sizing.md."
+        "List what takes room and may go: thumbnails, downloads from hubs that nobody registered "
+        "for a week, and what was sent by somebody whose account is gone; --yes removes it. What "
+        "samples, campaigns and checkpoints name is never touched. See docs/sizing.md."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
