@@ -57,7 +57,7 @@ def _refuse_over_quota(project: Project, size_bytes: int, unfinished: Iterable[P
         raise BadInputError(
             f"the unfinished uploads of {project} come to {promised:,} bytes, and with these "
             f"{size_bytes:,} to more than its {quota:,}; finish or cancel some first, throw away "
-            "what was sent for imports that failed, or ask an operator (manage.py project quota)."
+            "logs and failed imports, or ask an operator (manage.py project quota)."
         )
 
 

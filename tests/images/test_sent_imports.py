@@ -272,7 +272,7 @@ def test_what_was_taken_up_counts_as_unfinished_until_it_is_imported(sender, run
     begun = run({"0.png": given.png(1), "no.png": b"x" * 9_000})
     assert begun.state == "failed"
     answer = begin(sender, "more.png", 5_000)
-    assert "throw away what was sent for imports that failed" in answer.content.decode()
+    assert "throw away logs and failed imports" in answer.content.decode()
     sent_imports.forget_image_import(begun=begun)
     assert begin(sender, "more.png", 5_000).status_code == 201
 

@@ -252,6 +252,22 @@ def test_sent_log_that_cannot_be_read_may_be_asked_for_again(client, rania, tmp_
     assert SentFile.objects.get().is_whole
 
 
+def test_log_with_a_long_name_keeps_its_ending(bring):
+    build, _ = bring([{"said": each} for each in LINES[:3]], name="说" * 80 + ".jsonl")
+    assert build.file_name.endswith("说.jsonl")
+    assert len(build.file_name.encode()) <= 200
+
+
+def test_log_counts_as_unfinished_until_it_is_thrown_away(client, bring, tmp_path, settings):
+    settings.CHECKPOINT_DIR = tmp_path
+    build, page = bring([{"said": each} for each in LINES])
+    settings.PROJECT_UPLOAD_BYTES = build.size_bytes + 10
+    refused = sending.begin(client, "more.jsonl", 20)
+    assert "throw away logs" in refused.content.decode()
+    client.post(page, {"action": "forget"})
+    assert sending.begin(client, "more.jsonl", 20).status_code == 201
+
+
 @pytest.mark.parametrize("sent", ["x", "3d213d27-d5cd-4fd7-ad29-3ed14f395f12", "a,b"])
 def test_file_that_was_never_sent_is_refused_in_words(client, rania, tmp_path, settings, sent):
     settings.CHECKPOINT_DIR = tmp_path / "not there yet"

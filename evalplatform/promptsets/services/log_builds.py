@@ -47,6 +47,7 @@ from evalplatform.promptsets.services.log_choices import (
     recipe_of,
     stored_choices,
 )
+from evalplatform.uploads.room import Promise, promises
 from evalplatform.uploads.services import forget_file, whole_files
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ KEEP = timedelta(days=14)
 SILENT = timedelta(minutes=10)
 _EXAMPLES = 3
 _BEAT_SECONDS = 1.0
+_LONGEST_NAME = 200  # bytes; a file that is being written adds some, and no name has over 255
 _OURS = "it is a fault of the platform; the worker's log has the details."
 
 
@@ -331,4 +333,12 @@ def _delete(name: str) -> None:
 
 def _printable(name: str) -> str:
     name = name.rpartition("/")[2]
-    return "".join(each if each.isprintable() else "_" for each in name)[-200:]
+    shown = "".join(each if each.isprintable() else "_" for each in name)
+    return shown.encode()[-_LONGEST_NAME:].decode(errors="ignore")
+
+
+@promises
+def _waiting() -> list[Promise]:
+    # Logs lie in object storage until they are kept or thrown away; of the disk nothing is to come.
+    rows = LogBuild.objects.exclude(log="").values_list("project", "size_bytes")
+    return [Promise(project, size, 2 * size) for project, size in rows]
