@@ -6,9 +6,11 @@ import shutil
 import subprocess
 
 import pytest
+from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.services import enrol, open_campaign
+from evalplatform.annotation.models import Enrolment
+from evalplatform.annotation.services import enrol, exclude, open_campaign
 from evalplatform.campaigns.prompt_filter import parse_filter
 from evalplatform.exports.paper.checklist import checklist
 from evalplatform.exports.paper.figures import drawable
@@ -43,6 +45,16 @@ def test_figures_draw_letters_of_their_font_and_codes_of_others():
     assert drawable("café $x$") == "café $x$"
     assert drawable("猫 שלום") == "[U+732B] [U+05E9][U+05DC][U+05D5][U+05DD]"
     assert len(drawable("x" * 500)) == 60
+
+
+@pytest.mark.django_db(transaction=True)
+def test_excluded_votes_of_a_gallery_are_told_once_however_many_arms_there_are():
+    campaign = voted("pair", prompts=4, k=1, people=1)
+    exclude(enrolment=Enrolment.objects.get(), rule="gold", detail="1 of 6", now=timezone.now())
+    results = campaign_results(campaign)
+    assert len(results.with_excluded) == 4
+    told = {each.item: each.known for each in checklist(results, consent="", licence="")}
+    assert told["Result with and without the excluded"].count("24 votes excluded") == 1
 
 
 def compiled(folder):

@@ -219,10 +219,11 @@ def _checks(results: CampaignResults) -> Iterator[Reply]:
         "Rules of exclusion, fixed before the first vote",
         ", ".join(f"{name} {value}" for name, value in told.items()) or "none",
     )
-    with_and_without = "; ".join(
+    excluded = (  # once, however many arms have a figure of these votes
         f"{each.criterion}, {each.prompts}: {each.votes} votes excluded"
         for each in results.with_excluded
     )
+    with_and_without = "; ".join(dict.fromkeys(excluded))
     yield Reply(
         of,
         "Result with and without the excluded",
