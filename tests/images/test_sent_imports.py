@@ -155,6 +155,13 @@ def test_faulty_import_says_why_and_is_tried_again_without_sending_anew(
     assert any("a house.png" in line for line in begun.faults)
 
 
+def test_what_is_left_out_says_nothing_of_this_machines_folders(run):
+    begun = run({"rows.jsonl": TABLE, **dict([*IMAGES.items()][1:])}, skip_bad="on")
+    assert (begun.state, begun.collection.image_count) == ("done", 5)
+    assert any("there is no file 0_1.png" in line for line in begun.faults)
+    assert not any(str(begun.folder) in line for line in begun.faults)
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
 def test_table_reads_no_file_that_was_not_sent(kind, run, tmp_path):
     secret = tmp_path / "secret.png"

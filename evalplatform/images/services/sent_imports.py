@@ -189,9 +189,8 @@ def _made_of(key: int) -> Callable[[ImageCollection], None]:
 
 
 def _tell(begun: ImageImport, imported: ImportedCollection) -> None:
-    ImageImport.objects.filter(pk=begun.pk).update(
-        faults=listed(imported.left_out)[:_LINES], missing=len(imported.missing)
-    )
+    faults = [_without_folder(each, begun.folder) for each in listed(imported.left_out)[:_LINES]]
+    ImageImport.objects.filter(pk=begun.pk).update(faults=faults, missing=len(imported.missing))
 
 
 def _beat(key: int) -> Callable[[int, int], None]:
