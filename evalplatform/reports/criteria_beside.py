@@ -23,7 +23,8 @@ DEFINITION = (
 )
 TURNS = (
     "An order is turned where an arm is ahead of another in one criterion and behind it in the "
-    "other, both by the ranks that hold for all arms at once at 95 %."
+    "other, both by the ranks that hold for all arms at once at 95 %; none is named before the "
+    "last vote."
 )
 FEWEST = 2  # criteria that can stand beside each other
 
@@ -109,6 +110,7 @@ class OrderOfCriterion:
     label: str
     measure: str  # strength or mean grade
     arms: dict[str, Placed]
+    is_open: bool = False  # votes are missing
 
 
 @dataclass(frozen=True)
@@ -139,18 +141,22 @@ def _order(found: GalleryResult | GradeResult) -> OrderOfCriterion:
             arms[str(each.arm)] = Placed(
                 each.value, each.low, each.high, each.rank_low, each.rank_high
             )
-        return OrderOfCriterion(found.criterion, found.criterion_label, "strength", arms)
+        return OrderOfCriterion(
+            found.criterion, found.criterion_label, "strength", arms, found.is_open
+        )
     for rated in found.ratings.ratings:
         mean = rated.mean
         arms[str(rated.arm)] = Placed(
             mean.value, mean.low, mean.high, rated.rank_low, rated.rank_high
         )
-    return OrderOfCriterion(found.criterion, found.criterion_label, "mean grade", arms)
+    return OrderOfCriterion(
+        found.criterion, found.criterion_label, "mean grade", arms, found.is_open
+    )
 
 
 def turned_orders(orders: Sequence[OrderOfCriterion]) -> Iterator[TurnedOrder]:
-    """Yield every two arms that are surely turned between two criteria."""
-    for first, second in combinations(orders, 2):
+    """Yield every two arms that are surely turned between two criteria; none before the end."""
+    for first, second in combinations([each for each in orders if not each.is_open], 2):
         for one, other in combinations(sorted({*first.arms} & {*second.arms}), 2):
             ahead = [_ahead(order, one, other) for order in (first, second)]
             if all(ahead) and ahead[0] != ahead[1]:

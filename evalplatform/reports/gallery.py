@@ -33,6 +33,7 @@ class GalleryResult:
     agreement: tuple[stats.GradedAgreement, ...]
     by_group: tuple[stats.ArmGroupTest, ...] = ()
     early: tuple[stats.ArmLook, ...] = ()
+    is_open: bool = False  # votes are missing
 
     @property
     def n_votes(self) -> int:
@@ -57,6 +58,7 @@ class GradeResult:
     as_pairs: stats.ArmRanking | None
     agreement: tuple[stats.GradedAgreement, ...]
     by_group: tuple[stats.ArmGroupTest, ...] = ()  # of the same comparisons
+    is_open: bool = False
 
     @property
     def n_votes(self) -> int:
@@ -111,6 +113,7 @@ class Gallery:
             "prompts": name,
             "depth": depth,
             "k": criterion.k,
+            "is_open": self._is_open,
         }
         scale = scale_of(criterion)
         agreement = stats.graded_agreement(graded, grades=scale)

@@ -120,10 +120,15 @@ def claimed_early(found: GalleryResult) -> list[str]:
 
 
 def claimed_by_group(found: GalleryResult | GradeResult) -> list[str]:
-    """Return what Holm's p allows to claim of groups of prompts, and how many tests there were."""
+    """Return what Holm's p allows to claim of groups of prompts, and how many tests there were.
+
+    It is of one look, so nothing is claimed before the last vote.
+    """
     tests = [each for each in found.by_group if each.test.p_holm is not None]
     if not tests:
         return []
+    if found.is_open:
+        return [f"Exploratory, {len(tests)} tests of two arms: not decided yet, votes are missing."]
     claims = [
         f"{each.test.kind} {each.test.name}: {each.arm if net > 0.0 else each.other} over "
         f"{each.other if net > 0.0 else each.arm} ({100 * abs(net):+.0f} %, Holm p "

@@ -176,5 +176,6 @@ def test_order_is_turned_only_where_both_criteria_tell_the_arms_apart():
     without = order("without", A=(None, None), B=(1, 1), C=(2, 2))
     other = order("other", A=(2, 3), B=(1, 1), C=(2, 3))
     assert not list(turned_orders([looks, unsure, without, looks]))
+    assert not list(turned_orders([looks, replace(other, is_open=True)]))
     ((found),) = turned_orders([looks, other])
     assert (found.ahead_in_first, found.ahead_in_second) == ("A", "B")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.gallery import Gallery
+from evalplatform.reports.orders import claimed_by_group
 from evalplatform.reports.other_votes import of_orders
 from evalplatform.reports.prompts import Prompts
 from evalplatform.reports.results import campaign_results
@@ -290,6 +292,8 @@ def test_unfinished_gallery_says_what_may_be_said_of_two_arms_at_every_look(db):
     assert "A – B: net +100.0 [" in words(results_table(results))
     assert "no preference shown yet" in words(results_table(results))
     assert "bounds for every look" in words(offline_dashboard(results))
+    assert "over" not in claimed_by_group(found)[0]  # its p is of one look
+    assert claimed_by_group(replace(found, is_open=False)) != claimed_by_group(found)
     told, *_ = json.loads(json.dumps(results_json(results), allow_nan=False))["galleries"]
     assert [each["claim"] for each in told["early_looks"]] == [True, True, False]
     early = [row for row in rows_of(results) if row["measure"] == "early_net"]
