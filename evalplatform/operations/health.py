@@ -33,6 +33,7 @@ from evalplatform.promptsets.models import LogBuild
 _BROKER_SECONDS = 3.0
 # A worker takes an upload within a second, and a lost message is sent again within a minute.
 _UPLOAD_WAITS = timedelta(minutes=3)
+_BUSY_WORKER_TELLS = timedelta(minutes=2)  # once a second, as a rule
 # A campaign's copies and an upload are written at once: less room than this ends in failures.
 _LITTLE_ROOM = 5 * 2**30
 
@@ -172,7 +173,8 @@ def _workers() -> Found:
     batches = GenerationBatch.objects.claimable(now).count()
     scoring = ScoringShard.objects.claimable(now).count()
     queued = f"{batches} batches and {scoring} scoring jobs wait"
-    if waiting := _sent_and_waiting(now):
+    waiting, busy = _sent_and_waiting(now), _is_busy_with_what_was_sent(now)
+    if waiting and not busy:
         return Found(
             HealthState.DEGRADED,
             f"{waiting} uploads, imports and logs wait, and no worker of the queue `default` takes "
@@ -185,6 +187,8 @@ def _workers() -> Found:
             f"{queued}, and no worker takes the queue `generation`",
             "start one on each GPU, or look into its log (docs/production.md#workers).",
         )
+    if waiting:
+        queued += f"; {waiting} uploads, imports and logs wait for one that is being done"
     return Found(HealthState.OK, f"{len(workers)} take the queue `generation`; {queued}")
 
 
@@ -197,6 +201,12 @@ def _sent_and_waiting(now: datetime) -> int:
     queued: dict[str, Any] = {"state": "queued", "beaten_at__lt": before}
     others = (ImageImport.objects.filter(**queued), LogBuild.objects.filter(**queued))
     return uploads.count() + sum(each.count() for each in others)
+
+
+def _is_busy_with_what_was_sent(now: datetime) -> bool:
+    """Whether a worker of the queue `default` lives and has an import or a log in hand."""
+    done: dict[str, Any] = {"state": "running", "beaten_at__gte": now - _BUSY_WORKER_TELLS}
+    return any(each.objects.filter(**done).exists() for each in (ImageImport, LogBuild))
 
 
 def _disk() -> Found:

@@ -172,6 +172,20 @@ def test_import_that_no_worker_takes_is_told():
     assert states()["workers"] == "ok"
 
 
+def test_import_that_waits_for_another_is_no_fault():
+    now = timezone.now()
+    told = {"project": default_project(), "model": "m", "sent": "a.zip", "size_bytes": 1}
+    long_ago = now - timedelta(hours=1)
+    ImageImport.objects.create(name="waits", created_at=long_ago, beaten_at=long_ago, **told)
+    long = ImageImport.objects.create(
+        name="long", created_at=long_ago, beaten_at=now, state="running", **told
+    )
+    [workers] = [part for part in health.look_at_all() if part.name == "workers"]
+    assert (workers.state.value, "1 uploads" in workers.said) == ("ok", True)
+    ImageImport.objects.filter(pk=long.pk).update(beaten_at=long_ago)
+    assert states()["workers"] == "degraded"
+
+
 def test_disk_that_fills_up_is_told(monkeypatch):
     monkeypatch.setattr(health, "_LITTLE_ROOM", 2**60)
     assert states()["disk"] == "degraded"
