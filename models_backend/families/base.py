@@ -101,6 +101,8 @@ class Family(ABC):
 
     size_multiple: int = 8
     """What the sides of pictures in buckets of aspect ratio are multiples of."""
+    makes_one_shape: bool = False
+    """Whether pictures of another shape than it was trained at mean nothing to it."""
 
     def settle(self, pictures: Sequence[Tensor]) -> None:  # noqa: B027  # most measure nothing
         """Measure what the parts' inputs hang on, once the compressor is trained.

@@ -155,6 +155,10 @@ def finetune_on_shards(
             "with shards every part is tuned to its last step: leave parts out and set "
             "early_stopping.candidates = 0"
         )
+    if config.aspect_ratios and parent.makes_one_shape:
+        raise InputError(
+            f"aspect_ratios: a {parent.name} model makes images of one shape; leave it out"
+        )
     say_beforehand(config, parent, parent.parts, [])
     sized = replace(config, image_size=parent.image_size[0])
     train_in_stages(parent, source, sized, run=run, cache=cache)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from models_backend import checkpoints, train
 from models_backend.checkpoints import load_pipeline
+from models_backend.data import shards
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.batch import training_batch
 from models_backend.families.guidance import undo_noise
@@ -506,6 +507,16 @@ def test_what_is_settled_stays_settled(sampler):
         kept = ~hidden[0]
         assert torch.equal(levels[0][kept], filled[0][kept])
     assert [int(hidden.sum()) for _, hidden in history] == [16, 14, 11, 6]
+
+
+def test_tokens_known_by_their_place_are_not_tuned_in_buckets(trained, data, tmp_path, capsys):
+    shards.write_shards(data, tmp_path / "shards", kind="tar", samples=6)
+    text = 'recipe = "finetune"\nname = "tuned"\naspect_ratios = true\n[training]\nsteps = 1\n'
+    (tmp_path / "tune.toml").write_text(text + "batch_size = 2\n")
+    given = ("--data", tmp_path / "shards", "--parent", trained["masked_transformer"])
+    assert run(tmp_path / "tune.toml", *given, "--out", tmp_path / "run") == 2
+    said = "aspect_ratios: a masked_transformer model makes images of one shape"
+    assert said in capsys.readouterr().err
 
 
 # -- parts that are kept --------------------------------------------------------------------------

@@ -42,6 +42,7 @@ class MaskedTransformer(TrainedFamily):
     parts = ("transformer",)
     compressor = "tokenizer"
     takes_noise_offset = False
+    makes_one_shape = True  # tokens are known by their place
 
     def __init__(self, made_of: MaskedParts) -> None:
         self.made_of = made_of
