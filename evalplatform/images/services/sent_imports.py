@@ -17,6 +17,7 @@ from django.utils import timezone
 from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.waking import may_wake
 from evalplatform.images.faults import FaultyRowsError, listed
 from evalplatform.images.models import ImageCollection, ImageImport
 from evalplatform.images.reading.sent import source_in, unpack_zips
@@ -130,7 +131,7 @@ def _wake(key: int) -> None:
 
 def wake_silent_import(*, begun: ImageImport, now: datetime) -> None:
     """Wake a worker for an import whose worker is gone, or whose message was lost."""
-    if begun.is_under_way and begun.beaten_at < now - SILENT:
+    if begun.is_under_way and begun.beaten_at < now - SILENT and may_wake(TASK, begun.pk):
         _wake(begun.pk)
 
 

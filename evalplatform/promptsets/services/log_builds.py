@@ -28,6 +28,7 @@ from evalplatform.accounts.models import Project, User
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.files import write_pieces
 from evalplatform.core.sending import pieces_of
+from evalplatform.core.waking import may_wake
 from evalplatform.promptsets.building.log import Log
 from evalplatform.promptsets.building.outside import ServerAwayError
 from evalplatform.promptsets.building.peek import first_rows
@@ -166,7 +167,8 @@ def _wake(key: int) -> None:
 
 def wake_silent(*, build: LogBuild, now: datetime) -> None:
     """Wake a worker for a build whose worker is gone, or whose message was lost."""
-    if build.is_being_built and build.beaten_at and build.beaten_at < now - SILENT:
+    is_silent = build.beaten_at and build.beaten_at < now - SILENT
+    if build.is_being_built and is_silent and may_wake(TASK, build.pk):
         _wake(build.pk)
 
 
