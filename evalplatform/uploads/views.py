@@ -46,6 +46,8 @@ def files(request: HttpRequest) -> HttpResponse:
 def file(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     """Say how much has arrived, take the next part, or forget it all."""
     file = get_object_or_404(visible_to(request.user, SentFile.objects.all()), pk=identifier)
+    if request.method != "DELETE" and not file.path.exists():
+        return tus.refusal(410, "what had arrived is gone, as after a restore; begin anew")
     if request.method == "HEAD":
         return tus.arrived(200, file.received_bytes, file.size_bytes)
     require_role(request.user, file.project, Role.EDITOR)

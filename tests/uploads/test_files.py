@@ -1,5 +1,6 @@
 """Files that are sent in parts: they go on where they broke off, and go to who sent them alone."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.core.errors import BadInputError
 from evalplatform.uploads import room, services
 from evalplatform.uploads.models import SentFile
-from tests.uploads.sending import begin, offset, part, send
+from tests.uploads.sending import TUS, begin, offset, part, send
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +45,15 @@ def test_file_goes_on_where_it_broke_off(sender, rania, kept):
     (file,) = whole(url.split("/")[-2], user=rania)
     assert (file.file_name, file.path.read_bytes()) == ("12/0.png", b"abcdef")
     assert file.path.parent == kept
+
+
+def test_file_that_is_gone_is_begun_anew(sender, kept):
+    url = begin(sender, "a.png", 6)["Location"]
+    shutil.rmtree(kept)
+    assert sender.head(url, headers=TUS).status_code == 410
+    assert part(sender, url, 0, b"abc").status_code == 410
+    assert not kept.exists()
+    assert sender.delete(url, headers=TUS).status_code == 204
 
 
 def test_files_are_taken_up_once(sender, rania, tmp_path):
