@@ -11,6 +11,7 @@ from evalplatform.accounts.members import set_member
 from evalplatform.accounts.models import User
 from evalplatform.accounts.projects import default_project
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.telling import HowFar
 from evalplatform.runs.choices import parse_choices
 from evalplatform.runs.models import Draft
 from evalplatform.runs.services import (
@@ -20,6 +21,7 @@ from evalplatform.runs.services import (
     open_asked,
     wake_silent_opening,
 )
+from evalplatform.runs.services.launching import _note_opening as note_opening
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -182,7 +184,8 @@ def test_from_draft_to_link_by_the_page(client):
     assert "with the filter that took them" in text
     client.post(reverse("runs:open", args=[draft.pk]))
     assert "Opening since" in client.get(page).content.decode()
-    Draft.objects.update(opening_doing="Images packed", opening_done=3, opening_total=12)
+    note_opening(draft.pk, HowFar("Images packed", 3, 12))
+    note_opening(draft.pk, HowFar())  # of a worker that was asked too, and waits
     text = client.get(page).content.decode()
     assert "Images packed" in text
     assert "3 of 12" in text

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from celery import current_app
 from django.db import transaction
@@ -143,7 +144,9 @@ def _open(campaign: Campaign, teller: Teller, now: datetime) -> None:
 
 
 def _note_opening(key: int, far: HowFar) -> None:
-    Draft.objects.filter(pk=key).update(
-        opening_doing=far.doing, opening_done=far.done, opening_total=far.total,
-        opening_beaten_at=timezone.now(),
-    )  # fmt: skip
+    told: dict[str, Any] = {"opening_beaten_at": timezone.now()}
+    if far.doing:  # a worker that waits for another, asked twice, has nothing to tell
+        told |= {
+            "opening_doing": far.doing, "opening_done": far.done, "opening_total": far.total,
+        }  # fmt: skip
+    Draft.objects.filter(pk=key).update(**told)
