@@ -94,6 +94,10 @@ class Family(ABC):
     def part(self, name: str) -> nn.Module:
         """Return one of `parts`, or the `compressor`."""
 
+    def part_config(self, name: str) -> dict[str, Any]:
+        """Return what a part's weights hang on beside their shapes, as plain values."""
+        return {}
+
     @property
     def denoiser(self) -> nn.Module:
         """The first of its parts: what makes an image of noise."""

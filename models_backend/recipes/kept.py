@@ -35,6 +35,8 @@ def take_kept_parts(family: Family, config: PretrainConfig) -> dict[str, Any]:
                 f"{mine.get(name)}; give both the same"
             )
     for part in config.kept:
+        if part not in other.parts:
+            raise InputError(f"kept_from {folder}: it has no {part}, only {', '.join(other.parts)}")
         try:
             family.part(part).load_state_dict(other.part(part).state_dict())
         except RuntimeError:
@@ -42,7 +44,20 @@ def take_kept_parts(family: Family, config: PretrainConfig) -> dict[str, Any]:
                 f"kept_from {folder}: its {part} is of another shape; give {part} as it is in its "
                 "config.json"
             ) from None
+        _refuse_another_task(part, family.part_config(part), other.part_config(part), folder)
     return {"kept_parts": list(config.kept), "kept_from_sha256": str(metadata["sha256"])}
+
+
+def _refuse_another_task(
+    part: str, mine: dict[str, Any], theirs: dict[str, Any], folder: Path
+) -> None:
+    """Weights of one shape may have learned something else, such as whole images."""
+    for key in sorted(mine.keys() | theirs.keys()):
+        if mine.get(key) != theirs.get(key):
+            raise InputError(
+                f"kept_from {folder}: {key} of its {part} is {theirs.get(key)}, this "
+                f"configuration's {mine.get(key)}; give both the same"
+            )
 
 
 def _refuse_strange_parts(family: Family, config: PretrainConfig) -> None:

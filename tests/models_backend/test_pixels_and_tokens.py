@@ -549,6 +549,10 @@ def test_upsampler_is_made_anew_beside_a_base_that_is_kept(trained, data, tmp_pa
     assert '"stage": "base"' not in (tmp_path / "run/log.jsonl").read_text()
 
 
+TWO = "upsamplers=[{widths=[16, 32], heads=2}, {widths=[16, 32], heads=2}]"
+ANOTHER_TASK = "upsamplers=[{widths=[16, 32], heads=2, unfold=2, residual=0}]"
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -557,6 +561,12 @@ def test_upsampler_is_made_anew_beside_a_base_that_is_kept(trained, data, tmp_pa
         (('kept=["base", "upsampler_1"]', "from"), "accepted are some, not all, of base"),
         (('kept=["base"]', "from", "base.widths=[16, 16]"), "its base is of another shape"),
         (('kept=["base"]', "from", 'schedule.target="flow"'), "its schedule is "),
+        (
+            ('kept=["upsampler_1"]', "from", ANOTHER_TASK),
+            "residual of its upsampler_1 is 0.1, this",
+        ),
+        (('kept=["base"]', "from", "sizes=[4, 16]"), "size of its base is [8, 8], this"),
+        (('kept=["upsampler_2"]', "from", "sizes=[4, 8, 16]", TWO), "it has no upsampler_2, only"),
         (('kept=["base"]', "other"), "a masked_transformer model; accepted is pixel_diffusion"),
     ],
 )

@@ -81,6 +81,13 @@ class PixelDiffusion(TrainedFamily):
     def part(self, name: str) -> nn.Module:
         return self._network(name)
 
+    def part_config(self, name: str) -> dict[str, Any]:
+        """Return its size, network and task. Noise put on a small image in sampling is no part."""
+        place = self._place(name)
+        of_others = {"augmentation"} if place else {"augmentation", "augmentation_most", "residual"}
+        stage = self.config()["stages"][place]
+        return {key: value for key, value in stage.items() if key not in of_others}
+
     def _network(self, name: str | None) -> FoldedUNet:
         return self.stages.networks[self._place(name)]
 
