@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from evalplatform.annotation.answer_columns import AnswerColumns, answer_columns
 from evalplatform.annotation.arm_columns import ArmColumns
-from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.quality.rings import ItemInWords, Taker, item_in_words, takers
 from evalplatform.quality.summary import QualityFacts, quality_facts
+from evalplatform.reports.planned_votes import PlannedVotes, planned_votes
 from evalplatform.reports.prompts import Prompts
 from evalplatform.reports.safety import SafetySummary, safety_summary
 from evalplatform.reports.selectors import Completeness, completeness_of, simulated_as
@@ -29,6 +30,7 @@ class CampaignFacts:
     quality: QualityFacts
     safety: SafetySummary | None
     item_in_words: Callable[[int], ItemInWords]
+    planned: Callable[[Criterion], PlannedVotes | None]
 
     @cached_property
     def pseudonyms(self) -> dict[int, str]:
@@ -48,4 +50,5 @@ def read_facts(campaign: Campaign) -> CampaignFacts:
         quality=quality_facts(campaign),
         safety=safety_summary(campaign),
         item_in_words=item_in_words,
+        planned=partial(planned_votes, campaign),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from evalplatform import stats
@@ -11,7 +13,7 @@ from evalplatform.annotation.arm_columns import ArmColumns
 from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.models import Campaign, Criterion, arm_letter
 from evalplatform.core.integer_columns import Array
-from evalplatform.reports.planned_votes import planned_votes
+from evalplatform.reports.planned_votes import PlannedVotes, planned_votes
 from evalplatform.reports.prompts import GROUPS, Prompts
 
 
@@ -78,9 +80,11 @@ class Gallery:
         people: dict[int, str],
         arms: ArmColumns | None = None,
         *,
+        planned: Callable[[Criterion], PlannedVotes | None] | None = None,
         is_open: bool = False,
     ) -> None:
         self._campaign, self._is_open = campaign, is_open
+        self._planned = planned or partial(planned_votes, campaign)
         self._arms = [arm_letter(arm.place) for arm in campaign.contenders]
         self._prompts, self._people = prompts, people
         self._columns = arms or ArmColumns.of(campaign)
@@ -150,7 +154,7 @@ class Gallery:
         count = len(self._arms)
         against = Design.parse(self._campaign.design).kind == "against"
         n_pairs = count - 1 if against else count * (count - 1) // 2
-        planned = planned_votes(self._campaign, criterion)
+        planned = self._planned(criterion)
         if planned is None:
             return stats.arm_looks(graded, criterion.k, n_pairs)
         return stats.arm_looks(

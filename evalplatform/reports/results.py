@@ -26,7 +26,6 @@ from evalplatform.reports.facts import CampaignFacts, read_facts
 from evalplatform.reports.gallery import Gallery, GalleryResult, GradeResult
 from evalplatform.reports.languages import language_results, language_votes
 from evalplatform.reports.other_votes import OtherVotes, of_net, of_orders, outside
-from evalplatform.reports.planned_votes import planned_votes
 from evalplatform.reports.prompts import ALL_PROMPTS, GROUPS, Prompts, stylized_of
 from evalplatform.reports.result_types import (
     CampaignResults,
@@ -62,7 +61,9 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
     groups = list(_groups(campaign, duels, prompts))
     completeness = facts.completeness
     is_open = not completeness.is_complete
-    gallery = Gallery(campaign, prompts, facts.pseudonyms, facts.arms, is_open=is_open)
+    gallery = Gallery(
+        campaign, prompts, facts.pseudonyms, facts.arms, planned=facts.planned, is_open=is_open
+    )
     others = list(_others(campaign, table, prompts, gallery))
     rings = rings_among(
         answers,
@@ -93,7 +94,7 @@ def campaign_results(campaign: Campaign, facts: CampaignFacts | None = None) -> 
         criteria_beside=criteria_beside(campaign, duels, is_open=is_open),
         languages=language_votes(campaign, table),
         by_language=list(language_results(campaign, duels)),
-        early_looks=list(_early_looks(campaign, duels)) if is_open else [],
+        early_looks=list(_early_looks(facts, campaign, duels)) if is_open else [],
         profiles=_profiles(campaign, duels, facts.pseudonyms),
         side_bias=_side_bias(table),
         consensus=list(consensus(campaign, table, gallery, others)),
@@ -234,12 +235,14 @@ def _categories(
             yield CategoryResult(criterion.slug, criterion.label, test)
 
 
-def _early_looks(campaign: Campaign, table: AnswerColumns) -> Iterator[CriterionLook]:
+def _early_looks(
+    facts: CampaignFacts, campaign: Campaign, table: AnswerColumns
+) -> Iterator[CriterionLook]:
     for criterion in campaign.criteria.all():
         votes = of_criterion(table, criterion)
         if not len(votes):
             continue
-        planned = planned_votes(campaign, criterion)
+        planned = facts.planned(criterion)
         wanted = planned.on(votes.prompt) if planned else criterion.k
         look = stats.early_look(pair_votes(votes), wanted)
         yield CriterionLook(criterion.slug, criterion.label, look)

@@ -81,15 +81,30 @@ def unsettled():
     return Campaign.objects.get(pk=campaign.pk)
 
 
+def several_images():
+    """Three arms, two images a prompt, each dealt to one pair; half of the votes there."""
+    campaign = factories.make_draft(
+        arms=3, prompts=8, k=2, criteria=["visual_appeal"], design="random=1", images_per_prompt=2
+    )  # fmt: skip
+    open_campaign(campaign=campaign)
+    people = [Annotator.objects.create(pseudonym="ada"), Annotator.objects.create(pseudonym="bea")]
+    factories.judge_everything(campaign, people[:1], lambda _: "left")
+    enrolment = enrol(campaign=campaign, annotator=people[1])
+    for _ in range(9):
+        factories.vote(enrolment, factories.lease(enrolment))
+    return Campaign.objects.get(pk=campaign.pk)
+
+
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
         (duel, "parquet"),
         (unsettled, "csv"),
+        (several_images, "csv"),
         (lambda: voted("ranking", design="together", prompts=4, k=2), "jsonl"),
         (lambda: voted("rating", prompts=3, k=2), "parquet"),
     ],
-    ids=["duel", "unsettled", "ranking", "rating"],
+    ids=["duel", "unsettled", "several images", "ranking", "rating"],
 )
 def test_every_number_is_computed_again(make, kind, tmp_path):
     exported(make(), tmp_path / "out", kind)

@@ -5,6 +5,7 @@ Nothing here touches a database.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from evalplatform.images.models import ImageCollection
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.quality.rings import ItemInWords, Taker
 from evalplatform.reports.facts import CampaignFacts
+from evalplatform.reports.planned_votes import PlannedVotes
 from evalplatform.reports.prompts import PromptFacts, Prompts
 from evalplatform.reports.safety import SafetySummary, summary_of_filter
 from evalplatform.reports.selectors import Completeness
@@ -89,6 +91,7 @@ def facts_of(files: Files, campaign: Campaign) -> CampaignFacts:
         quality=quality_of(files, campaign),
         safety=_safety(campaign, told["safety"]),
         item_in_words=_words(files, campaign),
+        planned=partial(_planned, files),
     )
 
 
@@ -135,6 +138,15 @@ def _answers(files: Files, campaign: Campaign) -> AnswerColumns:
         shown_px=column(lambda row: UNKNOWN_PX if row.get("shown_px") is None else row["shown_px"]),
         language=column(lambda row: packed_language(row.get("language") or "")),
     )
+
+
+def _planned(files: Files, criterion: Criterion) -> PlannedVotes:
+    asked = [each for each in files.items if each["criterion"] == criterion.slug]
+    image_set, prompt = (
+        np.array([each[name] for each in asked], dtype=np.int64)
+        for name in ("image_set", "prompt_id")
+    )
+    return PlannedVotes(image_set, prompt, criterion.k)
 
 
 def _words(files: Files, campaign: Campaign) -> Any:
