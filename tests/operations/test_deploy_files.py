@@ -165,3 +165,11 @@ def test_nginx_takes_the_configuration_of_compose(tmp_path):
         [nginx, "-t", "-c", tmp_path / "nginx.conf", "-e", tmp_path / "errors"],
         check=True, capture_output=True,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "nginx-compose.conf"])
+@pytest.mark.parametrize("address", ["/prompts/logs/", "= /api/v1/log-builds"])
+def test_nginx_waits_while_a_large_log_is_read(name, address):
+    text = (DEPLOY / name).read_text()
+    (block,) = re.findall(rf"location {re.escape(address)} {{(.*?)}}", text, re.DOTALL)
+    assert "proxy_read_timeout 600s;" in block
