@@ -94,7 +94,8 @@ def make_samples(campaign: Campaign, red) -> None:
 
 
 def samples_of(campaign: Campaign) -> list[Sample]:
-    return list(Sample.objects.filter(checkpoint__arms__campaign=campaign))
+    """Return the samples of A, then those of B, each in the order of the prompts."""
+    return list(Sample.objects.filter(checkpoint__arms__campaign=campaign).order_by("pk"))
 
 
 def check(campaign: Campaign, name: str = NAME) -> None:

@@ -120,7 +120,9 @@ def test_stage_waits_for_the_one_before_and_is_once(needles, judge):
         start(needles, "generalists")
 
 
-def test_gold_is_mixed_in_unseen_and_none_of_it_may_be_in_the_pool(needles, judge, tmp_path):
+def test_gold_is_mixed_in_unseen_and_none_of_it_may_be_in_the_pool(
+    needles, judge, tmp_path, steady_turns
+):
     gold = write_gold(tmp_path / "gold", excellent=2, bad=1, accepted=1, rejected=1)
     (gold / "bad" / "own.png").write_bytes(png(0))
     with pytest.raises(BadInputError, match=r"own\.png is an image of the pool too"):
