@@ -1,4 +1,4 @@
-"""Reading image files that somebody else made: upright 8-bit RGB, or a reason why not.
+"""Reading image files that somebody else made: upright 8-bit RGB or RGBA, or a reason why not.
 
 Files are not trusted. Their size is bounded before they are read, their pixels before they are
 decoded, and only formats of single pictures are tried.
@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from evalplatform.core.transparency import has_alpha
 from evalplatform.images.faults import RowError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
 MOST_PIXELS = 64_000_000
 MOST_BYTES = 128 * 2**20
 _WHITE = (255, 255, 255)
-_TO_WHITE = {"RGBA", "LA", "PA", "La", "RGBa"}
 _PLAIN = {"RGB", "L", "1", "P", "YCbCr", "CMYK", "RGBX"}
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
@@ -35,7 +35,10 @@ def read_file(path: Path) -> bytes:
 
 
 def decode(content: bytes) -> Image.Image:
-    """Return an image file's picture as RGB: turned as EXIF says, without it, on white, in sRGB.
+    """Return an image file's picture: turned as EXIF says, without it, 8-bit RGB in sRGB.
+
+    What is transparent somewhere is RGBA, straight, with white below what is clear: of colours
+    that nobody sees nothing is kept.
 
     Raises `RowError` for what is no image, is damaged, animated, too large, or of pixels that have
     no plain meaning as 8-bit colours.
@@ -47,7 +50,7 @@ def decode(content: bytes) -> Image.Image:
             warnings.simplefilter("ignore")  # what Pillow forgives, we do
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 _refuse(image)
-                return _upright_rgb(image)
+                return _upright(image)
     except RowError:
         raise
     except Image.DecompressionBombError as error:
@@ -74,22 +77,32 @@ def _too_many(which: str) -> str:
     return f"{which} pixels are over {MOST_PIXELS // 10**6} million; scale it down"
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     image.load()
     upright = ImageOps.exif_transpose(image)
-    return _in_srgb(_eight_bits(upright), profile).convert("RGB")
+    alpha = _alpha(upright)
+    plain = _in_srgb(_eight_bits(upright), profile).convert("RGB")
+    if alpha is not None:
+        plain.paste(_WHITE, mask=alpha.point(lambda value: 255 * (value == 0)))
+        plain.putalpha(alpha)
+    return plain
+
+
+def _alpha(image: Image.Image) -> Image.Image | None:
+    """Return how opaque each pixel is, or None where all are."""
+    if image.mode.startswith("I") or not has_alpha(image):  # Pillow knows no alpha of 16 bits
+        return None
+    alpha = image.convert("RGBA").getchannel("A")
+    return None if alpha.getextrema() == (255, 255) else alpha
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return the picture in a mode of 8 bits a channel, without transparency."""
+    """Return the picture's colours in a mode of 8 bits a channel."""
     if image.mode.startswith("I;16") or image.mode == "I":
         return _scaled_down(image)
-    if image.mode in _TO_WHITE or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        ground = Image.new("RGB", layer.size, _WHITE)
-        ground.paste(layer, mask=layer.getchannel("A"))
-        return ground
+    if has_alpha(image):
+        return image.convert("RGBA").convert("RGB")
     if image.mode not in _PLAIN:
         raise RowError("refused", f"has pixels of kind {image.mode}; save it as 8-bit RGB")
     return image if image.mode in ("L", "CMYK") else image.convert("RGB")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # processes that decode read this module without Django's mod
 
 _KEPT_SECONDS = 7 * 24 * 3600
 # What was made by other code is made anew.
-_MADE_BY = f"1, Pillow {PIL.__version__}"
+_MADE_BY = f"2, Pillow {PIL.__version__}"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS made_by (version TEXT);
 CREATE TABLE IF NOT EXISTS made (

@@ -1,4 +1,4 @@
-"""Files of strangers become upright 8-bit RGB, or a reason why not."""
+"""Files of strangers become upright 8-bit RGB or RGBA, or a reason why not."""
 
 import struct
 import zlib
@@ -53,7 +53,7 @@ def test_cmyk_jpeg_keeps_its_colours():
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
-def test_transparent_pixels_become_white(mode):
+def test_transparent_pixels_stay_so_and_hide_no_colour(mode):
     layer = Image.new("RGBA", (8, 8), (0, 0, 0, 255))
     layer.paste((0, 0, 0, 0), (4, 0, 8, 8))
     # PA is what a GIF or an indexed PNG with transparency becomes.
@@ -61,16 +61,33 @@ def test_transparent_pixels_become_white(mode):
     if mode == "PA":
         content = given.encoded(layer.quantize(4))
     image = decode(content)
-    assert colour(image, 0) == (0, 0, 0)
-    assert colour(image, 7) == (255, 255, 255)
+    assert image.mode == "RGBA"
+    assert colour(image, 0) == (0, 0, 0, 255)
+    assert colour(image, 7) == (255, 255, 255, 0)
 
 
-def test_palette_with_one_transparent_entry_becomes_white_there():
+def test_half_transparent_pixels_keep_their_colour():
+    image = decode(given.encoded(Image.new("RGBA", (4, 4), (200, 30, 60, 128))))
+    assert (image.mode, colour(image)) == ("RGBA", (200, 30, 60, 128))
+
+
+def test_image_with_an_alpha_channel_that_is_opaque_all_over_is_rgb():
+    image = decode(given.encoded(Image.new("RGBA", (4, 4), (200, 30, 60, 255))))
+    assert (image.mode, colour(image)) == ("RGB", (200, 30, 60))
+
+
+def test_palette_with_one_transparent_entry_is_transparent_there():
     image = Image.new("P", (4, 4), 0)
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.putpixel((0, 0), 1)
     found = decode(given.encoded(image, transparency=0))
-    assert (colour(found, 0), colour(found, 3)) == ((200, 100, 50), (255, 255, 255))
+    assert (colour(found, 0), colour(found, 3)) == ((200, 100, 50, 255), (255, 255, 255, 0))
+
+
+def test_16_bit_grey_with_a_transparent_value_is_taken_as_grey():
+    values = np.full((2, 2), 32896, dtype=np.uint16)
+    image = decode(given.encoded(Image.fromarray(values), transparency=7))
+    assert (image.mode, colour(image)) == ("RGB", (128, 128, 128))
 
 
 def test_16_bit_grey_is_scaled_not_cut():
@@ -93,6 +110,9 @@ def test_colours_of_another_profile_are_converted():
     assert colour(decode(as_srgb)) == (200, 30, 60)
     swapped = _profile_with_red_and_blue_swapped(lab.tobytes())
     assert near(colour(decode(given.encoded(image, icc_profile=swapped))), (60, 30, 200), by=3)
+    image.putalpha(100)
+    found = colour(decode(given.encoded(image, icc_profile=swapped)))
+    assert near(found, (60, 30, 200, 100), by=3)
 
 
 def _profile_with_red_and_blue_swapped(profile: bytes) -> bytes:

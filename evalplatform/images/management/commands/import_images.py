@@ -24,8 +24,9 @@ class Command(PlatformCommand):
         "takes a checkpoint, or without --prompts a pool of photos. SOURCE is a folder of images "
         "named by prompt (12.png, 12/0.png, 12_SEED.png) or with a manifest, a .jsonl, .csv or "
         ".tsv file that names them, or parquet with their bytes. Every image is turned upright, "
-        "converted to RGB and stored as generated samples are, without metadata. All is imported "
-        "or nothing; interrupted, the same command goes on. See docs/images.md."
+        "converted to RGB, or RGBA where it is transparent, and stored as generated samples are, "
+        "without metadata. All is imported or nothing; interrupted, the same command "
+        "goes on. See docs/images.md."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
