@@ -1,4 +1,4 @@
-"""A small Stable Diffusion pipeline with random weights, made in a process of its own.
+"""Small models with random weights, each made in a process of its own.
 
 Torch stays out of the test process: what runs here must not load it.
 """
@@ -19,4 +19,10 @@ def save_tiny_pipeline(folder: Path, seed: int, shape: dict[str, Any] = TINY) ->
     """Write a pipeline that makes 32 x 32 noise-like images; another seed, other weights."""
     process = warm.start("tests.generation.tiny_writer", folder, seed, json.dumps(shape))
     assert process.wait() == 0
+    return folder
+
+
+def save_tiny_transparent(folder: Path) -> Path:
+    """Write a latent diffusion model that makes 32 x 32 RGBA images."""
+    assert warm.start("tests.generation.transparent_writer", folder).wait() == 0
     return folder
