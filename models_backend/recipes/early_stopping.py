@@ -151,7 +151,9 @@ class EarlyStopping:
         held_out_pixels: Tensor,
         faithfulness: Faithfulness,
         noise_offset: float,
+        framing: Tensor | None = None,
     ) -> None:
+        """`framing` (N, 4) is what is seen of the tuning images, where that may not be all."""
         self._model, self._config, self._seed = model, config, seed
         self.folder, self._part = candidates_folder(run, model, part), part
         self._steps = [0, *candidate_steps(loop, config.candidates)]
@@ -159,7 +161,9 @@ class EarlyStopping:
         self._faithfulness = faithfulness
         self._copying = Copying(model, tuning_pixels, held_out_pixels)
         self._losses = {
-            "training_loss": _FixedLoss(model, part, tuning, tuning_pixels, noise_offset, seed),
+            "training_loss": _FixedLoss(
+                model, part, tuning, tuning_pixels, noise_offset, seed, framing
+            ),
             "held_out_loss": _FixedLoss(
                 model, part, held_out.records, held_out_pixels, noise_offset, seed
             ),
@@ -251,6 +255,7 @@ class _FixedLoss:
         pixels: Tensor,
         noise_offset: float,
         seed: int,
+        framing: Tensor | None = None,
     ) -> None:
         draw = StepDraw.of(seed, "signals", 0, batch_size=128)
         plain = CaptionMix(plain=1.0, keywords=0.0, styled=0.0)
@@ -266,7 +271,8 @@ class _FixedLoss:
         noise = draw.noise(shape, offset=noise_offset, device=device)
         u = (torch.arange(len(z)) + 0.5) / len(z)
         v = torch.rand(len(z), generator=draw)
-        self._batch = training_batch(z, text, noise, u, v)
+        seen = None if framing is None else framing[images]
+        self._batch = training_batch(z, text, noise, u, v, seen)
         self._model, self._part = model, part
 
     @torch.no_grad()

@@ -80,8 +80,10 @@ def tune(
     for part in parts:
         stopping = None
         if measured is not None:
-            style, seen = records[content:], pictures[content:]
-            stopping = measured.stopping(config, parent, part, style, seen, run)
+            stopping = measured.stopping(
+                config, parent, part, records[content:], pictures[content:], run,
+                framing=None if framing is None else framing[content:],
+            )  # fmt: skip
         train_part(
             parent,
             part,
@@ -252,6 +254,8 @@ class _Measured:
         records: Sequence[Record],
         pictures: Tensor,
         run: Path,
+        *,
+        framing: Tensor | None,
     ) -> EarlyStopping:
         return EarlyStopping(
             parent,
@@ -266,4 +270,5 @@ class _Measured:
             held_out_pixels=self.held_out_pixels,
             faithfulness=self.faithfulness,
             noise_offset=config.noise_offset,
+            framing=framing,
         )

@@ -225,12 +225,7 @@ def test_shards_are_read_with_latents_and_embeddings_kept(parents, tune, tmp_pat
 @pytest.mark.parametrize("kind", ["sdxl", "flux"])
 def test_pictures_of_other_shapes_are_trained_in_buckets(kind, parents, tune, tmp_path):
     """SDXL is told each picture's own size, where it was cut, and its bucket's size."""
-    records, size = manifest.read_records(tune.data), (40, 80)
-    wide = tmp_path / "wide"
-    for record in records:
-        (wide / record.file).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", size[::-1], "red").save(wide / record.file)
-    tiny.write_records(wide, [_as_it_is_now(wide, record) for record in records])
+    wide = _write_sized(tmp_path / "wide", manifest.read_records(tune.data), [(40, 80)])
     shards.write_shards(wide, tmp_path / "shards", kind="tar", samples=6)
     tune.data = tmp_path / "shards"
     seen = []
@@ -252,6 +247,33 @@ def test_buckets_of_a_set_in_memory_are_refused(parents, tune, capsys):
     more = "aspect_ratios = true"
     assert tune(parents / "stable_diffusion", recipe="finetune", more=more) == 2
     assert "write it as shards (python -m models_backend.data.shards" in capsys.readouterr().err
+
+
+def test_early_stopping_tells_sdxl_what_is_seen_of_the_tuning_images(parents, tune, tmp_path):
+    wide = _write_sized(tmp_path / "wide", manifest.read_records(tune.data)[:2], [(40, 80)])
+    seen = []
+    more = ("--tuning", str(wide), "--set", "early_stopping.candidates=1")
+    sampled = ("--set", "early_stopping.sampler_steps=1", "--set", "early_stopping.images=2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StableDiffusionXL, "predict", _told(StableDiffusionXL.predict, seen))
+        assert tune(parents / "sdxl", "run", *more, *sampled, more="") == 0
+    fixed = [ids for _, ids, _ in seen if len(ids) == 128]
+    told = [ids.unique(dim=0).tolist() for ids in fixed]
+    of_tuning, of_held_out = told[0::2], told[1::2]
+    assert of_tuning == [[[40, 80, 0, 8, 16, 16]]] * 2
+    assert of_held_out == [[[16, 16, 0, 0, 16, 16]]] * 2
+
+
+def _write_sized(
+    folder: Path, records: list[manifest.Record], sizes: list[tuple[int, int]]
+) -> Path:
+    """Write a data set of plain pictures of (height, width), one size after the other."""
+    for number, record in enumerate(records):
+        (folder / record.file).parent.mkdir(parents=True, exist_ok=True)
+        size = sizes[number % len(sizes)]
+        Image.new("RGB", size[::-1], "red").save(folder / record.file)
+    tiny.write_records(folder, [_as_it_is_now(folder, record) for record in records])
+    return folder
 
 
 def _as_it_is_now(folder: Path, record: manifest.Record) -> manifest.Record:
