@@ -4,9 +4,11 @@
 
 The log is made first, by chance from a seed: phrases of our own words, a tenth of the lines a
 repeat of an earlier one with one word changed, a twentieth the same text again, some with personal
-data, prompt engineering or nothing at all. A whole build without servers runs in a process of its
-own, once for a tenth of the log and once for all of it. `peak_mib` is what that process held of
-its own at its highest, `disk_mib` what its folder held. A table, then one JSON line.
+data, prompt engineering or nothing at all. The command `build_prompt_set` runs in a process of its
+own, once for a tenth of the log and once for all of it, to a set in a database of its own.
+`peak_mib` is what that process held of its own at its highest, `disk_mib` what its folder held,
+`stages_s` the seconds of each stage. A table, then one JSON line; a run of the standard size is
+kept in bench/results/.
 """
 
 import argparse
@@ -23,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 VAR = Path("var/bench-log")
+RESULTS = Path("bench/results")
+LINES = 10_000_000
 _KINDS = {
     "who": "fisherman nurse baker twins queen robot pilot gardener sailor judge clown painter "
     "thief grandmother student boxer monk drummer teacher hunter dentist juggler "
@@ -55,26 +59,39 @@ _ELSE = ("write to {}@example.org for a cat", "call 030 {} for a poster", "8k, m
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-log", description=__doc__)
-    parser.add_argument("--lines", type=int, default=10_000_000)
+    parser.add_argument("--lines", type=int, default=LINES)
     parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "evalplatform.settings"
+    os.environ["EVALPLATFORM_VAR"] = str(VAR.resolve())
     if options.build:
         print(json.dumps(_build(options.build)))
         return
+    from tests.annotation.bench import database
+
     shutil.rmtree(VAR, ignore_errors=True)
     VAR.mkdir(parents=True)
     found = {}
     try:
-        for name, lines in (("tenth", options.lines // 10), ("whole", options.lines)):
-            log = VAR / f"{name}.jsonl"
-            _write(log, lines)
-            print(f"{log} made, {log.stat().st_size / 2**20:,.0f} MiB", file=sys.stderr, flush=True)
-            found[name] = _measure(log) | {"lines": lines}
-            log.unlink()
+        with (
+            database.server(VAR.resolve() / "postgres") as server,
+            server.database("log") as name,
+        ):
+            os.environ["DATABASE_URL"] = server.url(name)
+            for name, lines in (("tenth", options.lines // 10), ("whole", options.lines)):
+                found[name] = _measured(VAR / f"{name}.jsonl", lines)
     finally:
         shutil.rmtree(VAR)
     _publish(found)
+
+
+def _measured(log: Path, lines: int) -> dict[str, Any]:
+    _write(log, lines)
+    print(f"{log} made, {log.stat().st_size / 2**20:,.0f} MiB", file=sys.stderr, flush=True)
+    found = _measure(log) | {"lines": lines}
+    log.unlink()
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    return found
 
 
 def _write(path: Path, lines: int) -> None:
@@ -130,27 +147,47 @@ def _build(path: Path) -> dict[str, Any]:
     import django
 
     django.setup()
-    from evalplatform.promptsets.building.log import Log
-    from evalplatform.promptsets.building.recipe import Recipe
-    from evalplatform.promptsets.services.building import BuildOptions, build_prompts
+    from django.core.management import call_command
 
+    call_command("migrate", verbosity=0)
     folder = path.with_suffix(".build")
     held = _Held(folder)
-    start, stages = time.perf_counter(), {}
-
-    def say(what: str, share: float) -> None:
-        stages[what] = time.perf_counter() - start
-
+    stages = _watched()
+    start, cpu = time.perf_counter(), time.process_time()
     held.start()
-    built = build_prompts(log=Log.at(path), options=BuildOptions(Recipe(), folder), say=say)
-    seconds, cpu = time.perf_counter() - start, time.process_time()
+    call_command("build_prompt_set", path, name=path.stem, out=folder, stdout=sys.stderr)
+    ends = time.perf_counter()
+    cpu = time.process_time() - cpu
     held.ended.set()
     held.join()
+    dropped = sum(1 for _ in (folder / "dropped.jsonl").open("rb"))
+    funnel = json.loads((folder / "funnel.json").read_text(encoding="utf-8"))
+    assert dropped + funnel["prompts"] == funnel["lines"], "a line has no reason"
     shutil.rmtree(folder)
+    begun = [*stages.values(), ends]
     return {
-        "seconds": seconds, "cpu_s": cpu, "peak_mib": held.memory / 2**20,
-        "disk_mib": held.disk / 2**20, "until": stages, "funnel": built.funnel["steps"],
+        "seconds": ends - start, "cpu_s": cpu, "peak_mib": held.memory / 2**20,
+        "disk_mib": held.disk / 2**20, "funnel": funnel["steps"],
+        "stages": {what: begun[at + 1] - begun[at] for at, what in enumerate(stages)},
     }  # fmt: skip
+
+
+def _watched() -> dict[str, float]:
+    """When each stage of the command begins, filled as it says so."""
+    from evalplatform.promptsets.management.commands import build_prompt_set as command
+
+    begun: dict[str, float] = {}
+    real = command.build_prompt_set
+
+    def watched(*, say: Any, **given: Any) -> Any:
+        def both(what: str, share: float) -> None:
+            begun.setdefault(what, time.perf_counter())
+            say(what, share)
+
+        return real(say=both, **given)
+
+    command.build_prompt_set = watched
+    return begun
 
 
 class _Held(threading.Thread):
@@ -184,19 +221,35 @@ def _publish(found: dict[str, dict[str, Any]]) -> None:
         print(f"{name:8}{row['lines']:>12,}{row['seconds']:>10.0f}{row['cpu_s']:>8.0f}"
               f"{row['lines'] / row['seconds']:>10,.0f}{row['peak_mib']:>10.0f}"
               f"{row['disk_mib']:>10.0f}")  # fmt: skip
-    whole = found["whole"]
+    whole, tenth = found["whole"], found["tenth"]
     for step in whole["funnel"]:
         print(f"  {step}")
-    print(f"  seconds until the end of: {whole['until']}")
+    print(f"  {'seconds of':44}{'tenth':>8}{'whole':>8}")
+    for stage, seconds in whole["stages"].items():
+        print(f"  {stage:44}{tenth['stages'][stage]:>8.0f}{seconds:>8.0f}")
     line = {
         "lines": whole["lines"],
         "lines_per_s": round(whole["lines"] / whole["seconds"]),
         "seconds": round(whole["seconds"]),
         "cpu_s": round(whole["cpu_s"]),
         "peak_mib": round(whole["peak_mib"]),
-        "peak_mib_of_a_tenth": round(found["tenth"]["peak_mib"]),
         "disk_mib": round(whole["disk_mib"]),
+        "stages_s": {stage: round(seconds) for stage, seconds in whole["stages"].items()},
+        "of_a_tenth": {
+            "lines_per_s": round(tenth["lines"] / tenth["seconds"]),
+            "seconds": round(tenth["seconds"]),
+            "cpu_s": round(tenth["cpu_s"]),
+            "peak_mib": round(tenth["peak_mib"]),
+            "disk_mib": round(tenth["disk_mib"]),
+            "stages_s": {stage: round(seconds) for stage, seconds in tenth["stages"].items()},
+        },
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
     }
+    if whole["lines"] == LINES:
+        kept = RESULTS / f"log-{os.cpu_count()}core.json"
+        kept.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
+        print(f"Kept in {kept}.")
     print("\n" + json.dumps(line))
 
 

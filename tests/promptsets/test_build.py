@@ -106,13 +106,15 @@ def test_formats_of_one_log_give_one_set_to_the_byte(tmp_path):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("stage", ["read", "near", "chosen"])
+@pytest.mark.parametrize("stage", ["read", "once", "near", "pool", "chosen"])
 def test_build_that_was_killed_goes_on_to_the_same_bytes(tmp_path, monkeypatch, stage):
     whole = build(tmp_path, name="whole")
     monkeypatch.setattr(stages, "_AT_A_TIME", 7)
     name, at = {
         "read": ("_take", 40),
+        "once": ("_mark", 1),
         "near": ("_find_pairs", 1),
+        "pool": ("draw_pool", 1),
         "chosen": ("drop_unchosen", 1),
     }[stage]
     calls, real = [], getattr(stages, name)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from evalplatform.core.errors import BadInputError
-from evalplatform.promptsets.building import near
+from evalplatform.promptsets.building import keys, near
 from evalplatform.promptsets.building.categories import Categories, quotas
 from evalplatform.promptsets.building.lines import Dropped, compared, is_stylized, judge_line
 from evalplatform.promptsets.building.log import LogLine
 from evalplatform.promptsets.building.near import BandFiles, band_keys, resemblance
 from evalplatform.promptsets.building.personal import personal_data
 from evalplatform.promptsets.building.recipe import Choices, Recipe
-from evalplatform.promptsets.building.wordlists import OURS
+from evalplatform.promptsets.building.wordlists import OURS, any_of, whole_words
 
 RECIPE = Recipe()
 
@@ -151,8 +151,33 @@ def test_similar_texts_meet_in_a_band_and_others_do_not():
     assert np.all(keys[3] == keys[4])
 
 
+def test_keys_in_parts_meet_with_the_first_and_the_one_before(monkeypatch):
+    monkeypatch.setattr(keys, "_AT_A_TIME", 3)
+    given = np.array([9, 4, 9, 7, 9, 4, 9], np.uint64)
+    first = [(0, 2), (0, 4), (0, 6), (1, 5)]
+    assert _met(keys.with_the_first(given)) == first
+    assert _met(keys.with_the_first_and_the_one_before(given)) == sorted([*first, (2, 4), (4, 6)])
+    assert not _met(keys.with_the_first(given[:0]))
+
+
+def _met(found):
+    return sorted(
+        pair for one, other in found for pair in zip(one.tolist(), other.tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("words", [["NSFW", "rule 34", "blow-job", "Kid"], ["größe", "ſex", "8k"]])
+def test_quick_look_finds_a_word_where_the_list_does(words):
+    quick, thorough = any_of(words), whole_words(words)
+    texts = ["an nsfw cat", "RULE-34s", "blow job", "kids", "\u212aid", "kidney", "GRÖSSE Größen",
+             "größes", "sex", "8Ks", "x8k", "", "blowjobs_"]  # fmt: skip
+    assert [quick(each) for each in texts] == [bool(thorough.search(each)) for each in texts]
+    assert not any_of([])("anything")
+
+
 def test_pairs_are_found_part_by_part_and_only_where_texts_may_be_alike(tmp_path, monkeypatch):
-    monkeypatch.setattr(near, "_AT_A_TIME", 7)
+    monkeypatch.setattr(keys, "_AT_A_TIME", 7)
+    monkeypatch.setattr(near, "_COMPARED", 3)
     chance = random.Random(5)
     words = ["".join(chance.choices("abcdefgh", k=6)) for _ in range(60)]
     lines = [chance.choices(words, k=14) for _ in range(40)]

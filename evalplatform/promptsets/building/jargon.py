@@ -6,7 +6,7 @@ What stays is what somebody wanted to see, as they would say it.
 import re
 from pathlib import Path
 
-from evalplatform.promptsets.building.wordlists import read_words, whole_words, words_of
+from evalplatform.promptsets.building.wordlists import any_of, read_words, whole_words, words_of
 
 _SWITCH = re.compile(
     r"(?:^|\s)(?:--?|—|–)(?=[A-Za-z])[A-Za-z]+(?:\s+(?:\d[\d.:,]*|raw|cute|scenic|expressive))?(?=\s|,|$)"
@@ -23,8 +23,12 @@ _SETTINGS = re.compile(
 )
 _IMAGINE = re.compile(r"^\s*/?imagine(?:\s+prompt)?\s*:?\s*|^\s*prompt\s*:\s*", re.I)
 _SIGN = re.compile(r"[-—–<(\[{:]")  # all of the above but _IMAGINE need one
+_DASH, _BRACKET = re.compile(r"[-—–]"), re.compile(r"[(\[{:]")
 _PARTS = re.compile(r"([,;|\n]+)")
 _WORD = re.compile(r"\w")
+_BEFORE_STOP = re.compile(r"\s+([.!?])")
+_LEFT_OVER = re.compile(r"^(?:and|with|in|by)$|\s+(?:and|,)$", re.I)
+_SEPARATORS = re.compile(r"[\W_]+")
 
 
 class Jargon:
@@ -38,11 +42,9 @@ class Jargon:
         file = read_words(path)
         self.sha256 = file.sha256
         parts = words_of(file.tables.get("parts", []), f"{path.name}: parts")
-        self._anywhere = whole_words(
-            words_of(file.tables.get("anywhere", []), f"{path.name}: anywhere")
-        )
-        whole = whole_words(parts)
-        self._whole = whole
+        anywhere = words_of(file.tables.get("anywhere", []), f"{path.name}: anywhere")
+        self._anywhere, self._whole = whole_words(anywhere), whole_words(parts)
+        self._has_any, self._has_part = any_of([*parts, *anywhere]), any_of(parts)
 
     def strip(self, text: str) -> str:
         """Return a text without prompt engineering; "" where nothing else was in it.
@@ -51,22 +53,38 @@ class Jargon:
         """
         plain = _IMAGINE.sub("", text)
         if _SIGN.search(plain):
-            plain = _NEGATIVE.sub("", plain)
-            for pattern in (_LEFT_OUT, _LORA, _SETTINGS, _SWITCH):
-                plain = pattern.sub(" ", plain)
-            plain = _without_weights(plain)
-        kept = [each for each in _PARTS.split(plain)[::2] if not self._is_jargon(each)]
-        if self._anywhere:
-            kept = [self._anywhere.sub(" ", each) for each in kept]
+            plain = _without_switches(plain)
+            if _BRACKET.search(plain):
+                plain = _without_weights(plain)
+        kept = _PARTS.split(plain)[::2]
+        if self._has_any(plain):  # most texts have none of its words
+            kept = [each for each in kept if not self._is_jargon(each)]
+            if self._anywhere:
+                kept = [self._anywhere.sub(" ", each) for each in kept]
         tidy = [_tidy(each) for each in kept]
         said = ", ".join(each for each in tidy if _WORD.search(each))
         return text.strip() if _same(said, text) else said
 
     def _is_jargon(self, part: str) -> bool:
         """Whether nothing of a part is left once its jargon is gone."""
-        if self._whole is None or not self._whole.search(part):
+        if self._whole is None or not self._has_part(part):
             return False
         return not _WORD.search(self._whole.sub(" ", part))
+
+
+def _without_switches(text: str) -> str:
+    """Take off what follows the picture: "Negative prompt: …", "--ar 16:9", "Steps: 20", LoRAs.
+
+    Each pattern is tried where a text has the sign that it needs, which is quick to look for.
+    """
+    colon = ":" in text
+    if colon:
+        text = _NEGATIVE.sub("", text)
+    if "--" in text:
+        text = _LEFT_OUT.sub(" ", text)
+    if colon:
+        text = _SETTINGS.sub(" ", _LORA.sub(" ", text))
+    return _SWITCH.sub(" ", text) if _DASH.search(text) else text
 
 
 def _without_weights(text: str) -> str:
@@ -81,11 +99,14 @@ def _without_weights(text: str) -> str:
 
 
 def _tidy(part: str) -> str:
-    plain = re.sub(r"\s+", " ", part).strip(" \t-–—_*\"'`")
-    plain = re.sub(r"\s+([.!?])", r"\1", plain)
-    return re.sub(r"^(?:and|with|in|by)$|\s+(?:and|,)$", "", plain, flags=re.I).strip()
+    plain = " ".join(part.split()).strip(" \t-–—_*\"'`")
+    if any(each in plain for each in (" .", " !", " ?")):
+        plain = _BEFORE_STOP.sub(r"\1", plain)
+    if len(plain) <= 4 or plain[-4:].lower().endswith((" and", " ,")):
+        plain = _LEFT_OVER.sub("", plain)
+    return plain.strip()
 
 
 def _same(said: str, text: str) -> bool:
     """Whether only spaces and separators differ."""
-    return re.sub(r"[\W_]+", "", said) == re.sub(r"[\W_]+", "", text)
+    return said == text or _SEPARATORS.sub("", said) == _SEPARATORS.sub("", text)

@@ -9,9 +9,11 @@ import gzip
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +27,7 @@ _ENDINGS = {each: each for each in LOG_FORMATS} | {
     "ndjson": "jsonl", "jsonlines": "jsonl", "tab": "tsv", "log": "txt", "pq": "parquet",
 }  # fmt: skip
 _LONGEST_LINE = 2**20
+_NOT_TEXT = re.compile("[\ufffd\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,10 @@ class Log:
     def _of_values(self, number: int, values: Any) -> LogLine:
         if not isinstance(values, dict):
             return LogLine(number, "", fault="neither a text nor an object")
-        fields = fields_of([str(each) for each in values], self.columns, f"line {number}")
+        names = tuple(map(str, values))
+        fields = _fields(names, tuple(self.columns.items()))
+        if fields is None:
+            fields = fields_of(names, self.columns, f"line {number}")
         text = values.get(fields.get("prompt"))
         if not isinstance(text, str):
             return LogLine(number, "", fault="no prompt")
@@ -169,10 +175,19 @@ class Log:
         return _line(number, text, category if isinstance(category, str) else "")
 
 
+@lru_cache(maxsize=8)
+def _fields(names: tuple[str, ...], columns: tuple[tuple[str, str], ...]) -> dict[str, str] | None:
+    """Our fields of a line's columns, which most lines have in common; None where not plain."""
+    try:
+        return fields_of(names, dict(columns), "")
+    except BadInputError:
+        return None
+
+
 def _line(number: int, text: str, category: str = "") -> LogLine:
     if len(text) > _LONGEST_LINE:
         return LogLine(number, "", fault="over a million letters")
-    if "\0" in text or "\ufffd" in text or any("\ud800" <= each <= "\udfff" for each in text):
+    if "\0" in text or not (text.isascii() or _NOT_TEXT.search(text) is None):
         return LogLine(number, "", fault="not UTF-8")
     return LogLine(number, text, category.strip()[:LONGEST_LABEL])
 

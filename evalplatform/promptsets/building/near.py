@@ -5,19 +5,20 @@ Broder 1997 (resemblance) and Leskovec, Rajaraman, Ullman, Mining of Massive Dat
 all texts in memory, which ten million lines do not allow.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evalplatform.promptsets.building.keys import Pairs, of_file, with_the_first_and_the_one_before
 
 GRAM = 5
 BANDS, ROWS = 20, 5
 """Two texts that share 0.8 of their 5-grams meet in a band with probability 0.9996."""
 _BASE = np.uint64(1_099_511_628_211)
+_COMPARED = 50_000  # signatures at a time
 _SIGNED = 64  # hashes of which a signature keeps a byte
-_AT_A_TIME = 250_000
 _SEPARATOR = "\x02"
 
 _random = np.random.Generator(np.random.PCG64(20_260_000))
@@ -110,55 +111,24 @@ class BandFiles:
             for file in files:
                 file.close()
 
-    def pairs(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def pairs(self, progress: Callable[[float], None] = lambda _: None) -> Iterator[Pairs]:
         """Yield numbers of texts that may be alike: those given earlier, those given later.
 
         Of those that share a key each is paired with the first and with the one before it.
         """
-        numbers = _of_file(self._numbers, np.int64)
-        signatures = _of_file(self._signatures, np.uint8).reshape(-1, _SIGNED)
-        for path in self._bands:
-            keys = _of_file(path, np.uint64)
-            parts = -(-len(keys) // _AT_A_TIME)
-            for part in range(parts):
-                for earlier, later in _sharing_a_key(keys, part, parts):
-                    same = signatures[earlier] == signatures[later]
+        numbers = of_file(self._numbers, np.int64)
+        signatures = of_file(self._signatures, np.uint8).reshape(-1, _SIGNED)
+        for band, path in enumerate(self._bands):
+            progress(band / BANDS)
+            keys = of_file(path, np.uint64)
+            for earlier, later in with_the_first_and_the_one_before(keys):
+                for at in range(0, len(later), _COMPARED):
+                    one, other = earlier[at : at + _COMPARED], later[at : at + _COMPARED]
+                    same = signatures[one] == signatures[other]
                     alike = same.sum(axis=1, dtype=np.uint8) >= self._least
-                    yield numbers[earlier[alike]], numbers[later[alike]]
+                    yield numbers[one[alike]], numbers[other[alike]]
 
     def remove(self) -> None:
         """Remove the files."""
         for path in self._files:
             path.unlink(missing_ok=True)
-
-
-def _of_file(path: Path, kind: type) -> NDArray[Any]:
-    """A file's values, which stay on the disk."""
-    if not path.stat().st_size:  # which cannot be mapped
-        return np.empty(0, kind)
-    return np.memmap(path, kind, mode="r")
-
-
-def _sharing_a_key(
-    keys: NDArray[np.uint64], part: int, parts: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Places of texts that share a key: the first of them with each, each with the next.
-
-    Of the keys one of `parts` parts is looked at, so that memory is that part's.
-    """
-    places = np.concatenate(
-        [
-            at + np.flatnonzero(keys[at : at + _AT_A_TIME] % np.uint64(parts) == np.uint64(part))
-            for at in range(0, len(keys), _AT_A_TIME)
-        ]
-    )
-    own = keys[places]
-    order = np.argsort(own, kind="stable")
-    own, places = own[order], places[order]
-    begins = np.concatenate([[True], own[1:] != own[:-1]])
-    same = np.flatnonzero(~begins)
-    starts = np.flatnonzero(begins)
-    first = starts[np.searchsorted(starts, same, side="right") - 1]
-    yield places[first], places[same]
-    not_first = first != same - 1
-    yield places[same[not_first] - 1], places[same[not_first]]

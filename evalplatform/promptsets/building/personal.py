@@ -59,6 +59,7 @@ _NAMED = re.compile(
     rf"|\b[Mm]y name is\s+\w+|\bI am {_NAME}\s+{_NAME}|\bnamed {_NAME}\s+{_NAME}"
     rf"|\b[Mm]y (?:{_RELATIONS}),? {_NAME}"
 )
+_OF_NAMED = ("Mr", "Ms", "Mis", "named ", "I am ", "my ", "My ")  # each match holds one of them
 
 
 def personal_data(text: str) -> str | None:
@@ -70,11 +71,13 @@ def personal_data(text: str) -> str | None:
         for kind, finds in _NUMBERS.items():
             if finds(text):
                 return kind
-    return "name" if _NAMED.search(text) else None
+    if any(each in text for each in _OF_NAMED) and _NAMED.search(text):
+        return "name"
+    return None
 
 
 def _has_digits(text: str, least: int) -> bool:
-    return sum(map(str.isdigit, text)) >= least
+    return bool(_DIGIT.search(text)) and sum(map(str.isdigit, text)) >= least
 
 
 def _card(text: str) -> bool:

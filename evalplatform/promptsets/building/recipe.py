@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,13 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.building.categories import Categories
 from evalplatform.promptsets.building.jargon import Jargon
 from evalplatform.promptsets.building.language import languages_known
-from evalplatform.promptsets.building.wordlists import OURS, lists_by_name, read_words, whole_words
+from evalplatform.promptsets.building.wordlists import (
+    OURS,
+    any_of,
+    lists_by_name,
+    read_words,
+    whole_words,
+)
 from evalplatform.promptsets.building.wordlists import words_of as _words_of
 
 RULES = 1
@@ -91,6 +98,12 @@ class Recipe:
     def unsafe_words(self) -> dict[str, Any]:
         """What finds the words of each category of unsafe content."""
         return lists_by_name(read_words(self.unsafe), self.unsafe.name)
+
+    @cached_property
+    def has_unsafe_word(self) -> Callable[[str], bool]:
+        """What tells in one look whether a text has a word of any of them."""
+        tables = read_words(self.unsafe).tables
+        return any_of(word for name in self.unsafe_words for word in tables[name])
 
     @cached_property
     def known_names(self) -> Any:

@@ -1,11 +1,16 @@
 """The stages of a build, one after another; each takes up where it was stopped."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evalplatform.promptsets.building.categories import quotas
+from evalplatform.promptsets.building.keys import of_file, with_the_first
 from evalplatform.promptsets.building.lines import Dropped, compared, judge_line
 from evalplatform.promptsets.building.log import Log
 from evalplatform.promptsets.building.near import BandFiles, resemblance
@@ -13,12 +18,13 @@ from evalplatform.promptsets.building.recipe import Recipe
 from evalplatform.promptsets.building.workshop import Workshop
 
 _AT_A_TIME = 5_000
+_STAYS = "number NOT IN (SELECT number FROM repeat)"
 Say = Callable[[str, float], None]
 """Called with what is being done, and how far it is, 0 to 1."""
 
 
 def read_log(shop: Workshop, log: Log, recipe: Recipe, say: Say) -> None:
-    """Judge each line by itself, and take each text once: the first line that has it."""
+    """Judge each line by itself, and write down those that pass."""
     if shop.get("read") is not None:
         return
     begun = int(shop.get("lines") or 0)
@@ -36,27 +42,69 @@ def read_log(shop: Workshop, log: Log, recipe: Recipe, say: Say) -> None:
             shop.put("lines", number)
             shop.keep()
     shop.put("lines", number)
-    shop.put("read", shop.count())
+    shop.put("read", shop.rows_of("passed"))
     shop.keep()
 
 
 def _take(shop: Workshop, number: int, text: str, original: str, given: str, seed: int) -> None:
     same = hashlib.blake2b(compared(text).encode(), digest_size=16).digest()
-    added = shop.database.execute(
-        "INSERT OR IGNORE INTO line (number, same, text, original, given, priority)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+    shop.database.execute(
+        "INSERT INTO passed VALUES (?, ?, ?, ?, ?, ?)",
         [number, same, text, None if original == text else original, given, _priority(same, seed)],
     )
-    if not added.rowcount:
-        find = "SELECT number FROM line WHERE same = ?"
-        first = shop.database.execute(find, [same]).fetchone()[0]
-        shop.drop(number, "duplicate: the same text", text, of=first)
 
 
 def _priority(same: bytes, seed: int) -> int:
     """A number by chance that text and seed alone decide: the lower, the sooner it is taken."""
     mixed = hashlib.blake2b(same, digest_size=8, key=seed.to_bytes(8, "big")).digest()
     return int.from_bytes(mixed, "big") >> 1
+
+
+def drop_same(shop: Workshop, say: Say) -> None:
+    """Drop each text that is an earlier one but for capitals, accents and punctuation."""
+    if shop.get("once") is not None:
+        return
+    keys, numbers = shop.folder / "same.u64", shop.folder / "same.i64"
+    _write_keys(shop, keys, numbers, say)
+    number = of_file(numbers, np.int64)
+    for first, others in with_the_first(of_file(keys, np.uint64)):
+        _note_pairs(shop, number[first], number[others])
+    keys.unlink()
+    numbers.unlink()
+    pairs = shop.rows(
+        "SELECT later, earlier, l.text FROM pair JOIN passed l ON l.number = later"
+        " JOIN passed e ON e.number = earlier WHERE l.same = e.same ORDER BY later"
+    )
+    for later, earlier, text in pairs:
+        shop.drop(later, "duplicate: the same text", text, of=earlier)
+        _mark(shop, later)
+    shop.database.execute("DELETE FROM pair")
+    shop.put("once", True)
+    shop.keep()
+
+
+def _write_keys(shop: Workshop, keys: Path, numbers: Path, say: Say) -> None:
+    """Write half of each text's hash and its number, in the order of the numbers."""
+    whole, done = max(1, shop.get("read")), 0
+    rows = shop.rows("SELECT same, number FROM passed ORDER BY number")
+    with keys.open("wb") as key_file, numbers.open("wb") as number_file:
+        while some := list(islice(rows, _AT_A_TIME)):
+            say("duplicates", done / whole)
+            done += len(some)
+            key_file.write(b"".join(same[:8] for same, _ in some))
+            number_file.write(np.array([number for _, number in some], np.int64).tobytes())
+
+
+def _note_pairs(shop: Workshop, earlier: NDArray[np.int64], later: NDArray[np.int64]) -> None:
+    order = np.argsort(later)  # rows beside each other in the table go to it one after another
+    shop.database.executemany(
+        "INSERT OR IGNORE INTO pair VALUES (?, ?)",
+        zip(later[order].tolist(), earlier[order].tolist(), strict=True),
+    )
+
+
+def _mark(shop: Workshop, number: int) -> None:
+    shop.database.execute("INSERT INTO repeat VALUES (?)", [number])
 
 
 def drop_near(shop: Workshop, recipe: Recipe, say: Say) -> None:
@@ -66,61 +114,70 @@ def drop_near(shop: Workshop, recipe: Recipe, say: Say) -> None:
         return
     if near < 1:
         _find_pairs(shop, near, say)
-        out = bytearray(int(shop.get("lines")) + 1)  # a byte a line, however many go
+        whole = max(1, shop.rows_of("pair"))
         pairs = shop.rows(
-            "SELECT later, earlier, l.text, e.text FROM pair JOIN line l ON l.number = later"
-            " JOIN line e ON e.number = earlier ORDER BY later, earlier"
+            "SELECT later, earlier, l.text, e.text FROM pair JOIN passed l ON l.number = later"
+            " JOIN passed e ON e.number = earlier ORDER BY later, earlier"
         )
-        for later, earlier, text, other in pairs:
-            if out[later] or out[earlier]:
+        for done, (later, earlier, text, other) in enumerate(pairs):
+            if done % _AT_A_TIME == 0:
+                say("near duplicates: their texts", done / whole)
+            if _is_out(shop, later, earlier):
                 continue
             if resemblance(compared(text), compared(other)) >= near:
-                out[later] = True
                 shop.drop(later, "duplicate: a similar text", text, of=earlier)
-        _remove(shop, (number for number, gone in enumerate(out) if gone))
+                _mark(shop, later)
         shop.database.execute("DELETE FROM pair")
-    shop.put("near", shop.count())
+    shop.put("near", True)
     shop.keep()
 
 
+def _is_out(shop: Workshop, *numbers: int) -> bool:
+    found = shop.database.execute("SELECT 1 FROM repeat WHERE number IN (?, ?)", numbers)
+    return found.fetchone() is not None
+
+
 def _find_pairs(shop: Workshop, near: float, say: Say) -> None:
-    whole = max(1, shop.count())
+    whole = max(1, shop.get("read"))
     bands = BandFiles(shop.folder / "bands", near)
 
     def batches() -> Iterator[Sequence[tuple[int, str]]]:
-        rows = shop.rows("SELECT number, text FROM line ORDER BY number")
+        rows = shop.rows(f"SELECT number, text FROM passed WHERE {_STAYS} ORDER BY number")
         texts = ((number, compared(text)) for number, text in rows)
         done = 0
         while some := list(islice(texts, 500)):
-            say("near duplicates", done / whole)
+            say("near duplicates: signatures", done / whole)
             done += len(some)
             yield some
 
     bands.add(batches())
-    for earlier, later in bands.pairs():
-        shop.database.executemany(
-            "INSERT OR IGNORE INTO pair VALUES (?, ?)",
-            zip(later.tolist(), earlier.tolist(), strict=True),
-        )
+    for earlier, later in bands.pairs(lambda share: say("near duplicates: bands", share)):
+        _note_pairs(shop, earlier, later)
     bands.remove()
     (shop.folder / "bands").rmdir()
 
 
-def _remove(shop: Workshop, numbers: Iterable[int]) -> None:
-    shop.database.executemany("DELETE FROM line WHERE number = ?", ([each] for each in numbers))
-
-
-def draw_pool(shop: Workshop, recipe: Recipe) -> None:
-    """Where more are left than get categories, draw so many."""
+def draw_pool(shop: Workshop, recipe: Recipe, say: Say) -> None:
+    """Take those that get categories: all that are left, or so many drawn from them."""
     if shop.get("pool") is not None:
         return
-    pool = recipe.choices.pool
-    order = "FROM line ORDER BY priority, number LIMIT"
-    for number, text in shop.rows(f"SELECT number, text {order} -1 OFFSET ?", [pool]):
+    say("drawing", 0.0)
+    columns = "number, text, original, given, priority"
+    shop.database.execute(
+        f"INSERT INTO line ({columns}) SELECT {columns} FROM passed WHERE {_STAYS}"
+        " ORDER BY priority, number LIMIT ?",
+        [recipe.choices.pool],
+    )
+    whole = max(1, shop.get("read"))
+    left = shop.rows(
+        f"SELECT number, text FROM passed WHERE {_STAYS}"
+        " AND number NOT IN (SELECT number FROM line) ORDER BY number"
+    )
+    for done, (number, text) in enumerate(left):
+        if done % _AT_A_TIME == 0:
+            say("drawing", done / whole)
         shop.drop(number, "not drawn: beyond the pool", text)
-    drawn = f"SELECT number {order} ?"
-    shop.database.execute(f"DELETE FROM line WHERE number NOT IN ({drawn})", [pool])
-    shop.put("pool", shop.count())
+    shop.put("pool", True)
     shop.keep()
 
 
@@ -133,12 +190,12 @@ def assign_categories(shop: Workshop, recipe: Recipe) -> None:
         category = recipe.category_list.of(text, given)
         if category is None:
             shop.drop(number, "category: none fits", text)
-            _remove(shop, [number])
+            shop.database.execute("DELETE FROM line WHERE number = ?", [number])
         else:
             shop.database.execute(
                 "UPDATE line SET category = ? WHERE number = ?", [category, number]
             )
-    shop.put("categories", shop.count())
+    shop.put("categories", True)
     shop.keep()
 
 
@@ -176,5 +233,5 @@ def drop_unchosen(shop: Workshop) -> None:
     for number, text, category in left:
         shop.drop(number, f"balance: enough of {category}", text)
     shop.database.execute("DELETE FROM line WHERE place IS NULL")
-    shop.put("chosen", shop.count())
+    shop.put("chosen", True)
     shop.keep()

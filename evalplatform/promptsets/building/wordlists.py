@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,6 +64,23 @@ def whole_words(words: Iterable[str]) -> re.Pattern[str] | None:
         by_first.setdefault(first, []).append(rest)
     shapes = (f"{re.escape(each)}(?:{'|'.join(rests)})" for each, rests in by_first.items())
     return re.compile(rf"(?<!\w)(?:{'|'.join(shapes)})(?!\w)", re.IGNORECASE)
+
+
+def any_of(words: Iterable[str]) -> Callable[[str], bool]:
+    """Return what tells quickly whether a text has one of the words whole, as `whole_words` does.
+
+    A pattern that minds capitals, tried on small letters, takes less than half the time.
+    """
+    given = list(words)
+    pattern = whole_words(given)
+    if pattern is None:
+        return lambda text: False
+    if not all(each.isascii() for each in given):
+        return lambda text: pattern.search(text) is not None
+    small = re.compile(whole_words(each.lower() for each in given).pattern)  # type: ignore[union-attr]
+    return lambda text: (
+        (small.search(text.lower()) if text.isascii() else pattern.search(text)) is not None
+    )
 
 
 def lists_by_name(file: WordFile, name: str) -> dict[str, re.Pattern[str]]:

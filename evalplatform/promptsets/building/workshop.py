@@ -1,8 +1,14 @@
 """A build's folder: what was read so far lies in a file of SQLite, so that memory stays flat and
 a build that was stopped goes on.
 
-    work.sqlite    lines that are still in, and how far the build is; removed at its end
+    work.sqlite    how far the build is, and these tables; removed at its end
+        passed     each line that the rules of single lines let pass, as it was read
+        repeat     those of them that are like an earlier one
+        line       those drawn from the rest, which get categories
     dropped.jsonl  each line that is not in the set, with its reason
+
+Of millions of lines each table is written and read in the order of its numbers, and nothing is
+taken out of the first: work on the disk then grows as the lines do, and no faster.
 """
 
 import json
@@ -16,8 +22,12 @@ from evalplatform.core.errors import BadInputError
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passed (
+    number INTEGER PRIMARY KEY, same BLOB NOT NULL, text TEXT NOT NULL,
+    original TEXT, given TEXT NOT NULL, priority INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS repeat (number INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS line (
-    number INTEGER PRIMARY KEY, same BLOB NOT NULL UNIQUE, text TEXT NOT NULL,
+    number INTEGER PRIMARY KEY, text TEXT NOT NULL,
     original TEXT, given TEXT NOT NULL, priority INTEGER NOT NULL,
     place INTEGER, category TEXT, said TEXT, judged INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS pair (
@@ -88,10 +98,9 @@ class Workshop:
         while found := cursor.fetchmany():
             yield from found
 
-    def count(self, condition: str = "1") -> int:
-        """Return how many lines are still in."""
-        statement = f"SELECT count(*) FROM line WHERE {condition}"
-        return int(self.database.execute(statement).fetchone()[0])
+    def rows_of(self, table: str) -> int:
+        """Return how many rows a table has."""
+        return int(self.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
     def close(self) -> None:
         """Leave the folder as it is for another time."""

@@ -127,8 +127,9 @@ def keep_built(
 def _make(shop: Workshop, log: Log, options: BuildOptions, say: Say) -> dict[str, Any]:
     recipe = options.recipe
     stages.read_log(shop, log, recipe, say)
+    stages.drop_same(shop, say)
     stages.drop_near(shop, recipe, say)
-    stages.draw_pool(shop, recipe)
+    stages.draw_pool(shop, recipe, say)
     stages.assign_categories(shop, recipe)
     if shop.get("chosen") is None:
         balance = stages.balanced(shop, recipe)
