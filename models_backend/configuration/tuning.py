@@ -91,6 +91,9 @@ class TuneConfig:
     is tuned, which then takes the optimizer adafactor."""
     image_size: int = 0
     """Side in pixels of the images; 0 is the parent's own. Another one is for pipelines."""
+    aspect_ratios: bool = False
+    """Pictures keep their shape, in buckets from 1:2 to 2:1 of the area of `image_size` squared;
+    without, they are cut to squares."""
     early_stopping: EarlyStoppingConfig
     tuning_images: int = 0
     """Tune on a random subset of so many of the list; nested for one seed. 0 is the whole list."""
@@ -144,9 +147,6 @@ class FinetuneConfig(TuneConfig):
     )
     role: str = "baseline"
     recipe: str = "finetune"
-    aspect_ratios: bool = False
-    """From shards: pictures keep their shape, in buckets from 1:2 to 2:1 of the area of
-    `image_size` squared; without, they are cut to squares."""
 
     def part_training(self, part: str) -> LoopConfig:
         """Return the loop of a part, which is the same for all."""
@@ -190,6 +190,8 @@ class StyleTailorConfig(TuneConfig):
     def __post_init__(self) -> None:
         """Refuse values out of range."""
         super().__post_init__()
+        if self.aspect_ratios:
+            raise InputError("aspect_ratios: style_tailor trains squares; leave it out")
         check_range("split", self.split, 0.0, 1.0)
         if self.draw not in DRAWS:
             raise InputError(f"draw {self.draw!r}: accepted are {' and '.join(DRAWS)}")

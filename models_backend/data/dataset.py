@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -14,7 +15,14 @@ from torch import Tensor
 from models_backend.configuration.captions import CaptionMix
 from models_backend.data.captions import weighted_captions
 from models_backend.data.manifest import Record
-from models_backend.data.pictures import decode, decode_transparent, fit, framing_of
+from models_backend.data.pictures import (
+    decode,
+    decode_transparent,
+    fit,
+    framing_of,
+    nearest_buckets,
+    size_of,
+)
 from models_backend.errors import InputError
 from models_backend.nn.text_rows import TextEmbedding, TextRows
 
@@ -66,24 +74,64 @@ def _loaded(
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
 
-def load_fitted(paths: Sequence[Path], size: int) -> tuple[Tensor, Tensor]:
-    """Return pictures of any size as bytes (N, 3, size, size), and what is seen of each, (N, 4).
+@dataclass(frozen=True)
+class Fitted:
+    """Pictures cut to one shape.
 
-    Each is turned as its EXIF data says, scaled so that its shorter side fits, and cut to its
-    middle. One that is smaller is enlarged by the same rule.
+    Attributes:
+        places: (n,) which of the pictures given they are.
+        pixels: (n, 3, H, W) bytes.
+        framing: (n, 4) what is seen of each; None: all.
+    """
+
+    places: Tensor
+    pixels: Tensor
+    framing: Tensor | None
+
+    def behind(self, count: int) -> Self:
+        """Return all but the first `count`."""
+        seen = None if self.framing is None else self.framing[count:]
+        return replace(self, places=self.places[count:], pixels=self.pixels[count:], framing=seen)
+
+
+def load_fitted(paths: Sequence[Path], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return pictures of any size as bytes (N, 3, *size), and what is seen of each, (N, 4).
+
+    Each is turned as its EXIF data says, scaled until it covers `size` (height, width), and cut to
+    its middle. One that is smaller is enlarged by the same rule.
 
     Raises:
         InputError: a file is missing or unreadable.
     """
     pictures, framings = [], []
     for path in paths:
-        try:
-            picture = decode(path.read_bytes(), str(path))
-            pictures.append(torch.from_numpy(fit(picture, (size, size))))
-            framings.append(framing_of((picture.height, picture.width), (size, size)))
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error}); export the set again") from None
+        picture = decode(_bytes_of(path), str(path))
+        pictures.append(torch.from_numpy(fit(picture, size)))
+        framings.append(framing_of((picture.height, picture.width), size))
     return torch.stack(pictures), torch.tensor(framings)
+
+
+def load_in_buckets(paths: Sequence[Path], buckets: list[tuple[int, int]]) -> list[Fitted]:
+    """Return pictures of any size by the (height, width) of `buckets` that is nearest in shape.
+
+    Raises:
+        InputError: a file is missing or unreadable.
+    """
+    sizes = np.array([size_of(_bytes_of(path), str(path)) for path in paths], dtype=np.int32)
+    nearest = nearest_buckets(sizes, buckets)
+    found = []
+    for bucket in np.unique(nearest).tolist():
+        places = np.flatnonzero(nearest == bucket).tolist()
+        fitted = load_fitted([paths[place] for place in places], buckets[bucket])
+        found.append(Fitted(torch.tensor(places), *fitted))
+    return found
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error}); export the set again") from None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -42,6 +44,37 @@ def prepared(family: Family, pictures: Tensor, part: str) -> Tensor:
     return torch.cat([family.prepare(pixels, part).cpu() for pixels in each])
 
 
+@dataclass(frozen=True)
+class Examples:
+    """What a part learns from, of n pictures of one shape.
+
+    Attributes:
+        records: (n,) which record each picture is of.
+        prepared: (2n, ...), of the pictures, then of their mirror images.
+        framing: (n, 4) what is seen of each picture; None: all.
+    """
+
+    records: Tensor
+    prepared: Tensor
+    framing: Tensor | None = None
+
+    @classmethod
+    def of(cls, family: Family, pictures: Tensor, part: str) -> Self:
+        """Return those of a picture (N, 3, H, W) for each record, of which all is seen."""
+        return cls(torch.arange(len(pictures)), prepared(family, pictures, part))
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+def _one_of(buckets: Sequence[Examples], draw: StepDraw) -> Examples:
+    """Return the bucket of a step, so drawn that every picture is as likely in a row."""
+    if len(buckets) == 1:
+        return buckets[0]
+    sizes = torch.tensor([len(each) for each in buckets], dtype=torch.float64)
+    return buckets[int(torch.multinomial(sizes, 1, generator=draw))]
+
+
 def refuse_noise_offset(family: Family, noise_offset: float) -> None:
     """Raise `InputError` where a noise offset is asked of a family that has no noise."""
     if noise_offset and not family.takes_noise_offset:
@@ -55,7 +88,7 @@ def train_part(
     family: Family,
     part: str,
     *,
-    examples: Tensor,
+    examples: Sequence[Examples],
     records: Sequence[Record],
     mix: CaptionMix,
     loop: LoopConfig,
@@ -67,15 +100,13 @@ def train_part(
     prepare: Callable[[Trainer], None] | None = None,
     sampled: Sequence[str] = (),
     plan: RowPlan | None = None,
-    framing: Tensor | None = None,
 ) -> None:
-    """Train a part on `examples` (2N, ...): `prepared` of N `records` and their mirror images.
+    """Train a part on `examples` of `records`, a bucket a shape; a step's batch is of one bucket.
 
     `prepare` is handed the trainer before the first step, `on_save` called after each saved state.
-    `sampled` are the prompts it will sample. `plan` chooses a step's rows: without it every picture
-    comes at every noise level. `framing` (N, 4) is what is seen of each picture, where that may not
-    be all. Text encoders read every caption before the first step, on the trainer's device, and are
-    let go.
+    `sampled` are the prompts it will sample. `plan` chooses a step's rows of a single bucket:
+    without it every picture comes at every noise level. Text encoders read every caption before the
+    first step, on the trainer's device, and are let go.
 
     Raises:
         InputError: a noise offset for a family that has no noise.
@@ -90,21 +121,25 @@ def train_part(
     if sampled:
         family.text_encoder.rows(sampled)
     family.text_encoder.rest()
-    z = examples.to(device)
-    shape = family.noise_shape(part, tuple(z.shape[1:]))
-    rows_of = plan or OneSet(len(records))
+    buckets = [replace(each, prepared=each.prepared.to(device)) for each in examples]
 
     def step(draw: StepDraw) -> StepLoss:
+        bucket = _one_of(buckets, draw)
+        rows_of = plan or OneSet(len(bucket))
         images, u = rows_of(loop.batch_size, draw)
-        text = captions.draw(images % len(records), dropout=caption_dropout, generator=draw)
+        places = images % len(bucket)
+        drawn = bucket.records[places]
+        text = captions.draw(drawn, dropout=caption_dropout, generator=draw)
         if u is None:
             u = torch.rand(loop.batch_size, generator=draw)
         v = torch.rand(loop.batch_size, generator=draw)
-        text, rows = text[draw.rows], z[images[draw.rows]]
+        text, z = text[draw.rows], bucket.prepared[images[draw.rows]]
+        shape = family.noise_shape(part, tuple(z.shape[1:]))
         noise = draw.noise(shape, offset=noise_offset, device=device)
-        seen = None if framing is None else framing[images[draw.rows] % len(records)]
-        batch = training_batch(rows, text, noise, u[draw.rows], v[draw.rows], seen)
-        return StepLoss(family.loss(batch, part), images[draw.rows], {})
+        seen = None if bucket.framing is None else bucket.framing[places[draw.rows]]
+        batch = training_batch(z, text, noise, u[draw.rows], v[draw.rows], seen)
+        numbers = drawn + images // len(bucket) * len(records)
+        return StepLoss(family.loss(batch, part), numbers[draw.rows], {})
 
     if prepare is not None:
         prepare(trainer)

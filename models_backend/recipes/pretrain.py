@@ -22,8 +22,8 @@ from models_backend.recipes.autoencoder import Compressor, train_autoencoder
 from models_backend.recipes.grids import SampleGrid
 from models_backend.recipes.kept import take_kept_parts
 from models_backend.recipes.parts import (
+    Examples,
     in_parts,
-    prepared,
     refuse_noise_offset,
     train_part,
     with_mirror_images,
@@ -69,7 +69,7 @@ def pretrain(
         train_part(
             family,
             part,
-            examples=prepared(family, pictures, part),
+            examples=[Examples.of(family, pictures, part)],
             records=records,
             mix=config.captions,
             loop=config.part_training(part),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from models_backend.configuration.tuning import (
@@ -21,8 +22,9 @@ from models_backend.configuration.tuning import (
     StyleTailorConfig,
     TuneConfig,
 )
-from models_backend.data.dataset import load_fitted, load_images
+from models_backend.data.dataset import Fitted, load_fitted, load_images, load_in_buckets
 from models_backend.data.manifest import Record, read_records
+from models_backend.data.pictures import bucket_sizes
 from models_backend.data.source import ImageSource
 from models_backend.errors import InputError
 from models_backend.families.base import Family
@@ -38,7 +40,7 @@ from models_backend.recipes.early_stopping import (
     table,
 )
 from models_backend.recipes.overfitting import RetrievalHead
-from models_backend.recipes.parts import prepared, refuse_noise_offset, train_part
+from models_backend.recipes.parts import Examples, prepared, refuse_noise_offset, train_part
 from models_backend.recipes.rows import TwoSets
 from models_backend.recipes.streaming import train_in_stages
 from models_backend.training.trainer import default_accelerator
@@ -66,29 +68,32 @@ def tune(
     """
     parts = tuned_parts(config, parent)
     refuse_noise_offset(parent, config.noise_offset)
-    _refuse_aspect_ratios(config, data)
+    _refuse_aspect_ratios(config, parent)
     facts = say_beforehand(config, parent, parts, records)
     plan = None
     if isinstance(config, StyleTailorConfig):
         plan = _two_sets(config, parent, content, len(records) - content)
         facts |= {"content_images": content, "content_share": plan.content_share}
     parent.to(default_accelerator().device)
-    pictures, framing = _pictures(parent.image_size[0], data, records, folders)
+    paths = [folder / r.file for folder, r in zip(folders, records, strict=True)] if folders else []
+    fitted = [_squares(config, parent, data, records, paths)]
     measured = None
     if config.early_stopping.candidates:
-        measured = _Measured.of(config, parent, data, records)
+        measured = _Measured.of(config, parent, data, records, fitted[0], content)
+    if config.aspect_ratios:
+        paths = paths or [data / record.file for record in records]
+        fitted = load_in_buckets(paths, _buckets(parent))
     for part in parts:
         stopping = None
         if measured is not None:
-            stopping = measured.stopping(
-                config, parent, part, records[content:], pictures[content:], run,
-                framing=None if framing is None else framing[content:],
-            )  # fmt: skip
+            stopping = measured.stopping(config, parent, part, run)
         train_part(
             parent,
             part,
-            examples=prepared(parent, pictures, part),
-            framing=framing,
+            examples=[
+                Examples(each.places, prepared(parent, each.pixels, part), each.framing)
+                for each in fitted
+            ],
             records=records,
             mix=config.captions,
             loop=config.training,
@@ -112,21 +117,29 @@ def tune(
     return parent, facts | {"early_stopping": _choices(config, parent, run, {}, by="rule")}
 
 
-def _refuse_aspect_ratios(config: TuneConfig, data: Path) -> None:
-    if isinstance(config, FinetuneConfig) and config.aspect_ratios:
+def _refuse_aspect_ratios(config: TuneConfig, parent: Family) -> None:
+    if config.aspect_ratios and parent.makes_one_shape:
         raise InputError(
-            "aspect_ratios: a data directory is held in memory, as squares; write it as shards "
-            f"(python -m models_backend.data.shards --from {data} --out FOLDER) and give those"
+            f"aspect_ratios: a {parent.name} model makes images of one shape; leave it out"
         )
 
 
-def _pictures(
-    side: int, data: Path, records: Sequence[Record], folders: Sequence[Path]
-) -> tuple[Tensor, Tensor | None]:
-    """Return bytes (N, 3, side, side), and what is seen of each where that may not be all."""
-    if not folders:
-        return load_images(data, records, side), None
-    return load_fitted([f / r.file for f, r in zip(folders, records, strict=True)], side)
+def _squares(
+    config: TuneConfig, parent: Family, data: Path, records: Sequence[Record], paths: Sequence[Path]
+) -> Fitted:
+    """Return the pictures of `records` as squares; they lie at `paths`, of any size, or in `data`.
+
+    What lies in `data` is of the size trained, unless its shapes are asked for.
+    """
+    side, places = parent.image_size[0], torch.arange(len(records))
+    if not paths and not config.aspect_ratios:
+        return Fitted(places, load_images(data, records, side), None)
+    paths = paths or [data / record.file for record in records]
+    return Fitted(places, *load_fitted(paths, (side, side)))
+
+
+def _buckets(parent: Family) -> list[tuple[int, int]]:
+    return bucket_sizes(parent.image_size[0], aspect_ratios=True, multiple=parent.size_multiple)
 
 
 def _two_sets(config: StyleTailorConfig, family: Family, content: int, style: int) -> TwoSets:
@@ -157,10 +170,7 @@ def finetune_on_shards(
             "with shards every part is tuned to its last step: leave parts out and set "
             "early_stopping.candidates = 0"
         )
-    if config.aspect_ratios and parent.makes_one_shape:
-        raise InputError(
-            f"aspect_ratios: a {parent.name} model makes images of one shape; leave it out"
-        )
+    _refuse_aspect_ratios(config, parent)
     say_beforehand(config, parent, parent.parts, [])
     sized = replace(config, image_size=parent.image_size[0])
     train_in_stages(parent, source, sized, run=run, cache=cache)
@@ -226,13 +236,22 @@ def _choice(folder: Path, step: int | None, by: str) -> dict[str, Any]:
 class _Measured:
     """What the signals of every part are measured with."""
 
+    tuning: Sequence[Record]
+    squares: Fitted
+    """The tuning images."""
     held_out: HeldOutCaptions
     held_out_pixels: Tensor
     faithfulness: RetrievalHead
 
     @classmethod
     def of(
-        cls, config: TuneConfig, parent: Family, data: Path, records: Sequence[Record]
+        cls,
+        config: TuneConfig,
+        parent: Family,
+        data: Path,
+        records: Sequence[Record],
+        squares: Fitted,
+        content: int,
     ) -> _Measured:
         everything = read_records(data)
         wanted = config.early_stopping.images
@@ -240,23 +259,13 @@ class _Measured:
         if default_accelerator().is_main_process:
             for caution in cautions(len(held_out.records), wanted):  # before the first step, too
                 print(f"early stopping: {caution}", file=sys.stderr)
-        pixels = load_images(data, everything, parent.image_size[0])
+        pixels = _squares(config, parent, data, everything, ()).pixels
         place_of = {record.file: row for row, record in enumerate(everything)}
         rows = [place_of[record.file] for record in held_out.records]
         head = retrieval_head(parent, everything, pixels, held_out, config.seed)
-        return cls(held_out, pixels[rows], head)
+        return cls(records[content:], squares.behind(content), held_out, pixels[rows], head)
 
-    def stopping(
-        self,
-        config: TuneConfig,
-        parent: Family,
-        part: str,
-        records: Sequence[Record],
-        pictures: Tensor,
-        run: Path,
-        *,
-        framing: Tensor | None,
-    ) -> EarlyStopping:
+    def stopping(self, config: TuneConfig, parent: Family, part: str, run: Path) -> EarlyStopping:
         return EarlyStopping(
             parent,
             config.early_stopping,
@@ -265,10 +274,10 @@ class _Measured:
             run=run,
             seed=config.seed,
             held_out=self.held_out,
-            tuning=records,
-            tuning_pixels=pictures,
+            tuning=self.tuning,
+            tuning_pixels=self.squares.pixels,
             held_out_pixels=self.held_out_pixels,
             faithfulness=self.faithfulness,
             noise_offset=config.noise_offset,
-            framing=framing,
+            framing=self.squares.framing,
         )

@@ -42,7 +42,7 @@ from models_backend.configuration.tuning import FinetuneConfig, LoraConfig
 from models_backend.data.dataset import load_images
 from models_backend.data.manifest import read_records
 from models_backend.families.diffusers_pipelines.tuned import TunedPipeline
-from models_backend.recipes.parts import prepared, train_part
+from models_backend.recipes.parts import Examples, train_part
 from tests.models_backend import tiny, tiny_encoders
 
 SIDES = ("ours", "script", "fed")
@@ -115,7 +115,7 @@ def ours(folder: Path, *, is_lora: bool) -> float:
         return loss(*arguments)
 
     model.loss = marked  # type: ignore[method-assign]
-    examples = prepared(model, load_images(data, records, SIZE), "denoiser")
+    examples = [Examples.of(model, load_images(data, records, SIZE), "denoiser")]
     with tempfile.TemporaryDirectory() as run:
         train_part(
             model, "denoiser", examples=examples, records=records,

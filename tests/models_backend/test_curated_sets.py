@@ -93,7 +93,7 @@ def test_picture_is_turned_scaled_and_cut_to_its_middle(tmp_path):
     exif[0x0112] = 6
     Image.fromarray(wide).save(tmp_path / "a.png")
     Image.fromarray(wide).rotate(90, expand=True).save(tmp_path / "b.png", exif=exif)
-    pictures, framing = load_fitted([tmp_path / "a.png", tmp_path / "b.png"], 16)
+    pictures, framing = load_fitted([tmp_path / "a.png", tmp_path / "b.png"], (16, 16))
     assert pictures.shape == (2, 3, 16, 16)
     assert (pictures == 200).all()
     assert framing.tolist() == [[16, 48, 0, 16]] * 2  # the second as it is shown, not as it lies

@@ -243,10 +243,51 @@ def test_pictures_of_other_shapes_are_trained_in_buckets(kind, parents, tune, tm
         assert ids.tolist() == [[40, 80, 0, 4, 24, 40]] * 2
 
 
-def test_buckets_of_a_set_in_memory_are_refused(parents, tune, capsys):
-    more = "aspect_ratios = true"
-    assert tune(parents / "stable_diffusion", recipe="finetune", more=more) == 2
-    assert "write it as shards (python -m models_backend.data.shards" in capsys.readouterr().err
+@pytest.mark.parametrize("is_curated", [True, False], ids=["curated", "data directory"])
+def test_pictures_in_memory_are_tuned_in_buckets_of_their_shapes(
+    is_curated, parents, tune, tmp_path
+):
+    """A third of them is tall: their bucket comes about as often, and no batch is of two."""
+    records = manifest.read_records(tune.data)
+    wide = _write_sized(tmp_path / "wide", records, [(40, 80), (40, 80), (90, 60)])
+    given, listed = ("--tuning", str(wide)), ""
+    if not is_curated:
+        tune.data, given, listed = wide, (), f'tuning_list = "{tune.list}"\n'
+    more = f"{listed}aspect_ratios = true"
+    steps = ("--set", "image_size=32", "--set", "training.steps=30")
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StableDiffusionXL, "predict", _told(StableDiffusionXL.predict, seen))
+        assert tune(parents / "sdxl", "run", *given, *steps, more=more) == 0
+    told = [
+        (size, *map(tuple, ids.unique(dim=0).tolist()))
+        for size, ids, _ in seen
+        if ids.device.type != "meta"  # a look before, at what it will take
+    ]
+    of_wide = ((24, 40), (40, 80, 0, 4, 24, 40))
+    of_tall = ((40, 24), (90, 60, 0, 1, 40, 24))
+    assert set(told) == {of_wide, of_tall}
+    assert len(told) == 30
+    assert 5 <= sum(each == of_tall for each in told) <= 15
+
+
+def test_early_stopping_measures_squares_of_pictures_in_buckets(parents, tune, tmp_path):
+    records = manifest.read_records(tune.data)
+    tune.data = _write_sized(tmp_path / "wide", records, [(40, 80), (90, 60)])
+    measured = [
+        f"early_stopping.{each}" for each in ("candidates=1", "sampler_steps=1", "images=2")
+    ]
+    sets = [part for each in measured for part in ("--set", each)]
+    chosen = f'tuning_list = "{tune.list}"\naspect_ratios = true'
+    assert tune(parents / "sdxl", "run", *sets, more=chosen) == 0
+    training = checkpoints.read_metadata(tmp_path / "run" / "checkpoint")["training"]
+    assert training["early_stopping"]["signals"]["training_loss"] > 0
+
+
+def test_buckets_are_refused_where_shapes_mean_nothing(parents, tune, capsys):
+    tailored = "aspect_ratios = true\ncontent_list = 'x.tsv'"
+    assert tune(parents / "sdxl", recipe="style_tailor", more=tailored) == 2
+    assert "style_tailor trains squares" in capsys.readouterr().err
 
 
 def test_early_stopping_tells_sdxl_what_is_seen_of_the_tuning_images(parents, tune, tmp_path):
@@ -271,7 +312,7 @@ def _write_sized(
     for number, record in enumerate(records):
         (folder / record.file).parent.mkdir(parents=True, exist_ok=True)
         size = sizes[number % len(sizes)]
-        Image.new("RGB", size[::-1], "red").save(folder / record.file)
+        Image.new("RGB", size[::-1], (9 * number, 90, 40)).save(folder / record.file)
     tiny.write_records(folder, [_as_it_is_now(folder, record) for record in records])
     return folder
 
