@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.parquet_files import IMAGE_BYTES, TEXT_BYTES, batches, open_parquet
 from evalplatform.images.faults import RowError
 from evalplatform.images.reading.rows import (
     GivenImage,
@@ -18,7 +19,6 @@ from evalplatform.images.reading.rows import (
 
 _ROWS_AT_A_TIME = 1024
 _IMAGES_AT_A_TIME = 16
-_BUFFER_BYTES = 2**20
 
 
 class ParquetRows(RowReader):
@@ -50,7 +50,7 @@ class ParquetRows(RowReader):
     def embedded(self) -> Iterator[bytes | Path | None]:
         image = self._found["image"]
         for path in self._paths:
-            for batch in self._batches(path, [image], _IMAGES_AT_A_TIME):
+            for batch in self._batches(path, [image], _IMAGES_AT_A_TIME, IMAGE_BYTES):
                 for row in batch:
                     yield _content(row[image], path.parent)
 
@@ -78,32 +78,22 @@ class ParquetRows(RowReader):
 
     @staticmethod
     def _schema(path: Path) -> Any:
-        from pyarrow import ArrowException, parquet
-
-        try:
-            return parquet.read_schema(path)
-        except (ArrowException, OSError) as error:
-            raise _unreadable(path, error) from error
+        with open_parquet(path, str(path)) as file:
+            return file.schema_arrow
 
     @staticmethod
-    def _batches(path: Path, columns: list[str], rows: int) -> Iterator[Sequence[dict[str, Any]]]:
+    def _batches(
+        path: Path, columns: list[str], rows: int, most: int = TEXT_BYTES
+    ) -> Iterator[Sequence[dict[str, Any]]]:
         """Yield rows as dictionaries; where no column is wanted, as many empty ones."""
-        from pyarrow import ArrowException, parquet
-
-        try:
-            with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-                if not columns:
-                    yield [{}] * file.metadata.num_rows
-                    return
-                for batch in file.iter_batches(rows, columns=columns, use_threads=False):
-                    yield batch.to_pylist()
-        except (ArrowException, OSError) as error:
-            raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> BadInputError:
-    said = str(error).split("\n")[0][:160]
-    return BadInputError(f"{path} cannot be read as parquet ({said}); write the file again.")
+        if not columns:
+            with open_parquet(path, str(path)) as file:
+                count = file.metadata.num_rows
+            for at in range(0, count, rows):
+                yield [{}] * min(rows, count - at)
+            return
+        for batch in batches(path, str(path), columns, rows=rows, most=most):
+            yield batch.to_pylist()
 
 
 def _is_binary(kind: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import text_lines
+from evalplatform.core.parquet_files import batches, open_parquet
 from evalplatform.imports.faults import BadRowError
 
 Row = dict[str, Any]
@@ -164,16 +165,10 @@ def _object(value: Any) -> Row | BadRowError:
 
 
 def _parquet(path: Path) -> Table:
-    from pyarrow import ArrowException, parquet, types
+    from pyarrow import types
 
-    def unreadable(error: Exception) -> BadInputError:
-        said = str(error).split("\n")[0][:160]
-        return BadInputError(f"{path} cannot be read as parquet ({said}); write the file again.")
-
-    try:
-        schema = parquet.read_schema(path)
-    except (ArrowException, OSError) as error:
-        raise unreadable(error) from error
+    with open_parquet(path, str(path)) as file:
+        schema = file.schema_arrow
     # Images come as bytes beside the votes in some files; they are not read.
     names = [
         each.name
@@ -183,13 +178,9 @@ def _parquet(path: Path) -> Table:
 
     def rows() -> Rows:
         number = 0
-        try:
-            with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BLOCK) as file:
-                for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=names, use_threads=False):
-                    for row in batch.to_pylist():
-                        number += 1
-                        yield number, row
-        except (ArrowException, OSError) as error:
-            raise unreadable(error) from error
+        for batch in batches(path, str(path), names, rows=_ROWS_AT_A_TIME):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
 
     return Table(path.name, "row", names, rows)

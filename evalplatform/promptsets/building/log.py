@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.parquet_files import batches, open_parquet
 from evalplatform.promptsets.reading.columns import Chosen, check_fields, check_header, fields_of
 from evalplatform.promptsets.reading.prompts import LONGEST_LABEL
 from evalplatform.promptsets.reading.words import one_line
@@ -142,24 +143,17 @@ class Log:
         return ","
 
     def _of_parquet(self, progress: Callable[[float], None]) -> Iterator[LogLine]:
-        from pyarrow import ArrowException, parquet
-
-        try:
-            file = parquet.ParquetFile(self.path, pre_buffer=False)
-            names = [str(each) for each in file.schema_arrow.names]
-            check_header(names, self.columns, self.path.name)
-            used = sorted(set(fields_of(names, self.columns, self.path.name).values()))
-            number = 0
-            for batch in file.iter_batches(1024, columns=used, use_threads=False):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield self._of_values(number, row)
-                progress(number / max(1, file.metadata.num_rows))
-        except (ArrowException, OSError, ValueError, OverflowError) as error:
-            raise BadInputError(
-                f"{self.path.name} cannot be read as parquet ({one_line(str(error), 160)}); write "
-                "the file again."
-            ) from error
+        name = self.path.name
+        with open_parquet(self.path, name) as file:
+            names, rows = [str(each) for each in file.schema_arrow.names], file.metadata.num_rows
+        check_header(names, self.columns, name)
+        used = sorted(set(fields_of(names, self.columns, name).values()))
+        number = 0
+        for batch in batches(self.path, name, used, rows=1024):
+            for row in batch.to_pylist():
+                number += 1
+                yield self._of_values(number, row)
+            progress(number / max(1, rows))
 
     def _of_values(self, number: int, values: Any) -> LogLine:
         if not isinstance(values, dict):

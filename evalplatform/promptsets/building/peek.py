@@ -7,6 +7,7 @@ from itertools import islice
 from typing import IO, Any, NamedTuple
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.parquet_files import batches, open_parquet
 from evalplatform.promptsets.building.log import Log, bounded, opened
 from evalplatform.promptsets.reading.words import one_line
 
@@ -71,17 +72,10 @@ def _table(file: IO[str]) -> Iterator[dict[str, Any]]:
 
 
 def _of_parquet(log: Log) -> list[dict[str, Any]]:
-    from pyarrow import ArrowException, parquet
-
-    try:
-        file = parquet.ParquetFile(log.path, pre_buffer=False)
+    with open_parquet(log.path, log.path.name) as file:
         names = [str(each) for each in file.schema_arrow.names]
-        batch = next(file.iter_batches(_ROWS, columns=names[:_COLUMNS], use_threads=False), None)
-    except (ArrowException, OSError, ValueError, OverflowError) as error:
-        raise BadInputError(
-            f"{log.path.name} cannot be read as parquet ({one_line(str(error), 160)}); write the "
-            "file again."
-        ) from error
+    found = batches(log.path, log.path.name, names[:_COLUMNS], rows=_ROWS)
+    batch = next(found, None)
     rows: list[dict[str, Any]] = batch.to_pylist() if batch else []
     return rows or [dict.fromkeys(names)]
 

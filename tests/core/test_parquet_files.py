@@ -1,0 +1,140 @@
+"""Parquet that unpacks to far more than it is: refused before it is unpacked, or read in parts."""
+
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from evalplatform.core.errors import BadInputError
+from evalplatform.core.parquet_files import MIB, batches, chunk_of, open_parquet
+from evalplatform.core.parquet_pages import PagesError, pages
+from evalplatform.images.reading.shards import ParquetRows
+from evalplatform.imports.reading.tables import open_table
+from evalplatform.promptsets.building.log import Log
+from evalplatform.promptsets.building.peek import first_rows
+from evalplatform.promptsets.reading.prompts import read_prompts
+
+
+def written(path, columns, **options):
+    parquet.write_table(pa.table(columns), path, compression="zstd", **options)
+    return path
+
+
+def read(path, columns, **limits):
+    return list(batches(path, path.name, columns, rows=1024, **limits))
+
+
+@pytest.fixture(scope="module")
+def bomb(tmp_path_factory):
+    """A file of a few kilobytes with one cell of 300 MiB."""
+    folder = tmp_path_factory.mktemp("bomb")
+    giant = ["0" * (300 * MIB)]
+    path = written(folder / "bomb.parquet", {"prompt": giant, "winner": ["a"]})
+    assert path.stat().st_size < 2**18
+    return path
+
+
+@pytest.fixture
+def unpacks_nothing(monkeypatch):
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", lambda *a, **k: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda path: list(Log.at(path).lines(lambda _: None)),
+        lambda path: first_rows(Log.at(path)),
+        lambda path: read_prompts(path.read_bytes(), format="parquet", name=path.name),
+        lambda path: list(open_table(path).rows()),
+        lambda path: list(ParquetRows([path], {"image": "prompt"}, needs_prompt=False).rows()),
+    ],
+    ids=["log", "first rows", "prompts", "votes", "images"],
+)
+def test_giant_cell_is_refused_before_it_is_unpacked(bomb, unpacks_nothing, way):
+    with pytest.raises(BadInputError) as refused:
+        way(bomb)
+    said = str(refused.value)
+    assert "bomb.parquet: row group 0, column prompt: what must be unpacked at once" in said
+    assert "at most 256 MiB are: write the file with smaller row groups" in said
+
+
+def test_giant_row_group_of_small_cells_is_read_a_few_rows_at_a_time(tmp_path):
+    texts = [f"a cat, number {at}" for at in range(50_000)]
+    path = written(tmp_path / "long.parquet", {"prompt": texts}, row_group_size=50_000)
+    found = read(path, ["prompt"])
+    assert [text for batch in found for text in batch["prompt"].to_pylist()] == texts
+    assert 100 < max(map(len, found)) <= 1024
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dictionary_pagesize_limit": 64 * MIB},
+        {"use_dictionary": False, "column_encoding": {"prompt": "DELTA_BYTE_ARRAY"}},
+    ],
+    ids=["dictionary", "delta"],
+)
+def test_text_that_stands_in_every_row_is_read_in_few_rows(tmp_path, options):
+    texts = pa.array(["0" * MIB] * 64)
+    path = written(tmp_path / "same.parquet", {"prompt": texts}, **options)
+    assert path.stat().st_size < 2**18
+    found = batches(path, path.name, ["prompt"], rows=1024, most=32 * MIB)
+    assert 16 <= next(found).num_rows <= 32
+
+
+def test_list_that_comes_to_too_much_is_refused(tmp_path):
+    many = written(tmp_path / "many.parquet", {"tags": [["x"] * 2_000_001]})
+    with pytest.raises(BadInputError, match=r"its lists come to 2,000,001 values"):
+        read(many, ["tags"])
+    large = pa.ListArray.from_arrays(
+        [0, 2_000],
+        pa.DictionaryArray.from_arrays(pa.array([0] * 2_000, pa.int32()), ["0" * MIB]),
+    )
+    path = written(tmp_path / "large.parquet", {"tags": large})
+    with pytest.raises(BadInputError, match=r"up to 2,000 MiB of text"):
+        read(path, ["tags"])
+    usual = written(tmp_path / "usual.parquet", {"tags": [["red", "a cat"], [], None] * 500})
+    assert sum(batch.num_rows for batch in read(usual, ["tags"])) == 1500
+
+
+def test_columns_that_are_large_together_are_refused(tmp_path):
+    path = written(tmp_path / "wide.parquet", {name: ["0" * MIB] for name in "abc"})
+    with pytest.raises(BadInputError, match="its 3 columns together"):
+        read(path, ["a", "b", "c"], most=2 * MIB + 1000)
+    assert read(path, ["a"], most=2 * MIB + 1000)
+
+
+def test_header_of_a_page_is_believed_and_not_what_the_footer_says(tmp_path):
+    path = written(tmp_path / "a.parquet", {"prompt": ["0" * MIB]})
+    with open_parquet(path, path.name) as file:
+        column = file.metadata.row_group(0).column(0)
+        told = SimpleNamespace(
+            total_uncompressed_size=9, total_compressed_size=column.total_compressed_size,
+            has_dictionary_page=True, dictionary_page_offset=column.dictionary_page_offset,
+            data_page_offset=column.data_page_offset, physical_type="BYTE_ARRAY",
+        )  # fmt: skip
+    with path.open("rb") as file:
+        assert chunk_of(file, told, "here", has_lists=False).largest > MIB
+
+
+def test_footer_that_is_too_long_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("evalplatform.core.parquet_files.FOOTER_BYTES", 100)
+    path = written(tmp_path / "footer.parquet", {"prompt": ["a"]})
+    with pytest.raises(BadInputError, match="has a footer of 1 MiB"):
+        open_parquet(path, path.name)
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 40, b"\x15\x00", b"\x1c" * 40, b"\x00" * 9])
+def test_header_of_a_page_that_is_none_is_refused(tmp_path, content):
+    (tmp_path / "page").write_bytes(content)
+    with (tmp_path / "page").open("rb") as file, pytest.raises(PagesError):
+        list(pages(file, 0, len(content)))
+
+
+def test_spoiled_file_is_refused_in_words(tmp_path):
+    path = written(tmp_path / "a.parquet", {"prompt": ["a cat"] * 9})
+    content = bytearray(path.read_bytes())
+    content[4:12] = b"\xff" * 8
+    with pytest.raises(BadInputError, match="cannot be read as parquet"):
+        list(batches(bytes(content), "a.parquet", ["prompt"], rows=10))
