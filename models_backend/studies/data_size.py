@@ -8,10 +8,11 @@ Usage::
     python -m models_backend.studies.data_size TUNE.toml --data DIR --parent CHECKPOINT --out DIR
     python -m models_backend.studies.data_size --family FAMILY [FAMILY ...] --data DIR --out DIR
 
-With --family each starts from its recorded run, or from --parent where one is named. The lines on
-stdout are the checkpoint directories, smallest set first, ready for `manage.py register_checkpoint`
-and one gallery campaign; how is said on stderr. Interrupted, the same command goes on where it
-stopped.
+With --family each starts from its recorded run, or from --parent where one is named. With --measure
+a drawing of every third thing is held out, and each size is judged by what it draws of these: the
+folder of the family in --out gets report.md, results.json and samples.png. The lines on stdout are
+the checkpoint directories, smallest set first, ready for `manage.py register_checkpoint` and one
+gallery campaign; how is said on stderr. Interrupted, the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from models_backend.checkpoints import sha256_of
+from models_backend.checkpoints import read_metadata, sha256_of
 from models_backend.configuration.tuning import QualityTuneConfig
 from models_backend.data.manifest import read_records
 from models_backend.data.tuning import pick
@@ -31,6 +32,11 @@ from models_backend.runs.processes import is_main_process
 from models_backend.runs.running import train
 from models_backend.runs.training_run import TrainingRun
 from models_backend.studies.gallery import next_commands
+from models_backend.studies.quality_tuning.holdout import (
+    HeldOutPictures,
+    hold_out,
+    write_training_set,
+)
 from models_backend.studies.recorded import (
     FAMILIES,
     RecordedStart,
@@ -38,6 +44,7 @@ from models_backend.studies.recorded import (
     quality_tuning,
     start_of,
 )
+from models_backend.studies.size_report import Judging, measure_sizes
 
 PAPER_SIZES = (0, 100, 1000, 2000)
 """Emu, the ablation by data size: the last is the whole set."""
@@ -98,17 +105,52 @@ def _starts(options: argparse.Namespace) -> list[RecordedStart]:
 
 def _run(options: argparse.Namespace) -> None:
     configured = [(start, quality_tuning(start.config, options.set)) for start in _starts(options)]
-    galleries = [
-        ablate(
-            config, data=options.data, parent=start.parent, out=options.out,
-            sizes=options.sizes or (),
+    held, data = None, options.data
+    if options.measure:
+        held = _held_out(options, [config for _, config in configured])
+        data = options.out / f"data-{options.seed}"
+        listed = str(write_training_set(held, options.data, data))
+        configured = [
+            (start, dataclasses.replace(config, tuning_list=listed)) for start, config in configured
+        ]
+    galleries = []
+    for start, config in configured:
+        folders = ablate(
+            config, data=data, parent=start.parent, out=options.out, sizes=options.sizes or ()
         )
-        for start, config in configured
-    ]  # fmt: skip
+        galleries.append(folders)
+        if held is not None and is_main_process():
+            print(_measured(options, start.parent, folders, held), file=sys.stderr)
     if is_main_process():
         for folders in galleries:
             print(f"one gallery:\n{next_commands(folders)}", file=sys.stderr)
         print(*(folder for folders in galleries for folder in folders), sep="\n")
+
+
+def _held_out(options: argparse.Namespace, configs: Sequence[QualityTuneConfig]) -> HeldOutPictures:
+    lists = {config.tuning_list for config in configs}
+    if len(lists) > 1 or not all(lists):
+        raise InputError(
+            "--measure holds drawings out of one tuning_list, which all families are tuned on; "
+            "give it by --set tuning_list=FILE"
+        )
+    (tuning_list,) = lists
+    return hold_out(options.data, tuning_list, options.seed)
+
+
+def _measured(
+    options: argparse.Namespace, parent: Path, folders: Sequence[Path], held: HeldOutPictures
+) -> str:
+    """Judge the sizes of one family beside the parent; return the report."""
+    metadata = {folder: read_metadata(folder) for folder in [parent, *folders]}
+    named = {"0": parent} | {
+        str(metadata[folder]["training"]["images"]): folder
+        for folder in folders
+        if folder != parent
+    }
+    how = Judging(options.samples, options.steps, options.judge_steps, options.seed)
+    out = options.out / str(metadata[parent]["family"])
+    return measure_sizes(named, held, data=options.data, out=out, how=how)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -125,6 +167,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("var/runs/ablation"), help="folder")
     parser.add_argument("--sizes", type=int, nargs="+", help="numbers of images (default: scaled)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    judged = parser.add_argument_group("what each size draws")
+    judged.add_argument("--measure", action="store_true", help="judge it on held-out captions")
+    judged.add_argument("--samples", type=int, default=2, help="images a caption and size")
+    judged.add_argument("--steps", type=int, default=16, help="sampling steps")
+    judged.add_argument("--judge-steps", type=int, default=800)
+    judged.add_argument("--seed", type=int, default=0, help="of what is held out, and the judge")
     options = parser.parse_args(argv)
     return run_cli(lambda: _run(options))
 

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from models_backend.checkpoints import read_metadata
+from models_backend.data.manifest import manifest_sha256, read_records
+from models_backend.files import read_json
 from models_backend.studies import data_size
 from models_backend.studies.data_size import scaled_sizes
+from models_backend.studies.quality_tuning.holdout import hold_out
 from models_backend.studies.recorded import FAMILIES, RecordedStart, start_of
 from tests.models_backend import tiny
 
@@ -63,6 +66,44 @@ def test_every_family_is_ablated_by_one_command(tmp_path, data, parents, monkeyp
         assert {each["family"] for each in mine} == {family}
         assert {each["parent_sha256"] for each in mine[1:]} == {mine[0]["sha256"]}
         assert f"run_eval {' '.join(each['name'] for each in mine)} --prompts" in said.err
+
+
+def test_each_size_is_judged_on_what_none_was_tuned_on(
+    tmp_path, data, checkpoint_dir, tune, capsys
+):
+    """A size is beside the parent and beside the next smaller one, in every measure."""
+    out = tmp_path / "runs"
+    arguments = [str(tune), "--data", str(data), "--parent", str(checkpoint_dir), "--out", str(out)]
+    arguments += ["--measure", "--samples=1", "--steps=2", "--judge-steps=2", "--set"]
+    arguments += ["training.steps=1", "--sizes", "0", "1", "2"]
+    assert data_size.main(arguments) == 0
+    results = read_json(out / "latent_diffusion" / "results.json")
+    assert list(results["models"]) == ["0", "1", "2"]
+    compared = [(each["first"], each["second"]) for each in results["differences"]]
+    assert compared == [("1", "0"), ("2", "0"), ("2", "1")]
+    held = {record.sha256 for record in hold_out(data, tune_list(tune), 0).references}
+    trained = read_records(out / "data-0")
+    training = read_metadata(out / "tiny_tuned-2" / "checkpoint")["training"]
+    assert training["data_manifest_sha256"] == manifest_sha256(out / "data-0")
+    assert results["captions"] == len(held) == 2
+    assert len(trained) == 10
+    assert not held & {record.sha256 for record in trained}
+    report = (out / "latent_diffusion" / "report.md").read_text()
+    assert report in capsys.readouterr().err
+    assert "2 held-out captions, 1 samples each, 2 sampling steps" in report
+    first = results["models"]["2"]
+    assert data_size.main([*arguments[:-1], "2", "--seed", "0"]) == 0  # all is there
+    assert read_json(out / "latent_diffusion" / "results.json")["models"]["2"] == first
+
+
+def tune_list(path: Path) -> str:
+    return str(path.parent / "picked.tsv")
+
+
+def test_sets_without_one_list_cannot_be_measured(tmp_path, data, checkpoint_dir, tune, capsys):
+    arguments = [str(tune), "--data", str(data), "--parent", str(checkpoint_dir), "--measure"]
+    assert data_size.main([*arguments, "--set", "tuning_list="]) == 2
+    assert "--measure holds drawings out of one tuning_list" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,10 @@ def judge_the_judge(
 
 
 def compare(
-    measured: dict[str, dict[str, Any]], captions: Sequence[str], seed: int
+    measured: dict[str, dict[str, Any]],
+    captions: Sequence[str],
+    seed: int,
+    pairs: Sequence[tuple[str, str]] = PAIRS,
 ) -> dict[str, Any]:
     """Return means by model and differences by pair, each with its interval over captions."""
     rng = np.random.default_rng(seed)
@@ -84,7 +87,7 @@ def compare(
         for role, values in measured.items()
     }
     differences = []
-    for better, other in PAIRS:
+    for better, other in pairs:
         if not {better, other} <= measured.keys():
             continue
         row: dict[str, Any] = {"first": better, "second": other}
@@ -137,14 +140,7 @@ def conclusion(results: dict[str, Any]) -> str:
 
 def render(results: dict[str, Any]) -> str:
     """Return the report as Markdown."""
-    lines = ["| model | " + " | ".join(MEASURES) + " |", "|---" * (len(MEASURES) + 1) + "|"]
-    for role, values in results["models"].items():
-        lines.append(f"| {role} | " + " | ".join(_cell(values[name]) for name in MEASURES) + " |")
-    lines += ["", "| difference | " + " | ".join(MEASURES) + " |"]
-    lines.append("|---" * (len(MEASURES) + 1) + "|")
-    for row in results["differences"]:
-        cells = " | ".join(_cell(row[name]) for name in MEASURES)
-        lines.append(f"| {row['first']} - {row['second']} | {cells} |")
+    lines = tables(results)
     lines += ["", *(f"- {name}: {meaning}" for name, meaning in MEASURES.items()), ""]
     judge = results["judge"]
     lines += [
@@ -168,6 +164,19 @@ def render(results: dict[str, Any]) -> str:
             "the captions' wording is held out."
         )
     return "\n".join(lines) + "\n"
+
+
+def tables(results: dict[str, Any]) -> list[str]:
+    """Return the lines of two Markdown tables: each model, and each difference of two."""
+    lines = ["| model | " + " | ".join(MEASURES) + " |", "|---" * (len(MEASURES) + 1) + "|"]
+    for role, values in results["models"].items():
+        lines.append(f"| {role} | " + " | ".join(_cell(values[name]) for name in MEASURES) + " |")
+    lines += ["", "| difference | " + " | ".join(MEASURES) + " |"]
+    lines.append("|---" * (len(MEASURES) + 1) + "|")
+    for row in results["differences"]:
+        cells = " | ".join(_cell(row[name]) for name in MEASURES)
+        lines.append(f"| {row['first']} - {row['second']} | {cells} |")
+    return lines
 
 
 def _beside_chance(faithfulness: dict[str, dict[str, Any]], chance: float) -> str:
