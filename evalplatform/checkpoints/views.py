@@ -1,6 +1,7 @@
 """Uploads of checkpoints over tus, and what has become of them."""
 
 import uuid
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
@@ -10,19 +11,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from evalplatform.accounts.access import token_or_session, unauthorised
-from evalplatform.accounts.projects import (
-    Role,
-    is_operator,
-    may,
-    project_to_create_in,
-    require_role,
-    visible_to,
-)
+from evalplatform.accounts.projects import project_to_create_in, visible_to
 from evalplatform.accounts.tokens import Scope
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Upload
-from evalplatform.core.errors import BadInputError, NotAllowedError
+from evalplatform.core.errors import BadInputError
 from evalplatform.uploads import tus
+from evalplatform.uploads.access import require_sender
 
 
 @token_or_session(Scope.MODELS)
@@ -44,9 +39,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
         user=request.user,  # type: ignore[arg-type]  # signed in
         now=timezone.now(),
     )
-    return HttpResponse(
-        status=201, headers={"Location": reverse("checkpoints:upload", args=[upload.pk])}
-    )
+    return tus.begun(reverse("checkpoints:upload", args=[upload.pk]))
 
 
 @token_or_session(Scope.MODELS)
@@ -56,34 +49,14 @@ def upload(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     """Say how much has arrived, take the next part, or forget it all."""
     upload = get_object_or_404(visible_to(request.user, Upload.objects.all()), pk=identifier)
     if request.method == "DELETE":
-        _require_sender(request, upload, or_owner=True)
+        require_sender(request, upload, or_owner=True)
         services.cancel_upload(upload=upload)
         return HttpResponse(status=204)
     if request.method == "HEAD":
         return tus.arrived(200, upload.received_bytes, upload.size_bytes)
-    _require_sender(request, upload)
-    if not tus.is_part(request):
-        return tus.no_part()
-    there = services.receive(
-        upload=upload,
-        offset=tus.number(request, "Upload-Offset"),
-        body=request,
-        length=tus.number(request, "Content-Length"),
-        now=timezone.now(),
-    )
-    return tus.arrived(204, there, upload.size_bytes)
-
-
-def _require_sender(request: HttpRequest, upload: Upload, *, or_owner: bool = False) -> None:
-    """Let an upload alone go on for the editor who began it; operators may too.
-
-    Raises `NotAllowedError` for anybody else, but an owner where they may.
-    """
-    require_role(request.user, upload.project, Role.EDITOR)
-    owns = may(request.user, upload.project, Role.OWNER)
-    is_theirs = upload.created_by_id == request.user.pk
-    if not is_theirs and not is_operator(request.user) and not (or_owner and owns):
-        raise NotAllowedError("Another person began this upload, and goes on with it.")
+    require_sender(request, upload)
+    receive = partial(services.receive, upload=upload, now=timezone.now())
+    return tus.taken(request, upload.size_bytes, receive)
 
 
 @token_or_session(Scope.MODELS)

@@ -69,13 +69,24 @@ def spoken() -> HttpResponse:
     )
 
 
-def is_part(request: HttpRequest) -> bool:
-    """Whether a PATCH says that its body is a part."""
-    return request.content_type == _PART
+def begun(address: str) -> HttpResponse:
+    """Return where the parts of an upload go."""
+    return HttpResponse(status=201, headers={"Location": address})
 
 
-def no_part() -> HttpResponse:
-    return refusal(415, f"send the part as {_PART}")
+def taken(request: HttpRequest, size_bytes: int, receive: Callable[..., int]) -> HttpResponse:
+    """Let `receive` take the part that a PATCH brings, and return how much has arrived.
+
+    It is given `offset`, `body` and `length`, and returns the bytes that are there.
+    """
+    if request.content_type != _PART:
+        return refusal(415, f"send the part as {_PART}")
+    there = receive(
+        offset=number(request, "Upload-Offset"),
+        body=request,
+        length=number(request, "Content-Length"),
+    )
+    return arrived(204, there, size_bytes)
 
 
 def arrived(status: int, received: int, size_bytes: int) -> HttpResponse:

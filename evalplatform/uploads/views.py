@@ -1,6 +1,7 @@
 """Files over tus, to be taken up by a build from a log or an import of images."""
 
 import uuid
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -9,16 +10,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from evalplatform.accounts.access import token_or_session
-from evalplatform.accounts.projects import (
-    Role,
-    is_operator,
-    project_to_create_in,
-    require_role,
-    visible_to,
-)
+from evalplatform.accounts.projects import project_to_create_in, visible_to
 from evalplatform.accounts.tokens import Scope
-from evalplatform.core.errors import NotAllowedError
 from evalplatform.uploads import services, tus
+from evalplatform.uploads.access import require_sender
 from evalplatform.uploads.models import SentFile
 
 
@@ -37,7 +32,7 @@ def files(request: HttpRequest) -> HttpResponse:
         user=request.user,  # type: ignore[arg-type]  # signed in
         now=timezone.now(),
     )
-    return HttpResponse(status=201, headers={"Location": reverse("uploads:file", args=[file.pk])})
+    return tus.begun(reverse("uploads:file", args=[file.pk]))
 
 
 @token_or_session(Scope.MODELS)
@@ -50,16 +45,8 @@ def file(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
         return tus.refusal(410, "what had arrived is gone, as after a restore; begin anew")
     if request.method == "HEAD":
         return tus.arrived(200, file.received_bytes, file.size_bytes)
-    require_role(request.user, file.project, Role.EDITOR)
-    if file.created_by_id != request.user.pk and not is_operator(request.user):
-        raise NotAllowedError("Another person began this upload, and goes on with it.")
+    require_sender(request, file)
     if request.method == "DELETE":
         services.forget_file(file=file)
         return HttpResponse(status=204)
-    if not tus.is_part(request):
-        return tus.no_part()
-    there = services.receive_file(
-        file=file, offset=tus.number(request, "Upload-Offset"), body=request,
-        length=tus.number(request, "Content-Length"),
-    )  # fmt: skip
-    return tus.arrived(204, there, file.size_bytes)
+    return tus.taken(request, file.size_bytes, partial(services.receive_file, file=file))
