@@ -127,8 +127,6 @@ def _steered(request: HttpRequest, name: str) -> Project:
 def _found(request: HttpRequest, name: str, number: int) -> WebhookEndpoint:
     rows = WebhookEndpoint.objects.select_related("project")
     project = _steered(request, name)
-    if number >= 2**63:
-        raise Http404
     return get_object_or_404(rows, project=project, pk=number)
 
 

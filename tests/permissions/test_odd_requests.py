@@ -18,6 +18,7 @@ import pytest
 from django.core.signals import got_request_exception
 from django.db import transaction
 from django.test import Client
+from django.urls import resolve
 
 from evalplatform.annotation.models import Assignment
 from tests.permissions import world as worlds
@@ -140,3 +141,19 @@ def test_no_odd_request_ends_in_an_error_of_ours(world, raised, capsys):
     assert not failed, f"{len(failed)} failed\n" + "\n".join(failed[:20])
     # Most are understood so far that something of ours answered, not only "no such page".
     assert statuses[404] < REQUESTS / 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/api/v1/drafts/{}", "/api/v1/log-builds/{}", "/api/v1/image-imports/{}",
+        "/api/v1/projects/{project}/webhooks/{}", "/projects/{project}/webhooks/{}/",
+        "/prompts/logs/build/{}/", "/models/images/import/{}/", "/campaigns/{slug}/images/{}/",
+    ],
+)  # fmt: skip
+def test_numbers_that_the_database_cannot_hold_are_of_nothing(address, client, rania, draft):
+    client.force_login(rania)
+    for number in (2**63, 10**40):
+        path = address.format(number, slug=draft.slug, project=draft.project.name)
+        assert resolve(path)
+        assert client.get(path).status_code == 404

@@ -173,7 +173,7 @@ def _steered(request: HttpRequest, name: str) -> Project:
 def _found(request: HttpRequest, project: str, number: int) -> WebhookEndpoint:
     steered = _steered(request, project)
     rows = WebhookEndpoint.objects.filter(project=steered)
-    found = rows.filter(pk=number).first() if number < 2**63 else None
+    found = rows.filter(pk=number).first()
     if found is None:
         raise Http404
     return found
