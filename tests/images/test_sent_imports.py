@@ -1,8 +1,10 @@
 """Images that are sent by a page: imported by a worker as `import_images` imports them."""
 
+import gzip
 import io
 import json
 import shutil
+import tarfile
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from evalplatform.accounts.models import User
 from evalplatform.accounts.projects import default_project
 from evalplatform.core.errors import BadInputError
 from evalplatform.images.models import CollectedImage, ImageCollection, ImageImport
-from evalplatform.images.reading.sent import unpack_zips
+from evalplatform.images.reading.sent import unpack_archives
 from evalplatform.images.services import sent_imports
 from tests import factories
 from tests.images import given
@@ -48,6 +50,25 @@ def zipped(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             archive.writestr(name, content)
     return out.getvalue()
+
+
+def tarred(files: dict[str, bytes], packed="", **more: tarfile.TarInfo) -> bytes:
+    """A tar of files, and of members that are none: by name, what `TarInfo` says of them."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=f"w:{packed}") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        for member in more.values():
+            archive.addfile(member)
+    return out.getvalue()
+
+
+def special(name: str, kind: bytes, target="") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
 
 
 def said(things, **more):
@@ -90,7 +111,10 @@ def table_of_bytes(tmp_path: Path) -> bytes:
     return given.parquet(tmp_path / "given.parquet", rows).read_bytes()
 
 
-@pytest.mark.parametrize("way", ["files", "folder", "zip", "zip with a folder", "table", "parquet"])
+@pytest.mark.parametrize(
+    "way",
+    ["files", "folder", "zip", "zip with a folder", "tar", "tar.gz", "shards", "table", "parquet"],
+)
 def test_what_is_sent_is_imported_as_by_the_command(way, run, bring, tmp_path):
     here = given.folder(tmp_path / "here", IMAGES)
     sent = {
@@ -100,6 +124,15 @@ def test_what_is_sent_is_imported_as_by_the_command(way, run, bring, tmp_path):
         "zip with a folder": {"all.zip": zipped(
             {f"here/{name}": content for name, content in IMAGES.items()}
             | {"__MACOSX/here/._0_1.png": b"left behind", "here/.DS_Store": b"too"})},
+        "tar": {"all.tar": tarred({f"here/{name}": each for name, each in IMAGES.items()}
+                                  | {"here/._0_1.png": b"left behind"})},
+        "tar.gz": {"all.tar.gz": tarred(IMAGES, "gz")},
+        # As sharded data sets are: a text and a record beside each image.
+        "shards": {
+            f"0000{shard}.tar": tarred(
+                {name: each for name, each in IMAGES.items() if int(name[0]) % 2 == shard}
+                | {f"{shard}.txt": b"a cat", f"{shard}.json": b"{}"})
+            for shard in (0, 1)},
         "table": {**IMAGES, "rows.jsonl": TABLE},
         "parquet": {"given.parquet": table_of_bytes(tmp_path)},
     }[way]  # fmt: skip
@@ -195,6 +228,30 @@ def test_table_reads_no_file_that_was_not_sent(kind, run, tmp_path):
         ),
         ({"a.zip": zipped({"0.png": given.png(1)}), "0.png": given.png(2)}, "sent twice"),
         ({"a.zip": zipped({"a.zip": b"x"})}, "sent twice"),
+        ({"a.tar": b"no tar at all" * 90}, "is not a whole tar archive"),
+        ({"a.tar": tarred({"0.png": given.png(1)})[:700]}, "is not a whole tar archive"),
+        ({"a.tar": tarred({"0.png": b"x" * 512})[:1024]}, "is cut off"),
+        ({"a.tar.gz": tarred({"0.png": given.png(1)}, "gz")[:-20]}, "is not a whole tar archive"),
+        ({"a.tar": 2 * tarred({"0.png": given.png(1)})}, "has something behind its end"),
+        ({"a.tar": tarred({"../../x.png": b"x"})}, "plain relative paths"),
+        ({"a.tar": tarred({"/x.png": b"x"})}, "plain relative paths"),
+        ({"a.tar": tarred({"n" * 300 + ".png": b"x"})}, "at most 400 characters"),
+        ({"a.tgz": tarred({"notes.txt": b"x"}, "gz")}, "holds no images"),
+        ({"a.tar": tarred({}, a=special("0.png", tarfile.SYMTYPE, "/etc/passwd"))}, "a link, a"),
+        (
+            {"a.tar": tarred({"1.png": b"x"}, a=special("0.png", tarfile.LNKTYPE, "1.png"))},
+            "'0.png', which is no regular file",
+        ),
+        ({"a.tar": tarred({}, a=special("0.png", tarfile.CHRTYPE))}, "no regular file"),
+        ({"a.tar": tarred({}, a=special("0.png", tarfile.FIFOTYPE))}, "no regular file"),
+        (
+            {"a.tar": tarred({"0.png": given.png(1), "./0.png": given.png(1)})},
+            "a.tar holds '0.png' twice",
+        ),
+        (
+            {"a.tar": tarred({"0.png": given.png(1)}), "b.tar": tarred({"0.png": given.png(2)})},
+            "'0.png' was sent twice, as two different files",
+        ),
         ({"a.jsonl": b"{}", "b.csv": b"image\n"}, "several tables"),
     ],
 )
@@ -205,10 +262,34 @@ def test_what_is_no_folder_of_images_is_refused_in_words(files, why, run):
     assert str(begun.folder) not in begun.error
 
 
-def test_zip_that_unpacks_without_end_is_refused(run, monkeypatch):
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz"])
+def test_archive_that_unpacks_without_end_is_refused(run, monkeypatch, name):
     monkeypatch.setattr("evalplatform.images.reading.sent.MOST_BYTES", 1000)
-    begun = run({"a.zip": zipped({f"{n}.png": b"\0" * 400 for n in range(4)})})
+    files = {f"{n}.png": b"\0" * 400 for n in range(4)}
+    content = zipped(files) if name == "a.zip" else tarred(files, "gz" if "gz" in name else "")
+    begun = run({name: content})
     assert (begun.state, "unpacks to over 1,000 bytes" in begun.error) == ("failed", True)
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar"])
+def test_archive_of_too_many_files_is_refused(run, monkeypatch, name):
+    monkeypatch.setattr("evalplatform.images.reading.sent.MOST_FILES", 3)
+    files = {f"{n}.png": b"x" for n in range(4)}
+    begun = run({name: zipped(files) if name == "a.zip" else tarred(files)})
+    assert "holds over 3 files" in begun.error
+
+
+def test_tar_whose_headers_are_endless_takes_no_memory(run):
+    """A name of two gigabytes of zeros packs to little and would be read into memory whole."""
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2 * 2**30
+    out = io.BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as packed:
+        packed.write(name.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(8):
+            packed.write(bytes(2**20))
+    begun = run({"a.tar.gz": out.getvalue()})
+    assert (begun.state, "headers are larger than any real ones" in begun.error) == ("failed", True)
 
 
 def test_zip_leaves_half_of_the_disks_room(tmp_path, monkeypatch):
@@ -216,7 +297,7 @@ def test_zip_leaves_half_of_the_disks_room(tmp_path, monkeypatch):
     given.folder(tmp_path / "sent", {"a.zip": zipped(archive)})
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2_000))
     with pytest.raises(BadInputError, match="over 1,000 bytes"):
-        unpack_zips(tmp_path / "sent")
+        unpack_archives(tmp_path / "sent")
     assert not (tmp_path / "sent/1.png").exists()
 
 
@@ -228,7 +309,7 @@ def test_same_file_twice_is_one_and_what_file_managers_leave_is_none(run):
 
 def test_unpacking_is_told_so_that_no_other_worker_takes_it(run, monkeypatch):
     monkeypatch.setattr(sent_imports, "_BEAT_SECONDS", 0)
-    unpack, beaten = sent_imports.unpack_zips, []
+    unpack, beaten = sent_imports.unpack_archives, []
 
     def unpacked(folder, still):
         def told():
@@ -238,7 +319,7 @@ def test_unpacking_is_told_so_that_no_other_worker_takes_it(run, monkeypatch):
 
         unpack(folder, told)
 
-    monkeypatch.setattr(sent_imports, "unpack_zips", unpacked)
+    monkeypatch.setattr(sent_imports, "unpack_archives", unpacked)
     assert run({"all.zip": zipped(IMAGES)}).state == "done"
     assert len(beaten) == 6
     assert min(beaten) > timezone.now() - timedelta(minutes=1)
@@ -246,7 +327,7 @@ def test_unpacking_is_told_so_that_no_other_worker_takes_it(run, monkeypatch):
 
 def test_thrown_away_while_it_is_unpacked_leaves_no_file(sender, run, monkeypatch):
     monkeypatch.setattr(sent_imports, "_BEAT_SECONDS", 0)
-    unpack, folders = sent_imports.unpack_zips, []
+    unpack, folders = sent_imports.unpack_archives, []
 
     def thrown_away(folder, still):
         folders.append(folder)
@@ -255,7 +336,7 @@ def test_thrown_away_while_it_is_unpacked_leaves_no_file(sender, run, monkeypatc
         still()
         unpack(folder, still)
 
-    monkeypatch.setattr(sent_imports, "unpack_zips", thrown_away)
+    monkeypatch.setattr(sent_imports, "unpack_archives", thrown_away)
     assert run({"all.zip": zipped(IMAGES)}) is None
     assert not folders[0].exists()
 
@@ -358,7 +439,7 @@ def test_disk_that_is_full_is_said_in_words(run, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sent_imports, "unpack_zips", full)
+    monkeypatch.setattr(sent_imports, "unpack_archives", full)
     begun = run(IMAGES)
     assert begun.error.startswith("No space left on device; look at the worker's disk")
     shutil.rmtree(begun.folder)

@@ -698,7 +698,10 @@ class HeadOut(TypedDict):
 
 
 class ImageImportIn(TypedDict):
-    """Files that were sent by tus to `/uploads/files/`, and what they are."""
+    """Files that were sent by tus to `/uploads/files/`, and what they are. Images, a
+    table that names them, Parquet, or zip, tar, tar.gz or tgz archives of any of
+    it.
+    """
 
     name: str
     model: str

@@ -47,7 +47,10 @@ class ImageImportOut(Schema):
 
 
 class ImageImportIn(InProjectGiven, SaidOfImages):
-    """Files that were sent by tus to `/uploads/files/`, and what they are."""
+    """Files that were sent by tus to `/uploads/files/`, and what they are.
+
+    Images, a table that names them, Parquet, or zip, tar, tar.gz or tgz archives of any of it.
+    """
 
     sent: list[str] = Field(
         min_length=1, max_length=MOST_FILES, description="The last parts of their addresses."

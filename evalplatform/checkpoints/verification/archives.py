@@ -11,20 +11,19 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from evalplatform.checkpoints.verification.names import check_name, is_left_out, relative_path
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.tar_files import opened_tar, special
 from evalplatform.core.zip_files import check_zip
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _CHUNK = 2**20
 _ZIP_TABLE_BYTES = 8 * 2**20  # of the table of contents, which is read into memory whole
-_TAR_HEADER_BYTES = 2**20  # of all that stands between two members' contents
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _REGULAR = 0o100000
 
@@ -141,7 +140,7 @@ def _unpack_zip(archive: Path, writer: _Writer) -> None:
             writer.count_member()
             kind = (member.external_attr >> 16) & 0o170000
             if kind not in (0, _REGULAR) and not member.is_dir():
-                raise _special(member.filename)
+                raise special(member.filename)
             if member.flag_bits & 0x1 or member.compress_type not in _ZIP_METHODS:
                 raise BadInputError(
                     f"{member.filename[:80]!r} is encrypted or packed in an uncommon way; pack the "
@@ -156,55 +155,10 @@ def _unpack_zip(archive: Path, writer: _Writer) -> None:
 
 
 def _unpack_tar(archive: Path, writer: _Writer) -> None:
-    with archive.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        plain: Any = gzip.GzipFile(fileobj=file) if compressed else file
-        metered: Any = _Metered(plain)
-        metered.allow(_TAR_HEADER_BYTES)
-        with tarfile.open(fileobj=metered, mode="r|", bufsize=tarfile.BLOCKSIZE) as opened:
-            for member in _members(opened, metered):
-                writer.count_member()
-                if member.isdir():
-                    relative_path(member.name)
-                    continue
-                content = opened.extractfile(member) if member.isreg() else None
-                if content is None or member.issparse() or member.size < 0:
-                    raise _special(member.name)
-                metered.allow(min(member.size, writer.bytes_left) + _TAR_HEADER_BYTES)
-                writer.write(member.name, content)
-
-
-def _members(opened: tarfile.TarFile, metered: "_Metered") -> Iterator[tarfile.TarInfo]:
-    while True:
-        member = opened.next()
-        if member is None:
-            return
-        # Long names and attributes stand before a member and are read into memory: bounded here.
-        metered.allow(member.size + _TAR_HEADER_BYTES)
-        yield member
-        opened.members = []  # type: ignore[attr-defined]  # tarfile would remember every one
-
-
-class _Metered:
-    """A stream that gives out no more than was allowed since the last time."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._left = 0
-
-    def allow(self, count: int) -> None:
-        self._left = count
-
-    def read(self, size: int) -> bytes:
-        self._left -= size
-        if self._left < 0:
-            raise BadInputError("the archive's headers are larger than any real ones; pack anew.")
-        return self._stream.read(size)
-
-
-def _special(name: str) -> BadInputError:
-    return BadInputError(
-        f"the archive holds {name[:80]!r}, which is no regular file (a link, a device or the "
-        "like); pack the files themselves."
-    )
+    with opened_tar(archive) as tar:
+        for member in tar.members():
+            writer.count_member()
+            if member.isdir():
+                relative_path(member.name)
+                continue
+            writer.write(member.name, tar.content(member, writer.bytes_left))

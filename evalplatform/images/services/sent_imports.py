@@ -20,7 +20,7 @@ from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.waking import may_wake
 from evalplatform.images.faults import FaultyRowsError, listed
 from evalplatform.images.models import ImageCollection, ImageImport
-from evalplatform.images.reading.sent import source_in, unpack_zips
+from evalplatform.images.reading.sent import source_in, unpack_archives
 from evalplatform.images.services.importing import (
     ImportedCollection,
     check_import,
@@ -163,7 +163,7 @@ def run_import(*, key: int, now: datetime) -> ImageImport | None:
 def _import(begun: ImageImport) -> None:
     made = begun.collection  # where a worker died between making it and saying so
     if made is None:
-        unpack_zips(begun.folder, _still_unpacking(begun.pk))
+        unpack_archives(begun.folder, _still_unpacking(begun.pk))
         imported = import_collection(
             project=begun.project, path=source_in(begun.folder), name=begun.name,
             model=begun.model, prompt_set=begun.prompt_set, licence=begun.licence,
@@ -255,7 +255,7 @@ def forget_old_imports(*, now: datetime) -> None:
 
 @promises
 def _waiting() -> list[Promise]:
-    # What was taken up lies there until it is imported; zips that are not unpacked come to more.
+    # What was taken up lies there until it is imported; unpacked, an archive comes to more.
     rows = ImageImport.objects.exclude(state=State.DONE)
     return [
         Promise(project, size, 2 * size if state == State.FAILED else size)
