@@ -144,12 +144,12 @@ if DATABASE_URL:
 else:
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.postgresql",
             "NAME": embedded_postgres.DATABASE,
             "USER": embedded_postgres.USER,
             "HOST": str(embedded_postgres.socket_dir(VAR_DIR / "postgres")),
         }
     }
+DATABASES["default"]["ENGINE"] = "evalplatform.core.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = env.integer("CONN_MAX_AGE", 60, minimum=0, maximum=3600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if env.flag("PREPARED_STATEMENTS"):

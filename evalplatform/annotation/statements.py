@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -17,7 +18,8 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Assignment, Enrolment, Vote
 from evalplatform.campaigns.models import Campaign, Criterion, ImageSet, Item
 from evalplatform.campaigns.packing import FULL, name_at
-from evalplatform.core.rows import Columns
+from evalplatform.campaigns.rules import Rules, parse_rules
+from evalplatform.core.rows import Columns, ask_together
 
 # ---- the enrolment ------------------------------------------------------------------------------
 
@@ -28,8 +30,8 @@ _MINE = Columns(
     "judged", "last_vote", "taken_here", "gold_here", "check_seed", "turn", "total",
 )  # fmt: skip
 _CAMPAIGN = Columns(
-    Campaign, "campaign", "status", "rules", "lease_seconds", "seed", "item_count",
-    "slug", "outline", "shown_widths", "leads_on",
+    Campaign, "campaign", "status", "lease_seconds", "seed", "item_count", "slug", "outline",
+    "shown_widths", "leads_on",
 )  # fmt: skip
 _ANNOTATOR = Columns(Annotator, "person", "is_simulated")
 _LAST_VOTE = Columns(Vote, "last", "assignment", "idempotency_key", "voted_at", "retracted_at")
@@ -41,7 +43,8 @@ FROM annotation_enrolment mine JOIN campaigns_campaign campaign ON campaign.id =
 WHERE mine.annotator_id = %s AND campaign.invitation = %s
 """
 _LOCK_ENROLMENT = f"""
-SELECT {_MINE.sql}, {_CAMPAIGN.sql}, {_ANNOTATOR.sql}, {_LAST_VOTE.sql}, {_LAST_ASSIGNMENT.sql}
+SELECT {_MINE.sql}, {_CAMPAIGN.sql}, {_ANNOTATOR.sql}, {_LAST_VOTE.sql}, {_LAST_ASSIGNMENT.sql},
+    campaign.rules::text
 FROM annotation_enrolment mine
 JOIN campaigns_campaign campaign ON campaign.id = mine.campaign_id
 JOIN accounts_annotator person ON person.id = mine.annotator_id
@@ -66,12 +69,20 @@ def lock_enrolment(enrolment: Enrolment) -> Enrolment:
     One that was never read is found by its annotator and its campaign's invitation. Raises
     `Enrolment.DoesNotExist`.
     """
+    (rows,) = ask_together(_lock(enrolment))
+    return _locked(rows)
+
+
+def _lock(enrolment: Enrolment) -> tuple[str, list[Any]]:
     if enrolment.pk is None:
-        row = _one(_LOCK_BY_KEYS, [enrolment.annotator_id, enrolment.campaign.invitation])
-    else:
-        row = _one(_LOCK_BY_ID, [enrolment.pk])
-    if row is None:
+        return _LOCK_BY_KEYS, [enrolment.annotator_id, enrolment.campaign.invitation]
+    return _LOCK_BY_ID, [enrolment.pk]
+
+
+def _locked(rows: Sequence[Sequence[Any]]) -> Enrolment:
+    if not rows:
         raise Enrolment.DoesNotExist("this annotator has not agreed to take part")
+    (row,) = rows
     mine, end = _MINE.read(row, 0)
     campaign, end = _CAMPAIGN.read(row, end)
     annotator, end = _ANNOTATOR.read(row, end)
@@ -80,6 +91,7 @@ def lock_enrolment(enrolment: Enrolment) -> Enrolment:
     assert mine
     assert campaign
     assert annotator
+    campaign.checked_rules = _rules_of(row[end])
     mine.campaign, mine.annotator = campaign, annotator
     # A vote stored while this statement waited for the lock is not in its snapshot: then it is
     # left to be read when somebody asks for it.
@@ -87,6 +99,12 @@ def lock_enrolment(enrolment: Enrolment) -> Enrolment:
         vote.assignment = judged
         mine.last_vote = vote
     return mine
+
+
+@lru_cache(maxsize=64)
+def _rules_of(text: str) -> Rules:
+    """Return the rules that a campaign keeps: those of few campaigns, asked for by every vote."""
+    return parse_rules(json.loads(text))
 
 
 # ---- items --------------------------------------------------------------------------------------
@@ -209,12 +227,15 @@ _ASKED = Columns(
 _LOCK_ASSIGNMENT = f"""
 SELECT {_ASKED.sql}, criterion.form, criterion.heads, known.annotator_id, known.assignment_id
 FROM annotation_assignment asked
+JOIN campaigns_campaign campaign ON campaign.id = asked.campaign_id
 JOIN campaigns_item item ON item.id = asked.item_id
 JOIN campaigns_criterion criterion ON criterion.id = item.criterion_id
 LEFT JOIN annotation_vote known ON known.idempotency_key = %s
-WHERE asked.public_id = %s AND asked.campaign_id = %s
+WHERE asked.public_id = %s AND {{}}
 FOR UPDATE OF asked
 """
+_LOCK_OF_CAMPAIGN = _LOCK_ASSIGNMENT.format("asked.campaign_id = %s")
+_LOCK_OF_INVITATION = _LOCK_ASSIGNMENT.format("campaign.invitation = %s")
 
 _STORE_VOTE = """
 WITH stored AS (
@@ -238,23 +259,29 @@ RETURNING stored.id, mine.judged
 """
 
 
-def lock_assignment(
+def lock_both(
     enrolment: Enrolment, public_id: uuid.UUID, key: uuid.UUID | None
-) -> tuple[Assignment, tuple[int, int] | None] | None:
-    """Lock an assignment's row; return it, and whose the vote with this idempotency key is.
+) -> tuple[Enrolment, Assignment | None, tuple[int, int] | None]:
+    """Lock an enrolment's row, then an assignment's; return both, and whose vote has this key.
 
     The latter as (annotator, assignment), None where the key is new. The `form` and `heads` of the
-    assignment's criterion come with it as attributes. None where the campaign has no such
-    assignment.
+    assignment's criterion come with it as attributes; None where the campaign has no such
+    assignment. Raises `Enrolment.DoesNotExist` as `lock_enrolment` does.
     """
-    row = _one(_LOCK_ASSIGNMENT, [key, public_id, enrolment.campaign_id])
-    if row is None:
-        return None
+    if enrolment.pk is None:
+        asked = _LOCK_OF_INVITATION, [key, public_id, enrolment.campaign.invitation]
+    else:
+        asked = _LOCK_OF_CAMPAIGN, [key, public_id, enrolment.campaign_id]
+    mine, found = ask_together(_lock(enrolment), asked)
+    locked = _locked(mine)
+    if not found:
+        return locked, None, None
+    (row,) = found
     assignment, end = _ASKED.read(row, 0)
     assert assignment
     assignment.form, assignment.heads = row[end], row[end + 1]
     known = (row[end + 2], row[end + 3])
-    return assignment, None if known[0] is None else known
+    return locked, assignment, None if known[0] is None else known
 
 
 def store_vote(enrolment: Enrolment, vote: Vote) -> None:

@@ -25,7 +25,7 @@ from evalplatform.annotation.doors.way_back import way_back
 from evalplatform.annotation.entrance import admission
 from evalplatform.annotation.entrance.identity import annotator_id, annotator_ids
 from evalplatform.annotation.examples import example_image, examples_for
-from evalplatform.annotation.models import Enrolment
+from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.presentation import page_state, pages_of, screen_shown
 from evalplatform.annotation.requests import answers_of, uuid_of, want_of, width_of
 from evalplatform.annotation.welcome import welcome_context
@@ -39,6 +39,8 @@ KEEP_SECONDS = 3600  # an image, in the browser of an annotator, whose device ma
 # What every answer about items waits on average. To make a check takes 0.2 ms longer than to lease
 # an item, and nobody may read that from the times.
 BLUR_SECONDS = 0.002
+# What an action did: its receipt, and what the annotator holds now where it says that too.
+Done = tuple[services.Receipt, list[Assignment] | None]
 VISIBLE = (Campaign.Status.OPEN, Campaign.Status.PAUSED, Campaign.Status.CLOSED)
 
 
@@ -174,11 +176,14 @@ def next_sets(request: HttpRequest, invitation: str) -> JsonResponse:
 def vote(request: HttpRequest, invitation: str) -> HttpResponse:
     """Record a vote, or those of a grid; answers with the last receipt and the next sets."""
 
-    def act(enrolment: Enrolment, form: QueryDict) -> services.Receipt:
-        receipt = services.Receipt.RECORDED
-        for answer in answers_of(form):
-            receipt = services.record_vote(enrolment=enrolment, answer=answer, now=timezone.now())
-        return receipt
+    def act(enrolment: Enrolment, form: QueryDict, want: int) -> Done:
+        *first, last = answers_of(form)
+        for answer in first:
+            services.record_vote(enrolment=enrolment, answer=answer, now=timezone.now())
+        now = timezone.now()
+        if not want:
+            return services.record_vote(enrolment=enrolment, answer=last, now=now), None
+        return services.record_vote_and_lease(enrolment=enrolment, answer=last, want=want, now=now)
 
     return _act(request, invitation, act)
 
@@ -187,9 +192,9 @@ def vote(request: HttpRequest, invitation: str) -> HttpResponse:
 def undo(request: HttpRequest, invitation: str) -> HttpResponse:
     """Take the last vote back."""
 
-    def act(enrolment: Enrolment, form: QueryDict) -> services.Receipt:
+    def act(enrolment: Enrolment, form: QueryDict, want: int) -> Done:
         key = uuid_of(form, "idempotency_key") if form.get("idempotency_key") else None
-        return services.undo_vote(enrolment=enrolment, key=key, now=timezone.now())
+        return services.undo_vote(enrolment=enrolment, key=key, now=timezone.now()), None
 
     return _act(request, invitation, act)
 
@@ -197,40 +202,39 @@ def undo(request: HttpRequest, invitation: str) -> HttpResponse:
 @require_POST
 def skip(request: HttpRequest, invitation: str) -> HttpResponse:
     """Pass a set over, with a reason."""
-    return _act(
-        request,
-        invitation,
-        lambda enrolment, form: services.skip_assignment(
+
+    def act(enrolment: Enrolment, form: QueryDict, want: int) -> Done:
+        receipt = services.skip_assignment(
             enrolment=enrolment,
             public_id=uuid_of(form, "assignment"),
             reason=form.get("reason", ""),
             now=timezone.now(),
-        ),
-    )
+        )
+        return receipt, None
+
+    return _act(request, invitation, act)
 
 
 @require_POST
 def questionnaire(request: HttpRequest, invitation: str) -> HttpResponse:
     """Store the answers of the questionnaire."""
 
-    def act(enrolment: Enrolment, form: QueryDict) -> services.Receipt:
+    def act(enrolment: Enrolment, form: QueryDict, want: int) -> Done:
         services.answer_questionnaire(enrolment=enrolment, given=form.dict())  # type: ignore[arg-type]
-        return services.Receipt.RECORDED
+        return services.Receipt.RECORDED, None
 
     return _act(request, invitation, act)
 
 
 def _act(
-    request: HttpRequest,
-    invitation: str,
-    action: Callable[[Enrolment, QueryDict], services.Receipt],
+    request: HttpRequest, invitation: str, action: Callable[[Enrolment, QueryDict, int], Done]
 ) -> HttpResponse:
     """Do it, and answer with its receipt and the next state; or, to a plain form, with the page."""
     enrolment = _enrolment(request, invitation)
     wants_json = request.accepts("application/json") and not request.accepts("text/html")
     try:
-        want = want_of(request.POST, least=0)
-        receipt = action(enrolment, request.POST)
+        want = want_of(request.POST, least=0) if wants_json else 0
+        receipt, held = action(enrolment, request.POST, want)
     except Enrolment.DoesNotExist as error:
         raise Http404 from error
     except (BadInputError, services.UnknownAssignmentError) as error:
@@ -241,7 +245,7 @@ def _act(
         return redirect("annotation:work", invitation=invitation)
     body: dict[str, Any] = {"receipt": receipt.value}
     if want:
-        body["next"] = _state(enrolment, want=want)
+        body["next"] = _state(enrolment, want=want, held=held)
     else:
         _blur_the_time()
     return JsonResponse(body)
@@ -281,9 +285,13 @@ def _enrolment(request: HttpRequest, invitation: str) -> Enrolment:
     return Enrolment(annotator_id=asking, campaign=Campaign(invitation=invitation))
 
 
-def _state(enrolment: Enrolment, *, want: int) -> dict[str, Any]:
+def _state(
+    enrolment: Enrolment, *, want: int, held: list[Assignment] | None = None
+) -> dict[str, Any]:
+    """Return the page's state; `held`: what was leased together with the last answer."""
     now = timezone.now()
-    held = services.lease_items(enrolment=enrolment, want=want, now=now)
+    if held is None:
+        held = services.lease_items(enrolment=enrolment, want=want, now=now)
     _blur_the_time()
     return page_state(enrolment, held, now)
 

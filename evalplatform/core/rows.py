@@ -50,3 +50,21 @@ class Columns(Generic[M]):
             convert(value, None, connection) if convert else value
             for convert, value in zip(self._converters, values, strict=True)
         ]
+
+
+def ask_together(*statements: tuple[str, Sequence[Any]]) -> list[list[Any]]:
+    """Run statements with their values and return the rows of each; one trip to the server for all.
+
+    Where a transaction has just been opened, its BEGIN travels along. None of them may need what
+    another returns. The first that fails raises; those behind it did not run.
+    """
+    connection.ensure_connection()
+    cursors = []
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        for statement, values in statements:
+            cursors.append(connection.cursor())
+            cursors[-1].execute(statement, values)
+    rows = [cursor.fetchall() for cursor in cursors]
+    for cursor in cursors:
+        cursor.close()
+    return rows

@@ -52,8 +52,8 @@ class Migration(migrations.Migration):
                 ('item', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='campaigns.item')),
             ],
             options={
-                'indexes': [models.Index(fields=['item', 'annotator'], name='assignment_met'), models.Index(condition=models.Q(('annotator__isnull', True)), fields=['campaign', 'serve_order', 'slot'], name='assignment_free'), models.Index(condition=models.Q(('annotator__isnull', True), ('released_at__isnull', False)), fields=['campaign', 'serve_order', 'slot'], name='assignment_came_back'), models.Index(condition=models.Q(('annotator__isnull', False), ('completed_at__isnull', True)), fields=['campaign', 'lease_expires_at'], name='assignment_leased'), models.Index(fields=['annotator', 'campaign', 'completed_at'], name='assignment_held')],
-                'constraints': [models.UniqueConstraint(fields=('item', 'slot'), name='assignment_one_per_slot'), models.UniqueConstraint(condition=models.Q(('purpose', 'repeat')), fields=('item', 'annotator'), name='assignment_one_repeat'), models.UniqueConstraint(condition=models.Q(('purpose', 'repeat'), _negated=True), fields=('item', 'annotator'), name='assignment_once_per_annotator'), models.CheckConstraint(condition=models.Q(models.Q(('purpose', 'main'), ('slot__isnull', False)), models.Q(models.Q(('purpose', 'main'), _negated=True), ('annotator__isnull', False), ('slot__isnull', True)), _connector='OR'), name='assignment_slot_or_check'), models.CheckConstraint(condition=models.Q(('slot__gte', 1)), name='assignment_slot_from_one'), models.CheckConstraint(condition=models.Q(models.Q(('annotator__isnull', True), ('lease_expires_at__isnull', True), ('leased_at__isnull', True)), models.Q(('annotator__isnull', False), ('lease_expires_at__gt', models.F('leased_at')), ('leased_at__isnull', False)), _connector='OR'), name='assignment_lease_is_whole'), models.CheckConstraint(condition=models.Q(('completed_at__isnull', True), ('annotator__isnull', False), _connector='OR'), name='assignment_completed_by_someone')],
+                'indexes': [models.Index(condition=models.Q(('annotator__isnull', True)), fields=['campaign', 'serve_order', 'slot'], name='assignment_free'), models.Index(condition=models.Q(('annotator__isnull', True), ('released_at__isnull', False)), fields=['campaign', 'serve_order', 'slot'], name='assignment_came_back'), models.Index(condition=models.Q(('annotator__isnull', False), ('completed_at__isnull', True)), fields=['campaign', 'lease_expires_at'], name='assignment_leased'), models.Index(fields=['annotator', 'campaign', 'completed_at'], name='assignment_held')],
+                'constraints': [models.UniqueConstraint(fields=('item', 'slot'), name='assignment_one_per_slot'), models.UniqueConstraint('item', 'annotator', models.ExpressionWrapper(models.Q(('purpose', 'repeat')), output_field=models.BooleanField()), name='assignment_once_per_annotator'), models.CheckConstraint(condition=models.Q(models.Q(('purpose', 'main'), ('slot__isnull', False)), models.Q(models.Q(('purpose', 'main'), _negated=True), ('annotator__isnull', False), ('slot__isnull', True)), _connector='OR'), name='assignment_slot_or_check'), models.CheckConstraint(condition=models.Q(('slot__gte', 1)), name='assignment_slot_from_one'), models.CheckConstraint(condition=models.Q(models.Q(('annotator__isnull', True), ('lease_expires_at__isnull', True), ('leased_at__isnull', True)), models.Q(('annotator__isnull', False), ('lease_expires_at__gt', models.F('leased_at')), ('leased_at__isnull', False)), _connector='OR'), name='assignment_lease_is_whole'), models.CheckConstraint(condition=models.Q(('completed_at__isnull', True), ('annotator__isnull', False), _connector='OR'), name='assignment_completed_by_someone')],
             },
         ),
         migrations.CreateModel(
@@ -76,8 +76,8 @@ class Migration(migrations.Migration):
                 ('total', models.PositiveIntegerField(blank=True, help_text='The total that their page shows; it does not rise.', null=True)),
                 ('judged', models.PositiveIntegerField(default=0, help_text='Answers that stand, checks too.')),
                 ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='accounts.annotator')),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='campaigns.campaign')),
-                ('criterion', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='campaigns.criterion')),
+                ('campaign', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='campaigns.campaign')),
+                ('criterion', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to='campaigns.criterion')),
                 ('member', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='enrolments', to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -218,15 +218,16 @@ class Migration(migrations.Migration):
                 ('retracted_at', models.DateTimeField(blank=True, null=True)),
                 ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='votes', to='accounts.annotator')),
                 ('assignment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='votes', to='annotation.assignment')),
-                ('exclusion', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='votes', to='annotation.exclusion')),
+                ('exclusion', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='votes', to='annotation.exclusion')),
             ],
             options={
+                'indexes': [models.Index(condition=models.Q(('exclusion__isnull', False)), fields=['exclusion'], name='vote_excluded')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('exclusion__isnull', True), ('retracted_at__isnull', True)), fields=('assignment',), name='vote_one_per_assignment')],
             },
         ),
         migrations.AddField(
             model_name='enrolment',
             name='last_vote',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='annotation.vote'),
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='annotation.vote'),
         ),
     ]

@@ -5,7 +5,7 @@ import uuid
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, Q
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.campaigns.models import Campaign, Item
@@ -50,7 +50,7 @@ class Assignment(models.Model):
         Item,
         on_delete=models.CASCADE,
         related_name="assignments",
-        db_index=False,  # assignment_met begins with it
+        db_index=False,  # assignment_once_per_annotator begins with it
     )
     slot = models.PositiveIntegerField(null=True, blank=True, help_text="1 to the criterion's k.")
     order = ArrayField(
@@ -83,10 +83,10 @@ class Assignment(models.Model):
     heads: list[str]
 
     class Meta:
-        # One for each way leasing looks for a slot, one for whom it may go to, one for what
-        # somebody holds.
+        # One for each way leasing looks for a slot, one for what somebody holds. To whom an item
+        # may go is looked up where assignment_once_per_annotator keeps it. Each vote writes every
+        # index twice, so there is none that another could stand in for.
         indexes = [
-            models.Index(fields=["item", "annotator"], name="assignment_met"),
             models.Index(
                 fields=["campaign", "serve_order", "slot"],
                 name="assignment_free",
@@ -106,14 +106,11 @@ class Assignment(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(fields=["item", "slot"], name="assignment_one_per_slot"),
+            # And once more as a repeat.
             models.UniqueConstraint(
-                fields=["item", "annotator"],
-                condition=Q(purpose="repeat"),
-                name="assignment_one_repeat",
-            ),
-            models.UniqueConstraint(
-                fields=["item", "annotator"],
-                condition=~Q(purpose="repeat"),
+                "item",
+                "annotator",
+                ExpressionWrapper(Q(purpose="repeat"), output_field=models.BooleanField()),
                 name="assignment_once_per_annotator",
             ),
             models.CheckConstraint(

@@ -23,7 +23,13 @@ class Enrolment(models.Model):
         DISQUALIFIED = "disqualified", "Disqualified"
         RETURNED = "returned", "Gave the work back"
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="enrolments")
+    # What every vote changes is in no index, so that it stays in its place of the table.
+    campaign = models.ForeignKey(
+        Campaign,
+        on_delete=models.CASCADE,
+        related_name="enrolments",
+        db_index=False,  # enrolment_unique begins with it
+    )
     annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="enrolments")
     consented_at = models.DateTimeField(auto_now_add=True)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.ACTIVE)
@@ -56,7 +62,9 @@ class Enrolment(models.Model):
     cursor = models.IntegerField(
         default=-1, help_text="Serve order of the furthest item taken so far."
     )
-    criterion = models.ForeignKey(Criterion, null=True, blank=True, on_delete=models.SET_NULL)
+    criterion = models.ForeignKey(
+        Criterion, null=True, blank=True, on_delete=models.SET_NULL, db_index=False
+    )
     served = models.PositiveIntegerField(default=0, help_text="Items taken so far.")
     taken_here = models.PositiveIntegerField(
         default=0, help_text="Items taken of the criterion they are at."
@@ -73,7 +81,12 @@ class Enrolment(models.Model):
     )
     judged = models.PositiveIntegerField(default=0, help_text="Answers that stand, checks too.")
     last_vote = models.ForeignKey(
-        "Vote", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        "Vote",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
     )
 
     class Meta:

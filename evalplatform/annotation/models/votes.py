@@ -58,10 +58,22 @@ class Vote(models.Model):
     voted_at = models.DateTimeField()
     retracted_at = models.DateTimeField(null=True, blank=True)
     exclusion = models.ForeignKey(
-        Exclusion, null=True, blank=True, on_delete=models.PROTECT, related_name="votes"
+        Exclusion,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="votes",
+        db_index=False,  # vote_excluded has the few
     )
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["exclusion"],
+                name="vote_excluded",
+                condition=Q(exclusion__isnull=False),
+            )
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["assignment"],

@@ -19,14 +19,15 @@ from evalplatform.annotation.services.exclusion import exclude, give_back, reins
 from evalplatform.annotation.services.forgetting import forget_places
 from evalplatform.annotation.services.inviting import invite, revoke_invitations
 from evalplatform.annotation.services.leasing import lease_items
+from evalplatform.annotation.services.locking import UnknownAssignmentError
 from evalplatform.annotation.services.opening import join_arm, open_campaign
 from evalplatform.annotation.services.questionnaire import answer_questionnaire
 from evalplatform.annotation.services.skipping import skip_assignment
 from evalplatform.annotation.services.voting import (
     Answer,
     Receipt,
-    UnknownAssignmentError,
     record_vote,
+    record_vote_and_lease,
     undo_vote,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "purge_personal_data",
     "record_visit",
     "record_vote",
+    "record_vote_and_lease",
     "reinstate",
     "revoke_invitations",
     "skip_assignment",

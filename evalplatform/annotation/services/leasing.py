@@ -36,20 +36,26 @@ def lease_items(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assig
     """
     with transaction.atomic():
         lock(enrolment)
-        campaign = enrolment.campaign
-        if campaign.status != Campaign.Status.OPEN or enrolment.status != Enrolment.Status.ACTIVE:
-            return []
-        if is_asked(enrolment):
-            return []
-        expires = now + timedelta(seconds=campaign.lease_seconds)
-        held = _renew(enrolment, now, expires)
-        while len(held) < _most_held(enrolment, want):
-            taken = _take(enrolment, now + len(held) * _A_TICK, expires)
-            if taken is None:
-                break
-            held.append(taken)
-        _keep_total(enrolment, len(held))
+        held = lease_more(enrolment=enrolment, want=want, now=now)
     return statements.assignments_to_show(held)[:want]
+
+
+def lease_more(*, enrolment: Enrolment, want: int, now: datetime) -> list[int]:
+    """Do what `lease_items` says to an enrolment that is locked; return the assignments' ids."""
+    campaign = enrolment.campaign
+    if campaign.status != Campaign.Status.OPEN or enrolment.status != Enrolment.Status.ACTIVE:
+        return []
+    if is_asked(enrolment):
+        return []
+    expires = now + timedelta(seconds=campaign.lease_seconds)
+    held = _renew(enrolment, now, expires)
+    while len(held) < _most_held(enrolment, want):
+        taken = _take(enrolment, now + len(held) * _A_TICK, expires)
+        if taken is None:
+            break
+        held.append(taken)
+    _keep_total(enrolment, len(held))
+    return held
 
 
 def _most_held(enrolment: Enrolment, want: int) -> int:

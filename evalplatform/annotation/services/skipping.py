@@ -7,8 +7,8 @@ from django.db import transaction
 
 from evalplatform.annotation.models import Assignment, Enrolment, Release
 from evalplatform.annotation.services.checks import settle_qualification
-from evalplatform.annotation.services.locking import lock
-from evalplatform.annotation.services.voting import Receipt, find
+from evalplatform.annotation.services.locking import lock_with
+from evalplatform.annotation.services.voting import Receipt
 from evalplatform.core.errors import BadInputError
 
 SKIP_REASONS = (
@@ -28,8 +28,7 @@ def skip_assignment(
     if reason not in SKIP_REASONS:
         raise BadInputError(f"{reason!r} is no reason; send one of {', '.join(SKIP_REASONS)}.")
     with transaction.atomic(durable=True):
-        lock(enrolment)
-        assignment = find(enrolment, public_id)
+        assignment, _ = lock_with(enrolment, public_id)
         if assignment.annotator_id != enrolment.annotator_id or assignment.completed_at:
             return Receipt.REPEATED  # skipped before, answered, or lost to somebody else
         is_main = assignment.purpose == Assignment.Purpose.MAIN

@@ -8,23 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import TextChoices
 
 from evalplatform.annotation import statements
 from evalplatform.annotation.models import Assignment, Enrolment, Release, SurplusVote, Vote
 from evalplatform.annotation.services.checks import settle_qualification
-from evalplatform.annotation.services.locking import lock
+from evalplatform.annotation.services.leasing import lease_more
+from evalplatform.annotation.services.locking import lock, lock_with
 from evalplatform.annotation.signals import vote_recorded
 from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Campaign
-from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.errors import BadInputError
 
 _QUOTED = 40  # characters of a wrong value that are repeated
-
-
-class UnknownAssignmentError(EvalPlatformError):
-    """The request names no assignment this annotator could have been given."""
 
 
 class Receipt(TextChoices):
@@ -81,36 +78,52 @@ def record_vote(*, enrolment: Enrolment, answer: Answer, now: datetime) -> Recei
     `BadInputError` for an answer that the criterion's form does not offer.
     """
     with transaction.atomic(durable=True):
-        lock(enrolment)
-        assignment, voted = _find(enrolment, answer.public_id, answer.idempotency_key)
-        _check_answer(assignment, answer.answer)
-        _check_marks(assignment, answer.marks)
-        known = _receipt_of_key(enrolment, assignment, answer.idempotency_key, voted)
-        if known:
-            return known
-        reason = _why_surplus(enrolment, assignment)
-        if reason:
-            _keep_surplus(enrolment, assignment, answer, reason, now)
-            return Receipt.SURPLUS
-        _store_vote(enrolment, assignment, answer, now)
-        if assignment.purpose == Assignment.Purpose.QUALIFICATION:
-            settle_qualification(enrolment=enrolment, now=now)
-    vote_recorded.send(Vote, enrolment=enrolment, now=now)
+        receipt = _record(enrolment, answer, now)
+    _tell(enrolment, receipt, now)
+    return receipt
+
+
+def record_vote_and_lease(
+    *, enrolment: Enrolment, answer: Answer, want: int, now: datetime
+) -> tuple[Receipt, list[Assignment]]:
+    """Do what `record_vote` and then `lease_items` do, in one transaction.
+
+    That is what a page waits for after each answer, and a quarter less for the database. Where
+    leasing fails, the vote is stored alone before the failure is raised.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            receipt = _record(enrolment, answer, now)
+            held = lease_more(enrolment=enrolment, want=want, now=now)
+    except DatabaseError:
+        record_vote(enrolment=enrolment, answer=answer, now=now)
+        raise
+    _tell(enrolment, receipt, now)
+    if enrolment.status != Enrolment.Status.ACTIVE:  # excluded for what was just told
+        return receipt, []
+    return receipt, statements.assignments_to_show(held)[:want]
+
+
+def _record(enrolment: Enrolment, answer: Answer, now: datetime) -> Receipt:
+    assignment, voted = lock_with(enrolment, answer.public_id, answer.idempotency_key)
+    _check_answer(assignment, answer.answer)
+    _check_marks(assignment, answer.marks)
+    known = _receipt_of_key(enrolment, assignment, answer.idempotency_key, voted)
+    if known:
+        return known
+    reason = _why_surplus(enrolment, assignment)
+    if reason:
+        _keep_surplus(enrolment, assignment, answer, reason, now)
+        return Receipt.SURPLUS
+    _store_vote(enrolment, assignment, answer, now)
+    if assignment.purpose == Assignment.Purpose.QUALIFICATION:
+        settle_qualification(enrolment=enrolment, now=now)
     return Receipt.RECORDED
 
 
-def find(enrolment: Enrolment, public_id: uuid.UUID) -> Assignment:
-    """Return the assignment of this id in the enrolment's campaign, its row locked."""
-    return _find(enrolment, public_id, None)[0]
-
-
-def _find(
-    enrolment: Enrolment, public_id: uuid.UUID, key: uuid.UUID | None
-) -> tuple[Assignment, tuple[int, int] | None]:
-    found = statements.lock_assignment(enrolment, public_id, key)
-    if found is None:
-        raise UnknownAssignmentError("this is not known here; reload the page.")
-    return found
+def _tell(enrolment: Enrolment, receipt: Receipt, now: datetime) -> None:
+    if receipt is Receipt.RECORDED:
+        vote_recorded.send(Vote, enrolment=enrolment, now=now)
 
 
 def _receipt_of_key(

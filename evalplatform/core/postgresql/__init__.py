@@ -1,0 +1,1 @@
+"""The platform's database backend for Django: PostgreSQL, asked less often how it is."""
