@@ -55,10 +55,8 @@ def liking(rng, strengths=STRENGTHS):
 
 def voted(form, *, prompts=8, k=3, people=5, seed=1, strengths=STRENGTHS, **options):
     """Return a campaign with all its votes, by `people` or so many that are made."""
-    campaign = factories.make_draft(
-        arms=len(strengths), form=form, prompts=prompts, k=k, criteria=["visual_appeal"],
-        **options,
-    )  # fmt: skip
+    options = {"criteria": ["visual_appeal"]} | options
+    campaign = factories.make_draft(arms=len(strengths), form=form, prompts=prompts, k=k, **options)
     open_campaign(campaign=campaign)
     annotators = people
     if isinstance(people, int):
