@@ -73,23 +73,11 @@ def serve(server: socket.socket) -> dict[str, Any]:
         ready = select.select(watched, [], [], _SECONDS if running else None)[0]
         if 0 in ready and not os.read(0, 4096):
             _stop(running)
-        for process, channel in list(running.items()):
-            if channel in ready:  # whoever asked was killed: so is the program
-                running.pop(process).close()
-                os.kill(process, signal.SIGKILL)
-                os.waitpid(process, 0)
+        end_abandoned(running, ready)
         if server in ready:
-            channel = server.accept()[0]
-            asked, streams = _received(channel)
-            process = os.fork() if asked else -1
-            if process == 0:
-                _take_over(streams)
-                assert asked is not None
+            asked = fork_for(server, running)
+            if asked is not None:
                 return asked
-            for each in streams:
-                os.close(each)
-            if process > 0:
-                running[process] = channel
         tell_ended(running)
 
 
@@ -97,6 +85,30 @@ def _stop(running: dict[int, socket.socket]) -> NoReturn:
     for process in running:
         os.kill(process, signal.SIGKILL)
     os._exit(0)
+
+
+def end_abandoned(running: dict[int, socket.socket], ready: list[Any]) -> None:
+    """Kill the programs of which whoever asked was killed: their channels are ready."""
+    for process, channel in list(running.items()):
+        if channel in ready:
+            running.pop(process).close()
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+
+
+def fork_for(server: socket.socket, running: dict[int, socket.socket]) -> dict[str, Any] | None:
+    """Accept a request and fork for it. Returns it in the forked process, None here."""
+    channel = server.accept()[0]
+    asked, streams = _received(channel)
+    process = os.fork() if asked else -1
+    if process == 0:
+        _take_over(streams)
+        return asked
+    for each in streams:
+        os.close(each)
+    if process > 0:
+        running[process] = channel
+    return None
 
 
 def _received(channel: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
@@ -123,7 +135,7 @@ def _take_over(streams: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def tell_ended(running: dict[int, socket.socket]) -> None:
+def tell_ended(*running: dict[int, socket.socket]) -> None:
     """Tell whoever asked for a forked process that has ended its exit status."""
     while True:
         try:
@@ -132,9 +144,10 @@ def tell_ended(running: dict[int, socket.socket]) -> None:
             return
         if process == 0:
             return
-        if process in running:
-            with contextlib.suppress(OSError), running.pop(process) as channel:
-                channel.send(str(os.waitstatus_to_exitcode(status)).encode())
+        for each in running:
+            if process in each:
+                with contextlib.suppress(OSError), each.pop(process) as channel:
+                    channel.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 def load(modules: Iterable[str], classes: Mapping[str, Iterable[str]]) -> None:

@@ -5,6 +5,8 @@ parent loads them and forks for each: arguments, environment, signals, exit stat
 those of a process of its own. What the platform does at a cold start is tested by starting it cold.
 
     process = warm.start("celery", "-A", "evalplatform.celery", "worker", env=environment)
+
+It also stands by for programs of the backend, as models_backend.standby does.
 """
 
 import atexit
@@ -16,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,35 +86,58 @@ def start(
         "folder": str(ROOT),
     }
     output = [(stdout or sys.__stdout__).fileno(), (stderr or sys.__stderr__).fileno()]
-    socket.send_fds(_parent(), [json.dumps(request).encode()], [theirs.fileno(), *output])
+    socket.send_fds(_parent()[0], [json.dumps(request).encode()], [theirs.fileno(), *output])
     theirs.close()
     return Process(ours)
 
 
+def programs_path() -> Path:
+    """Where programs can be asked for, as `models_backend.standby.ask` does."""
+    return _parent()[1]
+
+
 @functools.cache
-def _parent() -> socket.socket:
+def _parent() -> tuple[socket.socket, Path]:
     """Start the parent of this test process; it ends when the socket closes, so with us."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-m", "tests.warm", str(theirs.fileno())]
-    parent = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
+    folder = tempfile.TemporaryDirectory(prefix="warm-")
+    path = Path(folder.name) / "socket"
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen(64)
+    files = [theirs.fileno(), listening.fileno()]
+    command = [sys.executable, "-m", "tests.warm", *map(str, files)]
+    quiet = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
+    parent = subprocess.Popen(command, cwd=ROOT, pass_fds=files, env=os.environ | quiet)
     theirs.close()
+    listening.close()
 
     def end() -> None:
         ours.close()
         parent.wait()
+        folder.cleanup()
 
     atexit.register(end)
-    return ours
+    return ours, path
 
 
 # ---- the parent, and what it forks ---------------------------------------------------------------
 
 
-def serve(control: socket.socket) -> dict[str, Any]:
+def serve(control: socket.socket, programs: socket.socket) -> dict[str, Any]:
     """Fork for every request and tell how each child ended. Returns in the children alone."""
     children: dict[int, socket.socket] = {}
+    asked_for: dict[int, socket.socket] = {}  # programs; they end with whoever asked
     while True:
-        if select.select([control], [], [], 0.02 if children else None)[0]:
+        watched = [control, programs, *asked_for.values()]
+        wait = 0.02 if children or asked_for else None
+        ready = select.select(watched, [], [], wait)[0]
+        standby.end_abandoned(asked_for, ready)
+        if programs in ready:
+            asked = standby.fork_for(programs, asked_for)
+            if asked is not None:
+                return asked
+        if control in ready:
             message, files, _, _ = socket.recv_fds(control, 1 << 20, 3)
             if not message:
                 os._exit(0)
@@ -127,12 +153,13 @@ def serve(control: socket.socket) -> dict[str, Any]:
                 os.close(file)
             children[pid] = socket.socket(fileno=channel)
             children[pid].send(str(pid).encode())
-        standby.tell_ended(children)
+        standby.tell_ended(children, asked_for)
 
 
 def main() -> None:
     standby.load(HEAVY, HEAVY_CLASSES)
-    standby.become(serve(socket.socket(fileno=int(sys.argv[1]))))
+    control, programs = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
+    standby.become(serve(control, programs))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from evalplatform.checkpoints.services.standby import standing_by
+from evalplatform.checkpoints.services import standby
+from tests import warm
 
 
 @pytest.fixture(scope="module")
@@ -13,5 +14,6 @@ def programs_stand_by() -> Iterator[None]:
 
     What they do at a cold start is tested with the worker, and in tests/models_backend.
     """
-    with standing_by():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standby, "_path", warm.programs_path())
         yield
