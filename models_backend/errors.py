@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 import threading
@@ -45,6 +47,9 @@ def run_cli(main: Callable[[], None]) -> int:
     Who starts a program with :data:`WHILE_STDIN` and is killed leaves none behind that goes on
     writing where the next one writes.
     """
+    # At its end Python would look for garbage in all that torch loaded: a second and a half.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     if os.environ.get(WHILE_STDIN):
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:

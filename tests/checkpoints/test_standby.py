@@ -55,6 +55,14 @@ def test_two_run_beside_each_other_and_differ_by_chance(warm):
     assert first[0] != second[0]
 
 
+def test_what_is_loaded_is_no_work_for_the_programs_garbage_collector(warm):
+    ask = "import gc; print(gc.get_freeze_count() > 1000, gc.isenabled())\n"
+    told = subprocess.run(
+        backend_command("code", ["-q"]), input=ask, capture_output=True, text=True
+    )
+    assert "True True\n" in told.stdout
+
+
 def test_program_ended_by_a_signal_says_so(warm):
     assert run("import os; os.kill(os.getpid(), 9)").returncode == -9
 

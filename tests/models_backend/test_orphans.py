@@ -33,3 +33,16 @@ def test_a_person_may_close_it():
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(2)
         process.kill()
+
+
+TELLS = """
+import atexit, gc
+from models_backend.errors import run_cli
+atexit.register(lambda: print(gc.get_freeze_count() > 1000))
+run_cli(lambda: None)
+"""
+
+
+def test_search_for_garbage_at_the_end_passes_over_what_is_loaded():
+    told = subprocess.run([sys.executable, "-c", TELLS], capture_output=True, text=True)
+    assert told.stdout == "True\n"
