@@ -19,6 +19,8 @@ from evalplatform.core import embedded_postgres
 from tests import brokers, factories, object_store
 from tests.emptying import empty_databases
 
+gc.disable()  # while all tests are loaded
+
 
 def pytest_collection_finish() -> None:
     """Keep what is loaded by now out of the garbage collector's way.
@@ -28,6 +30,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
