@@ -1,5 +1,6 @@
 """Parquet that unpacks to far more than it is: refused before it is unpacked, or read in parts."""
 
+import io
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -65,6 +66,29 @@ def test_giant_row_group_of_small_cells_is_read_a_few_rows_at_a_time(tmp_path):
     found = read(path, ["prompt"])
     assert [text for batch in found for text in batch["prompt"].to_pylist()] == texts
     assert 100 < max(map(len, found)) <= 1024
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["snappy", "gzip", "none"])
+@pytest.mark.parametrize("use_dictionary", [True, False])
+def test_pages_of_every_kind_are_read(version, compression, use_dictionary):
+    rows = range(3000)
+    table = pa.table(
+        {
+            "prompt": [f"a cat {at % 97}" for at in rows],
+            "tags": [["x", str(at % 50)] if at % 3 else None for at in rows],
+            "image": [{"bytes": b"abc" * (at % 7), "path": f"{at}.png"} for at in rows],
+            "none": pa.array([None] * len(rows)),
+            "grade": [at / 2 for at in rows],
+        }
+    )
+    out = io.BytesIO()
+    parquet.write_table(
+        table, out, data_page_version=version, compression=compression, row_group_size=1100,
+        use_dictionary=use_dictionary, write_page_checksum=True, data_page_size=4096,
+    )  # fmt: skip
+    found = batches(out.getvalue(), "a.parquet", table.column_names, rows=1024)
+    assert pa.Table.from_batches(found).to_pylist() == table.to_pylist()
 
 
 @pytest.mark.parametrize(
