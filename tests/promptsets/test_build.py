@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import shutil
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -134,6 +136,17 @@ def test_build_that_was_killed_goes_on_to_the_same_bytes(tmp_path, monkeypatch, 
     if stage == "read":
         assert len(calls) < 40 + 45  # it did not begin anew
     assert not list((tmp_path / "built").glob("work.sqlite*"))
+
+
+@pytest.mark.django_db
+def test_build_stops_before_the_disk_is_full_and_goes_on_once_there_is_room(tmp_path, monkeypatch):
+    whole = build(tmp_path, name="whole")
+    monkeypatch.setattr(stages, "_AT_A_TIME", 7)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**29))
+    with pytest.raises(BadInputError, match="512 MiB left after line 7 of the log; at least 1,024"):
+        build(tmp_path)
+    monkeypatch.undo()
+    assert build(tmp_path).prompt_set.sha256 == whole.prompt_set.sha256
 
 
 @pytest.mark.django_db

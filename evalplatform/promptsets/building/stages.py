@@ -1,6 +1,7 @@
 """The stages of a build, one after another; each takes up where it was stopped."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.building.categories import quotas
 from evalplatform.promptsets.building.keys import of_file, with_the_first
 from evalplatform.promptsets.building.lines import Dropped, compared, judge_line
@@ -17,6 +19,8 @@ from evalplatform.promptsets.building.near import BandFiles, resemblance
 from evalplatform.promptsets.building.recipe import Recipe
 from evalplatform.promptsets.building.workshop import Workshop
 
+LEAST_ROOM = 2**30
+"""Bytes of the disk that a build leaves free."""
 _AT_A_TIME = 5_000
 _STAYS = "number NOT IN (SELECT number FROM repeat)"
 Say = Callable[[str, float], None]
@@ -41,9 +45,22 @@ def read_log(shop: Workshop, log: Log, recipe: Recipe, say: Say) -> None:
         if number % _AT_A_TIME == 0:
             shop.put("lines", number)
             shop.keep()
+            _check_room(shop, number)
     shop.put("lines", number)
     shop.put("read", shop.rows_of("passed"))
     shop.keep()
+
+
+def _check_room(shop: Workshop, number: int) -> None:
+    """Stop before the disk is full: databases live on it too, and a small file may unpack to
+    lines without end."""
+    free = shutil.disk_usage(shop.folder).free
+    if free < LEAST_ROOM:
+        raise BadInputError(
+            f"the disk has {free // 2**20:,} MiB left after line {number:,} of the log; at least "
+            f"{LEAST_ROOM // 2**20:,} MiB are left free: make room and build again (the command "
+            "goes on from there), or give a shorter log."
+        )
 
 
 def _take(shop: Workshop, number: int, text: str, original: str, given: str, seed: int) -> None:
