@@ -55,7 +55,7 @@ def measure_sizes(
     samples = {
         name: samples_of(
             checkpoint, held.captions, each=how.samples, steps=how.steps, seed=how.seed,
-            path=out / "samples" / f"{sha256_of(checkpoint)[:12]}-{how.samples}x{how.steps}.npy",
+            path=out / "samples" / _kept_as(name, checkpoint, how),
         )
         for name, checkpoint in checkpoints.items()
     }  # fmt: skip
@@ -74,6 +74,10 @@ def measure_sizes(
     write_bytes_atomically(out / "report.md", text.encode())
     write_bytes_atomically(out / "samples.png", report.sheet(held, references, samples))
     return text
+
+
+def _kept_as(name: str, checkpoint: Path, how: Judging) -> str:
+    return f"{name}-{sha256_of(checkpoint)[:12]}-{how.samples}x{how.steps}.npy"
 
 
 def _facts(checkpoint: Path) -> dict[str, Any]:
