@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from typing import Any
 
 from models_backend.files import write_bytes_atomically
 from models_backend.training.run_folder import code_version, now
+from tests.gpu import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results"
@@ -99,7 +101,7 @@ def _run(
     if limit < 1:
         return {name: {"failed": "no time was left"} for name in names}
     log = logs / f"{names[0]}.log"
-    command = [sys.executable, "-m", "tests.gpu.check", "--step", *names, "--folder", str(folder)]
+    command = programs.command("tests.gpu.check", "--step", *names, "--folder", folder)
     with log.open("wb") as written:
         process = subprocess.Popen(
             [*command, *(["--cpu"] if cpu else [])], cwd=ROOT, env=environment(cpu),
@@ -161,11 +163,11 @@ def environment(cpu: bool) -> dict[str, str]:
 def describe(cpu: bool) -> dict[str, Any]:
     """Return name, memory, driver and versions, asked in a process that then lets the card go."""
     code = (
-        "import json, platform, torch; on = torch.cuda.is_available(); "
+        "import gc; gc.disable(); import json, platform, torch; on = torch.cuda.is_available(); "
         "print(json.dumps({'name': torch.cuda.get_device_name() if on else 'cpu', 'gib': "
         "round(torch.cuda.get_device_properties(0).total_memory / 2**30, 1) if on else None, "
         "'torch': torch.__version__, 'cuda': torch.version.cuda, 'python': "
-        "platform.python_version()}))"
+        "platform.python_version()})); gc.freeze()"  # or it takes as long again to end
     )
     asked = subprocess.run(
         [sys.executable, "-c", code], env=environment(cpu), capture_output=True, text=True
@@ -213,6 +215,7 @@ def work(names: list[str], folder: Path, cpu: bool) -> int:
             answer = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
         answer = {"seconds": round(time.monotonic() - begun, 1)} | answer
         write_bytes_atomically(folder / f"{name}.json", json.dumps(answer).encode())
+    gc.freeze()  # as in `describe`
     return 0
 
 

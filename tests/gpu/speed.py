@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,7 +20,8 @@ import torch
 from models_backend.families.settings import SamplingSettings
 from models_backend.nn.memory import release_memory
 from models_backend.sampling.image_sampler import ImageSampler
-from tests.generation import bench_generate, tiny
+from tests.generation import bench_generate
+from tests.gpu import programs
 from tests.gpu.scale import Scale
 from tests.models_backend import bench_train
 from tests.models_backend.bench_train import Variant
@@ -112,7 +115,10 @@ def out_of_memory(scale: Scale) -> dict[str, Any]:
     """A ladder of less and less memory: parts must shrink and go on, or say that nothing fits."""
     folder = scale.folder / "pipeline"
     if not folder.is_dir():
-        tiny.save_tiny_pipeline(folder, 0, scale.pipeline)
+        shape = json.dumps(scale.pipeline)
+        subprocess.run(
+            programs.command("tests.generation.tiny_writer", folder, 0, shape), check=True
+        )
     # What a CPU has cannot be cut: the rehearsal climbs one rung.
     rungs: list[float | None] = [None] if scale.cpu else [80, 8, 6, 4]
     return {f"{rung or 'all'} GiB": _rung(rung, folder, scale) for rung in rungs}

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.gpu import bundle, check
+from tests import warm
+from tests.gpu import bundle, check, programs
 
 # The worker's step is `make bench-generate` again and takes as long as all the others; it is
 # rehearsed by hand: python -m tests.gpu.check --cpu.
 STEPS = {step.name: step for step in check.STEPS if step.name != "worker"}
 
 
-def test_every_step_is_rehearsed_and_finds_what_it_is_for(tmp_path):
+def test_every_step_is_rehearsed_and_finds_what_it_is_for(tmp_path, monkeypatch):
+    monkeypatch.setenv(programs.STANDING_BY, str(warm.programs_path()))
     path, well = check.run(
         list(STEPS.values()), cpu=True, out=tmp_path, logs=tmp_path / "logs", seconds=900
     )

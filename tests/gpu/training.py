@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
-import sys
 import time
 from typing import Any
 
 from models_backend.data import shards
 from models_backend.files import read_json
+from models_backend.training.run_folder import LOCK_FILE
+from tests.gpu import programs
 from tests.gpu.scale import CONFIGS, Scale, log_of, rates, run_train
 from tests.models_backend import tiny
 
@@ -24,10 +27,11 @@ def resume(scale: Scale) -> dict[str, Any]:
     whole, out = scale.trained(), scale.folder / "killed"
     arguments = [*scale.pretraining(), "--data", str(scale.data()), "--out", str(out)]
     state = out / "state-denoiser.pt"
-    process = subprocess.Popen([sys.executable, "-m", "models_backend.train", *arguments])
+    process = subprocess.Popen(programs.command("models_backend.train", *arguments))
     while not state.exists() and process.poll() is None:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int((out / LOCK_FILE).read_text().split()[1]), signal.SIGKILL)
     killed = process.wait() == -signal.SIGKILL
     run_train(*arguments, "--resume")
     mine, theirs = log_of(out), log_of(whole)
