@@ -20,6 +20,7 @@ from models_backend.errors import CheckpointError
 from models_backend.families.registry import family_named, family_of_layout
 from models_backend.families.settings import SamplingSettings
 from models_backend.sampling.generate import generate
+from tests import warm
 from tests.models_backend import pixel_diffusion, tiny
 from tests.models_backend.pixel_diffusion import SIZE, PixelDiffusion
 
@@ -116,12 +117,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data: Path, packages: Path
 def test_new_family_is_quality_tuned_and_stopped_early_as_it_is(trained, packages, data, tmp_path):
     listed = tiny.write_tuning_list(tmp_path / "tune.tsv")
     (tmp_path / "tune.toml").write_text(TUNE.format(tuning_list=listed))
-    told = in_a_fresh_process(
-        packages, "-m", "models_backend.train", tmp_path / "tune.toml", "--data", data,
-        "--out", tmp_path / "run", "--parent", trained,
-    )  # fmt: skip
-    assert told.returncode == 0, told.stderr
-    metadata = checkpoints.read_metadata(Path(told.stdout.strip()))
+    with (tmp_path / "said").open("w+") as said:
+        process = warm.start(
+            "tests.models_backend.with_packages", packages, "models_backend.train",
+            tmp_path / "tune.toml", "--data", data, "--out", tmp_path / "run",
+            "--parent", trained, stdout=said,
+        )  # fmt: skip
+        assert process.wait() == 0
+        said.seek(0)
+        metadata = checkpoints.read_metadata(Path(said.read().strip()))
     assert metadata["family"] == "toy_pixel_diffusion"
     assert metadata["parent_sha256"] == checkpoints.read_metadata(trained)["sha256"]
     assert metadata["training"]["early_stopping"]["picked_step"] in (2, 4)

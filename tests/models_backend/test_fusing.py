@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from evalplatform.checkpoints.layout import inspect
+from models_backend import standby
 from models_backend.checkpoints.fusing import Adapter, Part, fuse
 from models_backend.checkpoints.fusing.ema import ema_name
 from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import CheckpointError, InputError
+from tests import warm
 from tests.generation.original_layout import save_configurations, save_single_file
 from tests.models_backend import tiny_loras, tiny_pipelines
 
@@ -382,8 +385,8 @@ def test_record_is_plain_json(sd, tmp_path):
 # -- the program ----------------------------------------------------------------------------------
 
 
-def program(*arguments: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "models_backend.fuse", *map(str, arguments)]
+def program(*arguments: object, begins: Sequence[object] = (sys.executable, "-m")):
+    command = [*map(str, begins), "models_backend.fuse", *map(str, arguments)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, text=True, **pipes)
 
@@ -407,7 +410,8 @@ def test_program_tells_what_it_does_and_what_it_did(sd, tmp_path):
 
 def test_program_ends_and_cleans_up_when_its_parent_goes(sd, tmp_path):
     lora = tiny_loras.write(sd, tmp_path / "lora.safetensors", "kohya")
-    process = program(sd, tmp_path / "out", "--lora", lora.file, "--while-stdin")
+    warm_start = (sys.executable, standby.__file__, warm.programs_path())
+    process = program(sd, tmp_path / "out", "--lora", lora.file, "--while-stdin", begins=warm_start)
     for line in process.stderr:
         if line == "progress: loading the base\n":
             assert list(tmp_path.glob(".out.*"))

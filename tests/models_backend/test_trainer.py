@@ -3,8 +3,6 @@
 import contextlib
 import itertools
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +15,7 @@ from models_backend.errors import InputError, TrainingError
 from models_backend.training import memory
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import Stateful, StepLoss, Trainer, learning_rate
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests import warm
 
 # -- learning rate --------------------------------------------------------------------------------
 
@@ -307,33 +304,15 @@ def test_non_finite_gradient_leaves_the_weights(tmp_path):
 
 
 def test_a_full_disk_leaves_the_last_whole_state(tmp_path):
-    """The limit on the size of a file stands for a full disk: the kernel refuses the write."""
-    code = """
-import resource, signal, sys
-from pathlib import Path
-import torch
-from torch import nn
-from models_backend.configuration.loops import LoopConfig
-from models_backend.training.trainer import StepLoss, Trainer
-run = Path(sys.argv[1])
-module = nn.Linear(200, 200)
-def step(draw):
-    if draw.step == 15:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-    x = torch.randn(4, 200, generator=draw)
-    return StepLoss((module(x) - x).square().mean(dim=1), torch.arange(4), {})
-loop = LoopConfig(steps=30, save_every=10)
-Trainer(module=module, config=loop, seed=0, stage="square", run=run).fit(step)
-"""
-    finished = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True
-    )
-    last = finished.stderr.strip().splitlines()[-1]
+    said = tmp_path / "said"
+    with said.open("w") as written:
+        process = warm.start("tests.models_backend.full_disk", tmp_path / "run", stderr=written)
+        assert process.wait() == 1
+    last = said.read_text().strip().splitlines()[-1]
     assert "state-square.pt cannot be written" in last
     assert "free some space, then run the same command to resume" in last
-    assert torch.load(tmp_path / "state-square.pt")["step"] == 10
-    assert not list(tmp_path.glob(".*.partial"))
+    assert torch.load(tmp_path / "run" / "state-square.pt")["step"] == 10
+    assert not list((tmp_path / "run").glob(".*.partial"))
 
 
 def test_a_network_too_large_for_the_memory_is_refused_before_it_is_trained(tmp_path, monkeypatch):
