@@ -3,16 +3,25 @@
 import os
 import sys
 
+from evalplatform.core.garbage import begin_loading, end_loading
+
 
 def main() -> None:
+    begin_loading()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
-    from django.core.management import execute_from_command_line
+    from django.core.management import BaseCommand, ManagementUtility
 
     from evalplatform.core.embedded_postgres import DatabaseError, ensure_running_for_command
+
+    class Commands(ManagementUtility):
+        def fetch_command(self, subcommand: str) -> BaseCommand:
+            command = super().fetch_command(subcommand)  # the platform is loaded by now
+            end_loading()
+            return command
 
     try:
         ensure_running_for_command(sys.argv)
     except DatabaseError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    execute_from_command_line(sys.argv)
+    Commands(sys.argv).execute()

@@ -1,6 +1,8 @@
 """The search for reference cycles rests while very many rows are read, and goes on after it."""
 
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +31,19 @@ def test_search_that_was_off_stays_off():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    "loads",
+    [
+        "import sys; sys.argv = ['manage.py', 'check', '--tag', 'models'];"
+        "from evalplatform.command_line import main; main()",
+        "import evalplatform.wsgi",
+    ],
+)
+def test_what_a_program_consists_of_is_not_searched_for_garbage(loads):
+    tells = "import gc; print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{loads}; {tells}"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines()[-1] == "True True"
