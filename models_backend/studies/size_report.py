@@ -83,12 +83,16 @@ def _kept_as(name: str, checkpoint: Path, how: Judging) -> str:
 def _facts(checkpoint: Path) -> dict[str, Any]:
     metadata = read_metadata(checkpoint)
     stopped = metadata["training"].get("early_stopping", {})
-    return {"sha256": metadata["sha256"], "picked_step": stopped.get("picked_step")}
+    return {
+        "sha256": metadata["sha256"],
+        "picked_step": stopped.get("picked_step"),
+        "none_fits": stopped.get("none_fits", False),
+    }
 
 
 def _rendered(results: dict[str, Any]) -> str:
     steps = ", ".join(
-        f"{name} {each['picked_step']}"
+        f"{name} {each['picked_step']}" + (" (none fits the rule)" if each["none_fits"] else "")
         for name, each in results["checkpoints"].items()
         if each["picked_step"] is not None
     )
