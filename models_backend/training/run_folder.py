@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -154,7 +155,6 @@ def _cannot_write(folder: Path, error: OSError) -> InputError:
 
 def environment() -> dict[str, Any]:
     """Return what a run can depend on beside its settings: packages, code, machine, command."""
-    packages = {dist.name: dist.version for dist in metadata.distributions()}
     return {
         "started_at": now(),
         "command": sys.argv,
@@ -168,8 +168,14 @@ def environment() -> dict[str, Any]:
             if name.startswith(("ACCELERATE_", "FSDP_", "OMP_", "CUDA_VISIBLE", "NCCL_"))
             or name in ("WORLD_SIZE", "RANK")
         },
-        "packages": dict(sorted(packages.items())),
+        "packages": _packages(),
     }
+
+
+@functools.cache
+def _packages() -> dict[str, str]:
+    """Return the version of each package that this process can load."""
+    return dict(sorted((dist.name, dist.version) for dist in metadata.distributions()))
 
 
 def now() -> str:
