@@ -19,6 +19,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="module")
+def briefly_fitted_head() -> Iterator[None]:
+    """The network that measures faithfulness is fitted in half a second less.
+
+    For tests of what is done with the measure; that it measures is in test_early_stopping.
+    """
+    from models_backend.recipes import overfitting
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overfitting, "_HEAD_STEPS", 30)
+        yield
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write_dataset(tmp_path_factory.mktemp("data"))

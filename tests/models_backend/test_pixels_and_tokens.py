@@ -36,7 +36,10 @@ from models_backend.training.trainer import Trainer
 from tests.models_backend import tiny
 
 # diffusers makes a numpy array of a tensor in the schedule of dpm++.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("briefly_fitted_head"),
+]
 
 OWN = {"pixel_diffusion": tiny.PIXEL_DIFFUSION, "masked_transformer": tiny.MASKED_TRANSFORMER}
 PROMPTS = ["an apple", "a boat", "a cat", "a drum", "an egg"]

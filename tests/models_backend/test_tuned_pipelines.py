@@ -36,7 +36,10 @@ from models_backend.recipes.configs import read_config
 from models_backend.training.trainer import Trainer
 from tests.models_backend import tiny, tiny_encoders, tiny_pipelines
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("briefly_fitted_head"),
+]
 
 KINDS = ("stable_diffusion", "sdxl", "stable_diffusion_3", "flux", "pixart_sigma")
 COMPONENT = dict.fromkeys(KINDS, "transformer") | dict.fromkeys(KINDS[:2], "unet")

@@ -23,6 +23,8 @@ from tests.models_backend import tiny, tiny_pipelines
 from tests.models_backend.preferences import simulated
 from tests.models_backend.rewards.test_rewards import LINEAR, trained
 
+pytestmark = pytest.mark.usefixtures("briefly_fitted_head")
+
 TUNE = """recipe = "feedback"
 name = "child"
 rewards = ["{reward}"]

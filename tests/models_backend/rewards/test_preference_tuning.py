@@ -29,6 +29,8 @@ from models_backend.training.frozen import FrozenWeights
 from tests.models_backend import tiny, tiny_pipelines
 from tests.models_backend.preferences import simulated
 
+pytestmark = pytest.mark.usefixtures("briefly_fitted_head")
+
 TUNE = """recipe = "preference"
 name = "child"
 beta = 500.0
