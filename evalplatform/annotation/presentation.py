@@ -24,7 +24,7 @@ GRID = "grid"  # the page that shows several images, each judged by itself
 def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) -> dict[str, Any]:
     """Return all the page may know: the sets of images held, or why there are none.
 
-    The enrolment must be as fresh as `held`, as `lease_items` leaves it.
+    The enrolment must be as fresh as `held`, as leasing leaves it.
     """
     state = "judge" if held else _why_none(enrolment)
     told: dict[str, Any] = {
@@ -50,7 +50,7 @@ def page_state(enrolment: Enrolment, held: Sequence[Assignment], now: datetime) 
 
 
 def _total(enrolment: Enrolment, state: str) -> int:
-    """Return the total as `lease_items` left it; at an end nothing more comes: the bar is full."""
+    """Return the total as leasing left it; at an end nothing more comes: the bar is full."""
     if state in ("judge", "paused") and enrolment.total is not None:
         return enrolment.total
     return enrolment.judged

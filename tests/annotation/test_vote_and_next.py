@@ -1,7 +1,8 @@
 """An answer and the next set in one request: one transaction, but no vote hangs on the lease."""
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -61,20 +62,44 @@ def test_next_set_is_as_if_it_were_asked_for_after_the_vote(client, campaign):
     assert len(asked["sets"]) == 3
 
 
-def test_vote_stands_where_the_next_set_cannot_be_leased(client, campaign, monkeypatch):
+@pytest.mark.parametrize(
+    "fault", ["SELECT 1 / 0", "SELECT pg_terminate_backend(pg_backend_pid())", "a mistake of ours"]
+)
+def test_vote_stands_where_the_next_set_cannot_be_leased(campaign, monkeypatch, fault):
+    client = Client(raise_request_exception=False)
     state = begin(client, campaign)
 
     def fails(enrolment, now):
-        raise OperationalError("the database went away")
+        if not fault.startswith("SELECT"):
+            raise KeyError(fault)
+        with connection.cursor() as cursor:
+            cursor.execute(fault)
 
     with monkeypatch.context() as patch:
         patch.setattr(statements, "held_leases", fails)
-        assert answer(client, campaign, state).status_code == 503
+        assert answer(client, campaign, state).status_code >= 400
     (vote,) = Vote.objects.all()
     assert str(vote.assignment.public_id) == state["sets"][0]["assignment"]
     assert Enrolment.objects.get().judged == 1
-    assert answer(client, campaign, state).json()["receipt"] == "repeated"
+    said = answer(client, campaign, state).json()
+    assert said["receipt"] == "repeated"
+    assert said["next"]["state"] == "judge"
     assert Vote.objects.count() == 1
+
+
+def test_answer_on_a_slot_that_somebody_else_has_is_kept_before_anything_is_leased(
+    client, campaign, ben
+):
+    """Two who answer late what the other holds now would otherwise wait for each other."""
+    state = begin(client, campaign)
+    slot = Assignment.objects.get(public_id=state["sets"][0]["assignment"])
+    Assignment.objects.filter(pk=slot.pk).update(annotator=ben)
+    with CaptureQueriesContext(connection) as asked:
+        said = answer(client, campaign, state).json()
+    assert said["receipt"] == "surplus"
+    assert said["next"]["state"] == "judge"
+    done = [each["sql"] for each in asked]
+    assert done.index("COMMIT") < next(i for i, sql in enumerate(done) if "annotation_lease" in sql)
 
 
 def test_who_is_excluded_for_an_answer_is_told_so_at_once_and_holds_nothing(client, steady_turns):

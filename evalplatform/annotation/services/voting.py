@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import TextChoices
 
 from evalplatform.annotation import statements
@@ -85,20 +85,27 @@ def record_vote(*, enrolment: Enrolment, answer: Answer, now: datetime) -> Recei
 
 def record_vote_and_lease(
     *, enrolment: Enrolment, answer: Answer, want: int, now: datetime
-) -> tuple[Receipt, list[Assignment]]:
+) -> tuple[Receipt, list[Assignment] | None]:
     """Do what `record_vote` and then `lease_items` do, in one transaction.
 
-    That is what a page waits for after each answer, and a quarter less for the database. Where
-    leasing fails, the vote is stored alone before the failure is raised.
+    That is what a page waits for after each answer, and a quarter less for the server. Only an
+    answer that is recorded brings items: any other may be on somebody else's slot, and whoever
+    leases must not hold one of those; None then says that they are still to be leased. Where
+    leasing fails, whatever the reason, the vote is stored alone before that is raised.
     """
+    receipt, held = None, None
     try:
         with transaction.atomic(durable=True):
             receipt = _record(enrolment, answer, now)
-            held = lease_more(enrolment=enrolment, want=want, now=now)
-    except DatabaseError:
-        record_vote(enrolment=enrolment, answer=answer, now=now)
+            if receipt is Receipt.RECORDED:
+                held = lease_more(enrolment=enrolment, want=want, now=now)
+    except Exception:
+        if receipt is not None:  # the answer was taken, and undone with what failed after it
+            record_vote(enrolment=enrolment, answer=answer, now=now)
         raise
     _tell(enrolment, receipt, now)
+    if held is None:
+        return receipt, None
     if enrolment.status != Enrolment.Status.ACTIVE:  # excluded for what was just told
         return receipt, []
     return receipt, statements.assignments_to_show(held)[:want]
