@@ -3,8 +3,9 @@
 import gzip
 import json
 import shutil
+import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -147,6 +148,29 @@ def test_build_stops_before_the_disk_is_full_and_goes_on_once_there_is_room(tmp_
         build(tmp_path)
     monkeypatch.undo()
     assert build(tmp_path).prompt_set.sha256 == whole.prompt_set.sha256
+
+
+_TABLES_BEFORE = """
+DROP TABLE passed; DROP TABLE repeat; DROP TABLE line; DELETE FROM state WHERE key = 'layout';
+CREATE TABLE line (
+    number INTEGER PRIMARY KEY, same BLOB NOT NULL UNIQUE, text TEXT NOT NULL,
+    original TEXT, given TEXT NOT NULL, priority INTEGER NOT NULL,
+    place INTEGER, category TEXT, said TEXT, judged INTEGER NOT NULL DEFAULT 0);
+"""
+
+
+@pytest.mark.django_db
+def test_unfinished_build_of_an_earlier_layout_is_begun_anew(tmp_path, monkeypatch):
+    whole = build(tmp_path, name="whole")
+    monkeypatch.setattr(stages, "_AT_A_TIME", 7)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**29))
+    with pytest.raises(BadInputError, match="after line 7 of the log"):
+        build(tmp_path)
+    monkeypatch.undo()
+    with closing(sqlite3.connect(tmp_path / "built/work.sqlite")) as database:
+        database.executescript(_TABLES_BEFORE)
+    assert build(tmp_path).prompt_set.sha256 == whole.prompt_set.sha256
+    assert dropped(tmp_path / "built") == dropped(tmp_path / "whole")
 
 
 @pytest.mark.django_db

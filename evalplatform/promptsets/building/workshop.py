@@ -20,6 +20,9 @@ from typing import Any
 
 from evalplatform.core.errors import BadInputError
 
+_LAYOUT = 2
+"""Counts up whenever the tables or what their rows mean change."""
+_FILES = ("work.sqlite", "work.sqlite-wal", "work.sqlite-shm")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS passed (
@@ -41,29 +44,44 @@ class Workshop:
     def __init__(self, folder: Path, *, recipe: str, log: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.database = sqlite3.connect(folder / "work.sqlite", isolation_level=None)
-        for setting in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536"):
-            self.database.execute(f"PRAGMA {setting}")
-        self.database.executescript(_TABLES)
+        self.database = self._open()
         known = self.get("recipe"), self.get("log")
-        if known == (None, None):
-            self.database.execute("BEGIN")
-            self.put("recipe", recipe)
-            self.put("log", log)
-            self.put("counts", {})
-            self.put("bytes", 0)
-            self.database.execute("COMMIT")
-        elif known != (recipe, log):
+        if known not in {(None, None), (recipe, log)}:
             self.database.close()
             raise BadInputError(
                 f"{folder} holds an unfinished build of another log or with other options; give "
                 "them as they were to go on, or another --out."
             )
+        if self.get("layout") != _LAYOUT:
+            self._begin_anew(recipe, log)
         self.counts = Counter(self.get("counts"))
         self._file = (folder / "dropped.jsonl").open("ab")
         # What was written after the last `keep` is dropped again, and its lines read again.
         self._file.truncate(int(self.get("bytes")))
         self.database.execute("BEGIN")
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.folder / _FILES[0], isolation_level=None)
+        for setting in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536"):
+            database.execute(f"PRAGMA {setting}")
+        database.executescript(_TABLES)
+        return database
+
+    def _begin_anew(self, recipe: str, log: str) -> None:
+        """Begin with empty tables: what another version of this program left cannot be gone on
+        with, and the same log and recipe give the same set from the beginning."""
+        self.database.close()
+        self._remove()
+        self.database = self._open()
+        self.database.execute("BEGIN")
+        for key, value in {"recipe": recipe, "log": log, "counts": {}, "bytes": 0}.items():
+            self.put(key, value)
+        self.put("layout", _LAYOUT)
+        self.database.execute("COMMIT")
+
+    def _remove(self) -> None:
+        for name in _FILES:
+            (self.folder / name).unlink(missing_ok=True)
 
     def get(self, key: str) -> Any:
         """Return what is kept under a name, None for nothing."""
@@ -111,5 +129,4 @@ class Workshop:
         """Remove what only a build that goes on needs."""
         self.keep()
         self.close()
-        for name in ("work.sqlite", "work.sqlite-wal", "work.sqlite-shm"):
-            (self.folder / name).unlink(missing_ok=True)
+        self._remove()
