@@ -38,7 +38,9 @@ LINES = [
 ]
 
 
-def build(folder, lines=LINES, *, name="built", log=None, choices=None, **options):
+def build(
+    folder, lines=LINES, *, name="built", log=None, choices=None, say=lambda *_: None, **options
+):
     if log is None:
         log = folder / "log.csv"
         log.write_text("prompt\n" + "".join(f'"{each}"\n' for each in lines), encoding="utf-8")
@@ -48,6 +50,7 @@ def build(folder, lines=LINES, *, name="built", log=None, choices=None, **option
         name=name,
         log=Log.at(log),
         options=BuildOptions(recipe, folder / name, **options),
+        say=say,
     )
 
 
@@ -145,6 +148,65 @@ def test_build_stops_before_the_disk_is_full_and_goes_on_once_there_is_room(tmp_
     monkeypatch.setattr(stages, "_AT_A_TIME", 7)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**29))
     with pytest.raises(BadInputError, match="512 MiB left after line 7 of the log; at least 1,024"):
+        build(tmp_path)
+    monkeypatch.undo()
+    assert build(tmp_path).prompt_set.sha256 == whole.prompt_set.sha256
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "what",
+    [
+        "duplicates",
+        "near duplicates: signatures",
+        "near duplicates: bands",
+        "near duplicates: their texts",
+        "drawing",
+    ],
+)
+def test_every_stage_stops_before_the_disk_is_full(tmp_path, monkeypatch, what):
+    """Room is left until the stage's last batch: it looks at each."""
+    choices = Choices(size=20, seed=3, pool=30)
+    monkeypatch.setattr(stages, "_AT_A_TIME", 7)
+    said = []
+    whole = build(tmp_path, name="whole", choices=choices, say=lambda *each: said.append(each[0]))
+    last = said.count(what)
+    assert last > 0
+    told = []
+
+    def usage(_):
+        is_full = told.count(what) == last and told[-1] == what
+        return SimpleNamespace(free=2**29 if is_full else 2**40)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with pytest.raises(BadInputError, match=f"512 MiB left at stage “{what}”; at least 1,024"):
+        build(tmp_path, choices=choices, say=lambda *each: told.append(each[0]))
+    monkeypatch.undo()
+    assert build(tmp_path, choices=choices).prompt_set.sha256 == whole.prompt_set.sha256
+    assert dropped(tmp_path / "built") == dropped(tmp_path / "whole")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("what", "before"),
+    [
+        ("duplicates: their texts", "_note_pairs"),
+        ("categories", "draw_pool"),
+        ("balance", "balanced"),
+    ],
+)
+def test_stage_without_progress_stops_before_the_disk_is_full(tmp_path, monkeypatch, what, before):
+    whole = build(tmp_path, name="whole")
+    disk, real = SimpleNamespace(free=2**40), getattr(stages, before)
+
+    def fills(*given):
+        found = real(*given)
+        disk.free = 2**29
+        return found
+
+    monkeypatch.setattr(stages, before, fills)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk)
+    with pytest.raises(BadInputError, match=f"512 MiB left at stage “{what}”; at least 1,024"):
         build(tmp_path)
     monkeypatch.undo()
     assert build(tmp_path).prompt_set.sha256 == whole.prompt_set.sha256

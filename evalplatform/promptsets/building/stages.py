@@ -2,10 +2,10 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ LEAST_ROOM = 2**30
 """Bytes of the disk that a build leaves free."""
 _AT_A_TIME = 5_000
 _STAYS = "number NOT IN (SELECT number FROM repeat)"
+Row = tuple[Any, ...]
 Say = Callable[[str, float], None]
 """Called with what is being done, and how far it is, 0 to 1."""
 
@@ -45,22 +46,36 @@ def read_log(shop: Workshop, log: Log, recipe: Recipe, say: Say) -> None:
         if number % _AT_A_TIME == 0:
             shop.put("lines", number)
             shop.keep()
-            _check_room(shop, number)
+            _check_room(shop, f"after line {number:,} of the log", goes_on="there")
     shop.put("lines", number)
     shop.put("read", shop.rows_of("passed"))
     shop.keep()
 
 
-def _check_room(shop: Workshop, number: int) -> None:
+def _check_room(shop: Workshop, where: str, goes_on: str = "the beginning of this stage") -> None:
     """Stop before the disk is full: databases live on it too, and a small file may unpack to
     lines without end."""
     free = shutil.disk_usage(shop.folder).free
     if free < LEAST_ROOM:
         raise BadInputError(
-            f"the disk has {free // 2**20:,} MiB left after line {number:,} of the log; at least "
+            f"the disk has {free // 2**20:,} MiB left {where}; at least "
             f"{LEAST_ROOM // 2**20:,} MiB are left free: make room and build again (the command "
-            "goes on from there), or give a shorter log."
+            f"goes on from {goes_on}), or give a shorter log."
         )
+
+
+def _tell(shop: Workshop, say: Say, what: str, share: float) -> None:
+    """Say how far a stage is; stop it before the disk is full."""
+    say(what, share)
+    _check_room(shop, f"at stage “{what}”")
+
+
+def _with_room(shop: Workshop, rows: Iterable[Row], what: str) -> Iterator[Row]:
+    """Yield the rows of a stage; stop it before the disk is full."""
+    for done, row in enumerate(rows):
+        if done % _AT_A_TIME == 0:
+            _check_room(shop, f"at stage “{what}”")
+        yield row
 
 
 def _take(shop: Workshop, number: int, text: str, original: str, given: str, seed: int) -> None:
@@ -85,6 +100,7 @@ def drop_same(shop: Workshop, say: Say) -> None:
     _write_keys(shop, keys, numbers, say)
     number = of_file(numbers, np.int64)
     for first, others in with_the_first(of_file(keys, np.uint64)):
+        _check_room(shop, "at stage “duplicates”")
         _note_pairs(shop, number[first], number[others])
     keys.unlink()
     numbers.unlink()
@@ -92,7 +108,7 @@ def drop_same(shop: Workshop, say: Say) -> None:
         "SELECT later, earlier, l.text FROM pair JOIN passed l ON l.number = later"
         " JOIN passed e ON e.number = earlier WHERE l.same = e.same ORDER BY later"
     )
-    for later, earlier, text in pairs:
+    for later, earlier, text in _with_room(shop, pairs, "duplicates: their texts"):
         shop.drop(later, "duplicate: the same text", text, of=earlier)
         _mark(shop, later)
     shop.database.execute("DELETE FROM pair")
@@ -106,7 +122,7 @@ def _write_keys(shop: Workshop, keys: Path, numbers: Path, say: Say) -> None:
     rows = shop.rows("SELECT same, number FROM passed ORDER BY number")
     with keys.open("wb") as key_file, numbers.open("wb") as number_file:
         while some := list(islice(rows, _AT_A_TIME)):
-            say("duplicates", done / whole)
+            _tell(shop, say, "duplicates", done / whole)
             done += len(some)
             key_file.write(b"".join(same[:8] for same, _ in some))
             number_file.write(np.array([number for _, number in some], np.int64).tobytes())
@@ -138,7 +154,7 @@ def drop_near(shop: Workshop, recipe: Recipe, say: Say) -> None:
         )
         for done, (later, earlier, text, other) in enumerate(pairs):
             if done % _AT_A_TIME == 0:
-                say("near duplicates: their texts", done / whole)
+                _tell(shop, say, "near duplicates: their texts", done / whole)
             if _is_out(shop, later, earlier):
                 continue
             if resemblance(compared(text), compared(other)) >= near:
@@ -163,12 +179,13 @@ def _find_pairs(shop: Workshop, near: float, say: Say) -> None:
         texts = ((number, compared(text)) for number, text in rows)
         done = 0
         while some := list(islice(texts, 500)):
-            say("near duplicates: signatures", done / whole)
+            _tell(shop, say, "near duplicates: signatures", done / whole)
             done += len(some)
             yield some
 
     bands.add(batches())
     for earlier, later in bands.pairs(lambda share: say("near duplicates: bands", share)):
+        _check_room(shop, "at stage “near duplicates: bands”")
         _note_pairs(shop, earlier, later)
     bands.remove()
     (shop.folder / "bands").rmdir()
@@ -178,7 +195,7 @@ def draw_pool(shop: Workshop, recipe: Recipe, say: Say) -> None:
     """Take those that get categories: all that are left, or so many drawn from them."""
     if shop.get("pool") is not None:
         return
-    say("drawing", 0.0)
+    _tell(shop, say, "drawing", 0.0)
     columns = "number, text, original, given, priority"
     shop.database.execute(
         f"INSERT INTO line ({columns}) SELECT {columns} FROM passed WHERE {_STAYS}"
@@ -192,7 +209,7 @@ def draw_pool(shop: Workshop, recipe: Recipe, say: Say) -> None:
     )
     for done, (number, text) in enumerate(left):
         if done % _AT_A_TIME == 0:
-            say("drawing", done / whole)
+            _tell(shop, say, "drawing", done / whole)
         shop.drop(number, "not drawn: beyond the pool", text)
     shop.put("pool", True)
     shop.keep()
@@ -203,7 +220,7 @@ def assign_categories(shop: Workshop, recipe: Recipe) -> None:
     if shop.get("categories") is not None:
         return
     rows = list(shop.rows("SELECT number, text, given FROM line ORDER BY number"))
-    for number, text, given in rows:
+    for number, text, given in _with_room(shop, rows, "categories"):
         category = recipe.category_list.of(text, given)
         if category is None:
             shop.drop(number, "category: none fits", text)
@@ -247,7 +264,7 @@ def balanced(shop: Workshop, recipe: Recipe) -> dict[str, Balance]:
 def drop_unchosen(shop: Workshop) -> None:
     """Write down those that the balance leaves out."""
     left = shop.rows("SELECT number, text, category FROM line WHERE place IS NULL ORDER BY number")
-    for number, text, category in left:
+    for number, text, category in _with_room(shop, left, "balance"):
         shop.drop(number, f"balance: enough of {category}", text)
     shop.database.execute("DELETE FROM line WHERE place IS NULL")
     shop.put("chosen", True)
