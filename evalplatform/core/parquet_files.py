@@ -5,14 +5,15 @@ dictionary may stand in every row, and a list may have any length. So the header
 looked at first (`parquet_pages`), and say how many rows may be read at once, or that none may.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.parquet_pages import Page, PagesError, longest_text, opened, pages
+from evalplatform.core.parquet_windows import Chunk, rows_within
 
 MIB = 2**20
 TEXT_BYTES, IMAGE_BYTES = 256 * MIB, 512 * MIB
@@ -26,21 +27,6 @@ _DELTA_BYTE_ARRAY = 7  # each text says how much of the one before it begins it
 _TEXTS = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 
 Source = Path | bytes
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """What a column comes to in a row group.
-
-    Attributes:
-        largest: bytes of its largest page unpacked, its dictionary added.
-        repeated: bytes of the longest text that few bytes may put into many rows; 0 for none.
-        pages: how many.
-    """
-
-    largest: int
-    repeated: int
-    pages: int
 
 
 def batches(
@@ -61,8 +47,11 @@ def batches(
 
     try:
         with open_parquet(source, name) as file:
-            rows = min(rows, rows_at_once(source, name, file.metadata, columns, most))
-            yield from file.iter_batches(rows, columns=list(columns), use_threads=False)
+            at_once = rows_at_once(source, name, file.metadata, columns, rows=rows, most=most)
+            for group, count in enumerate(at_once):  # a batch must not span two of them
+                yield from file.iter_batches(
+                    count, row_groups=[group], columns=list(columns), use_threads=False
+                )
     except (ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         raise unreadable(name, error) from error
 
@@ -100,33 +89,36 @@ def _check_footer(source: Source, name: str) -> None:
 
 
 def rows_at_once(
-    source: Source, name: str, metadata: Any, columns: Sequence[str], most: int
-) -> int:
-    """Return how many rows of some columns may be read at once, at least 1.
+    source: Source, name: str, metadata: Any, columns: Sequence[str], *, rows: int, most: int
+) -> list[int]:
+    """Return how many rows of some columns may be read at once of each row group, 1 to `rows`.
 
     Raises `BadInputError` where their pages, or one row, may take more than `most` bytes.
     """
     used = [
         at for at in range(metadata.num_columns) if _is_of(metadata.schema.column(at).path, columns)
     ]
-    fewest, count = 2**31, 0
+    at_once, count = [], 0
     with opened(source) as file:
         for group in range(metadata.num_row_groups):
             row_group = metadata.row_group(group)
             where = f"{name}: row group {group}"
-            held = repeated = 0
+            chunks = []
             for at in used:
                 column, schema = row_group.column(at), metadata.schema.column(at)
                 place = f"{where}, column {column.path_in_schema}"
                 found = chunk_of(file, column, place, has_lists=schema.max_repetition_level > 0)
                 count += found.pages
-                held, repeated = held + found.largest, repeated + found.repeated
+                if count > MOST_PAGES:
+                    raise BadInputError(
+                        f"{place} is beyond {MOST_PAGES:,} pages; write larger pages."
+                    )
                 _check_held(found.largest, most, place)
+                chunks.append(found)
+            held = sum(each.largest for each in chunks)
             _check_held(held, most, f"{where}, its {len(used)} columns together")
-            if count > MOST_PAGES:
-                raise BadInputError(f"{where} is beyond {MOST_PAGES:,} pages; write larger pages.")
-            fewest = min(fewest, most // max(1, repeated))
-    return max(1, fewest)
+            at_once.append(rows_within(chunks, rows, most))
+    return at_once
 
 
 def _is_of(path: str, columns: Iterable[str]) -> bool:
@@ -138,7 +130,8 @@ def chunk_of(file: BinaryIO, column: Any, where: str, *, has_lists: bool) -> Chu
     start = column.data_page_offset
     if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
         start = column.dictionary_page_offset
-    dictionary = largest = repeated = whole = values = longest = count = 0
+    dictionary = largest = repeated = whole = longest = count = 0
+    sizes, values = array("q"), array("q")
     texts = column.physical_type in _TEXTS
     try:
         for page in pages(file, start, column.total_compressed_size):
@@ -149,7 +142,9 @@ def chunk_of(file: BinaryIO, column: Any, where: str, *, has_lists: bool) -> Chu
             if page.is_dictionary:
                 dictionary = max(dictionary, page.unpacked)
             else:
-                largest, values = max(largest, page.unpacked), values + page.values
+                largest = max(largest, page.unpacked)
+                sizes.append(page.unpacked)
+                values.append(page.values)
             if texts and _repeats(page):
                 repeated = max(repeated, page.unpacked)
                 if has_lists:
@@ -157,8 +152,9 @@ def chunk_of(file: BinaryIO, column: Any, where: str, *, has_lists: bool) -> Chu
     except PagesError as error:
         raise unreadable(where, error) from error
     if has_lists:
-        _check_lists(whole, values, longest, where)
-    return Chunk(largest + dictionary, repeated, count)
+        _check_lists(whole, sum(values), longest, where)
+        return Chunk(dictionary, repeated, count, largest)
+    return Chunk(dictionary, repeated, count, largest, sizes, values)
 
 
 def _longest(file: BinaryIO, page: Page, codec: str) -> int:

@@ -1,6 +1,7 @@
 """Parquet that unpacks to far more than it is: refused before it is unpacked, or read in parts."""
 
 import io
+from array import array
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from pyarrow import parquet
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.parquet_files import MIB, batches, chunk_of, open_parquet
 from evalplatform.core.parquet_pages import PagesError, pages
+from evalplatform.core.parquet_windows import Chunk, most_touched, rows_within
 from evalplatform.images.reading.shards import ParquetRows
 from evalplatform.imports.reading.tables import open_table
 from evalplatform.promptsets.building.log import Log
@@ -105,6 +107,43 @@ def test_text_that_stands_in_every_row_is_read_in_few_rows(tmp_path, options):
     assert path.stat().st_size < 2**18
     found = batches(path, path.name, ["prompt"], rows=1024, most=32 * MIB)
     assert 16 <= next(found).num_rows <= 32
+
+
+@pytest.mark.parametrize("row_group_size", [50, 1])
+def test_many_pages_of_one_giant_cell_are_read_in_few_rows(tmp_path, row_group_size):
+    texts = pa.array(["0" * MIB] * 50)
+    path = written(
+        tmp_path / "pages.parquet", {"prompt": texts}, use_dictionary=False, write_batch_size=1,
+        data_page_size=1, row_group_size=row_group_size,
+    )  # fmt: skip
+    assert path.stat().st_size < 2**15
+    found = read(path, ["prompt"], most=5 * MIB)
+    assert sum(map(len, found)) == 50
+    assert max(batch.nbytes for batch in found) < 5 * MIB
+
+
+def test_rows_are_as_many_as_the_pages_they_touch_allow():
+    assert most_touched([9, 1, 1, 9], [10, 1, 1, 10], 1) == 9
+    assert most_touched([9, 1, 1, 9], [10, 1, 1, 10], 3) == 11
+    assert most_touched([9, 1, 1, 9], [10, 1, 1, 10], 4) == 20
+    assert most_touched([5, 7, 5], [1, 0, 1], 2) == 17
+    assert most_touched([], [], 4) == 0
+    pages = Chunk(0, 0, 4, 9, array("q", [9, 1, 1, 9]), array("q", [10, 1, 1, 10]))
+    assert [rows_within([pages], 8, most) for most in (19, 20)] == [3, 8]
+    assert rows_within([pages, Chunk(2, 3, 1, 0)], 8, 20) == 2
+
+
+def test_lists_of_two_row_groups_are_never_in_one_batch(tmp_path):
+    path = written(tmp_path / "lists.parquet", {"tags": [["x"]] * 6}, row_group_size=2)
+    assert [len(batch) for batch in read(path, ["tags"])] == [2, 2, 2]
+
+
+def test_pages_are_counted_column_by_column(tmp_path, monkeypatch):
+    monkeypatch.setattr("evalplatform.core.parquet_files.MOST_PAGES", 5)
+    columns = {name: ["a", "b"] for name in "abcd"}
+    path = written(tmp_path / "many.parquet", columns)
+    with pytest.raises(BadInputError, match=r"row group 0, column c is beyond 5 pages"):
+        read(path, list("abcd"))
 
 
 def test_list_that_comes_to_too_much_is_refused(tmp_path):
