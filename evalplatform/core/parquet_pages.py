@@ -14,6 +14,8 @@ _LONGEST_HEADER = 2**24  # as Arrow has it: a header may hold the least and the 
 _MOST_FIELDS = 64
 _DEEPEST = 8
 _DICTIONARY_PAGE = 2
+_HEADS = {0: (5, 2), _DICTIONARY_PAGE: (7, 2), 3: (8, 4)}
+"""By the kind of a page: the field of its own header, and the field of the encoding in that."""
 
 
 class Page(NamedTuple):
@@ -41,18 +43,22 @@ def pages(file: BinaryIO, start: int, size: int) -> Iterator[Page]:
     while at < end:
         header, length = _header(file, at)
         kind, unpacked, packed = (_number(header.get(field)) for field in (1, 2, 3))
-        heads = (header.get(each) for each in (5, 7, 8))
-        said: dict[int, Any] = next((each for each in heads if isinstance(each, dict)), {})
-        encoding = said.get(4 if 8 in header else 2)
+        if kind not in _HEADS:
+            raise PagesError(f"a page is of kind {kind}, which holds no cells")
+        head, encoding = _HEADS[kind]
+        said = header.get(head)
+        if not isinstance(said, dict):
+            raise PagesError("a page's header lacks what its kind says")
         yield Page(
             kind == _DICTIONARY_PAGE, at + length, packed, unpacked,
-            _number(said.get(1)), _number(encoding),
+            _number(said.get(1)), _number(said.get(encoding)),
         )  # fmt: skip
         at += length + packed
 
 
 def _number(value: Any) -> int:
-    if not isinstance(value, int) or value < 0:
+    # Arrow keeps the lower 32 bits of a number: what is beyond them would be read as another.
+    if not isinstance(value, int) or not 0 <= value < 2**31:
         raise PagesError("a page's header lacks a number")
     return value
 
@@ -85,6 +91,9 @@ class _Compact:
             if head == 0:
                 return found
             field = field + (head >> 4) if head >> 4 else _signed(self._varint())
+            # Arrow keeps 16 bits of a field's number, and of a field given twice the right type.
+            if field in found or not 0 < field < 2**15:
+                raise PagesError("a page's header holds a field twice, or one that no header has")
             found[field] = self._value(head & 15, depth)
         raise PagesError("a page's header has no end")
 

@@ -195,6 +195,67 @@ def test_header_of_a_page_that_is_none_is_refused(tmp_path, content):
         list(pages(file, 0, len(content)))
 
 
+def compact(fields):
+    """A struct of numbers and structs in Thrift's compact protocol, each with its field."""
+    out = bytearray()
+    for number, value in fields:
+        out.append(12 if isinstance(value, list) else 5)
+        out += varint(number)
+        out += compact(value) if isinstance(value, list) else varint(value)
+    return bytes(out) + b"\0"
+
+
+def varint(value):
+    value = (value << 1) ^ (value >> 63)
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def head_of(kind, *heads):
+    return compact([(1, kind), (2, 9), (3, 0), *heads])
+
+
+PLAIN, DELTA = [(1, 4), (2, 0)], [(1, 4), (2, 7)]
+DELTA_V2 = [(1, 4), (2, 0), (3, 4), (4, 7)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        head_of(0, (5, DELTA), (8, [])),
+        head_of(0, (5, DELTA), (8, [(4, 0)])),
+        head_of(3, (5, PLAIN), (8, DELTA_V2)),
+    ],
+    ids=["empty V2 head", "V2 head of another encoding", "V1 head in a V2 page"],
+)
+def test_head_of_a_page_is_the_one_of_its_kind(content):
+    (page,) = pages(io.BytesIO(content), 0, len(content))
+    assert (page.encoding, page.values, page.unpacked) == (7, 4, 9)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        head_of(0, (8, DELTA_V2)),
+        head_of(1, (5, PLAIN)),
+        head_of(4, (5, PLAIN)),
+        head_of(0, (5, DELTA), (5, PLAIN)),
+        head_of(0, (5, [*DELTA, (2, 0)])),
+        head_of(0, (5, DELTA), (5 + 2**16, PLAIN)),
+        head_of(0, (5, [(1, 4), (2, 7 + 2**32)])),
+        head_of(0, (5, [(1, 2**32), (2, 0)])),
+    ],
+    ids=["no head", "index", "unknown", "two heads", "two encodings", "wide field",
+         "wide encoding", "wide count"],
+)  # fmt: skip
+def test_header_that_arrow_reads_otherwise_is_refused(content):
+    with pytest.raises(PagesError):
+        list(pages(io.BytesIO(content), 0, len(content)))
+
+
 def test_spoiled_file_is_refused_in_words(tmp_path):
     path = written(tmp_path / "a.parquet", {"prompt": ["a cat"] * 9})
     content = bytearray(path.read_bytes())
