@@ -29,7 +29,9 @@ class TarReader:
             member = self._opened.next()
             if member is None:
                 return
-            self._metered.allow(member.size + _HEADER_BYTES)
+            # Of a folder, a link or a sparse file tarfile reads less than its size, or nothing.
+            is_read = member.isreg() and not member.issparse()
+            self._metered.allow((member.size if is_read else 0) + _HEADER_BYTES)
             yield member
             self._opened.members = []  # type: ignore[attr-defined]  # it would remember every one
 

@@ -279,12 +279,21 @@ def test_archive_of_too_many_files_is_refused(run, monkeypatch, name):
     assert "holds over 3 files" in begun.error
 
 
-def test_tar_whose_headers_are_endless_takes_no_memory(run):
+@pytest.mark.parametrize(
+    "before",
+    [None, special("x", tarfile.DIRTYPE), special(".x", tarfile.SYMTYPE, "y"),
+     special(".x", tarfile.FIFOTYPE)],
+    ids=["nothing", "folder", "link", "pipe"],
+)  # fmt: skip
+def test_tar_whose_headers_are_endless_takes_no_memory(run, before):
     """A name of two gigabytes of zeros packs to little and would be read into memory whole."""
     name = tarfile.TarInfo("././@LongLink")
     name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2 * 2**30
     out = io.BytesIO()
     with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as packed:
+        if before is not None:
+            before.size = 8 * 2**30  # of which tarfile reads nothing
+            packed.write(before.tobuf(tarfile.GNU_FORMAT))
         packed.write(name.tobuf(tarfile.GNU_FORMAT))
         for _ in range(8):
             packed.write(bytes(2**20))
