@@ -244,6 +244,7 @@ def test_table_reads_no_file_that_was_not_sent(kind, run, tmp_path):
         ),
         ({"a.tar": tarred({}, a=special("0.png", tarfile.CHRTYPE))}, "no regular file"),
         ({"a.tar": tarred({}, a=special("0.png", tarfile.FIFOTYPE))}, "no regular file"),
+        ({"a.tar": tarred({}, a=special(".x", tarfile.GNUTYPE_SPARSE))}, "no regular file"),
         (
             {"a.tar": tarred({"0.png": given.png(1), "./0.png": given.png(1)})},
             "a.tar holds '0.png' twice",
@@ -299,6 +300,24 @@ def test_tar_whose_headers_are_endless_takes_no_memory(run, before):
             packed.write(bytes(2**20))
     begun = run({"a.tar.gz": out.getvalue()})
     assert (begun.state, "headers are larger than any real ones" in begun.error) == ("failed", True)
+
+
+@pytest.mark.parametrize("name", [".hidden", "__MACOSX/0.png"])
+def test_member_that_is_left_out_counts_as_unpacked(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("evalplatform.images.reading.sent.MOST_BYTES", 2 * 2**20)
+    content = tarred({name: bytes(4 * 2**20)}, "gz")
+    given.folder(tmp_path / "sent", {"a.tar.gz": content})
+    with pytest.raises(BadInputError, match="unpacks to over 2,097,152 bytes"):
+        unpack_archives(tmp_path / "sent")
+
+
+def test_worker_is_heard_of_while_members_are_left_out(tmp_path):
+    content = tarred({".hidden": bytes(4 * 2**20)}, folder=special("x", tarfile.DIRTYPE))
+    given.folder(tmp_path / "sent", {"a.tar": content})
+    heard = []
+    unpack_archives(tmp_path / "sent", lambda: heard.append(1))
+    assert len(heard) >= 6
+    assert list((tmp_path / "sent").iterdir()) == []
 
 
 def test_zip_leaves_half_of_the_disks_room(tmp_path, monkeypatch):

@@ -124,6 +124,12 @@ class _Unpacking:
                 f"{str(path)[:80]!r} is both a file and a folder in what was sent; pack it anew."
             ) from error
 
+    def pass_over(self, content: IO[bytes] | None) -> None:
+        """Read a member that is left out, as one that is written: to unpack it takes as long."""
+        self._take(0)
+        while content is not None and (chunk := content.read(_CHUNK)):
+            self._take(len(chunk))
+
     def _take(self, count: int) -> None:
         self.room -= count
         if self.room < 0:
@@ -161,6 +167,8 @@ def _unpack_tar(into: _Unpacking) -> None:
             path = into.path_of(member.name, is_folder=member.isdir())
             if path is not None:
                 into.write(tar.content(member, into.room), path)
+            else:
+                into.pass_over(tar.content(member, into.room) if member.isreg() else None)
         tar.check_end(into.archive.name)
 
 
