@@ -68,6 +68,21 @@ def open_parquet(source: Source, name: str) -> Any:
         raise unreadable(name, error) from error
 
 
+def holds_bytes(kind: Any) -> bool:
+    """Whether a column of an Arrow type holds bytes somewhere, such as a hub's images."""
+    from pyarrow import types
+
+    if types.is_nested(kind):
+        return any(holds_bytes(kind.field(each).type) for each in range(kind.num_fields))
+    return is_binary(kind)
+
+
+def is_binary(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
+
+
 def unreadable(name: str, error: BaseException) -> BadInputError:
     """Return what is said of a file that is broken."""
     first = str(error).split("\n")[0][:160] or type(error).__name__

@@ -14,6 +14,7 @@ from evalplatform.core.parquet_pages import PagesError, pages
 from evalplatform.core.parquet_windows import Chunk, most_touched, rows_within
 from evalplatform.images.reading.shards import ParquetRows
 from evalplatform.imports.reading.tables import open_table
+from evalplatform.promptsets.building import peek
 from evalplatform.promptsets.building.log import Log
 from evalplatform.promptsets.building.peek import first_rows
 from evalplatform.promptsets.reading.prompts import read_prompts
@@ -159,6 +160,31 @@ def test_list_that_comes_to_too_much_is_refused(tmp_path):
         read(path, ["tags"])
     usual = written(tmp_path / "usual.parquet", {"tags": [["red", "a cat"], [], None] * 500})
     assert sum(batch.num_rows for batch in read(usual, ["tags"])) == 1500
+
+
+@pytest.mark.parametrize(
+    "image",
+    [pa.binary(), pa.large_binary(), pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+     pa.list_(pa.binary())],
+    ids=str,
+)  # fmt: skip
+def test_first_rows_read_no_image_beside_the_prompts(tmp_path, monkeypatch, image):
+    value = b"0" * MIB
+    value = {"bytes": value} if pa.types.is_struct(image) else value
+    value = [value] if pa.types.is_list(image) else value
+    columns = {"image": pa.array([value] * 4, image), "prompt": ["a cat"] * 4}
+    path = written(tmp_path / "hub.parquet", columns, data_page_size=2**23)
+    read = []
+    ours = peek.batches
+    monkeypatch.setattr(
+        peek, "batches", lambda *a, **k: read.append(a[2]) or ours(*a, **k, most=MIB // 2)
+    )
+    found = first_rows(Log.at(path))
+    assert found.columns == ["image", "prompt"]
+    assert found.rows == [{"image": "", "prompt": "a cat"}] * 4
+    assert read == [["prompt"]]
+    alone = written(tmp_path / "images.parquet", {"image": columns["image"]})
+    assert first_rows(Log.at(alone)).columns == ["image"]
 
 
 def test_columns_that_are_large_together_are_refused(tmp_path):

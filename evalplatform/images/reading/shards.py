@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.parquet_files import IMAGE_BYTES, TEXT_BYTES, batches, open_parquet
+from evalplatform.core.parquet_files import (
+    IMAGE_BYTES,
+    TEXT_BYTES,
+    batches,
+    holds_bytes,
+    is_binary,
+    open_parquet,
+)
 from evalplatform.images.faults import RowError
 from evalplatform.images.reading.rows import (
     GivenImage,
@@ -40,7 +47,7 @@ class ParquetRows(RowReader):
 
     def _located(self) -> Iterator[tuple[str, tuple[dict[str, Any], Path, str]]]:
         for path, schema, kind in zip(self._paths, self._schemas, self._kinds, strict=True):
-            names = [field.name for field in schema if not _holds_bytes(field.type)]
+            names = [field.name for field in schema if not holds_bytes(field.type)]
             columns = [name for name in names if name != self._found["image"] or kind == "path"]
             shard = f"{path.name}, " if len(self._paths) > 1 else ""
             batches = self._batches(path, columns, _ROWS_AT_A_TIME)
@@ -65,7 +72,7 @@ class ParquetRows(RowReader):
         """Return what the image column holds: `bytes`, a `struct` of them, or a `path`."""
         from pyarrow import types
 
-        if _is_binary(field.type):
+        if is_binary(field.type):
             return "bytes"
         if types.is_struct(field.type) and {"bytes", "path"} & {each.name for each in field.type}:
             return "struct"
@@ -94,21 +101,6 @@ class ParquetRows(RowReader):
             return
         for batch in batches(path, str(path), columns, rows=rows, most=most):
             yield batch.to_pylist()
-
-
-def _is_binary(kind: Any) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
-
-
-def _holds_bytes(kind: Any) -> bool:
-    """Return whether a column holds bytes somewhere: other images, which are not metadata."""
-    from pyarrow import types
-
-    if types.is_nested(kind):
-        return any(_holds_bytes(kind.field(each).type) for each in range(kind.num_fields))
-    return _is_binary(kind)
 
 
 def _content(value: Any, folder: Path) -> bytes | Path | None:

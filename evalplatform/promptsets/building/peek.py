@@ -7,7 +7,7 @@ from itertools import islice
 from typing import IO, Any, NamedTuple
 
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.parquet_files import batches, open_parquet
+from evalplatform.core.parquet_files import batches, holds_bytes, open_parquet
 from evalplatform.promptsets.building.log import Log, bounded, opened
 from evalplatform.promptsets.reading.words import one_line
 
@@ -73,11 +73,13 @@ def _table(file: IO[str]) -> Iterator[dict[str, Any]]:
 
 def _of_parquet(log: Log) -> list[dict[str, Any]]:
     with open_parquet(log.path, log.path.name) as file:
-        names = [str(each) for each in file.schema_arrow.names]
-    found = batches(log.path, log.path.name, names[:_COLUMNS], rows=_ROWS)
-    batch = next(found, None)
+        fields = list(file.schema_arrow)[:_COLUMNS]
+    # Images beside the prompts are not read, here as little as by the build: their names are shown.
+    read = [each.name for each in fields if not holds_bytes(each.type)]
+    batch = next(batches(log.path, log.path.name, read, rows=_ROWS), None) if read else None
+    empty = dict.fromkeys(each.name for each in fields)
     rows: list[dict[str, Any]] = batch.to_pylist() if batch else []
-    return rows or [dict.fromkeys(names)]
+    return [empty | row for row in rows] or [empty]
 
 
 def _shown(value: Any) -> str:
