@@ -93,6 +93,12 @@ class Fitted:
         seen = None if self.framing is None else self.framing[count:]
         return replace(self, places=self.places[count:], pixels=self.pixels[count:], framing=seen)
 
+    def at(self, rows: Sequence[int]) -> Self:
+        """Return the pictures of these rows, in their order."""
+        wanted = torch.tensor(rows, dtype=torch.long)
+        seen = None if self.framing is None else self.framing[wanted]
+        return replace(self, places=self.places[wanted], pixels=self.pixels[wanted], framing=seen)
+
 
 def load_fitted(paths: Sequence[Path], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return pictures of any size as bytes (N, 3, *size), and what is seen of each, (N, 4).

@@ -152,8 +152,10 @@ class EarlyStopping:
         faithfulness: Faithfulness,
         noise_offset: float,
         framing: Tensor | None = None,
+        held_out_framing: Tensor | None = None,
     ) -> None:
-        """`framing` (N, 4) is what is seen of the tuning images, where that may not be all."""
+        """`framing` (N, 4) is what is seen of the tuning images, where that may not be all, and
+        `held_out_framing` of the held-out ones."""
         self._model, self._config, self._seed = model, config, seed
         self.folder, self._part = candidates_folder(run, model, part), part
         self._steps = [0, *candidate_steps(loop, config.candidates)]
@@ -165,7 +167,7 @@ class EarlyStopping:
                 model, part, tuning, tuning_pixels, noise_offset, seed, framing
             ),
             "held_out_loss": _FixedLoss(
-                model, part, held_out.records, held_out_pixels, noise_offset, seed
+                model, part, held_out.records, held_out_pixels, noise_offset, seed, held_out_framing
             ),
         }
         self._trainer: Trainer | None = None

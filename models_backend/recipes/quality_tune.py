@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from models_backend.configuration.tuning import (
     FinetuneConfig,
@@ -76,9 +75,11 @@ def tune(
         facts |= {"content_images": content, "content_share": plan.content_share}
     parent.to(default_accelerator().device)
     paths = [folder / r.file for folder, r in zip(folders, records, strict=True)] if folders else []
-    fitted = [_squares(config, parent, data, records, paths)]
-    measured = None
-    if config.early_stopping.candidates:
+    is_measured = bool(config.early_stopping.candidates)
+    fitted, measured = [], None
+    if is_measured or not config.aspect_ratios:
+        fitted = [_squares(config, parent, data, records, paths)]
+    if is_measured:
         measured = _Measured.of(config, parent, data, records, fitted[0], content)
     if config.aspect_ratios:
         paths = paths or [data / record.file for record in records]
@@ -240,7 +241,7 @@ class _Measured:
     squares: Fitted
     """The tuning images."""
     held_out: HeldOutCaptions
-    held_out_pixels: Tensor
+    held_out_squares: Fitted
     faithfulness: RetrievalHead
 
     @classmethod
@@ -259,11 +260,12 @@ class _Measured:
         if default_accelerator().is_main_process:
             for caution in cautions(len(held_out.records), wanted):  # before the first step, too
                 print(f"early stopping: {caution}", file=sys.stderr)
-        pixels = _squares(config, parent, data, everything, ()).pixels
+        all_squares = _squares(config, parent, data, everything, ())
         place_of = {record.file: row for row, record in enumerate(everything)}
         rows = [place_of[record.file] for record in held_out.records]
-        head = retrieval_head(parent, everything, pixels, held_out, config.seed)
-        return cls(records[content:], squares.behind(content), held_out, pixels[rows], head)
+        head = retrieval_head(parent, everything, all_squares.pixels, held_out, config.seed)
+        unseen = all_squares.at(rows)
+        return cls(records[content:], squares.behind(content), held_out, unseen, head)
 
     def stopping(self, config: TuneConfig, parent: Family, part: str, run: Path) -> EarlyStopping:
         return EarlyStopping(
@@ -276,8 +278,9 @@ class _Measured:
             held_out=self.held_out,
             tuning=self.tuning,
             tuning_pixels=self.squares.pixels,
-            held_out_pixels=self.held_out_pixels,
+            held_out_pixels=self.held_out_squares.pixels,
             faithfulness=self.faithfulness,
             noise_offset=config.noise_offset,
             framing=self.squares.framing,
+            held_out_framing=self.held_out_squares.framing,
         )

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from models_backend import checkpoints, train
 from models_backend.checkpoints.check import check
 from models_backend.configuration.tuning import FinetuneConfig, LoraConfig
-from models_backend.data import manifest, shards
+from models_backend.data import dataset, manifest, shards
 from models_backend.data.pictures import framing_of
 from models_backend.errors import InputError
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
@@ -274,15 +274,40 @@ def test_pictures_in_memory_are_tuned_in_buckets_of_their_shapes(
     assert 5 <= sum(each == of_tall for each in told) <= 15
 
 
+def test_pictures_of_buckets_are_decoded_once_where_nothing_is_measured(
+    parents, tune, tmp_path, monkeypatch
+):
+    records = manifest.read_records(tune.data)
+    wide = _write_sized(tmp_path / "wide", records, [(40, 80), (90, 60)])
+    decoded, decode = [], dataset.decode
+
+    def counting(content: bytes, name: str):
+        decoded.append(Path(name).name)
+        return decode(content, name)
+
+    monkeypatch.setattr(dataset, "decode", counting)
+    assert tune(parents / "sdxl", "run", "--tuning", str(wide), more="aspect_ratios = true") == 0
+    assert sorted(decoded) == sorted(Path(record.file).name for record in records)
+
+
 def test_early_stopping_measures_squares_of_pictures_in_buckets(parents, tune, tmp_path):
     records = manifest.read_records(tune.data)
-    tune.data = _write_sized(tmp_path / "wide", records, [(40, 80), (90, 60)])
+    tune.data = _write_sized(tmp_path / "wide", records, [(40, 80), (90, 60), (64, 48)])
     measured = [
         f"early_stopping.{each}" for each in ("candidates=1", "sampler_steps=1", "images=2")
     ]
     sets = [part for each in measured for part in ("--set", each)]
     chosen = f'tuning_list = "{tune.list}"\naspect_ratios = true'
-    assert tune(parents / "sdxl", "run", *sets, more=chosen) == 0
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StableDiffusionXL, "predict", _told(StableDiffusionXL.predict, seen))
+        assert tune(parents / "sdxl", "run", *sets, more=chosen) == 0
+    fixed = [ids for _, ids, _ in seen if len(ids) == 128]
+    told = [ids.unique(dim=0).tolist() for ids in fixed]
+    sizes = [40, 80, 0, 8, 16, 16], [64, 48, 2, 0, 16, 16], [90, 60, 4, 0, 16, 16]
+    of_tuning, of_held_out = told[0::2], told[1::2]
+    assert of_tuning == [[*sizes]] * 2
+    assert of_held_out == [[*sizes[:2]]] * 2  # its two pictures, the tenth and the twelfth
     training = checkpoints.read_metadata(tmp_path / "run" / "checkpoint")["training"]
     assert training["early_stopping"]["signals"]["training_loss"] > 0
 
