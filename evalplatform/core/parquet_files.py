@@ -122,7 +122,12 @@ def rows_at_once(
             for at in used:
                 column, schema = row_group.column(at), metadata.schema.column(at)
                 place = f"{where}, column {column.path_in_schema}"
-                found = chunk_of(file, column, place, has_lists=schema.max_repetition_level > 0)
+                is_wide = schema.physical_type == "FIXED_LEN_BYTE_ARRAY"
+                width = schema.length if is_wide else 0
+                _check_held(width, most, place)
+                found = chunk_of(
+                    file, column, place, has_lists=schema.max_repetition_level > 0, width=width
+                )
                 count += found.pages
                 if count > MOST_PAGES:
                     raise BadInputError(
@@ -140,12 +145,16 @@ def _is_of(path: str, columns: Iterable[str]) -> bool:
     return any(path == each or path.startswith(f"{each}.") for each in columns)
 
 
-def chunk_of(file: BinaryIO, column: Any, where: str, *, has_lists: bool) -> Chunk:
-    """Return what the pages of a column come to in a row group, by their headers alone."""
+def chunk_of(file: BinaryIO, column: Any, where: str, *, has_lists: bool, width: int = 0) -> Chunk:
+    """Return what the pages of a column come to in a row group, by their headers alone.
+
+    `width`: bytes that each row takes in memory even where it holds nothing; 0 for none.
+    """
     start = column.data_page_offset
     if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
         start = column.dictionary_page_offset
-    dictionary = largest = repeated = whole = longest = count = 0
+    dictionary = largest = whole = count = 0
+    repeated = longest = width
     sizes, values = array("q"), array("q")
     texts = column.physical_type in _TEXTS
     try:

@@ -123,6 +123,17 @@ def test_many_pages_of_one_giant_cell_are_read_in_few_rows(tmp_path, row_group_s
     assert max(batch.nbytes for batch in found) < 5 * MIB
 
 
+def test_cells_of_a_fixed_length_that_hold_nothing_are_read_in_few_rows(tmp_path):
+    empty = pa.array([None] * 20, pa.binary(MIB))
+    path = written(tmp_path / "fixed.parquet", {"prompt": empty}, use_dictionary=False)
+    assert path.stat().st_size < 2**10
+    found = read(path, ["prompt"], most=5 * MIB)
+    assert sum(map(len, found)) == 20
+    assert max(batch.nbytes for batch in found) < 5 * MIB
+    with pytest.raises(BadInputError, match="unpacked at once comes to 1 MiB"):
+        read(path, ["prompt"], most=MIB - 1)
+
+
 def test_rows_are_as_many_as_the_pages_they_touch_allow():
     assert most_touched([9, 1, 1, 9], [10, 1, 1, 10], 1) == 9
     assert most_touched([9, 1, 1, 9], [10, 1, 1, 10], 3) == 11
