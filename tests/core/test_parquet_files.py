@@ -198,6 +198,12 @@ def test_first_rows_read_no_image_beside_the_prompts(tmp_path, monkeypatch, imag
     assert first_rows(Log.at(alone)).columns == ["image"]
 
 
+def test_votes_read_no_image_of_a_hub_beside_them(tmp_path):
+    images = [{"bytes": b"abc", "path": "0.png"}]
+    path = written(tmp_path / "votes.parquet", {"winner": ["a"], "image": images})
+    assert list(open_table(path).rows()) == [(1, {"winner": "a"})]
+
+
 def test_columns_that_are_large_together_are_refused(tmp_path):
     path = written(tmp_path / "wide.parquet", {name: ["0" * MIB] for name in "abc"})
     with pytest.raises(BadInputError, match="its 3 columns together"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import text_lines
-from evalplatform.core.parquet_files import batches, open_parquet
+from evalplatform.core.parquet_files import batches, holds_bytes, open_parquet
 from evalplatform.imports.faults import BadRowError
 
 Row = dict[str, Any]
@@ -165,16 +165,10 @@ def _object(value: Any) -> Row | BadRowError:
 
 
 def _parquet(path: Path) -> Table:
-    from pyarrow import types
-
     with open_parquet(path, str(path)) as file:
         schema = file.schema_arrow
     # Images come as bytes beside the votes in some files; they are not read.
-    names = [
-        each.name
-        for each in schema
-        if not (types.is_binary(each.type) or types.is_large_binary(each.type))
-    ]
+    names = [each.name for each in schema if not holds_bytes(each.type)]
 
     def rows() -> Rows:
         number = 0
