@@ -73,7 +73,7 @@ def serve(server: socket.socket) -> dict[str, Any]:
         watched: list[Any] = [0, server, *running.values()]
         ready = select.select(watched, [], [], _SECONDS if running else None)[0]
         if 0 in ready and not os.read(0, 4096):
-            _stop(running)
+            stop(running)
         end_abandoned(running, ready)
         if server in ready:
             asked = fork_for(server, running)
@@ -82,7 +82,8 @@ def serve(server: socket.socket) -> dict[str, Any]:
         tell_ended(running)
 
 
-def _stop(running: dict[int, socket.socket]) -> NoReturn:
+def stop(running: dict[int, socket.socket]) -> NoReturn:
+    """End this process, and with it the programs that run."""
     for process in running:
         os.kill(process, signal.SIGKILL)
     os._exit(0)

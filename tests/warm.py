@@ -140,7 +140,7 @@ def serve(control: socket.socket, programs: socket.socket) -> dict[str, Any]:
         if control in ready:
             message, files, _, _ = socket.recv_fds(control, 1 << 20, 3)
             if not message:
-                os._exit(0)
+                standby.stop(asked_for)
             channel, *output = files
             pid = os.fork()
             if pid == 0:

@@ -1,5 +1,6 @@
 """Programs begun where much is loaded already: to their caller they are programs like others."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,11 @@ LIGHT = """
 from models_backend import standby
 standby._HEAVY, standby._HEAVY_CLASSES = (), {}
 standby.main()
+"""
+LIGHT_OF_THE_TESTS = """
+from tests import warm
+warm.HEAVY, warm.HEAVY_CLASSES = (), {}
+warm.main()
 """
 
 
@@ -68,17 +74,47 @@ def test_program_ended_by_a_signal_says_so(warm):
 
 
 def test_program_ends_with_whoever_asked(warm, tmp_path: Path):
-    told = tmp_path / "pid"
-    wait = f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-    asker = subprocess.Popen(backend_command("timeit", ["-n1", "-r1", wait]), cwd=settings.BASE_DIR)
-    began = time.monotonic()
-    while not (told.exists() and told.read_text()):
-        assert time.monotonic() - began < 30
-        time.sleep(0.02)
+    asker, program = start_waiting(backend_command("timeit", WAIT), tmp_path)
     asker.kill()
     asker.wait()
-    _, left = psutil.wait_procs([psutil.Process(int(told.read_text()))], timeout=10)
-    assert not left
+    assert has_ended(program)
+
+
+def test_program_ends_with_the_parent_that_the_tests_start(tmp_path: Path):
+    path = tmp_path / "socket"
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        files = [theirs.fileno(), listening.fileno()]
+        command = [sys.executable, "-c", LIGHT_OF_THE_TESTS, *map(str, files)]
+        parent = subprocess.Popen(command, cwd=settings.BASE_DIR, pass_fds=files)
+        relay = [sys.executable, "-I", "-S", "models_backend/standby.py", str(path)]
+        asker, program = start_waiting([*relay, "timeit", *WAIT], tmp_path)
+        assert program.ppid() == parent.pid
+        ours.close()
+        assert (parent.wait(10), asker.wait(10)) == (0, 1)
+        assert has_ended(program)
+
+
+WAIT = ["-n1", "-r1", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
+
+
+def start_waiting(command: list[str], folder: Path) -> tuple[subprocess.Popen, psutil.Process]:
+    """Start whoever asks for a program that waits; return both once the program runs."""
+    told = folder / "pid"
+    with told.open("w") as output:
+        asker = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=output)
+    began = time.monotonic()
+    while not told.read_text().endswith("\n"):
+        assert time.monotonic() - began < 30
+        time.sleep(0.02)
+    return asker, psutil.Process(int(told.read_text()))
+
+
+def has_ended(program: psutil.Process) -> bool:
+    """Whether it ends within ten seconds."""
+    return not psutil.wait_procs([program], timeout=10)[1]
 
 
 def test_where_nobody_serves_it_begins_cold(monkeypatch):
