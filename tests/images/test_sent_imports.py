@@ -311,13 +311,14 @@ def test_member_that_is_left_out_counts_as_unpacked(tmp_path, monkeypatch, name)
         unpack_archives(tmp_path / "sent")
 
 
-def test_worker_is_heard_of_while_members_are_left_out(tmp_path):
-    content = tarred({".hidden": bytes(4 * 2**20)}, folder=special("x", tarfile.DIRTYPE))
+def test_worker_is_heard_of_at_each_member_of_a_tar(tmp_path):
+    files = {".hidden": bytes(4 * 2**20), "empty.txt": b""}
+    content = tarred(files, folder=special("x", tarfile.DIRTYPE))
     given.folder(tmp_path / "sent", {"a.tar": content})
     heard = []
     unpack_archives(tmp_path / "sent", lambda: heard.append(1))
-    assert len(heard) >= 6
-    assert list((tmp_path / "sent").iterdir()) == []
+    assert len(heard) >= 7
+    assert [each.name for each in (tmp_path / "sent").iterdir()] == ["empty.txt"]
 
 
 def test_zip_leaves_half_of_the_disks_room(tmp_path, monkeypatch):

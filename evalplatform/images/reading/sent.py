@@ -124,11 +124,14 @@ class _Unpacking:
                 f"{str(path)[:80]!r} is both a file and a folder in what was sent; pack it anew."
             ) from error
 
-    def pass_over(self, content: IO[bytes] | None) -> None:
+    def pass_over(self, content: IO[bytes]) -> None:
         """Read a member that is left out, as one that is written: to unpack it takes as long."""
-        self._take(0)
-        while content is not None and (chunk := content.read(_CHUNK)):
+        while chunk := content.read(_CHUNK):
             self._take(len(chunk))
+
+    def still(self) -> None:
+        """Tell that it goes on."""
+        self._still()
 
     def _take(self, count: int) -> None:
         self.room -= count
@@ -164,11 +167,12 @@ def _unpack_zip(into: _Unpacking) -> None:
 def _unpack_tar(into: _Unpacking) -> None:
     with opened_tar(into.archive) as tar:
         for member in tar.members():
+            into.still()  # one without content may have a long header
             path = into.path_of(member.name, is_folder=member.isdir())
             if path is not None:
                 into.write(tar.content(member, into.room), path)
-            else:
-                into.pass_over(tar.content(member, into.room) if member.isreg() else None)
+            elif member.isreg():
+                into.pass_over(tar.content(member, into.room))
         tar.check_end(into.archive.name)
 
 
