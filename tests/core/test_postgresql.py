@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import DataError, OperationalError, connection, connections
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,6 +40,15 @@ def test_connection_that_its_server_ended_is_not_used_again(kept):
 def test_closed_connection_is_not_usable(kept):
     kept.connection.close()
     assert not kept.is_usable()
+
+
+def test_connection_whose_transaction_failed_is_not_usable_until_that_ended(kept):
+    kept.set_autocommit(False)
+    with pytest.raises(DataError), kept.cursor() as cursor:
+        cursor.execute("SELECT 1 / 0")
+    assert not kept.is_usable()
+    kept.rollback()
+    assert kept.is_usable()
 
 
 def test_notice_that_came_meanwhile_ends_no_connection(kept):

@@ -9,14 +9,20 @@ good as a `SELECT 1` could show.
 import select
 
 from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
+
+_UNUSABLE = (TransactionStatus.INERROR, TransactionStatus.UNKNOWN)  # unknown: it is closed
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """One connection to PostgreSQL."""
 
     def is_usable(self) -> bool:
-        """Whether the server is still there; it is asked only where something came unasked."""
-        if self.connection is None or self.connection.closed:
+        """Whether statements would be answered; the server is asked where something came unasked.
+
+        Not in a transaction that failed: there it answers none.
+        """
+        if self.connection is None or self.connection.info.transaction_status in _UNUSABLE:
             return False
         poll = select.poll()
         poll.register(self.connection.fileno(), select.POLLIN)
