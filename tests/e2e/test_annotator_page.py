@@ -1,6 +1,7 @@
 """The annotator's page as a person at a desk uses it: keys first, mouse second."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -371,10 +372,12 @@ def test_break_is_offered_and_its_time_is_not_counted(open_page, make_campaign):
     expect(pause).to_contain_text("You have given 2 answers in a row.")
     expect(annotator.tab.locator(".stage.loading")).to_be_attached()  # the next pair is unseen
     annotator.tab.wait_for_timeout(1200)
+    went_on = time.monotonic()
     pause.get_by_role("button", name="Continue").click()
     third = annotator.answer("ArrowLeft")
+    took = 1000 * (time.monotonic() - went_on)
     annotator.eventually(votes_that_stand, 3)
-    assert vote_of(third).response_time_ms < 1000
+    assert vote_of(third).response_time_ms <= took
 
 
 def test_reload_resumes_at_the_same_pair(annotator):
