@@ -3,8 +3,9 @@
 
 PYTHON ?= python3
 PORT ?= 8000
-# How many processes run tests side by side, each with a database of its own.
-WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 2 ? 2 : n > 4 ? 4 : n)))
+# How many processes run tests side by side, each with a database of its own: one more than cores,
+# as each waits now and then for what it started.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n > 3 ? 4 : n + 1)))
 VENV := .venv
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
