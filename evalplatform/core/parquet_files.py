@@ -56,6 +56,15 @@ def batches(
         raise unreadable(name, error) from error
 
 
+def rows_of(batch: Any, name: str) -> list[dict[str, Any]]:
+    """Return a batch's rows by column. Raises `BadInputError` for a text that is no UTF-8."""
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except (ValueError, OverflowError) as error:
+        raise unreadable(name, error) from error
+    return rows
+
+
 def open_parquet(source: Source, name: str) -> Any:
     """Open a file for reading by rows. Raises `BadInputError` where it cannot be."""
     from pyarrow import ArrowException, BufferReader, parquet

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.parquet_files import MIB, batches, chunk_of, open_parquet
+from evalplatform.core.parquet_files import MIB, batches, chunk_of, open_parquet, rows_of
 from evalplatform.core.parquet_pages import PagesError, pages
 from evalplatform.core.parquet_windows import Chunk, most_touched, rows_within
 from evalplatform.images.reading.shards import ParquetRows
@@ -17,7 +17,7 @@ from evalplatform.imports.reading.tables import open_table
 from evalplatform.promptsets.building import peek
 from evalplatform.promptsets.building.log import Log
 from evalplatform.promptsets.building.peek import first_rows
-from evalplatform.promptsets.reading.prompts import read_prompts
+from evalplatform.promptsets.reading.prompts import ENDINGS, read_prompts
 
 
 def written(path, columns, **options):
@@ -305,3 +305,17 @@ def test_spoiled_file_is_refused_in_words(tmp_path):
     content[4:12] = b"\xff" * 8
     with pytest.raises(BadInputError, match="cannot be read as parquet"):
         list(batches(bytes(content), "a.parquet", ["prompt"], rows=10))
+
+
+def test_text_that_is_no_utf8_is_refused_in_one_line():
+    out = io.BytesIO()
+    table = pa.table({"prompt": ["a cat", "a red dog"]})
+    parquet.write_table(table, out, compression="none", use_dictionary=False)
+    content = out.getvalue().replace(b"a red dog", b"a \xf0ed dog")
+    (batch,) = batches(content, "a.parquet", ["prompt"], rows=10)
+    with pytest.raises(BadInputError, match=r"a\.parquet cannot be read as parquet .*utf-8"):
+        rows_of(batch, "a.parquet")
+    with pytest.raises(BadInputError, match=r"a\.parquet cannot be read as parquet .*utf-8"):
+        read_prompts(
+            content, format=ENDINGS["parquet"], name="a.parquet", columns={}, drop_repeats=False
+        )

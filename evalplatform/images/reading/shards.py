@@ -13,6 +13,7 @@ from evalplatform.core.parquet_files import (
     holds_bytes,
     is_binary,
     open_parquet,
+    rows_of,
 )
 from evalplatform.images.faults import RowError
 from evalplatform.images.reading.rows import (
@@ -100,7 +101,7 @@ class ParquetRows(RowReader):
                 yield [{}] * min(rows, count - at)
             return
         for batch in batches(path, str(path), columns, rows=rows, most=most):
-            yield batch.to_pylist()
+            yield rows_of(batch, str(path))
 
 
 def _content(value: Any, folder: Path) -> bytes | Path | None:

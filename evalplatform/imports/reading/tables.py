@@ -10,7 +10,7 @@ from typing import Any
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import text_lines
-from evalplatform.core.parquet_files import batches, holds_bytes, open_parquet
+from evalplatform.core.parquet_files import batches, holds_bytes, open_parquet, rows_of
 from evalplatform.imports.faults import BadRowError
 
 Row = dict[str, Any]
@@ -173,7 +173,7 @@ def _parquet(path: Path) -> Table:
     def rows() -> Rows:
         number = 0
         for batch in batches(path, str(path), names, rows=_ROWS_AT_A_TIME):
-            for row in batch.to_pylist():
+            for row in rows_of(batch, str(path)):
                 number += 1
                 yield number, row
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.parquet_files import batches, open_parquet
+from evalplatform.core.parquet_files import batches, open_parquet, rows_of
 from evalplatform.promptsets.reading.columns import Chosen, check_fields, check_header, fields_of
 from evalplatform.promptsets.reading.prompts import LONGEST_LABEL
 from evalplatform.promptsets.reading.words import one_line
@@ -150,7 +150,7 @@ class Log:
         used = sorted(set(fields_of(names, self.columns, name).values()))
         number = 0
         for batch in batches(self.path, name, used, rows=1024):
-            for row in batch.to_pylist():
+            for row in rows_of(batch, name):
                 number += 1
                 yield self._of_values(number, row)
             progress(number / max(1, rows))

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import IO, Any, NamedTuple
 
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.parquet_files import batches, holds_bytes, open_parquet
+from evalplatform.core.parquet_files import batches, holds_bytes, open_parquet, rows_of
 from evalplatform.promptsets.building.log import Log, bounded, opened
 from evalplatform.promptsets.reading.words import one_line
 
@@ -78,7 +78,7 @@ def _of_parquet(log: Log) -> list[dict[str, Any]]:
     read = [each.name for each in fields if not holds_bytes(each.type)]
     batch = next(batches(log.path, log.path.name, read, rows=_ROWS), None) if read else None
     empty = dict.fromkeys(each.name for each in fields)
-    rows: list[dict[str, Any]] = batch.to_pylist() if batch else []
+    rows = rows_of(batch, log.path.name) if batch else []
     return [empty | row for row in rows] or [empty]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from evalplatform.core.parquet_files import batches, open_parquet
+from evalplatform.core.parquet_files import batches, open_parquet, rows_of
 from evalplatform.promptsets.reading.columns import Chosen, check_header, fields_of
 from evalplatform.promptsets.reading.tables import PromptTable
 
@@ -25,6 +25,6 @@ def _rows(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     for batch in batches(content, name, used, rows=_ROWS_AT_A_TIME):
-        for row in batch.to_pylist():
+        for row in rows_of(batch, name):
             number += 1
             yield number, others | row
