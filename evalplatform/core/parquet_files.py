@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.parquet_pages import Page, PagesError, longest_text, opened, pages
+from evalplatform.core.parquet_pages import ColumnPage, PagesError, longest_text, opened, pages
 from evalplatform.core.parquet_windows import Chunk, rows_within
 
 MIB = 2**20
@@ -190,7 +190,7 @@ def chunk_of(file: BinaryIO, column: Any, where: str, *, has_lists: bool, width:
     return Chunk(dictionary, repeated, count, largest, sizes, values)
 
 
-def _longest(file: BinaryIO, page: Page, codec: str) -> int:
+def _longest(file: BinaryIO, page: ColumnPage, codec: str) -> int:
     """The longest text, in bytes, that a page may put into many places."""
     if page.is_dictionary and page.unpacked <= _DICTIONARY_BYTES:
         with suppress(ValueError, OSError, OverflowError):  # such as a codec that is not known
@@ -198,7 +198,7 @@ def _longest(file: BinaryIO, page: Page, codec: str) -> int:
     return page.unpacked
 
 
-def _repeats(page: Page) -> bool:
+def _repeats(page: ColumnPage) -> bool:
     """Whether a text of this page may stand in many rows at the cost of few bytes."""
     return page.is_dictionary or page.encoding == _DELTA_BYTE_ARRAY
 

@@ -18,7 +18,7 @@ _HEADS = {0: (5, 2), _DICTIONARY_PAGE: (7, 2), 3: (8, 4)}
 """By the kind of a page: the field of its own header, and the field of the encoding in that."""
 
 
-class Page(NamedTuple):
+class ColumnPage(NamedTuple):
     """One page: whether it is a dictionary, where its packed bytes begin, how many bytes it is
     packed and unpacked, its values and its encoding."""
 
@@ -34,7 +34,7 @@ class PagesError(ValueError):
     """A header that cannot be read."""
 
 
-def pages(file: BinaryIO, start: int, size: int) -> Iterator[Page]:
+def pages(file: BinaryIO, start: int, size: int) -> Iterator[ColumnPage]:
     """Yield the pages of a column chunk of `size` bytes that begins at `start`.
 
     Raises `PagesError` where a header cannot be read.
@@ -49,7 +49,7 @@ def pages(file: BinaryIO, start: int, size: int) -> Iterator[Page]:
         said = header.get(head)
         if not isinstance(said, dict):
             raise PagesError("a page's header lacks what its kind says")
-        yield Page(
+        yield ColumnPage(
             kind == _DICTIONARY_PAGE, at + length, packed, unpacked,
             _number(said.get(1)), _number(said.get(encoding)),
         )  # fmt: skip
@@ -133,7 +133,7 @@ def _signed(value: int) -> int:
     return (value >> 1) ^ -(value & 1)
 
 
-def longest_text(file: BinaryIO, page: Page, codec: str) -> int:
+def longest_text(file: BinaryIO, page: ColumnPage, codec: str) -> int:
     """Return the length in bytes of the longest text of a dictionary, which is unpacked for it."""
     import pyarrow
 

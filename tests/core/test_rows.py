@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import DataError, connection, transaction
+from psycopg.pq import PipelineStatus
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.rows import Columns, ask_together
@@ -41,6 +42,18 @@ def test_missing_outer_join_reads_as_none():
 def test_statements_asked_together_answer_in_their_order():
     found = ask_together(("SELECT %s::int, 'a'", [1]), ("SELECT generate_series(1, 3)", []))
     assert found == [[(1, "a")], [(1,), (2,), (3,)]]
+
+
+def test_statements_asked_together_are_sent_before_any_is_answered():
+    sent = []
+
+    def look(execute, *given):
+        sent.append(connection.connection.info.pipeline_status)
+        return execute(*given)
+
+    with connection.execute_wrapper(look):
+        ask_together(("SELECT 1", []), ("SELECT 2", []))
+    assert sent == [PipelineStatus.ON, PipelineStatus.ON]
 
 
 def test_statements_asked_together_are_of_the_transaction_around_them():
