@@ -74,16 +74,7 @@ def tune(
         plan = _two_sets(config, parent, content, len(records) - content)
         facts |= {"content_images": content, "content_share": plan.content_share}
     parent.to(default_accelerator().device)
-    paths = [folder / r.file for folder, r in zip(folders, records, strict=True)] if folders else []
-    is_measured = bool(config.early_stopping.candidates)
-    fitted, measured = [], None
-    if is_measured or not config.aspect_ratios:
-        fitted = [_squares(config, parent, data, records, paths)]
-    if is_measured:
-        measured = _Measured.of(config, parent, data, records, fitted[0], content)
-    if config.aspect_ratios:
-        paths = paths or [data / record.file for record in records]
-        fitted = load_in_buckets(paths, _buckets(parent))
+    fitted, measured = _pictures(config, parent, data, records, folders, content)
     for part in parts:
         stopping = None
         if measured is not None:
@@ -108,14 +99,41 @@ def tune(
             plan=plan,
         )
         if stopping is not None:
-            outcome = read_outcome(stopping.folder)
-            if default_accelerator().is_main_process:
-                print(table(outcome), file=sys.stderr)
-            load_candidate(parent, run, part, int(outcome["picked_step"]))
+            _keep_picked(parent, part, run, stopping.folder)
     parent.to("cpu")
     if measured is None:
         return parent, facts
     return parent, facts | {"early_stopping": _choices(config, parent, run, {}, by="rule")}
+
+
+def _pictures(
+    config: TuneConfig,
+    parent: Family,
+    data: Path,
+    records: Sequence[Record],
+    folders: Sequence[Path],
+    content: int,
+) -> tuple[list[Fitted], _Measured | None]:
+    """Return what is trained on, by shape, and what early stopping measures; None where nothing."""
+    paths = [folder / r.file for folder, r in zip(folders, records, strict=True)] if folders else []
+    is_measured = bool(config.early_stopping.candidates)
+    fitted, measured = [], None
+    if is_measured or not config.aspect_ratios:
+        fitted = [_squares(config, parent, data, records, paths)]
+    if is_measured:
+        measured = _Measured.of(config, parent, data, records, fitted[0], content)
+    if config.aspect_ratios:
+        paths = paths or [data / record.file for record in records]
+        fitted = load_in_buckets(paths, _buckets(parent))
+    return fitted, measured
+
+
+def _keep_picked(parent: Family, part: str, run: Path, folder: Path) -> None:
+    """Say how a part was stopped (`folder`), and load the candidate that was picked."""
+    outcome = read_outcome(folder)
+    if default_accelerator().is_main_process:
+        print(table(outcome), file=sys.stderr)
+    load_candidate(parent, run, part, int(outcome["picked_step"]))
 
 
 def _refuse_aspect_ratios(config: TuneConfig, parent: Family) -> None:
