@@ -13,6 +13,7 @@ still describes its votes. What means nothing is refused with a `StatsError` tha
 """
 
 from .inference.components import Components, stated_components, variance_components
+from .inference.contrasts import MeanContrast
 from .inference.estimates import Estimate, State
 from .inference.multiplicity import benjamini_hochberg, holm
 from .inference.plain import plain
@@ -56,10 +57,12 @@ from .ranking.gallery_results import (
     RankRange,
     Standing,
 )
+from .ranking.halves import ArmsDrift, ArmShift, Shift, arms_drift
 from .ranking.rating_pairs import pairs_from_ratings
 from .ranking.rating_results import ArmRating, ArmRatings, RatingDifference
 from .ranking.ratings import rate_arms
 from .ranking.results import Difference, Ranking, Strength, TieWeight
+from .ranking.shown_places import PlaceEffect, PlaceNet, place_effect
 from .ranking.strengths import rank
 from .ranking.two_arms import ArmGroupTest, ArmLook, arm_group_tests, arm_looks
 from .votes.chunking import positions
@@ -93,6 +96,8 @@ __all__ = [
     "ArmRanking",
     "ArmRating",
     "ArmRatings",
+    "ArmShift",
+    "ArmsDrift",
     "ColumnTypeError",
     "Components",
     "ConfidenceSequence",
@@ -110,12 +115,15 @@ __all__ = [
     "ItemAcrossPromptsError",
     "Labels",
     "LengthMismatchError",
+    "MeanContrast",
     "MissingIdError",
     "NetDifference",
     "OneAgainstRest",
     "OrderEffect",
     "Outcome",
     "PairVotes",
+    "PlaceEffect",
+    "PlaceNet",
     "PlannedPair",
     "Proportion",
     "RankRange",
@@ -128,6 +136,7 @@ __all__ = [
     "RowsError",
     "SelfComparisonError",
     "SharedItem",
+    "Shift",
     "SideBias",
     "SignTest",
     "Standing",
@@ -150,6 +159,7 @@ __all__ = [
     "annotators",
     "arm_group_tests",
     "arm_looks",
+    "arms_drift",
     "benjamini_hochberg",
     "compare_nets",
     "completed_prompt_means",
@@ -171,6 +181,7 @@ __all__ = [
     "one_against_rest",
     "order_effect",
     "pairs_from_ratings",
+    "place_effect",
     "plain",
     "plan_study",
     "positions",

@@ -1,5 +1,8 @@
 """Means of grades by arm, and contrasts of them, whose votes share prompts and annotators.
 
+What is said of arms here holds of any groups of values (`GroupedValues`): of the places at which
+images were shown, or of early and late votes.
+
 A grade y of arm i has the score (y - mean_i) / n_i. A contrast c of means (one arm, or one arm
 less another) has in cluster g the score s_g = sum_i c_i * (scores of arm i in g), and
 
@@ -64,6 +67,24 @@ class ContrastVariance:
 
 
 @dataclass(frozen=True, eq=False)
+class GroupedValues:
+    """Numbers to average by group, entry i of each column describing number i.
+
+    Attributes:
+        value: (N,) the numbers, in a unit in which 1 is one grade.
+        group, prompt, annotator: (N,) codes, below n_groups, n_prompts and n_annotators.
+    """
+
+    value: FloatArray
+    group: Codes | IntColumn
+    prompt: Codes | IntColumn
+    annotator: Codes | IntColumn
+    n_groups: int
+    n_prompts: int
+    n_annotators: int
+
+
+@dataclass(frozen=True, eq=False)
 class GradeMeans:
     """Means of all arms with what their variances need; grades of one image a vote.
 
@@ -82,23 +103,39 @@ class GradeMeans:
 
     @classmethod
     def of(cls, graded: GradedVotes) -> GradeMeans:
-        m, grade = graded.n_arms, graded.grade.astype(np.float64)
-        n = np.bincount(graded.arm, minlength=m).astype(np.float64)
+        """Of the grades of single images by arm."""
+        return cls.of_values(
+            GroupedValues(
+                value=graded.grade.astype(np.float64),
+                group=graded.arm,
+                prompt=graded.prompt,
+                annotator=graded.annotator,
+                n_groups=graded.n_arms,
+                n_prompts=len(graded.prompts),
+                n_annotators=len(graded.annotators),
+            )
+        )
+
+    @classmethod
+    def of_values(cls, values: GroupedValues) -> GradeMeans:
+        """Of any values by group; read "arm" as "group" in what is said of it."""
+        m, value, group = values.n_groups, values.value, values.group
+        n = np.bincount(group, minlength=m).astype(np.float64)
         some = np.maximum(n, 1.0)
-        means = np.bincount(graded.arm, grade, m) / some
-        score = (grade - means[graded.arm]) / some[graded.arm]
-        spreads = np.bincount(graded.arm, (grade - means[graded.arm]) ** 2, m) / some
+        means = np.bincount(group, value, m) / some
+        score = (value - means[group]) / some[group]
+        spreads = np.bincount(group, (value - means[group]) ** 2, m) / some
         tables = [
             ClusterScores(
-                _table(codes, graded.arm, None, (count, m)),
-                _table(codes, graded.arm, score, (count, m)),
+                _table(codes, group, None, (count, m)),
+                _table(codes, group, score, (count, m)),
             )
             for codes, count in (
-                (graded.prompt, len(graded.prompts)),
-                (graded.annotator, len(graded.annotators)),
+                (values.prompt, values.n_prompts),
+                (values.annotator, values.n_annotators),
             )
         ]
-        return cls(n, means, spreads, tables[0], tables[1], _pair_products(graded, score))
+        return cls(n, means, spreads, tables[0], tables[1], _pair_products(values, score))
 
     def contrast(self, *arms: int) -> FloatArray:
         """The mean of one arm, or the first less the second."""
@@ -141,19 +178,22 @@ class GradeMeans:
 
 
 def _table(
-    codes: Codes | IntColumn, arm: Codes, weight: FloatArray | None, shape: tuple[int, int]
+    codes: Codes | IntColumn,
+    group: Codes | IntColumn,
+    weight: FloatArray | None,
+    shape: tuple[int, int],
 ) -> FloatArray:
-    cell = codes.astype(np.int64) * shape[1] + arm
+    cell = codes.astype(np.int64) * shape[1] + group
     table = np.bincount(cell, weight, shape[0] * shape[1]).astype(np.float64, copy=False)
     return table.reshape(shape)
 
 
-def _pair_products(graded: GradedVotes, score: FloatArray) -> FloatArray:
+def _pair_products(values: GroupedValues, score: FloatArray) -> FloatArray:
     """G / (G - 1) * sum_g S_g S_g' over the G clusters of prompt and annotator."""
-    m, count = graded.n_arms, 0
+    m, count = values.n_groups, 0
     products = np.zeros((m, m))
-    for rows, cluster, n in pair_blocks(graded.prompt, graded.annotator, len(graded.annotators)):
-        sums = _table(cluster, graded.arm[rows], score[rows], (n, m))
+    for rows, cluster, n in pair_blocks(values.prompt, values.annotator, values.n_annotators):
+        sums = _table(cluster, values.group[rows], score[rows], (n, m))
         products += sums.T @ sums
         count += n
     return products * (count / max(count - 1.0, 1.0))

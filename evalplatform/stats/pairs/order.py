@@ -48,14 +48,14 @@ def order_effect(votes: Votes, level: float = 0.95) -> OrderEffect | None:
     >>> effect.net.first.value, effect.net.second.value, effect.ties_second.value
     (0.5, -0.75, 0.25)
     """
-    first, second = _halves(votes.annotator)
+    first, second = halves(votes.annotator)
     if not first.any():
         return None
-    halves = votes.where(first), votes.where(second)
-    rates = net_and_ties(halves[0], level), net_and_ties(halves[1], level)
+    parts = votes.where(first), votes.where(second)
+    rates = net_and_ties(parts[0], level), net_and_ties(parts[1], level)
     return OrderEffect(
         net=compare_nets(
-            *halves,
+            *parts,
             level,
             names=("first half", "second half"),
             nets=(rates[0][0], rates[1][0]),
@@ -66,8 +66,11 @@ def order_effect(votes: Votes, level: float = 0.95) -> OrderEffect | None:
     )
 
 
-def _halves(annotator: IntColumn) -> tuple[BoolColumn, BoolColumn]:
-    """Which votes are in the first half of their annotator's, and which in the second."""
+def halves(annotator: IntColumn) -> tuple[BoolColumn, BoolColumn]:
+    """Which votes are in the first half of their annotator's, and which in the second.
+
+    `annotator` is in the order cast. The middle vote of an odd number is in neither.
+    """
     _, codes, counts = np.unique(annotator, return_inverse=True, return_counts=True)
     by_person = np.argsort(codes, kind="stable")
     starts = np.cumsum(counts) - counts

@@ -1,0 +1,204 @@
+"""Does the place at which an image is shown move what people say of it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..inference.clustering import FloatArray
+from ..inference.contrasts import MeanContrast, contrasts_of
+from ..inference.estimates import State
+from ..inference.intervals import check_level
+from ..inference.means import GradeMeans, GroupedValues
+from ..votes.columns import IntColumn, check_lengths, integers
+from ..votes.errors import ColumnTypeError
+from ..votes.graded import GradedVotes
+
+METHOD = (
+    "net of the image at a place over the others of its set, arms taken out by least squares; "
+    "two-way clustered by prompt and annotator, t with Satterthwaite's df"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceNet:
+    """One place of showing, see `place_effect`.
+
+    Attributes:
+        images: how many images its sets have. place: 1 for the one shown first.
+        n_votes: votes on such sets.
+        net: how often its image is put before others of the set, less how often behind, beyond
+            what its arm would be; in [-1, 1].
+    """
+
+    images: int
+    place: int
+    n_votes: int
+    net: MeanContrast
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceEffect:
+    """All places of showing, see `place_effect`.
+
+    Attributes:
+        places: by number of images and place; of two images the first alone, the other being its
+            mirror image. All are one family for Holm's p.
+        level, method: of the intervals.
+        state, reason: DEFINED, or DISCONNECTED where arms and places cannot be told apart;
+            `places` is then empty.
+    """
+
+    places: tuple[PlaceNet, ...]
+    level: float
+    method: str = METHOD
+    state: State = State.DEFINED
+    reason: str = ""
+
+    @property
+    def largest(self) -> PlaceNet | None:
+        """The place whose net is furthest from 0, for the evidence there is of it."""
+        tested = [each for each in self.places if each.net.p_value is not None]
+        return min(tested, key=lambda each: each.net.p_value or 0.0, default=None)
+
+
+def place_effect(
+    graded: GradedVotes, shown: npt.ArrayLike, level: float = 0.95
+) -> PlaceEffect | None:
+    """Whether images shown first, second, ... are preferred for it; None without a set of several.
+
+    `shown` gives for each entry of `graded.arm` its position in the order shown, from 0.
+
+    Formula. An image's score in a vote is the mean over the others of its set of 1, 0 or -1: put
+    before, level with, behind. Scores are fitted by least squares as an effect of the arm and one
+    of the place (of sets of one size, with mean 0); that of a place is its net. Its variance is
+    that of a mean of scores without the arms' effects, clustered by prompt and annotator.
+
+    How to read. 0 is a place that neither helps nor harms. Orders of showing are planned so that
+    every arm stands at every place about equally often: an effect then favours no arm, but it
+    makes votes tell less of the images, and says that people look less at some. Not for votes
+    whose order of showing is unknown.
+
+    Raises `LengthMismatchError` or `ColumnTypeError` for positions that fit no set.
+
+    >>> from ..votes.graded import graded_votes
+    >>> votes = graded_votes(item=[0, 1, 0, 1], prompt=[0, 1, 0, 1], annotator=[0, 0, 1, 1],
+    ...                      arm=[[0, 1]] * 4, grade=[[1, 0], [0, 1], [0, 1], [0, 1]])
+    >>> (first,) = place_effect(votes, [0, 1, 1, 0, 1, 0, 1, 0]).places
+    >>> round(first.net.value, 6), first.n_votes  # whoever stood first was preferred every time
+    (1.0, 4)
+    """
+    check_level(level)
+    several = graded.sizes > 1
+    entries = np.repeat(several, graded.sizes)
+    place = integers("shown", shown)
+    check_lengths(arm=graded.arm, shown=place)
+    if not several.any():
+        return None
+    votes = graded if several.all() else graded.where(several)
+    sets = _Sets(votes, place[entries])
+    return sets.effect(level)
+
+
+class _Sets:
+    """Votes on several images, with the place of each image and a group for each size and place."""
+
+    def __init__(self, votes: GradedVotes, place: IntColumn) -> None:
+        self._votes, self._vote = votes, np.repeat(np.arange(len(votes)), votes.sizes)
+        _check_places(votes, place, self._vote)
+        size = votes.sizes[self._vote]
+        self._sizes = [int(n) for n in np.unique(size)]
+        starts = np.cumsum([0, *self._sizes])
+        self._starts = dict(zip(self._sizes, starts.tolist(), strict=False))
+        self._n_groups = int(starts[-1])
+        self._group = starts[np.searchsorted(self._sizes, size)] + place
+
+    def effect(self, level: float) -> PlaceEffect:
+        apart = values_beside_arms(
+            set_nets(self._votes), self._votes.arm, self._group, self._votes.n_arms, self._n_groups
+        )
+        if apart is None:
+            reason = "Some arms were shown at some places alone, so the two cannot be told apart."
+            return PlaceEffect(places=(), level=level, state=State.DISCONNECTED, reason=reason)
+        means = GradeMeans.of_values(
+            GroupedValues(
+                value=apart,
+                group=self._group,
+                prompt=self._votes.prompt[self._vote],
+                annotator=self._votes.annotator[self._vote],
+                n_groups=self._n_groups,
+                n_prompts=len(self._votes.prompts),
+                n_annotators=len(self._votes.annotators),
+            )
+        )
+        told = [(n, at) for n in self._sizes for at in range(n if n > 2 else 1)]
+        vectors = [self._beyond_its_size(n, at) for n, at in told]
+        nets = contrasts_of(means, vectors, level, what="votes on sets of images", largest=1.0)
+        sizes = self._votes.sizes
+        places = tuple(
+            PlaceNet(images=n, place=at + 1, n_votes=int(np.count_nonzero(sizes == n)), net=net)
+            for (n, at), net in zip(told, nets, strict=True)
+        )
+        return PlaceEffect(places=places, level=level)
+
+    def _beyond_its_size(self, n: int, at: int) -> FloatArray:
+        """The mean of one place less that of all places of sets of its size."""
+        made = np.zeros(self._n_groups)
+        start = self._starts[n]
+        made[start : start + n] = -1.0 / n
+        made[start + at] += 1.0
+        return made
+
+
+def _check_places(votes: GradedVotes, place: IntColumn, vote: IntColumn) -> None:
+    """Each vote has each position once, from 0."""
+    wrong = (place < 0) | (place >= votes.sizes[vote])
+    if not wrong.any():
+        wrong = np.bincount(votes.start[vote] + place, minlength=len(place)) != 1
+    if wrong.any():
+        at = int(vote[np.flatnonzero(wrong)[0]])
+        raise ColumnTypeError(f"shown of vote {at} is no order of its {votes.sizes[at]} images.")
+
+
+def set_nets(votes: GradedVotes) -> FloatArray:
+    """(E,) how often each image is put before the others of its set, less how often behind.
+
+    >>> from ..votes.graded import graded_votes
+    >>> set_nets(graded_votes(item=[0], prompt=[0], annotator=[0], arm=[[0, 1, 2]],
+    ...                       grade=[[2, 0, 0]])).tolist()
+    [1.0, -0.5, -0.5]
+    """
+    nets = np.zeros(len(votes.arm))
+    for n in np.unique(votes.sizes).tolist():
+        entry = votes.start[:-1][votes.sizes == n][:, None] + np.arange(n)
+        grade = votes.grade[entry].astype(np.int64)
+        for at in range(n) if n > 1 else ():
+            against = np.sign(grade[:, at, None] - grade).sum(axis=1)
+            nets[entry[:, at]] = against / (n - 1)
+    return nets
+
+
+def values_beside_arms(
+    value: FloatArray, arm: npt.NDArray[np.integer], group: IntColumn, n_arms: int, n_groups: int
+) -> FloatArray | None:
+    """Values without the effect of their arm, where arm and group both have one.
+
+    Their mean in a group is the group's effect by least squares, but for a number common to all.
+    None where arms and groups are not linked, so that no such number is common.
+    """
+    shape = (n_arms, n_groups)
+    met = np.bincount(arm.astype(np.int64) * n_groups + group, minlength=n_arms * n_groups)
+    table = met.reshape(shape).astype(np.float64)
+    by_arm, by_group = table.sum(axis=1), table.sum(axis=0)
+    normal = np.block([[np.diag(by_arm), table], [table.T, np.diag(by_group)]])
+    seen = np.concatenate([by_arm, by_group]) > 0.0
+    normal = normal[np.ix_(seen, seen)]
+    if np.linalg.matrix_rank(normal) < len(normal) - 1:
+        return None
+    sums = np.concatenate([np.bincount(arm, value, n_arms), np.bincount(group, value, n_groups)])
+    effects = np.zeros(len(seen))
+    effects[seen] = np.linalg.lstsq(normal, sums[seen], rcond=None)[0]
+    apart: FloatArray = value - effects[:n_arms][arm]
+    return apart
