@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from evalplatform.campaigns.models import Campaign, ImageSet, ShownImage, arm_letter
 from evalplatform.campaigns.sample_faults import READ_RULE, frozen_faults
+from evalplatform.campaigns.transparent_arms import ground_caution
 
 NOTE = (
     f"Text encoders cut what is longer than they read. {READ_RULE} Tokens: start and end marks "
@@ -66,6 +67,7 @@ def samples_context(campaign: Campaign) -> dict[str, Any] | None:
         "in_full_by_all": faults.read_in_full_by_all,
         "are_cut": faults.some_are_cut,
         "note": NOTE,
+        "ground": ground_caution(campaign),
     }
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.sample_faults import READ_RULE, frozen_faults
+from evalplatform.campaigns.transparent_arms import ground_caution
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.cells import (
@@ -252,6 +253,8 @@ def _print_samples(console: Console, campaign: Campaign) -> None:
         console.print(f"{INDENT}{line}", markup=False)
     if faults.some_are_cut:
         console.print(f"{INDENT}{READ_RULE}")
+    if caution := ground_caution(campaign):
+        console.print(f"{INDENT}{caution}", markup=False)
 
 
 def _print_safety(console: Console, results: CampaignResults) -> None:

@@ -23,6 +23,7 @@ from evalplatform.campaigns.selectors import (
     planned_sets,
     wanted_seeds,
 )
+from evalplatform.campaigns.transparent_arms import ground_caution
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.estimates import seconds_per_image
 from evalplatform.generation.models import Sample
@@ -226,6 +227,8 @@ def _warnings(planned: _Planned, choices: DraftChoices) -> list[str]:
         said.append("no checks are mixed in: careless answers cannot be told from careful ones.")
     if rules.annotation.door == "open" and rules.pay.is_set:
         said.append("people are paid, and the door is open: whoever has the link may take part.")
+    if caution := ground_caution(planned.campaign):
+        said.append(caution)
     return said
 
 

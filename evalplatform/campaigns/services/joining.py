@@ -9,6 +9,7 @@ from evalplatform.campaigns.protocol import arm_in_protocol, protocol_hash
 from evalplatform.campaigns.sample_faults import count_faults
 from evalplatform.campaigns.selectors import shown_sets
 from evalplatform.campaigns.services.arms import new_arm, refuse_gaps, refuse_retired_maker
+from evalplatform.campaigns.transparent_arms import transparency_in_protocol
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.version import code_version
@@ -61,5 +62,6 @@ def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: dateti
     protocol["amendments"] = [*protocol.get("amendments", []), amendment]
     protocol["arms"] = [*protocol["arms"], arm_in_protocol(newcomer)]
     protocol["samples"] = count_faults(campaign, shown_sets(campaign)).as_dict()
+    protocol |= transparency_in_protocol(campaign)
     campaign.protocol, campaign.protocol_sha256 = protocol, protocol_hash(protocol)
     campaign.save(update_fields=["protocol", "protocol_sha256"])

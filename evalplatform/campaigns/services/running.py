@@ -6,6 +6,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.protocol import protocol_hash, protocol_of
 from evalplatform.campaigns.sample_faults import SampleFaults
 from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
+from evalplatform.campaigns.transparent_arms import transparency_in_protocol
 from evalplatform.generation.models import Sample
 from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
 
@@ -46,7 +47,8 @@ def freeze_protocol(*, campaign: Campaign, faults: SampleFaults) -> None:
 
     `faults`: what is wrong with the images it shows.
     """
-    campaign.protocol = protocol_of(campaign) | {"samples": faults.as_dict()}
+    seen = {"samples": faults.as_dict()} | transparency_in_protocol(campaign)
+    campaign.protocol = protocol_of(campaign) | seen
     campaign.protocol_sha256 = protocol_hash(campaign.protocol)
     campaign.status = Campaign.Status.OPEN
     campaign.opened_at = timezone.now()

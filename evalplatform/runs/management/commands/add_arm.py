@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from evalplatform.campaigns.selectors import campaign_named
+from evalplatform.campaigns.transparent_arms import ground_caution
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.runs.management.generation_wait import wait_for_samples
 from evalplatform.runs.management.opening_bars import OpeningBars
@@ -45,3 +46,5 @@ class Command(PlatformCommand):
             f"{arm.name} joined {campaign.slug} as {arm.letter}: {campaign.item_count - before:,} "
             f"items more, protocol {campaign.protocol_sha256[:12]}"
         )
+        if caution := ground_caution(campaign):
+            self.stderr.write(caution)

@@ -19,6 +19,7 @@ from evalplatform.campaigns.sample_faults import (
     refuse_faults,
 )
 from evalplatform.campaigns.selectors import all_pictures, campaign_named, ready_sets
+from evalplatform.campaigns.transparent_arms import ground_caution
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
@@ -130,6 +131,8 @@ class Command(PlatformCommand):
             self.stdout.write(f"  {line}")
         if faults.some_are_cut:
             self.stdout.write(f"  {READ_RULE}")
+        if caution := ground_caution(campaign):
+            self.stdout.write(f"  {caution}")
 
     def _print_filter(self, campaign: Campaign) -> None:
         if line := filter_summary(campaign):

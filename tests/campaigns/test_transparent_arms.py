@@ -1,0 +1,118 @@
+"""Transparent images beside opaque ones: a researcher is told where the ground tells the arms."""
+
+import io
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from evalplatform.accounts.projects import default_project
+from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
+from evalplatform.campaigns.transparent_arms import ground_caution
+from evalplatform.generation.services import plan_samples, record_sample
+from evalplatform.runs.choices import parse_choices
+from evalplatform.runs.dry_run import dry_run
+from tests import factories
+from tests.running import AS_USUAL, run_eval
+
+pytestmark = pytest.mark.django_db
+RGBA = {"autoencoder": {"alpha": True, "latent_channels": 4}}
+SAID = (
+    "images of B ({clear}) are transparent, those of A ({opaque}) are not: only the former lie on"
+)
+
+
+def cut_out(seed):
+    image = factories.make_image(seed).convert("RGBA")
+    image.paste((0, 0, 0, 0), (0, 0, 4, 4))
+    return image
+
+
+def make_draft(*clear, rules=None):
+    """Return a draft with its samples, those of the arms at these places transparent."""
+    draft = factories.make_draft(prompts=2, rules=rules, sampled=False)
+    wanted = wanted_seeds(draft, planned_prompts(draft))
+    for arm in draft.contenders:
+        rows = plan_samples(checkpoint=arm.checkpoint, settings=draft.settings, wanted=wanted)
+        for row in rows:
+            image = (cut_out if arm.place in clear else factories.make_image)(row.pk)
+            record_sample(sample=row, image=image, now=timezone.now())
+    return draft
+
+
+def named(draft):
+    opaque, clear = draft.contenders
+    return SAID.format(clear=clear.name, opaque=opaque.name)
+
+
+def test_one_transparent_arm_is_named_with_what_to_do():
+    draft = make_draft(1)
+    said = ground_caution(draft)
+    assert said.startswith(f"{named(draft)} neutral grey, so annotators can tell the arms apart")
+    assert said.endswith('set annotation.ground = "white", or compare arms of one kind.')
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("clear", "ground"), [((), "grey"), ((0, 1), "grey"), ((1,), "white")],
+    ids=["none", "all", "on white"],
+)  # fmt: skip
+def test_nothing_is_said_where_the_ground_tells_nothing(clear, ground):
+    draft = make_draft(*clear, rules={"annotation": {"ground": ground}})
+    open_campaign(campaign=draft)
+    assert ground_caution(draft) == ""
+
+
+def test_a_checkpoint_that_has_made_nothing_yet_is_as_its_configuration_says():
+    factories.make_prompt_set("things", 2)
+    factories.make_checkpoint("plain")
+    factories.make_checkpoint("clear", config=RGBA)
+    chosen = {"name": "run", "arms": ["plain", "clear"], "preset": "default",
+              "prompts": {"sets": ["things"]}, "sampler": {"steps": 4}}  # fmt: skip
+    warnings = rehearsed(chosen)
+    assert SAID.format(clear="clear", opaque="plain") in warnings
+    assert "transparent" not in rehearsed(chosen | {"rules": {"annotation": {"ground": "white"}}})
+
+
+def rehearsed(chosen):
+    found = dry_run(choices=parse_choices(chosen), project=default_project(), now=timezone.now())
+    assert not found.errors
+    return " ".join(found.warnings)
+
+
+def test_a_collection_of_which_some_images_are_transparent_counts_as_such(tmp_path):
+    factories.make_prompt_set("shared", 3)
+    for key in range(3):
+        (cut_out if key == 1 else factories.make_image)(key).save(tmp_path / f"{key}.png")
+    call_command("import_images", str(tmp_path), name="drawn", model="A person", prompts="shared")
+    factories.make_checkpoint("plain")
+    chosen = {"name": "run", "arms": ["plain", "images:drawn"], "preset": "default",
+              "prompts": {"sets": ["shared"]}, "sampler": {"steps": 4}}  # fmt: skip
+    assert SAID.format(clear="drawn", opaque="plain") in rehearsed(chosen)
+
+
+def test_it_is_frozen_with_the_protocol_and_told_on_the_campaigns_page(client, rania):
+    draft = make_draft(1)
+    open_campaign(campaign=draft)
+    assert draft.protocol["transparent_arms"] == [1]
+    client.force_login(rania)
+    page = " ".join(client.get(f"/campaigns/{draft.slug}/quality/").content.decode().split())
+    said = named(draft)
+    assert f'<p class="caution">I{said[1:]}' in page
+    assert "do not call these votes blind" in page
+    out = io.StringIO()
+    call_command("report", draft.slug, format="table", stdout=out)
+    assert said in " ".join(out.getvalue().split())
+
+
+def test_a_protocol_of_opaque_arms_says_nothing_of_it():
+    draft = make_draft()
+    open_campaign(campaign=draft)
+    assert "transparent_arms" not in draft.protocol
+
+
+def test_run_eval_says_it_beside_what_else_its_samples_are(capsys):
+    draft = make_draft(1, rules=AS_USUAL)
+    run_eval(draft)
+    assert named(draft) in capsys.readouterr().out
