@@ -26,6 +26,9 @@ _BASE = 16  # grades are packed one hexadecimal digit a place
 _PACKED = " + ".join(
     f"{_BASE**place} * coalesce(v.grades[{place + 1}], 0)::int8" for place in range(_MOST_IMAGES)
 )
+_ORDER = " + ".join(
+    f'{_BASE**at} * coalesce(v."order"[{at + 1}], 0)::int8' for at in range(_MOST_IMAGES)
+)
 _COLUMNS = (
     IntegerColumn("vote", "v.id", "int8"),
     IntegerColumn("item", "a.item_id", "int8"),
@@ -44,6 +47,12 @@ _COLUMNS = (
     ),
     IntegerColumn(
         "side", "CASE v.answer WHEN 'left' THEN 0 WHEN 'right' THEN 1 ELSE 2 END", "int2"
+    ),
+    IntegerColumn(
+        "order",
+        f'CASE cardinality(v.grades) WHEN 1 THEN 0 WHEN 2 THEN v."order"[1] + {_BASE} *'
+        f' v."order"[2] ELSE {_ORDER} END',
+        "int8",
     ),
     IntegerColumn("response_ms", f"coalesce(v.response_time_ms, {UNKNOWN_MS})", "int4"),
     IntegerColumn("is_simulated", "v.is_simulated::int", "int2"),
@@ -75,6 +84,8 @@ class AnswerColumns:
             first image), 1 (a tie of any kind) or 2, as `stats.Outcome`; of one image its grade;
             of several their grades packed (`grades_of`).
         side: LEFT, RIGHT or NO_SIDE, as pressed; NO_SIDE where imported votes do not tell.
+        order: which place of the set was shown at each position, packed (`order_of`); of votes
+            from elsewhere no more than a filler.
         response_ms: milliseconds, UNKNOWN_MS where unknown.
         is_simulated: 0 or 1.
         shown_px: device pixels of an image's side before any zoom, UNKNOWN_PX where unknown.
@@ -91,6 +102,7 @@ class AnswerColumns:
     purpose: Array
     said: Array
     side: Array
+    order: Array
     response_ms: Array
     is_simulated: Array
     shown_px: Array
@@ -162,6 +174,11 @@ def packed_grades(grades: Sequence[int]) -> int:
     return sum(_BASE**place * grade for place, grade in enumerate(grades))
 
 
+def packed_order(order: Sequence[int]) -> int:
+    """Return what `AnswerColumns.order` holds of an order of showing, as the database packs it."""
+    return sum(_BASE**at * place for at, place in enumerate(order))
+
+
 def packed_language(code: str) -> int:
     """Return what `AnswerColumns.language` holds of a language's code, as the database packs it."""
     return int.from_bytes(code[:_LANGUAGE_BYTES].encode(), "big")
@@ -176,4 +193,13 @@ def grades_of(said: Array, n: int) -> Array:
     """Return the grades by place, shape (answers, n), of what was said of n images."""
     if n == 2:
         return np.stack([said == 0, said == 2], axis=1).astype(np.int64)
-    return (said[:, None] // _BASE ** np.arange(n)) % _BASE
+    return _digits(said, n)
+
+
+def order_of(order: Array, n: int) -> Array:
+    """Return which of n places was shown at each position, shape (answers, n)."""
+    return _digits(order, n)
+
+
+def _digits(packed: Array, n: int) -> Array:
+    return (packed[:, None] // _BASE ** np.arange(n)) % _BASE

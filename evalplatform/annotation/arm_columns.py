@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evalplatform.annotation.answer_columns import AnswerColumns, grades_of
+from evalplatform.annotation.answer_columns import AnswerColumns, grades_of, order_of
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.integer_columns import Array, IntegerColumn, read_columns
 
@@ -52,3 +52,17 @@ class ArmColumns:
             rows = sizes == n
             grade[rows, :n] = grades_of(votes.said[rows], n)
         return arm, grade
+
+    def shown_at(self, votes: AnswerColumns) -> Array:
+        """The position at which each image was shown, from 0: vote by vote, place by place.
+
+        Only where the order of showing is known (`Campaign.knows_sides`).
+        """
+        at = np.searchsorted(self._sets, votes.image_set)
+        arm, sizes = self._shown[at], self._sizes[at]
+        shown = np.zeros_like(arm)
+        for n in np.unique(sizes).tolist():
+            rows = sizes == n
+            shown[rows, :n] = np.argsort(order_of(votes.order[rows], n), axis=1)
+        found: Array = shown[arm != NOWHERE]
+        return found

@@ -24,6 +24,7 @@ from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.safety import withheld_records
 from evalplatform.reports.samples import sample_records
 from evalplatform.reports.selectors import check_answers
+from evalplatform.reports.serve_order import order_records
 from evalplatform.stats import Verdicts, WinRates
 
 CHECK_COLUMNS = [
@@ -88,7 +89,7 @@ def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     criteria and "net_difference" the first's net less its, with what both share as n_prompts and
     n_annotators. p_value and p_holm are of net = 0 and stand with
     net; p_holm is adjusted for all categories and challenges of the criterion. Of more than two
-    arms: see `arm_records`.
+    arms: see `arm_records`; of the order of showing: `order_records`.
     """
     campaign = results.campaign
     constant = {
@@ -127,6 +128,7 @@ def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     records += [constant | record for record in arm_records(results)]
     records += [constant | record for record in excluded_records(results)]
     records += [constant | record for record in consensus_records(results.consensus)]
+    records += [constant | record for record in order_records(results)]
     return csv_text(GROUP_COLUMNS, records, for_excel=for_excel)
 
 

@@ -14,6 +14,7 @@ from evalplatform.reports.languages import LanguageResult, languages_json
 from evalplatform.reports.other_votes import Figure
 from evalplatform.reports.result_types import CampaignResults, CategoryResult
 from evalplatform.reports.samples import samples_json
+from evalplatform.reports.serve_order import order_json
 
 VERDICT_MEASURES = ("win", "tie", "no_majority", "lose", "net")
 FORMAT = "evalplatform-results/5"
@@ -81,6 +82,7 @@ def _gallery(result: GalleryResult) -> dict[str, Any]:
             {"arm": each.arm, "other": each.other} | _bounds(each.look) for each in result.early
         ],
         "exploratory": _tests_of_arms(result.by_group),
+        "order_effect": order_json(result),
     }
 
 
@@ -90,6 +92,7 @@ def _grading(result: GradeResult) -> dict[str, Any]:
         "as_pairs": result.as_pairs.as_dict() if result.as_pairs else None,
         "agreement": [each.as_dict() for each in result.agreement],
         "exploratory": _tests_of_arms(result.by_group),
+        "order_effect": order_json(result),
     }
 
 

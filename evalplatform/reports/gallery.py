@@ -22,7 +22,8 @@ class GalleryResult:
     """One criterion on one set of prompts, asked of pairs or rankings of many arms.
 
     Arms are named by their letters, annotators by pseudonym. `by_group` and `early` are of all
-    prompts alone: each two arms by category and challenge, and while votes are missing.
+    prompts alone: each two arms by category and challenge, and while votes are missing. So are
+    `places` and `drift`: what the place and the time of showing move; None of imported votes.
     """
 
     criterion: str
@@ -35,6 +36,8 @@ class GalleryResult:
     agreement: tuple[stats.GradedAgreement, ...]
     by_group: tuple[stats.ArmGroupTest, ...] = ()
     early: tuple[stats.ArmLook, ...] = ()
+    places: stats.PlaceEffect | None = None
+    drift: stats.ArmsDrift | None = None
     is_open: bool = False  # votes are missing
 
     @property
@@ -60,6 +63,7 @@ class GradeResult:
     as_pairs: stats.ArmRanking | None
     agreement: tuple[stats.GradedAgreement, ...]
     by_group: tuple[stats.ArmGroupTest, ...] = ()  # of the same comparisons
+    drift: stats.ArmsDrift | None = None
     is_open: bool = False
 
     @property
@@ -135,18 +139,29 @@ class Gallery:
     def detailed(
         self, found: GalleryResult | GradeResult, criterion: Criterion, votes: AnswerColumns
     ) -> GalleryResult | GradeResult:
-        """Return a result on all prompts with each two arms by group, and before the end."""
+        """Return a result on all prompts with each two arms by group, order, and early looks."""
         graded = self.graded(votes)
         _, prompts = stats.positions(votes.prompt)
         labels: dict[str, stats.Labels] = {
             kind: self._prompts.labels_of(prompts, kind) for kind in GROUPS
         }
+        drift = None if self._campaign.imported_from else stats.arms_drift(graded)
         if isinstance(found, GradeResult):
             compared = _compared(graded)
             tests = stats.arm_group_tests(compared, labels) if compared else ()
-            return replace(found, by_group=tests)
-        early = self._early(graded, prompts, criterion) if self._is_open else ()
-        return replace(found, by_group=stats.arm_group_tests(graded, labels), early=early)
+            return replace(found, by_group=tests, drift=drift)
+        return replace(
+            found,
+            by_group=stats.arm_group_tests(graded, labels),
+            early=self._early(graded, prompts, criterion) if self._is_open else (),
+            places=self._places(graded, votes),
+            drift=drift,
+        )
+
+    def _places(self, graded: stats.GradedVotes, votes: AnswerColumns) -> stats.PlaceEffect | None:
+        if not self._campaign.knows_sides:
+            return None
+        return stats.place_effect(graded, self._columns.shown_at(votes))
 
     def _early(
         self, graded: stats.GradedVotes, prompts: Array, criterion: Criterion

@@ -9,9 +9,10 @@ from evalplatform.quality.summary import NARROW, QualitySummary
 from evalplatform.reports.cells import coefficient, p_value, percent, percent_interval
 from evalplatform.reports.consensus import CriterionConsensus
 from evalplatform.reports.languages import LanguageResult
-from evalplatform.reports.result_types import CampaignResults, CriterionOrder
+from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, prompt_of, share_in_words
 from evalplatform.reports.samples import samples_context
+from evalplatform.reports.serve_order import halves_rows, order_in_words, place_rows
 
 
 def quality_context(results: CampaignResults) -> dict[str, Any]:
@@ -24,7 +25,9 @@ def quality_context(results: CampaignResults) -> dict[str, Any]:
         "languages": results.languages,
         "by_language": [_by_language(each) for each in results.by_language],
         "consensus": [_consensus(each) for each in results.consensus],
-        "order_effects": [_order_effect(each) for each in results.order_effects],
+        "order_said": order_in_words(results),
+        "order_effects": halves_rows(results),
+        "places": place_rows(results),
         "has_own_starts": results.campaign.checked_rules.annotation.start is Start.OWN,
         "samples": samples_context(results.campaign),
         "safety": _safety(results),
@@ -64,19 +67,6 @@ def _consensus(found: CriterionConsensus) -> dict[str, Any]:
             }
             for order in found.orders
         ],
-    }
-
-
-def _order_effect(found: CriterionOrder) -> dict[str, str]:
-    effect, net = found.effect, found.effect.net
-    return {
-        "criterion": found.criterion_label,
-        "first": percent(net.first, signed=True),
-        "second": percent(net.second, signed=True),
-        "difference": percent_interval(net.value, net.low, net.high, net.state, signed=True),
-        "p": p_value(net.p_value),
-        "ties_first": percent(effect.ties_first),
-        "ties_second": percent(effect.ties_second),
     }
 
 

@@ -1,8 +1,9 @@
-"""Reports show early votes beside late ones."""
+"""Reports show early votes beside late ones, and places of showing beside each other."""
 
 import json
 import re
 
+import numpy as np
 import pytest
 
 from evalplatform.accounts.models import Annotator
@@ -11,7 +12,9 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import campaign_results
+from evalplatform.reports.table import results_table
 from tests import factories
+from tests.reports.test_galleries import liking, rows_of, voted, words
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.own_start]
 
@@ -82,3 +85,84 @@ def test_campaign_without_votes_has_no_order_effect(campaign):
     results = campaign_results(campaign)
     assert results_json(results)["order_effect"] == []
     assert 'id="order-effect"' not in offline_dashboard(results)
+
+
+# ---- more than two arms, and single images ------------------------------------------------------
+
+
+def told(results, kind="galleries"):
+    found, *_ = json.loads(json.dumps(results_json(results), allow_nan=False))[kind]
+    return found["order_effect"]
+
+
+def first_shown_best(slot):
+    if slot.item.criterion.form == "pair":
+        return "left"
+    return ">".join(str(at) for at in range(len(slot.order)))
+
+
+@pytest.mark.parametrize(("form", "places"), [("ranking", 4), ("pair", 1)])
+def test_place_that_people_prefer_stands_in_every_report(monkeypatch, form, places):
+    monkeypatch.setattr("tests.reports.test_galleries.liking", lambda *_: first_shown_best)
+    design = "together" if form == "ranking" else "all-pairs"
+    results = campaign_results(voted(form, design=design, prompts=6))
+    found = told(results)["places"]["places"]
+    assert [each["place"] for each in found] == list(range(1, places + 1))
+    assert found[0]["net"]["value"] == pytest.approx(1.0)
+    assert found[0]["net"]["p_holm"] < 0.01
+    name = "1 of 4" if form == "ranking" else "left of two"
+    sentence = f"where an image stands moves what people say of it: {name}, net +100.0 ["
+    html = offline_dashboard(results)
+    assert 'id="places"' in html
+    assert sentence in words(html)
+    assert sentence in words(results_table(results))
+    rows = {each["measure"]: each for each in rows_of(results)}
+    row = rows[f"net_of_place_1_of_{4 if form == 'ranking' else 2}"]
+    assert (float(row["value"]), float(row["p_holm"])) == (
+        pytest.approx(1.0),
+        found[0]["net"]["p_holm"],
+    )
+
+
+def test_place_is_that_of_the_image_shown_there_and_not_of_its_arm():
+    """People who see nothing but images: arms differ much, and no place is told to matter."""
+    results = campaign_results(voted("ranking", design="together", prompts=8))
+    places = told(results)["places"]["places"]
+    assert min(each["net"]["p_holm"] for each in places) > 0.05
+    assert "does not move what people say of it beyond chance" in words(results_table(results))
+
+
+def graded_later_lower(nth, choose):
+    return lambda slot: str(max(1, int(choose(slot)) - 2 * (nth >= 8)))
+
+
+def test_grades_that_fall_in_the_course_of_the_work_are_told_and_change_no_order():
+    draft = factories.make_draft(
+        arms=2, form="rating", prompts=8, k=8, criteria=["visual_appeal"],
+        rules={"annotation": {"start": "own"}},
+    )  # fmt: skip
+    open_campaign(campaign=draft)
+    people = [enrol(campaign=draft, annotator=Annotator.objects.create()) for _ in range(8)]
+    for number, each in enumerate(people):
+        each.check_seed = 125_000 * number
+        each.save()
+    choose = liking(np.random.default_rng(1), (1.2, 0.8))
+    for nth in range(16):
+        for each in people:
+            slot = factories.lease(each)
+            factories.vote(each, slot, graded_later_lower(nth, choose)(slot))
+    results = campaign_results(Campaign.objects.get(pk=draft.pk))
+    found = told(results, "gradings")["halves"]
+    assert found["grades"]["difference"]["low"] > 1
+    assert "grades fall by" in text_of(results)
+    assert "for all arms alike" in words(results_table(results))
+    (row,) = [each for each in rows_of(results) if each["measure"] == "mean_grade_drift"]
+    assert float(row["value"]) == found["grades"]["difference"]["value"]
+
+
+def test_gallery_says_that_answers_do_not_move_where_they_do_not():
+    results = campaign_results(voted("pair", design="all-pairs", prompts=6))
+    halves = told(results)["halves"]
+    assert [each["arm"] for each in halves["arms"]] == ["A", "B", "C", "D"]
+    assert "answers do not move beyond chance" in text_of(results)
+    assert {"net_drift", "tie_drift"} <= {each["measure"] for each in rows_of(results)}

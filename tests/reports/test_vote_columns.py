@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 
 from evalplatform.accounts.models import Annotator
-from evalplatform.annotation.answer_columns import packed_language, vote_columns
+from evalplatform.annotation.answer_columns import packed_language, packed_order, vote_columns
 from evalplatform.annotation.models import Assignment, Exclusion, Vote
 from evalplatform.core.integer_columns import IntegerColumn, read_columns
 from evalplatform.reports.prompts import Prompts
@@ -43,6 +43,7 @@ def as_the_orm_reads(campaign):
             0,
             1 - vote.grades[0] + vote.grades[1],
             SIDES[vote.answer],
+            packed_order(vote.order),
             -1 if vote.response_time_ms is None else vote.response_time_ms,
             int(vote.is_simulated),
             -1 if vote.shown_px is None else vote.shown_px,

@@ -23,6 +23,7 @@ from evalplatform.annotation.answer_columns import (
     AnswerColumns,
     packed_grades,
     packed_language,
+    packed_order,
 )
 from evalplatform.annotation.arm_columns import ArmColumns
 from evalplatform.campaigns.models import Arm, Campaign, Criterion, Withheld
@@ -131,6 +132,7 @@ def _answers(files: Files, campaign: Campaign) -> AnswerColumns:
         purpose=column(lambda row: _PURPOSES.get(row["purpose"], MAIN)),
         said=column(lambda row: packed_grades(row["grades"])),
         side=column(lambda row: _SIDES.get(row["answer"], NO_SIDE) if knows_sides else NO_SIDE),
+        order=column(lambda row: packed_order(row.get("order") or ())),
         response_ms=column(
             lambda row: UNKNOWN_MS if row["response_time_ms"] is None else row["response_time_ms"]
         ),

@@ -14,9 +14,9 @@ from evalplatform.core.errors import BadInputError
 
 Record = dict[str, Any]
 _NEEDED = (
-    "vote_id", "criterion", "item", "image_set", "prompt_id", "annotator", "answer", "grades",
-    "response_time_ms", "is_simulated", "counts", "excluded_by", "viewport_width", "zoomed",
-    "shown_px", "language",
+    "vote_id", "criterion", "item", "image_set", "prompt_id", "annotator", "answer", "order",
+    "grades", "response_time_ms", "is_simulated", "counts", "excluded_by", "viewport_width",
+    "zoomed", "shown_px", "language",
 )  # fmt: skip
 _NUMBERS = {"vote_id", "item", "image_set", "prompt_id", "response_time_ms", "viewport_width",
             "shown_px"}  # fmt: skip
@@ -24,7 +24,7 @@ _FLAGS = {"is_simulated", "counts", "zoomed"}
 
 
 def vote_records(folder: Path) -> Iterator[Record]:
-    """Yield every vote, `grades` as a list. Raises `BadInputError` without any file."""
+    """Yield every vote, `order` and `grades` as lists. Raises `BadInputError` without any file."""
     files = sorted(each for each in (folder / "data").rglob("*") if each.is_file())
     if not files:
         raise BadInputError(f"{folder} has no files of votes in data/; give a whole export.")
@@ -55,7 +55,8 @@ def _csv(path: Path) -> Iterator[Record]:
                 record[name] = int(row[name]) if row[name] else None
             for name in _FLAGS:
                 record[name] = bool(int(row[name])) if row[name] else None
-            record["grades"] = [int(each) for each in row["grades"].split()]
+            for name in ("order", "grades"):
+                record[name] = [int(each) for each in row[name].split()]
             yield record
 
 
