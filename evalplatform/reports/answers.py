@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.gallery import GalleryResult, GradeResult
-from evalplatform.reports.orders import claimed_early, listed, order_said
+from evalplatform.reports.orders import claimed_early, lead_in_words, listed, order_said
 from evalplatform.reports.result_types import CampaignResults, CriterionLook, GroupResult
 from evalplatform.stats import Estimate, State
 
@@ -98,7 +98,7 @@ def order_in_words(results: CampaignResults, found: GalleryResult | GradeResult)
         claims = claimed_early(found) if isinstance(found, GalleryResult) else []
         already = f" What may be said already: {listed(claims)}." if claims else ""
         return "", f"Not decided yet: {why}; so far {who[0].lower()}{who[1:]} {said}.{already}"
-    return leader, f"{who} {said}."
+    return leader, f"{who} {said}. {lead_in_words(found)}".rstrip()
 
 
 FEW_ANNOTATORS = 3

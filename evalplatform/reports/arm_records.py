@@ -5,7 +5,15 @@ from typing import Any
 
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.result_types import CampaignResults
-from evalplatform.stats import ArmPair, ArmRanking, ArmRatings, EarlyLook, Estimate, Standing
+from evalplatform.stats import (
+    ArmPair,
+    ArmRanking,
+    ArmRating,
+    ArmRatings,
+    EarlyLook,
+    Estimate,
+    Standing,
+)
 
 MEASURES = ("win", "tie", "lose", "net", "half", "decided")
 
@@ -14,7 +22,8 @@ def arm_records(results: CampaignResults) -> Iterator[dict[str, Any]]:
     """Yield a row an estimate of arms, named by `arm` and, where it is of two, by `other`.
 
     Measures of one arm: "strength" (natural log units), "rank" (low and high: the ranks it may
-    have), "mean_grade", "share_of_grade_N". Of two: those of `MEASURES` with p_holm of net over
+    have), "tier", "mean_grade", "share_of_grade_N". Of two: "lead" (of the first over each other,
+    its bounds for all arms at once), those of `MEASURES` with p_holm of net over
     all pairs, "early_net" while votes are missing, and "mean_difference" of grades. `by` is
     "category" or "challenge" where two arms are compared in a group of prompts.
     """
@@ -44,7 +53,8 @@ def _rows(found: GalleryResult | GradeResult) -> Iterator[dict[str, Any]]:
 def _of_ranking(ranking: ArmRanking) -> Iterator[dict[str, Any]]:
     for each in ranking.standings:
         yield _strength(each, ranking)
-        yield _rank(each, ranking.level, ranking.rank_method)
+        yield from _places(each, ranking.level, ranking.rank_method)
+    yield from _leads(ranking)
     for pair in ranking.pairs:
         for measure in MEASURES:
             more = {"p_value": pair.rates.net.p_value, "p_holm": pair.net_p_holm,
@@ -62,11 +72,17 @@ def _strength(each: Standing, ranking: ArmRanking) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rank(each: Any, level: float, method: str) -> dict[str, Any]:
-    return {
-        "arm": each.arm, "measure": "rank", "value": each.rank, "low": each.rank_low,
-        "high": each.rank_high, "level": level, "method": method,
+def _places(each: Standing | ArmRating, level: float, method: str) -> Iterator[dict[str, Any]]:
+    held = {"arm": each.arm, "level": level, "method": method}
+    yield held | {
+        "measure": "rank", "value": each.rank, "low": each.rank_low, "high": each.rank_high
     }  # fmt: skip
+    yield held | {"measure": "tier", "value": each.tier}
+
+
+def _leads(found: ArmRanking | ArmRatings) -> Iterator[dict[str, Any]]:
+    for each in found.leads:
+        yield vars(each) | {"measure": "lead", "level": found.level, "method": found.rank_method}
 
 
 def _of_pair(pair: ArmPair, measure: str, estimate: Estimate) -> dict[str, Any]:
@@ -116,9 +132,10 @@ def excluded_records(results: CampaignResults) -> Iterator[dict[str, Any]]:
 def _of_ratings(ratings: ArmRatings) -> Iterator[dict[str, Any]]:
     for each in ratings.ratings:
         yield vars(each.mean) | {"arm": each.arm, "measure": "mean_grade"}
-        yield _rank(each, ratings.level, ratings.rank_method)
+        yield from _places(each, ratings.level, ratings.rank_method)
         for grade, share in each.shares.items():
             yield vars(share) | {"arm": each.arm, "measure": f"share_of_grade_{grade}"}
+    yield from _leads(ratings)
     for pair in ratings.differences:
         yield {
             "arm": pair.arm, "other": pair.other, "measure": "mean_difference",

@@ -4,13 +4,14 @@ withheld.csv: a row an image that the safety filter keeps from annotators. sampl
 image that annotators were shown. votes.csv is in `votes_csv`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalplatform.annotation.models import Assignment
 from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.csv_text import csv_text
+from evalplatform.reports.answers import answers
 from evalplatform.reports.arm_records import (
     MEASURES,
     arm_records,
@@ -20,6 +21,7 @@ from evalplatform.reports.arm_records import (
 from evalplatform.reports.consensus import consensus_records
 from evalplatform.reports.criteria_beside import beside_records
 from evalplatform.reports.exports import VERDICT_MEASURES
+from evalplatform.reports.prompts import ALL_PROMPTS
 from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.safety import withheld_records
 from evalplatform.reports.samples import sample_records
@@ -85,6 +87,7 @@ def _listed(numbers: Sequence[int] | None) -> str:
 def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     """Return every estimate as CSV: of prompt sets (votes, prompt means, verdicts) and of groups.
 
+    The first rows are the answers: `arm` is the one preferred to all others, `reason` the sentence.
     `by` is "prompts", "category" or "challenge"; or "criterion", where `name` is the second of two
     criteria and "net_difference" the first's net less its, with what both share as n_prompts and
     n_annotators. p_value and p_holm are of net = 0 and stand with
@@ -101,7 +104,7 @@ def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     }
     if campaign.is_duel:
         constant |= dict(zip(("arm", "other"), _names(campaign), strict=True))
-    records: list[dict[str, Any]] = []
+    records = [constant | record for record in _answer_records(results)]
     for group in results.groups:
         place = {"criterion": group.criterion, "by": "prompts", "name": group.prompts}
         for rates in (group.rates, group.prompt_means):
@@ -130,6 +133,16 @@ def groups_csv(results: CampaignResults, *, for_excel: bool = False) -> str:
     records += [constant | record for record in consensus_records(results.consensus)]
     records += [constant | record for record in order_records(results)]
     return csv_text(GROUP_COLUMNS, records, for_excel=for_excel)
+
+
+def _answer_records(results: CampaignResults) -> Iterator[dict[str, Any]]:
+    """Yield a row a criterion: the arm preferred to all others, if any, and the answer in words."""
+    names = {arm.letter: arm.name for arm in results.campaign.contenders}
+    for each in answers(results):
+        yield {
+            "criterion": each.criterion, "by": "prompts", "name": ALL_PROMPTS, "measure": "answer",
+            "arm": names.get(each.leader, ""), "other": "", "reason": each.sentence,
+        }  # fmt: skip
 
 
 def _names(campaign: Campaign) -> list[str]:

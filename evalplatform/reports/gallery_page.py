@@ -245,6 +245,7 @@ def _graded(each: Any, names: list[str]) -> dict[str, Any]:
         "arm": each.arm,
         "rank": each.rank,
         "ranks": _broken(ranks(each.rank_low, each.rank_high)),
+        "tier": each.tier or "–",
         "mean": _broken(mean_grade(each.mean)),
         "n": each.mean.n_votes,
         "shares": [

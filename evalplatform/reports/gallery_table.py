@@ -117,12 +117,12 @@ def print_grades(console: Console, found: GradeResult) -> None:
     )
     table = text_table(
         ("rank", "arm"),
-        ("ranks at\n95 %", "mean", "n", *(f"{name} %" for name in grade_names(found))),
+        ("ranks at\n95 %", "tier", "mean", "n", *(f"{name} %" for name in grade_names(found))),
     )
     for each in ratings.ratings:
         table.add_row(
             str(each.rank), str(each.arm), ranks(each.rank_low, each.rank_high),
-            mean_grade(each.mean), f"{each.mean.n_votes:,}",
+            str(each.tier or "–"), mean_grade(each.mean), f"{each.mean.n_votes:,}",
             *(f"{100 * (share.value or 0):.0f}" for share in each.shares.values()),
         )  # fmt: skip
     console.print(table)

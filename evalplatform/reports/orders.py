@@ -13,6 +13,7 @@ from evalplatform.stats import (
     Decider,
     EarlyLook,
     Estimate,
+    Lead,
     RankingRobustness,
     Standing,
     State,
@@ -20,6 +21,8 @@ from evalplatform.stats import (
 
 CLAIM = 0.05
 """Below this a p that is adjusted for all that was looked at is evidence of a preference."""
+
+_MOST_NAMED = 3  # arms that the first one is not told apart from
 
 
 def listed(names: Sequence[str], word: str = "and") -> str:
@@ -64,6 +67,48 @@ def _of_ranks(arms: Sequence[Standing] | Sequence[ArmRating], reason: str) -> tu
         return first[0], f"prefer {first[0]} to all others; behind it {listed(behind)}"
     who = f"{listed(first, 'or')} may be first"
     return "", f"show no single favourite: {who}; behind them {listed(behind)}"
+
+
+def lead_in_words(found: GalleryResult | GradeResult) -> str:
+    """Say how far the first arm is ahead, with bounds for all arms at once; "" without any.
+
+    Where it is told apart from all: of the arm that comes closest. Else of those it is not told
+    apart from, closest first.
+    """
+    leads, unit = leads_of(found)
+    told_apart = [each for each in leads if each.is_told_apart]
+    open_ones = [each for each in leads if not each.is_told_apart]
+    if not leads:
+        return ""
+    if told_apart and order_said(found)[0]:  # of some, perhaps, only by a chain of others
+        closest = min(told_apart, key=lambda each: each.low)
+        return (
+            f"{closest.arm} is ahead of {closest.other}, the closest, by {_lead(closest)} {unit}."
+        )
+    named = [f"{each.other} by {_lead(each)}" for each in open_ones[:_MOST_NAMED]]
+    if len(open_ones) > _MOST_NAMED:
+        named.append(f"{len(open_ones) - _MOST_NAMED} more")
+    return (
+        f"{open_ones[0].arm}, first by its estimate, is not told apart from those behind it: "
+        f"ahead of {listed(named)} {unit}."
+    )
+
+
+def leads_of(found: GalleryResult | GradeResult) -> tuple[tuple[Lead, ...], str]:
+    """Return how far the first arm is ahead of each other one, and in what.
+
+    None where an arm that won every comparison is before it.
+    """
+    if isinstance(found, GradeResult):
+        return found.ratings.leads, "in mean grade"
+    ranking = found.ranking
+    if any(each.unbounded.startswith("won") for each in ranking.standings):
+        return (), ""
+    return ranking.leads, "in strength"
+
+
+def _lead(each: Lead) -> str:
+    return number(each.value, each.low, each.high, signed=False)
 
 
 def number(value: float | None, low: float | None, high: float | None, *, signed: bool) -> str:

@@ -12,7 +12,7 @@ from evalplatform.reports.languages import LanguageResult
 from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, prompt_of, share_in_words
 from evalplatform.reports.samples import samples_context
-from evalplatform.reports.serve_order import halves_rows, order_in_words, place_rows
+from evalplatform.reports.serve_order import halves_rows, place_rows, serve_order_in_words
 
 
 def quality_context(results: CampaignResults) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def quality_context(results: CampaignResults) -> dict[str, Any]:
         "languages": results.languages,
         "by_language": [_by_language(each) for each in results.by_language],
         "consensus": [_consensus(each) for each in results.consensus],
-        "order_said": order_in_words(results),
+        "order_said": serve_order_in_words(results),
         "order_effects": halves_rows(results),
         "places": place_rows(results),
         "has_own_starts": results.campaign.checked_rules.annotation.start is Start.OWN,

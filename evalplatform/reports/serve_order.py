@@ -111,7 +111,7 @@ def _name(each: stats.PlaceNet) -> str:
     return "left of two" if each.images == 2 else f"{each.place} of {each.images}"
 
 
-def order_in_words(results: CampaignResults) -> list[str]:
+def serve_order_in_words(results: CampaignResults) -> list[str]:
     """Say of each criterion what the place and the time of showing move beyond chance."""
     said = [
         f"{each.criterion_label}: {_two_arms_in_words(each.effect)}"

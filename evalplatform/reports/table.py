@@ -28,7 +28,7 @@ from evalplatform.reports.criteria_beside import (
 from evalplatform.reports.gallery_table import print_orders
 from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.safety import NOTE, TEST, share_in_words
-from evalplatform.reports.serve_order import order_in_words
+from evalplatform.reports.serve_order import serve_order_in_words
 from evalplatform.stats import Verdicts
 from evalplatform.stats.pairs.groups import FEWEST_PROMPTS
 from evalplatform.stats.pairs.sequential import ASSUMES
@@ -83,7 +83,7 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
         _print_duels(console, results)
     print_orders(console, results)
     _print_consensus(console, results)
-    for line in order_in_words(results):
+    for line in serve_order_in_words(results):
         console.print(f"Order of showing, {line}", markup=False)
     _print_early_looks(console, results)
     _print_categories(console, results)

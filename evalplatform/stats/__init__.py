@@ -61,7 +61,7 @@ from .ranking.halves import ArmsDrift, ArmShift, Shift, arms_drift
 from .ranking.rating_pairs import pairs_from_ratings
 from .ranking.rating_results import ArmRating, ArmRatings, RatingDifference
 from .ranking.ratings import rate_arms
-from .ranking.results import Difference, Ranking, Strength, TieWeight
+from .ranking.results import Difference, Lead, Ranking, Strength, TieWeight
 from .ranking.shown_places import PlaceEffect, PlaceNet, place_effect
 from .ranking.strengths import rank
 from .ranking.two_arms import ArmGroupTest, ArmLook, arm_group_tests, arm_looks
@@ -114,6 +114,7 @@ __all__ = [
     "GroupTest",
     "ItemAcrossPromptsError",
     "Labels",
+    "Lead",
     "LengthMismatchError",
     "MeanContrast",
     "MissingIdError",

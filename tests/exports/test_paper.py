@@ -16,6 +16,7 @@ from evalplatform.exports.paper.checklist import checklist
 from evalplatform.exports.paper.figures import drawable
 from evalplatform.exports.paper.latex import PREAMBLE, latex
 from evalplatform.promptsets.models import Prompt
+from evalplatform.reports.answers import answers
 from evalplatform.reports.methods import PlainWording, methods
 from evalplatform.reports.results import campaign_results
 from tests import factories
@@ -155,4 +156,8 @@ def test_pack_of_a_gallery_has_strengths_and_rank_sets(tmp_path):
     table = (tmp_path / "tables" / "strengths.tex").read_text()
     assert table.count(r"\quad") == table.count("Stylized") > 0
     assert (tmp_path / "tables" / "pairs.tex").read_text().count(" : ") == 6
-    assert r"\input{tables/pairs}" in (tmp_path / "main.tex").read_text()
+    main = (tmp_path / "main.tex").read_text()
+    assert r"\input{tables/pairs}" in main
+    assert r"\input{answers}" in main
+    (answer,) = answers(campaign_results(campaign))
+    assert latex(answer.sentence) in (tmp_path / "answers.tex").read_text()

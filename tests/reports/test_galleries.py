@@ -386,3 +386,38 @@ def test_order_of_which_every_vote_was_excluded_stands_there_all_the_same(db):
     assert results.galleries == []
     assert [each.as_reported for each in results.with_excluded] == [None] * 4
     assert "strength of A" in words(results_table(results))
+
+
+# ---- the answer in words ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["pair", "rating"])
+def test_answer_says_how_far_the_leader_is_ahead_of_the_closest(form):
+    options = {"prompts": 10, "k": 4, "people": 6, "strengths": (2.5, 0.5, -0.5)}
+    results = campaign_results(voted(form, **options))
+    (answer,) = answers(results)
+    found = (results.galleries or results.gradings)[0]
+    leads = (found.ranking if form == "pair" else found.ratings).leads
+    closest = min(leads, key=lambda each: each.low)
+    assert (answer.leader, closest.low > 0) == ("A", True)
+    unit = "strength" if form == "pair" else "mean grade"
+    bounds = f"{closest.value:.2f} [{closest.low:.2f}, {closest.high:.2f}]"
+    said = f"A is ahead of {closest.other}, the closest, by {bounds} in {unit}."
+    assert answer.sentence.endswith(said)
+    assert said in words(results_table(results))
+    assert said in words(offline_dashboard(results))
+    first, *others = (row for row in rows_of(results) if row["measure"] in ("answer", "lead"))
+    assert (first["arm"], first["reason"]) == (results.campaign.contenders[0].name, answer.sentence)
+    assert [float(row["low"]) for row in others[: len(leads)]] == [each.low for each in leads]
+    assert {row["value"] for row in rows_of(results) if row["measure"] == "tier"} >= {"1", "2"}
+
+
+def test_answer_names_whom_the_first_is_not_told_apart_from():
+    results = campaign_results(voted("pair", strengths=(0.1, 0.0, 0.05, 0.0, 0.02), prompts=3))
+    (answer,) = answers(results)
+    leads = results.galleries[0].ranking.leads
+    assert not any(each.low > 0 for each in leads)
+    assert f"{leads[0].arm}, first by its estimate, is not told apart from" in answer.sentence
+    assert answer.sentence.endswith(" and 1 more in strength.")
+    assert [each.value for each in leads] == sorted(each.value for each in leads)
+    assert answer.leader == ""

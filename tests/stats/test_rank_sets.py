@@ -147,3 +147,18 @@ def test_equal_arms_are_rarely_told_apart_by_few_people_of_strong_habits():
         found = places(rank(simulate_gallery(design, generator)), generator)
         held.append(np.all(found.lows == 1))
     assert np.mean(held) >= 0.92
+
+
+def test_leads_hold_for_all_pairs_at_once_and_tell_apart_whom_the_sets_do():
+    ranking = rank(simulate_gallery(GALLERY_DESIGNS["base"], rng(3)))
+    leads = rank_sets.leads_of(ranking, len(ranking.arms))
+    first = ranking.arms[int(np.argmax(ranking.values))]
+    reach = critical_value(len(ranking.arms), 0.95, ranking.df)
+    for lead in leads:
+        gap = ranking.difference(first, lead.other)
+        assert (lead.arm, lead.value) == (first, gap.value)
+        assert lead.high - lead.value == pytest.approx(reach * gap.se)
+        assert lead.high - lead.low > gap.high - gap.low
+    apart = sum(lead.is_told_apart for lead in leads)
+    assert sets_of(ranking)[first] == (1, len(ranking.arms) - apart)
+    assert 0 < apart < len(leads)

@@ -14,6 +14,7 @@ from evalplatform.exports.paper.latex import PREAMBLE, latex
 from evalplatform.exports.paper.tables import tables
 from evalplatform.exports.paper.wording import LatexWording
 from evalplatform.exports.told import Told
+from evalplatform.reports.answers import answers
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.methods import methods
 from evalplatform.reports.result_types import CampaignResults
@@ -33,6 +34,7 @@ In a paper of yours `\\input` the parts:
 
 - `preamble.tex` before `\\begin{document}`; packages: booktabs, longtable, graphicx.
 - `methods.tex`: the methods paragraph, generated from the frozen protocol.
+- `answers.tex`: the answer of each criterion in words, as the dashboard says it.
 - `tables/*.tex`: the numbers of `results.json`, no digit set by hand.
 - `figures/*.pdf`, the same as `*.svg`.
 - `checklist.tex`, `checklist.md`: what is **missing** only you can say.
@@ -52,11 +54,12 @@ def write_paper(told: Told) -> None:
         write_whole(folder / "tables" / f"{name}.tex", content)
     for name, picture in drawn.items():
         write_whole(folder / "figures" / name, picture)
-    answers = checklist(results, consent=told.options.consent, licence=told.options.licence)
+    replies = checklist(results, consent=told.options.consent, licence=told.options.licence)
     _write(folder, "preamble.tex", PREAMBLE)
     _write(folder, "methods.tex", methods(results, LatexWording()))
-    _write(folder, "checklist.tex", as_latex(answers))
-    _write(folder, "checklist.md", as_markdown(answers))
+    _write(folder, "answers.tex", answers_as_latex(results))
+    _write(folder, "checklist.tex", as_latex(replies))
+    _write(folder, "checklist.md", as_markdown(replies))
     _write(folder, "references.bib", bibliography(told))
     _write(folder, "main.tex", _main(results, list(parts), list(drawn)))
     _write(folder, "README.md", _READ_ME + "".join(f"\n**{each}**\n" for each in told.marks.notes))
@@ -100,9 +103,18 @@ def _main(results: CampaignResults, parts: list[str], drawn: list[str]) -> str:
 def _said(results: CampaignResults, parts: list[str]) -> list[str]:
     if not parts:
         return ["No vote counts yet, so there is no table."]
-    return [] if results.completeness.is_complete else [
+    early = [] if results.completeness.is_complete else [
         "Not all votes are in: what stands here is no final result."
     ]  # fmt: skip
+    return [*early, r"\input{answers}"]
+
+
+def answers_as_latex(results: CampaignResults) -> str:
+    """Return the answer of each criterion, a paragraph each: the sentences of results.json."""
+    return "".join(
+        rf"\paragraph{{{latex(each.criterion_label)}.}} {latex(each.sentence)}" "\n\n"
+        for each in answers(results)
+    )
 
 
 def _figure(name: str) -> str:

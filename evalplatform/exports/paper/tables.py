@@ -10,8 +10,9 @@ from evalplatform.reports.orders import ranks
 from evalplatform.reports.other_votes import Figure
 from evalplatform.reports.prompts import row_name
 from evalplatform.reports.result_types import CampaignResults, GroupResult
-from evalplatform.stats import Estimate, Standing, WinRates
+from evalplatform.stats import ArmRating, Estimate, Standing, WinRates
 
+_TIERS = "Arms of one tier are not told apart from its best."
 _NET = r"net (A $-$ B)"
 
 
@@ -191,7 +192,7 @@ def _pairs(results: CampaignResults) -> str:
     )  # fmt: skip
 
 
-def _rank_set(standing: Standing) -> str:
+def _rank_set(standing: Standing | ArmRating) -> str:
     return latex(ranks(standing.rank_low, standing.rank_high))
 
 
@@ -202,13 +203,13 @@ def _grades(gradings: Sequence[GradeResult]) -> str:
             rows.append(_row(
                 latex(found.criterion_label), _prompts(found), latex(each.arm),
                 number(each.mean.value, 2), bounds(each.mean.low, each.mean.high, 1, 2),
-                latex(ranks(each.rank_low, each.rank_high)), number(each.mean.n_votes, 0),
+                _rank_set(each), number(each.tier, 0), number(each.mean.n_votes, 0),
             ))  # fmt: skip
     return _table(
-        "@{}lllrrlr@{}",
-        ["criterion", "prompts", "arm", "mean grade", "interval", "ranks", "votes"],
+        "@{}lllrrlrr@{}",
+        ["criterion", "prompts", "arm", "mean grade", "interval", "ranks", "tier", "votes"],
         rows,
-        "Mean grades. Ranks: those each arm may have, for all arms at once.",
+        f"Mean grades. Ranks: those each arm may have, for all arms at once. {_TIERS}",
         "grades",
     )
 

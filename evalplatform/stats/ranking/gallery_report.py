@@ -23,6 +23,7 @@ from .existence import usable_ties
 from .gallery_results import ArmPair, ArmRanking, RankingRobustness, Standing
 from .influence import leave_one_out, redrawn_strengths
 from .order import Places, places_of
+from .rank_sets import leads_of
 from .results import Difference, Ranking
 from .separation import Layers, groups, layers
 from .strengths import rank
@@ -116,6 +117,7 @@ class _GalleryReport:
         ranking = core.ranking
         return ArmRanking(
             standings=self._standings(core, order, counts),
+            leads=leads_of(ranking, len(core.compared)) if ranking is not None else (),
             pairs=self._arm_pairs(rates, ranking),
             robustness=core.robustness,
             tie_weight=ranking.nu if ranking is not None else None,

@@ -11,7 +11,7 @@ from ..inference.plain import plain
 from ..pairs.rates import Tally, WinRates
 from ..votes.errors import UnknownOptionError
 from .davidson import Ties
-from .results import Difference, TieWeight
+from .results import Difference, Lead, TieWeight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +138,8 @@ class ArmRanking:
 
     Attributes:
         standings: one per arm, best first; arms without a rank come last in the order given.
+        leads: how far the arm with the largest strength is ahead of each other arm that has one,
+            best first; empty without intervals.
         pairs: one per two arms that met, in the order of the arms given.
         robustness: what the first place depends on.
         tie_weight: nu of Davidson's model; None where ties are taken as half wins or undefined.
@@ -156,6 +158,7 @@ class ArmRanking:
     """
 
     standings: tuple[Standing, ...]
+    leads: tuple[Lead, ...]
     pairs: tuple[ArmPair, ...]
     robustness: RankingRobustness
     tie_weight: TieWeight | None

@@ -26,13 +26,15 @@ single-step sets; Goldstein and Spiegelhalter (1996), JRSS A 159:385-443, for P(
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from ..inference.clustering import FloatArray
 from ..inference.intervals import t_quantile
 from ..inference.multiplicity import joint_draws
 from ..votes.columns import BoolColumn, IntColumn
-from .results import Ranking
+from .results import Lead, Ranking, t_interval
 
 DRAWS = 10_000  # of strengths, for chances of ranks
 
@@ -62,6 +64,27 @@ def told_apart(ranking: Ranking, quantile: float) -> BoolColumn:
     assert se is not None
     above: BoolColumn = values[:, None] - values[None, :] > quantile * se
     return above
+
+
+def leads_of(ranking: Ranking, n_arms: int) -> tuple[Lead, ...]:
+    """How far the strongest arm is ahead of each other; bounds for all pairs of so many arms."""
+    values, se = ranking.values, ranking.difference_se
+    if values is None or se is None or ranking.df is None:
+        return ()
+    quantile = critical_value(n_arms, ranking.level, ranking.df)
+    first = int(np.argmax(values))
+    return tuple(
+        lead_of(ranking.arms[first], ranking.arms[at], values[first] - values[at],
+                se[first, at], quantile)
+        for at in np.argsort(-values, kind="stable").tolist()
+        if at != first
+    )  # fmt: skip
+
+
+def lead_of(arm: Hashable, other: Hashable, value: float, se: float, quantile: float) -> Lead:
+    """A lead with its bounds."""
+    low, high = t_interval(float(value), float(se), quantile)
+    return Lead(arm=arm, other=other, value=float(value), se=float(se), low=low, high=high)
 
 
 def drawn_chances(ranking: Ranking, rng: np.random.Generator) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import Any
 from ..inference.estimates import Estimate, State
 from ..inference.plain import plain
 from ..votes.errors import UnknownOptionError
+from .results import Lead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,8 @@ class ArmRatings:
 
     Attributes:
         ratings: one per rated arm, best first.
+        leads: how far the arm with the largest mean is ahead of each other, best first; empty
+            without intervals.
         differences: one per two rated arms, in the order of the arms given.
         never_rated: ids of the arms without a grade.
         grades: the scale, from the worst grade up.
@@ -69,6 +72,7 @@ class ArmRatings:
     """
 
     ratings: tuple[ArmRating, ...]
+    leads: tuple[Lead, ...]
     differences: tuple[RatingDifference, ...]
     never_rated: tuple[Hashable, ...]
     grades: tuple[int, ...]

@@ -17,8 +17,9 @@ from ..votes.columns import IntColumn, Outcome, Votes
 from ..votes.errors import ColumnTypeError, EmptyVotesError
 from ..votes.graded import GradedVotes
 from .order import Places
-from .rank_sets import DRAWS, chances_of_ranks, critical_value
+from .rank_sets import DRAWS, chances_of_ranks, critical_value, lead_of
 from .rating_results import ArmRating, ArmRatings, RatingDifference
+from .results import Lead
 from .strengths import ranks_of
 
 RATING_SEED = 20_251_129
@@ -105,6 +106,7 @@ class _RatingReport:
         clusters = "two-way clustered by prompt and annotator, t with Satterthwaite's df"
         return ArmRatings(
             ratings=tuple(sorted(ratings, key=lambda one: one.rank)),
+            leads=self._leads(ranks) if state is State.DEFINED else (),
             differences=tuple(differences.values()),
             never_rated=tuple(arm for arm in self.graded.arms if arm not in rated),
             grades=self.scale,
@@ -235,6 +237,24 @@ class _RatingReport:
             p_holm=None,
         )
 
+    def _leads(self, ranks: IntColumn) -> tuple[Lead, ...]:
+        means, arms = self.means, self.votes.arms
+        first, *others = np.argsort(ranks, kind="stable").tolist()
+        return tuple(
+            lead_of(
+                arms[first],
+                arms[at],
+                means.means[first] - means.means[at],
+                *self._at_once(first, at),
+            )
+            for at in others
+        )
+
+    def _at_once(self, i: int, j: int) -> tuple[float, float]:
+        """The standard error of a difference, and how many of it all pairs keep to at once."""
+        found = self.means.variance(self.means.contrast(i, j))
+        return sqrt(found.variance), critical_value(len(self.means.n), self.level, found.fewest_df)
+
     def _places(
         self,
         differences: dict[tuple[int, int], RatingDifference],
@@ -244,10 +264,8 @@ class _RatingReport:
         m, means = self.votes.n_arms, self.means
         above = np.zeros((m, m), dtype=np.bool_)
         for (i, j), one in differences.items():
-            found = means.variance(means.contrast(i, j))
-            if abs(one.value) > critical_value(m, self.level, found.fewest_df) * sqrt(
-                found.variance
-            ):
+            se, quantile = self._at_once(i, j)
+            if abs(one.value) > quantile * se:
                 above[(i, j) if one.value > 0.0 else (j, i)] = True
         dfs = [means.variance(means.contrast(arm)).df for arm in range(m)]
         drawn = means.means + joint_draws(means.covariance(), min(dfs), rng, DRAWS)

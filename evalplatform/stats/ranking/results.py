@@ -123,5 +123,27 @@ class Ranking:
         return self.arms.index(arm)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """How far the arm with the best estimate is ahead of another one.
+
+    Attributes:
+        arm, other: ids. value: in the unit of the ranking, 0 or more.
+        se: its standard error. low, high: bounds that hold for all pairs of arms at once at the
+            result's level: above 0 exactly where `arm` is told apart from `other`.
+    """
+
+    arm: Hashable
+    other: Hashable
+    value: float
+    se: float
+    low: float
+    high: float
+
+    @property
+    def is_told_apart(self) -> bool:
+        return self.low > 0.0
+
+
 def t_interval(value: float, se: float, quantile: float) -> tuple[float, float]:
     return value - quantile * se, value + quantile * se
