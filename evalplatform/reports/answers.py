@@ -95,7 +95,7 @@ def order_in_words(results: CampaignResults, found: GalleryResult | GradeResult)
             if results.campaign.status == Campaign.Status.CLOSED
             else "voting is not finished"
         )
-        claims = claimed_early(found) if isinstance(found, GalleryResult) else []
+        claims = claimed_early(found)
         already = f" What may be said already: {listed(claims)}." if claims else ""
         return "", f"Not decided yet: {why}; so far {who[0].lower()}{who[1:]} {said}.{already}"
     return leader, f"{who} {said}. {lead_in_words(found)}".rstrip()

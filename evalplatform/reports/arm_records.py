@@ -24,7 +24,8 @@ def arm_records(results: CampaignResults) -> Iterator[dict[str, Any]]:
     Measures of one arm: "strength" (natural log units), "rank" (low and high: the ranks it may
     have), "tier", "mean_grade", "share_of_grade_N". Of two: "lead" (of the first over each other,
     its bounds for all arms at once), those of `MEASURES` with p_holm of net over
-    all pairs, "early_net" while votes are missing, and "mean_difference" of grades. `by` is
+    all pairs, and "mean_difference" of grades; "early_net" and "early_mean_difference" while votes
+    are missing. `by` is
     "category" or "challenge" where two arms are compared in a group of prompts.
     """
     names = {arm.letter: arm.name for arm in results.campaign.contenders}
@@ -48,6 +49,9 @@ def _rows(found: GalleryResult | GradeResult) -> Iterator[dict[str, Any]]:
             yield {"arm": each.arm, "other": each.other} | early_record(each.look)
     else:
         yield from _of_ratings(found.ratings)
+        for each in found.early:
+            named = {"arm": each.arm, "other": each.other, "measure": "early_mean_difference"}
+            yield early_record(each.look) | named
 
 
 def _of_ranking(ranking: ArmRanking) -> Iterator[dict[str, Any]]:

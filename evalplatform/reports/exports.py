@@ -78,12 +78,14 @@ def _gallery(result: GalleryResult) -> dict[str, Any]:
     return _place(result) | {
         "ranking": result.ranking.as_dict(),
         "agreement": [each.as_dict() for each in result.agreement],
-        "early_looks": [
-            {"arm": each.arm, "other": each.other} | _bounds(each.look) for each in result.early
-        ],
+        "early_looks": _looks(result),
         "exploratory": _tests_of_arms(result.by_group),
         "order_effect": order_json(result),
     }
+
+
+def _looks(result: GalleryResult | GradeResult) -> list[dict[str, Any]]:
+    return [{"arm": each.arm, "other": each.other} | _bounds(each.look) for each in result.early]
 
 
 def _grading(result: GradeResult) -> dict[str, Any]:
@@ -91,6 +93,7 @@ def _grading(result: GradeResult) -> dict[str, Any]:
         "ratings": result.ratings.as_dict(),
         "as_pairs": result.as_pairs.as_dict() if result.as_pairs else None,
         "agreement": [each.as_dict() for each in result.agreement],
+        "early_looks": _looks(result),
         "exploratory": _tests_of_arms(result.by_group),
         "order_effect": order_json(result),
     }
@@ -169,7 +172,10 @@ def _place(found: GalleryResult | GradeResult) -> dict[str, Any]:
 
 
 def _bounds(look: stats.EarlyLook) -> dict[str, Any]:
-    """The bounds speak of these annotators; `claim` is of others, at the level of `net`."""
+    """The bounds speak of these annotators; `claim` is of others, at `net_for_others`' level.
+
+    Of grades all of them are differences of means, in grades.
+    """
     sequence = look.sequence
     names = (
         "value", "low", "high", "level", "n_prompts", "decided", "method", "assumes", "state",

@@ -63,6 +63,7 @@ class GradeResult:
     as_pairs: stats.ArmRanking | None
     agreement: tuple[stats.GradedAgreement, ...]
     by_group: tuple[stats.ArmGroupTest, ...] = ()  # of the same comparisons
+    early: tuple[stats.ArmLook, ...] = ()  # in grades
     drift: stats.ArmsDrift | None = None
     is_open: bool = False
 
@@ -149,7 +150,8 @@ class Gallery:
         if isinstance(found, GradeResult):
             compared = _compared(graded)
             tests = stats.arm_group_tests(compared, labels) if compared else ()
-            return replace(found, by_group=tests, drift=drift)
+            early = self._early_grades(graded, prompts, criterion) if self._is_open else ()
+            return replace(found, by_group=tests, early=early, drift=drift)
         return replace(
             found,
             by_group=stats.arm_group_tests(graded, labels),
@@ -176,6 +178,17 @@ class Gallery:
             graded,
             lambda first, second: planned.of_two(self._columns, first, second, prompts),
             n_pairs,
+        )
+
+    def _early_grades(
+        self, graded: stats.GradedVotes, prompts: Array, criterion: Criterion
+    ) -> tuple[stats.ArmLook, ...]:
+        scale, planned = scale_of(criterion), self._planned(criterion)
+        assert scale is not None
+        if planned is None:
+            return stats.rating_looks(graded, criterion.k, scale)
+        return stats.rating_looks(
+            graded, lambda arm: planned.of_arm(self._columns, arm, prompts), scale
         )
 
 

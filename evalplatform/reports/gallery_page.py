@@ -6,12 +6,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from evalplatform.core.components import BarPart, ForestRow
-from evalplatform.reports.cells import coefficient, early_net, p_value, percent, percent_of
+from evalplatform.reports.cells import coefficient, p_value, percent, percent_of
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.gallery_table import grade_names
 from evalplatform.reports.orders import (
     CLAIM,
     claimed_by_group,
+    early_bounds,
     in_matrix,
     look_in_words,
     mean_grade,
@@ -45,7 +46,7 @@ def gallery_context(results: CampaignResults, images: str = "") -> list[dict[str
             "no_interval": whole.ranking.interval_reason,
             "matrix": _matrix(whole.ranking),
             "pairs": [_pair(pair) for pair in whole.ranking.pairs],
-            "early": [_early(look) for look in whole.early],
+            "early": [_early(whole, look) for look in whole.early],
             "by_group": _by_group(whole),
             "depends": robustness_in_words(whole.ranking.robustness),
             "agreement": [_agreement(each) for each in whole.agreement],
@@ -77,6 +78,7 @@ def grading_context(results: CampaignResults, images: str = "") -> list[dict[str
             ],
             "as_pairs": _standings(whole.as_pairs) if whole.as_pairs else None,
             "no_interval": whole.ratings.reason,
+            "early": [_early(whole, look) for look in whole.early],
             "by_group": _by_group(whole),
             "agreement": [_agreement(each) for each in whole.agreement],
             "parts": [_part(each) for each in parts],
@@ -200,12 +202,11 @@ def _cell(pairs: dict[tuple[str, str], ArmPair], row: str, column: str) -> dict[
     }
 
 
-def _early(found: ArmLook) -> dict[str, Any]:
-    sequence = found.look.sequence
+def _early(whole: GalleryResult | GradeResult, found: ArmLook) -> dict[str, Any]:
     return {
         "arms": f"{found.arm} – {found.other}",
-        "n": sequence.n_prompts,
-        "net": _broken(early_net(sequence)),
+        "n": found.look.sequence.n_prompts,
+        "net": _broken(early_bounds(whole, found.look)),
         "says": look_in_words(found.look, str(found.arm), str(found.other)),
     }
 

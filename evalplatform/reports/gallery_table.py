@@ -3,10 +3,12 @@
 from rich.console import Console
 
 from evalplatform.campaigns.forms import form_named
-from evalplatform.reports.cells import early_net, p_value, percent, text_table
+from evalplatform.reports.cells import p_value, percent, text_table
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.orders import (
     claimed_by_group,
+    early_bounds,
+    early_measure,
     look_in_words,
     mean_grade,
     number,
@@ -56,20 +58,25 @@ def print_gallery(console: Console, found: GalleryResult) -> None:
         console.print(f"[–]: no interval. {ranking.interval_reason}", markup=False)
     if not found.depth:
         _print_pairs(console, ranking)
-        for look in found.early:
-            sequence = look.look.sequence
-            said = look_in_words(look.look, str(look.arm), str(look.other))
-            console.print(
-                f"By these annotators, {look.arm} – {look.other}: net {early_net(sequence)} on "
-                f"{sequence.n_prompts:,} complete prompts; {said}.",
-                markup=False,
-            )
-        if found.early:
-            console.print(f"{EARLY_NOTE} {ASSUMES}")
+        _print_early(console, found)
         for line in claimed_by_group(found):
             console.print(f"By category and challenge. {line}", markup=False)
         for line in robustness_in_words(ranking.robustness):
             console.print(line)
+
+
+def _print_early(console: Console, found: GalleryResult | GradeResult) -> None:
+    """Print what may be read of each two arms before the last vote."""
+    for each in found.early:
+        said = look_in_words(each.look, str(each.arm), str(each.other))
+        console.print(
+            f"By these annotators, {each.arm} – {each.other}: {early_measure(found)} "
+            f"{early_bounds(found, each.look)} on {each.look.sequence.n_prompts:,} complete "
+            f"prompts; {said}.",
+            markup=False,
+        )
+    if found.early:
+        console.print(f"{EARLY_NOTE} {ASSUMES}")
 
 
 def _counts(ranking: ArmRanking) -> str:
@@ -128,6 +135,7 @@ def print_grades(console: Console, found: GradeResult) -> None:
     console.print(table)
     if ratings.reason:
         console.print(f"[–]: no interval. {ratings.reason}", markup=False)
+    _print_early(console, found)
     for line in claimed_by_group(found):
         console.print(f"By category and challenge. {line}", markup=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalplatform.reports.cells import p_value
+from evalplatform.reports.cells import early_net, p_value
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.stats import (
     ArmPair,
@@ -151,7 +151,22 @@ def look_in_words(look: EarlyLook, first: str = "A", second: str = "B") -> str:
     return f"these annotators prefer {leader}; {look.reason}"
 
 
-def claimed_early(found: GalleryResult) -> list[str]:
+def early_bounds(found: GalleryResult | GradeResult, look: EarlyLook) -> str:
+    """Return the bounds for every look: of a net in per cent, of grades in grades."""
+    sequence = look.sequence
+    if isinstance(found, GalleryResult):
+        return early_net(sequence)
+    if sequence.value is None:
+        return f"– ({sequence.state.value.replace('_', ' ')})"
+    return number(sequence.value, sequence.low, sequence.high, signed=True)
+
+
+def early_measure(found: GalleryResult | GradeResult) -> str:
+    """Return what is bounded before the end."""
+    return "net" if isinstance(found, GalleryResult) else "mean grade less mean grade"
+
+
+def claimed_early(found: GalleryResult | GradeResult) -> list[str]:
     """Return what may be claimed of two arms before the end, such as "A over C"."""
     claims = [
         (each, each.look.net.value)

@@ -35,6 +35,10 @@ class PlannedVotes:
         """Return how many each of these prompts will have on sets with both arms, by place."""
         return self._counted(self.prompt[arms.show(self.image_set, first, second)], prompts)
 
+    def of_arm(self, arms: ArmColumns, arm: int, prompts: Array) -> Array:
+        """Return how many each of these prompts will have on sets with an arm, by its place."""
+        return self.of_two(arms, arm, arm, prompts)
+
     def _counted(self, planned: Array, prompts: Array) -> Array:
         planned = np.sort(planned)
         sides = (np.searchsorted(planned, prompts, side) for side in ("left", "right"))

@@ -58,6 +58,7 @@ from .ranking.gallery_results import (
     Standing,
 )
 from .ranking.halves import ArmsDrift, ArmShift, Shift, arms_drift
+from .ranking.rating_looks import rating_looks
 from .ranking.rating_pairs import pairs_from_ratings
 from .ranking.rating_results import ArmRating, ArmRatings, RatingDifference
 from .ranking.ratings import rate_arms
@@ -191,6 +192,7 @@ __all__ = [
     "rank",
     "rank_arms",
     "rate_arms",
+    "rating_looks",
     "side_bias",
     "sign_test",
     "stated_components",

@@ -299,6 +299,44 @@ def test_unfinished_gallery_says_what_may_be_said_of_two_arms_at_every_look(db):
     assert float(early[0]["low"]) == looks["A", "B"].sequence.low
 
 
+def test_unfinished_ratings_say_what_may_be_said_of_two_arms_at_every_look(db):
+    campaign = factories.make_draft(
+        arms=2, form="rating", prompts=40, k=1, criteria=["visual_appeal"]
+    )
+    open_campaign(campaign=campaign)
+    choose = liking(np.random.default_rng(2), (1.8, -1.0))
+    for _ in range(12):
+        enrolment = enrol(campaign=campaign, annotator=Annotator.objects.create())
+        for _ in range(6):
+            slot = factories.lease(enrolment)
+            factories.vote(enrolment, slot, choose(slot))
+    results = campaign_results(campaign)
+    (answer,) = answers(results)
+    assert answer.leader == ""
+    assert answer.sentence.endswith("What may be said already: A over B.")
+    (look,) = [each.look for each in results.gradings[0].early]
+    sequence = look.sequence
+    assert (look.is_claim, sequence.low > 0) == (True, True)
+    bounds = f"{sequence.value:+.2f} [{sequence.low:+.2f}, {sequence.high:+.2f}]"
+    said = f"A – B: mean grade less mean grade {bounds} on {sequence.n_prompts} complete prompts"
+    assert f"{said}; A preferred." in words(results_table(results))
+    page = words(offline_dashboard(results))
+    assert "First less second, bounds for every look" in page
+    assert "promise too much when they are read again and again" in page
+    (told,) = [
+        each["early_looks"] for each in results_json(results)["gradings"] if not each["depth"]
+    ]
+    assert [(each["arm"], each["other"], each["claim"]) for each in told] == [("A", "B", True)]
+    (row,) = [each for each in rows_of(results) if each["measure"] == "early_mean_difference"]
+    assert float(row["low"]) == sequence.low
+
+
+def test_finished_ratings_have_no_early_looks(db):
+    results = campaign_results(voted("rating", prompts=3, k=2, people=2, strengths=(1.0, 0.0)))
+    assert [each.early for each in results.gradings] == [()] * len(results.gradings)
+    assert "Before the end" not in offline_dashboard(results)
+
+
 def test_prompt_is_complete_for_two_arms_once_all_sets_that_they_were_dealt_on_it_are(db):
     """Two images a prompt, two arms dealt for each: some meet on both, others on one of them."""
     campaign = factories.make_draft(

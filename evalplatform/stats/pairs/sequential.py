@@ -7,6 +7,7 @@ look, and stop, whenever one likes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
 
@@ -114,7 +115,7 @@ class EarlyLook:
     Attributes:
         sequence: bounds for what these annotators prefer, by the prompts completed so far.
         net: win - lose of all votes so far with its interval for other people, at the level of the
-            claim; None before the first vote on a completed prompt.
+            claim; of grades the difference of the means. None before the first completed prompt.
         is_claim: whether a preference may be claimed now, and voting stopped.
         reason: why not, in words; empty with a claim.
     """
@@ -148,21 +149,31 @@ def early_look(
     (False, 'the bounds for these annotators hold 0')
     """
     sequence = confidence_sequence(completed_prompt_means(votes, votes_per_prompt), level)
+    return look_of(sequence, level, lambda stricter: win_rates(votes, stricter).net)
+
+
+def look_of(
+    sequence: ConfidenceSequence,
+    level: float,
+    for_others: Callable[[float], Estimate],
+    what: str = "net",
+) -> EarlyLook:
+    """The look by `early_look`'s rule; `for_others` estimates, at a level, for other people."""
     if not sequence.n_prompts:
         return EarlyLook(sequence=sequence, net=None, is_claim=False, reason=sequence.reason)
-    net = win_rates(votes, 1.0 - (1.0 - level) / _STRICTER).net
-    reason = _why_no_claim(sequence, net)
+    net = for_others(1.0 - (1.0 - level) / _STRICTER)
+    reason = _why_no_claim(sequence, net, what)
     return EarlyLook(sequence=sequence, net=net, is_claim=not reason, reason=reason)
 
 
-def _why_no_claim(sequence: ConfidenceSequence, net: Estimate) -> str:
+def _why_no_claim(sequence: ConfidenceSequence, net: Estimate, what: str) -> str:
     if not sequence.decided:
         return "the bounds for these annotators hold 0"
     if net.n_annotators < FEWEST_TO_CLAIM:
         people = "one person" if net.n_annotators == 1 else f"{net.n_annotators} people"
         return f"{people} judged so far; to claim it of others {FEWEST_TO_CLAIM} are needed"
     if net.low is None or net.high is None or net.low <= 0.0 <= net.high:
-        return f"whether others agree is open: at {100 * net.level:.4g} % the net may still be 0"
+        return f"whether others agree is open: at {100 * net.level:.4g} % the {what} may still be 0"
     return ""
 
 
