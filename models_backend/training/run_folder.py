@@ -89,8 +89,16 @@ def check(
     found = known.get("identity")
     if not isinstance(found, dict) or "started_at" not in known:
         raise InputError(f"{held} is not a run's; choose another --out")
-    changed = set(_changed(found, json.loads(json.dumps(identity))))
+    wanted = json.loads(json.dumps(identity))
+    changed = set(_changed(found, wanted))
     refused = sorted(key for key in changed if key.rpartition(".")[2] not in MAY_CHANGE)
+    of_one = sorted(key for key in refused if _is_of_one_version(key, found, wanted))
+    if of_one:
+        raise InputError(
+            f"{folder} holds a run of another version of the trainer, which may train otherwise "
+            f"(only one of them knows {', '.join(of_one)}): finish it with the version that began "
+            "it, choose another --out, or --fresh to discard it"
+        )
     if refused:
         raise InputError(
             f"{folder} holds a run with other settings ({', '.join(refused)}); "
@@ -111,6 +119,17 @@ def _changed(found: dict[str, Any], wanted: dict[str, Any], prefix: str = "") ->
             yield from _changed(old, new, f"{prefix}{key}.")
         elif old != new:
             yield prefix + key
+
+
+def _is_of_one_version(key: str, found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether one side has no such setting: every version writes all that it knows.
+
+    Beside the configuration stand hashes, of which a run has those of what it was given.
+    """
+    *tables, name = key.split(".")
+    for table in tables:
+        found, wanted = found[table], wanted[table]
+    return tables[:1] == ["config"] and (name in found) != (name in wanted)
 
 
 def claim(folder: Path, identity: dict[str, Any], *, fresh: bool) -> str:

@@ -18,6 +18,7 @@ from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.files import sha256_of_bytes
 from models_backend.recipes.autoencoder import AutoencoderLoss
 from models_backend.training.monitor import read_changes
+from models_backend.training.trainer import Trainer
 from tests import warm
 from tests.models_backend import tiny
 
@@ -351,6 +352,42 @@ def test_a_changed_tuning_list_is_another_run(tmp_path, tuned_run, data, checkpo
     arguments = ["--data", data, "--out", run, "--parent", checkpoint_dir]
     assert run_train(config, *arguments, "--set", f"tuning_list={longer}") == 2
     assert "other settings (tuning_images_sha256)" in capsys.readouterr().err
+
+
+def test_a_half_done_run_of_a_version_without_a_setting_is_refused_and_kept(
+    tmp_path, data, tuned_run, checkpoint_dir, capsys, monkeypatch
+):
+    """Whether that version trained the same is not known: buckets and framing came with the key."""
+    run = tmp_path / "run"
+    arguments = [tuned_run.parent / "tune.toml", "--data", data, "--out", run]
+    arguments += ["--parent", checkpoint_dir]
+    original = Trainer._train_step
+
+    def dies(trainer):
+        if trainer.step == 3:
+            raise KeyboardInterrupt
+        return original(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_train_step", dies)
+        assert run_train(*arguments) == 130
+    assert (run / "state-denoiser.pt").exists()
+    begun = (run / "run.json").read_bytes()
+    known = json.loads(begun)
+    del known["identity"]["config"]["aspect_ratios"]
+    (run / "run.json").write_text(json.dumps(known))
+    before = snapshot(run)
+    capsys.readouterr()
+    for more in ((), ("--resume",)):
+        assert run_train(*arguments, *more) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "a run of another version of the trainer" in line
+        assert "only one of them knows config.aspect_ratios)" in line
+        assert "finish it with the version that began it" in line
+        assert snapshot(run) == before
+    (run / "run.json").write_bytes(begun)
+    assert run_train(*arguments) == 0
+    assert file_hashes(run / "checkpoint") == file_hashes(tuned_run / "checkpoint")
 
 
 def test_picked_records_come_in_the_manifests_order(tmp_path, data):
