@@ -88,16 +88,46 @@ class Fitted:
     pixels: Tensor
     framing: Tensor | None
 
-    def behind(self, count: int) -> Self:
-        """Return all but the first `count`."""
-        seen = None if self.framing is None else self.framing[count:]
-        return replace(self, places=self.places[count:], pixels=self.pixels[count:], framing=seen)
+    @property
+    def size(self) -> tuple[int, int]:
+        """Their height and width."""
+        return self.pixels.shape[2], self.pixels.shape[3]
 
-    def at(self, rows: Sequence[int]) -> Self:
-        """Return the pictures of these rows, in their order."""
-        wanted = torch.tensor(rows, dtype=torch.long)
-        seen = None if self.framing is None else self.framing[wanted]
-        return replace(self, places=self.places[wanted], pixels=self.pixels[wanted], framing=seen)
+    def chosen(self, places: Sequence[int]) -> Self:
+        """Return those of some of the pictures given, counted anew in this order."""
+        row_of = {place: row for row, place in enumerate(self.places.tolist())}
+        now = [at for at, place in enumerate(places) if place in row_of]
+        rows = torch.tensor([row_of[places[at]] for at in now], dtype=torch.long)
+        seen = None if self.framing is None else self.framing[rows]
+        return replace(
+            self, places=torch.tensor(now, dtype=torch.long), pixels=self.pixels[rows], framing=seen
+        )
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """N pictures by their shape; the places of all buckets are 0 to N - 1, each once."""
+
+    buckets: tuple[Fitted, ...]
+
+    @classmethod
+    def one(cls, pixels: Tensor, framing: Tensor | None = None) -> Self:
+        """Return pictures (N, 3, H, W) of one shape."""
+        return cls((Fitted(torch.arange(len(pixels)), pixels, framing),))
+
+    def __len__(self) -> int:
+        return sum(len(each.places) for each in self.buckets)
+
+    def at(self, places: Sequence[int]) -> Self:
+        """Return some of the pictures, counted anew in this order."""
+        chosen = (each.chosen(places) for each in self.buckets)
+        return replace(self, buckets=tuple(each for each in chosen if len(each.places)))
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each picture, by its place."""
+        found = {place: each.size for each in self.buckets for place in each.places.tolist()}
+        return [found[place] for place in range(len(found))]
 
 
 def load_fitted(paths: Sequence[Path], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -117,7 +147,7 @@ def load_fitted(paths: Sequence[Path], size: tuple[int, int]) -> tuple[Tensor, T
     return torch.stack(pictures), torch.tensor(framings)
 
 
-def load_in_buckets(paths: Sequence[Path], buckets: list[tuple[int, int]]) -> list[Fitted]:
+def load_in_buckets(paths: Sequence[Path], buckets: list[tuple[int, int]]) -> Shapes:
     """Return pictures of any size by the (height, width) of `buckets` that is nearest in shape.
 
     Raises:
@@ -130,7 +160,7 @@ def load_in_buckets(paths: Sequence[Path], buckets: list[tuple[int, int]]) -> li
         places = np.flatnonzero(nearest == bucket).tolist()
         fitted = load_fitted([paths[place] for place in places], buckets[bucket])
         found.append(Fitted(torch.tensor(places), *fitted))
-    return found
+    return Shapes(tuple(found))
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -26,5 +26,5 @@ def plain_features(pixels: Tensor, device: torch.device) -> Tensor:
         mean = F.adaptive_avg_pool2d(x, _GRID)
         spread = (F.adaptive_avg_pool2d(x.square(), _GRID) - mean.square()).clamp_min(0).sqrt()
         colours = torch.cat([mean, spread], dim=1).flatten(1)
-        parts.append(torch.cat([colours, 0.25 * filters.energies(x)], dim=1).cpu())
+        parts.append(torch.cat([colours, 0.25 * filters.energies_of_every_scale(x)], dim=1).cpu())
     return torch.cat(parts)

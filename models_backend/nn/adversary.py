@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _ORIENTATIONS = 4
+_FLOOR = 1e-3  # of energies
 _KERNEL = 7
 _GROUPS = 8
 
@@ -60,8 +61,14 @@ class GaborFeatures(nn.Module):
             even, odd = response.unflatten(1, (3, 2, _ORIENTATIONS)).unbind(dim=2)
             energy = (even.square() + odd.square()).mean(dim=(3, 4))
             # The floor keeps noise that nobody sees on a plain ground from deciding.
-            parts.append((energy + 1e-3).log().flatten(1))
+            parts.append((energy + _FLOOR).log().flatten(1))
         return torch.cat(parts, dim=1)
+
+    def energies_of_every_scale(self, x: Tensor) -> Tensor:
+        """Return the same, as many of small images as of large ones: what they lack is floor."""
+        found = self.energies(x)
+        lacking = self.scales * 3 * _ORIENTATIONS - found.shape[1]
+        return F.pad(found, (0, lacking), value=math.log(_FLOOR))
 
 
 def _gabor_bank() -> Tensor:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from torch import Tensor
 from models_backend.configuration.captions import CaptionMix
 from models_backend.configuration.loops import LoopConfig
 from models_backend.configuration.tuning import EarlyStoppingConfig
-from models_backend.data.dataset import build_captions
+from models_backend.data.dataset import Shapes, build_captions
 from models_backend.data.manifest import Record
 from models_backend.errors import InputError
 from models_backend.families.base import Family
@@ -147,27 +148,29 @@ class EarlyStopping:
         seed: int,
         held_out: HeldOutCaptions,
         tuning: Sequence[Record],
-        tuning_pixels: Tensor,
-        held_out_pixels: Tensor,
+        tuning_pictures: Shapes,
+        held_out_pictures: Shapes,
         faithfulness: Faithfulness,
         noise_offset: float,
-        framing: Tensor | None = None,
-        held_out_framing: Tensor | None = None,
     ) -> None:
-        """`framing` (N, 4) is what is seen of the tuning images, where that may not be all, and
-        `held_out_framing` of the held-out ones."""
+        """Samples are of the shapes that the pictures of their captions have.
+
+        Raises:
+            InputError: candidates that were measured at other shapes.
+        """
         self._model, self._config, self._seed = model, config, seed
         self.folder, self._part = candidates_folder(run, model, part), part
         self._steps = [0, *candidate_steps(loop, config.candidates)]
         self._held_out, self._tuning = held_out, list(tuning)[: config.images]
+        self._held_out_sizes = held_out_pictures.sizes
+        self._tuning_sizes = tuning_pictures.sizes[: config.images]
+        self._refuse_other_shapes()
         self._faithfulness = faithfulness
-        self._copying = Copying(model, tuning_pixels, held_out_pixels)
+        self._copying = Copying(model, tuning_pictures, held_out_pictures)
         self._losses = {
-            "training_loss": _FixedLoss(
-                model, part, tuning, tuning_pixels, noise_offset, seed, framing
-            ),
+            "training_loss": _FixedLoss(model, part, tuning, tuning_pictures, noise_offset, seed),
             "held_out_loss": _FixedLoss(
-                model, part, held_out.records, held_out_pixels, noise_offset, seed, held_out_framing
+                model, part, held_out.records, held_out_pictures, noise_offset, seed
             ),
         }
         self._trainer: Trainer | None = None
@@ -200,8 +203,8 @@ class EarlyStopping:
         return [*self._held_out.captions, *(record.caption for record in self._tuning)]
 
     def _measure(self, step: int) -> dict[str, Any]:
-        held_out = self._samples(self._held_out.captions, first_seed=1000)
-        copies = self._samples([r.caption for r in self._tuning], first_seed=5000)
+        held_out = self._samples(self._held_out.captions, self._held_out_sizes, first_seed=1000)
+        copies = self._samples([r.caption for r in self._tuning], self._tuning_sizes, 5000)
         fit = MeanWithError.of(self._faithfulness.measure(held_out, self._held_out.captions))
         distance, copied = self._copying.measure(copies)
         write_bytes_atomically(self.folder / f"samples-{step:06d}.png", grid_png(held_out[:16]))
@@ -216,18 +219,49 @@ class EarlyStopping:
             **{name: loss() for name, loss in self._losses.items()},
         }
 
-    def _samples(self, captions: Sequence[str], first_seed: int) -> list[Any]:
+    def _samples(
+        self, captions: Sequence[str], sizes: Sequence[tuple[int, int]], first_seed: int
+    ) -> list[Any]:
+        made: dict[int, Any] = {}
+        for size in dict.fromkeys(sizes):
+            settings = self._settings(size)
+            places = [place for place, each in enumerate(sizes) if each == size]
+            for start in range(0, len(places), 16):
+                part = places[start : start + 16]
+                images = self._model.sample(
+                    prompts=[captions[place] for place in part],
+                    seeds=[first_seed + self._seed + place for place in part],
+                    settings=settings,
+                )
+                made |= dict(zip(part, images, strict=True))
+        return [made[place] for place in range(len(captions))]
+
+    def _settings(self, size: tuple[int, int]) -> SamplingSettings:
         settings = SamplingSettings(
             sampler="default",
             steps=self._config.sampler_steps,
             guidance_scale=self._config.guidance_scale,
         )
-        images: list[Any] = []
-        for start in range(0, len(captions), 16):
-            part = captions[start : start + 16]
-            seeds = [first_seed + self._seed + start + i for i in range(len(part))]
-            images += self._model.sample(prompts=part, seeds=seeds, settings=settings)
-        return images
+        if size == self._model.image_size:
+            return settings
+        return replace(settings, height=size[0], width=size[1])
+
+    @property
+    def _shapes(self) -> dict[str, int]:
+        """How many images of each height and width are sampled at a candidate."""
+        sampled = Counter([*self._held_out_sizes, *self._tuning_sizes])
+        return {f"{height} x {width}": sampled[height, width] for height, width in sorted(sampled)}
+
+    def _refuse_other_shapes(self) -> None:
+        """What earlier versions measured were squares, and they did not say so."""
+        path = self.folder / SIGNALS
+        if not path.exists() or len(self._shapes) == 1:
+            return
+        if read_outcome(self.folder).get("shapes") != self._shapes:
+            raise InputError(
+                f"{path}: its candidates were measured at other shapes than are trained, by an "
+                "earlier version: finish the run with that, or begin it anew by --fresh"
+            )
 
     def _report(self, entry: dict[str, Any]) -> None:
         entries = [e for e in read_signals(self.folder) if e["step"] < entry["step"]] + [entry]
@@ -236,6 +270,7 @@ class EarlyStopping:
         content: dict[str, Any] = {
             "rule": rule,
             "held_out_captions": captions,
+            "shapes": self._shapes,
             "cautions": cautions(captions, self._config.images),
             "entries": entries,
         }
@@ -254,10 +289,9 @@ class _FixedLoss:
         model: Family,
         part: str,
         records: Sequence[Record],
-        pixels: Tensor,
+        pictures: Shapes,
         noise_offset: float,
         seed: int,
-        framing: Tensor | None = None,
     ) -> None:
         draw = StepDraw.of(seed, "signals", 0, batch_size=128)
         plain = CaptionMix(plain=1.0, keywords=0.0, styled=0.0)
@@ -265,27 +299,34 @@ class _FixedLoss:
         text = build_captions(records, plain, model.text_encoder).draw(
             images, dropout=0.0, generator=draw
         )
-        device = model.device
-        with torch.no_grad():
-            each = [model.prepare(to_unit_range(p.to(device)), part) for p in in_parts(pixels)]
-        z = torch.cat(each)[images]
-        shape = model.noise_shape(part, tuple(z.shape[1:]))
-        noise = draw.noise(shape, offset=noise_offset, device=device)
-        u = (torch.arange(len(z)) + 0.5) / len(z)
-        v = torch.rand(len(z), generator=draw)
-        seen = None if framing is None else framing[images]
-        self._batch = training_batch(z, text, noise, u, v, seen)
+        u = (torch.arange(draw.batch_size) + 0.5) / draw.batch_size
+        v = torch.rand(draw.batch_size, generator=draw)
+        self._batches = []
+        for bucket in pictures.buckets:
+            rows, row_of = torch.nonzero(images[:, None] == bucket.places).unbind(dim=1)
+            z = _prepared(model, part, bucket.pixels)[row_of]
+            shape = model.noise_shape(part, tuple(z.shape[1:]))
+            noise = draw.noise(shape, offset=noise_offset, device=model.device)[rows]
+            seen = None if bucket.framing is None else bucket.framing[row_of]
+            self._batches.append(training_batch(z, text[rows], noise, u[rows], v[rows], seen))
         self._model, self._part = model, part
 
     @torch.no_grad()
     def __call__(self) -> float:
-        return float(self._model.loss(self._batch, self._part).mean())
+        each = [self._model.loss(batch, self._part) for batch in self._batches if len(batch["u"])]
+        return float(torch.cat(each).mean())
+
+
+@torch.no_grad()
+def _prepared(model: Family, part: str, pixels: Tensor) -> Tensor:
+    each = (model.prepare(to_unit_range(p.to(model.device)), part) for p in in_parts(pixels))
+    return torch.cat(list(each))
 
 
 def retrieval_head(
     model: Family,
     everything: Sequence[Record],
-    pixels: Tensor,
+    pictures: Shapes,
     held_out: HeldOutCaptions,
     seed: int,
 ) -> RetrievalHead:
@@ -293,7 +334,7 @@ def retrieval_head(
     hidden = {record.concept for record in held_out.records}
     rows = [i for i, record in enumerate(everything) if record.concept not in hidden]
     captions = [everything[i].caption for i in rows]
-    return RetrievalHead(model, pixels[rows], captions, seed=seed)
+    return RetrievalHead(model, pictures.at(rows), captions, seed=seed)
 
 
 # -- files ----------------------------------------------------------------------------------------
@@ -405,6 +446,9 @@ def table(content: dict[str, Any]) -> str:
         )
     elif "picked_step" in content:
         lines.append(f"* {content['rule']}")
+    if len(shapes := content.get("shapes", {})) > 1:
+        counts = ", ".join(f"{count} of {shape}" for shape, count in shapes.items())
+        lines.append(f"samples at each candidate, height x width: {counts}")
     return "\n".join([*lines, *content["cautions"]])
 
 

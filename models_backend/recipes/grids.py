@@ -10,6 +10,7 @@ from accelerate import DistributedType
 from PIL import Image
 from torch import Tensor
 
+from models_backend.data.pictures import on_white
 from models_backend.errors import InputError
 from models_backend.families.base import Family
 from models_backend.families.settings import SamplingSettings
@@ -18,11 +19,22 @@ from models_backend.training.trainer import Trainer
 
 
 def grid(images: Sequence[Image.Image]) -> Tensor:
-    """Return pictures as one (3, H, W) of bytes, four in a row."""
-    pixels = to_pixels(images)
+    """Return pictures as one (3, H, W) of bytes, four in a row; smaller ones amid white."""
+    pixels = to_pixels(_of_one_size(images))
     pixels = torch.cat([pixels, pixels.new_full((-len(pixels) % 4, *pixels.shape[1:]), 255)])
     rows = pixels.view(-1, 4, *pixels.shape[1:])
     return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
+
+
+def _of_one_size(images: Sequence[Image.Image]) -> list[Image.Image]:
+    size = max(each.width for each in images), max(each.height for each in images)
+    return [each if each.size == size else _amid_white(each, size) for each in images]
+
+
+def _amid_white(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    cell = Image.new("RGB", size, "white")
+    cell.paste(on_white(image), ((size[0] - image.width) // 2, (size[1] - image.height) // 2))
+    return cell
 
 
 def grid_png(images: Sequence[Image.Image]) -> bytes:

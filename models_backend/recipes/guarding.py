@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models_backend.configuration.feedback import GuardedConfig
+from models_backend.data.dataset import Shapes
 from models_backend.errors import InputError
 from models_backend.families.base import Family
 from models_backend.preferences.reading import PreferenceSet
@@ -49,7 +50,9 @@ class Guarding:
         prompts = held_out_prompts(found, config.guard.prompts, others)
         judge = RewardModel.load(Path(config.guard.judge)) if config.guard.judge else None
         refuse_optimised_judge(judge, optimised)
-        head = RetrievalHead(family, train.shown.pictures, train.shown.prompts, seed=config.seed)
+        head = RetrievalHead(
+            family, Shapes.one(train.shown.pictures), train.shown.prompts, seed=config.seed
+        )
         return cls(config, prompts, judge, head, tuple(optimised))
 
     def guard(

@@ -19,6 +19,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models_backend.data.dataset import Fitted, Shapes
 from models_backend.data.pictures import on_white
 from models_backend.families.base import Family
 
@@ -54,6 +55,26 @@ def to_pixels(images: Sequence[Image]) -> Tensor:
     return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()
 
 
+def shapes_of(images: Sequence[Image]) -> Shapes:
+    """Return PIL images of any sizes by their shape."""
+    places: dict[tuple[int, int], list[int]] = {}
+    for place, image in enumerate(images):
+        places.setdefault(image.size, []).append(place)
+    return Shapes(
+        tuple(
+            Fitted(torch.tensor(rows), to_pixels([images[row] for row in rows]), None)
+            for rows in places.values()
+        )
+    )
+
+
+def features_of(model: Family, pictures: Shapes) -> Tensor:
+    """Return (N, F) of N pictures: those of a family do not hang on a picture's shape."""
+    each = torch.cat([model.features(bucket.pixels) for bucket in pictures.buckets])
+    places = torch.cat([bucket.places for bucket in pictures.buckets])
+    return each[places.argsort()]
+
+
 class RetrievalHead:
     """Faithfulness as retrieval: the reciprocal rank of an image's caption among all captions.
 
@@ -63,10 +84,10 @@ class RetrievalHead:
     """
 
     def __init__(
-        self, model: Family, pixels: Tensor, captions: Sequence[str], *, seed: int
+        self, model: Family, pictures: Shapes, captions: Sequence[str], *, seed: int
     ) -> None:
         self._model = model
-        x, y = model.features(pixels), self._text(captions)
+        x, y = features_of(model, pictures), self._text(captions)
         self._mean, self._std = x.mean(dim=0), x.std(dim=0).clamp_min(1e-3)
         generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
@@ -99,7 +120,7 @@ class RetrievalHead:
     @torch.no_grad()
     def measure(self, images: Sequence[Image], captions: Sequence[str]) -> Tensor:
         """Return reciprocal ranks (N,) in (0, 1]; guessing gives about ln(N) / N."""
-        x = self._scaled(self._model.features(to_pixels(images)))
+        x = self._scaled(features_of(self._model, shapes_of(images)))
         scores = F.normalize(self._head(x), dim=1) @ self._text(captions).T
         right = scores.diagonal()[:, None]
         rank = (scores > right).sum(dim=1) + 1
@@ -114,17 +135,17 @@ class Copying:
 
     _SHARE = 0.05
 
-    def __init__(self, model: Family, tuning: Tensor, held_out: Tensor) -> None:
+    def __init__(self, model: Family, tuning: Shapes, held_out: Shapes) -> None:
         self._model = model
-        both = torch.cat([tuning, tuning.flip(3)])
-        self._tuning = model.features(both)
+        both = (torch.cat([each.pixels, each.pixels.flip(3)]) for each in tuning.buckets)
+        self._tuning = torch.cat([model.features(each) for each in both])
         self.reference = self._nearest(held_out)
         self.threshold = float(self.reference.quantile(self._SHARE))
 
-    def _nearest(self, pixels: Tensor) -> Tensor:
-        return torch.cdist(self._model.features(pixels), self._tuning).amin(dim=1)
+    def _nearest(self, pictures: Shapes) -> Tensor:
+        return torch.cdist(features_of(self._model, pictures), self._tuning).amin(dim=1)
 
     def measure(self, images: Sequence[Image]) -> tuple[Tensor, Tensor]:
         """Return nearest distances over their median for real images (N,), and 1 where copied."""
-        distance = self._nearest(to_pixels(images))
+        distance = self._nearest(shapes_of(images))
         return distance / self.reference.median(), (distance < self.threshold).float()

@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models_backend.configuration.tuning import (
     FinetuneConfig,
     StyleTailorConfig,
     TuneConfig,
 )
-from models_backend.data.dataset import Fitted, load_fitted, load_images, load_in_buckets
+from models_backend.data.dataset import Shapes, load_fitted, load_images, load_in_buckets
 from models_backend.data.manifest import Record, read_records
 from models_backend.data.pictures import bucket_sizes
 from models_backend.data.source import ImageSource
@@ -74,7 +72,11 @@ def tune(
         plan = _two_sets(config, parent, content, len(records) - content)
         facts |= {"content_images": content, "content_share": plan.content_share}
     parent.to(default_accelerator().device)
-    fitted, measured = _pictures(config, parent, data, records, folders, content)
+    paths = [folder / r.file for folder, r in zip(folders, records, strict=True)] if folders else []
+    pictures = _pictures(config, parent, data, records, paths)
+    measured = None
+    if config.early_stopping.candidates:
+        measured = _Measured.of(config, parent, data, records, pictures, content)
     for part in parts:
         stopping = None
         if measured is not None:
@@ -84,7 +86,7 @@ def tune(
             part,
             examples=[
                 Examples(each.places, prepared(parent, each.pixels, part), each.framing)
-                for each in fitted
+                for each in pictures.buckets
             ],
             records=records,
             mix=config.captions,
@@ -107,25 +109,20 @@ def tune(
 
 
 def _pictures(
-    config: TuneConfig,
-    parent: Family,
-    data: Path,
-    records: Sequence[Record],
-    folders: Sequence[Path],
-    content: int,
-) -> tuple[list[Fitted], _Measured | None]:
-    """Return what is trained on, by shape, and what early stopping measures; None where nothing."""
-    paths = [folder / r.file for folder, r in zip(folders, records, strict=True)] if folders else []
-    is_measured = bool(config.early_stopping.candidates)
-    fitted, measured = [], None
-    if is_measured or not config.aspect_ratios:
-        fitted = [_squares(config, parent, data, records, paths)]
-    if is_measured:
-        measured = _Measured.of(config, parent, data, records, fitted[0], content)
+    config: TuneConfig, parent: Family, data: Path, records: Sequence[Record], paths: Sequence[Path]
+) -> Shapes:
+    """Return the pictures of `records`, which lie at `paths`, of any size, or in `data`.
+
+    They are squares, or as `aspect_ratios` asks in buckets of their shapes. What lies in `data` is
+    of the size trained, unless its shapes are asked for.
+    """
+    side = parent.image_size[0]
     if config.aspect_ratios:
         paths = paths or [data / record.file for record in records]
-        fitted = load_in_buckets(paths, _buckets(parent))
-    return fitted, measured
+        return load_in_buckets(paths, _buckets(parent))
+    if paths:
+        return Shapes.one(*load_fitted(paths, (side, side)))
+    return Shapes.one(load_images(data, records, side))
 
 
 def _keep_picked(parent: Family, part: str, run: Path, folder: Path) -> None:
@@ -141,20 +138,6 @@ def _refuse_aspect_ratios(config: TuneConfig, parent: Family) -> None:
         raise InputError(
             f"aspect_ratios: a {parent.name} model makes images of one shape; leave it out"
         )
-
-
-def _squares(
-    config: TuneConfig, parent: Family, data: Path, records: Sequence[Record], paths: Sequence[Path]
-) -> Fitted:
-    """Return the pictures of `records` as squares; they lie at `paths`, of any size, or in `data`.
-
-    What lies in `data` is of the size trained, unless its shapes are asked for.
-    """
-    side, places = parent.image_size[0], torch.arange(len(records))
-    if not paths and not config.aspect_ratios:
-        return Fitted(places, load_images(data, records, side), None)
-    paths = paths or [data / record.file for record in records]
-    return Fitted(places, *load_fitted(paths, (side, side)))
 
 
 def _buckets(parent: Family) -> list[tuple[int, int]]:
@@ -246,7 +229,8 @@ def _choice(folder: Path, step: int | None, by: str) -> dict[str, Any]:
     return {
         "picked_by": "rule" if step is None else by, "picked_step": picked,
         "rule": outcome["rule"], "signals": measured,
-        "held_out_captions": outcome["held_out_captions"], "cautions": outcome["cautions"],
+        "held_out_captions": outcome["held_out_captions"], "shapes": outcome.get("shapes", {}),
+        "cautions": outcome["cautions"],
         "none_fits": outcome["none_fits"],
     }  # fmt: skip
 
@@ -256,10 +240,9 @@ class _Measured:
     """What the signals of every part are measured with."""
 
     tuning: Sequence[Record]
-    squares: Fitted
-    """The tuning images."""
+    tuning_pictures: Shapes
     held_out: HeldOutCaptions
-    held_out_squares: Fitted
+    held_out_pictures: Shapes
     faithfulness: RetrievalHead
 
     @classmethod
@@ -269,21 +252,31 @@ class _Measured:
         parent: Family,
         data: Path,
         records: Sequence[Record],
-        squares: Fitted,
+        pictures: Shapes,
         content: int,
     ) -> _Measured:
+        """Pictures that are not tuned on (`pictures` are) take the nearest of the shapes of these.
+
+        Raises:
+            InputError: fewer than two concepts are left to measure on.
+        """
         everything = read_records(data)
         wanted = config.early_stopping.images
         held_out = HeldOutCaptions.of(everything, records, wanted)
         if default_accelerator().is_main_process:
             for caution in cautions(len(held_out.records), wanted):  # before the first step, too
                 print(f"early stopping: {caution}", file=sys.stderr)
-        all_squares = _squares(config, parent, data, everything, ())
+        all_pictures = _alike(config, parent, data, everything, pictures)
         place_of = {record.file: row for row, record in enumerate(everything)}
         rows = [place_of[record.file] for record in held_out.records]
-        head = retrieval_head(parent, everything, all_squares.pixels, held_out, config.seed)
-        unseen = all_squares.at(rows)
-        return cls(records[content:], squares.behind(content), held_out, unseen, head)
+        head = retrieval_head(parent, everything, all_pictures, held_out, config.seed)
+        return cls(
+            tuning=records[content:],
+            tuning_pictures=pictures.at(range(content, len(records))) if content else pictures,
+            held_out=held_out,
+            held_out_pictures=all_pictures.at(rows),
+            faithfulness=head,
+        )
 
     def stopping(self, config: TuneConfig, parent: Family, part: str, run: Path) -> EarlyStopping:
         return EarlyStopping(
@@ -295,10 +288,18 @@ class _Measured:
             seed=config.seed,
             held_out=self.held_out,
             tuning=self.tuning,
-            tuning_pixels=self.squares.pixels,
-            held_out_pixels=self.held_out_squares.pixels,
+            tuning_pictures=self.tuning_pictures,
+            held_out_pictures=self.held_out_pictures,
             faithfulness=self.faithfulness,
             noise_offset=config.noise_offset,
-            framing=self.squares.framing,
-            held_out_framing=self.held_out_squares.framing,
         )
+
+
+def _alike(
+    config: TuneConfig, parent: Family, data: Path, records: Sequence[Record], trained: Shapes
+) -> Shapes:
+    """Return pictures of `data` in the shapes that are trained."""
+    if not config.aspect_ratios:
+        return _pictures(config, parent, data, records, ())
+    buckets = [each.size for each in trained.buckets]
+    return load_in_buckets([data / record.file for record in records], buckets)

@@ -16,6 +16,7 @@ from models_backend.configuration.tuning import EarlyStoppingConfig, QualityTune
 from models_backend.data import manifest
 from models_backend.data.tuning import subset
 from models_backend.errors import InputError
+from models_backend.families.features import plain_features
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.recipes.configs import read_config
 from models_backend.recipes.early_stopping import (
@@ -25,7 +26,15 @@ from models_backend.recipes.early_stopping import (
     pick_step,
     table,
 )
-from models_backend.recipes.overfitting import Copying, MeanWithError, RetrievalHead, to_pixels
+from models_backend.recipes.grids import grid
+from models_backend.recipes.overfitting import (
+    Copying,
+    MeanWithError,
+    RetrievalHead,
+    features_of,
+    shapes_of,
+    to_pixels,
+)
 from tests.models_backend import tiny
 
 CONFIG = EarlyStoppingConfig(tolerance=1.0, copying_rise=0.2)
@@ -116,7 +125,7 @@ COLOURS = {
 def test_the_head_knows_captions_it_was_shown_and_not_swapped_ones(model):
     captions = [caption for caption in COLOURS for _ in range(12)]
     pictures = [plain(COLOURS[caption], n) for n, caption in enumerate(captions)]
-    head = RetrievalHead(model, to_pixels(pictures), captions, seed=0)
+    head = RetrievalHead(model, shapes_of(pictures), captions, seed=0)
     fresh = [plain(colour, 100) for colour in COLOURS.values()]
     assert head.measure(fresh, list(COLOURS)).tolist() == [1, 1, 1]
     swapped = head.measure(fresh[1:] + fresh[:1], list(COLOURS))
@@ -126,13 +135,37 @@ def test_the_head_knows_captions_it_was_shown_and_not_swapped_ones(model):
 def test_copies_are_told_from_new_pictures(model):
     tuning = [plain((200, 60, 60), n) for n in range(6)]
     held_out = [plain((60 + 8 * n, 200 - 8 * n, 90), n) for n in range(12)]
-    copying = Copying(model, to_pixels(tuning), to_pixels(held_out))
+    copying = Copying(model, shapes_of(tuning), shapes_of(held_out))
     distance, copied = copying.measure([tuning[0], tuning[3].transpose(Image.Transpose(0))])
     assert copied.tolist() == [1, 1]
     assert distance.max() < 0.1
     distance, copied = copying.measure(held_out)
     assert copied.mean() <= 0.2
     assert distance.median() == pytest.approx(1, abs=1e-4)
+
+
+def test_pictures_of_several_shapes_are_compared_as_each_alone(model):
+    sizes = [(16, 16), (8, 32), (16, 16), (32, 8), (8, 32)]
+    images = [plain((40 * n, 90, 200 - 40 * n), n).resize(size) for n, size in enumerate(sizes)]
+    pictures = shapes_of(images)
+    assert pictures.sizes == [(height, width) for width, height in sizes]
+    alone = torch.cat([model.features(to_pixels([image])) for image in images])
+    torch.testing.assert_close(features_of(model, pictures), alone, atol=1e-5, rtol=1e-5)
+    chosen = pictures.at([4, 0])
+    assert chosen.sizes == [(32, 8), (16, 16)]
+    torch.testing.assert_close(features_of(model, chosen), alone[[4, 0]], atol=1e-5, rtol=1e-5)
+    assert grid(images).shape == (3, 64, 128)
+
+
+def test_pictures_of_every_shape_have_as_many_plain_features():
+    """Those that are too small for the coarser filters, too: 8 pixels have one scale, 28 three."""
+    shapes = [(8, 32), (16, 16), (28, 28), (64, 48)]
+    found = [
+        plain_features(torch.zeros((1, 3, *shape), dtype=torch.uint8), torch.device("cpu"))
+        for shape in shapes
+    ]
+    assert {each.shape[1] for each in found} == {132}
+    torch.testing.assert_close(found[0], found[2])  # of a plain ground there is nothing at any
 
 
 def test_held_out_concepts_are_not_tuned_on(data):
@@ -215,6 +248,37 @@ def test_the_rule_picks_and_the_checkpoint_says_so(stopped_run):
     assert choice["picked_step"] == content["picked_step"] == pick_step(content["entries"], config)
     assert choice["signals"] in content["entries"]
     assert "latest candidate" in choice["rule"]
+
+
+def test_candidates_that_were_measured_at_other_shapes_are_no_measure(
+    data, checkpoint_dir, tmp_path, capsys
+):
+    """An earlier version measured squares of pictures that it trained in buckets."""
+    folder = tmp_path / "wide"
+    records = manifest.read_records(data)
+    for number, record in enumerate(records):
+        (folder / record.file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 8) if number % 2 else (16, 16)).save(folder / record.file)
+    tiny.write_records(folder, records)
+    listed = tiny.write_tuning_list(tmp_path / "picked.tsv")
+    text = tiny.QUALITY_TUNE.format(tuning_list=listed).replace("steps = 4", "steps = 2")
+    stopping = "candidates = 1\nimages = 4\nsampler_steps = 1"
+    config = tmp_path / "tune.toml"
+    config.write_text("aspect_ratios = true\n" + text.replace("candidates = 0", stopping))
+    run = tmp_path / "run"
+    arguments = [str(config), "--data", str(folder), "--parent", str(checkpoint_dir)]
+    arguments += ["--out", str(run)]
+    assert train.main(arguments) == 0
+    assert "height x width: 3 of 16 x 16, 3 of 8 x 32" in capsys.readouterr().err
+    (run / "checkpoint" / "metadata.json").unlink()
+    signals = run / "candidates" / "signals.json"
+    content = json.loads(signals.read_text())
+    del content["shapes"]
+    signals.write_text(json.dumps(content))
+    assert train.main(arguments) == 2
+    refused = capsys.readouterr().err.splitlines()[-1]
+    assert "candidates were measured at other shapes than are trained" in refused
+    assert "--fresh" in refused
 
 
 def test_a_person_picks_another_candidate(stopped_run, checkpoint_dir, capsys):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from models_backend import checkpoints, train
 from models_backend.checkpoints import load_pipeline
 from models_backend.data import shards
+from models_backend.data.pictures import bucket_sizes
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.batch import training_batch
 from models_backend.families.guidance import undo_noise
@@ -510,6 +511,19 @@ def test_what_is_settled_stays_settled(sampler):
         kept = ~hidden[0]
         assert torch.equal(levels[0][kept], filled[0][kept])
     assert [int(hidden.sum()) for _, hidden in history] == [16, 14, 11, 6]
+
+
+def test_pixels_are_trained_in_buckets_that_every_stage_can_make(trained):
+    model = load_pipeline(trained["pixel_diffusion"], "cpu")
+    assert model.size_multiple == 8
+    base, upsampler = model.stages.configs
+    folded = replace(model.stages, configs=(replace(base, unfold=4), upsampler))
+    model = PixelDiffusion(folded)
+    assert model.size_multiple == 16
+    sizes = bucket_sizes(64, aspect_ratios=True, multiple=model.size_multiple)
+    assert len(sizes) > 2
+    for height, width in sizes:
+        model._sizes(SamplingSettings(height=height, width=width))  # else it refuses
 
 
 def test_tokens_known_by_their_place_are_not_tuned_in_buckets(trained, data, tmp_path, capsys):

@@ -290,26 +290,27 @@ def test_pictures_of_buckets_are_decoded_once_where_nothing_is_measured(
     assert sorted(decoded) == sorted(Path(record.file).name for record in records)
 
 
-def test_early_stopping_measures_squares_of_pictures_in_buckets(parents, tune, tmp_path):
+def test_early_stopping_measures_the_shapes_that_are_trained(parents, tune, tmp_path):
     records = manifest.read_records(tune.data)
     tune.data = _write_sized(tmp_path / "wide", records, [(40, 80), (90, 60), (64, 48)])
-    measured = [
-        f"early_stopping.{each}" for each in ("candidates=1", "sampler_steps=1", "images=2")
-    ]
-    sets = [part for each in measured for part in ("--set", each)]
+    measured = [f"early_stopping.{each}" for each in
+                ("candidates=1", "sampler_steps=1", "images=2")]  # fmt: skip
+    sets = [part for each in ("image_size=32", *measured) for part in ("--set", each)]
     chosen = f'tuning_list = "{tune.list}"\naspect_ratios = true'
-    seen = []
+    seen, sampled = [], []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StableDiffusionXL, "predict", _told(StableDiffusionXL.predict, seen))
+        patch.setattr(TunedPipeline, "sample", _noting_sizes(TunedPipeline.sample, sampled))
         assert tune(parents / "sdxl", "run", *sets, more=chosen) == 0
-    fixed = [ids for _, ids, _ in seen if len(ids) == 128]
-    told = [ids.unique(dim=0).tolist() for ids in fixed]
-    sizes = [40, 80, 0, 8, 16, 16], [64, 48, 2, 0, 16, 16], [90, 60, 4, 0, 16, 16]
-    of_tuning, of_held_out = told[0::2], told[1::2]
-    assert of_tuning == [[*sizes]] * 2
-    assert of_held_out == [[*sizes[:2]]] * 2  # its two pictures, the tenth and the twelfth
+    wide, tall = (40, 80, 0, 4, 24, 40), [(64, 48, 0, 3, 40, 24), (90, 60, 0, 1, 40, 24)]
+    fixed = [ids for _, ids, _ in seen if ids.device.type != "meta" and len(ids) > 2]
+    told = [sorted(map(tuple, ids.unique(dim=0).tolist())) for ids in fixed]
+    # Held out are the tenth and the twelfth picture.
+    assert told == 2 * [[wide], tall, [wide], tall[:1]]
+    assert sum(map(len, fixed)) == 2 * 2 * 128
+    assert sorted(sampled) == 4 * [(24, 40)] + 4 * [(40, 24)]
     training = checkpoints.read_metadata(tmp_path / "run" / "checkpoint")["training"]
-    assert training["early_stopping"]["signals"]["training_loss"] > 0
+    assert training["early_stopping"]["shapes"] == {"24 x 40": 2, "40 x 24": 2}
 
 
 def test_buckets_are_refused_where_shapes_mean_nothing(parents, tune, capsys):
@@ -347,6 +348,16 @@ def _write_sized(
 
 def _as_it_is_now(folder: Path, record: manifest.Record) -> manifest.Record:
     return replace(record, sha256=sha256_of_file(folder / record.file))
+
+
+def _noting_sizes(sample, seen: list):
+    """Return `sample`, which notes the height and width it is asked for."""
+
+    def noting(self, *, prompts, seeds, settings):
+        seen.append((settings.height, settings.width))
+        return sample(self, prompts=prompts, seeds=seeds, settings=settings)
+
+    return noting
 
 
 def _told(predict, seen: list):

@@ -9,6 +9,7 @@ Shapes: images (B, 3, H, W) in [-1, 1], text tokens (B, L, W) with mask (B, L), 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -64,6 +65,7 @@ class PixelDiffusion(TrainedFamily):
         self.image_size = stages.sizes[-1]
         self.text_encoder = stages.text_encoder
         self.schedule = stages.schedule
+        self.size_multiple = math.lcm(self.size_multiple, *self._wholes)
 
     @classmethod
     def from_config(cls, config: PixelPretrainConfig) -> Self:
@@ -274,13 +276,20 @@ class PixelDiffusion(TrainedFamily):
         factor = self._factor(place)
         return factor, max(1, -(-self.stages.configs[place].factor // factor))
 
+    @property
+    def _wholes(self) -> list[int]:
+        """What each stage wants a side of the final image to be a multiple of."""
+        return [
+            self.image_size[0] // size[0] * config.factor
+            for config, size in zip(self.stages.configs, self.stages.sizes, strict=True)
+        ]
+
     def _sizes(self, settings: SamplingSettings) -> list[tuple[int, int]]:
         """Return the size of each stage for the size that is asked."""
         height, width = settings.height or self.image_size[0], settings.width or self.image_size[1]
         sizes = []
-        for config, size in zip(self.stages.configs, self.stages.sizes, strict=True):
+        for size, whole in zip(self.stages.sizes, self._wholes, strict=True):
             factor = self.image_size[0] // size[0]
-            whole = factor * config.factor
             for name, side in (("height", height), ("width", width)):
                 if side % whole:
                     raise InputError(f"{name} {side}: accepted are multiples of {whole}")
