@@ -5,11 +5,13 @@ from itertools import combinations
 
 from evalplatform.annotation.models import Assignment, Vote
 from evalplatform.campaigns.models import Campaign, Item
+from evalplatform.tallies.folding import fold
 from evalplatform.tallies.models import Activity, ItemTally
 
 
 def assert_tallies_are_true(campaign: Campaign) -> None:
     """Hold every tally and every sum against the votes themselves, one by one."""
+    fold([campaign.pk])
     said: dict[int, list[list[int]]] = {}
     by_person: Counter[int] = Counter()
     counting = Vote.objects.filter(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Max, QuerySet
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Enrolment, Exclusion
@@ -13,7 +13,9 @@ from evalplatform.campaigns.models import Item
 from evalplatform.core.errors import BadInputError
 from evalplatform.flows.answers import PanelFigures, figures_of
 from evalplatform.flows.models import Flow, FlowBatch, FlowConsent
-from evalplatform.tallies.models import Activity, ItemTally
+from evalplatform.tallies.folding import fold
+from evalplatform.tallies.models import ItemTally
+from evalplatform.tallies.selectors import changes_of
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,7 @@ def batches(flow: Flow) -> "QuerySet[FlowBatch]":
 
 def version_of(batch: FlowBatch) -> str:
     """Return what changes with every vote, undo and change of state: one small sum."""
-    changes = 0
-    if batch.campaign_id is not None:
-        found = Activity.objects.filter(campaign=batch.campaign_id).aggregate(all=Sum("changes"))
-        changes = found["all"] or 0
+    changes = 0 if batch.campaign_id is None else changes_of(batch.campaign_id)
     return f"{batch.status}-{changes}"
 
 
@@ -90,6 +89,7 @@ def state_of(batch: FlowBatch) -> BatchState:
     version = version_of(batch)  # before the tallies: what comes between is news to the next look
     said: dict[int, dict[str, int]] = {}
     if batch.campaign_id is not None:
+        fold([batch.campaign_id])
         items = Item.objects.filter(
             image_set__campaign=batch.campaign_id, image_set__purpose="main"
         ).values_list("image_set__prompt__position", "pk")

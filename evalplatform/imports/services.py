@@ -28,6 +28,7 @@ from evalplatform.imports.reading.formats import Reader
 from evalplatform.imports.reading.tables import Table, open_table
 from evalplatform.imports.writing import Progress, Rows, write_votes
 from evalplatform.promptsets.models import PromptSet
+from evalplatform.tallies.folding import fold
 
 _STEP = 5000
 _NAMED = 10
@@ -271,6 +272,7 @@ def _store(
                 rows=Rows(campaign, arms, criteria, rows), gathered=gathered, votes=votes, now=now,
                 progress=progress,
             )  # fmt: skip
+            fold([campaign.pk])  # here, where nobody waits: the first page would, for all of them
     except IntegrityError:
         _refuse_taken(project, slug)  # meanwhile
         raise

@@ -16,6 +16,7 @@ from evalplatform.annotation.arm_columns import ArmColumns
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.promptsets.models import Prompt
 from evalplatform.stats import ArmRanking, EmptyVotesError, GradedVotes, graded_votes, rank_arms
+from evalplatform.tallies.folding import fold_all
 from evalplatform.tallies.models import ItemTally
 
 # Votes, the contender at each place of each vote's set, and its grade.
@@ -55,6 +56,7 @@ def boards(campaigns: QuerySet[Campaign]) -> list[Board]:
     simulated = Annotator.objects.filter(
         enrolments__campaign=OuterRef("campaign"), is_simulated=True
     )
+    fold_all()
     asked = (
         Criterion.objects.filter(campaign__in=campaigns.exclude(status__in=["draft", "generating"]))
         .select_related("campaign__settings", "campaign__project")

@@ -14,6 +14,7 @@ from evalplatform.core.components.cards import Dots, PairShown, PictureShown
 from evalplatform.generation.models import Sample
 from evalplatform.images.models import CollectedImage
 from evalplatform.reports.image_query import FoundItem
+from evalplatform.tallies.folding import fold
 
 # Dots of A and B have their colours; all others are told by their letter.
 _COLOURED = {"A": "a", "B": "b"}
@@ -164,6 +165,7 @@ def pictures_of(image_set: ImageSet) -> list[PictureShown]:
 def criteria_of(image_set: ImageSet) -> list[CriterionOfSet]:
     """Return every vote on a set, by criterion, in the order cast; those that do not count too."""
     letters = [letter for letter, _ in _pictures([image_set.pk]).get(image_set.pk, [])]
+    fold([image_set.campaign_id])
     items = image_set.items.select_related("criterion", "tally").order_by("criterion__position")
     votes: dict[int, list[VoteShown]] = {}
     stored = Vote.objects.filter(

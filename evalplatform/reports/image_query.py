@@ -18,6 +18,7 @@ from django.http import QueryDict
 
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.promptsets.models import PromptSet
+from evalplatform.tallies.folding import fold
 
 PER_PAGE = 48
 _KEPT_SECONDS = 7 * 24 * 3600
@@ -173,6 +174,7 @@ def find_items(campaign: Campaign, asked: SetFilter, *, only: int | None = None)
         where += f" AND ({key}, {item}) > (%(after_key)s, %(after_id)s)"
         value, values["after_id"] = asked.after
         values["after_key"] = int(value) if asked.sort == "order" else value
+    fold([campaign.pk])
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT i.id, i.image_set_id, found.key, coalesce(t.votes, 0), c.k, t.said,"

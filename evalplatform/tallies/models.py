@@ -1,8 +1,9 @@
-"""Counts that the database keeps up to date as votes come in, so that no page has to count.
+"""Counts that the database keeps as votes come in, so that no page has to count.
 
-Triggers keep them (`tallies/sql`), in the transaction of whatever changed: they are as exact as a
-count would be. No two voters wait for the same row for longer than an item that both judge at the
-same moment.
+What voters change is noted by triggers, a line a change in the transaction of whatever changed
+(`tallies/sql/pending.sql`): a voter writes no count and waits for nobody. Whoever reads the counts
+has the lines added up first (`folding`, `selectors`), so they are as exact as a count would be.
+What no voter changes (`Pulse`) is counted at once.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -13,10 +14,47 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.campaigns.models import Campaign, Criterion, Item
 
 
-class ItemTally(models.Model):
-    """What was said of an item so far, by the votes that count; made with its first vote.
+class Pending(models.Model):
+    """A change that is noted and not counted yet: gone as soon as somebody reads the counts.
 
-    All but `said` follows from it: `tallies_derive` fills it in.
+    It refers to rows that may be deleted before: no constraint is checked for every vote, and such
+    lines are dropped as the rest is counted.
+    """
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    item = models.ForeignKey(
+        Item, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    annotator = models.ForeignKey(
+        Annotator,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    grades = ArrayField(models.SmallIntegerField(), help_text="Of its vote; empty where none is.")
+    at = models.DateTimeField(help_text="When what happened was sent.")
+    difference = models.SmallIntegerField(
+        help_text="1 where a vote on an item came to count, -1 where it ceased to, else 0."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="pending_is_one_vote", condition=Q(difference__gte=-1, difference__lte=1)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.difference:+d} on {self.item_id} by {self.annotator_id}"
+
+
+class ItemTally(models.Model):
+    """What was said of an item so far, by the votes that count; made as its first are counted.
+
+    All but `said` follows from it: `tallies_derive` fills it in. Read after `folding.fold`.
     """
 
     item = models.OneToOneField(
@@ -60,8 +98,7 @@ class ItemTally(models.Model):
 class Activity(models.Model):
     """What one annotator did in a campaign in a quarter of an hour.
 
-    A campaign's counts are sums over these rows. They are many, so that no two annotators ever
-    write to the same one.
+    A campaign's counts are sums over these rows. Read by `selectors`, or after `folding.fold`.
     """
 
     campaign = models.ForeignKey(

@@ -9,6 +9,8 @@ from django.urls import reverse
 from evalplatform.reports.fingerprint import fingerprint
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.views import CSV_FILES
+from evalplatform.tallies.models import Pending
+from tests.counting import assert_tallies_are_true
 from tests.imports.conftest import pair
 
 NOTE = "IMPORTED: votes were cast elsewhere (file votes.csv), not on this site."
@@ -42,6 +44,8 @@ def gallery(desk):
 @pytest.mark.parametrize("make", [duel, ratings, gallery])
 def test_reports_and_pages_stand_and_say_imported(desk, make, rania, client, capsys):
     campaign = make(desk)
+    assert not Pending.objects.exists(), "the first page would count all the votes"
+    assert_tallies_are_true(campaign)
     capsys.readouterr()
 
     call_command("report", campaign.slug)

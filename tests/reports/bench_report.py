@@ -110,7 +110,7 @@ STEPS = {"columns": _columns, "report": _cold, "dashboard": _warm, "votes.csv": 
 
 
 _LOOKS = 30  # at each page, a vote before each
-_BLOCKS, _BLOCK = 12, 100  # of votes, with counts kept and without in turn
+_BLOCKS, _BLOCK = 40, 100  # of votes, with counts kept and without in turns
 
 
 _TABS = ("results", "figures", "images", "people", "quality", "protocol", "state")
@@ -192,6 +192,7 @@ def _voting() -> dict[str, float]:
     """Return what a vote costs with counts kept over what it costs without, taken in turns.
 
     CPU of this process and of its database session, so that other programs do not count.
+    `fold_cpu_ratio`: what counting costs whoever reads next, a vote's share over a vote's cost.
     """
     import django
 
@@ -203,6 +204,7 @@ def _voting() -> dict[str, float]:
 
     from evalplatform.accounts.models import Annotator
     from evalplatform.annotation.services import enrol, open_campaign
+    from evalplatform.tallies.folding import fold_all
     from tests import factories
 
     factories._serial = itertools.count(10**6)  # names that the big campaign's maker has not used
@@ -218,6 +220,7 @@ def _voting() -> dict[str, float]:
         (backend,) = cursor.fetchone()
     took: dict[str, list[float]] = {"ENABLE": [], "DISABLE": []}
     cpu: dict[str, float] = dict.fromkeys(took, 0.0)
+    folding = 0.0
     for block in range(_BLOCKS + 1):
         mode = ("DISABLE", "ENABLE")[block % 2]
         with connection.cursor() as cursor:
@@ -230,9 +233,13 @@ def _voting() -> dict[str, float]:
                 took[mode].append(time.perf_counter() - start)
         if block:
             cpu[mode] += _cpu(backend) - before
+        before = _cpu(backend)
+        folded = fold_all()
+        folding += _cpu(backend) - before if folded else 0.0
     at = {mode: sorted(times) for mode, times in took.items()}
     return {
         "vote_cpu_ratio": cpu["ENABLE"] / cpu["DISABLE"],
+        "fold_cpu_ratio": folding / cpu["DISABLE"],
         "vote_median_ratio": _at(at["ENABLE"], 0.5) / _at(at["DISABLE"], 0.5),
         "vote_p95_ratio": _at(at["ENABLE"], 0.95) / _at(at["DISABLE"], 0.95),
     }

@@ -1,0 +1,35 @@
+"""Counting what voters' transactions noted, before counts are read."""
+
+from collections.abc import Iterable
+
+from django.db import connection
+
+_FOLD = """
+SELECT coalesce(sum(tallies_fold(campaign_id)), 0) FROM (
+    SELECT DISTINCT campaign_id FROM tallies_pending WHERE campaign_id = ANY(%s)
+    ORDER BY campaign_id
+) AS noted
+"""
+_NOTED = "SELECT DISTINCT campaign_id FROM tallies_pending ORDER BY campaign_id"
+
+
+def fold(campaigns: Iterable[int]) -> int:
+    """Count what was noted of these campaigns, by id; return how many changes that were.
+
+    Afterwards tallies and activity are exact as of all that had committed before. Where no vote
+    came it is one small read. In a transaction that sees one moment only, or may not write, it
+    does nothing: such a one is begun after folding. Other readers of these campaigns wait for the
+    end of the caller's transaction, if there is one: take no other locks after it there.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLD, [list(campaigns)])
+        (changes,) = cursor.fetchone()
+    return int(changes)
+
+
+def fold_all() -> int:
+    """Count what was noted of any campaign, one after another; return how many changes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTED)
+        noted = [campaign for (campaign,) in cursor.fetchall()]
+    return sum(fold([campaign]) for campaign in noted)

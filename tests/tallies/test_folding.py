@@ -1,0 +1,204 @@
+"""What voters noted is counted when somebody reads, and never twice, lost or seen halfway."""
+
+import threading
+from collections import Counter
+
+import pytest
+from django.db import connection, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from evalplatform.accounts.models import Annotator
+from evalplatform.annotation.models import Vote
+from evalplatform.annotation.services import enrol, open_campaign, undo_vote
+from evalplatform.campaigns.models import Campaign, ImageSet
+from evalplatform.overview.pooling import boards
+from evalplatform.reports.fingerprint import fingerprint
+from evalplatform.reports.image_cards import criteria_of
+from evalplatform.reports.image_query import SetFilter, find_items
+from evalplatform.tallies import ticking
+from evalplatform.tallies.folding import fold, fold_all
+from evalplatform.tallies.models import Activity, ItemTally, Pending
+from evalplatform.tallies.selectors import changes_of, live_numbers, vote_counts
+from tests import factories
+from tests.counting import assert_tallies_are_true
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def opened(prompts=3, k=2, people=2):
+    draft = factories.make_bulk_draft(prompts=prompts, k=k, criteria=["visual_appeal"])
+    open_campaign(campaign=draft)
+    return draft, [
+        enrol(campaign=draft, annotator=Annotator.objects.create()) for _ in range(people)
+    ]
+
+
+def cast(enrolment, said="left"):
+    return factories.vote(enrolment, factories.lease(enrolment), said)
+
+
+def test_voter_writes_no_count_until_somebody_reads():
+    campaign, (ana, ben) = opened()
+    cast(ana)
+    cast(ben)
+    undo_vote(enrolment=ben, key=None, now=timezone.now())
+    assert list(Pending.objects.order_by("pk").values_list("difference", flat=True)) == [1, 1, -1]
+    assert not ItemTally.objects.exists()
+    assert not Activity.objects.exists()
+    assert live_numbers(campaign, timezone.now()).votes == 1
+    assert not Pending.objects.exists()
+    assert_tallies_are_true(campaign)
+
+
+def said_on_the_page_of_images(campaign):
+    return sum(each.votes for each in find_items(campaign, SetFilter("visual_appeal")).items)
+
+
+def said_of_each_set(campaign):
+    shown = [one for each in ImageSet.objects.all() for one in criteria_of(each)]
+    return sum(one.item.tally.votes for one in shown if hasattr(one.item, "tally"))
+
+
+READERS = {
+    "numbers": lambda campaign: live_numbers(campaign, timezone.now()).votes,
+    "list of campaigns": lambda campaign: vote_counts([campaign])[campaign.pk].votes,
+    "fingerprint's changes": lambda campaign: changes_of(campaign.pk),
+    "page of images": said_on_the_page_of_images,
+    "page of a set": said_of_each_set,
+    "leaderboard": lambda campaign: int(boards(Campaign.objects.all())[0].has_votes),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_whoever_reads_right_after_a_vote_has_it_counted(reader):
+    campaign, (ana, ben) = opened()
+    assert READERS[reader](campaign) == 0
+    cast(ana)
+    assert READERS[reader](campaign) == 1
+    if reader != "leaderboard":
+        cast(ben)
+        assert READERS[reader](campaign) == 2
+    assert_tallies_are_true(campaign)
+
+
+def test_page_right_after_a_vote_tells_it(client, rania):
+    campaign, (ana, _) = opened()
+    client.force_login(rania)
+    address = reverse("reports:dashboard", args=[campaign.slug])
+    assert "<b>0</b> of 6 votes" in client.get(address).content.decode()
+    cast(ana)
+    assert "<b>1</b> of 6 votes" in client.get(address).content.decode()
+
+
+def test_counting_what_is_noted_is_no_news():
+    """Results that are kept stay good, whoever counts meanwhile."""
+    campaign, (ana, ben) = opened()
+    cast(ana)
+    fold_all()
+    before = fingerprint(campaign)
+    cast(ben)
+    noted = fingerprint(campaign)
+    assert fold([campaign.pk]) == 1
+    assert before != noted == fingerprint(campaign)
+
+
+def test_transaction_that_sees_one_moment_leaves_what_is_noted_to_others():
+    campaign, (ana, _) = opened()
+    cast(ana)
+    noted = fingerprint(campaign)
+    for mode in ("ISOLATION LEVEL REPEATABLE READ", "READ ONLY"):
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET TRANSACTION {mode}")
+            assert fold([campaign.pk]) == 0
+            assert (changes_of(campaign.pk), fingerprint(campaign)) == (1, noted)
+            assert vote_counts([campaign])[campaign.pk].votes == 1
+    assert fold([campaign.pk]) == 1
+
+
+def test_what_is_noted_of_rows_that_are_gone_is_dropped():
+    campaign, (ana, _) = opened()
+    cast(ana)
+    gone = 10**9
+    real = Pending.objects.values("campaign_id", "item_id", "annotator_id", "grades", "at").get()
+    for name in ("campaign_id", "item_id", "annotator_id"):
+        Pending.objects.create(**real | {name: gone}, difference=1)
+    fold_all()
+    assert not Pending.objects.exists()
+    assert_tallies_are_true(campaign)
+
+
+def test_worker_counts_while_nobody_reads(monkeypatch):
+    campaign, (ana, _) = opened()
+    cast(ana)
+    ticking._stop.clear()
+    monkeypatch.setattr(ticking._stop, "wait", lambda seconds: ticking._stop.set())
+    worker = threading.Thread(target=ticking._tick_until_stopped)
+    worker.start()
+    worker.join(20)
+    assert not Pending.objects.exists()
+    assert Activity.objects.get(campaign=campaign).votes == 1
+
+
+def test_reader_waits_for_who_is_counting_already():
+    """What somebody has taken out and not counted yet is neither noted nor counted."""
+    campaign, (ana, _) = opened()
+    cast(ana)
+    found = []
+
+    def read():
+        found.append(live_numbers(campaign, timezone.now()).votes)
+        connection.close()
+
+    reader = threading.Thread(target=read)
+    with transaction.atomic():
+        assert fold([campaign.pk]) == 1
+        reader.start()
+        reader.join(0.3)
+        assert found == []
+    reader.join(20)
+    assert found == [1]
+
+
+def test_voters_and_readers_at_once_lose_and_double_nothing():
+    """Each reader finds at least what was acknowledged before; in the end all is as counted."""
+    campaign, people = opened(prompts=30, k=4, people=4)
+    acknowledged, trouble = Counter(), []
+    over = threading.Event()
+
+    def run(work):
+        try:
+            work()
+        except Exception as error:
+            trouble.append(error)
+        finally:
+            connection.close()
+
+    def voting(number):
+        while slot := factories.lease(people[number]):
+            factories.vote(people[number], slot, ("left", "tie", "right")[slot.pk % 3])
+            acknowledged[number] += 1
+
+    def reading():
+        while not over.is_set():
+            least = acknowledged.total()
+            assert live_numbers(campaign, timezone.now()).votes >= least
+            least = acknowledged.total()
+            assert said_on_the_page_of_images(campaign) >= least
+            fold_all()
+
+    voters = [threading.Thread(target=run, args=[lambda n=n: voting(n)]) for n in range(4)]
+    readers = [threading.Thread(target=run, args=[reading]) for _ in range(2)]
+    for each in voters + readers:
+        each.start()
+    for each in voters:
+        each.join(60)
+    over.set()
+    for each in readers:
+        each.join(60)
+    assert trouble == []
+    assert acknowledged.total() == Vote.objects.count() == 120
+    numbers = live_numbers(campaign, timezone.now())
+    assert (numbers.votes, numbers.items_complete) == (120, 30)
+    assert_tallies_are_true(campaign)
