@@ -14,6 +14,7 @@ from evalplatform.campaigns.selectors import (
     planned_keys,
     set_plan,
     sets_at,
+    wanted_seeds,
     with_samples,
 )
 from evalplatform.promptsets.models import Prompt
@@ -71,6 +72,12 @@ def prompt_batches(keys: list[int]) -> Iterator[list[Prompt]]:
     """Yield the prompts of these primary keys by the batch, in their order."""
     for start in range(0, len(keys), _PROMPTS_AT_A_TIME):
         yield prompts_of(keys[start : start + _PROMPTS_AT_A_TIME])
+
+
+def wanted_parts(campaign: Campaign) -> Iterator[list[tuple[Prompt, int]]]:
+    """Yield (prompt, seed) of every image that each arm needs, by the batch of prompts."""
+    for prompts in prompt_batches(planned_keys(campaign)):
+        yield wanted_seeds(campaign, prompts)
 
 
 def walk_prompts(keys: list[int]) -> Iterator[Prompt]:

@@ -1,6 +1,5 @@
 """Reading generation: who is alive, what waits, how far a request has come."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +10,7 @@ from evalplatform.generation.models import (
     Sample,
     WorkerHeartbeat,
 )
+from evalplatform.generation.sample_keys import Asked, rows_of
 
 HEARTBEAT_SECONDS = 5
 # A worker that missed this many heartbeats is taken for dead.
@@ -32,12 +32,13 @@ class GenerationProgress:
         return self.ready == self.total
 
 
-def progress_of(samples: Sequence[Sample]) -> GenerationProgress:
+def progress_of(samples: Asked) -> GenerationProgress:
     """Return how many of `samples` are ready, and why batches among them failed."""
-    rows = Sample.objects.filter(pk__in=[sample.pk for sample in samples])
-    failed = GenerationBatch.objects.filter(
-        status=Batch.FAILED, samples__in=rows.filter(status=Sample.Status.PLANNED)
-    ).distinct()
+    rows = rows_of(samples)
+    failed = GenerationBatch.objects.filter(status=Batch.FAILED)
+    if failed.exists():  # of any request; of these samples is dear to ask at every look
+        planned = rows.filter(status=Sample.Status.PLANNED)
+        failed = failed.filter(samples__in=planned).distinct()
     return GenerationProgress(
         ready=rows.filter(status=Sample.Status.READY).count(),
         total=len(samples),

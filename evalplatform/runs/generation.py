@@ -1,12 +1,12 @@
 """Looking after the samples of a run while workers make them."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from evalplatform.core.errors import EvalPlatformError
 from evalplatform.core.words import time_in_words
 from evalplatform.generation.estimates import seconds_to_finish
-from evalplatform.generation.models import GenerationRequest, Sample
+from evalplatform.generation.models import GenerationRequest
+from evalplatform.generation.sample_keys import Asked
 from evalplatform.generation.selectors import (
     GenerationProgress,
     live_workers,
@@ -21,7 +21,7 @@ class GenerationStoppedError(EvalPlatformError):
     """A batch of this campaign failed on its worker, or somebody or its budget ended it."""
 
 
-def look_at_samples(samples: Sequence[Sample], name: str, now: datetime) -> GenerationProgress:
+def look_at_samples(samples: Asked, name: str, now: datetime) -> GenerationProgress:
     """Return how far the samples of a run are.
 
     Raises `GenerationStoppedError` where no more will come, with the reason; what was made stays.
@@ -32,7 +32,7 @@ def look_at_samples(samples: Sequence[Sample], name: str, now: datetime) -> Gene
     return progress
 
 
-def tend(samples: Sequence[Sample], name: str) -> None:
+def tend(samples: Asked, name: str) -> None:
     """Queue what nobody is to make any more: what another run that shares samples gave up."""
     request = request_named(name)
     if request.is_going_on and not progress_of(samples).failures:

@@ -17,6 +17,7 @@ from evalplatform.core.leased_jobs import extend_leases
 from evalplatform.generation import services
 from evalplatform.generation.heartbeat import makes_samples, seconds_between_beats
 from evalplatform.generation.models import GenerationBatch, Sample, SamplerSettings
+from evalplatform.generation.sample_keys import SampleKeys
 from evalplatform.generation.selectors import HEARTBEAT_SECONDS, live_workers, progress_of
 from tests import factories
 
@@ -438,3 +439,44 @@ def test_worker_that_takes_other_work_does_not_report_itself(prefix, taken, repo
     chosen = app.amqp.Queues(queues("redis://", prefix))
     chosen.select(taken.split(","))
     assert makes_samples(chosen) is reports
+
+
+# ---- many at once -------------------------------------------------------------------------------
+
+
+def test_keys_are_of_the_wanted_samples_in_their_order_and_planned_once(planned):
+    checkpoint, settings = planned[0].checkpoint, planned[0].settings
+    more = list(factories.make_prompt_set("more", 3).prompts.order_by("position"))
+    wanted = [(sample.prompt, sample.seed) for sample in planned] + [(each, 5) for each in more]
+    parts = [wanted[:7:-1], wanted[:8]]
+    keys = services.plan_keys(checkpoint=checkpoint, settings=settings, parts=parts)
+    rows = Sample.objects.in_bulk(keys)
+    assert [(rows[key].prompt, rows[key].seed) for key in keys] == [
+        each for part in parts for each in part
+    ]
+    assert list(keys[5:]) == [sample.pk for sample in planned[:8]]
+    again = services.plan_keys(checkpoint=checkpoint, settings=settings, parts=parts)
+    assert list(again) == list(keys)
+    assert Sample.objects.count() == 13
+
+
+def test_keys_are_put_into_batches_and_looked_at_as_their_rows_are(planned, settings):
+    settings.GENERATION_BATCH_SIZE = 4
+    keys = SampleKeys(sample.pk for sample in planned)
+    batches = services.enqueue_samples(samples=keys, request=factories.make_request())
+    held = [list(batch.samples.order_by("pk").values_list("pk", flat=True)) for batch in batches]
+    assert held == [list(keys[:4]), list(keys[4:8]), list(keys[8:])]
+    assert progress_of(keys) == progress_of(planned)
+    services.fail_batch(batch=claim(), error=RuntimeError("no memory"), now=timezone.now())
+    said = f"{batches[0]} failed: RuntimeError: no memory"
+    assert progress_of(SampleKeys(held[0])).failures == [said]
+    assert progress_of(SampleKeys(held[1])).failures == []
+
+
+def test_many_samples_are_asked_for_in_as_many_statements_as_few(
+    planned, settings, django_assert_max_num_queries
+):
+    settings.GENERATION_BATCH_SIZE = 1
+    request = factories.make_request()
+    with django_assert_max_num_queries(8):
+        assert len(services.enqueue_samples(samples=planned, request=request)) == 10

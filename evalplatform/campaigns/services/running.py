@@ -5,28 +5,29 @@ from django.utils import timezone
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.protocol import protocol_hash, protocol_of
 from evalplatform.campaigns.sample_faults import SampleFaults
-from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.transparent_arms import transparency_in_protocol
-from evalplatform.generation.models import Sample
-from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
+from evalplatform.campaigns.walking import wanted_parts
+from evalplatform.generation.sample_keys import SampleKeys
+from evalplatform.generation.services import enqueue_samples, open_request, plan_keys
 
 
 def start_generation(
     *, campaign: Campaign, priority: int | None = None, budget_seconds: int | None = None
-) -> list[Sample]:
+) -> SampleKeys:
     """Plan every arm's samples for every prompt, queue what is missing, return them all.
 
     Priority and budget (seconds of worker time) replace what the campaign's request had.
     """
-    wanted = wanted_seeds(campaign, planned_prompts(campaign))
-    samples = [
-        sample
+    samples = SampleKeys(
+        key
         for arm in campaign.contenders
         if arm.checkpoint
-        for sample in plan_samples(
-            checkpoint=arm.checkpoint, settings=campaign.sampler_settings, wanted=wanted
+        for key in plan_keys(
+            checkpoint=arm.checkpoint,
+            settings=campaign.sampler_settings,
+            parts=wanted_parts(campaign),
         )
-    ]
+    )
     if samples:  # of collections alone nothing is asked of the workers
         request = open_request(
             project=campaign.project,

@@ -9,7 +9,12 @@ from evalplatform.generation.services.claiming import (
     release_batch,
     wake_myself,
 )
-from evalplatform.generation.services.planning import enqueue_samples, open_request, plan_samples
+from evalplatform.generation.services.planning import (
+    enqueue_samples,
+    open_request,
+    plan_keys,
+    plan_samples,
+)
 from evalplatform.generation.services.recording import (
     PromptReading,
     record_sample,
@@ -34,6 +39,7 @@ __all__ = [
     "may_go_on",
     "open_request",
     "pause_request",
+    "plan_keys",
     "plan_samples",
     "record_sample",
     "record_samples",

@@ -1,11 +1,12 @@
 """Planning samples and putting them into batches."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from django.conf import settings as django_settings
-from django.db import transaction
-from django.db.models import Q
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from evalplatform.accounts.models import Project
@@ -17,6 +18,7 @@ from evalplatform.generation.models import (
     Sample,
     SamplerSettings,
 )
+from evalplatform.generation.sample_keys import Asked, SampleKeys, rows_of
 from evalplatform.generation.selectors import live_workers
 from evalplatform.generation.services.waking import send_wakes
 from evalplatform.promptsets.models import Prompt
@@ -26,19 +28,45 @@ def plan_samples(
     *, checkpoint: Checkpoint, settings: SamplerSettings, wanted: Sequence[tuple[Prompt, int]]
 ) -> list[Sample]:
     """Return the rows for every (prompt, seed) of `wanted`, planning those that do not exist."""
-    Sample.objects.bulk_create(
-        [
-            Sample(checkpoint=checkpoint, settings=settings, prompt=prompt, seed=seed)
-            for prompt, seed in wanted
-        ],
-        ignore_conflicts=True,
-        batch_size=1000,
-    )
-    rows = Sample.objects.filter(
-        checkpoint=checkpoint, settings=settings, prompt__in=[prompt for prompt, _ in wanted]
-    )
-    by_key = {(row.prompt_id, row.seed): row for row in rows}
-    return [by_key[prompt.pk, seed] for prompt, seed in wanted]
+    keys = plan_keys(checkpoint=checkpoint, settings=settings, parts=[wanted])
+    by_key = {row.pk: row for row in rows_of(keys)}
+    return [by_key[key] for key in keys]
+
+
+def plan_keys(
+    *,
+    checkpoint: Checkpoint,
+    settings: SamplerSettings,
+    parts: Iterable[Sequence[tuple[Prompt, int]]],
+) -> SampleKeys:
+    """As `plan_samples`, part by part: no more than the rows of one part is held at once."""
+    return SampleKeys(key for part in parts for key in _planned_part(checkpoint, settings, part))
+
+
+def _planned_part(
+    checkpoint: Checkpoint, settings: SamplerSettings, wanted: Sequence[tuple[Prompt, int]]
+) -> list[int]:
+    """Return the key of every (prompt, seed), in the order given."""
+    same = Sample.objects.filter(checkpoint=checkpoint, settings=settings)
+    rows = same.filter(prompt__in=[prompt.pk for prompt, _ in wanted])
+    known = _keys_by_place(rows)
+    missing = [each for each in wanted if (each[0].pk, each[1]) not in known]
+    if missing:
+        Sample.objects.bulk_create(
+            [
+                Sample(checkpoint=checkpoint, settings=settings, prompt=prompt, seed=seed)
+                for prompt, seed in missing
+            ],
+            ignore_conflicts=True,
+            batch_size=1000,
+        )
+        known = _keys_by_place(rows.all())
+    return [known[prompt.pk, seed] for prompt, seed in wanted]
+
+
+def _keys_by_place(rows: QuerySet[Sample]) -> dict[tuple[int, int], int]:
+    found = rows.values_list("prompt_id", "seed", "pk")
+    return {(prompt, seed): key for prompt, seed, key in found}
 
 
 def open_request(
@@ -63,9 +91,7 @@ def open_request(
     return request
 
 
-def enqueue_samples(
-    *, samples: Sequence[Sample], request: GenerationRequest
-) -> list[GenerationBatch]:
+def enqueue_samples(*, samples: Asked, request: GenerationRequest) -> list[GenerationBatch]:
     """Put planned samples that nobody is to make into batches, and wake the workers.
 
     Samples of a failed or cancelled batch are queued anew, and those that wait in a batch of
@@ -73,21 +99,13 @@ def enqueue_samples(
     transaction commits.
     """
     with transaction.atomic():
-        asked = Sample.objects.filter(pk__in=[sample.pk for sample in samples])
-        planned = asked.filter(status=Sample.Status.PLANNED)
+        planned = rows_of(samples).filter(status=Sample.Status.PLANNED)
         # Locked first, looked at afterwards: whoever waited here sees the batches made meanwhile.
-        list(planned.select_for_update().order_by("pk").values_list("pk"))
+        list(planned.select_for_update().order_by("pk").values_list("pk", flat=True))
         free = planned.filter(Q(batch__isnull=True) | ~Q(batch__in=_at_work(request))).order_by(
             "checkpoint_id", "settings_id", "pk"
         )
-        groups: dict[tuple[int, int], list[Sample]] = {}
-        for sample in free:
-            groups.setdefault((sample.checkpoint_id, sample.settings_id), []).append(sample)
-        batches = [
-            _make_batch(group[start : start + django_settings.GENERATION_BATCH_SIZE], request)
-            for group in groups.values()
-            for start in range(0, len(group), django_settings.GENERATION_BATCH_SIZE)
-        ]
+        batches = _make_batches(free, request)
         if batches:
             # Whoever starts later wakes itself.
             awake = len(live_workers(timezone.now())) or 1
@@ -104,11 +122,26 @@ def _at_work(request: GenerationRequest) -> BatchQuerySet:
     )
 
 
-def _make_batch(samples: Sequence[Sample], request: GenerationRequest) -> GenerationBatch:
-    batch = GenerationBatch.objects.create(
-        request=request,
-        checkpoint_id=samples[0].checkpoint_id,
-        settings_id=samples[0].settings_id,
-    )
-    Sample.objects.filter(pk__in=[sample.pk for sample in samples]).update(batch=batch)
-    return batch
+def _make_batches(free: QuerySet[Sample], request: GenerationRequest) -> list[GenerationBatch]:
+    """Put samples, in the order of what makes them, into batches: two statements for all."""
+    size = django_settings.GENERATION_BATCH_SIZE
+    groups: dict[tuple[int, int], array[int]] = {}
+    for checkpoint, settings, key in free.values_list("checkpoint_id", "settings_id", "pk"):
+        groups.setdefault((checkpoint, settings), array("q")).append(key)
+    held = [
+        (GenerationBatch(request=request, checkpoint_id=checkpoint, settings_id=settings),
+         keys[start : start + size])
+        for (checkpoint, settings), keys in groups.items()
+        for start in range(0, len(keys), size)
+    ]  # fmt: skip
+    batches = GenerationBatch.objects.bulk_create([batch for batch, _ in held], batch_size=1000)
+    samples = [key for _, keys in held for key in keys]
+    of_each = [batch.pk for batch, keys in held for _ in keys]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE generation_sample sample SET batch_id = put.batch"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS put(key, batch)"
+            " WHERE sample.id = put.key",
+            [samples, of_each],
+        )
+    return batches

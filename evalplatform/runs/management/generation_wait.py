@@ -1,13 +1,12 @@
 """run_eval's wait for the samples of a campaign."""
 
 import time
-from collections.abc import Sequence
 
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from evalplatform.generation.models import Sample
+from evalplatform.generation.sample_keys import Asked
 from evalplatform.runs.generation import look_at_samples, note_on, tend
 
 POLL_SECONDS = 1.0
@@ -15,7 +14,7 @@ ESTIMATE_SECONDS = 5.0
 _PATIENCE_SECONDS = 10
 
 
-def wait_for_samples(samples: Sequence[Sample], name: str) -> None:
+def wait_for_samples(samples: Asked, name: str) -> None:
     """Show progress until every sample is ready.
 
     Raises `GenerationStoppedError` where no more will come, with the reason; what was made stays.

@@ -32,11 +32,18 @@ from evalplatform.campaigns.services import (
     plan_opening,
     start_generation,
 )
+from evalplatform.campaigns.walking import wanted_parts
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
-from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
+from evalplatform.generation.sample_keys import SampleKeys
+from evalplatform.generation.services import (
+    enqueue_samples,
+    open_request,
+    plan_keys,
+    plan_samples,
+)
 from evalplatform.images.models import ImageCollection
 from evalplatform.images.selectors import collection_named, images_for
 from evalplatform.promptsets.selectors import prompt_set_named
@@ -131,10 +138,10 @@ def resume_run(
 
 def request_samples(
     *, campaign: Campaign, priority: int | None = None, budget_seconds: int | None = None
-) -> list[Sample]:
+) -> SampleKeys:
     """Ask the workers for what is missing and return all samples; none once it has opened."""
     if campaign.is_frozen:
-        return []
+        return SampleKeys([])
     return start_generation(campaign=campaign, priority=priority, budget_seconds=budget_seconds)
 
 
@@ -225,7 +232,7 @@ def arm_named(name: str, project: Project) -> Checkpoint | ImageCollection:
     return collection
 
 
-def request_newcomer(*, campaign: Campaign, maker: Checkpoint | ImageCollection) -> list[Sample]:
+def request_newcomer(*, campaign: Campaign, maker: Checkpoint | ImageCollection) -> SampleKeys:
     """Ask the workers for the samples of a checkpoint that is to join an open campaign.
 
     Returns them all; none of a collection. Raises `BadInputError` where it could not join, before
@@ -234,9 +241,12 @@ def request_newcomer(*, campaign: Campaign, maker: Checkpoint | ImageCollection)
     with transaction.atomic():
         check_newcomer(campaign, maker)
         if isinstance(maker, ImageCollection):
-            return []
-        wanted = wanted_seeds(campaign, planned_prompts(campaign))
-        samples = plan_samples(checkpoint=maker, settings=campaign.sampler_settings, wanted=wanted)
+            return SampleKeys([])
+        samples = plan_keys(
+            checkpoint=maker,
+            settings=campaign.sampler_settings,
+            parts=wanted_parts(campaign),
+        )
         enqueue_samples(
             samples=samples, request=open_request(project=campaign.project, name=campaign.slug)
         )
