@@ -1,9 +1,13 @@
 """Reading the registry."""
 
+import json
+from pathlib import Path
+
 from evalplatform.accounts.models import Project
 from evalplatform.accounts.projects import Asking, usable_in, visible_to
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
+from models_backend.checkpoint_format import METADATA
 
 
 def registered_checkpoint(name: str, project: Project | None = None) -> Checkpoint:
@@ -41,6 +45,25 @@ def refuse_retired_checkpoint(checkpoint: Checkpoint) -> None:
             f"checkpoint {checkpoint.name!r} was retired on {checkpoint.retired_at:%Y-%m-%d}, so "
             f"no new campaign can take it; usable: {_usable_names(checkpoint.project) or 'none'}. "
             f"Restore it with `manage.py retire_checkpoint {checkpoint.name} --restore`."
+        )
+
+
+def refuse_retired_parent(folder: Path) -> None:
+    """Raise `BadInputError` where a checkpoint's directory is of one that was retired.
+
+    What is in no registry, or no checkpoint at all, passes: the trainer says what is wrong with it.
+    """
+    try:
+        hashes = [folder.resolve().name, json.loads((folder / METADATA).read_bytes())["sha256"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        hashes = [folder.resolve().name]
+    retired = Checkpoint.objects.filter(
+        status=Checkpoint.Status.RETIRED, sha256__in=[str(each) for each in hashes]
+    ).first()
+    if retired is not None:
+        raise BadInputError(
+            f"the parent {retired.name!r} was retired on {retired.retired_at:%Y-%m-%d}; restore it "
+            f"with `manage.py retire_checkpoint {retired.name} --restore`, or take another."
         )
 
 

@@ -32,6 +32,17 @@ def file_hashes(folder: Path) -> dict[str, str]:
     return {name: _KNOWN.sha256(path) for name, path in content_files(folder).items()}
 
 
+def _no_checkpoint(folder: Path) -> str:
+    if not folder.exists():
+        return f"{folder}: there is no such directory"
+    if folder.is_dir():
+        return f"{folder} is not a checkpoint directory ({METADATA} is missing)"
+    return (
+        f"{folder} is a file, not a checkpoint directory; a single file of weights is registered "
+        "first, and written as a directory by python -m models_backend.fuse (docs/training.md)"
+    )
+
+
 def read_metadata(folder: Path) -> dict[str, Any]:
     """Return `metadata.json` after checking it against the files.
 
@@ -39,7 +50,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
         CheckpointError: not a checkpoint, another format, or a file that was changed.
     """
     if not (folder / METADATA).is_file():
-        raise CheckpointError(f"{folder} is not a checkpoint directory ({METADATA} is missing)")
+        raise CheckpointError(_no_checkpoint(folder))
     metadata = read_json(folder / METADATA)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{folder}: format {metadata.get('format')!r}, accepted is {FORMAT}")

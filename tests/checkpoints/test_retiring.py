@@ -1,5 +1,7 @@
 """Retired checkpoints: kept with all that was made of them, and taken by no new campaign."""
 
+import json
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
@@ -72,6 +74,22 @@ def test_run_eval_refuses_a_retired_checkpoint_in_one_line(pair):
     with pytest.raises(CommandError, match="was retired on") as refusal:
         call_command("run_eval", "old", "new", prompts=["things"])
     assert refusal.value.returncode == 2
+
+
+@pytest.mark.parametrize("is_copied", [False, True], ids=["as registered", "a copy"])
+def test_a_retired_parent_is_not_tuned_further(pair, tmp_path, is_copied):
+    """The trainer, a process without a database, would take it."""
+    old, new = pair
+    services.retire_checkpoint(checkpoint=old, user=None, now=timezone.now())
+    folder = tmp_path / ("copy" if is_copied else old.sha256)
+    if is_copied:
+        folder.mkdir()
+        (folder / "metadata.json").write_text(json.dumps({"sha256": old.sha256}))
+    for command in ("train", "ablate_data_size"):
+        with pytest.raises(CommandError, match=r"^the parent 'old' was retired on .*old --restore"):
+            call_command(command, "no.toml", "--", f"--parent={folder}")
+    with pytest.raises(CommandError, match="did not finish"):  # the trainer's own complaint
+        call_command("train", "no.toml", "--", f"--parent={tmp_path / new.sha256}")
 
 
 def test_retired_without_a_time_cannot_be_stored_nor_a_time_without_retirement(pair):

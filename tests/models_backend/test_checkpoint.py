@@ -168,6 +168,14 @@ def test_a_folder_without_metadata_is_refused(tmp_path):
         load_pipeline(tmp_path)
 
 
+def test_a_path_that_is_no_directory_is_said_to_be_none(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(CheckpointError, match=r"absent: there is no such directory$"):
+        checkpoints.read_metadata(tmp_path / "absent")
+    with pytest.raises(CheckpointError, match=r"is a file, not .*models_backend\.fuse"):
+        checkpoints.read_metadata(tmp_path / "model.safetensors")
+
+
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded run in this checkout")
 @pytest.mark.parametrize(
     ("name", "family"),

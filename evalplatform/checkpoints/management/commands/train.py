@@ -1,5 +1,6 @@
 """Train a checkpoint and register it."""
 
+import argparse
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from evalplatform.accounts.commands import add_project_option, project_of
+from evalplatform.checkpoints.selectors import refuse_retired_parent
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.checkpoints.services.standby import backend_command
 from evalplatform.core.commands import PlatformCommand
@@ -52,8 +54,14 @@ def run_trainer(config: Path, trainer_options: list[str]) -> Path:
 def run_backend(module: str, arguments: list[str]) -> list[str]:
     """Run a program of the models backend, its progress on our stderr; return what it prints.
 
-    A process of its own keeps torch out of this one. Its exit status becomes ours.
+    A process of its own keeps torch out of this one. Its exit status becomes ours. Raises
+    `BadInputError` for a parent that was retired.
     """
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--parent", type=Path)
+    parent = parser.parse_known_args(arguments)[0].parent
+    if parent is not None:
+        refuse_retired_parent(settings.BASE_DIR / parent)  # where the program runs
     command = backend_command(module, arguments)
     finished = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, cwd=settings.BASE_DIR, check=False

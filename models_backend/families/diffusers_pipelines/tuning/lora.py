@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "ad
              "to_add_out")  # fmt: skip
 """The projections of attention, by the names that diffusers has for them in every network."""
 _NAME = "default"
-_MOST_SHOWN = 8
 
 
 def add_lora(network: nn.Module, config: LoraConfig, seed: int) -> None:
@@ -72,11 +72,10 @@ def _refuse_unfit(network: nn.Module, layers: dict[str, Any], config: LoraConfig
     }
     narrow = {name: width for name, width in widths.items() if width < config.rank}
     if narrow:
-        shown = ", ".join(f"{name} {width}" for name, width in list(narrow.items())[:_MOST_SHOWN])
-        more = f" and {len(narrow) - _MOST_SHOWN} more" if len(narrow) > _MOST_SHOWN else ""
+        name, width = min(narrow.items(), key=itemgetter(1))
         raise InputError(
-            f"lora.rank {config.rank}: above the width of {len(narrow)} layers ({shown}{more}); "
-            f"take at most {min(narrow.values())}, or other lora.targets"
+            f"lora.rank {config.rank}: above the width of {len(narrow)} of {len(widths)} layers "
+            f"({width} of {name}); take at most {width}, or other lora.targets"
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +24,20 @@ from models_backend.nn.reading import Reading
 from models_backend.nn.text_rows import TextEmbedding, TextRows
 
 _LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
+
+
+@contextmanager
+def _silent_libraries() -> Iterator[None]:
+    """Let them print no caption that is cut: how many are is said once (`recipes.beforehand`)."""
+    loggers = [logging.getLogger(name) for name in _LIBRARIES]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
 
 
 def encoder_names(folder: Path) -> list[str]:
@@ -74,7 +90,8 @@ class PipelineTexts(TextRows):
     def readings(self, texts: Sequence[str]) -> list[Reading | None]:
         """Return how much of each text is read by the encoder that reads most of it."""
         self._load()
-        return readings(self._kind.pipeline, texts)
+        with _silent_libraries():
+            return readings(self._kind.pipeline, texts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what embeddings hang on: the pipeline's class and its encoders' weights."""
@@ -87,7 +104,8 @@ class PipelineTexts(TextRows):
 
     def _encoded(self, texts: list[str]) -> Tensor:
         self._load()
-        text = self._kind.texts(texts, self._device).to("cpu", self.row_dtype)
+        with _silent_libraries():
+            text = self._kind.texts(texts, self._device).to("cpu", self.row_dtype)
         length, width = text.tokens.shape[1:]
         self._shape = length, width, text.pooled.shape[1]
         pieces = (text.tokens, text.pooled, text.mask)
