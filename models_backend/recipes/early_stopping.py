@@ -452,6 +452,23 @@ def table(content: dict[str, Any]) -> str:
     return "\n".join([*lines, *content["cautions"]])
 
 
+def measured_outcome(folder: Path) -> dict[str, Any]:
+    """Return what :func:`read_outcome` does, of a part that has candidates to pick from.
+
+    Raises:
+        InputError: none was measured.
+    """
+    if not (folder / SIGNALS).exists():
+        raise InputError(
+            f"--pick: {folder} holds no candidate that was measured: with "
+            "early_stopping.candidates = 0 a run has its last step alone"
+        )
+    outcome = read_outcome(folder)
+    if "picked_step" not in outcome:
+        raise InputError(f"--pick: no candidate in {folder} is measured yet; let the run go on")
+    return outcome
+
+
 def read_outcome(folder: Path) -> dict[str, Any]:
     """Return rule, picked step and entries of a folder of candidates."""
     content: dict[str, Any] = json.loads((folder / SIGNALS).read_text(encoding="utf-8"))

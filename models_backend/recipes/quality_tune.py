@@ -32,6 +32,7 @@ from models_backend.recipes.early_stopping import (
     candidates_folder,
     cautions,
     load_candidate,
+    measured_outcome,
     read_outcome,
     retrieval_head,
     table,
@@ -206,7 +207,7 @@ def pick_candidates(
         if part not in parts:
             raise InputError(f"--pick {part}=…: tuned were {', '.join(parts)}")
     for part in parts:
-        picked = read_outcome(candidates_folder(run, model, part))["picked_step"]
+        picked = measured_outcome(candidates_folder(run, model, part))["picked_step"]
         load_candidate(model, run, part, chosen.get(part, int(picked)))
     return model, {"early_stopping": _choices(config, model, run, chosen, by=by)}
 

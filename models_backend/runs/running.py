@@ -152,6 +152,8 @@ def pick_by_hand(job: TrainingRun, chosen: Mapping[str, int]) -> Path:
         raise InputError("--pick is for quality_tune and finetune, with the --parent of the run")
     images = RunImages.of(job)
     identity = job.identity(images)
+    if not (job.out / run_folder.RUN_FILE).exists():
+        raise InputError(f"--pick: {job.out} holds no run; train it first, or give its --out")
     run_folder.check(job.out, identity, fresh=False, resume=True, needed=[])
     suffix = "".join(f"-{part}-{n}" if part else f"-step-{n}" for part, n in chosen.items())
     with run_folder.locked(job.out):

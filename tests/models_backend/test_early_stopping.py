@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -293,6 +294,28 @@ def test_a_person_picks_another_candidate(stopped_run, checkpoint_dir, capsys):
     assert train.main([*arguments, "--pick", "2"]) == 0
     assert train.main([*arguments, "--pick", "3"]) == 2
     assert "--pick 3: no such candidate; kept are 2, 4" in capsys.readouterr().err
+
+
+def test_picking_where_nothing_was_measured_is_refused_in_words(stopped_run, tmp_path, capsys):
+    run, (config, *given) = stopped_run
+    out = given.index("--out") + 1
+
+    def refused(folder: Path, *more: str) -> str:
+        there = [*given[:out], str(folder), *given[out + 1 :]]
+        assert train.main([config, *there, *more, "--pick", "2"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    assert "absent holds no run; train it first" in refused(tmp_path / "absent")
+    begun = tmp_path / "begun"
+    shutil.copytree(run, begun, ignore=shutil.ignore_patterns("checkpoint-step-*"))
+    signals = begun / "candidates" / "signals.json"
+    content = json.loads(signals.read_text())
+    del content["picked_step"]
+    signals.write_text(json.dumps(content | {"entries": content["entries"][:1]}))
+    assert "is measured yet; let the run go on" in refused(begun)
+    signals.unlink()
+    assert "with early_stopping.candidates = 0 a run has its last step" in refused(begun)
 
 
 def test_tables_of_the_configuration_read(tmp_path):
