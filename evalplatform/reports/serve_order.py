@@ -160,7 +160,7 @@ def _is_claim(found: stats.MeanContrast) -> bool:
 
 
 def _net_in_words(found: stats.MeanContrast) -> str:
-    return f"net {contrast_text(found)} %, p {p_value(found.p_holm)}"
+    return f"net {contrast_text(found)} %, Holm p {p_value(found.p_holm)}"
 
 
 def drift_in_words(drift: stats.ArmsDrift) -> str:

@@ -18,6 +18,7 @@ OF_GALLERIES = {
     "pair": ("Every pair of arms", "Before the end", "By category and challenge"),
     "rating": ("grades of single images", "By category and challenge"),
 }
+OF_ORDER = {"pair": ("places", "order-effect"), "rating": ("order-effect",)}
 
 
 def excluded_from(form):
@@ -46,6 +47,14 @@ def test_results_of_many_arms_are_accessible_with_all_that_opens(page, site, ran
     open_everything(page)
     assert_page_is_accessible(page, f"people, {form}")
     assert_numbers_are_on_the_screen(page)
+    page.goto(site + reverse("reports:quality", args=[campaign.slug]))
+    page.get_by_role("heading", name="Early and late votes").wait_for()
+    assert_page_is_accessible(page, f"quality, {form}")
+    page.set_viewport_size({"width": 375, "height": 720})
+    for name in OF_ORDER[form]:
+        assert page.locator(f"#{name} td").evaluate_all(
+            "cells => cells.every(each => each.getBoundingClientRect().right <= innerWidth)"
+        )
 
 
 def open_everything(page):
