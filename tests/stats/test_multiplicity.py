@@ -1,5 +1,7 @@
 """Adjusted p-values against statsmodels, a published table and their properties."""
 
+import gc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,14 @@ p_values = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12)
 PUBLISHED = (
     np.array([1, 4, 19, 95, 201, 278, 298, 344, 459, 3240, 4262, 5719, 6528, 7590, 10_000]) / 10_000
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _peer_collects_no_garbage():
+    """It does so at each call, which takes long where other tests have left much behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "collect", lambda: 0)
+        yield
 
 
 def test_published_example_rejects_three_by_familywise_error():
