@@ -7,6 +7,8 @@ PORT ?= 8000
 # as each waits now and then for what it started.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n > 3 ? 4 : n + 1)))
 VENV := .venv
+# What tests, lint and benchmarks need beside the platform itself.
+LISTS := $(addprefix requirements,.txt -safety.txt -curation.txt -training.txt -docs.txt -dev.txt)
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
@@ -155,10 +157,16 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version 2>&1) was found; install one, or run: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python's venv module is missing; install it (Debian, Ubuntu: apt-get install python3-venv) and run make again." >&2; exit 2; }
 
-# The lists pin every package, so pip need not resolve (--no-deps). Where the registry's torch is a
-# CUDA build, what that build needs is not in the list: it is then resolved for torch alone.
+# The lists pin every package, so pip need not resolve (--no-deps), and two processes can unpack them,
+# each every other package: most of the time goes there. Where the registry's torch is a CUDA build,
+# what that build needs is not in the list: it is then resolved for torch alone.
 define pip_install
-	$(PY) -m pip install --quiet --no-deps --no-compile -r $(1)
+	@for half in 0 1; do \
+		awk "/^[A-Za-z]/ && !seen[\$$1]++ && n++ % 2 == $$half" $(1) > $(VENV)/packages-$$half.txt; \
+	done
+	@$(PY) -m pip install --quiet --no-deps --no-compile -r $(VENV)/packages-0.txt & other=$$!; \
+	$(PY) -m pip install --quiet --no-deps --no-compile -r $(VENV)/packages-1.txt; failed=$$?; \
+	wait $$other && exit $$failed
 	@$(PY) -c 'import torch' 2>/dev/null || $(PY) -m pip install --quiet "$$(grep ^torch== requirements.txt)"
 	@$(PY) -c 'import torch'
 endef
@@ -168,9 +176,9 @@ $(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
 	$(call pip_install,requirements.txt)
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-safety.txt requirements-curation.txt requirements-training.txt requirements-docs.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.dev: $(LISTS) | $(VENV)/bin/python
 	@echo "installing packages (a few minutes the first time)"
-	$(call pip_install,requirements-dev.txt)
+	$(call pip_install,$(LISTS))
 	@touch $@ $(VENV)/.runtime
 
 # The peer has an environment of its own; nothing of ours imports it.
