@@ -131,7 +131,10 @@ def _table(told: Told) -> str:
 
 
 def _loading(told: Told) -> str:
-    config = next((each.config for each in told.partitions if each.config), "")
+    filled = [each for each in told.partitions if told.rows_of(each)]
+    if not filled:
+        return "There is no row yet, so nothing to load: `load_dataset` refuses empty files.\n"
+    config = filled[0].config
     name = f', "{config}"' if config else ""
     return (
         "```python\nfrom datasets import load_dataset\n\n"
