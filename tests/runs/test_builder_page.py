@@ -11,7 +11,9 @@ from evalplatform.accounts.members import set_member
 from evalplatform.accounts.models import User
 from evalplatform.accounts.projects import default_project
 from evalplatform.campaigns.models import Campaign
+from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.telling import HowFar
+from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.runs.choices import parse_choices
 from evalplatform.runs.models import Draft
 from evalplatform.runs.services import (
@@ -89,6 +91,22 @@ def test_everything_that_was_chosen_comes_back_from_the_form(client):
     draft.refresh_from_db()
     assert draft.choices["sampler"]["steps"] == 9
     assert [each["slug"] for each in draft.choices["criteria"]] == ["visual_appeal"]
+
+
+def test_new_site_is_led_to_pages_that_bring_models_and_prompts(client, rania):
+    upload, models = reverse("prompts:upload"), reverse("registry:list") + "#upload-heading"
+    there = client.get(reverse("runs:new_campaign")).content.decode()
+    assert upload not in there
+    assert models not in there
+    Prompt.objects.all().delete()
+    PromptSet.objects.all().delete()
+    Checkpoint.objects.exclude(name="one").delete()
+    page = client.get(reverse("runs:new_campaign")).content.decode()
+    for address in (upload, models, reverse("registry:imports"), reverse("prompts:logs")):
+        assert f'href="{address}"' in page, address
+    for address in (reverse("reports:campaign_list"), reverse("generation:overview")):
+        page = client.get(address).content.decode()
+        assert f'class="button button-main" href="{reverse("runs:new_campaign")}"' in page
 
 
 def test_new_campaign_is_stored_at_its_first_save_and_reviewed(client):
