@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from evalplatform.accounts.projects import default_project
-from evalplatform.annotation.services import open_campaign
+from evalplatform.annotation.services import join_arm, open_campaign
 from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.transparent_arms import ground_caution
 from evalplatform.generation.services import plan_samples, record_sample
@@ -104,6 +104,20 @@ def test_it_is_frozen_with_the_protocol_and_told_on_the_campaigns_page(client, r
     out = io.StringIO()
     call_command("report", draft.slug, format="table", stdout=out)
     assert said in " ".join(out.getvalue().split())
+
+
+def test_a_transparent_arm_that_joins_is_told_from_then_on():
+    campaign = make_draft()
+    open_campaign(campaign=campaign)
+    maker = factories.make_checkpoint("late", config=RGBA)
+    wanted = wanted_seeds(campaign, planned_prompts(campaign))
+    for row in plan_samples(checkpoint=maker, settings=campaign.settings, wanted=wanted):
+        record_sample(sample=row, image=cut_out(row.pk), now=timezone.now())
+    join_arm(campaign=campaign, maker=maker, now=timezone.now())
+    assert campaign.protocol["transparent_arms"] == [2]
+    first, second, _ = campaign.contenders
+    both = f"A ({first.name}), B ({second.name})"
+    assert f"images of C (late) are transparent, those of {both} are" in ground_caution(campaign)
 
 
 def test_a_protocol_of_opaque_arms_says_nothing_of_it():
