@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
@@ -533,6 +534,18 @@ def test_an_autoencoder_that_overflows_in_half_precision_works_in_single():
 
 
 # -- what is refused ------------------------------------------------------------------------------
+
+
+def test_a_parent_without_a_text_encoder_or_tokenizer_is_refused(parents, tune, tmp_path, capsys):
+    parent = tmp_path / "copied"
+    shutil.copytree(parents / "sdxl", parent)
+    for name in ("text_encoder_2", "tokenizer"):
+        shutil.rmtree(parent / name)
+    assert tune(parent) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "copied lacks text_encoder_2, tokenizer, which its model_index.json names; copy it again"
+    )
 
 
 def test_missing_package_of_8_bit_adamw_is_named(parents, tune, capsys, monkeypatch):
