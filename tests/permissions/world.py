@@ -43,6 +43,7 @@ from evalplatform.images.models import CollectedImage, ImageCollection, ImageImp
 from evalplatform.images.services import retire_collection
 from evalplatform.promptsets.models import LogBuild, PromptSet, PromptUpload
 from evalplatform.promptsets.services import keep_file
+from evalplatform.reports.cached import results_of
 from evalplatform.runs.choices import parse_choices
 from evalplatform.runs.models import Draft, DraftRevision
 from evalplatform.runs.services import make_draft
@@ -173,6 +174,13 @@ def _fill(world: World) -> None:
     _add_feedback(world)
     _add_flow(world)
     world.rows["job"] = Job.objects.create(project=world.ours, kind="import_collection", asked={})
+    _keep_results()
+
+
+def _keep_results() -> None:
+    """Compute them once: what a request computes is taken back with all else it did."""
+    for campaign in Campaign.objects.all():
+        results_of(campaign)
 
 
 def _add_campaigns(world: World) -> None:
