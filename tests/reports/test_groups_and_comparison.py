@@ -13,6 +13,7 @@ from evalplatform import stats
 from evalplatform.accounts.models import Annotator, User
 from evalplatform.annotation.answer_columns import vote_columns
 from evalplatform.annotation.services import open_campaign
+from evalplatform.reports.answers import answers
 from evalplatform.reports.comparison import compare_campaigns
 from evalplatform.reports.csv_files import GROUP_COLUMNS, MEASURES, groups_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
@@ -20,6 +21,7 @@ from evalplatform.reports.exports import VERDICT_MEASURES, results_json
 from evalplatform.reports.image_browser import browser_context
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.results_tab import results_context
+from evalplatform.reports.serve_order import order_records
 from evalplatform.reports.stats_votes import pair_votes
 from evalplatform.reports.table import WIDTH, results_table
 from tests import factories
@@ -144,7 +146,10 @@ def test_groups_csv_has_a_row_for_each_estimate(voted, client, rania):
     people = 2 * len(results.consensus)  # one against the rest, and the share of ties
     assert len(results.consensus) == 2
     beside = len(results.criteria_beside)
-    assert len(rows) == estimates * len(MEASURES) + verdicts + people + beside
+    said = len(answers(results))
+    orders = len(list(order_records(results)))
+    assert (said, orders) == (2, 2)
+    assert len(rows) == estimates * len(MEASURES) + verdicts + people + beside + said + orders
     by_place = {(r["criterion"], r["name"], r["estimand"], r["measure"]): r for r in rows}
     net = by_place["visual_appeal", "Animals", "votes", "net"]
     assert (float(net["value"]), net["tests_in_family"], net["simulated"]) == (0.8, "3", "1")
