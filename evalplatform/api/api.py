@@ -14,17 +14,19 @@ from evalplatform.api.routes import (
     image_imports,
     jobs,
     log_builds,
+    pay,
     people,
     planning,
     pools,
     projects,
     prompt_sets,
+    standings,
     tokens,
     webhooks,
 )
 
 VERSION = "1"
-_ABOUT = """Everything that the pages and commands of this site do, for scripts.
+_ABOUT = """What the pages and commands of this site do, for scripts.
 
 Send `Authorization: Bearer TOKEN`, with a token of the account's page. A route names the scope it
 needs; the token's owner needs the role in the project besides. Errors are problem details
@@ -53,10 +55,12 @@ for _part in (
     image_imports,
     planning,
     campaigns,
+    standings,
     exports,
     feedback,
     flows,
     pools,
+    pay,
     people,
     generation,
     webhooks,

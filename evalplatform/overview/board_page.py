@@ -1,27 +1,18 @@
 """What the leaderboard shows: one board, chosen and filtered by the address."""
 
-import hashlib
-import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.cache import cache
 from django.http import HttpRequest
 from django.urls import reverse
 
 from evalplatform.accounts.current import in_current_project
 from evalplatform.accounts.projects import visible_to
-from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import of_no_series
 from evalplatform.core.components import ForestRow
-from evalplatform.overview.pooling import Board, Contender, Pooled, boards, pooled
-from evalplatform.promptsets.models import Prompt, PromptSet
-from evalplatform.reports.fingerprint import fingerprint
+from evalplatform.reports.pooling import Contender, Pooled, boards, parts_of, standings
 from evalplatform.stats import ArmRanking, Standing
-
-logger = logging.getLogger(__name__)
-_KEPT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -64,17 +55,12 @@ def leaderboard_context(request: HttpRequest) -> dict[str, Any]:
         return context
     left_out = set(request.GET.getlist("without"))
     criteria = [each for each in board.criteria if each.campaign.slug not in left_out]
-    sets = PromptSet.objects.filter(campaigns__in=board.campaigns).distinct()
-    names = [str(each) for each in sets]
-    categories = list(
-        Prompt.objects.filter(prompt_set__in=sets).exclude(category="")
-        .order_by("category").values_list("category", flat=True).distinct()
-    )  # fmt: skip
+    names, categories = parts_of(board)
     prompt_set = request.GET.get("prompts", "")
     category = request.GET.get("category", "")
     prompt_set = prompt_set if prompt_set in names else ""
     category = category if category in categories else ""
-    standing = _kept(board, criteria, prompt_set, category)
+    standing = standings(board, criteria, prompt_set=prompt_set, category=category)
     return context | {
         "left_out": left_out,
         "prompt_sets": names,
@@ -87,28 +73,12 @@ def leaderboard_context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _kept(board: Board, criteria: Sequence[Criterion], prompt_set: str, category: str) -> Pooled:
-    """The standings, computed again only when votes or the choice have changed."""
-    marks = [(each.pk, fingerprint(each.campaign)) for each in criteria]
-    asked = repr((board.key, marks, prompt_set, category))
-    key = "board-" + hashlib.sha256(asked.encode()).hexdigest()
-    found = cache.get(key)
-    if isinstance(found, Pooled):
-        return found
-    made = pooled(criteria, prompt_set=prompt_set, category=category)
-    try:
-        cache.set(key, made, _KEPT_SECONDS)
-    except OSError as error:
-        logger.warning("a leaderboard could not be kept in the cache: %s", error)
-    return made
-
-
 def _group(found: Pooled, ranking: ArmRanking) -> BoardGroup:
     # Of a part of all, those outside it have no votes.
-    standings = [each for each in ranking.standings if each.n_votes]
+    placed = [each for each in ranking.standings if each.n_votes]
     return BoardGroup(
-        rows=[_row(found, each) for each in standings],
-        forest=[_mark(found, each) for each in standings],
+        rows=[_row(found, each) for each in placed],
+        forest=[_mark(found, each) for each in placed],
         note=ranking.reason if ranking.state.value != "defined" else ranking.interval_reason,
         method=ranking.method,
         n_votes=ranking.n_votes,

@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +19,10 @@ from evalplatform.reports.selectors import simulated_as
 from evalplatform.reports.stats_votes import is_duel, of_criterion, pair_votes
 from evalplatform.reports.table import WIDTH
 from evalplatform.stats import NetDifference, compare_nets, plain
+from evalplatform.tallies.selectors import live_numbers
 
+# Both campaigns' votes are read while somebody waits: of more it takes seconds.
+MOST_VOTES = 20_000
 FORMAT = "evalplatform-comparison/2"
 _NOTE = (
     "Net: share of votes for A less share for B, in per cent, A and B being each campaign's own. "
@@ -59,6 +63,18 @@ class Comparison:
         whose = f" ({'; '.join(self.simulated_as)})" if self.simulated_as else ""
         where = " and ".join(self.simulated)
         return f"SIMULATED: votes in {where} were not cast by people{whose}."
+
+
+def quick_comparison(first: Campaign, second: Campaign) -> Comparison:
+    """Compare while somebody waits. Raises `BadInputError` where there are too many votes, too."""
+    now = timezone.now()
+    votes = sum(live_numbers(each, now).votes for each in (first, second))
+    if votes > MOST_VOTES:
+        raise BadInputError(
+            f"They have {votes:,} votes, and {MOST_VOTES:,} at most are compared while somebody "
+            f"waits; run `manage.py compare_campaigns {first.slug} {second.slug}`."
+        )
+    return compare_campaigns(first, second)
 
 
 def compare_campaigns(first: Campaign, second: Campaign) -> Comparison:

@@ -24,7 +24,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from evalplatform.api.openapi import schema
+from evalplatform.campaigns.models import Campaign
 from evalplatform.curation.models import Stage
+from evalplatform.reports.pooling import boards
 from tests.flows.conftest import png
 from tests.permissions import world as worlds
 
@@ -84,6 +86,8 @@ def known(operation, name: str, world) -> list[str]:
         if "uploads" in operation.path:
             return [str(rows["upload"].pk)]
         return [str(rows["export" if "exports" in operation.path else "job"].public_id)]
+    if name == "key" and "boards" in operation.path:
+        return [each.key for each in boards(Campaign.objects.all())]
     if name == "key":
         return [str(rows["log_build" if "log-builds" in operation.path else "image_import"].pk)]
     if name == "name":

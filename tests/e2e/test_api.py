@@ -10,12 +10,14 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.tokens import create_api_token, revoke_api_token
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from tests import factories, live
 from tests.checkpoints import hostile
 from tests.checkpoints.hub_server import files_of
 from tests.generation.tiny import save_tiny_pipeline
+from tests.overview.test_home_and_board import judged
 from tests.promptsets.test_build import ANIMALS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
@@ -71,6 +73,15 @@ def test_documented_script_builds_a_set_from_a_log(examples, tmp_path):
     with live.worker():
         done = examples(3, log)
     assert done.stdout.strip() == "asked 10", done.stderr
+
+
+def test_documented_script_reads_a_leaderboard(examples):
+    people = [Annotator.objects.create(pseudonym=f"p{n}") for n in range(3)]
+    judged(people, "first", [factories.make_checkpoint(name) for name in ("one", "two")])
+    done = examples(4)
+    told = [line.rsplit(maxsplit=3)[1:] for line in done.stdout.splitlines()]
+    assert sorted(name for name, _, _ in told) == ["one", "two"], done.stderr
+    assert all({low, high} <= {"1", "2"} for _, low, high in told)
 
 
 def test_documented_script_is_told_that_its_token_was_revoked(examples, tmp_path):

@@ -7,8 +7,8 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.models import Campaign, Criterion
-from evalplatform.overview.pooling import boards, pooled
 from evalplatform.reports.cached import results_of
+from evalplatform.reports.pooling import boards, pooled
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -127,7 +127,7 @@ def test_board_takes_one_category_and_leaves_campaigns_out(page, people, models)
 def test_standings_are_kept_until_a_vote_changes_them(page, people, models, monkeypatch):
     judged(people, "first", models[:2])
     page.get("/leaderboard/")
-    monkeypatch.setattr("evalplatform.overview.board_page.pooled", None)
+    monkeypatch.setattr("evalplatform.reports.pooling.pooled", None)
     assert page.get("/leaderboard/").context["groups"][0].n_votes == 20
 
 

@@ -39,15 +39,15 @@ MINE     = "401  401  201+ 201+ 201+ 201+ 201+ 201+ 201+ 201+"
 
 def api(
     scope: str, method: str, route: str, people: str, *args: str,
-    body: Callable[[World], Any] | None = None, changes: str = "",
+    body: Callable[[World], Any] | None = None, changes: str = "", query: str = "",
 ) -> Case:  # fmt: skip
     """A case of the API: `scope` is what a token needs."""
     cells = dict(zip(PEOPLE, people.split(), strict=True)) | {"x": "401"}
     return Case(
         f"api:{route}", method, people, lambda world: [value(world, each) for each in args],
         body=body or (lambda world: {} if method in ("GET", "DELETE") else b"{}"),
-        changes=frozenset(changes.split()), tokens=" ".join(cells[who] for who in TOKENS),
-        scope=scope,
+        query=query, changes=frozenset(changes.split()), scope=scope,
+        tokens=" ".join(cells[who] for who in TOKENS),
     )  # fmt: skip
 
 
@@ -200,6 +200,16 @@ API_CASES: list[Case] = [
     api("read", "GET", "get_protocol", OURS, "open.slug"),
     api("read", "GET", "get_results", OURS, "open.slug"),
     api("votes", "GET", "stream_votes", OURS, "open.slug"),
+
+    # Over campaigns.
+    api("read", "GET", "list_boards", ALL),
+    api("read", "GET", "get_board", ALL.replace("200", "404"), "none"),
+    api("read", "GET", "compare_campaigns", OURS.replace("200", "422"),  # it has no votes
+        query="?first=ours-open&second=ours-invited"),
+
+    # Pay.
+    api("read", "GET", "get_pay", OURS, "open.slug"),
+    api("votes", "GET", "list_payments", OURS, "open.slug"),
 
     # Exports.
     api("read", "GET", "list_exports", OURS, "open.slug"),

@@ -12,10 +12,10 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Vote
 from evalplatform.annotation.services import enrol, open_campaign, undo_vote
 from evalplatform.campaigns.models import Campaign, ImageSet
-from evalplatform.overview.pooling import boards
 from evalplatform.reports.fingerprint import fingerprint
 from evalplatform.reports.image_cards import criteria_of
 from evalplatform.reports.image_query import SetFilter, find_items
+from evalplatform.reports.pooling import boards
 from evalplatform.tallies import ticking
 from evalplatform.tallies.folding import fold, fold_all
 from evalplatform.tallies.models import Activity, ItemTally, Pending

@@ -121,6 +121,50 @@ class BatchOut(TypedDict):
     finished_at: str | None
 
 
+class BoardOut(TypedDict):
+    """What may be ranked together: criteria of the same words, form and sampler
+    settings.
+    """
+
+    key: str
+    label: str
+    question: str
+    form: str
+    shows_prompt: bool
+    settings: str
+    is_simulated: bool
+    is_imported: bool
+    has_votes: bool
+    campaigns: list[str]
+
+
+class BoardStandings(TypedDict):
+    """A board with its standings; several groups where nothing links them."""
+
+    key: str
+    label: str
+    question: str
+    form: str
+    shows_prompt: bool
+    settings: str
+    is_simulated: bool
+    is_imported: bool
+    has_votes: bool
+    campaigns: list[str]
+    prompt_sets: list[str]
+    categories: list[str]
+    is_linked: bool
+    never_compared: list[str]
+    groups: list[RankedGroup]
+
+
+class BothCampaigns(TypedDict):
+    """Two campaigns of two arms each."""
+
+    first: str
+    second: str
+
+
 class CampaignChange(TypedDict):
     """What may be said anew of a run; what is left out stays."""
 
@@ -948,6 +992,37 @@ class PanelOut(TypedDict):
     mean_grade: float | None
 
 
+class PartOfBoard(TypedDict):
+    """What a board is read on; left out: all."""
+
+    prompts: NotRequired[str | None]
+    category: NotRequired[str | None]
+    without: NotRequired[list[str]]
+
+
+class PayOut(TypedDict):
+    """What answers took and cost so far and at the end; null where nothing is known."""
+
+    answers: int
+    simulated: int
+    wanted: int
+    expected: int
+    timed: int
+    median_seconds: float | None
+    p90_seconds: float | None
+    hours: float
+    currency: str
+    wage_per_hour: float | None
+    per_vote: float | None
+    implied_wage: float | None
+    total: float | None
+    expected_total: float | None
+    fee_percent: float
+    fee: float | None
+    expected_fee: float | None
+    time_rule: str
+
+
 class PayRules(TypedDict):
     """Pay by the answer, or the hourly wage that it is to come to. Off until one is
     given. Every stored answer is paid, checks among them: nobody can tell them from
@@ -959,6 +1034,21 @@ class PayRules(TypedDict):
     seconds_per_vote: NotRequired[float | None]
     currency: NotRequired[str]
     fee_percent: NotRequired[float]
+
+
+class PaymentOut(TypedDict):
+    """What one annotator did and is owed, by pseudonym; null where the rules say
+    nothing of pay.
+    """
+
+    pseudonym: str
+    answers: int
+    checks: int
+    minutes: float
+    total: float | None
+    hourly: float | None
+    excluded_by: str
+    is_simulated: bool
 
 
 class PoolDetailOut(TypedDict):
@@ -1184,6 +1274,17 @@ class QuestionWords(TypedDict):
     why: NotRequired[str]
 
 
+class RankedGroup(TypedDict):
+    """Models that comparisons link, best first."""
+
+    votes: int
+    prompts: int
+    annotators: int
+    method: str
+    note: str
+    standings: list[StandingOut]
+
+
 class ReasonIn(TypedDict):
     """Why; it is reported with the results."""
 
@@ -1357,6 +1458,25 @@ class StageOut(TypedDict):
     annotators_link: str
     people: list[PoolPersonOut]
     agreement: list[HeadOut]
+
+
+class StandingOut(TypedDict):
+    """One model: the ranks it may have, and its strength in log odds with the 95 %
+    interval.
+    """
+
+    kind: str
+    name: str
+    rank_low: int | None
+    rank_high: int | None
+    strength: float | None
+    low: float | None
+    high: float | None
+    votes: int
+    won: int
+    tied: int
+    lost: int
+    note: str
 
 
 Start = Literal["own", "first"]
@@ -2209,6 +2329,42 @@ class Client(Transport):
         )
         return found
 
+    def list_boards(self, *, limit: int | None = None, cursor: str | None = None) -> Page[BoardOut]:
+        """What campaigns of your projects may be ranked together on. Scope: `read`."""
+        found: Page[BoardOut] = self.call(
+            "GET", "/api/v1/boards", json=None, query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
+    def get_board(
+        self,
+        key: str,
+        *,
+        prompts: str | None = None,
+        category: str | None = None,
+        without: list[str] | None = None,
+    ) -> BoardStandings:
+        """Who stands where on a board, over the campaigns of your projects. Scope: `read`."""
+        found: BoardStandings = self.call(
+            "GET",
+            f"/api/v1/boards/{self.quoted(key)}",
+            json=None,
+            query={"prompts": prompts, "category": category, "without": without},
+        )
+        return found
+
+    def compare_campaigns(
+        self, *, first: str | None = None, second: str | None = None
+    ) -> dict[str, Any]:
+        """Whether the lead of A is larger in one campaign than in another, on each
+        criterion that both ask: what `compare_campaigns --format json` prints, its
+        format named in it. Scope: `read`.
+        """
+        found: dict[str, Any] = self.call(
+            "GET", "/api/v1/comparison", json=None, query={"first": first, "second": second}
+        )
+        return found
+
     def list_exports(
         self, slug: str, *, limit: int | None = None, cursor: str | None = None
     ) -> Page[ExportOut]:
@@ -2454,6 +2610,27 @@ class Client(Transport):
                 "allow_imported_captions": allow_imported_captions,
             },
         )
+
+    def get_pay(self, slug: str) -> PayOut:
+        """Median times, the hourly wage that the pay comes to, and the sums. Scope:
+        `read`.
+        """
+        found: PayOut = self.call("GET", f"/api/v1/campaigns/{self.quoted(slug)}/pay", json=None)
+        return found
+
+    def list_payments(
+        self, slug: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[PaymentOut]:
+        """The list for payment, by pseudonym. Ids at a crowd platform are in `pay.csv?ids`
+        of the page, for owners, and in the campaign's submissions. Scope: `votes`.
+        """
+        found: Page[PaymentOut] = self.call(
+            "GET",
+            f"/api/v1/campaigns/{self.quoted(slug)}/payments",
+            json=None,
+            query={"limit": limit, "cursor": cursor},
+        )
+        return found
 
     def list_annotators(
         self, slug: str, *, limit: int | None = None, cursor: str | None = None

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from django.core.cache import cache
 from django.db.models import Exists, OuterRef, QuerySet
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.answer_columns import AnswerColumns, vote_columns
 from evalplatform.annotation.arm_columns import ArmColumns
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
-from evalplatform.promptsets.models import Prompt
+from evalplatform.promptsets.models import Prompt, PromptSet
+from evalplatform.reports.fingerprint import fingerprint
 from evalplatform.stats import ArmRanking, EmptyVotesError, GradedVotes, graded_votes, rank_arms
 from evalplatform.tallies.folding import fold_all
 from evalplatform.tallies.models import ItemTally
 
+logger = logging.getLogger(__name__)
+_KEPT_SECONDS = 24 * 3600
 # Votes, the contender at each place of each vote's set, and its grade.
 Table = tuple[AnswerColumns, npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
@@ -105,6 +110,14 @@ def _board(key: tuple[object, ...], criteria: list[Criterion]) -> Board:
     )
 
 
+def parts_of(board: Board) -> tuple[list[str], list[str]]:
+    """Return what a board may be read on: prompt sets as NAME@VERSION, and categories."""
+    sets = PromptSet.objects.filter(campaigns__in=board.campaigns).distinct()
+    prompts = Prompt.objects.filter(prompt_set__in=sets).exclude(category="")
+    categories = prompts.order_by("category").values_list("category", flat=True).distinct()
+    return [str(each) for each in sets], list(categories)
+
+
 @dataclass(frozen=True)
 class Contender:
     """Whoever made images, the same in every campaign; of imported votes only the name is known."""
@@ -127,6 +140,24 @@ class Pooled:
     def is_linked(self) -> bool:
         """Whether all can be put in one order."""
         return len(self.rankings) <= 1
+
+
+def standings(
+    board: Board, criteria: Sequence[Criterion], *, prompt_set: str = "", category: str = ""
+) -> Pooled:
+    """Return the rankings of a board's criteria, or of some; kept until votes or choice change."""
+    marks = [(each.pk, fingerprint(each.campaign)) for each in criteria]
+    asked = repr((board.key, marks, prompt_set, category))
+    key = "board-" + hashlib.sha256(asked.encode()).hexdigest()
+    found = cache.get(key)
+    if isinstance(found, Pooled):
+        return found
+    made = pooled(criteria, prompt_set=prompt_set, category=category)
+    try:
+        cache.set(key, made, _KEPT_SECONDS)
+    except OSError as error:
+        logger.warning("a leaderboard could not be kept in the cache: %s", error)
+    return made
 
 
 def pooled(criteria: Sequence[Criterion], *, prompt_set: str = "", category: str = "") -> Pooled:
