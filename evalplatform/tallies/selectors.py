@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.tallies.folding import UNAWAITED, is_alone
 
 AT_WORK = timedelta(minutes=5)  # somebody who sent something in this time is at work
 RECENT = timedelta(minutes=45)  # the rate is of so long and of the quarter that has begun since
 _LEAST = timedelta(minutes=1)  # of which a rate can be said
 
-_SUMS = """
-SELECT coalesce(sum(votes), 0), coalesce(sum(completed), 0),
+_SUMS = f"""
+SELECT {UNAWAITED}, coalesce(sum(votes), 0), coalesce(sum(completed), 0),
     count(DISTINCT annotator_id) FILTER (WHERE votes > 0),
     count(DISTINCT annotator_id) FILTER (WHERE last_at > %(at_work)s AND last_at <= %(now)s),
     coalesce(sum(votes) FILTER (WHERE quarter >= %(recent)s AND quarter <= %(now)s), 0),
@@ -117,10 +118,11 @@ def live_numbers(campaign: Campaign, now: datetime) -> LiveNumbers:
     recent = begun - RECENT
     values: dict[str, int | datetime] = {
         "campaign": campaign.pk, "now": now, "at_work": now - AT_WORK, "recent": recent,
+        "is_alone": is_alone(),
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_SUMS, values)
-        votes, completed, people, at_work, lately, since, last_at, slots = cursor.fetchone()
+        _, votes, completed, people, at_work, lately, since, last_at, slots = cursor.fetchone()
     wanted = slots or 0
     per_hour = lately / (max(now - since, _LEAST) / timedelta(hours=1)) if since else 0.0
     left = wanted - votes

@@ -161,6 +161,31 @@ def test_reader_waits_for_who_is_counting_already():
     assert found == [1]
 
 
+def test_counting_weakens_no_transaction_but_its_own():
+    """What a caller stores in the same transaction, such as imported votes, is on disk after it."""
+    campaign, (ana, ben) = opened()
+
+    def durability():
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            return cursor.fetchone()[0]
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+    try:
+        for each, read in ((ana, fold), (ben, READERS["numbers"])):
+            cast(each)
+            with transaction.atomic():
+                read([campaign.pk] if read is fold else campaign)
+                assert durability() == "on"
+        fold([campaign.pk])
+        live_numbers(campaign, timezone.now())
+        assert durability() == "on"
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET synchronous_commit")
+
+
 def test_voters_and_readers_at_once_lose_and_double_nothing():
     """Each reader finds at least what was acknowledged before; in the end all is as counted."""
     campaign, people = opened(prompts=30, k=4, people=4)
