@@ -44,10 +44,10 @@ def gallery_context(results: CampaignResults, images: str = "") -> list[dict[str
             "standings": _standings(whole.ranking),
             "notes": unbounded_in_words(whole.ranking),
             "no_interval": whole.ranking.interval_reason,
-            "matrix": _matrix(whole.ranking),
-            "pairs": [_pair(pair) for pair in whole.ranking.pairs],
+            "matrix": _matrix(whole, images),
+            "pairs": [_pair(whole, pair, images) for pair in whole.ranking.pairs],
             "early": [_early(whole, look) for look in whole.early],
-            "by_group": _by_group(whole),
+            "by_group": _by_group(whole, images),
             "depends": robustness_in_words(whole.ranking.robustness),
             "agreement": [_agreement(each) for each in whole.agreement],
             "parts": [_part(each) for each in parts],
@@ -79,7 +79,7 @@ def grading_context(results: CampaignResults, images: str = "") -> list[dict[str
             "as_pairs": _standings(whole.as_pairs) if whole.as_pairs else None,
             "no_interval": whole.ratings.reason,
             "early": [_early(whole, look) for look in whole.early],
-            "by_group": _by_group(whole),
+            "by_group": _by_group(whole, images),
             "agreement": [_agreement(each) for each in whole.agreement],
             "parts": [_part(each) for each in parts],
         }
@@ -98,15 +98,23 @@ def strength_rows(found: GalleryResult, names: dict[str, str], images: str = "")
             names.get(str(each.arm), ""), each.value, each.low, each.high,
             each.unbounded or number(each.value, each.low, each.high, signed=True),
             arm=str(each.arm), note=f"rank {ranks(each.rank_low, each.rank_high)}",
-            href=_images(images, found, f"best-{each.arm}"),
+            href=_images(images, found, sort=f"best-{each.arm}"),
         )
         for each in found.ranking.standings
     ]  # fmt: skip
 
 
-def _images(images: str, found: GalleryResult | GradeResult, sort: str) -> str:
-    wanted = urlencode({"criterion": found.criterion, "sort": sort})
+def _images(images: str, found: GalleryResult | GradeResult, **asked: str) -> str:
+    """The address of the criterion's images that are like that."""
+    wanted = urlencode({"criterion": found.criterion} | asked)
     return f"{images}?{wanted}" if images else ""
+
+
+def _both(images: str, found: GalleryResult | GradeResult, *arms: object, **asked: str) -> str:
+    """The address of the images of two arms beside each other; of single images those of all."""
+    if isinstance(found, GalleryResult):
+        asked["arms"] = "-".join(sorted(map(str, arms), key=lambda each: (len(each), each)))
+    return _images(images, found, **asked)
 
 
 def grade_rows(found: GradeResult, names: dict[str, str], images: str = "") -> list[ForestRow]:
@@ -116,7 +124,7 @@ def grade_rows(found: GradeResult, names: dict[str, str], images: str = "") -> l
             names.get(str(each.arm), ""), each.mean.value, each.mean.low, each.mean.high,
             mean_grade(each.mean), arm=str(each.arm), n=f"{each.mean.n_votes:,}",
             note=f"rank {ranks(each.rank_low, each.rank_high)}",
-            href=_images(images, found, "order"),
+            href=_images(images, found),
         )
         for each in found.ratings.ratings
     ]  # fmt: skip
@@ -175,11 +183,20 @@ def _standings(ranking: ArmRanking) -> list[dict[str, Any]]:
     ]
 
 
-def _matrix(ranking: ArmRanking) -> dict[str, Any]:
-    """The net of each row's arm over each column's, best arm first."""
-    arms = [str(each.arm) for each in ranking.standings]
-    pairs = in_matrix(ranking)
-    rows = [{"arm": row, "cells": [_cell(pairs, row, column) for column in arms]} for row in arms]
+def _matrix(found: GalleryResult, images: str) -> dict[str, Any]:
+    """The net of each row's arm over each column's, best arm first; each leads to its images."""
+    arms = [str(each.arm) for each in found.ranking.standings]
+    pairs = in_matrix(found.ranking)
+    rows = [
+        {
+            "arm": row,
+            "cells": [
+                _cell(pairs, row, column) | {"href": _both(images, found, row, column)}
+                for column in arms
+            ],
+        }
+        for row in arms
+    ]
     return {"arms": arms, "rows": rows}
 
 
@@ -211,7 +228,7 @@ def _early(whole: GalleryResult | GradeResult, found: ArmLook) -> dict[str, Any]
     }
 
 
-def _by_group(found: GalleryResult | GradeResult) -> dict[str, Any]:
+def _by_group(found: GalleryResult | GradeResult, images: str) -> dict[str, Any]:
     """Each two arms in each group of prompts, and what of it may be claimed."""
     return {
         "says": claimed_by_group(found),
@@ -224,15 +241,19 @@ def _by_group(found: GalleryResult | GradeResult) -> dict[str, Any]:
                 "net": _broken(percent(each.test.rates.net, signed=True)),
                 "p_holm": p_value(each.test.p_holm),
                 "untested": each.test.reason,
+                "href": _both(
+                    images, found, each.arm, each.other, **{each.test.kind: each.test.name}
+                ),
             }
             for each in sorted(found.by_group, key=lambda each: (each.test.kind, each.test.name))
         ],
     }
 
 
-def _pair(pair: ArmPair) -> dict[str, Any]:
+def _pair(found: GalleryResult, pair: ArmPair, images: str) -> dict[str, Any]:
     rates = pair.rates
     return {
+        "href": _both(images, found, pair.arm, pair.other),
         "arms": f"{pair.arm} – {pair.other}",
         "n": rates.tally.total,
         "shares": [_broken(percent(each)) for each in (rates.win, rates.tie, rates.lose)],

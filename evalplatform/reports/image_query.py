@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlencode
 
@@ -64,6 +65,7 @@ class SetFilter:
     category: str = ""
     challenge: str = ""
     tag: str = ""  # of the prompt
+    arms: str = ""  # letters of two arms of a gallery, "A-C": sets that show both
     said: str = ""  # of OUTCOMES
     sort: str = "order"
     q: str = ""
@@ -72,11 +74,14 @@ class SetFilter:
     @classmethod
     def of(cls, campaign: Campaign, given: QueryDict) -> SetFilter:
         """Read an address. What it does not know is left out: an old link still leads here."""
-        names = ("criterion", "prompt_set", "category", "challenge", "tag", "said", "sort", "q")
+        names = ("criterion", "prompt_set", "category", "challenge", "tag", "arms", "said", "sort",
+                 "q")  # fmt: skip
         told = {name: given.get(name, "")[:_LONGEST].replace("\0", "").strip() for name in names}
         criteria = [each.slug for each in campaign.criteria.all()]
         if told["criterion"] not in criteria:
             told["criterion"] = criteria[0] if criteria else ""
+        if told["arms"] not in dict(pairs_of(campaign)):
+            told["arms"] = ""
         if told["said"] not in outcomes_of(campaign):
             told["said"] = ""
         if told["sort"] not in orders_of(campaign):
@@ -95,7 +100,7 @@ class SetFilter:
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.said or self.q or self.asks_of_prompts)
+        return bool(self.said or self.q or self.arms or self.asks_of_prompts)
 
     @property
     def asks_of_prompts(self) -> bool:
@@ -119,6 +124,14 @@ def outcomes_of(campaign: Campaign) -> dict[str, str]:
     if all(each.shape.most == 1 for each in campaign.criteria.all()):
         left_out += _OF_SEVERAL + _OF_TWO
     return {name: label for name, (label, _) in OUTCOMES.items() if name not in left_out}
+
+
+def pairs_of(campaign: Campaign) -> list[tuple[str, str]]:
+    """Return every two arms of a gallery, as an address and a person name them; of a duel none."""
+    letters = [each.letter for each in campaign.contenders]
+    if len(letters) < 3:
+        return []
+    return [(f"{one}-{two}", f"{one} and {two}") for one, two in combinations(letters, 2)]
 
 
 def orders_of(campaign: Campaign) -> dict[str, str]:
@@ -227,7 +240,7 @@ def _search(
     campaign: Campaign, criterion: Criterion, asked: SetFilter, *, reads_sets: bool
 ) -> _ItemSearch:
     key, arm = _order(campaign, asked)
-    reads_sets |= bool(asked.q or asked.asks_of_prompts)
+    reads_sets |= bool(asked.q or asked.arms or asked.asks_of_prompts)
     tables = "campaigns_item i"
     where = (
         "i.campaign_id = %(campaign)s AND i.criterion_id = %(criterion)s AND i.position IS NOT NULL"
@@ -265,6 +278,12 @@ def _search(
             " WHERE name = %(set_name)s AND version::text = %(set_version)s)"
         )
         values |= {"set_name": name, "set_version": version}
+    for at, letter in enumerate(asked.arms.split("-") if asked.arms else ()):
+        where += (
+            " AND EXISTS (SELECT FROM campaigns_shownimage beside WHERE"
+            f" beside.image_set_id = i.image_set_id AND beside.arm_id = %(arm_{at})s)"
+        )
+        values[f"arm_{at}"] = next(e.pk for e in campaign.contenders if e.letter == letter)
     if arm is not None:
         tables += (
             " JOIN campaigns_shownimage mine ON mine.image_set_id = i.image_set_id"
@@ -310,6 +329,7 @@ class SetChoices:
     categories: list[tuple[str, str]]
     challenges: list[tuple[str, str]]
     tags: list[tuple[str, str]]
+    arms: list[tuple[str, str]]
     said: list[tuple[str, str]]
     sort: list[tuple[str, str]]
 
@@ -329,6 +349,7 @@ def choices_of(campaign: Campaign) -> SetChoices:
         categories=kinds[0],
         challenges=kinds[1],
         tags=kinds[2],
+        arms=pairs_of(campaign),
         said=list(outcomes_of(campaign).items()),
         sort=list(orders_of(campaign).items()),
     )

@@ -4,6 +4,7 @@ import pytest
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.services import enrol, exclude, open_campaign, undo_vote
@@ -13,6 +14,7 @@ from evalplatform.reports import image_query
 from evalplatform.reports.image_browser import browser_context
 from evalplatform.reports.image_query import SetFilter, find_items, next_set
 from tests import factories
+from tests.reports.test_galleries import voted
 
 # By prompt of a duel with three votes an item: what each annotator said, by arm's place or tie.
 SAID = [(0, 0, 0), (1, 1, 1), (0, 1, "tie"), ("tie", "tie", "tie"), (0, 0, 1), ()]
@@ -187,3 +189,37 @@ def test_cards_tell_the_votes_of_every_form(db, form, arms, answer, says):
         assert says in cards[0].votes[0].name
     assert "1 of 2 votes" in cards[0].note
     assert len(cards[0].images) == (2 if form == "pair" else arms)
+
+
+@pytest.mark.django_db
+def test_numbers_of_a_gallery_lead_to_the_images_of_both_arms(client, rania):
+    campaign = voted("pair", design="all-pairs", prompts=4, k=2, people=3)
+    client.force_login(rania)
+    page = client.get(reverse("reports:results", args=[campaign.slug]))
+    (shown,) = page.context["galleries"]
+    images = reverse("reports:images", args=[campaign.slug])
+    links = [cell["href"] for row in shown["matrix"]["rows"] for cell in row["cells"]
+             if not cell["is_self"]]  # fmt: skip
+    assert len(set(links)) == 6  # B over A leads where A over B does
+    for href in {*links, *(each["href"] for each in shown["pairs"])}:
+        assert f'href="{escape(href)}"' in page.content.decode()
+        assert href.startswith(f"{images}?")
+        arms = set(QueryDict(href.partition("?")[2])["arms"].split("-"))
+        for sort in ("order", "disagreement", f"best-{min(arms)}"):
+            found = client.get(f"{href}&sort={sort}").context
+            assert found["page"].total == len(found["cards"]) == 4
+            sets = [each.image_set for each in found["page"].items]
+            letters = ShownImage.objects.filter(image_set__in=sets).values_list(
+                "arm__place", flat=True
+            )
+            assert {"ABCD"[place] for place in letters} == arms
+    group = shown["by_group"]["rows"][0]
+    found = client.get(group["href"]).context["page"]
+    assert {each.category for each in found.items} == {group["group"]}
+    assert 0 < found.total < 4
+    assert client.get(f"{images}?arms=A-Z").context["page"].total == 24
+
+
+def test_two_arms_have_no_choice_of_arms(duel):
+    context = browser_context(duel, QueryDict("arms=A-B"))
+    assert (context["choices"].arms, context["asked"].arms) == ([], "")
