@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,24 @@ if TYPE_CHECKING:
     from models_backend.families.base import Family
 
 
+class _OfNothing(logging.Filter):
+    """Drops the warning of diffusers that modules are cast, where it names none."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "kept in float32: []" not in record.getMessage()
+
+
+_of_nothing = _OfNothing()
+
+
+def _hush_libraries() -> None:
+    """Let them draw no bars of seconds inside ours, and warn of nothing that is not there."""
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    logging.getLogger("diffusers.models.modeling_utils").addFilter(_of_nothing)
+
+
 def load(folder: Path, device: str) -> tuple[Family, dict[str, Any]]:
     """Return the model of a directory that the trainer wrote, and its metadata.
 
@@ -33,6 +52,7 @@ def load(folder: Path, device: str) -> tuple[Family, dict[str, Any]]:
         family = family_named(str(metadata.get("family")))
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from error
+    _hush_libraries()
     return family.load(folder, device), metadata
 
 
@@ -56,6 +76,7 @@ def load_to_tune(folder: Path, config: TuneConfig) -> tuple[Family, str]:
         family = family_named(name)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from error
+    _hush_libraries()
     return family.load_to_tune(folder, config), sha256_of(folder)
 
 
@@ -82,6 +103,7 @@ def load_pipeline(folder: Path, device: str | None = None) -> Family:
     layout = layout_of(lambda name: (folder / name).is_file())
     if layout in (None, Layout.TRAINED):  # of a directory with no layout, reading says what lacks
         return load(folder, chosen)[0]
+    _hush_libraries()
     return family_of_layout(layout).load(folder, chosen)
 
 

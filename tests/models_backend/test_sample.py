@@ -1,12 +1,14 @@
 """Drawing images: our models, diffusers pipelines, contact sheets."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from transformers.utils import logging as bars
 
 from models_backend import sample
 from models_backend.checkpoints.loading import load_pipeline
@@ -109,6 +111,26 @@ def test_contact_sheet_of_every_family_is_a_png(tmp_path, parents, capsys):
     with Image.open(out) as image:
         assert image.format == "PNG"
         assert image.width > image.height > 300
+
+
+def test_loading_draws_no_bars_and_warns_of_nothing(checkpoint_dir):
+    bars.enable_progress_bar()
+    heard: list[logging.LogRecord] = []
+    ear = logging.Handler()
+    ear.emit = heard.append
+    logger = logging.getLogger("diffusers.models.modeling_utils")
+    logger.addHandler(ear)
+    logger.setLevel(logging.WARNING)
+    try:
+        load_pipeline(checkpoint_dir, "cpu")
+        logger.warning("There are modules in X that should be kept in float32: ['norm'].")
+    finally:
+        logger.removeHandler(ear)
+        logger.setLevel(logging.NOTSET)
+    assert [each.getMessage() for each in heard] == [
+        "There are modules in X that should be kept in float32: ['norm']."
+    ]
+    assert not bars.is_progress_bar_enabled()
 
 
 def test_contact_sheet_of_no_checkpoint_exits_with_2(tmp_path, capsys):
