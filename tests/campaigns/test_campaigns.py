@@ -2,7 +2,7 @@
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import open_campaign
@@ -102,6 +102,21 @@ def test_k_below_one_cannot_be_stored(asked):
     campaign, _ = create_campaign(project=default_project(), **asked)
     with pytest.raises(IntegrityError, match="criterion_k_at_least_one"):
         Criterion.objects.filter(campaign=campaign).update(k=0)
+
+
+def test_what_an_open_campaign_asks_cannot_be_changed():
+    campaign = factories.make_draft(prompts=1)
+    asked = Criterion.objects.filter(campaign=campaign)
+    asked.update(question="Which is calmer?")  # it may still change
+    open_campaign(campaign=campaign)
+    asked.update(question="Which is calmer?")  # nothing changes
+    for change in ({"question": "Which is worse?"}, {"k": 2}, {"translations": {"de": {}}}):
+        with (
+            pytest.raises(IntegrityError, match="an open campaign asks never changes"),
+            transaction.atomic(),
+        ):
+            asked.update(**change)
+    assert {each.question for each in asked} == {"Which is calmer?"}
 
 
 def test_open_campaign_without_protocol_cannot_be_stored(asked):

@@ -23,6 +23,7 @@ from evalplatform.annotation.presentation import GRID, page_state
 from evalplatform.annotation.services import lease_items
 from evalplatform.annotation.texts import script_texts
 from evalplatform.campaigns.forms import FORMS
+from tests import factories
 
 ENDS = (
     "done", "finished", "waiting", "paused", "disqualified", "screened_out", "closed", "returned",
@@ -111,9 +112,8 @@ def test_search_finds_a_forgotten_word():
 def campaign_in_brackets(make_campaign):
     """A campaign whose stored texts are bracketed too: they come from the database."""
     campaign = make_campaign(rules={"quality": {"qualification_pairs": 0}})
-    for criterion in campaign.criteria.all():
-        criterion.question, criterion.instructions = "⟦question⟧", "⟦instructions⟧"
-        criterion.save()
+    with factories.thawed():
+        campaign.criteria.update(question="⟦question⟧", instructions="⟦instructions⟧")
     for each in campaign.image_sets.all():
         each.prompt_text = f"⟦prompt {each.position}⟧"
         each.save()
@@ -146,8 +146,6 @@ def without_patterns(html: str) -> str:
 @pytest.mark.django_db
 def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana, made_up_language):
     from django.utils import timezone
-
-    from tests import factories
 
     campaign = campaign_in_brackets
     invitation = reverse("annotation:work", args=[campaign.invitation])
