@@ -1,8 +1,10 @@
 """The components of pages: what they place, sort and show."""
 
 import re
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.http import QueryDict
 from django.template import Context, Template
 from django.urls import reverse
@@ -12,6 +14,7 @@ from evalplatform.core.components.figures import drawn_bar, drawn_forest
 from evalplatform.core.components.navigation import SECTIONS, bar_links
 from evalplatform.core.styleguide import styleguide_context
 
+TEMPLATES = Path(settings.BASE_DIR) / "templates"
 COMPONENTS = (
     "appbar", "page-head", "state", "tabs", "stepper", "progress-line", "tile", "notice",
     "empty-state", "answer-card", "forest", "mini-forest", "stacked", "result-table", "data-table",
@@ -62,6 +65,25 @@ def test_forest_says_the_numbers_beside_its_lines_and_escapes_names():
     assert "<b>x</b>" not in html
     assert '<td class="number">+50.0 [25.0, 75.0]</td><td class="number">12</td>' in html
     assert html.count('class="forest-whisker"') == 3
+
+
+def test_table_of_numbers_has_a_name_and_scrolls_by_itself():
+    html = rendered(
+        '{% result_table label extra="wide" %}<caption>x</caption>{{ cell }}{% endresult_table %}',
+        label='"><b>People', cell="<i>",
+    )  # fmt: skip
+    assert 'tabindex="0" role="region" aria-label="&quot;&gt;&lt;b&gt;People"' in html
+    assert '<table class="result-table wide"><caption>x</caption>&lt;i&gt;</table>' in html
+
+
+def test_no_page_writes_a_component_by_hand():
+    """One partial for each: a table of numbers is written in its own alone."""
+    found = {
+        str(path.relative_to(TEMPLATES))
+        for path in TEMPLATES.rglob("*.html")
+        if 'class="result-table' in path.read_text(encoding="utf-8")
+    }
+    assert found == {"components/result_table.html"}
 
 
 def test_bar_leaves_out_what_is_nothing_and_labels_that_do_not_fit():

@@ -239,6 +239,15 @@ def export_menu(content: str, label: str = "Export") -> str:
     return _render("more_menu", content=content, label=label)
 
 
+@register.simple_block_tag
+def result_table(content: str, label: str, extra: str = "") -> str:
+    """A table of numbers round its caption, head and rows; `label` names it to a screen reader.
+
+    Each `td` has `data-label`, what its column is called on a phone. `extra` is a class.
+    """
+    return _render("result_table", label=label, content=_inner(content), extra=extra)
+
+
 @register.simple_tag(takes_context=True)
 def data_table(
     context: Any, table: DataTable, caption: str, row: str = "", target: str = ""
