@@ -109,8 +109,7 @@ def _method(path: str, method: str, operation: Schema) -> str:
     if "application/json" in content:
         arguments.append(f"body: {type_of(content['application/json']['schema'])}")
         sent = ["json=body"]
-    named = [f"{_safe(each['name'])}: {_optional(type_of(each['schema']))} = None"
-             for each in in_query]  # fmt: skip
+    named = [_query_argument(each) for each in in_query]
     if "multipart/form-data" in content:
         fields = content["multipart/form-data"]["schema"]
         arguments.append("file: Path")
@@ -144,6 +143,11 @@ def _method(path: str, method: str, operation: Schema) -> str:
         *(f"    {each}" for each in body),
     ]
     return textwrap.indent("\n".join(lines), "    ") + "\n"
+
+
+def _query_argument(parameter: Schema) -> str:
+    name, kind = _safe(parameter["name"]), type_of(parameter["schema"])
+    return f"{name}: {kind}" if parameter.get("required") else f"{name}: {_optional(kind)} = None"
 
 
 def _form_arguments(fields: Schema) -> list[str]:

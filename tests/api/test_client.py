@@ -1,5 +1,6 @@
 """The client that is checked in is the one that the schema gives, and holds strict types."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,23 @@ def test_the_client_is_typed(tmp_path):
     lines = [line for line in done.stdout.splitlines() if "error" in line]
     assert len(lines) == 2, done.stdout  # the seed is no number, and what sums it up
     assert 'incompatible type "str"' in lines[0] or '"seed"' in lines[0]
+
+
+def test_a_list_is_asked_for_by_one_value_each(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    from evalplatform_client import Client
+
+    asked = []
+    monkeypatch.setattr(Client, "_sent", lambda self, method, address, *_: asked.append(address))
+    client = Client("https://x.example", "evp_x")
+    with contextlib.suppress(AttributeError, TypeError):  # nothing is answered
+        client.get_board("one", without=["second", "a third"])
+    assert asked[0].partition("?")[2] == "without=second&without=a+third"
+
+
+def test_what_must_be_asked_for_has_no_default():
+    code = client_code(schema())
+    assert "def compare_campaigns(self, *, first: str, second: str)" in code
 
 
 def test_the_schema_is_openapi_3_1_with_a_scope_for_each_operation():

@@ -2353,9 +2353,7 @@ class Client(Transport):
         )
         return found
 
-    def compare_campaigns(
-        self, *, first: str | None = None, second: str | None = None
-    ) -> dict[str, Any]:
+    def compare_campaigns(self, *, first: str, second: str) -> dict[str, Any]:
         """Whether the lead of A is larger in one campaign than in another, on each
         criterion that both ask: what `compare_campaigns --format json` prints, its
         format named in it. Scope: `read`.

@@ -208,7 +208,7 @@ class Transport:
 
     def _address(self, path: str, query: Mapping[str, Any] | None) -> str:
         given = {name: value for name, value in (query or {}).items() if value is not None}
-        return self.site + path + (f"?{urllib.parse.urlencode(given)}" if given else "")
+        return self.site + path + (f"?{urllib.parse.urlencode(given, doseq=True)}" if given else "")
 
     def _sent(self, method: str, address: str, body: bytes | None, headers: dict[str, str]) -> Any:
         kind = headers.get("Content-Type")
