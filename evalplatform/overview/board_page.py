@@ -11,7 +11,15 @@ from evalplatform.accounts.projects import visible_to
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import of_no_series
 from evalplatform.core.components import ForestRow
-from evalplatform.reports.pooling import Contender, Pooled, boards, parts_of, standings
+from evalplatform.reports.pooling import (
+    Contender,
+    Pooled,
+    boards,
+    note_of,
+    parts_of,
+    placed,
+    standings,
+)
 from evalplatform.stats import ArmRanking, Standing
 
 
@@ -74,12 +82,10 @@ def leaderboard_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _group(found: Pooled, ranking: ArmRanking) -> BoardGroup:
-    # Of a part of all, those outside it have no votes.
-    placed = [each for each in ranking.standings if each.n_votes]
     return BoardGroup(
-        rows=[_row(found, each) for each in placed],
-        forest=[_mark(found, each) for each in placed],
-        note=ranking.reason if ranking.state.value != "defined" else ranking.interval_reason,
+        rows=[_row(found, each) for each in placed(ranking)],
+        forest=[_mark(found, each) for each in placed(ranking)],
+        note=note_of(ranking),
         method=ranking.method,
         n_votes=ranking.n_votes,
         n_prompts=ranking.n_prompts,

@@ -18,7 +18,15 @@ from evalplatform.annotation.arm_columns import ArmColumns
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.reports.fingerprint import fingerprint
-from evalplatform.stats import ArmRanking, EmptyVotesError, GradedVotes, graded_votes, rank_arms
+from evalplatform.stats import (
+    ArmRanking,
+    EmptyVotesError,
+    GradedVotes,
+    Standing,
+    State,
+    graded_votes,
+    rank_arms,
+)
 from evalplatform.tallies.folding import fold_all
 from evalplatform.tallies.models import ItemTally
 
@@ -140,6 +148,16 @@ class Pooled:
     def is_linked(self) -> bool:
         """Whether all can be put in one order."""
         return len(self.rankings) <= 1
+
+
+def placed(ranking: ArmRanking) -> list[Standing]:
+    """Return those who have votes, best first: of a part of all, those outside it have none."""
+    return [each for each in ranking.standings if each.n_votes]
+
+
+def note_of(ranking: ArmRanking) -> str:
+    """Return why there is no order, or no interval; "" where there are both."""
+    return ranking.interval_reason if ranking.state is State.DEFINED else ranking.reason
 
 
 def standings(

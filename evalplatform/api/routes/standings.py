@@ -14,7 +14,16 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import of_no_series
 from evalplatform.core.errors import BadInputError
 from evalplatform.reports.comparison import comparison_json, quick_comparison
-from evalplatform.reports.pooling import Board, Contender, Pooled, boards, parts_of, standings
+from evalplatform.reports.pooling import (
+    Board,
+    Contender,
+    Pooled,
+    boards,
+    note_of,
+    parts_of,
+    placed,
+    standings,
+)
 from evalplatform.stats import ArmRanking, Standing
 
 routes = Routes(tags=["standings"])
@@ -145,13 +154,11 @@ def _board(board: Board) -> dict[str, Any]:
 
 
 def _group(found: Pooled, ranking: ArmRanking) -> RankedGroup:
-    note = ranking.reason if ranking.state.value != "defined" else ranking.interval_reason
     return RankedGroup(
         votes=ranking.n_votes, prompts=ranking.n_prompts, annotators=ranking.n_annotators,
-        method=ranking.method, note=note,
-        # Of a part of all prompts, models outside it have no votes.
+        method=ranking.method, note=note_of(ranking),
         standings=[_standing(found.contenders[int(str(each.arm))], each)
-                   for each in ranking.standings if each.n_votes],
+                   for each in placed(ranking)],
     )  # fmt: skip
 
 
