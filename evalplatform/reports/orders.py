@@ -73,25 +73,46 @@ def lead_in_words(found: GalleryResult | GradeResult) -> str:
     """Say how far the first arm is ahead, with bounds for all arms at once; "" without any.
 
     Where it is told apart from all: of the arm that comes closest. Else of those it is not told
-    apart from, closest first.
+    apart from, closest first; arms that won nothing have no strength to be ahead of.
     """
     leads, unit = leads_of(found)
-    told_apart = [each for each in leads if each.is_told_apart]
-    open_ones = [each for each in leads if not each.is_told_apart]
     if not leads:
         return ""
+    told_apart = [each for each in leads if each.is_told_apart]
+    open_ones = [each for each in leads if not each.is_told_apart]
     if told_apart and order_said(found)[0]:  # of some, perhaps, only by a chain of others
         closest = min(told_apart, key=lambda each: each.low)
         return (
             f"{closest.arm} is ahead of {closest.other}, the closest, by {_lead(closest)} {unit}."
         )
+    if open_ones:
+        return _not_told_apart(open_ones, len(leads), unit)
+    closest = min(leads, key=lambda each: each.low)
+    return (
+        f"{closest.arm} is ahead of all that have a strength, of {closest.other}, the closest, by "
+        f"{_lead(closest)} {unit}{_from_losers(found)}."
+    )
+
+
+def _not_told_apart(open_ones: Sequence[Lead], n_leads: int, unit: str) -> str:
     named = [f"{each.other} by {_lead(each)}" for each in open_ones[:_MOST_NAMED]]
     if len(open_ones) > _MOST_NAMED:
         named.append(f"{len(open_ones) - _MOST_NAMED} more")
+    whom = "those" if len(open_ones) == n_leads else f"{len(open_ones)} of the {n_leads} arms"
     return (
-        f"{open_ones[0].arm}, first by its estimate, is not told apart from those behind it: "
+        f"{open_ones[0].arm}, first by its estimate, is not told apart from {whom} behind it: "
         f"ahead of {listed(named)} {unit}."
     )
+
+
+def _from_losers(found: GalleryResult | GradeResult) -> str:
+    """The arms without a strength that may yet be first, for the end of a sentence."""
+    standings = found.ranking.standings if isinstance(found, GalleryResult) else ()
+    losers = [str(each.arm) for each in standings if each.unbounded and each.rank_low == 1]
+    if not losers:
+        return ""
+    them = "it" if len(losers) == 1 else "them"
+    return f"; {listed(losers)} lost every comparison, too few to tell {them} apart from it"
 
 
 def leads_of(found: GalleryResult | GradeResult) -> tuple[tuple[Lead, ...], str]:

@@ -20,14 +20,15 @@ from evalplatform.reports.csv_files import GROUP_COLUMNS, groups_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.figures import all_figures
-from evalplatform.reports.gallery import Gallery
-from evalplatform.reports.orders import claimed_by_group
+from evalplatform.reports.gallery import Gallery, GalleryResult
+from evalplatform.reports.orders import claimed_by_group, lead_in_words, order_said
 from evalplatform.reports.other_votes import of_orders
 from evalplatform.reports.prompts import Prompts
 from evalplatform.reports.results import campaign_results
 from evalplatform.reports.stats_votes import pseudonyms
 from evalplatform.reports.table import WIDTH, results_table
 from tests import factories
+from tests.stats.graded_studies import comparisons
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STRENGTHS = (2.0, 1.0, 0.9, -1.5)  # of the arms A to D
@@ -448,6 +449,45 @@ def test_answer_says_how_far_the_leader_is_ahead_of_the_closest(form):
     assert (first["arm"], first["reason"]) == (results.campaign.contenders[0].name, answer.sentence)
     assert [float(row["low"]) for row in others[: len(leads)]] == [each.low for each in leads]
     assert {row["value"] for row in rows_of(results) if row["measure"] == "tier"} >= {"1", "2"}
+
+
+def test_answer_says_of_whom_the_first_is_not_told_apart_because_they_lost_everything():
+    """A is ahead of B and C beyond chance; H lost three votes to C, too few to rank it."""
+    cycle = [("A", "B", 36, 4), ("B", "C", 24, 16), ("A", "C", 37, 3)]
+    rows = [(a, b, "".join(np.random.default_rng(3).permutation([*"W" * won, *"L" * lost])), 0, 0)
+            for a, b, won, lost in cycle]  # fmt: skip
+    ranking = stats.rank_arms(comparisons(*rows, ("H", "C", "LLL", 0, 0)))
+    assert ranking.standing("H").rank_low == 1
+    assert all(each.is_told_apart for each in ranking.leads)
+    found = GalleryResult("appeal", "Appeal", "pair", "All", 0, 3, ranking, ())
+    assert order_said(found)[0] == ""
+    said = lead_in_words(found)
+    assert said.startswith("A is ahead of all that have a strength, of B, the closest, by ")
+    assert said.endswith(" in strength; H lost every comparison, too few to tell it apart from it.")
+
+
+def test_answer_counts_from_how_many_the_first_is_not_told_apart():
+    """A is ahead of D beyond chance, and of B and C not."""
+    rows = [("A", "B", "WLWWLLWL" * 3, 0, 0), ("B", "C", "WLLWLWWL" * 3, 0, 0),
+            ("A", "C", "WWLLWLLW" * 3, 0, 0), ("A", "D", "WWWWWWWWWLWW" * 3, 0, 0),
+            ("B", "D", "WWWWWLWWWWWW" * 3, 0, 0)]  # fmt: skip
+    ranking = stats.rank_arms(comparisons(*rows))
+    found = GalleryResult("appeal", "Appeal", "pair", "All", 0, 3, ranking, ())
+    first = ranking.leads[0].arm
+    assert [each.other for each in ranking.leads if each.is_told_apart] == ["D"]
+    assert lead_in_words(found).startswith(
+        f"{first}, first by its estimate, is not told apart from 2 of the 3 arms behind it: "
+    )
+
+
+def test_answer_stands_in_every_report_where_an_arm_lost_everything():
+    results = campaign_results(voted("pair", prompts=6, k=2, strengths=(1.5, 0.5, 0.0, -60.0)))
+    last = results.galleries[0].ranking.standings[-1]
+    assert (last.arm, last.unbounded) == ("D", "lost every comparison")
+    (answer,) = answers(results)
+    assert "A" in answer.sentence
+    assert answer.sentence in words(results_table(results))
+    assert answer.sentence in {row["reason"] for row in rows_of(results)}
 
 
 def test_answer_names_whom_the_first_is_not_told_apart_from():
