@@ -63,7 +63,7 @@ from .ranking.rating_pairs import pairs_from_ratings
 from .ranking.rating_results import ArmRating, ArmRatings, RatingDifference
 from .ranking.ratings import rate_arms
 from .ranking.results import Difference, Lead, Ranking, Strength, TieWeight
-from .ranking.shown_places import PlaceEffect, PlaceNet, place_effect
+from .ranking.shown_places import PlaceEffect, PlaceNet, PlaceShare, place_effect
 from .ranking.strengths import rank
 from .ranking.two_arms import ArmGroupTest, ArmLook, arm_group_tests, arm_looks
 from .votes.chunking import positions
@@ -126,6 +126,7 @@ __all__ = [
     "PairVotes",
     "PlaceEffect",
     "PlaceNet",
+    "PlaceShare",
     "PlannedPair",
     "Proportion",
     "RankRange",

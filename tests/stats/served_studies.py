@@ -3,7 +3,7 @@
 Everybody judges all prompts, in turn from that place, and sees the images of each in an order of
 its own. What an image looks like is quality + prompt effect + taste + what its place of showing
 adds + noise of variance 1; `later` adds to the last arm in the second half, and `falling` takes
-from all in it.
+from all in it. With `joins` the last arm is dealt only after so much of each annotator's walk.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Served:
     habit: float = 0.2  # how people differ in what a place adds
     first: float = 0.0  # what standing first adds
     later: float = 0.0
+    joins: float = 0.0
     falling: float = 0.0
     tie: float = 0.15
     more_ties: float = 0.0
@@ -42,6 +43,10 @@ class Served:
         prompt = (rng.integers(p, size=j)[who] + nth) % p
         dealt = np.argsort(rng.random((p, m)), axis=1)[:, :n]  # n arms of each prompt
         arm = np.sort(dealt, axis=1)[prompt]
+        if self.joins:
+            before = np.argsort(rng.random((p, m - 1)), axis=1)[:, :n]
+            is_before = (nth < self.joins * p)[:, None]
+            arm = np.where(is_before, np.sort(before, axis=1)[prompt], arm)
         order = np.argsort(rng.random((len(who), n)), axis=1)  # place at each position
         shown = np.argsort(order, axis=1)
         late = nth >= p // 2

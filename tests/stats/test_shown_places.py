@@ -63,6 +63,67 @@ def test_without_any_few_are_claimed_and_intervals_hold_0(design):
     assert np.mean(held) > 0.9
 
 
+@pytest.mark.parametrize(("n", "joins"), [(2, 0.5), (3, 0.5)])
+def test_arm_that_joins_late_passes_for_no_drift_of_the_others(n, joins):
+    """It is far better than they are, so all lose more once it is there."""
+    rng = np.random.default_rng(5)
+    design = Served(quality=(0.4, 0.0, -0.4, 1.5), n=n, joins=joins, prompts=20, people=12)
+    arms, ties = [], []
+    for _ in range(MANY):
+        drift = arms_drift(design.draw(rng)[0])
+        arms.append(min(each.difference.p_holm for each in drift.arms) <= 0.05)
+        ties.append(drift.ties.difference.p_value <= 0.05)
+    assert max(np.mean(arms), np.mean(ties)) < 0.1
+
+
+def test_arm_met_in_one_half_alone_has_no_drift_and_weighs_nothing():
+    """A wins both against B and loses all against C, who is there only later."""
+    arm = [[0, 1], [0, 1], [0, 1], [0, 2]] * 3
+    grade = [[1, 0], [0, 1], [1, 0], [0, 1]] * 3
+    found = arms_drift(made(arm, grade, [0, 1, 2, 3] * 3, [0] * 4 + [1] * 4 + [2] * 4, "ABC"))
+    assert [(each.arm, each.first, each.second) for each in found.arms] == [
+        ("A", 0.0, 1.0),
+        ("B", 0.0, -1.0),
+    ]
+    assert [each.difference.value for each in found.arms] == [-1.0, 1.0]
+
+
+def confounded(rng, share=0.9, prompts=20, people=10):
+    """Grades of A mostly in the first half of each annotator's votes, of B in the second."""
+    nth, who = (each.ravel() for each in np.indices((prompts, people)))
+    prompt = (rng.integers(prompts, size=people)[who] + nth) % prompts
+    early = nth < prompts // 2
+    arm = np.where(rng.random(len(who)) < share, ~early, early).astype(int)
+    looks = 3 + 0.5 * arm + 0.5 * rng.normal(size=people)[who] + rng.normal(size=len(who))
+    grade = np.clip(np.round(looks), 1, 5).astype(int)
+    return graded_votes(
+        item=prompt * 2 + arm, prompt=prompt, annotator=who, arm=arm[:, None],
+        grade=grade[:, None], arms="AB",
+    )  # fmt: skip
+
+
+def test_interval_is_as_wide_as_arms_and_halves_are_alike():
+    """Nine in ten grades of an arm lie in one half: few tell the halves from the arms."""
+    rng = np.random.default_rng(6)
+    held, spread, told = [], [], []
+    for _ in range(2 * MANY):
+        found = arms_drift(confounded(rng)).grades.difference
+        held.append(found.low <= 0 <= found.high)
+        spread.append(found.value)
+        told.append(found.se)
+    assert np.mean(held) > 0.95
+    assert np.mean(told) > 0.85 * np.std(spread)
+
+
+def test_share_furthest_from_even_is_told():
+    votes = made([[0, 1]] * 5, [[1, 0]] * 5, [0, 1, 2, 3, 4], [0, 0, 1, 1, 1], "AB")
+    found = place_effect(votes, [0, 1] * 4 + [1, 0]).least_even
+    assert (found.arm, found.images, found.place, found.share) == ("A", 2, 1, 0.8)
+    assert not found.is_even
+    votes, shown = drawn(Served(n=3, people=40, prompts=40))
+    assert place_effect(votes, shown).least_even.is_even
+
+
 def test_good_arms_that_stood_first_more_often_pass_for_no_place():
     """Arm A is best and stands first in three of four votes."""
     rng = np.random.default_rng(3)

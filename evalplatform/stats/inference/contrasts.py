@@ -1,4 +1,4 @@
-"""Contrasts of group means, each with its interval and with Holm's p over all of them."""
+"""Contrasts of groups, each with its interval and with Holm's p over all of them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from .clustering import FloatArray
 from .estimates import State, few_clusters
 from .intervals import t_p_value, t_quantile
-from .means import GradeMeans
+from .least_squares import GroupContrast
 from .multiplicity import holm
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeanContrast:
-    """A contrast of means, such as one less another.
+    """A contrast of means or of effects, such as one less another.
 
     Attributes:
         value: in the unit of what is averaged.
@@ -40,42 +40,36 @@ class MeanContrast:
     reason: str = ""
 
 
-def contrasts_of(
-    means: GradeMeans, vectors: Sequence[FloatArray], level: float, *, what: str, largest: float
-) -> tuple[MeanContrast, ...]:
-    """Estimate contrasts, given as one weight a group, as one family for Holm's p.
+def contrast_of(found: GroupContrast, level: float, *, what: str, largest: float) -> MeanContrast:
+    """Give a contrast its interval and test.
 
-    `what` is what reasons call the values; a contrast lies in [-largest, largest].
+    `what` is what reasons call the values; the contrast lies in [-largest, largest].
     """
-    found = [_contrast(means, each, level, what, largest) for each in vectors]
-    tested = [each.p_value for each in found if each.p_value is not None]
-    adjusted = iter(holm(tested).tolist())
-    return tuple(
-        each if each.p_value is None else replace(each, p_holm=next(adjusted)) for each in found
-    )
-
-
-def _contrast(
-    means: GradeMeans, vector: FloatArray, level: float, what: str, largest: float
-) -> MeanContrast:
-    value = float(vector @ means.means)
-    held = means.prompt.n_held(vector), means.annotator.n_held(vector)
+    held = found.n_prompts, found.n_annotators
     state, reason = few_clusters(what, *held)
     about = MeanContrast(
-        value=value, n_prompts=held[0], n_annotators=held[1], state=state, reason=reason
+        value=found.value, n_prompts=held[0], n_annotators=held[1], state=state, reason=reason
     )
-    if state is not State.DEFINED:
+    if found.variance is None or found.df is None:
         return about
-    found = means.variance(vector)
     se = sqrt(found.variance)
     reach = t_quantile(level, found.df) * se
     return replace(
         about,
         se=se,
-        low=max(-largest, value - reach),
-        high=min(largest, value + reach),
+        low=max(-largest, found.value - reach),
+        high=min(largest, found.value + reach),
         df=found.df,
-        p_value=t_p_value(value / se, found.df),
+        p_value=t_p_value(found.value / se, found.df),
+    )
+
+
+def as_family(found: Sequence[MeanContrast]) -> tuple[MeanContrast, ...]:
+    """The contrasts with Holm's p over all of them that have a p."""
+    tested = [each.p_value for each in found if each.p_value is not None]
+    adjusted = iter(holm(tested).tolist())
+    return tuple(
+        each if each.p_value is None else replace(each, p_holm=next(adjusted)) for each in found
     )
 
 

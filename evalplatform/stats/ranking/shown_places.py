@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..inference.clustering import FloatArray
-from ..inference.contrasts import MeanContrast, contrasts_of
+from ..inference.contrasts import MeanContrast, as_family, contrast_of
 from ..inference.estimates import State
 from ..inference.intervals import check_level
-from ..inference.means import GradeMeans, GroupedValues
+from ..inference.least_squares import GroupEffects
+from ..inference.means import GroupedValues
 from ..votes.columns import IntColumn, check_lengths, integers
 from ..votes.errors import ColumnTypeError
 from ..votes.graded import GradedVotes
@@ -20,6 +22,29 @@ METHOD = (
     "net of the image at a place over the others of its set, arms taken out by least squares; "
     "two-way clustered by prompt and annotator, t with Satterthwaite's df"
 )
+
+
+EVENLY = 0.05
+"""An arm stands at a place about as often as at others if its share there is off by no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceShare:
+    """The share, in [0, 1], of an arm's images in sets of so many that stood at one place."""
+
+    arm: Hashable
+    images: int
+    place: int
+    share: float
+
+    @property
+    def off(self) -> float:
+        """How far it is from that of an arm which stands at all places equally often."""
+        return abs(self.share - 1.0 / self.images)
+
+    @property
+    def is_even(self) -> bool:
+        return self.off <= EVENLY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +71,15 @@ class PlaceEffect:
     Attributes:
         places: by number of images and place; of two images the first alone, the other being its
             mirror image. All are one family for Holm's p.
+        least_even: of all arms and places the share furthest from that of an arm which stands
+            everywhere equally often: what a place moves favours no arm only where it is even.
         level, method: of the intervals.
         state, reason: DEFINED, or DISCONNECTED where arms and places cannot be told apart;
             `places` is then empty.
     """
 
     places: tuple[PlaceNet, ...]
+    least_even: PlaceShare | None = None
     level: float
     method: str = METHOD
     state: State = State.DEFINED
@@ -74,12 +102,13 @@ def place_effect(
     Formula. An image's score in a vote is the mean over the others of its set of 1, 0 or -1: put
     before, level with, behind. Scores are fitted by least squares as an effect of the arm and one
     of the place (of sets of one size, with mean 0); that of a place is its net. Its variance is
-    that of a mean of scores without the arms' effects, clustered by prompt and annotator.
+    clustered by prompt and annotator, and takes in that the arms' effects are estimated too (see
+    `least_squares`): the more arms keep to places, the wider the interval.
 
-    How to read. 0 is a place that neither helps nor harms. Orders of showing are planned so that
-    every arm stands at every place about equally often: an effect then favours no arm, but it
-    makes votes tell less of the images, and says that people look less at some. Not for votes
-    whose order of showing is unknown.
+    How to read. 0 is a place that neither helps nor harms. Where every arm stands at every place
+    about equally often (`least_even`), as orders planned here make it, an effect favours no arm;
+    it still makes votes tell less of the images, and says that people look less at some. Not for
+    votes whose order of showing is unknown.
 
     Raises `LengthMismatchError` or `ColumnTypeError` for positions that fit no set.
 
@@ -116,32 +145,46 @@ class _Sets:
         self._group = starts[np.searchsorted(self._sizes, size)] + place
 
     def effect(self, level: float) -> PlaceEffect:
-        apart = values_beside_arms(
-            set_nets(self._votes), self._votes.arm, self._group, self._votes.n_arms, self._n_groups
+        votes = self._votes
+        values = GroupedValues(
+            value=set_nets(votes),
+            group=self._group,
+            prompt=votes.prompt[self._vote],
+            annotator=votes.annotator[self._vote],
+            n_groups=self._n_groups,
+            n_prompts=len(votes.prompts),
+            n_annotators=len(votes.annotators),
         )
-        if apart is None:
+        effects = GroupEffects.fitted(values, votes.arm, votes.n_arms)
+        if effects is None:
             reason = "Some arms were shown at some places alone, so the two cannot be told apart."
             return PlaceEffect(places=(), level=level, state=State.DISCONNECTED, reason=reason)
-        means = GradeMeans.of_values(
-            GroupedValues(
-                value=apart,
-                group=self._group,
-                prompt=self._votes.prompt[self._vote],
-                annotator=self._votes.annotator[self._vote],
-                n_groups=self._n_groups,
-                n_prompts=len(self._votes.prompts),
-                n_annotators=len(self._votes.annotators),
-            )
-        )
         told = [(n, at) for n in self._sizes for at in range(n if n > 2 else 1)]
-        vectors = [self._beyond_its_size(n, at) for n, at in told]
-        nets = contrasts_of(means, vectors, level, what="votes on sets of images", largest=1.0)
-        sizes = self._votes.sizes
+        what = "votes on sets of images"
+        found = [effects.contrast(self._beyond_its_size(*each)) for each in told]
+        nets = as_family([contrast_of(each, level, what=what, largest=1.0) for each in found])
         places = tuple(
-            PlaceNet(images=n, place=at + 1, n_votes=int(np.count_nonzero(sizes == n)), net=net)
+            PlaceNet(
+                images=n, place=at + 1, n_votes=int(np.count_nonzero(votes.sizes == n)), net=net
+            )
             for (n, at), net in zip(told, nets, strict=True)
         )
-        return PlaceEffect(places=places, level=level)
+        return PlaceEffect(places=places, least_even=self._least_even(effects.n), level=level)
+
+    def _least_even(self, shown: FloatArray) -> PlaceShare:
+        """Of how often each arm was shown at each place (M, G)."""
+        found: list[PlaceShare] = []
+        for n in self._sizes:
+            of_size = shown[:, self._starts[n] : self._starts[n] + n]
+            shares = of_size / np.maximum(of_size.sum(axis=1, keepdims=True), 1.0)
+            found += [
+                PlaceShare(
+                    arm=self._votes.arms[arm], images=n, place=at + 1, share=float(shares[arm, at])
+                )
+                for arm in np.flatnonzero(of_size.any(axis=1)).tolist()
+                for at in range(n)
+            ]
+        return max(found, key=lambda each: each.off)
 
     def _beyond_its_size(self, n: int, at: int) -> FloatArray:
         """The mean of one place less that of all places of sets of its size."""
@@ -178,27 +221,3 @@ def set_nets(votes: GradedVotes) -> FloatArray:
             against = np.sign(grade[:, at, None] - grade).sum(axis=1)
             nets[entry[:, at]] = against / (n - 1)
     return nets
-
-
-def values_beside_arms(
-    value: FloatArray, arm: npt.NDArray[np.integer], group: IntColumn, n_arms: int, n_groups: int
-) -> FloatArray | None:
-    """Values without the effect of their arm, where arm and group both have one.
-
-    Their mean in a group is the group's effect by least squares, but for a number common to all.
-    None where arms and groups are not linked, so that no such number is common.
-    """
-    shape = (n_arms, n_groups)
-    met = np.bincount(arm.astype(np.int64) * n_groups + group, minlength=n_arms * n_groups)
-    table = met.reshape(shape).astype(np.float64)
-    by_arm, by_group = table.sum(axis=1), table.sum(axis=0)
-    normal = np.block([[np.diag(by_arm), table], [table.T, np.diag(by_group)]])
-    seen = np.concatenate([by_arm, by_group]) > 0.0
-    normal = normal[np.ix_(seen, seen)]
-    if np.linalg.matrix_rank(normal) < len(normal) - 1:
-        return None
-    sums = np.concatenate([np.bincount(arm, value, n_arms), np.bincount(group, value, n_groups)])
-    effects = np.zeros(len(seen))
-    effects[seen] = np.linalg.lstsq(normal, sums[seen], rcond=None)[0]
-    apart: FloatArray = value - effects[:n_arms][arm]
-    return apart
