@@ -23,7 +23,8 @@ class GalleryResult:
 
     Arms are named by their letters, annotators by pseudonym. `by_group` and `early` are of all
     prompts alone: each two arms by category and challenge, and while votes are missing. So are
-    `places` and `drift`: what the place and the time of showing move; None of imported votes.
+    `places`, what the place of showing moves, None where an import does not tell where images
+    stood, and `drift`, what the time of showing moves, None of all imported votes.
     """
 
     criterion: str

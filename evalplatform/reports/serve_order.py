@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalplatform import stats
+from evalplatform.campaigns.rules import Start
 from evalplatform.reports.cells import p_value, percent, percent_interval
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.orders import CLAIM, listed, number
 from evalplatform.reports.result_types import CampaignResults, CriterionOrder
 
 _DASH = "–"
+SAME_START = (
+    "All annotators begin at the same item, so the halves are of different prompts, and early "
+    "against late cannot be told apart from these."
+)
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,19 @@ def _wholes(results: CampaignResults) -> list[GalleryResult | GradeResult]:
 
 def halves_rows(results: CampaignResults) -> list[HalvesRow]:
     """Return early beside late votes on each criterion: nets and ties, or mean grades."""
-    rows = [row for each in results.order_effects for row in _of_two_arms(each)]
+    adjusted = _adjusted(results)
+    rows = [
+        row
+        for each in results.order_effects
+        for row in _of_two_arms(each, adjusted.get(each.criterion))
+    ]
     for whole in _wholes(results):
         if whole.drift:
             rows += _of_drift(whole.criterion_label, whole.drift)
     return rows
 
 
-def _of_two_arms(found: CriterionOrder) -> Iterator[HalvesRow]:
+def _of_two_arms(found: CriterionOrder, adjusted: float | None) -> Iterator[HalvesRow]:
     net, effect, label = found.effect.net, found.effect, found.criterion_label
     yield HalvesRow(
         label,
@@ -59,7 +69,7 @@ def _of_two_arms(found: CriterionOrder) -> Iterator[HalvesRow]:
         percent(net.first, signed=True),
         percent(net.second, signed=True),
         percent_interval(net.value, net.low, net.high, net.state, signed=True),
-        p_value(net.p_value),
+        p_value(adjusted),
     )
     yield HalvesRow(label, "Ties, %", percent(effect.ties_first), percent(effect.ties_second))
 
@@ -113,8 +123,10 @@ def _name(each: stats.PlaceNet) -> str:
 
 def serve_order_in_words(results: CampaignResults) -> list[str]:
     """Say of each criterion what the place and the time of showing move beyond chance."""
+    adjusted = _adjusted(results)
     said = [
-        f"{each.criterion_label}: {_two_arms_in_words(each.effect)}"
+        f"{each.criterion_label}: "
+        f"{_two_arms_in_words(each.effect, adjusted.get(each.criterion), len(adjusted))}"
         for each in results.order_effects
     ]
     for whole in _wholes(results):
@@ -122,17 +134,31 @@ def serve_order_in_words(results: CampaignResults) -> list[str]:
             said.append(f"{whole.criterion_label}: {places_in_words(whole.places)}")
         if whole.drift:
             said.append(f"{whole.criterion_label}: {drift_in_words(whole.drift)}")
+    if _has_halves(results) and results.campaign.checked_rules.annotation.start is Start.FIRST:
+        said.append(SAME_START)
     return said
 
 
-def _two_arms_in_words(effect: stats.OrderEffect) -> str:
+def _has_halves(results: CampaignResults) -> bool:
+    return bool(results.order_effects) or any(whole.drift for whole in _wholes(results))
+
+
+def _adjusted(results: CampaignResults) -> dict[str, float]:
+    """Holm's p of two arms' halves over the criteria that have a p, by criterion."""
+    found = {each.criterion: each.effect.net.p_value for each in results.order_effects}
+    tested = {name: p for name, p in found.items() if p is not None}
+    return dict(zip(tested, stats.holm(list(tested.values())).tolist(), strict=True))
+
+
+def _two_arms_in_words(effect: stats.OrderEffect, adjusted: float | None, criteria: int) -> str:
     net = effect.net
-    if net.p_value is None:
+    if adjusted is None:
         return f"nothing is told of early beside late votes. {net.reason}"
     told = percent_interval(net.value, net.low, net.high, net.state, signed=True)
     text = f"the net of the first half of each annotator's votes less that of the second, {told} %"
-    if net.p_value < CLAIM:
-        return f"people prefer otherwise later: {text}, p {p_value(net.p_value)}."
+    if adjusted < CLAIM:
+        name = "Holm p" if criteria > 1 else "p"
+        return f"people prefer otherwise later: {text}, {name} {p_value(adjusted)}."
     return f"preferences do not move beyond chance in the course of the work: {text}."
 
 
@@ -147,11 +173,25 @@ def places_in_words(effect: stats.PlaceEffect) -> str:
         return (
             "where an image stands moves what people say of it: "
             + "; ".join(f"{_name(each)}, {_net_in_words(each.net)}" for each in moved)
-            + ". Every arm stands at every place about equally often, so this favours none."
+            + f". {_evenness_in_words(effect)}"
         )
     return (
         "where an image stands does not move what people say of it beyond chance; furthest from 0 "
         f"is {_name(largest)}, {_net_in_words(largest.net)}."
+    )
+
+
+def _evenness_in_words(effect: stats.PlaceEffect) -> str:
+    """Say whom a place that matters favours."""
+    found = effect.least_even
+    assert found is not None  # some place was moved
+    if found.is_even:
+        return "Every arm stands at every place about equally often, so this favours none."
+    where = "left" if (found.images, found.place) == (2, 1) else f"{found.place} of {found.images}"
+    return (
+        f"Arms do not stand everywhere equally often, so it favours some: {found.arm} is {where} "
+        f"in {100 * found.share:.0f} % of its sets of {found.images}, where "
+        f"{100 / found.images:.0f} % would be even."
     )
 
 
@@ -211,14 +251,16 @@ def order_json(found: GalleryResult | GradeResult) -> dict[str, Any]:
 def order_records(results: CampaignResults) -> Iterator[dict[str, Any]]:
     """Yield rows of groups.csv: "net_drift" (first less second half), "net_of_place_1_of_4"."""
     names = {arm.letter: arm.name for arm in results.campaign.contenders}
+    adjusted = _adjusted(results)
     for each in results.order_effects:
         yield _record(each.criterion, "net_drift", vars(each.effect.net)) | {
-            "p_value": each.effect.net.p_value
+            "p_value": each.effect.net.p_value,
+            "p_holm": adjusted.get(each.criterion, ""),
         }
     for whole in _wholes(results):
         for name, arm, found, drawn in _figures(whole):
             named = {"arm": names.get(arm, ""), "other": ""}
-            yield _record(whole.criterion, name, vars(found)) | vars_of(drawn) | named
+            yield _record(whole.criterion, name, vars(found)) | _vars_of(drawn) | named
 
 
 def _figures(
@@ -239,7 +281,7 @@ def _figures(
             yield name, "", shift.difference, drift
 
 
-def vars_of(found: stats.ArmsDrift | stats.PlaceEffect) -> dict[str, Any]:
+def _vars_of(found: stats.ArmsDrift | stats.PlaceEffect) -> dict[str, Any]:
     """What all figures of a result have in common."""
     return {"level": found.level, "method": found.method}
 

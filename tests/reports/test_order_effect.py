@@ -2,16 +2,24 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from evalplatform import stats
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.services import enrol, open_campaign
 from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.results import campaign_results
+from evalplatform.reports.serve_order import (
+    halves_rows,
+    order_records,
+    places_in_words,
+    serve_order_in_words,
+)
 from evalplatform.reports.table import results_table
 from tests import factories
 from tests.reports.test_galleries import liking, rows_of, voted, words
@@ -79,6 +87,46 @@ def test_without_drift_the_interval_holds_nothing():
 def test_page_warns_where_all_begin_at_the_same_item():
     results = judged(drifting, start="first")
     assert "cannot be told apart" in text_of(results)
+    assert "cannot be told apart" in words(results_table(results))
+
+
+def test_drift_on_one_of_many_criteria_is_held_against_all_of_them():
+    results = judged(steady)
+    (one,) = results.order_effects
+    effects = [
+        replace(one, criterion=name, criterion_label=name, effect=replace(
+            one.effect, net=replace(one.effect.net, p_value=p)))
+        for name, p in (("appeal", 0.03), ("text", 0.001), ("hands", 0.6))
+    ]  # fmt: skip
+    results = replace(results, order_effects=effects)
+    appeal, text, hands = serve_order_in_words(results)
+    assert appeal.startswith("appeal: preferences do not move beyond chance")
+    assert text.startswith("text: people prefer otherwise later")
+    assert text.endswith("Holm p 0.003.")
+    assert hands.startswith("hands: preferences do not move")
+    nets = [each.p for each in halves_rows(results) if each.p != "–"]
+    assert nets == ["0.060", "0.003", "0.600"]
+    rows = {row["criterion"]: row for row in order_records(results)}
+    assert [rows[name]["p_holm"] for name in ("appeal", "text")] == pytest.approx([0.06, 0.003])
+    assert rows["appeal"]["p_value"] == 0.03
+
+
+def moved(share):
+    """A place that helps, where arm A stood first so often."""
+    net = stats.MeanContrast(value=0.4, low=0.2, high=0.6, p_value=0.001, p_holm=0.001,
+                             n_prompts=9, n_annotators=9)  # fmt: skip
+    place = stats.PlaceNet(images=4, place=1, n_votes=90, net=net)
+    uneven = stats.PlaceShare(arm="A", images=4, place=1, share=share)
+    return stats.PlaceEffect(places=(place,), least_even=uneven, level=0.95)
+
+
+def test_place_that_helps_is_said_to_favour_nobody_only_where_arms_stand_everywhere_alike():
+    assert places_in_words(moved(0.28)).endswith(
+        "Every arm stands at every place about equally often, so this favours none."
+    )
+    assert places_in_words(moved(0.61)).endswith(
+        "so it favours some: A is 1 of 4 in 61 % of its sets of 4, where 25 % would be even."
+    )
 
 
 def test_campaign_without_votes_has_no_order_effect(campaign):
