@@ -90,43 +90,50 @@ def check(
     if not isinstance(found, dict) or "started_at" not in known:
         raise InputError(f"{held} is not a run's; choose another --out")
     wanted = json.loads(json.dumps(identity))
-    changed = set(_changed(found, wanted))
-    refused = sorted(key for key in changed if key.rpartition(".")[2] not in MAY_CHANGE)
-    of_one = sorted(key for key in refused if _is_of_one_version(key, found, wanted))
-    if of_one:
+    changed = sorted(_changed(found, wanted))
+    refused = [setting for setting in changed if setting[-1] not in MAY_CHANGE]
+    if refused and all(_is_of_one_version(setting, found, wanted) for setting in refused):
         raise InputError(
             f"{folder} holds a run of another version of the trainer, which may train otherwise "
-            f"(only one of them knows {', '.join(of_one)}): finish it with the version that began "
+            f"(only one of them knows {_listed(refused)}): finish it with the version that began "
             "it, choose another --out, or --fresh to discard it"
         )
     if refused:
         raise InputError(
-            f"{folder} holds a run with other settings ({', '.join(refused)}); "
+            f"{folder} holds a run with other settings ({_listed(refused)}); "
             "choose another --out, or --fresh to discard it"
         )
     if changed and not resume:
         raise InputError(
-            f"{folder} holds a run with another {', '.join(sorted(changed))}; --resume goes on "
+            f"{folder} holds a run with another {_listed(changed)}; --resume goes on "
             "with the new one, --fresh discards the run"
         )
 
 
-def _changed(found: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the keys that differ; of a table, which of its settings."""
-    for key in found.keys() | wanted.keys():
-        old, new = found.get(key), wanted.get(key)
+def _changed(
+    found: dict[str, Any], wanted: dict[str, Any], tables: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
+    """Yield what differs, after the tables that it stands in: names of files hold dots."""
+    for name in found.keys() | wanted.keys():
+        old, new = found.get(name), wanted.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
-            yield from _changed(old, new, f"{prefix}{key}.")
+            yield from _changed(old, new, (*tables, name))
         elif old != new:
-            yield prefix + key
+            yield (*tables, name)
 
 
-def _is_of_one_version(key: str, found: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether one side has no such setting: every version writes all that it knows.
+def _listed(settings: Sequence[tuple[str, ...]]) -> str:
+    return ", ".join(".".join(setting) for setting in settings)
+
+
+def _is_of_one_version(
+    setting: tuple[str, ...], found: dict[str, Any], wanted: dict[str, Any]
+) -> bool:
+    """Whether one side has no such setting: every version writes all that it knows of a recipe.
 
     Beside the configuration stand hashes, of which a run has those of what it was given.
     """
-    *tables, name = key.split(".")
+    *tables, name = setting
     for table in tables:
         found, wanted = found[table], wanted[table]
     return tables[:1] == ["config"] and (name in found) != (name in wanted)

@@ -17,6 +17,7 @@ from models_backend.errors import InputError
 from models_backend.families.latent_diffusion.model import LatentDiffusion
 from models_backend.files import sha256_of_bytes
 from models_backend.recipes.autoencoder import AutoencoderLoss
+from models_backend.training import run_folder
 from models_backend.training.monitor import read_changes
 from models_backend.training.trainer import Trainer
 from tests import warm
@@ -388,6 +389,15 @@ def test_a_half_done_run_of_a_version_without_a_setting_is_refused_and_kept(
     (run / "run.json").write_bytes(begun)
     assert run_train(*arguments) == 0
     assert file_hashes(run / "checkpoint") == file_hashes(tuned_run / "checkpoint")
+
+
+def test_a_run_of_another_recipe_is_none_of_another_version(tmp_path):
+    """A recipe has settings that others have not."""
+    held = {"config": {"recipe": "finetune", "tuning_list": ""}}
+    run_folder.claim(tmp_path, held, fresh=False)
+    wanted = {"config": {"recipe": "style_tailor", "tuning_list": "", "split": 0.5}}
+    with pytest.raises(InputError, match=r"other settings \(config\.recipe, config\.split\)"):
+        run_folder.check(tmp_path, wanted, fresh=False, resume=False, needed=[])
 
 
 def test_picked_records_come_in_the_manifests_order(tmp_path, data):

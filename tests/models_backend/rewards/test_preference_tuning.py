@@ -19,12 +19,14 @@ from models_backend.families.registry import family_named
 from models_backend.nn.architecture import ScheduleConfig
 from models_backend.nn.schedule import NoiseSchedule
 from models_backend.preferences.reading import PreferenceSet
+from models_backend.preferences.writing import PAIRS
 from models_backend.recipes.configs import read_config
 from models_backend.recipes.guard import decide
 from models_backend.recipes.preference import pair_batch, pair_step
 from models_backend.recipes.preference_data import DecidedPairs, held_out_prompts
 from models_backend.recipes.preference_loss import preference_losses
 from models_backend.runs.training_run import RunImages, TrainingRun
+from models_backend.training import run_folder
 from models_backend.training.frozen import FrozenWeights
 from tests.models_backend import tiny, tiny_pipelines
 from tests.models_backend.preferences import simulated
@@ -269,6 +271,25 @@ def test_set_that_guards_is_part_of_what_makes_a_run_the_same(preferences, confi
     guarded = identity(f'guard.held_out="{preferences}"')
     assert guarded["held_out"] == guarded["preferences"]
     assert "held_out" not in identity()
+
+
+@pytest.mark.parametrize("changed", ["preferences", "held_out"])
+def test_a_changed_preference_set_is_another_run(
+    changed, preferences, config_file, checkpoint_dir, tmp_path, capsys
+):
+    """Whether it guards or is learned from."""
+    guarding = f'guard.held_out="{preferences}"'
+    config = read_config(config_file, [guarding])
+    out = tmp_path / "run"
+    job = TrainingRun(config=config, data=preferences, out=out, parent=checkpoint_dir)
+    identity = job.identity(RunImages.of(job))
+    out.mkdir()
+    run_folder.claim(
+        out, identity | {changed: identity[changed] | {PAIRS: "of other pairs"}}, fresh=False
+    )
+    assert run(config_file, preferences, checkpoint_dir, out, guarding) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"holds a run with other settings ({changed}.{PAIRS}); choose another --out" in line
 
 
 def entry(step: int, judged: list[float], **given: float) -> dict:  # type: ignore[type-arg]

@@ -1,7 +1,7 @@
 """Reward models: fitted, calibrated, saved, loaded, held against one person, and refused."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,15 @@ import torch
 from models_backend import train
 from models_backend.errors import CheckpointError, InputError
 from models_backend.measures.two_way import two_way_interval
-from models_backend.preferences.reading import PreferenceSet
+from models_backend.preferences.reading import PreferenceSet, read_mark
 from models_backend.preferences.records import PreferencePair
+from models_backend.preferences.writing import PAIRS, RANKINGS
+from models_backend.recipes.configs import read_config
 from models_backend.rewards.__main__ import main
 from models_backend.rewards.evaluation import calibration_error, evaluate, one_person
 from models_backend.rewards.fitting import fit_linear, fit_temperature
 from models_backend.rewards.model import RewardModel
+from models_backend.training import run_folder
 from tests.models_backend.preferences import simulated
 from tests.models_backend.tiny_encoders import clip_tokenizer
 
@@ -39,6 +42,20 @@ def trained(tmp: Path, data: Path, text: str, *sets: str) -> Path:
 @pytest.fixture(scope="module")
 def linear(tmp_path_factory: pytest.TempPathFactory, preferences: Path) -> Path:
     return trained(tmp_path_factory.mktemp("linear"), preferences, LINEAR)
+
+
+def test_a_changed_preference_set_is_another_run(preferences, tmp_path, capsys):
+    config = tmp_path / "reward.toml"
+    config.write_text(LINEAR)
+    files = {PAIRS: "of other pairs", RANKINGS: "of other rankings"}
+    files = read_mark(preferences)["files"] | files
+    identity = {"config": asdict(read_config(config, [])), "preferences": files}
+    out = tmp_path / "run"
+    out.mkdir()
+    run_folder.claim(out, identity, fresh=False)
+    assert train.main([str(config), "--data", str(preferences), "--out", str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"other settings (preferences.{PAIRS}, preferences.{RANKINGS})" in line
 
 
 def test_linear_head_is_scikit_learns_logistic_regression():
