@@ -21,7 +21,7 @@ from models_backend.checkpoints.check import check
 from models_backend.configuration.tuning import FinetuneConfig, LoraConfig
 from models_backend.data import dataset, manifest, shards
 from models_backend.data.pictures import framing_of
-from models_backend.errors import InputError
+from models_backend.errors import CheckpointError, InputError
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.families.diffusers_pipelines.tuned import TunedPipeline
 from models_backend.families.diffusers_pipelines.tuning.kinds import Flux, StableDiffusionXL
@@ -536,16 +536,18 @@ def test_an_autoencoder_that_overflows_in_half_precision_works_in_single():
 # -- what is refused ------------------------------------------------------------------------------
 
 
-def test_a_parent_without_a_text_encoder_or_tokenizer_is_refused(parents, tune, tmp_path, capsys):
+@pytest.mark.parametrize("lacking", [("text_encoder_2", "tokenizer"), ("vae",), ("scheduler",)])
+def test_a_parent_without_a_component_is_refused(lacking, parents, tune, tmp_path, capsys):
     parent = tmp_path / "copied"
     shutil.copytree(parents / "sdxl", parent)
-    for name in ("text_encoder_2", "tokenizer"):
+    for name in lacking:
         shutil.rmtree(parent / name)
+    said = f"copied lacks {', '.join(lacking)}, which its model_index.json names; copy it again"
     assert tune(parent) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith(
-        "copied lacks text_encoder_2, tokenizer, which its model_index.json names; copy it again"
-    )
+    assert line.endswith(said)
+    with pytest.raises(CheckpointError, match=said):
+        checkpoints.load_pipeline(parent, "cpu")
 
 
 def test_missing_package_of_8_bit_adamw_is_named(parents, tune, capsys, monkeypatch):

@@ -12,6 +12,7 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 
+from models_backend.checkpoint_format import PIPELINE_INDEX
 from models_backend.errors import CheckpointError, InputError
 from models_backend.files import read_json
 
@@ -45,6 +46,23 @@ def left_out(index: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
+def _refuse_missing(folder: Path, index: dict[str, Any]) -> None:
+    """Raise `CheckpointError` where a component that the index names is not there.
+
+    The libraries look for it elsewhere, and fail in words of their own.
+    """
+    named = [
+        name
+        for name, source in index.items()
+        if isinstance(source, list) and len(source) == 2 and name not in left_out(index)
+    ]
+    lacking = [name for name in named if not (folder / name).is_dir()]
+    if lacking:
+        raise CheckpointError(
+            f"{folder} lacks {', '.join(lacking)}, which its {PIPELINE_INDEX} names; copy it again"
+        )
+
+
 def load_directory(
     folder: Path,
     device: str,
@@ -54,14 +72,15 @@ def load_directory(
 ) -> Any:
     """Return the pipeline of a directory, on `device`, with nothing fetched and no code run.
 
-    Components in `without` are not loaded: None stands in their place. Without `dtype` the
+    Components in `without` are not loaded now: None stands in their place. Without `dtype` the
     precision is `loading_precision`.
 
     Raises:
-        CheckpointError: diffusers cannot load it.
+        CheckpointError: a component is missing, or diffusers cannot load it.
     """
     try:
-        index = read_json(folder / "model_index.json")
+        index = read_json(folder / PIPELINE_INDEX)
+        _refuse_missing(folder, index)
         precision = dtype or loading_precision(_denoiser_files(folder), device)
         pipeline = DiffusionPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False,

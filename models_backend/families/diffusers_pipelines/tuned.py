@@ -37,11 +37,7 @@ from models_backend.families.diffusers_pipelines.tuning.lora import (
 )
 from models_backend.families.diffusers_pipelines.tuning.objectives import Objective, objective_of
 from models_backend.families.diffusers_pipelines.tuning.saving import save_pipeline
-from models_backend.families.diffusers_pipelines.tuning.texts import (
-    PipelineTexts,
-    encoder_names,
-    refuse_missing_readers,
-)
+from models_backend.families.diffusers_pipelines.tuning.texts import PipelineTexts, encoder_names
 from models_backend.families.guidance import guided, texts_to_sample
 from models_backend.families.settings import SamplingSettings
 from models_backend.nn.memory import tensor_bytes
@@ -79,7 +75,6 @@ class TunedPipeline(DiffusersPipeline):
     def load_to_tune(cls, folder: Path, config: TuneConfig) -> Self:
         if not (folder / PIPELINE_INDEX).is_file():
             raise CheckpointError(f"{folder} is not a whole pipeline ({PIPELINE_INDEX} is missing)")
-        refuse_missing_readers(folder)
         dtype = torch.bfloat16 if config.weights == "bf16" else torch.float32
         pipeline = load_directory(folder, "cpu", without=encoder_names(folder), dtype=dtype)
         try:

@@ -14,7 +14,6 @@ import transformers
 from torch import Tensor, nn
 
 from models_backend.checkpoint_format import PIPELINE_INDEX, content_sha256, file_sha256
-from models_backend.errors import CheckpointError
 from models_backend.families.diffusers_pipelines.files import component_variant
 from models_backend.families.diffusers_pipelines.reading import readings
 from models_backend.families.diffusers_pipelines.stored import weight_files
@@ -48,24 +47,6 @@ def encoder_names(folder: Path) -> list[str]:
         for name, source in read_json(folder / PIPELINE_INDEX).items()
         if name.startswith("text_encoder") and source != [None, None]
     ]
-
-
-def refuse_missing_readers(folder: Path) -> None:
-    """Raise `CheckpointError` where a text encoder or tokenizer that the index names is not there.
-
-    The libraries look for it elsewhere, and fail in words of their own.
-    """
-    lacking = [
-        name
-        for name, source in read_json(folder / PIPELINE_INDEX).items()
-        if name.startswith(("text_encoder", "tokenizer"))
-        and source != [None, None]
-        and not (folder / name).is_dir()
-    ]
-    if lacking:
-        raise CheckpointError(
-            f"{folder} lacks {', '.join(lacking)}, which its {PIPELINE_INDEX} names; copy it again"
-        )
 
 
 class PipelineTexts(TextRows):
