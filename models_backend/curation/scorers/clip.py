@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from models_backend.curation.scorers.base import Row, ScorerIdentity, ScorerInput
 from models_backend.errors import InputError
 from models_backend.files import read_json, sha256_of_bytes, sha256_of_file
+from models_backend.nn.bars import hide_bars_of_transformers
 
 _READING = 1  # goes up when images are read in another way
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -176,6 +177,7 @@ def _weights_sha256(folder: Path) -> str:
 def _loaded(folder: Path) -> tuple[Any, Any]:
     import transformers
 
+    hide_bars_of_transformers()
     try:
         model, told = transformers.CLIPModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True

@@ -19,6 +19,7 @@ from diffusers.models.modeling_utils import LegacyModelMixin, ModelMixin
 from models_backend.errors import CheckpointError
 from models_backend.families.diffusers_pipelines.files import left_out
 from models_backend.files import read_json
+from models_backend.nn.bars import hide_bars_of_diffusers
 from models_backend.nn.shapes import refuse_misfit, refuse_unfit, tensors_of
 
 _LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
@@ -36,6 +37,7 @@ def check_directory(folder: Path) -> Any:
     Raises:
         CheckpointError: it would not load; the text names the component.
     """
+    hide_bars_of_diffusers()
     index = read_json(folder / "model_index.json")
     parts = left_out(index)
     for name, source in index.items():

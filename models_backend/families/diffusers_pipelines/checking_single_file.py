@@ -24,6 +24,7 @@ from models_backend.errors import CheckpointError
 from models_backend.families.diffusers_pipelines.checking import check_component, said
 from models_backend.families.diffusers_pipelines.files import left_out
 from models_backend.files import read_json
+from models_backend.nn.bars import hide_bars_of_diffusers
 from models_backend.nn.shapes import refuse_misfit, tensors_in
 
 
@@ -33,6 +34,7 @@ def check_single_file(folder: Path) -> Any:
     Raises:
         CheckpointError: it would not load; the text names what is missing.
     """
+    hide_bars_of_diffusers()
     index = read_json(folder / SINGLE_FILE_INDEX)
     kind: Any = getattr(diffusers, str(index.get("_class_name")), None)
     if not hasattr(kind, "from_single_file"):

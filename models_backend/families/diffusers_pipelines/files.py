@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from models_backend.checkpoint_format import PIPELINE_INDEX
 from models_backend.errors import CheckpointError, InputError
 from models_backend.files import read_json
+from models_backend.nn.bars import hide_bars_of_diffusers
 
 _DENOISERS = ("unet", "transformer")
 # Eight bits are a way to store weights, not to compute with them.
@@ -78,6 +79,7 @@ def load_directory(
     Raises:
         CheckpointError: a component is missing, or diffusers cannot load it.
     """
+    hide_bars_of_diffusers()
     try:
         index = read_json(folder / PIPELINE_INDEX)
         _refuse_missing(folder, index)

@@ -28,6 +28,7 @@ from models_backend.families.diffusers_pipelines.checking_single_file import che
 from models_backend.families.diffusers_pipelines.files import left_out, loading_precision
 from models_backend.families.diffusers_pipelines.pipeline import DiffusersPipeline
 from models_backend.files import read_json
+from models_backend.nn.bars import hide_bars_of_diffusers
 
 _LOAD_ERRORS = (
     OSError, ValueError, ImportError, TypeError, AttributeError, KeyError, RuntimeError,
@@ -44,6 +45,7 @@ class SingleFilePipeline(DiffusersPipeline):
     @classmethod
     def load(cls, folder: Path, device: str) -> Self:
         """Raises `CheckpointError` when diffusers cannot load it, or weights are missing."""
+        hide_bars_of_diffusers()
         try:
             pipeline = _load(folder, loading_precision([folder / SINGLE_FILE_WEIGHTS], device))
             _check_whole(pipeline)
