@@ -3,24 +3,19 @@
 Emu (section 3.3): over-fitting sets in while the training loss still falls, so the loss cannot say
 when to stop, and the authors stopped by looking. The signals here are ours, and so is the rule.
 
-Folder `candidates/`: `step-NNNNNN.safetensors` (averaged weights, half precision), `signals.json`,
-`signals.png`, and a contact sheet of the samples of each candidate.
+Beside the files of `candidates`: `signals.png`, and a contact sheet of each candidate's samples.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from models_backend.configuration.captions import CaptionMix
@@ -32,22 +27,22 @@ from models_backend.errors import InputError
 from models_backend.families.base import Family
 from models_backend.families.batch import training_batch
 from models_backend.families.settings import SamplingSettings
-from models_backend.files import (
-    read_json,
-    sha256_of_bytes,
-    write_bytes_atomically,
-    write_json_atomically,
-)
+from models_backend.files import sha256_of_bytes, write_bytes_atomically, write_json_atomically
 from models_backend.nn.pixels import to_unit_range
+from models_backend.recipes.candidates import (
+    SIGNALS,
+    candidates_folder,
+    counted,
+    keep_candidate,
+    read_signals,
+    refuse_other_shapes,
+)
 from models_backend.recipes.grids import grid, grid_png, refuse_sharded
 from models_backend.recipes.overfitting import Copying, Faithfulness, MeanWithError, RetrievalHead
 from models_backend.recipes.parts import in_parts
-from models_backend.training.learned import is_whole, learned_state, load_learned
 from models_backend.training.randomness import StepDraw
 from models_backend.training.trainer import Trainer
 
-FOLDER = "candidates"
-SIGNALS = "signals.json"
 ENOUGH_CAPTIONS = 40
 """With so many the standard error of a mean reciprocal rank is about 0.05."""
 RULE = (
@@ -164,7 +159,7 @@ class EarlyStopping:
         self._held_out, self._tuning = held_out, list(tuning)[: config.images]
         self._held_out_sizes = held_out_pictures.sizes
         self._tuning_sizes = tuning_pictures.sizes[: config.images]
-        self._refuse_other_shapes()
+        refuse_other_shapes(self.folder, self._sizes, model.image_size)
         self._faithfulness = faithfulness
         self._copying = Copying(model, tuning_pictures, held_out_pictures)
         self._losses = {
@@ -247,21 +242,9 @@ class EarlyStopping:
         return replace(settings, height=size[0], width=size[1])
 
     @property
-    def _shapes(self) -> dict[str, int]:
-        """How many images of each height and width are sampled at a candidate."""
-        sampled = Counter([*self._held_out_sizes, *self._tuning_sizes])
-        return {f"{height} x {width}": sampled[height, width] for height, width in sorted(sampled)}
-
-    def _refuse_other_shapes(self) -> None:
-        """What earlier versions measured were squares, and they did not say so."""
-        path = self.folder / SIGNALS
-        if not path.exists() or len(self._shapes) == 1:
-            return
-        if read_outcome(self.folder).get("shapes") != self._shapes:
-            raise InputError(
-                f"{path}: its candidates were measured at other shapes than are trained, by an "
-                "earlier version: finish the run with that, or begin it anew by --fresh"
-            )
+    def _sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each image that is sampled at a candidate."""
+        return [*self._held_out_sizes, *self._tuning_sizes]
 
     def _report(self, entry: dict[str, Any]) -> None:
         entries = [e for e in read_signals(self.folder) if e["step"] < entry["step"]] + [entry]
@@ -270,7 +253,7 @@ class EarlyStopping:
         content: dict[str, Any] = {
             "rule": rule,
             "held_out_captions": captions,
-            "shapes": self._shapes,
+            "shapes": counted(self._sizes),
             "cautions": cautions(captions, self._config.images),
             "entries": entries,
         }
@@ -337,57 +320,6 @@ def retrieval_head(
     return RetrievalHead(model, pictures.at(rows), captions, seed=seed)
 
 
-# -- files ----------------------------------------------------------------------------------------
-
-
-def candidates_folder(run: Path, model: Family, part: str) -> Path:
-    """Return where a part's candidates are kept: in `candidates/` those of the first part."""
-    return run / (FOLDER if part == model.parts[0] else f"{FOLDER}-{part}")
-
-
-def candidate_path(folder: Path, step: int) -> Path:
-    """Return the file of a candidate's weights."""
-    return folder / f"step-{step:06d}.safetensors"
-
-
-def keep_candidate(model: Family, part: str, folder: Path, step: int) -> None:
-    """Write what a part has learned so far as the candidate of a step."""
-    module = model.part(part)
-    # An adapter is small, and so are its numbers: half precision would lose some of them.
-    dtype = torch.float16 if is_whole(module) else torch.float32
-    kept = {
-        name: value.to("cpu", dtype).contiguous() for name, value in learned_state(module).items()
-    }
-    write_bytes_atomically(candidate_path(folder, step), save(kept))
-
-
-def read_signals(folder: Path) -> list[dict[str, Any]]:
-    """Return the entries measured so far, by step."""
-    path = folder / SIGNALS
-    return list(read_json(path)["entries"]) if path.exists() else []
-
-
-def load_candidate(model: Family, run: Path, part: str, step: int) -> None:
-    """Put a candidate's weights into its part.
-
-    Raises:
-        InputError: there is no such candidate.
-    """
-    folder = candidates_folder(run, model, part)
-    path = candidate_path(folder, step)
-    if not path.is_file():
-        kept = sorted(int(p.stem.removeprefix("step-")) for p in folder.glob("step-*.safetensors"))
-        raise InputError(
-            f"--pick {step}: no such candidate; kept are {', '.join(map(str, kept)) or 'none'}"
-        )
-    try:
-        weights = load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path} cannot be read ({error}); pick another candidate") from None
-    floats = {name: value.float() for name, value in weights.items()}
-    load_learned(model.part(part), floats)
-
-
 def plot(content: dict[str, Any]) -> bytes:
     """Return one page (PNG): loss, faithfulness and copying over steps, the picked step marked."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -450,26 +382,3 @@ def table(content: dict[str, Any]) -> str:
         counts = ", ".join(f"{count} of {shape}" for shape, count in shapes.items())
         lines.append(f"samples at each candidate, height x width: {counts}")
     return "\n".join([*lines, *content["cautions"]])
-
-
-def measured_outcome(folder: Path) -> dict[str, Any]:
-    """Return what :func:`read_outcome` does, of a part that has candidates to pick from.
-
-    Raises:
-        InputError: none was measured.
-    """
-    if not (folder / SIGNALS).exists():
-        raise InputError(
-            f"--pick: {folder} holds no candidate that was measured: with "
-            "early_stopping.candidates = 0 a run has its last step alone"
-        )
-    outcome = read_outcome(folder)
-    if "picked_step" not in outcome:
-        raise InputError(f"--pick: no candidate in {folder} is measured yet; let the run go on")
-    return outcome
-
-
-def read_outcome(folder: Path) -> dict[str, Any]:
-    """Return rule, picked step and entries of a folder of candidates."""
-    content: dict[str, Any] = json.loads((folder / SIGNALS).read_text(encoding="utf-8"))
-    return content

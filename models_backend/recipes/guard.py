@@ -21,13 +21,13 @@ from models_backend.configuration.loops import LoopConfig
 from models_backend.families.base import Family
 from models_backend.families.settings import SamplingSettings
 from models_backend.files import write_bytes_atomically, write_json_atomically
-from models_backend.recipes.early_stopping import (
+from models_backend.recipes.candidates import (
     SIGNALS,
-    candidate_steps,
     candidates_folder,
     keep_candidate,
     read_signals,
 )
+from models_backend.recipes.early_stopping import candidate_steps
 from models_backend.recipes.grids import grid, grid_png, refuse_sharded
 from models_backend.recipes.guard_plot import plot_guard
 from models_backend.recipes.overfitting import MeanWithError, RetrievalHead, to_pixels

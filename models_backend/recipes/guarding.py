@@ -12,7 +12,7 @@ from models_backend.data.dataset import Shapes
 from models_backend.errors import InputError
 from models_backend.families.base import Family
 from models_backend.preferences.reading import PreferenceSet
-from models_backend.recipes.early_stopping import candidates_folder, read_outcome
+from models_backend.recipes.candidates import candidates_folder, read_outcome
 from models_backend.recipes.guard import Guard, Optimised
 from models_backend.recipes.overfitting import RetrievalHead
 from models_backend.recipes.preference_data import DecidedPairs, held_out_prompts

@@ -18,7 +18,7 @@ from models_backend.configuration.feedback import PreferenceConfig
 from models_backend.families.base import Family
 from models_backend.families.batch import TrainingBatch, training_batch
 from models_backend.preferences.reading import PreferenceSet
-from models_backend.recipes.early_stopping import load_candidate, read_outcome
+from models_backend.recipes.candidates import load_candidate, read_outcome
 from models_backend.recipes.grids import refuse_sharded
 from models_backend.recipes.guard import guard_table
 from models_backend.recipes.guarding import Guarding, choices

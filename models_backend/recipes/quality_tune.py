@@ -26,14 +26,16 @@ from models_backend.data.source import ImageSource
 from models_backend.errors import InputError
 from models_backend.families.base import Family
 from models_backend.recipes.beforehand import say_beforehand
-from models_backend.recipes.early_stopping import (
-    EarlyStopping,
-    HeldOutCaptions,
+from models_backend.recipes.candidates import (
     candidates_folder,
-    cautions,
     load_candidate,
     measured_outcome,
     read_outcome,
+)
+from models_backend.recipes.early_stopping import (
+    EarlyStopping,
+    HeldOutCaptions,
+    cautions,
     retrieval_head,
     table,
 )

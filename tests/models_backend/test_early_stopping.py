@@ -19,6 +19,7 @@ from models_backend.data.tuning import subset
 from models_backend.errors import InputError
 from models_backend.families.features import plain_features
 from models_backend.families.latent_diffusion.model import LatentDiffusion
+from models_backend.recipes.candidates import refuse_other_shapes
 from models_backend.recipes.configs import read_config
 from models_backend.recipes.early_stopping import (
     HeldOutCaptions,
@@ -280,6 +281,25 @@ def test_candidates_that_were_measured_at_other_shapes_are_no_measure(
     refused = capsys.readouterr().err.splitlines()[-1]
     assert "candidates were measured at other shapes than are trained" in refused
     assert "--fresh" in refused
+
+
+@pytest.mark.parametrize(
+    ("said", "trained", "is_refused"),
+    [
+        ({}, (16, 16), False),  # an earlier version, which measured squares alone
+        ({}, (8, 32), True),
+        ({"shapes": {"8 x 32": 3}}, (8, 32), False),
+        ({"shapes": {"8 x 32": 3}}, (16, 16), True),
+    ],
+)
+def test_candidates_of_one_shape_are_compared_as_those_of_several(
+    said, trained, is_refused, tmp_path
+):
+    refuse_other_shapes(tmp_path, [trained] * 3, (16, 16))
+    (tmp_path / "signals.json").write_text(json.dumps(said))
+    expected = pytest.raises(InputError, match="measured at other shapes than are trained")
+    with expected if is_refused else contextlib.nullcontext():
+        refuse_other_shapes(tmp_path, [trained] * 3, (16, 16))
 
 
 def test_a_person_picks_another_candidate(stopped_run, checkpoint_dir, capsys):
