@@ -84,25 +84,7 @@ def tune(
         stopping = None
         if measured is not None:
             stopping = measured.stopping(config, parent, part, run)
-        train_part(
-            parent,
-            part,
-            examples=[
-                Examples(each.places, prepared(parent, each.pixels, part), each.framing)
-                for each in pictures.buckets
-            ],
-            records=records,
-            mix=config.captions,
-            loop=config.training,
-            caption_dropout=config.caption_dropout,
-            noise_offset=config.noise_offset,
-            seed=config.seed,
-            run=run,
-            on_save=stopping.at if stopping else None,
-            prepare=stopping.watch if stopping else None,
-            sampled=stopping.prompts if stopping else (),
-            plan=plan,
-        )
+        _train(config, parent, part, pictures, records, run, plan, stopping)
         if stopping is not None:
             _keep_picked(parent, part, run, stopping.folder)
     parent.to("cpu")
@@ -126,6 +108,38 @@ def _pictures(
     if paths:
         return Shapes.one(*load_fitted(paths, (side, side)))
     return Shapes.one(load_images(data, records, side))
+
+
+def _train(
+    config: TuneConfig,
+    parent: Family,
+    part: str,
+    pictures: Shapes,
+    records: Sequence[Record],
+    run: Path,
+    plan: TwoSets | None,
+    stopping: EarlyStopping | None,
+) -> None:
+    """Train one part to its last step; candidates are measured where `stopping` is given."""
+    train_part(
+        parent,
+        part,
+        examples=[
+            Examples(each.places, prepared(parent, each.pixels, part), each.framing)
+            for each in pictures.buckets
+        ],
+        records=records,
+        mix=config.captions,
+        loop=config.training,
+        caption_dropout=config.caption_dropout,
+        noise_offset=config.noise_offset,
+        seed=config.seed,
+        run=run,
+        on_save=stopping.at if stopping else None,
+        prepare=stopping.watch if stopping else None,
+        sampled=stopping.prompts if stopping else (),
+        plan=plan,
+    )
 
 
 def _keep_picked(parent: Family, part: str, run: Path, folder: Path) -> None:
