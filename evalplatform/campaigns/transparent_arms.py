@@ -1,32 +1,32 @@
 """Transparent arms beside opaque ones: the ground that annotators see may tell which is which."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.errors import BadInputError
 from evalplatform.core.object_storage import ObjectStorageError
 from evalplatform.core.stored_images import keeps_alpha
 from evalplatform.core.transparency import Ground
 from evalplatform.generation.models import Sample
 from evalplatform.images.models import ImageCollection
 
-_LOOKED_AT = 16  # images of a collection, spread over it; of a checkpoint one tells of all
+_LOOKED_AT = 16  # images of a collection, spread over it; of a checkpoint the first tells of all
 _SEEN_THROUGH = {Ground.GREY: "neutral grey", Ground.CHECKER: "a checker"}
 _KEPT_AS = "transparent_arms"  # in a protocol, only where some are
+Look = Callable[[Sequence[str]], Iterator[bool]]
 
 
-def transparent_places(campaign: Campaign) -> list[int]:
-    """Return the places of the arms whose images are transparent, by a look at a few of each.
+def transparency_in_protocol(arms: Sequence[Arm], frozen: dict[str, Any]) -> dict[str, Any]:
+    """Return what a protocol keeps of these arms, and of those it has: nothing of opaque ones.
 
-    A checkpoint that has made none yet is as its configuration says.
+    What is frozen is not looked at again. Raises `ObjectStorageError` or `OSError` where the store
+    is away, `BadInputError` where the images of an arm are missing: what cannot be seen is not
+    frozen as opaque.
     """
-    return [arm.place for arm in campaign.contenders if _is_transparent(arm)]
-
-
-def transparency_in_protocol(campaign: Campaign) -> dict[str, Any]:
-    """Return what a protocol keeps of it: nothing where all arms are opaque."""
-    places = transparent_places(campaign)
+    found = [arm.place for arm in arms if _is_transparent(arm, _alphas)]
+    places = [*frozen.get(_KEPT_AS, []), *found]
     return {_KEPT_AS: places} if places else {}
 
 
@@ -39,7 +39,7 @@ def ground_caution(campaign: Campaign) -> str:
     if ground is Ground.WHITE:  # on which most opaque drawings lie of themselves
         return ""
     frozen = campaign.protocol
-    places = transparent_places(campaign) if frozen is None else frozen.get(_KEPT_AS, [])
+    places = _seen_places(campaign) if frozen is None else frozen.get(_KEPT_AS, [])
     clear = [arm for arm in campaign.contenders if arm.place in places]
     opaque = [arm for arm in campaign.contenders if arm.place not in places]
     if not clear or not opaque:
@@ -57,16 +57,21 @@ def _named(arms: Sequence[Arm]) -> str:
     return ", ".join(f"{arm.letter} ({arm.name})" for arm in arms)
 
 
-def _is_transparent(arm: Arm) -> bool:
+def _seen_places(campaign: Campaign) -> list[int]:
+    return [arm.place for arm in campaign.contenders if _is_transparent(arm, _readable_alphas)]
+
+
+def _is_transparent(arm: Arm, look: Look) -> bool:
+    """Look at a few images; a checkpoint without any is as its configuration says."""
     if arm.checkpoint:
-        found = _alphas(_made_by(arm.checkpoint))
-        return any(found) if found else _paints_alpha(arm.checkpoint)
-    return arm.collection is not None and any(_alphas(_spread_over(arm.collection)))
+        found = next(look(_made_by(arm.checkpoint)), None)
+        return _paints_alpha(arm.checkpoint) if found is None else found
+    return arm.collection is not None and any(look(_spread_over(arm.collection)))
 
 
 def _made_by(checkpoint: Checkpoint) -> list[str]:
     ready = Sample.objects.filter(checkpoint=checkpoint, status=Sample.Status.READY)
-    return list(ready.values_list("image", flat=True)[:1])
+    return list(ready.values_list("image", flat=True)[:_LOOKED_AT])
 
 
 def _spread_over(collection: ImageCollection) -> list[str]:
@@ -76,15 +81,31 @@ def _spread_over(collection: ImageCollection) -> list[str]:
     return list(images.values_list("image", flat=True))
 
 
-def _alphas(names: Sequence[str]) -> list[bool]:
-    """Return whether each image that can be read is transparent."""
-    found = []
+def _alphas(names: Sequence[str]) -> Iterator[bool]:
+    """Yield whether each image that is there is transparent; raise where none is there."""
+    missing = 0
     for name in names:
         try:
-            found.append(keeps_alpha(name))
+            found = keeps_alpha(name)
+        except FileNotFoundError:
+            missing += 1
+        else:
+            yield found
+    if names and missing == len(names):
+        raise BadInputError(
+            f"the image {names[0]} is missing in object storage; bring it back from a copy, or "
+            "have it made again under another --name."
+        )
+
+
+def _readable_alphas(names: Sequence[str]) -> Iterator[bool]:
+    """Yield whether each image that can be read is transparent."""
+    for name in names:
+        try:
+            found = keeps_alpha(name)
         except (OSError, ObjectStorageError):  # a caution is no reason to fail
             continue
-    return found
+        yield found
 
 
 def _paints_alpha(checkpoint: Checkpoint) -> bool:

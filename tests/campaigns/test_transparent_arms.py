@@ -8,8 +8,12 @@ from django.utils import timezone
 
 from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import join_arm, open_campaign
+from evalplatform.campaigns import transparent_arms
+from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.transparent_arms import ground_caution
+from evalplatform.core.errors import BadInputError
+from evalplatform.core.object_storage import ObjectStorageError
 from evalplatform.generation.services import plan_samples, record_sample
 from evalplatform.runs.choices import parse_choices
 from evalplatform.runs.dry_run import dry_run
@@ -106,18 +110,85 @@ def test_it_is_frozen_with_the_protocol_and_told_on_the_campaigns_page(client, r
     assert said in " ".join(out.getvalue().split())
 
 
-def test_a_transparent_arm_that_joins_is_told_from_then_on():
-    campaign = make_draft()
-    open_campaign(campaign=campaign)
+def clear_newcomer(campaign):
     maker = factories.make_checkpoint("late", config=RGBA)
     wanted = wanted_seeds(campaign, planned_prompts(campaign))
     for row in plan_samples(checkpoint=maker, settings=campaign.settings, wanted=wanted):
         record_sample(sample=row, image=cut_out(row.pk), now=timezone.now())
-    join_arm(campaign=campaign, maker=maker, now=timezone.now())
+    return maker
+
+
+def test_a_transparent_arm_that_joins_is_told_from_then_on():
+    campaign = make_draft()
+    open_campaign(campaign=campaign)
+    join_arm(campaign=campaign, maker=clear_newcomer(campaign), now=timezone.now())
     assert campaign.protocol["transparent_arms"] == [2]
     first, second, _ = campaign.contenders
     both = f"A ({first.name}), B ({second.name})"
     assert f"images of C (late) are transparent, those of {both} are" in ground_caution(campaign)
+
+
+def cannot_be_looked_at(monkeypatch, error, besides=()):
+    """Let the store give no image of these checkpoints, of all where none is named."""
+    names = {name for each in besides for name in each.samples.values_list("image", flat=True)}
+    keeps_alpha = transparent_arms.keeps_alpha
+
+    def look(name):
+        if name in names:
+            return keeps_alpha(name)
+        raise error
+
+    monkeypatch.setattr(transparent_arms, "keeps_alpha", look)
+
+
+AWAY = ObjectStorageError("s3://eval cannot be reached; check that the store runs.")
+UNSEEN = pytest.mark.parametrize(
+    ("error", "refused", "says"),
+    [
+        (AWAY, ObjectStorageError, "cannot be reached"),
+        (FileNotFoundError("gone"), BadInputError, "is missing in object storage"),
+        (PermissionError("not yours"), PermissionError, "not yours"),
+    ],
+    ids=["away", "missing", "unreadable"],
+)
+
+
+@UNSEEN
+def test_images_that_cannot_be_looked_at_are_not_frozen_as_opaque(
+    monkeypatch, error, refused, says
+):
+    draft = make_draft(1)
+    with monkeypatch.context() as patch:
+        cannot_be_looked_at(patch, error)
+        assert ground_caution(draft) == ""  # a caution fails nothing
+        with pytest.raises(refused, match=says):
+            open_campaign(campaign=draft)
+    draft.refresh_from_db()
+    assert (draft.status, draft.protocol) == (Campaign.Status.DRAFT, None)
+    open_campaign(campaign=draft)
+    assert draft.protocol["transparent_arms"] == [1]
+
+
+@UNSEEN
+def test_arm_whose_images_cannot_be_looked_at_does_not_join(monkeypatch, error, refused, says):
+    campaign = make_draft(1)
+    open_campaign(campaign=campaign)
+    frozen = campaign.protocol_sha256
+    late = clear_newcomer(campaign)
+    cannot_be_looked_at(monkeypatch, error)
+    with pytest.raises(refused, match=says):
+        join_arm(campaign=campaign, maker=late, now=timezone.now())
+    campaign.refresh_from_db()
+    assert (campaign.protocol_sha256, campaign.arms.count()) == (frozen, 2)
+
+
+def test_arm_that_joins_leaves_what_is_frozen_of_the_others(monkeypatch):
+    campaign = make_draft(1)
+    open_campaign(campaign=campaign)
+    late = clear_newcomer(campaign)
+    cannot_be_looked_at(monkeypatch, AWAY, besides=[late])
+    join_arm(campaign=campaign, maker=late, now=timezone.now())
+    assert campaign.protocol["transparent_arms"] == [1, 2]
 
 
 def test_a_protocol_of_opaque_arms_says_nothing_of_it():

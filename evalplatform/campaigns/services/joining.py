@@ -49,7 +49,10 @@ def create_newcomer(
 
 
 def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: datetime) -> None:
-    """Record in the protocol that an arm joined, and under which hash it was frozen before."""
+    """Record in the protocol that an arm joined, and under which hash it was frozen before.
+
+    Raises as `transparency_in_protocol` does where the newcomer's images cannot be read.
+    """
     protocol = dict(campaign.protocol or {})
     amendment = {
         "at": now.isoformat(),
@@ -62,6 +65,6 @@ def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: dateti
     protocol["amendments"] = [*protocol.get("amendments", []), amendment]
     protocol["arms"] = [*protocol["arms"], arm_in_protocol(newcomer)]
     protocol["samples"] = count_faults(campaign, shown_sets(campaign)).as_dict()
-    protocol |= transparency_in_protocol(campaign)
+    protocol |= transparency_in_protocol([newcomer], protocol)
     campaign.protocol, campaign.protocol_sha256 = protocol, protocol_hash(protocol)
     campaign.save(update_fields=["protocol", "protocol_sha256"])

@@ -46,9 +46,10 @@ def start_generation(
 def freeze_protocol(*, campaign: Campaign, faults: SampleFaults) -> None:
     """Write the protocol and its hash, and mark the campaign open, in one update.
 
-    `faults`: what is wrong with the images it shows.
+    `faults`: what is wrong with the images it shows. Raises as `transparency_in_protocol` does
+    where an arm's images cannot be read.
     """
-    seen = {"samples": faults.as_dict()} | transparency_in_protocol(campaign)
+    seen = {"samples": faults.as_dict()} | transparency_in_protocol(campaign.contenders, {})
     campaign.protocol = protocol_of(campaign) | seen
     campaign.protocol_sha256 = protocol_hash(campaign.protocol)
     campaign.status = Campaign.Status.OPEN
