@@ -1,8 +1,10 @@
 """Campaigns: what they refuse, what they freeze, what they repeat."""
 
+import threading
+
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import open_campaign
@@ -14,6 +16,7 @@ from evalplatform.campaigns.services import close_campaign, create_campaign
 from evalplatform.core.errors import BadInputError
 from tests import factories
 from tests.running import AS_USUAL, run_eval
+from tests.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +107,17 @@ def test_k_below_one_cannot_be_stored(asked):
         Criterion.objects.filter(campaign=campaign).update(k=0)
 
 
+def refused(change):
+    with pytest.raises(IntegrityError, match="an open campaign asks never changes"):
+        committed(change)
+
+
+def committed(change):
+    with transaction.atomic():
+        change()
+        connection.check_constraints()  # what is asked as a transaction ends
+
+
 def test_what_an_open_campaign_asks_cannot_be_changed():
     campaign = factories.make_draft(prompts=1)
     asked = Criterion.objects.filter(campaign=campaign)
@@ -111,12 +125,83 @@ def test_what_an_open_campaign_asks_cannot_be_changed():
     open_campaign(campaign=campaign)
     asked.update(question="Which is calmer?")  # nothing changes
     for change in ({"question": "Which is worse?"}, {"k": 2}, {"translations": {"de": {}}}):
-        with (
-            pytest.raises(IntegrityError, match="an open campaign asks never changes"),
-            transaction.atomic(),
-        ):
-            asked.update(**change)
+        refused(lambda change=change: asked.update(**change))
     assert {each.question for each in asked} == {"Which is calmer?"}
+
+
+def test_open_campaign_asks_nothing_more_and_nothing_less():
+    opened, draft = factories.make_draft(prompts=1), factories.make_draft(slug="b", prompts=1)
+    open_campaign(campaign=opened)
+    first, mine = opened.criteria.first(), draft.criteria.first()
+    asked = {
+        "label": "Calm",
+        "question": "Which is calmer?",
+        "form": "pair",
+        "k": 1,
+        "shows_prompt": False,
+    }
+    own = {"slug": "own", "position": 9}
+    refused(lambda: Criterion.objects.filter(pk=first.pk).delete())
+    refused(lambda: Criterion.objects.filter(pk=first.pk).update(campaign=draft, **own))
+    refused(lambda: Criterion.objects.filter(pk=mine.pk).update(campaign=opened, **own))
+    refused(lambda: Criterion.objects.create(campaign=opened, **asked | own))
+    more = Criterion.objects.create(campaign=draft, **asked | own)  # a draft may still ask more
+    Criterion.objects.filter(pk=more.pk).delete()
+    connection.check_constraints()
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["draft", "open"])
+def test_campaign_that_is_deleted_takes_what_it_asks_with_it(is_open):
+    campaign = factories.make_draft(prompts=1)
+    if is_open:
+        open_campaign(campaign=campaign)
+        campaign.image_sets.all().delete()
+    campaign.delete()
+    connection.check_constraints()
+    assert not Criterion.objects.exists()
+
+
+def beside(work):
+    """Begin something on a connection of its own; return the thread, and what it raised."""
+    trouble = []
+
+    def run():
+        try:
+            work()
+        except Exception as error:
+            trouble.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, trouble
+
+
+@pytest.mark.django_db(transaction=True)
+def test_opening_waits_for_a_change_of_what_is_asked_that_has_begun():
+    campaign = factories.make_draft(prompts=1, criteria=["visual_appeal"])
+    with transaction.atomic():
+        campaign.criteria.update(question="Which is calmer?")
+        opening, trouble = beside(lambda: open_campaign(campaign=campaign))
+        wait_until_somebody_waits()
+    opening.join(20)
+    assert trouble == []
+    assert campaign.protocol["criteria"][0]["question"] == "Which is calmer?"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_change_of_what_is_asked_waits_for_an_opening_that_has_begun():
+    campaign = factories.make_draft(prompts=1, criteria=["visual_appeal"])
+    asked = Criterion.objects.filter(campaign=campaign)
+    with transaction.atomic():
+        Campaign.objects.select_for_update().get(pk=campaign.pk)
+        change, trouble = beside(lambda: asked.update(question="Which is calmer?"))
+        wait_until_somebody_waits()
+        open_campaign(campaign=campaign)
+    change.join(20)
+    assert [type(each) for each in trouble] == [IntegrityError]
+    assert asked.get().question == campaign.protocol["criteria"][0]["question"]
 
 
 def test_open_campaign_without_protocol_cannot_be_stored(asked):
