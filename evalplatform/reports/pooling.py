@@ -27,7 +27,7 @@ from evalplatform.stats import (
     graded_votes,
     rank_arms,
 )
-from evalplatform.tallies.folding import fold_all
+from evalplatform.tallies.folding import fold
 from evalplatform.tallies.models import ItemTally
 
 logger = logging.getLogger(__name__)
@@ -69,9 +69,12 @@ def boards(campaigns: QuerySet[Campaign]) -> list[Board]:
     simulated = Annotator.objects.filter(
         enrolments__campaign=OuterRef("campaign"), is_simulated=True
     )
-    fold_all()
+    opened = list(
+        campaigns.exclude(status__in=["draft", "generating"]).values_list("pk", flat=True)
+    )
+    fold(opened)
     asked = (
-        Criterion.objects.filter(campaign__in=campaigns.exclude(status__in=["draft", "generating"]))
+        Criterion.objects.filter(campaign__in=opened)
         .select_related("campaign__settings", "campaign__project")
         .annotate(
             simulated=Exists(simulated),

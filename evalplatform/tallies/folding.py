@@ -1,8 +1,11 @@
 """Counting what voters' transactions noted, before counts are read."""
 
+import logging
 from collections.abc import Iterable
 
-from django.db import connection
+from django.db import DatabaseError, connection
+
+logger = logging.getLogger(__name__)
 
 # To be selected once beside what folds. A reader does not wait for the disk: where a crash undoes
 # a fold, its lines are noted still. A caller's transaction may hold more, and is left as it is.
@@ -38,9 +41,29 @@ def is_alone() -> bool:
     return not connection.in_atomic_block
 
 
-def fold_all() -> int:
-    """Count what was noted of any campaign, one after another; return how many changes."""
+def fold_all(failing: set[int]) -> int:
+    """Count what was noted of any campaign, one after another; return how many changes.
+
+    A campaign that cannot be counted keeps no other from it. It is logged and put among those that
+    are `failing`, by id, unless it is one of them; the next call tries again, and takes out which
+    it can count. Raises `DatabaseError` where the database is away.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_NOTED)
         noted = [campaign for (campaign,) in cursor.fetchall()]
-    return sum(fold([campaign]) for campaign in noted)
+    failing.intersection_update(noted)
+    return sum(_fold_or_log(campaign, failing) for campaign in noted)
+
+
+def _fold_or_log(campaign: int, failing: set[int]) -> int:
+    try:
+        changes = fold([campaign])
+    except DatabaseError:
+        if not connection.is_usable():
+            raise
+        if campaign not in failing:
+            logger.exception("votes of campaign %s could not be counted", campaign)
+        failing.add(campaign)
+        return 0
+    failing.discard(campaign)
+    return changes

@@ -18,9 +18,10 @@ _stop = threading.Event()
 
 
 def _tick_until_stopped() -> None:
+    failing: set[int] = set()
     while not _stop.is_set():
         try:
-            fold_all()
+            fold_all(failing)
         except Exception:
             # The database may be away in many ways: the next look tries again on a fresh one.
             logger.warning("votes could not be counted", exc_info=True)

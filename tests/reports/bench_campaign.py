@@ -42,7 +42,7 @@ def fill(votes: int, *, k: int = 5, criteria: tuple[str, ...] = ("visual_appeal"
         cursor.execute(_VOTES)
         cursor.execute("ANALYZE")
     started = time.perf_counter()
-    print(f"counted {fold_all():,} in {time.perf_counter() - started:.1f} s", file=sys.stderr)
+    print(f"counted {fold_all(set()):,} in {time.perf_counter() - started:.1f} s", file=sys.stderr)
     connection.close()
 
 

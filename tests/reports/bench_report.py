@@ -234,7 +234,7 @@ def _voting() -> dict[str, float]:
         if block:
             cpu[mode] += _cpu(backend) - before
         before = _cpu(backend)
-        folded = fold_all()
+        folded = fold_all(set())
         folding += _cpu(backend) - before if folded else 0.0
     at = {mode: sorted(times) for mode, times in took.items()}
     return {

@@ -2,9 +2,10 @@
 
 import threading
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -16,7 +17,7 @@ from evalplatform.reports.fingerprint import fingerprint
 from evalplatform.reports.image_cards import criteria_of
 from evalplatform.reports.image_query import SetFilter, find_items
 from evalplatform.reports.pooling import boards
-from evalplatform.tallies import ticking
+from evalplatform.tallies import folding, ticking
 from evalplatform.tallies.folding import fold, fold_all
 from evalplatform.tallies.models import Activity, ItemTally, Pending
 from evalplatform.tallies.selectors import changes_of, live_numbers, vote_counts
@@ -26,8 +27,8 @@ from tests.counting import assert_tallies_are_true
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def opened(prompts=3, k=2, people=2):
-    draft = factories.make_bulk_draft(prompts=prompts, k=k, criteria=["visual_appeal"])
+def opened(prompts=3, k=2, people=2, **options):
+    draft = factories.make_bulk_draft(prompts=prompts, k=k, criteria=["visual_appeal"], **options)
     open_campaign(campaign=draft)
     return draft, [
         enrol(campaign=draft, annotator=Annotator.objects.create()) for _ in range(people)
@@ -95,7 +96,7 @@ def test_counting_what_is_noted_is_no_news():
     """Results that are kept stay good, whoever counts meanwhile."""
     campaign, (ana, ben) = opened()
     cast(ana)
-    fold_all()
+    fold_all(set())
     before = fingerprint(campaign)
     cast(ben)
     noted = fingerprint(campaign)
@@ -124,7 +125,7 @@ def test_what_is_noted_of_rows_that_are_gone_is_dropped():
     real = Pending.objects.values("campaign_id", "item_id", "annotator_id", "grades", "at").get()
     for name in ("campaign_id", "item_id", "annotator_id"):
         Pending.objects.create(**real | {name: gone}, difference=1)
-    fold_all()
+    fold_all(set())
     assert not Pending.objects.exists()
     assert_tallies_are_true(campaign)
 
@@ -161,6 +162,51 @@ def test_reader_waits_for_who_is_counting_already():
     assert found == [1]
 
 
+@contextmanager
+def refusing_tallies_of(campaign):
+    """Let nothing be counted of one campaign, whatever is wrong with it."""
+    with connection.cursor() as cursor:
+        refused = f"CHECK (campaign_id <> {campaign.pk})"
+        cursor.execute(f"ALTER TABLE tallies_itemtally ADD CONSTRAINT broken {refused}")
+        try:
+            yield
+        finally:
+            cursor.execute("ALTER TABLE tallies_itemtally DROP CONSTRAINT broken")
+
+
+def test_campaign_that_cannot_be_counted_stops_no_other_and_is_logged_once(caplog):
+    broken, (ana, _) = opened()
+    whole, (ben, _) = opened(slug="whole")
+    failing = set()
+    with refusing_tallies_of(broken):
+        cast(ana)
+        cast(ben)
+        assert fold_all(failing) == 1
+        cast(ben)
+        assert fold_all(failing) == 1
+        assert failing == {broken.pk}
+        assert [each.levelname for each in caplog.records] == ["ERROR"]
+        assert f"votes of campaign {broken.pk} could not be counted" in caplog.text
+        assert len(boards(Campaign.objects.filter(pk=whole.pk))) == 1
+    assert fold_all(failing) == 1
+    assert failing == set()
+    assert_tallies_are_true(broken)
+    assert_tallies_are_true(whole)
+
+
+def test_database_that_is_away_is_told_to_the_caller(monkeypatch):
+    _, (ana, _) = opened()
+    cast(ana)
+
+    def away(campaigns):
+        connection.close()
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(folding, "fold", away)
+    with pytest.raises(OperationalError, match="closed the connection"):
+        fold_all(set())
+
+
 def test_counting_weakens_no_transaction_but_its_own():
     """What a caller stores in the same transaction, such as imported votes, is on disk after it."""
     campaign, (ana, ben) = opened()
@@ -189,7 +235,7 @@ def test_counting_weakens_no_transaction_but_its_own():
 def test_voters_and_readers_at_once_lose_and_double_nothing():
     """Each reader finds at least what was acknowledged before; in the end all is as counted."""
     campaign, people = opened(prompts=30, k=4, people=4)
-    acknowledged, trouble = Counter(), []
+    acknowledged, trouble, failing = Counter(), [], set()
     over = threading.Event()
 
     def run(work):
@@ -211,7 +257,7 @@ def test_voters_and_readers_at_once_lose_and_double_nothing():
             assert live_numbers(campaign, timezone.now()).votes >= least
             least = acknowledged.total()
             assert said_on_the_page_of_images(campaign) >= least
-            fold_all()
+            fold_all(failing)
 
     voters = [threading.Thread(target=run, args=[lambda n=n: voting(n)]) for n in range(4)]
     readers = [threading.Thread(target=run, args=[reading]) for _ in range(2)]
@@ -222,7 +268,7 @@ def test_voters_and_readers_at_once_lose_and_double_nothing():
     over.set()
     for each in readers:
         each.join(60)
-    assert trouble == []
+    assert (trouble, failing) == ([], set())
     assert acknowledged.total() == Vote.objects.count() == 120
     numbers = live_numbers(campaign, timezone.now())
     assert (numbers.votes, numbers.items_complete) == (120, 30)
