@@ -3,8 +3,16 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
+from django.db.migrations.exceptions import IrreversibleError
 
 from evalplatform.core.sql_files import sql_file
+
+
+def stay(apps, schema_editor):
+    """Going back would leave triggers that write into a table that is gone: no vote could be cast."""
+    raise IrreversibleError(
+        'tallies.0003 is not undone in place: restore the backup from before (docs/upgrading.md).'
+    )
 
 
 class Migration(migrations.Migration):
@@ -32,4 +40,5 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(sql_file('tallies', 'pending'), migrations.RunSQL.noop),
+        migrations.RunPython(migrations.RunPython.noop, stay),
     ]
