@@ -1,7 +1,10 @@
 """How a campaign goes, at once: sums over counts that are kept as votes come in.
 
 Each has what is noted and not counted yet counted first, or adds it: it is as of all votes that
-were committed as it was called.
+were committed as it was called. In a transaction that sees one moment only (REPEATABLE READ), or
+may not write (READ ONLY, a standby), nothing can be counted, and all of these add it, as of that
+moment; only `LiveNumbers.items_complete` is of the last fold there. So is what is read of single
+items after `folding.fold`: a page of images or of a set, and the state of a flow's batch.
 """
 
 from collections.abc import Iterable
@@ -86,7 +89,10 @@ FROM tallies_pulse p WHERE p.campaign_id = ANY(%(campaigns)s)
 
 
 def vote_counts(campaigns: Iterable[Campaign]) -> dict[int, VoteCounts]:
-    """Return each campaign's counts by its id, in one query for all and without counting votes."""
+    """Return each campaign's counts by its id, in one query for all and without counting votes.
+
+    It waits for nobody who counts what is noted.
+    """
     listed = list(campaigns)
     with connection.cursor() as cursor:
         cursor.execute(_SUMS_OF_SEVERAL, {"campaigns": [each.pk for each in listed]})
@@ -113,7 +119,10 @@ def changes_of(campaign: int) -> int:
 
 
 def live_numbers(campaign: Campaign, now: datetime) -> LiveNumbers:
-    """Return how far a campaign is and how fast it goes, without counting votes."""
+    """Return how far a campaign is and how fast it goes, without counting votes.
+
+    It waits for who is counting what is noted of the campaign, and counts what came since.
+    """
     begun = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
     recent = begun - RECENT
     values: dict[str, int | datetime] = {

@@ -107,17 +107,23 @@ def test_counting_what_is_noted_is_no_news():
 
 
 def test_transaction_that_sees_one_moment_leaves_what_is_noted_to_others():
-    campaign, (ana, _) = opened()
+    campaign, (ana, ben) = opened()
     cast(ana)
-    noted = fingerprint(campaign)
+    fold([campaign.pk])
+    undo_vote(enrolment=ana, key=None, now=timezone.now())
+    cast(ben)
+    noted, now = fingerprint(campaign), timezone.now()
     for mode in ("ISOLATION LEVEL REPEATABLE READ", "READ ONLY"):
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(f"SET TRANSACTION {mode}")
             assert fold([campaign.pk]) == 0
-            assert (changes_of(campaign.pk), fingerprint(campaign)) == (1, noted)
+            assert (changes_of(campaign.pk), fingerprint(campaign)) == (3, noted)
             assert vote_counts([campaign])[campaign.pk].votes == 1
-    assert fold([campaign.pk]) == 1
+            there = live_numbers(campaign, now)
+            assert (there.votes, there.people, there.at_work) == (1, 1, 2)
+    assert fold([campaign.pk]) == 2
+    assert live_numbers(campaign, now) == there
 
 
 def test_what_is_noted_of_rows_that_are_gone_is_dropped():

@@ -66,15 +66,18 @@ CREATE OR REPLACE TRIGGER tallies_of_lost_releases AFTER DELETE ON annotation_re
 -- It holds the lock of the campaign's counts until its transaction ends: who comes meanwhile waits
 -- and reads what it counted, so nobody sees a line neither noted nor counted. A transaction that
 -- sees one moment only (REPEATABLE READ), or may not write, has nothing counted: the sums that are
--- read there add what is noted themselves (`selectors.changes_of`), or are those of the last fold.
+-- read there add what is noted themselves; an item's tally is that of the last fold.
+CREATE OR REPLACE FUNCTION tallies_may_fold() RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT NOT current_setting('transaction_read_only')::boolean
+        AND current_setting('transaction_isolation') = 'read committed'
+$$;
 CREATE OR REPLACE FUNCTION tallies_fold(p_campaign bigint) RETURNS bigint LANGUAGE plpgsql
 SET enable_nestloop = off SET jit = off AS $$
 DECLARE
     folded bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM tallies_pending WHERE campaign_id = p_campaign)
-        OR current_setting('transaction_read_only')::boolean
-        OR current_setting('transaction_isolation') <> 'read committed'
+        OR NOT tallies_may_fold()
     THEN
         RETURN 0;
     END IF;
@@ -142,11 +145,29 @@ END
 $$;
 
 -- A campaign's activity with all that was noted counted, to be read in one trip to the server.
+-- Where nothing may be counted it is added; `completed` is then of the last fold.
 CREATE OR REPLACE FUNCTION tallies_activity_of(p_campaign bigint)
 RETURNS SETOF tallies_activity LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM tallies_fold(p_campaign);
-    RETURN QUERY SELECT * FROM tallies_activity WHERE campaign_id = p_campaign;
+    IF tallies_may_fold() THEN
+        PERFORM tallies_fold(p_campaign);
+        RETURN QUERY SELECT * FROM tallies_activity WHERE campaign_id = p_campaign;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT NULL::bigint, of_one.quarter, sum(of_one.votes)::integer,
+        sum(of_one.completed)::integer, sum(of_one.changes)::bigint, max(of_one.last_at),
+        of_one.annotator_id, p_campaign
+    FROM (
+        SELECT kept.annotator_id, kept.quarter, kept.votes, kept.completed, kept.changes,
+            kept.last_at
+        FROM tallies_activity kept WHERE kept.campaign_id = p_campaign
+        UNION ALL
+        SELECT noted.annotator_id, date_bin('15 minutes', noted.at, 'epoch'), noted.difference, 0,
+            1, noted.at
+        FROM tallies_pending noted WHERE noted.campaign_id = p_campaign
+    ) of_one
+    GROUP BY of_one.annotator_id, of_one.quarter;
 END
 $$;
 
