@@ -74,6 +74,11 @@ class VoteCounts:
     votes: int
     votes_wanted: int
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every item has its k votes."""
+        return 0 < self.votes_wanted <= self.votes
+
 
 # Added to what is counted, and not counted first: a list of campaigns is no reason to.
 _SUMS_OF_SEVERAL = """

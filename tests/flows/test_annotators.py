@@ -10,6 +10,7 @@ from django.utils import timezone
 from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.services import exclude
 from evalplatform.flows import services
+from evalplatform.tallies.models import Pending
 from tests.flows.conftest import ask, judge, new_flow, opened, person
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,14 @@ def test_a_finished_batch_leads_on(flow):
     services.close_batch(batch=batch, now=timezone.now())
     state = client.get(f"{work}next/?want=1").json()
     assert (state["state"], state["exit"]["url"]) == ("done", flow.entrance)
+
+
+def test_who_is_led_on_counts_nothing_and_so_waits_for_nobody_who_counts(flow):
+    opened(flow)
+    judge(flow, person(flow), most=1)
+    assert Pending.objects.count() == 1
+    assert services.enrol_in_next(flow=flow, annotator=person(flow), now=timezone.now())
+    assert Pending.objects.count() == 1
 
 
 def test_the_batch_whose_deadline_is_next_comes_first(flow):

@@ -7,7 +7,7 @@ from django.db import transaction
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.services import close_campaign
 from evalplatform.flows.models import Flow, FlowBatch
-from evalplatform.tallies.selectors import live_numbers
+from evalplatform.tallies.selectors import vote_counts
 
 Status = FlowBatch.Status
 _NOT_OPEN = "it was not open before its deadline: no worker of the default queue came to it in time"
@@ -25,7 +25,8 @@ def settle(*, batch: FlowBatch, now: datetime) -> bool:
         return True
     if batch.status == Status.OPEN:
         assert batch.campaign  # flow_batch_open_has_a_campaign
-        if live_numbers(batch.campaign, now).is_complete:
+        # Not `live_numbers`: an annotator who is led on would wait for who is counting.
+        if vote_counts([batch.campaign])[batch.campaign.pk].is_complete:
             return end_batch(batch=batch, status=Status.DONE, now=now)
         if batch.campaign.status == Campaign.Status.CLOSED:
             return end_batch(batch=batch, status=Status.CLOSED, now=now)
