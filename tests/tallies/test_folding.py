@@ -25,6 +25,7 @@ from evalplatform.tallies.models import Activity, ItemTally, Pending
 from evalplatform.tallies.selectors import changes_of, live_numbers, vote_counts
 from tests import factories
 from tests.counting import assert_tallies_are_true
+from tests.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -164,7 +165,7 @@ def test_reader_waits_for_who_is_counting_already():
     with transaction.atomic():
         assert fold([campaign.pk]) == 1
         reader.start()
-        reader.join(0.3)
+        wait_until_somebody_waits()
         assert found == []
     reader.join(20)
     assert found == [1]
