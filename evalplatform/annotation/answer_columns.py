@@ -84,8 +84,8 @@ class AnswerColumns:
             first image), 1 (a tie of any kind) or 2, as `stats.Outcome`; of one image its grade;
             of several their grades packed (`grades_of`).
         side: LEFT, RIGHT or NO_SIDE, as pressed; NO_SIDE where imported votes do not tell.
-        order: which place of the set was shown at each position, packed (`order_of`); of votes
-            from elsewhere no more than a filler.
+        order: which place of the set was shown at each position, packed (`order_of`); a filler
+            where imported votes do not tell (`Campaign.knows_sides`).
         response_ms: milliseconds, UNKNOWN_MS where unknown.
         is_simulated: 0 or 1.
         shown_px: device pixels of an image's side before any zoom, UNKNOWN_PX where unknown.

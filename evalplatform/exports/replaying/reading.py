@@ -113,7 +113,8 @@ def _arms(files: Files) -> ArmColumns:
 def _answers(files: Files, campaign: Campaign) -> AnswerColumns:
     """Votes and checks as columns, in the order in which they were stored."""
     rows = [each | {"purpose": "main"} for each in files.votes]
-    rows += [each | {"counts": each["excluded_by"] is None} for each in files.checks]
+    checks = [each | {"order": ()} for each in files.checks]  # no figure asks where theirs stood
+    rows += [each | {"counts": each["excluded_by"] is None} for each in checks]
     rows.sort(key=lambda each: each["vote_id"])
     criteria = {each.slug: each.pk for each in campaign.criteria.all()}
     knows_sides = campaign.knows_sides
@@ -132,7 +133,7 @@ def _answers(files: Files, campaign: Campaign) -> AnswerColumns:
         purpose=column(lambda row: _PURPOSES.get(row["purpose"], MAIN)),
         said=column(lambda row: packed_grades(row["grades"])),
         side=column(lambda row: _SIDES.get(row["answer"], NO_SIDE) if knows_sides else NO_SIDE),
-        order=column(lambda row: packed_order(row.get("order") or ())),
+        order=column(lambda row: packed_order(row["order"])),
         response_ms=column(
             lambda row: UNKNOWN_MS if row["response_time_ms"] is None else row["response_time_ms"]
         ),
