@@ -132,6 +132,15 @@ API_CASES: list[Case] = [
     api("read", "GET", "get_prompt_set", OURS, "ours-prompts", "1"),
     api("read", "GET", "list_prompts", OURS, "ours-prompts", "1"),
     api("read", "GET", "list_prompts", ALL, "open-prompts", "1"),
+    *[api("models", "POST", "tag_prompts", people, *which, body=told(tag="new", positions=[0]),
+          changes="PromptSet")
+      for people, which in [(MAKES, ("ours-prompts", "1")),
+                            (OF_THEIRS.replace("200", "201"), ("open-prompts", "1"))]],
+    api("models", "POST", "tag_prompts",  # a prompt that there is not
+        "401  401  403  422  422  422  404  404  422  422", "ours-prompts", "1",
+        body=told(tag="new", positions=[9])),
+    api("models", "POST", "tag_stylized",  # as they are tagged
+        MAKES.replace("+", " "), "ours-prompts", "1"),
     api("read", "GET", "list_log_builds", ALL),
     api("models", "POST", "start_log_build", SENT, body=told(project=P, sent="sent_log.pk"),
         changes="LogBuild SentFile"),

@@ -1554,6 +1554,14 @@ class SyncOut(TypedDict):
     freed: int
 
 
+class TagIn(TypedDict):
+    """A tag, and the prompts that get it or lose it."""
+
+    tag: str
+    positions: list[int]
+    take: NotRequired[bool]
+
+
 class TokenIn(TypedDict):
     """A token to be made."""
 
@@ -2004,6 +2012,34 @@ class Client(Transport):
             f"/api/v1/prompt-sets/{self.quoted(name)}/{self.quoted(version)}/prompts",
             json=None,
             query={"limit": limit, "cursor": cursor},
+        )
+        return found
+
+    def tag_prompts(
+        self, name: str, version: int, body: TagIn, *, idempotency_key: str | None = None
+    ) -> PromptSetOut:
+        """Give prompts a tag, or take it; the answer is the version that has it so. This
+        one stays as it is, and where nothing changes it is the answer. Scope: `models`.
+        """
+        found: PromptSetOut = self.call(
+            "POST",
+            f"/api/v1/prompt-sets/{self.quoted(name)}/{self.quoted(version)}/tags",
+            json=body,
+            key=idempotency_key or "",
+        )
+        return found
+
+    def tag_stylized(
+        self, name: str, version: int, *, idempotency_key: str | None = None
+    ) -> PromptSetOut:
+        """Tag as stylized what the site's words say, and nothing else; answered as
+        `tag_prompts`. Scope: `models`.
+        """
+        found: PromptSetOut = self.call(
+            "POST",
+            f"/api/v1/prompt-sets/{self.quoted(name)}/{self.quoted(version)}/tags/stylized",
+            json=None,
+            key=idempotency_key or "",
         )
         return found
 

@@ -3,24 +3,33 @@
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import Http404, HttpRequest
 from ninja import Field, File, Form, Query, Schema
 from ninja.files import UploadedFile
 
-from evalplatform.accounts.projects import project_to_create_in, visible_to
+from evalplatform.accounts.projects import (
+    Role,
+    project_to_create_in,
+    steered_or_404,
+    visible_to,
+)
 from evalplatform.api.callers import Scope
-from evalplatform.api.fields import InProjectGiven, Name
+from evalplatform.api.fields import Given, InProjectGiven, Name
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routing import Routes
 from evalplatform.campaigns.selectors import sets_of_no_series
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.models import Prompt, PromptSet
+from evalplatform.promptsets.reading.prompts import LONGEST_LABEL
 from evalplatform.promptsets.reading.source import MAX_FILE_BYTES
 from evalplatform.promptsets.services import import_prompt_set as import_it
+from evalplatform.promptsets.services import tag_by_hand, tag_by_rule
 
 routes = Routes(tags=["prompt sets"])
+_VERSION = "/prompt-sets/{name}/{int:version}"
+_MOST_TAGGED = 100_000
 
 
 class PromptSetOut(Schema):
@@ -67,6 +76,16 @@ class PromptSetIn(InProjectGiven):
     drop_repeats: bool = False
 
 
+class TagIn(Given):
+    """A tag, and the prompts that get it or lose it."""
+
+    tag: str = Field(min_length=1, max_length=LONGEST_LABEL, description="Without a comma.")
+    positions: Annotated[
+        list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=_MOST_TAGGED)
+    ]
+    take: bool = Field(False, description="Take the tag from them instead.")
+
+
 @routes.reads("/prompt-sets", Page[PromptSetOut])
 def list_prompt_sets(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
     """Prompt sets of your projects and shared ones, every version; not those that flows make."""
@@ -99,18 +118,44 @@ def import_prompt_set(
     )
 
 
-@routes.reads("/prompt-sets/{name}/{int:version}", PromptSetOut)
+@routes.reads(_VERSION, PromptSetOut)
 def get_prompt_set(request: HttpRequest, name: str, version: int) -> PromptSetOut:
     """One version of a prompt set."""
     return prompt_set_shown(_found(request, name, version))
 
 
-@routes.reads("/prompt-sets/{name}/{int:version}/prompts", Page[PromptOut])
+@routes.reads(_VERSION + "/prompts", Page[PromptOut])
 def list_prompts(
     request: HttpRequest, name: str, version: int, paging: Query[Paging]
 ) -> dict[str, Any]:
     """Its prompts, in the file's order."""
     return page_of(_found(request, name, version).prompts.all(), paging, _prompt)
+
+
+@routes.makes(_VERSION + "/tags", PromptSetOut, scope=Scope.MODELS)
+def tag_prompts(request: HttpRequest, name: str, version: int, given: TagIn) -> PromptSetOut:
+    """Give prompts a tag, or take it; the answer is the version that has it so. This one stays as
+    it is, and where nothing changes it is the answer.
+    """
+    found = _steered(request, name, version)
+    made = tag_by_hand(
+        prompt_set=found, tag=given.tag, positions=given.positions, add=not given.take,
+        by=request.user.get_username(),
+    )  # fmt: skip
+    return prompt_set_shown(made)
+
+
+@routes.makes(_VERSION + "/tags/stylized", PromptSetOut, scope=Scope.MODELS)
+def tag_stylized(request: HttpRequest, name: str, version: int) -> PromptSetOut:
+    """Tag as stylized what the site's words say, and nothing else; answered as `tag_prompts`."""
+    return prompt_set_shown(tag_by_rule(prompt_set=_steered(request, name, version)))
+
+
+def _steered(request: HttpRequest, name: str, version: int) -> PromptSet:
+    if version >= 2**31:
+        raise Http404
+    rows = PromptSet.objects.select_related("project")
+    return steered_or_404(request.user, rows, Role.EDITOR, name=name, version=version)
 
 
 def _visible(request: HttpRequest) -> Any:
