@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from evalplatform.feedback.asked_steps import AskedStep, do_step
 from evalplatform.feedback.selectors import latest_round, loop_named
 from evalplatform.images.services import import_collection
 from evalplatform.promptsets.selectors import prompt_set_named
+from evalplatform.quality.services import make_gold
 from evalplatform.runs.services import add_arm, advance_run, arm_named, open_run
 from evalplatform.runs.states import RunState
 
@@ -185,7 +187,7 @@ def _open(job: Job) -> str:
 
 def _note_how_far(say: Callable[[str], None], far: HowFar) -> None:
     if far.doing:
-        say(f"{far.doing}: {far.done:,} of {far.total:,}")
+        say(f"{far.doing}: {far.done:,}" + (f" of {far.total:,}" if far.total else ""))
 
 
 def _add_arm(job: Job) -> str:
@@ -201,6 +203,17 @@ def _feedback(job: Job) -> str:
     return do_step(round=latest_round(loop, asked["round"]), step=step, user=job.created_by)
 
 
+def _make_gold(job: Job) -> str:
+    campaign = campaign_named(job.asked["campaign"])
+    with Teller(partial(_note_how_far, _noting(job))) as teller:
+        tell, numbers = teller.about("gold sets made"), count(1)
+        made = make_gold(
+            campaign=campaign, counts=job.asked["counts"], on_made=lambda: tell(next(numbers), 0)
+        )
+    _noting(job)(f"gold sets made: {made:,}")
+    return campaign.slug
+
+
 def _noting(job: Job) -> Callable[[str], None]:
     def say(what: str) -> None:
         Job.objects.filter(pk=job.pk).update(note=_storable(what)[:500])
@@ -214,6 +227,7 @@ _DOING: dict[Job.Kind, Callable[[Job], str]] = {
     JobKind.OPEN: _open,
     JobKind.ADD_ARM: _add_arm,
     JobKind.FEEDBACK: _feedback,
+    JobKind.GOLD: _make_gold,
 }
 
 

@@ -51,6 +51,7 @@ class Job(InProject):
         OPEN = "open_campaign", "Open a campaign"
         ADD_ARM = "add_arm", "Add an arm to an open campaign"
         FEEDBACK = "feedback_step", "A step of a feedback loop"
+        GOLD = "make_gold", "Make a campaign's gold"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"

@@ -48,6 +48,17 @@ def measures_of(enrolment: Enrolment) -> AnnotatorMeasures:
     return _measures(enrolment.campaign, columns, facts)[0]
 
 
+def gold_stock(campaign: Campaign) -> dict[tuple[str, str], int]:
+    """Return how many sets of gold there are, by slug of a criterion and purpose."""
+    counted = (
+        campaign.image_sets.gold()
+        .order_by("criterion__position", "purpose")
+        .values_list("criterion__slug", "purpose")
+        .annotate(count=Count("pk"))
+    )
+    return {(slug, purpose): count for slug, purpose, count in counted}
+
+
 def rightness(campaign: Campaign) -> IsRight:
     """Return how answers to the campaign's gold are judged."""
     gold = campaign.image_sets.gold().values_list("items", "criterion__form", "expected")

@@ -22,6 +22,11 @@ from evalplatform.quality.rules import verdict_on
 from evalplatform.quality.selectors import decided_by_hand, measures_of
 
 BY_HAND = "manual"
+# Sets of each criterion, where nobody says how many.
+USUAL_GOLD: dict[str, int] = {
+    ImageSet.Purpose.EXAMPLE: 2, ImageSet.Purpose.QUALIFICATION: 5, ImageSet.Purpose.CHECK: 20,
+}  # fmt: skip
+MOST_GOLD = 10_000
 _AUTOMATIC = ("damaged_copy", "other_prompt")
 
 

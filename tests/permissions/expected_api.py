@@ -210,6 +210,14 @@ API_CASES: list[Case] = [
     api("read", "GET", "get_results", OURS, "open.slug"),
     api("votes", "GET", "stream_votes", OURS, "open.slug"),
 
+    # Gold.
+    api("read", "GET", "get_gold", OURS, "open.slug"),
+    api("campaigns", "POST", "make_gold", MAKES.replace("201", "202"), "draft.slug",
+        changes="Job"),
+    api("campaigns", "POST", "make_gold",  # it has opened
+        "401  401  403  409  409  409  404  404  409  409", "open.slug"),
+    api("campaigns", "DELETE", "clear_gold", DOES.replace("200", "204"), "draft.slug"),  # none
+
     # Over campaigns.
     api("read", "GET", "list_boards", ALL),
     api("read", "GET", "get_board", ALL.replace("200", "404"), "none"),

@@ -380,6 +380,16 @@ class CountedShare(TypedDict):
     total: int
 
 
+class CriterionGoldOut(TypedDict):
+    """How many sets of gold one question has."""
+
+    criterion: str
+    recipe: Literal["damaged_copy", "other_prompt", ""]
+    examples: int
+    qualification: int
+    checks: int
+
+
 class CriterionOut(TypedDict):
     """One of the questions."""
 
@@ -727,6 +737,22 @@ class GenerationOut(TypedDict):
     created_at: str
 
 
+class GoldIn(TypedDict):
+    """How many sets each criterion is to have; what is there stays and counts."""
+
+    examples: NotRequired[int]
+    qualification: NotRequired[int]
+    checks: NotRequired[int]
+
+
+class GoldOut(TypedDict):
+    """The gold of a campaign; once it has opened it changes no more."""
+
+    campaign: str
+    is_frozen: bool
+    criteria: list[CriterionGoldOut]
+
+
 Ground = Literal["grey", "white", "checker"]
 
 
@@ -822,7 +848,12 @@ class JobOut(TypedDict):
     id: str
     project: str
     kind: Literal[
-        "register_checkpoint", "import_collection", "open_campaign", "add_arm", "feedback_step"
+        "register_checkpoint",
+        "import_collection",
+        "open_campaign",
+        "add_arm",
+        "feedback_step",
+        "make_gold",
     ]
     status: Literal["queued", "running", "done", "failed"]
     note: str
@@ -2364,6 +2395,29 @@ class Client(Transport):
             "GET", f"/api/v1/campaigns/{self.quoted(slug)}/votes", json=None
         )
         return found
+
+    def get_gold(self, slug: str) -> GoldOut:
+        """How much gold each criterion has; a recipe that is empty says that none can be
+        made. Scope: `read`.
+        """
+        found: GoldOut = self.call("GET", f"/api/v1/campaigns/{self.quoted(slug)}/gold", json=None)
+        return found
+
+    def make_gold(self, slug: str, body: GoldIn, *, idempotency_key: str | None = None) -> JobOut:
+        """Let a worker make gold of the campaign's own samples, before it opens. Scope:
+        `campaigns`.
+        """
+        found: JobOut = self.call(
+            "POST",
+            f"/api/v1/campaigns/{self.quoted(slug)}/gold",
+            json=body,
+            key=idempotency_key or "",
+        )
+        return found
+
+    def clear_gold(self, slug: str) -> None:
+        """Remove all gold of a campaign that has not opened. Scope: `campaigns`."""
+        self.call("DELETE", f"/api/v1/campaigns/{self.quoted(slug)}/gold", json=None)
 
     def list_boards(self, *, limit: int | None = None, cursor: str | None = None) -> Page[BoardOut]:
         """What campaigns of your projects may be ranked together on. Scope: `read`."""

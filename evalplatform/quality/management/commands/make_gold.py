@@ -4,17 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db.models import Count
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from evalplatform.campaigns.models import Campaign, Criterion, ImageSet
+from evalplatform.campaigns.models import Criterion, ImageSet
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
 from evalplatform.quality.gold import no_recipe
+from evalplatform.quality.selectors import gold_stock
 from evalplatform.quality.services import (
+    MOST_GOLD,
+    USUAL_GOLD,
     clear_gold,
     criteria_with_gold,
     import_gold,
@@ -22,13 +24,11 @@ from evalplatform.quality.services import (
 )
 from evalplatform.quality.sheet import gold_sheet
 
-DEFAULTS = {"examples": 2, "qualification": 5, "checks": 20}
 _PURPOSES = {
     "examples": ImageSet.Purpose.EXAMPLE,
     "qualification": ImageSet.Purpose.QUALIFICATION,
     "checks": ImageSet.Purpose.CHECK,
 }
-_MOST = 10_000
 
 
 class Command(PlatformCommand):
@@ -42,13 +42,13 @@ class Command(PlatformCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("campaign", help="name of the campaign")
-        for name, default in DEFAULTS.items():
+        for name, purpose in _PURPOSES.items():
             parser.add_argument(
                 f"--{name}",
                 type=int,
                 metavar="N",
                 help=f"sets per criterion, those of a file among them; what is missing is made "
-                f"(default: {default}; with --from: 0)",
+                f"(default: {USUAL_GOLD[purpose]}; with --from: 0)",
             )
         parser.add_argument(
             "--from",
@@ -85,8 +85,8 @@ class Command(PlatformCommand):
             task = bar.add_task("", total=total)
             made += make_gold(campaign=campaign, counts=counts, on_made=lambda: bar.advance(task))
         self.stdout.write(f"{campaign.slug}: {made} gold sets made; there are now")
-        for line in _stock(campaign):
-            self.stdout.write(f"  {line}")
+        for (slug, purpose), count in gold_stock(campaign).items():
+            self.stdout.write(f"  {slug}: {count} × {purpose}")
         for criterion in campaign.criteria.filter(gold=Criterion.Gold.NONE):
             if any(counts.values()):
                 self.stderr.write(no_recipe(criterion))
@@ -99,19 +99,8 @@ def _counts(options: dict[str, Any]) -> dict[str, int]:
     counts = {}
     for name, purpose in _PURPOSES.items():
         given = options[name]
-        if given is not None and not 0 <= given <= _MOST:
-            raise BadInputError(f"--{name} {given} is out of range; accepted: 0 to {_MOST:,}.")
-        default = 0 if options["file"] else DEFAULTS[name]
+        if given is not None and not 0 <= given <= MOST_GOLD:
+            raise BadInputError(f"--{name} {given} is out of range; accepted: 0 to {MOST_GOLD:,}.")
+        default = 0 if options["file"] else USUAL_GOLD[purpose]
         counts[purpose.value] = default if given is None else given
     return counts
-
-
-def _stock(campaign: Campaign) -> list[str]:
-    """Return one line per criterion and purpose."""
-    counted = (
-        campaign.image_sets.gold()
-        .order_by("criterion__position", "purpose")
-        .values_list("criterion__slug", "purpose")
-        .annotate(count=Count("pk"))
-    )
-    return [f"{slug}: {count} × {purpose}" for slug, purpose, count in counted]

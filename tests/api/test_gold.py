@@ -1,0 +1,70 @@
+"""Gold by the API: made by a worker's job as the command makes it, until the campaign opens."""
+
+import pytest
+from django.utils import timezone
+
+from evalplatform.annotation.services import open_campaign
+from evalplatform.api.jobs import run_job
+from evalplatform.api.models import Job
+from tests.api.test_idempotency import send, token_of
+from tests.quality.conftest import make_campaign
+
+pytestmark = pytest.mark.django_db
+GOLD = "/api/v1/campaigns/tuned-vs-plain/gold"
+
+
+@pytest.fixture
+def draft(db):
+    return make_campaign(criteria=("visual_appeal",))
+
+
+@pytest.fixture
+def ask(rania, draft):
+    secret = token_of(rania)
+    return lambda method, body=None: send(method, GOLD, secret, body)
+
+
+def counts(answer):
+    (told,) = answer.json()["criteria"]
+    return told["examples"], told["qualification"], told["checks"]
+
+
+def done(answer):
+    assert answer.status_code == 202, answer.content
+    return run_job(number=Job.objects.get(public_id=answer.json()["id"]).pk, now=timezone.now)
+
+
+def test_gold_is_made_counted_and_removed(ask):
+    assert counts(ask("GET")) == (0, 0, 0)
+    job = done(ask("POST", {"examples": 1, "qualification": 0, "checks": 2}))
+    job.refresh_from_db()
+    assert (job.status, job.result, job.note) == ("done", "tuned-vs-plain", "gold sets made: 3")
+    assert counts(ask("GET")) == (1, 0, 2)
+    done(ask("POST", {"examples": 0, "qualification": 1, "checks": 2}))  # what is there stays
+    assert counts(ask("GET")) == (1, 1, 2)
+    assert ask("DELETE").status_code == 204
+    assert counts(ask("GET")) == (0, 0, 0)
+
+
+def test_counts_that_are_not_given_are_those_of_the_command(ask):
+    assert ask("POST").status_code == 202
+    assert Job.objects.get().asked["counts"] == {"example": 2, "qualification": 5, "check": 20}
+
+
+@pytest.mark.parametrize("wrong", [{"checks": -1}, {"checks": 10_001}, {"check": 1}])
+def test_counts_that_cannot_be_are_refused(ask, wrong):
+    assert ask("POST", wrong).status_code == 422
+    assert not Job.objects.exists()
+
+
+def test_more_gold_than_the_prompts_give_fails_and_says_so(ask):
+    job = done(ask("POST", {"examples": 0, "qualification": 0, "checks": 1000}))
+    assert (job.status, "give no more gold" in job.reason) == ("failed", True)
+
+
+def test_gold_of_an_open_campaign_is_frozen(ask, draft):
+    open_campaign(campaign=draft)
+    for method in ("POST", "DELETE"):
+        answer = ask(method)
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert ask("GET").json()["is_frozen"]
