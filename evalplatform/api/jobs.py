@@ -54,8 +54,17 @@ def places_allowed(*places: str | None) -> None:
                     "API_HUBS=1, or upload the checkpoint."
                 )
             continue
+        folders_allowed(place)
+
+
+def folders_allowed(*places: str | None) -> None:
+    """Refuse what is no path below a folder that the operator has opened (API_FOLDERS).
+
+    Raises `NotAllowedError`.
+    """
+    opened = [Path(each).resolve() for each in settings.API_FOLDERS]
+    for place in filter(None, places):
         path = Path(place)
-        opened = [Path(each).resolve() for each in settings.API_FOLDERS]
         try:
             real = path.resolve()
         except (OSError, ValueError, RuntimeError):

@@ -9,6 +9,8 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.core.leased_jobs import JobStatus
 from evalplatform.curation.models import Pool, ScoringRequest, ScoringShard
 
+STATES = ("waiting", "scoring", "done", "failed", "paused", "cancelled")
+
 
 @dataclass(frozen=True)
 class ScoringProgress:
@@ -24,7 +26,7 @@ class ScoringProgress:
 
     @property
     def state(self) -> str:
-        """In a word."""
+        """In a word, of `STATES`."""
         if self.request.status != ScoringRequest.Status.ACTIVE:
             return self.request.get_status_display().lower()
         if self.is_complete:

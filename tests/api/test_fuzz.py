@@ -53,6 +53,7 @@ NAMES = {
     "flows": ["ours-flow"],
     "pools": ["ours-pool"],
     "feedback-loops": ["ours-loop"],
+    "scoring": ["ours-scoring"],
 }
 
 

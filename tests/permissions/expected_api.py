@@ -253,6 +253,16 @@ API_CASES: list[Case] = [
     api("votes", "GET", "export_pool_data",  # nothing is decided
         "401  401  422  422  422  422  404  404  422  422", "pool.name"),
 
+    # Scoring.
+    api("read", "GET", "list_scoring", ALL),
+    api("read", "GET", "get_scoring", OURS, "scoring.name"),
+    api("campaigns", "POST", "start_scoring", ASKS, body=told(
+        project=P, name="other", pool="pool.name", out="/scores")),
+    *[api("campaigns", "POST", f"{verb}_scoring", EDITS, "scoring.name", changes="ScoringRequest")
+      for verb in ("pause", "cancel")],
+    *[api("campaigns", "POST", f"{verb}_scoring", DOES, "scoring.name")  # it goes on
+      for verb in ("resume", "retry")],
+
     # Flows.
     api("read", "GET", "list_flows", ALL),
     api("campaigns", "POST", "create_flow", MAKES, body=told(project=P, name="other"),

@@ -1408,6 +1408,42 @@ class SamplerChoices(TypedDict):
     width: NotRequired[int | None]
 
 
+class ScoringIn(TypedDict):
+    """As `manage.py scoring start`; one of `data`, `collection` and `pool` is given.
+    Paths lie below a folder that an operator has opened (API_FOLDERS): `data`,
+    `out`, and what `options` names as the weights of a scorer.
+    """
+
+    project: NotRequired[str]
+    name: str
+    out: str
+    data: NotRequired[str]
+    collection: NotRequired[str | None]
+    pool: NotRequired[str | None]
+    scorers: NotRequired[list[str]]
+    options: NotRequired[dict[str, str]]
+    caption_column: NotRequired[str]
+    images_a_job: NotRequired[int]
+
+
+class ScoringOut(TypedDict):
+    """What was asked of the workers, and how far it is."""
+
+    name: str
+    project: str
+    source: str
+    out: str
+    scorers: list[str]
+    state: Literal["waiting", "scoring", "done", "failed", "paused", "cancelled"]
+    jobs: int
+    done: int
+    looked: int
+    unreadable: int
+    failed: int
+    failures: list[str]
+    created_at: str
+
+
 class SecretOut(TypedDict):
     """A new secret, this once; the old one signs too for a day."""
 
@@ -2698,6 +2734,59 @@ class Client(Transport):
                 "allow_imported_captions": allow_imported_captions,
             },
         )
+
+    def list_scoring(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[ScoringOut]:
+        """What was asked to be scored in your projects, the latest first. Scope: `read`."""
+        found: Page[ScoringOut] = self.call(
+            "GET", "/api/v1/scoring", json=None, query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
+    def start_scoring(self, body: ScoringIn, *, idempotency_key: str | None = None) -> ScoringOut:
+        """Ask the workers to score images; asked again for the same, it goes on as it is.
+        Scope: `campaigns`.
+        """
+        found: ScoringOut = self.call(
+            "POST", "/api/v1/scoring", json=body, key=idempotency_key or ""
+        )
+        return found
+
+    def get_scoring(self, name: str) -> ScoringOut:
+        """How far a scoring is, and what failed. Scope: `read`."""
+        found: ScoringOut = self.call("GET", f"/api/v1/scoring/{self.quoted(name)}", json=None)
+        return found
+
+    def pause_scoring(self, name: str) -> ScoringOut:
+        """Start no more of its jobs; images in hand are still scored. Scope: `campaigns`."""
+        found: ScoringOut = self.call(
+            "POST", f"/api/v1/scoring/{self.quoted(name)}/pause", json=None
+        )
+        return found
+
+    def resume_scoring(self, name: str) -> ScoringOut:
+        """Go on. Scope: `campaigns`."""
+        found: ScoringOut = self.call(
+            "POST", f"/api/v1/scoring/{self.quoted(name)}/resume", json=None
+        )
+        return found
+
+    def cancel_scoring(self, name: str) -> ScoringOut:
+        """Drop the jobs that are not done, for good; scores that were written are kept.
+        Scope: `campaigns`.
+        """
+        found: ScoringOut = self.call(
+            "POST", f"/api/v1/scoring/{self.quoted(name)}/cancel", json=None
+        )
+        return found
+
+    def retry_scoring(self, name: str) -> ScoringOut:
+        """Queue its failed jobs again. Scope: `campaigns`."""
+        found: ScoringOut = self.call(
+            "POST", f"/api/v1/scoring/{self.quoted(name)}/retry", json=None
+        )
+        return found
 
     def get_pay(self, slug: str) -> PayOut:
         """Median times, the hourly wage that the pay comes to, and the sums. Scope:

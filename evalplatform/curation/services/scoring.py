@@ -19,7 +19,7 @@ from evalplatform.images.models import ImageCollection
 
 TASK = "curation.score_shards"
 SHARD_SIZE = 1000
-_MOST = 1_000_000
+MOST_IMAGES = 1_000_000  # of a job
 Request = ScoringRequest.Status
 
 
@@ -65,8 +65,8 @@ def request_scoring(
 def _checked(project: Project, plan: ScoringPlan) -> dict[str, object]:
     if (plan.data is None) == (plan.collection is None):
         raise BadInputError("give a path of images or a collection, one of both.")
-    if not 1 <= plan.shard_size <= _MOST:
-        raise BadInputError(f"{plan.shard_size} images a job; accepted: 1 to {_MOST:,}.")
+    if not 1 <= plan.shard_size <= MOST_IMAGES:
+        raise BadInputError(f"{plan.shard_size} images a job; accepted: 1 to {MOST_IMAGES:,}.")
     if not plan.scorers:
         raise BadInputError("no scorer is named; `size` alone is one.")
     if plan.collection is not None:
