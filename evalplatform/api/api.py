@@ -24,6 +24,7 @@ from evalplatform.api.routes import (
     scoring,
     standings,
     tokens,
+    vote_imports,
     webhooks,
 )
 
@@ -58,6 +59,7 @@ for _part in (
     planning,
     campaigns,
     gold,
+    vote_imports,
     standings,
     exports,
     feedback,

@@ -9,6 +9,8 @@ from pydantic import ConfigDict
 Name = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]+$")]
 """What is named on this site: letters, digits, hyphens and underscores."""
 ProjectName = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]*$")]
+PromptSetName = Annotated[str, Field(max_length=90, pattern=r"^[A-Za-z0-9_-]+(@[0-9]{1,9})?$")]
+"""NAME, of which the latest version is meant, or NAME@VERSION."""
 Text = Annotated[str, Field(max_length=500)]
 Bytes = Annotated[int, Field(ge=0, le=2**60)]
 JsonObject = dict[str, Any]

@@ -1,7 +1,7 @@
 """Jobs: what a command does in minutes, asked for by the API and done by a worker."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from evalplatform.accounts.models import Project, User
+from evalplatform.api.job_files import folder_of, forget_files, take_files, without_folder
 from evalplatform.api.models import Job
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.checkpoints.hub.listing import PREFIX, HubId
@@ -30,10 +31,14 @@ from evalplatform.core.telling import HowFar, Teller
 from evalplatform.feedback.asked_steps import AskedStep, do_step
 from evalplatform.feedback.selectors import latest_round, loop_named
 from evalplatform.images.services import import_collection
+from evalplatform.imports.protocol import Wish
+from evalplatform.imports.services import Handling, import_votes
+from evalplatform.imports.telling import in_words, left_out_lines
 from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.quality.services import make_gold
 from evalplatform.runs.services import add_arm, advance_run, arm_named, open_run
 from evalplatform.runs.states import RunState
+from evalplatform.uploads.services import whole_files
 
 TASK = "api.run_job"
 JobKind = Job.Kind
@@ -76,10 +81,23 @@ def folders_allowed(*places: str | None) -> None:
             )
 
 
-def queue_job(*, project: Project, kind: Job.Kind, asked: dict[str, Any], user: User) -> Job:
-    """Store a job and wake a worker once it is committed."""
-    job = Job.objects.create(project=project, kind=kind, asked=asked, created_by=user)
-    transaction.on_commit(lambda: _wake(job.pk))
+def queue_job(
+    *, project: Project, kind: Job.Kind, asked: dict[str, Any], user: User, sent: Sequence[str] = ()
+) -> Job:
+    """Store a job and wake a worker once it is committed.
+
+    Files that were `sent` (`uploads`) are used up: they wait in the job's folder, and `asked` names
+    them as `files`. Raises `BadInputError` for files that are not there.
+    """
+    with transaction.atomic():
+        files = whole_files(identifiers=sent, project=project, user=user) if sent else []
+        if files:
+            size = sum(each.size_bytes for each in files)
+            asked = asked | {"files": [each.file_name for each in files], "size_bytes": size}
+        job = Job.objects.create(project=project, kind=kind, asked=asked, created_by=user)
+        if files:
+            take_files(job=job, files=files)
+        transaction.on_commit(lambda: _wake(job.pk))
     return job
 
 
@@ -108,7 +126,7 @@ def run_job(*, number: int, now: Callable[[], datetime]) -> Job | None:
     try:
         job.result = _DOING[Job.Kind(job.kind)](job)
     except EvalPlatformError as error:
-        job.status, job.reason = Job.Status.FAILED, _storable(str(error))
+        job.status, job.reason = Job.Status.FAILED, _storable(without_folder(job, str(error)))
     except Exception as error:
         said = traceback.format_exception_only(error)[-1][:500].strip()
         _finish(job, Job.Status.FAILED, f"a fault of the site: {_storable(said)}", now())
@@ -120,6 +138,7 @@ def run_job(*, number: int, now: Callable[[], datetime]) -> Job | None:
 def _finish(job: Job, status: Job.Status, reason: str, now: datetime) -> None:
     job.status, job.reason, job.finished_at = status, reason, now
     job.save(update_fields=["status", "reason", "result", "finished_at"])
+    forget_files(job)
 
 
 def _storable(text: str) -> str:
@@ -223,6 +242,25 @@ def _make_gold(job: Job) -> str:
     return campaign.slug
 
 
+def _import_votes(job: Job) -> str:
+    asked, prompts = job.asked, job.asked["prompt_set"]
+    with Teller(partial(_note_how_far, _noting(job))) as teller:
+        imported = import_votes(
+            project=job.project,
+            path=folder_of(job) / asked["files"][0],
+            campaign=asked["campaign"],
+            prompt_set=prompt_set_named(prompts, job.project) if prompts else None,
+            wish=Wish(**asked["wish"]),
+            handling=Handling(**asked["handling"]),
+            licence=asked["licence"],
+            source=asked["source"],
+            created_by=job.created_by,
+            progress=lambda what, done, total: teller.about(what)(done, total or 0),
+        )
+    _noting(job)("; ".join([in_words(imported), *left_out_lines(imported)]))
+    return imported.campaign.slug
+
+
 def _noting(job: Job) -> Callable[[str], None]:
     def say(what: str) -> None:
         Job.objects.filter(pk=job.pk).update(note=_storable(what)[:500])
@@ -237,6 +275,7 @@ _DOING: dict[Job.Kind, Callable[[Job], str]] = {
     JobKind.ADD_ARM: _add_arm,
     JobKind.FEEDBACK: _feedback,
     JobKind.GOLD: _make_gold,
+    JobKind.VOTES: _import_votes,
 }
 
 

@@ -52,6 +52,7 @@ class Job(InProject):
         ADD_ARM = "add_arm", "Add an arm to an open campaign"
         FEEDBACK = "feedback_step", "A step of a feedback loop"
         GOLD = "make_gold", "Make a campaign's gold"
+        VOTES = "import_votes", "Import votes that were cast elsewhere"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"

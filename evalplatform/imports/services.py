@@ -87,7 +87,7 @@ def import_votes(
     Raises `BadInputError` for a name that is taken, a file of which no votes can be read, and for
     the first row that cannot be imported; nothing is stored then.
     """
-    _check(project, campaign, wish, licence, source)
+    check_import(project=project, campaign=campaign, wish=wish, licence=licence, source=source)
     if prompt_set:
         refuse_foreign(project, prompt_set)
     table = open_table(path)
@@ -126,7 +126,8 @@ def import_votes(
     )
 
 
-def _check(project: Project, campaign: str, wish: Wish, licence: str, source: str) -> None:
+def check_import(*, project: Project, campaign: str, wish: Wish, licence: str, source: str) -> None:
+    """Raise `BadInputError` for words that no import takes, and for a name that is taken."""
     try:
         validate_slug(campaign)
     except ValidationError:

@@ -35,6 +35,9 @@ def removable() -> Iterator[Removable]:
     for folder in sorted((Path(settings.CHECKPOINT_DIR) / "hub").glob("*")):
         if _days_since_written(folder) > DAYS_LEFT_ALONE:
             yield from _found(folder, "a download from a hub that nobody registered for a week")
+    for folder in sorted((Path(settings.CHECKPOINT_DIR) / "job-files").glob("*")):
+        if _days_since_written(folder) > DAYS_LEFT_ALONE:
+            yield from _found(folder, "what was sent for a job that ended long ago")
     for place, rows in (
         ("sent", SentFile.objects.all()),
         ("image-imports", ImageImport.objects.all()),

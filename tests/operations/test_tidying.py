@@ -51,13 +51,16 @@ def test_what_was_sent_and_nothing_knows_of_goes(db, tmp_path, settings, rania):
     kept = SentFile.objects.create(
         project=default_project(), file_name="0.png", size_bytes=1, created_by=rania
     )
-    lost = [tmp_path / "sent/1234", tmp_path / "image-imports/99/0.png"]
+    lost = [
+        tmp_path / "sent/1234", tmp_path / "image-imports/99/0.png",
+        tmp_path / "job-files/0c6c/votes.csv",
+    ]  # fmt: skip
     young = tmp_path / "sent/5678"
     for path in (kept.path, *lost, young):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * 2**20)
-    for path in (kept.path, *lost, lost[1].parent):
+    for path in (kept.path, *lost, lost[1].parent, lost[2].parent):
         os.utime(path, (0, 0))
-    assert "2.0 MiB" in tidy("--yes")
-    assert [path.exists() for path in (kept.path, young, *lost)] == [True, True, False, False]
-    assert not lost[1].parent.exists()
+    assert "3.0 MiB" in tidy("--yes")
+    assert (kept.path.exists(), young.exists()) == (True, True)
+    assert not any(path.exists() for path in (*lost, lost[1].parent, lost[2].parent))

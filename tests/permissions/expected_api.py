@@ -218,6 +218,13 @@ API_CASES: list[Case] = [
         "401  401  403  409  409  409  404  404  409  409", "open.slug"),
     api("campaigns", "DELETE", "clear_gold", DOES.replace("200", "204"), "draft.slug"),  # none
 
+    # Votes cast elsewhere.
+    api("campaigns", "POST", "import_votes", SENT, changes="Job SentFile",
+        body=told(project=P, sent="sent_log.pk", campaign="elsewhere")),
+    api("campaigns", "POST", "import_votes",  # under a name that is taken
+        "401  401  403  422  422  422  404  404  422  422",
+        body=told(project=P, sent="sent_log.pk", campaign="open.slug")),
+
     # Over campaigns.
     api("read", "GET", "list_boards", ALL),
     api("read", "GET", "get_board", ALL.replace("200", "404"), "none"),

@@ -854,6 +854,7 @@ class JobOut(TypedDict):
         "add_arm",
         "feedback_step",
         "make_gold",
+        "import_votes",
     ]
     status: Literal["queued", "running", "done", "failed"]
     note: str
@@ -1683,6 +1684,27 @@ class UploadOut(TypedDict):
     created_at: str
 
 
+class VoteImportIn(TypedDict):
+    """A file that was sent by tus to `/uploads/files/`, and what it holds: as the
+    options of `manage.py import_votes`.
+    """
+
+    project: NotRequired[str]
+    sent: str
+    campaign: str
+    criterion: NotRequired[str]
+    question: NotRequired[str]
+    shows_prompt: NotRequired[bool | None]
+    prompt_set: NotRequired[str | None]
+    columns: NotRequired[dict[str, str]]
+    as_pairs: NotRequired[bool]
+    keep_first: NotRequired[bool]
+    skip_bad: NotRequired[bool]
+    anonymous: NotRequired[bool]
+    licence: NotRequired[str]
+    source: NotRequired[str]
+
+
 class WebhookChange(TypedDict):
     """What is changed; what is left out stays."""
 
@@ -2454,6 +2476,16 @@ class Client(Transport):
     def clear_gold(self, slug: str) -> None:
         """Remove all gold of a campaign that has not opened. Scope: `campaigns`."""
         self.call("DELETE", f"/api/v1/campaigns/{self.quoted(slug)}/gold", json=None)
+
+    def import_votes(self, body: VoteImportIn, *, idempotency_key: str | None = None) -> JobOut:
+        """Let a worker make a closed campaign of votes, all or none; the file is used up.
+        The job's result names the campaign, its note says what was left out. Scope:
+        `campaigns`.
+        """
+        found: JobOut = self.call(
+            "POST", "/api/v1/vote-imports", json=body, key=idempotency_key or ""
+        )
+        return found
 
     def list_boards(self, *, limit: int | None = None, cursor: str | None = None) -> Page[BoardOut]:
         """What campaigns of your projects may be ranked together on. Scope: `read`."""

@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
                     ("add_arm", "Add an arm to an open campaign"),
                     ("feedback_step", "A step of a feedback loop"),
                     ("make_gold", "Make a campaign's gold"),
+                    ("import_votes", "Import votes that were cast elsewhere"),
                 ],
                 max_length=20,
             ),

@@ -10,7 +10,7 @@ from ninja import Field, Query, Schema
 from evalplatform.accounts.models import User
 from evalplatform.accounts.projects import Role, project_to_create_in, steered_or_404, visible_to
 from evalplatform.api.callers import Scope
-from evalplatform.api.fields import Given, InProjectGiven, Name
+from evalplatform.api.fields import Given, InProjectGiven, Name, PromptSetName
 from evalplatform.api.jobs import JobKind, queue_job
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routes.jobs import JobOut, job_shown
@@ -29,7 +29,6 @@ routes = Routes(tags=["feedback"])
 _AT = "/feedback-loops/{name}"
 Share = Annotated[float, Field(ge=0, le=1)]
 Model = Annotated[str, Field(max_length=90, pattern=r"^(images:)?[A-Za-z0-9_-]+$")]
-PromptSetName = Annotated[str, Field(max_length=90, pattern=r"^[A-Za-z0-9_-]+(@[0-9]{1,9})?$")]
 Verb = Literal["export", "train", "tune", "expand", "prove"]
 
 

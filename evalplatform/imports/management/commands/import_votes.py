@@ -1,6 +1,5 @@
 """Import votes that people cast elsewhere as a closed campaign."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ from evalplatform.accounts.services import user_named
 from evalplatform.core.commands import PlatformCommand, columns_by_field
 from evalplatform.imports.protocol import Wish
 from evalplatform.imports.services import Handling, ImportedVotes, import_votes
+from evalplatform.imports.telling import in_words, left_out_lines
 from evalplatform.promptsets.selectors import prompt_set_named
-
-_NAMED = 10
 
 
 class Command(PlatformCommand):
@@ -68,9 +66,10 @@ class Command(PlatformCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         imported = self._import(options)
-        for line in _left_out(imported):
+        for line in left_out_lines(imported):
             self.stderr.write(line)
-        self.stdout.write(_summary(imported))
+        slug = imported.campaign.slug
+        self.stdout.write(f"{in_words(imported)}. Report: manage.py report {slug}")
 
     def _import(self, options: dict[str, Any]) -> ImportedVotes:
         shows = options["shows_prompt"]
@@ -106,28 +105,3 @@ class Command(PlatformCommand):
                 created_by=user_named(options["by"]) if options["by"] else None,
                 progress=progress,
             )  # fmt: skip
-
-
-def _left_out(imported: ImportedVotes) -> list[str]:
-    lines = []
-    for kind, count in Counter(each.kind for each in imported.left_out).items():
-        of_kind = [each for each in imported.left_out if each.kind == kind]
-        lines.append(f"{count:,} left out ({kind}):")
-        lines += [f"  {each}" for each in of_kind[:_NAMED]]
-        if count > _NAMED:
-            lines.append(f"  and {count - _NAMED:,} more")
-    if imported.repeated:
-        lines.append(f"{imported.repeated:,} left out: their annotator had judged the same before")
-    if imported.unlabelled:
-        lines.append(f"{imported.unlabelled:,} rows hold no vote")
-    return lines
-
-
-def _summary(imported: ImportedVotes) -> str:
-    campaign = imported.campaign
-    asked = ", ".join(f"{each.slug} ({each.form})" for each in campaign.criteria.all())
-    return (
-        f"imported {campaign.slug}: {imported.votes:,} votes by {imported.annotators:,} annotators "
-        f"on {campaign.item_count:,} items of {len(campaign.contenders)} models; {asked}. "
-        f"Report: manage.py report {campaign.slug}"
-    )
