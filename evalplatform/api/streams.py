@@ -1,4 +1,4 @@
-"""Votes as JSON lines, made of the same statement as votes.csv."""
+"""What may be long as JSON lines: votes, of the same statement as votes.csv, and safety scores."""
 
 import csv
 import json
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from django.http import StreamingHttpResponse
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.safety_scores import scored_images
 from evalplatform.reports.votes_csv import NUMBERS, votes_csv
 
 NDJSON = "application/x-ndjson"
@@ -15,6 +16,13 @@ NDJSON = "application/x-ndjson"
 def votes_as_lines(campaign: Campaign) -> StreamingHttpResponse:
     """Return every stored vote of a campaign, one JSON object a line."""
     return StreamingHttpResponse(_lines(votes_csv(campaign)), content_type=NDJSON)
+
+
+def safety_scores_as_lines(campaign: Campaign) -> StreamingHttpResponse:
+    """Return the safety score of every image of a campaign, one JSON object a line."""
+    rows = scored_images(campaign)
+    lines = (json.dumps(vars(each), ensure_ascii=False).encode() + b"\n" for each in rows)
+    return StreamingHttpResponse(lines, content_type=NDJSON)
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:

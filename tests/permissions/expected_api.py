@@ -210,6 +210,9 @@ API_CASES: list[Case] = [
     api("read", "GET", "get_results", OURS, "open.slug"),
     api("votes", "GET", "stream_votes", OURS, "open.slug"),
 
+    api("read", "GET", "stream_safety_scores", OURS.replace("200", "422"),  # without a filter
+        "open.slug"),
+
     # Gold.
     api("read", "GET", "get_gold", OURS, "open.slug"),
     api("campaigns", "POST", "make_gold", MAKES.replace("201", "202"), "draft.slug",

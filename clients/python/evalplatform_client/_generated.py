@@ -2454,6 +2454,15 @@ class Client(Transport):
         )
         return found
 
+    def stream_safety_scores(self, slug: str) -> Iterator[dict[str, Any]]:
+        """What the safety detector said of every image, also of a draft whose images are
+        checked. Scope: `read`.
+        """
+        found: Iterator[dict[str, Any]] = self.lines(
+            "GET", f"/api/v1/campaigns/{self.quoted(slug)}/safety-scores", json=None
+        )
+        return found
+
     def get_gold(self, slug: str) -> GoldOut:
         """How much gold each criterion has; a recipe that is empty says that none can be
         made. Scope: `read`.

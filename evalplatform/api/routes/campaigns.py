@@ -25,7 +25,7 @@ from evalplatform.api.jobs import JobKind, queue_job
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routes.jobs import JobOut, job_shown
 from evalplatform.api.routing import Routes
-from evalplatform.api.streams import NDJSON, votes_as_lines
+from evalplatform.api.streams import NDJSON, safety_scores_as_lines, votes_as_lines
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.services import close_campaign as close
 from evalplatform.campaigns.services import pause_campaign as pause
@@ -286,6 +286,20 @@ def get_results(request: HttpRequest, slug: str) -> JsonObject:
 def stream_votes(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Every stored vote, streamed; memory stays flat however many there are."""
     return votes_as_lines(campaign_of(request, slug))
+
+
+@routes.reads(
+    "/campaigns/{slug}/safety-scores",
+    None,
+    openapi_extra={"responses": {200: {
+        "description": "One JSON object a line, the surest first: `score`, `labels`, arm and "
+        "prompt; `sample` is null of an image of a collection.",
+        "content": {NDJSON: {"schema": {"type": "string"}}},
+    }}},
+)  # fmt: skip
+def stream_safety_scores(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """What the safety detector said of every image, also of a draft whose images are checked."""
+    return safety_scores_as_lines(campaign_of(request, slug))
 
 
 def campaign_of(request: HttpRequest, slug: str) -> Campaign:
