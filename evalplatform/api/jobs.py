@@ -28,6 +28,7 @@ from evalplatform.checkpoints.services import (
 )
 from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
 from evalplatform.core.telling import HowFar, Teller
+from evalplatform.curation.services import import_pool, import_samples, sampler_of_a_pool
 from evalplatform.feedback.asked_steps import AskedStep, do_step
 from evalplatform.feedback.selectors import latest_round, loop_named
 from evalplatform.images.services import import_collection
@@ -261,6 +262,29 @@ def _import_votes(job: Job) -> str:
     return imported.campaign.slug
 
 
+def _import_pool(job: Job) -> str:
+    asked = job.asked
+    with Teller(partial(_note_how_far, _noting(job))) as teller:
+        common: dict[str, Any] = {
+            "project": job.project, "name": asked["name"], "created_by": job.created_by,
+            "progress": lambda doing, done, total: teller.about(doing)(done, total),
+        }  # fmt: skip
+        if asked["checkpoint"]:
+            pool = import_samples(
+                checkpoint=registered_checkpoint(asked["checkpoint"], job.project),
+                prompt_set=prompt_set_named(asked["prompt_set"], job.project),
+                seeds=asked["seeds"],
+                settings=sampler_of_a_pool(steps=asked["steps"], guidance=asked["guidance"]),
+                licence=asked["licence"],
+                **common,
+            )
+        else:
+            path = Path(asked["path"]) if asked["path"] else folder_of(job)
+            pool = import_pool(path=path, **common)
+    _noting(job)(f"{pool.images.count():,} images")
+    return pool.name
+
+
 def _noting(job: Job) -> Callable[[str], None]:
     def say(what: str) -> None:
         Job.objects.filter(pk=job.pk).update(note=_storable(what)[:500])
@@ -276,6 +300,7 @@ _DOING: dict[Job.Kind, Callable[[Job], str]] = {
     JobKind.FEEDBACK: _feedback,
     JobKind.GOLD: _make_gold,
     JobKind.VOTES: _import_votes,
+    JobKind.POOL: _import_pool,
 }
 
 

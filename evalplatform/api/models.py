@@ -53,6 +53,7 @@ class Job(InProject):
         FEEDBACK = "feedback_step", "A step of a feedback loop"
         GOLD = "make_gold", "Make a campaign's gold"
         VOTES = "import_votes", "Import votes that were cast elsewhere"
+        POOL = "import_pool", "Import a pool"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"

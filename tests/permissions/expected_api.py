@@ -255,6 +255,11 @@ API_CASES: list[Case] = [
     # Pools.
     api("read", "GET", "list_pools", ALL),
     api("read", "GET", "get_pool", OURS, "pool.name"),
+    api("campaigns", "POST", "import_pool", ASKS, body=told(
+        project=P, name="other", path="/etc")),
+    api("campaigns", "POST", "import_pool", MAKES.replace("201", "202"), changes="Job",
+        body=told(project=P, name="other", checkpoint="checkpoint.name", prompt_set="ours-prompts",
+                  seeds=1)),
     api("campaigns", "POST", "open_pool_stage",  # more than there are
         "401  401  403  422  422  422  404  404  422  422", "pool.name",
         body=told(kind="generalists", target=99)),

@@ -855,6 +855,7 @@ class JobOut(TypedDict):
         "feedback_step",
         "make_gold",
         "import_votes",
+        "import_pool",
     ]
     status: Literal["queued", "running", "done", "failed"]
     note: str
@@ -1110,6 +1111,26 @@ class PoolExportAsked(TypedDict):
 
     allow_unknown_licence: NotRequired[bool]
     allow_imported_captions: NotRequired[bool]
+
+
+class PoolIn(TypedDict):
+    """A pool to be brought by a worker, all or nothing: one of `sent`, `path` and
+    `checkpoint`. A folder of the format t2i-pool/1 is sent as its files, by tus to
+    `/uploads/files/`, each named by its path in it; or it lies where an operator
+    has opened it (API_FOLDERS). Of a checkpoint the samples for `prompt_set` are
+    taken, `seeds` a prompt.
+    """
+
+    project: NotRequired[str]
+    name: str
+    sent: NotRequired[list[str]]
+    path: NotRequired[str]
+    checkpoint: NotRequired[str | None]
+    prompt_set: NotRequired[str | None]
+    seeds: NotRequired[int | None]
+    steps: NotRequired[int]
+    guidance: NotRequired[float]
+    licence: NotRequired[str]
 
 
 class PoolOut(TypedDict):
@@ -2719,6 +2740,14 @@ class Client(Transport):
         found: Page[PoolOut] = self.call(
             "GET", "/api/v1/pools", json=None, query={"limit": limit, "cursor": cursor}
         )
+        return found
+
+    def import_pool(self, body: PoolIn, *, idempotency_key: str | None = None) -> JobOut:
+        """Let a worker bring a pool. A job of samples that are not made yet asks the
+        workers for them and fails; sent again once they are there, it goes on. Scope:
+        `campaigns`.
+        """
+        found: JobOut = self.call("POST", "/api/v1/pools", json=body, key=idempotency_key or "")
         return found
 
     def get_pool(self, name: str) -> PoolDetailOut:

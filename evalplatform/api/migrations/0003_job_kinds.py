@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                     ("feedback_step", "A step of a feedback loop"),
                     ("make_gold", "Make a campaign's gold"),
                     ("import_votes", "Import votes that were cast elsewhere"),
+                    ("import_pool", "Import a pool"),
                 ],
                 max_length=20,
             ),

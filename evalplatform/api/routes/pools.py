@@ -9,12 +9,21 @@ from django.utils import timezone
 from ninja import Field, Query, Schema
 
 from evalplatform.accounts.models import User
-from evalplatform.accounts.projects import Role, steered_or_404, visible_to
+from evalplatform.accounts.projects import (
+    Role,
+    project_to_create_in,
+    steered_or_404,
+    visible_to,
+)
 from evalplatform.annotation.doors.invitations import invitation_link
 from evalplatform.api.callers import Scope
-from evalplatform.api.fields import Given, Text, words
+from evalplatform.api.fields import Given, InProjectGiven, Name, PromptSetName, Text, words
+from evalplatform.api.jobs import JobKind, folders_allowed, queue_job
 from evalplatform.api.paging import Page, Paging, page_of
+from evalplatform.api.routes.jobs import JobOut, job_shown
 from evalplatform.api.routing import Routes
+from evalplatform.checkpoints.selectors import registered_checkpoint
+from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
 from evalplatform.curation import figures, people
 from evalplatform.curation.archive import pool_archive
@@ -22,7 +31,11 @@ from evalplatform.curation.captions import caption_figures
 from evalplatform.curation.models import Pool, Stage
 from evalplatform.curation.selectors import kept_so_far, pools
 from evalplatform.curation.services import StagePlan, close_stage, open_stage
+from evalplatform.curation.services.pools import LONGEST_NAME, check_name
+from evalplatform.curation.services.samples import GUIDANCE, MOST_SEEDS, STEPS
+from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.stats import Proportion
+from evalplatform.uploads.services import MOST_FILES
 
 routes = Routes(tags=["pools"])
 _AT = "/pools/{name}"
@@ -140,6 +153,27 @@ class PoolDetailOut(PoolOut):
     approvers: list[ApproverOut]
 
 
+class PoolIn(InProjectGiven):
+    """A pool to be brought by a worker, all or nothing: one of `sent`, `path` and `checkpoint`.
+
+    A folder of the format t2i-pool/1 is sent as its files, by tus to `/uploads/files/`, each named
+    by its path in it; or it lies where an operator has opened it (API_FOLDERS). Of a checkpoint the
+    samples for `prompt_set` are taken, `seeds` a prompt.
+    """
+
+    name: Annotated[Name, Field(max_length=LONGEST_NAME)]
+    sent: list[Annotated[str, Field(max_length=40)]] = Field(
+        [], max_length=MOST_FILES, description="The last parts of the files' addresses."
+    )
+    path: Text = ""
+    checkpoint: Name | None = None
+    prompt_set: PromptSetName | None = None
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] | None = None
+    steps: Annotated[int, Field(ge=1, le=1000)] = STEPS
+    guidance: Annotated[float, Field(ge=0, le=100)] = GUIDANCE
+    licence: str = Field("", max_length=200, description="Of the samples, as an SPDX id.")
+
+
 class StageIn(Given):
     """A stage over what the one before has kept. Hidden gold is given by command."""
 
@@ -190,6 +224,30 @@ def list_pools(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
     return page_of(
         visible_to(request.user, pools()), paging, lambda row: PoolOut(**_told(row, request)),
         latest_first=True,
+    )  # fmt: skip
+
+
+@routes.makes("/pools", JobOut, scope=Scope.CAMPAIGNS, status=202)
+def import_pool(request: HttpRequest, given: PoolIn) -> JobOut:
+    """Let a worker bring a pool. A job of samples that are not made yet asks the workers for them
+    and fails; sent again once they are there, it goes on.
+    """
+    project = project_to_create_in(request.user, given.project)
+    check_name(given.name)
+    if sum(map(bool, (given.sent, given.path, given.checkpoint))) != 1:
+        raise BadInputError("give sent, path or checkpoint: one of them.")
+    folders_allowed(given.path)
+    sampled = (given.checkpoint, given.prompt_set, given.seeds)
+    if any(sampled) and not all(sampled):
+        raise BadInputError("checkpoint, prompt_set and seeds go together.")
+    if given.checkpoint and given.prompt_set:
+        registered_checkpoint(given.checkpoint, project)
+        prompt_set_named(given.prompt_set, project)
+    return job_shown(
+        queue_job(
+            project=project, kind=JobKind.POOL, user=_user(request), sent=given.sent,
+            asked=given.model_dump(exclude={"project", "sent"}),
+        )
     )  # fmt: skip
 
 

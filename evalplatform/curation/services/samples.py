@@ -30,6 +30,15 @@ from evalplatform.generation.services import enqueue_samples, open_request, plan
 from evalplatform.promptsets.models import PromptSet
 
 MOST_SEEDS = 100
+STEPS, GUIDANCE = 25, 4.0  # of the sampler, where nobody says
+
+
+def sampler_of_a_pool(*, steps: int, guidance: float) -> dict[str, Any]:
+    """Return the settings of a pool's samples: DDIM, at the checkpoint's own size."""
+    return {
+        "sampler": "ddim", "steps": steps, "guidance_scale": guidance, "negative_prompt": "",
+        "height": None, "width": None,
+    }  # fmt: skip
 
 
 class SamplesNotMadeError(EvalPlatformError):

@@ -37,8 +37,10 @@ from evalplatform.curation.services import (
     import_pool,
     import_samples,
     open_stage,
+    sampler_of_a_pool,
     step_captions,
 )
+from evalplatform.curation.services.samples import GUIDANCE, STEPS
 from evalplatform.promptsets.selectors import prompt_set_named
 
 
@@ -100,11 +102,9 @@ class Command(PlatformCommand):
                     prompt_set=prompt_set_named(options["prompts"], project),
                     seeds=options["seeds"], licence=options["licence"], created_by=by,
                     processes=processes, progress=told,
-                    settings={
-                        "sampler": "ddim", "steps": options["steps"],
-                        "guidance_scale": options["guidance"], "negative_prompt": "",
-                        "height": None, "width": None,
-                    },
+                    settings=sampler_of_a_pool(
+                        steps=options["steps"], guidance=options["guidance"]
+                    ),
                 )  # fmt: skip
         self.stdout.write(f"{pool}: {pool.images.count():,} images, {pool.source or 'no source'}")
 
@@ -245,8 +245,8 @@ def _add_import(parser: CommandParser) -> None:
     parser.add_argument("--checkpoint", help="take this one's own samples")
     parser.add_argument("--prompts", metavar="SET", help="for the prompts of NAME[@VERSION]")
     parser.add_argument("--seeds", type=int, help="samples a prompt")
-    parser.add_argument("--steps", type=int, default=25, help="of the sampler (%(default)s)")
-    parser.add_argument("--guidance", type=float, default=4.0, help="its scale (%(default)s)")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of the sampler (%(default)s)")
+    parser.add_argument("--guidance", type=float, default=GUIDANCE, help="its scale (%(default)s)")
     parser.add_argument("--licence", default="", help="of the samples, as an SPDX id")
     parser.add_argument("--processes", type=int, help="that decode at once (default: cores)")
     parser.add_argument("--by", metavar="USER", help="record this user as who imported it")
