@@ -36,7 +36,7 @@ from evalplatform.imports.protocol import Wish
 from evalplatform.imports.services import Handling, import_votes
 from evalplatform.imports.telling import in_words, left_out_lines
 from evalplatform.promptsets.selectors import prompt_set_named
-from evalplatform.quality.services import make_gold
+from evalplatform.quality.services import import_gold, make_gold
 from evalplatform.runs.services import add_arm, advance_run, arm_named, open_run
 from evalplatform.runs.states import RunState
 from evalplatform.uploads.services import whole_files
@@ -236,11 +236,26 @@ def _make_gold(job: Job) -> str:
     campaign = campaign_named(job.asked["campaign"])
     with Teller(partial(_note_how_far, _noting(job))) as teller:
         tell, numbers = teller.about("gold sets made"), count(1)
-        made = make_gold(
+        made = 0
+        if table := _table_of(job):
+            made = import_gold(campaign=campaign, path=table, within=folder_of(job))
+        made += make_gold(
             campaign=campaign, counts=job.asked["counts"], on_made=lambda: tell(next(numbers), 0)
         )
     _noting(job)(f"gold sets made: {made:,}")
     return campaign.slug
+
+
+def _table_of(job: Job) -> Path | None:
+    """Return the table of pairs among the files of a job; None where none were sent."""
+    files = job.asked.get("files", [])
+    tables = [each for each in files if each.lower().endswith(".tsv")]
+    if files and len(tables) != 1:
+        raise BadInputError(
+            f"{len(tables)} of {len(files):,} files end in .tsv; send one table of pairs, and the "
+            "images that it names beside it."
+        )
+    return folder_of(job) / tables[0] if tables else None
 
 
 def _import_votes(job: Job) -> str:

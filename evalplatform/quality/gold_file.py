@@ -37,10 +37,13 @@ class GoldRow:
         return (self.criterion, *sorted(self.origin.items()))
 
 
-def read_gold_file(path: Path, criteria: Collection[Criterion]) -> list[GoldRow]:
+def read_gold_file(
+    path: Path, criteria: Collection[Criterion], within: Path | None = None
+) -> list[GoldRow]:
     """Return the lines of a gold file, every one checked against the campaign's criteria.
 
-    Raises `BadInputError` naming line and column.
+    Images lie in the folder `within`, where one is given. Raises `BadInputError` naming line and
+    column.
     """
     lines = _text(path).replace("\r\n", "\n").rstrip("\n").split("\n")
     columns = [column.strip().lower() for column in lines[0].split("\t")]
@@ -51,7 +54,7 @@ def read_gold_file(path: Path, criteria: Collection[Criterion]) -> list[GoldRow]
         )
     by_slug = {criterion.slug: criterion for criterion in criteria}
     rows = [
-        _Line(path, number, columns, line).row(by_slug)
+        _Line(path, number, columns, line, within).row(by_slug)
         for number, line in enumerate(lines[1:], start=2)
         if line.strip()
     ]
@@ -86,8 +89,10 @@ def _refuse_repeated(name: str, rows: list[GoldRow]) -> None:
 class _Line:
     """A line of the file, with what its errors need to know."""
 
-    def __init__(self, path: Path, number: int, columns: list[str], line: str) -> None:
-        self._path, self._number = path, number
+    def __init__(
+        self, path: Path, number: int, columns: list[str], line: str, within: Path | None
+    ) -> None:
+        self._path, self._number, self._within = path, number, within
         fields = line.split("\t")
         if len(fields) != len(columns):
             raise BadInputError(
@@ -137,6 +142,8 @@ class _Line:
         if not self._values[column]:
             raise self._error(column, "is empty; give an image file, relative to this one")
         path = self._path.parent / self._values[column]
+        if self._within and not _lies_within(path, self._within):
+            raise self._error(column, "is no file beside this one; send it with this one")
         try:
             with Image.open(path) as image:
                 if image.width * image.height > _MOST_PIXELS:
@@ -155,6 +162,13 @@ class _Line:
 
     def _error(self, column: str, problem: str) -> BadInputError:
         return BadInputError(f"{self._path.name}: line {self._number}, column {column}: {problem}.")
+
+
+def _lies_within(path: Path, folder: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # a name that no path can have
+        return False
 
 
 def open_gold_image(path: Path, size: Size, ground: Ground) -> Image.Image:

@@ -68,16 +68,17 @@ def criteria_with_gold(campaign: Campaign) -> list[Criterion]:
     return list(campaign.criteria.exclude(gold=Criterion.Gold.NONE))
 
 
-def import_gold(*, campaign: Campaign, path: Path) -> int:
+def import_gold(*, campaign: Campaign, path: Path, within: Path | None = None) -> int:
     """Add the gold of a file of pairs (docs/quality.md) that is not there yet.
 
-    Returns how many were added. Raises `BadInputError` as `make_gold` does, and for what is wrong
-    in the file, naming line and column, before anything is stored.
+    No image outside the folder `within` is read, where one is given. Returns how many were added.
+    Raises `BadInputError` as `make_gold` does, and for what is wrong in the file, naming line and
+    column, before anything is stored.
     """
     _refuse_open(campaign)
     size = usual_size(screen(campaign, whole_sets(campaign)).passed)
     criteria = {criterion.slug: criterion for criterion in campaign.criteria.all()}
-    new = _not_there(campaign, path.name, read_gold_file(path, criteria.values()))
+    new = _not_there(campaign, path.name, read_gold_file(path, criteria.values(), within))
     ground = campaign.checked_rules.annotation.ground
     for row in new:
         image = _from_file(row, size, ground)

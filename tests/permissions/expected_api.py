@@ -217,6 +217,8 @@ API_CASES: list[Case] = [
     api("read", "GET", "get_gold", OURS, "open.slug"),
     api("campaigns", "POST", "make_gold", MAKES.replace("201", "202"), "draft.slug",
         changes="Job"),
+    api("campaigns", "POST", "make_gold", SENT, "draft.slug", changes="Job SentFile",
+        body=lambda world: json.dumps({"sent": [str(world.rows["sent_log"].pk)]}).encode()),
     api("campaigns", "POST", "make_gold",  # it has opened
         "401  401  403  409  409  409  404  404  409  409", "open.slug"),
     api("campaigns", "DELETE", "clear_gold", DOES.replace("200", "204"), "draft.slug"),  # none

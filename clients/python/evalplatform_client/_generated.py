@@ -738,11 +738,14 @@ class GenerationOut(TypedDict):
 
 
 class GoldIn(TypedDict):
-    """How many sets each criterion is to have; what is there stays and counts."""
+    """How many sets each criterion is to have; what is there stays and counts. Null:
+    the usual (2, 5 and 20), and none beside pairs that were `sent`.
+    """
 
-    examples: NotRequired[int]
-    qualification: NotRequired[int]
-    checks: NotRequired[int]
+    examples: NotRequired[int | None]
+    qualification: NotRequired[int | None]
+    checks: NotRequired[int | None]
+    sent: NotRequired[list[str]]
 
 
 class GoldOut(TypedDict):
@@ -2492,8 +2495,8 @@ class Client(Transport):
         return found
 
     def make_gold(self, slug: str, body: GoldIn, *, idempotency_key: str | None = None) -> JobOut:
-        """Let a worker make gold of the campaign's own samples, before it opens. Scope:
-        `campaigns`.
+        """Let a worker make gold before the campaign opens: of pairs that were sent, which
+        are used up, and of the campaign's own samples. Scope: `campaigns`.
         """
         found: JobOut = self.call(
             "POST",

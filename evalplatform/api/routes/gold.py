@@ -17,6 +17,7 @@ from evalplatform.core.errors import ConflictError
 from evalplatform.quality.selectors import gold_stock
 from evalplatform.quality.services import MOST_GOLD, USUAL_GOLD
 from evalplatform.quality.services import clear_gold as clear
+from evalplatform.uploads.services import MOST_FILES
 
 routes = Routes(tags=["campaigns"])
 _AT = "/campaigns/{slug}/gold"
@@ -47,11 +48,24 @@ class GoldOut(Schema):
 
 
 class GoldIn(Given):
-    """How many sets each criterion is to have; what is there stays and counts."""
+    """How many sets each criterion is to have; what is there stays and counts. Null: the usual (2,
+    5 and 20), and none beside pairs that were `sent`.
+    """
 
-    examples: Count = USUAL_GOLD[Purpose.EXAMPLE]
-    qualification: Count = USUAL_GOLD[Purpose.QUALIFICATION]
-    checks: Count = USUAL_GOLD[Purpose.CHECK]
+    examples: Count | None = None
+    qualification: Count | None = None
+    checks: Count | None = None
+    sent: list[Annotated[str, Field(max_length=40)]] = Field(
+        [], max_length=MOST_FILES,
+        description="A table of pairs and its images, sent by tus to `/uploads/files/`: the last "
+        "parts of their addresses.",
+    )  # fmt: skip
+
+    def counts(self) -> dict[str, int]:
+        """Return how many sets of each purpose."""
+        usual = {each.value: 0 for each in Purpose} if self.sent else USUAL_GOLD
+        given = {purpose.value: getattr(self, name) for name, purpose in _PURPOSES.items()}
+        return {key: usual[key] if each is None else each for key, each in given.items()}
 
 
 @routes.reads(_AT, GoldOut)
@@ -62,16 +76,17 @@ def get_gold(request: HttpRequest, slug: str) -> GoldOut:
 
 @routes.makes(_AT, JobOut, scope=Scope.CAMPAIGNS, status=202)
 def make_gold(request: HttpRequest, slug: str, given: GoldIn) -> JobOut:
-    """Let a worker make gold of the campaign's own samples, before it opens."""
+    """Let a worker make gold before the campaign opens: of pairs that were sent, which are used up,
+    and of the campaign's own samples.
+    """
     campaign = _unopened(request, slug)
-    asked = {
-        "campaign": slug,
-        "counts": {purpose.value: getattr(given, name) for name, purpose in _PURPOSES.items()},
-    }
     assert isinstance(request.user, User)
-    return job_shown(
-        queue_job(project=campaign.project, kind=JobKind.GOLD, asked=asked, user=request.user)
-    )
+    asked = {"campaign": slug, "counts": given.counts()}
+    job = queue_job(
+        project=campaign.project, kind=JobKind.GOLD, asked=asked, user=request.user,
+        sent=given.sent,
+    )  # fmt: skip
+    return job_shown(job)
 
 
 @routes.removes(_AT, scope=Scope.CAMPAIGNS)
