@@ -19,7 +19,13 @@ from evalplatform.accounts.projects import (
 )
 from evalplatform.api.callers import Scope
 from evalplatform.api.fields import InProjectGiven, JsonObject, Name, Text, words
-from evalplatform.api.jobs import JobKind, check_registering, places_allowed, queue_job
+from evalplatform.api.jobs import (
+    JobKind,
+    check_registering,
+    folders_allowed,
+    places_allowed,
+    queue_job,
+)
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routes.jobs import JobOut, job_shown
 from evalplatform.api.routing import Routes
@@ -137,7 +143,8 @@ def register_checkpoint(request: HttpRequest, given: CheckpointIn) -> JobOut:
     assert isinstance(request.user, User)
     check_registering(given.model_dump())
     loras = [each.path for each in given.loras]
-    places_allowed(given.source, given.config, *given.parts.values(), *loras)
+    places_allowed(given.source)
+    folders_allowed(given.config, *given.parts.values(), *loras)
     job = queue_job(
         project=project, kind=JobKind.REGISTER, asked=given.model_dump(), user=request.user
     )

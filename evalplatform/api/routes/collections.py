@@ -16,7 +16,7 @@ from evalplatform.accounts.projects import (
 )
 from evalplatform.api.callers import Scope
 from evalplatform.api.fields import Given, InProjectGiven, JsonObject, Name, Text, words
-from evalplatform.api.jobs import JobKind, places_allowed, queue_job
+from evalplatform.api.jobs import JobKind, folders_allowed, queue_job
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routes.jobs import JobOut, job_shown
 from evalplatform.api.routing import Routes
@@ -86,7 +86,7 @@ def import_collection(request: HttpRequest, given: CollectionIn) -> JobOut:
     """Let a worker import images; the answer is its job."""
     project = project_to_create_in(request.user, given.project)
     assert isinstance(request.user, User)
-    places_allowed(given.path)
+    folders_allowed(given.path)
     job = queue_job(
         project=project, kind=JobKind.IMPORT, asked=given.model_dump(), user=request.user
     )
