@@ -3,46 +3,27 @@
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from evalplatform.accounts.models import Project, User
-from evalplatform.api.job_files import folder_of, forget_files, take_files, without_folder
+from evalplatform.api.job_files import forget_files, take_files, without_folder
+from evalplatform.api.job_kinds import DOING, JobKind, storable
 from evalplatform.api.models import Job
-from evalplatform.campaigns.selectors import campaign_named
-from evalplatform.checkpoints.hub.listing import PREFIX, HubId
-from evalplatform.checkpoints.selectors import registered_checkpoint
-from evalplatform.checkpoints.services import (
-    Lora,
-    register_checkpoint,
-    register_chosen,
-    register_from_hub,
-    register_fused,
-)
+from evalplatform.checkpoints.hub.listing import PREFIX
 from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
-from evalplatform.core.telling import HowFar, Teller
-from evalplatform.curation.services import import_pool, import_samples, sampler_of_a_pool
-from evalplatform.feedback.asked_steps import AskedStep, do_step
-from evalplatform.feedback.selectors import latest_round, loop_named
-from evalplatform.images.services import import_collection
-from evalplatform.imports.protocol import Wish
-from evalplatform.imports.services import Handling, import_votes
-from evalplatform.imports.telling import in_words, left_out_lines
-from evalplatform.promptsets.selectors import prompt_set_named
-from evalplatform.quality.services import import_gold, make_gold
-from evalplatform.runs.services import add_arm, advance_run, arm_named, open_run
-from evalplatform.runs.states import RunState
 from evalplatform.uploads.services import whole_files
 
+__all__ = [
+    "TASK", "JobKind", "check_registering", "folders_allowed", "places_allowed", "queue_job",
+    "run_job", "wake_stalled_jobs",
+]  # fmt: skip
+
 TASK = "api.run_job"
-JobKind = Job.Kind
 _STALLED = timedelta(minutes=2)  # a message that woke nobody
 _AT_A_TIME = timedelta(hours=12)  # a job that takes longer was killed
 
@@ -125,12 +106,13 @@ def run_job(*, number: int, now: Callable[[], datetime]) -> Job | None:
         return None
     job = Job.objects.select_related("project", "created_by").get(pk=number)
     try:
-        job.result = _DOING[Job.Kind(job.kind)](job)
+        job.result = DOING[Job.Kind(job.kind)](job)
     except EvalPlatformError as error:
-        job.status, job.reason = Job.Status.FAILED, _storable(without_folder(job, str(error)))
+        job.status, job.reason = Job.Status.FAILED, storable(without_folder(job, str(error)))
     except Exception as error:
         said = traceback.format_exception_only(error)[-1][:500].strip()
-        _finish(job, Job.Status.FAILED, f"a fault of the site: {_storable(said)}", now())
+        said = storable(without_folder(job, said))
+        _finish(job, Job.Status.FAILED, f"a fault of the site: {said}", now())
         raise
     _finish(job, Job.Status.FAILED if job.reason else Job.Status.DONE, job.reason, now())
     return job
@@ -140,183 +122,6 @@ def _finish(job: Job, status: Job.Status, reason: str, now: datetime) -> None:
     job.status, job.reason, job.finished_at = status, reason, now
     job.save(update_fields=["status", "reason", "result", "finished_at"])
     forget_files(job)
-
-
-def _storable(text: str) -> str:
-    return text.replace("\0", "?").encode(errors="replace").decode()
-
-
-def _register(job: Job) -> str:
-    asked, project = job.asked, job.project
-    chosen = {"name": asked["name"], "role": asked["role"]}
-    if asked["base"]:
-        checkpoint, _ = register_fused(
-            project=project,
-            base=registered_checkpoint(asked["base"], project),
-            loras=[Lora(Path(each["path"]), each["scale"]) for each in asked["loras"]],
-            parts={name: Path(path) for name, path in asked["parts"].items()},
-            weights=asked["weights"],
-            say=_noting(job),
-            **chosen,
-        )
-        return checkpoint.name
-    source, config = asked["source"], Path(asked["config"]) if asked["config"] else None
-    if source.startswith(PREFIX):
-        checkpoint, _ = register_from_hub(
-            project=project, hub_id=HubId.parse(source, None), variant=asked["variant"],
-            progress=lambda here, total: None, **chosen,
-        )  # fmt: skip
-    elif asked["weights"]:
-        checkpoint, _ = register_chosen(
-            project=project, source=Path(source), config=config, weights=asked["weights"],
-            say=_noting(job), **chosen,
-        )  # fmt: skip
-    else:
-        checkpoint, _ = register_checkpoint(
-            project=project, source=Path(source), config=config, **chosen
-        )
-    return checkpoint.name
-
-
-def _import(job: Job) -> str:
-    asked = job.asked
-    prompts = asked["prompt_set"]
-    imported = import_collection(
-        project=job.project,
-        path=Path(asked["path"]),
-        name=asked["name"],
-        model=asked["model"],
-        prompt_set=prompt_set_named(prompts, job.project) if prompts else None,
-        licence=asked["licence"],
-        source=asked["source"],
-        columns=asked["columns"],
-        skip_bad=asked["skip_bad"],
-        created_by=job.created_by,
-        processes=None,
-        progress=lambda done, total: None,
-    )
-    return imported.collection.name
-
-
-def _open(job: Job) -> str:
-    campaign = campaign_named(job.asked["campaign"])
-    progress = advance_run(campaign=campaign, now=timezone.now())
-    if progress.state is RunState.READY:
-        with Teller(partial(_note_how_far, _noting(job))) as teller:
-            open_run(
-                campaign=campaign,
-                on_packed=teller.about("images packed"),
-                on_images=teller.about("copies stored"),
-                on_slots=teller.about("places for votes made"),
-            )
-    elif progress.state not in (RunState.OPEN, RunState.CLOSED):
-        raise BadInputError(progress.note or f"it is not ready: {progress.state} goes on.")
-    return campaign.slug
-
-
-def _note_how_far(say: Callable[[str], None], far: HowFar) -> None:
-    if far.doing:
-        say(f"{far.doing}: {far.done:,}" + (f" of {far.total:,}" if far.total else ""))
-
-
-def _add_arm(job: Job) -> str:
-    campaign = campaign_named(job.asked["campaign"])
-    maker = arm_named(job.asked["arm"], campaign.project)
-    return add_arm(campaign=campaign, maker=maker, now=timezone.now()).name
-
-
-def _feedback(job: Job) -> str:
-    asked = job.asked
-    loop = loop_named(asked["loop"], job.project)
-    step = AskedStep(asked["verb"], asked["recipe"], asked["steps"], tuple(asked["settings"]))
-    return do_step(round=latest_round(loop, asked["round"]), step=step, user=job.created_by)
-
-
-def _make_gold(job: Job) -> str:
-    campaign = campaign_named(job.asked["campaign"])
-    with Teller(partial(_note_how_far, _noting(job))) as teller:
-        tell, numbers = teller.about("gold sets made"), count(1)
-        made = 0
-        if table := _table_of(job):
-            made = import_gold(campaign=campaign, path=table, within=folder_of(job))
-        made += make_gold(
-            campaign=campaign, counts=job.asked["counts"], on_made=lambda: tell(next(numbers), 0)
-        )
-    _noting(job)(f"gold sets made: {made:,}")
-    return campaign.slug
-
-
-def _table_of(job: Job) -> Path | None:
-    """Return the table of pairs among the files of a job; None where none were sent."""
-    files = job.asked.get("files", [])
-    tables = [each for each in files if each.lower().endswith(".tsv")]
-    if files and len(tables) != 1:
-        raise BadInputError(
-            f"{len(tables)} of {len(files):,} files end in .tsv; send one table of pairs, and the "
-            "images that it names beside it."
-        )
-    return folder_of(job) / tables[0] if tables else None
-
-
-def _import_votes(job: Job) -> str:
-    asked, prompts = job.asked, job.asked["prompt_set"]
-    with Teller(partial(_note_how_far, _noting(job))) as teller:
-        imported = import_votes(
-            project=job.project,
-            path=folder_of(job) / asked["files"][0],
-            campaign=asked["campaign"],
-            prompt_set=prompt_set_named(prompts, job.project) if prompts else None,
-            wish=Wish(**asked["wish"]),
-            handling=Handling(**asked["handling"]),
-            licence=asked["licence"],
-            source=asked["source"],
-            created_by=job.created_by,
-            progress=lambda what, done, total: teller.about(what)(done, total or 0),
-        )
-    _noting(job)("; ".join([in_words(imported), *left_out_lines(imported)]))
-    return imported.campaign.slug
-
-
-def _import_pool(job: Job) -> str:
-    asked = job.asked
-    with Teller(partial(_note_how_far, _noting(job))) as teller:
-        common: dict[str, Any] = {
-            "project": job.project, "name": asked["name"], "created_by": job.created_by,
-            "progress": lambda doing, done, total: teller.about(doing)(done, total),
-        }  # fmt: skip
-        if asked["checkpoint"]:
-            pool = import_samples(
-                checkpoint=registered_checkpoint(asked["checkpoint"], job.project),
-                prompt_set=prompt_set_named(asked["prompt_set"], job.project),
-                seeds=asked["seeds"],
-                settings=sampler_of_a_pool(steps=asked["steps"], guidance=asked["guidance"]),
-                licence=asked["licence"],
-                **common,
-            )
-        else:
-            path = Path(asked["path"]) if asked["path"] else folder_of(job)
-            pool = import_pool(path=path, **common)
-    _noting(job)(f"{pool.images.count():,} images")
-    return pool.name
-
-
-def _noting(job: Job) -> Callable[[str], None]:
-    def say(what: str) -> None:
-        Job.objects.filter(pk=job.pk).update(note=_storable(what)[:500])
-
-    return say
-
-
-_DOING: dict[Job.Kind, Callable[[Job], str]] = {
-    JobKind.REGISTER: _register,
-    JobKind.IMPORT: _import,
-    JobKind.OPEN: _open,
-    JobKind.ADD_ARM: _add_arm,
-    JobKind.FEEDBACK: _feedback,
-    JobKind.GOLD: _make_gold,
-    JobKind.VOTES: _import_votes,
-    JobKind.POOL: _import_pool,
-}
 
 
 def check_registering(asked: dict[str, Any]) -> None:
