@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from evalplatform.reports.cells import early_net, p_value
 from evalplatform.reports.gallery import GalleryResult, GradeResult
@@ -90,7 +90,7 @@ def lead_in_words(found: GalleryResult | GradeResult) -> str:
     closest = min(leads, key=lambda each: each.low)
     return (
         f"{closest.arm} is ahead of all that have a strength, of {closest.other}, the closest, by "
-        f"{_lead(closest)} {unit}{_from_losers(found)}."
+        f"{_lead(closest)} {unit}{_losers_in_words(found, closest.arm)}."
     )
 
 
@@ -105,14 +105,14 @@ def _not_told_apart(open_ones: Sequence[Lead], n_leads: int, unit: str) -> str:
     )
 
 
-def _from_losers(found: GalleryResult | GradeResult) -> str:
+def _losers_in_words(found: GalleryResult | GradeResult, first: Hashable) -> str:
     """The arms without a strength that may yet be first, for the end of a sentence."""
     standings = found.ranking.standings if isinstance(found, GalleryResult) else ()
     losers = [str(each.arm) for each in standings if each.unbounded and each.rank_low == 1]
     if not losers:
         return ""
     them = "it" if len(losers) == 1 else "them"
-    return f"; {listed(losers)} lost every comparison, too few to tell {them} apart from it"
+    return f"; {listed(losers)} lost every comparison, too few to tell {them} apart from {first}"
 
 
 def leads_of(found: GalleryResult | GradeResult) -> tuple[tuple[Lead, ...], str]:

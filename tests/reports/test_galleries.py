@@ -463,7 +463,7 @@ def test_answer_says_of_whom_the_first_is_not_told_apart_because_they_lost_every
     assert order_said(found)[0] == ""
     said = lead_in_words(found)
     assert said.startswith("A is ahead of all that have a strength, of B, the closest, by ")
-    assert said.endswith(" in strength; H lost every comparison, too few to tell it apart from it.")
+    assert said.endswith(" in strength; H lost every comparison, too few to tell it apart from A.")
 
 
 def test_answer_counts_from_how_many_the_first_is_not_told_apart():
