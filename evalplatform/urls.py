@@ -24,6 +24,7 @@ urlpatterns = [
     path("models/", include("evalplatform.reports.registry_urls")),
     path("", include("evalplatform.runs.urls")),
     path("campaigns/", include("evalplatform.exports.urls")),
+    path("campaigns/", include("evalplatform.api.arm_urls")),
     path("campaigns/", include("evalplatform.reports.urls")),
     path("home/", include("evalplatform.overview.home_urls")),
     path("leaderboard/", include("evalplatform.overview.board_urls")),

@@ -31,7 +31,13 @@ from evalplatform.imports.services import Handling, import_votes
 from evalplatform.imports.telling import in_words, left_out_lines
 from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.quality.services import import_gold, make_gold
-from evalplatform.runs.services import add_arm, advance_run, arm_named, open_run
+from evalplatform.runs.services import (
+    add_arm,
+    advance_run,
+    arm_named,
+    ask_newcomers_checks,
+    open_run,
+)
 from evalplatform.runs.states import RunState
 
 JobKind = Job.Kind
@@ -118,7 +124,16 @@ def _note_how_far(say: Callable[[str], None], far: HowFar) -> None:
 def _add_arm(job: Job) -> str:
     campaign = campaign_named(job.asked["campaign"])
     maker = arm_named(job.asked["arm"], campaign.project)
-    return add_arm(campaign=campaign, maker=maker, now=timezone.now()).name
+    ask_newcomers_checks(campaign=campaign, maker=maker, now=timezone.now())
+    with Teller(partial(_note_how_far, _noting(job))) as teller:
+        return add_arm(
+            campaign=campaign,
+            maker=maker,
+            now=timezone.now(),
+            on_packed=teller.about("images packed"),
+            on_images=teller.about("copies stored"),
+            on_slots=teller.about("places for votes made"),
+        ).name
 
 
 def _feedback(job: Job) -> str:

@@ -14,13 +14,15 @@ from evalplatform.accounts.models import Project, User
 from evalplatform.api.job_files import forget_files, take_files, without_folder
 from evalplatform.api.job_kinds import DOING, JobKind, storable
 from evalplatform.api.models import Job
+from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.hub.listing import PREFIX
 from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
+from evalplatform.runs.services import arm_named, request_newcomer
 from evalplatform.uploads.services import whole_files
 
 __all__ = [
-    "TASK", "JobKind", "check_registering", "folders_allowed", "places_allowed", "queue_job",
-    "run_job", "wake_stalled_jobs",
+    "TASK", "JobKind", "ask_to_join", "check_registering", "folders_allowed", "places_allowed",
+    "queue_job", "run_job", "wake_stalled_jobs",
 ]  # fmt: skip
 
 TASK = "api.run_job"
@@ -81,6 +83,18 @@ def queue_job(
             take_files(job=job, files=files)
         transaction.on_commit(lambda: _wake(job.pk))
     return job
+
+
+def ask_to_join(*, campaign: Campaign, name: str, user: User) -> Job:
+    """Ask the workers for an arm's samples, and for it to join; all or nothing.
+
+    A job that comes before the samples or their safety checks fails with that reason; it is asked
+    again then. Raises `BadInputError` for an arm that could not join, and an unknown name.
+    """
+    with transaction.atomic():
+        request_newcomer(campaign=campaign, maker=arm_named(name, campaign.project))
+        asked = {"campaign": campaign.slug, "arm": name}
+        return queue_job(project=campaign.project, kind=JobKind.ADD_ARM, asked=asked, user=user)
 
 
 def _wake(number: int) -> None:

@@ -242,10 +242,15 @@ def _detector(
 def store_screening(
     *, campaign: Campaign, detector: SafetyDetector | None, withheld: list[Withheld], dropped: int
 ) -> None:
-    """Store what was withheld and by whose scores; in the transaction of the items."""
+    """Store what was withheld and by whose scores; in the transaction of the items.
+
+    An arm that joins meets images that were withheld before: those are stored already.
+    """
     if detector is None:
         return
-    Withheld.objects.bulk_create(withheld, batch_size=1000)
+    known = set(campaign.withheld.values_list("sample", "collected"))
+    fresh = [each for each in withheld if (each.sample_id, each.collected_id) not in known]
+    Withheld.objects.bulk_create(fresh, batch_size=1000)
     campaign.safety_detector = detector
     campaign.sets_left_out += dropped
     campaign.save(update_fields=["safety_detector", "sets_left_out"])

@@ -193,13 +193,13 @@ def set_plan(campaign: Campaign, places: int) -> SetPlan:
 def joining_plan(campaign: Campaign, newcomer: Arm, places: int) -> SetPlan:
     """Return the sets in which a newcomer, the last of the contenders, meets the others.
 
-    Raises `BadInputError` where the design lets none join.
+    It may be one that is not stored. Raises `BadInputError` where the design lets none join.
     """
     sizes = [criterion.shape.most for criterion in campaign.criteria.all()]
     design = Design.parse(campaign.design)
     meeting: Sequence[Sequence[Places]] = []
     if any(size > 1 for size in sizes):
-        names = [arm.name for arm in campaign.contenders]
+        names = [arm.name for arm in campaign.contenders[: newcomer.place]] + [newcomer.name]
         rng = np.random.default_rng([campaign.seed, 3, newcomer.place])
         meeting = design.joining(names, places, rng)
     return SetPlan(meeting, (newcomer.place,) if 1 in sizes else ())

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from evalplatform.accounts.current import in_current_project
-from evalplatform.accounts.projects import visible_to
+from evalplatform.accounts.projects import Role, projects_of, visible_to
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import of_no_series
 from evalplatform.core.components import ForestRow
@@ -68,6 +68,7 @@ def leaderboard_context(request: HttpRequest) -> dict[str, Any]:
     category = request.GET.get("category", "")
     prompt_set = prompt_set if prompt_set in names else ""
     category = category if category in categories else ""
+    edited = set(projects_of(request.user, Role.EDITOR).values_list("pk", flat=True))
     standing = standings(board, criteria, prompt_set=prompt_set, category=category)
     return context | {
         "left_out": left_out,
@@ -77,6 +78,11 @@ def leaderboard_context(request: HttpRequest) -> dict[str, Any]:
         "category": category,
         "pooled": standing,
         "pooled_campaigns": [each.campaign for each in criteria],
+        "growing": [
+            each.campaign
+            for each in criteria
+            if each.campaign.may_grow and each.campaign.project_id in edited
+        ],
         "groups": [_group(standing, each) for each in standing.rankings],
     }
 

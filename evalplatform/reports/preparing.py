@@ -40,7 +40,7 @@ def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
     is_made = len(samples) == each * len(arms)
     row = request_row(campaign.slug, now)
     safety = _safety(campaign, samples) if is_made else None
-    hindrance = _hindrance(row, is_made, now)
+    hindrance = why_none_come(row, is_made, now)
     return {
         "campaign": campaign,
         "arms": arms,
@@ -81,7 +81,7 @@ def _rate(row: RequestRow | None, now: datetime) -> str:
     return f"{sum(rates):.3g}" if rates else ""
 
 
-def _hindrance(row: RequestRow | None, is_made: bool, now: datetime) -> str:
+def why_none_come(row: RequestRow | None, is_made: bool, now: datetime) -> str:
     """Say why no more samples come, or nothing where they do."""
     if is_made:
         return ""

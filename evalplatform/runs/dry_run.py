@@ -24,6 +24,7 @@ from evalplatform.campaigns.selectors import (
     wanted_seeds,
 )
 from evalplatform.campaigns.transparent_arms import ground_caution
+from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.estimates import seconds_per_image
 from evalplatform.generation.models import Sample
@@ -151,7 +152,7 @@ def _estimate(campaign: Campaign, choices: DraftChoices, now: datetime) -> RunEs
     planned = _Planned(
         campaign, prompts, planned_sets(campaign, prompts), list(campaign.criteria.all())
     )
-    criteria = tuple(_of_criterion(planned, each) for each in planned.criteria)
+    criteria = tuple(criterion_estimate(each, planned.items(each)) for each in planned.criteria)
     votes = sum(each.votes for each in criteria)
     each_gives = _votes_per_annotator(choices, sum(each.items for each in criteria))
     most_k = max((each.k for each in criteria), default=1)
@@ -178,14 +179,15 @@ def _estimate(campaign: Campaign, choices: DraftChoices, now: datetime) -> RunEs
     )
 
 
-def _of_criterion(planned: _Planned, criterion: Criterion) -> CriterionEstimate:
+def criterion_estimate(criterion: Criterion, items: int) -> CriterionEstimate:
+    """Return what so many items of a criterion take."""
     measured = site_seconds(criterion.form)
     return CriterionEstimate(
         slug=criterion.slug,
         label=criterion.label,
         form=criterion.form,
         k=criterion.k,
-        items=planned.items(criterion),
+        items=items,
         seconds=measured or ASSUMED_SECONDS.get(criterion.form, 10.0),
         is_measured=measured is not None,
     )
@@ -199,24 +201,28 @@ def _votes_per_annotator(choices: DraftChoices, items: int) -> int:
 
 
 def _samples(planned: _Planned) -> list[SampleEstimate]:
-    campaign, found = planned.campaign, []
-    wanted = wanted_seeds(campaign, planned.prompts)
-    keys = {(prompt.pk, seed) for prompt, seed in wanted}
-    for arm in campaign.contenders:
-        if arm.checkpoint is None:
-            continue
-        ready = Sample.objects.filter(
-            checkpoint=arm.checkpoint,
-            settings=campaign.sampler_settings,
-            prompt__in=planned.prompts,
-            status=Sample.Status.READY,
-        ).values_list("prompt_id", "seed")
-        missing = len(keys - set(ready))
-        each = seconds_per_image(arm.checkpoint, campaign.sampler_settings)
-        found.append(
-            SampleEstimate(arm.name, len(keys), missing, None if each is None else each * missing)
-        )
-    return found
+    checkpoints = [arm.checkpoint for arm in planned.campaign.contenders]
+    return [
+        sample_estimate(planned.campaign, planned.prompts, each) for each in checkpoints if each
+    ]
+
+
+def sample_estimate(
+    campaign: Campaign, prompts: Sequence[Prompt], checkpoint: Checkpoint
+) -> SampleEstimate:
+    """Return what a checkpoint's images of a campaign's prompts take; those there take nothing."""
+    keys = {(prompt.pk, seed) for prompt, seed in wanted_seeds(campaign, prompts)}
+    ready = Sample.objects.filter(
+        checkpoint=checkpoint,
+        settings=campaign.sampler_settings,
+        prompt__in=prompts,
+        status=Sample.Status.READY,
+    ).values_list("prompt_id", "seed")
+    missing = len(keys - set(ready))
+    each = seconds_per_image(checkpoint, campaign.sampler_settings)
+    return SampleEstimate(
+        checkpoint.name, len(keys), missing, None if each is None else each * missing
+    )
 
 
 def _warnings(planned: _Planned, choices: DraftChoices) -> list[str]:

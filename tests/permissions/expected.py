@@ -91,6 +91,17 @@ CASES: list[Case] = [
     case("POST", "reports:steer", EDITS.replace("+", " "), "open.slug",
          body=post(action="delete")),
 
+    # Who may join an open campaign, and asking for one: `ours-late` is no arm yet.
+    case("GET", "arms:add", OURS, "open.slug"),
+    case("GET", "arms:add", OURS, "open.slug", query="?arm=ours-late"),
+    case("GET", "arms:add", OURS, "draft.slug"),
+    case("POST", "arms:add", EDITS, "open.slug", body=post(arm="latecomer.name"),
+         changes="GenerationRequest Job"),
+    case("POST", "arms:add", EDITS.replace("+", " "), "open.slug",
+         body=post(arm="checkpoint.name")),
+    case("POST", "arms:add", EDITS.replace("+", " "), "draft.slug",
+         body=post(arm="latecomer.name")),
+
     case("GET", "reports:invitations",
          "in   in   403  200  200  200  404  404  200  200", "invited.slug"),
     case("POST", "reports:invitations",

@@ -193,6 +193,7 @@ def _add_campaigns(world: World) -> None:
     rows["export"] = _exported(rows["open"])
     rows["request"] = factories.make_request("ours-draft", project=ours)
     rows["checkpoint"] = rows["open"].contenders[0].checkpoint
+    rows["latecomer"] = factories.make_checkpoint("ours-late", project=ours)
     rows["sample"] = Sample.objects.filter(checkpoint=rows["checkpoint"]).first()
     rows["baseline"] = factories.make_checkpoint("baseline", project=theirs, is_shared=True)
     hidden = factories.make_prompt_set("hidden", 1, project=theirs)

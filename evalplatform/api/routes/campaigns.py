@@ -21,7 +21,7 @@ from evalplatform.accounts.projects import (
 from evalplatform.api.callers import Scope
 from evalplatform.api.etags import refuse_changed, tagged
 from evalplatform.api.fields import Given, InProjectGiven, JsonObject, Name, words
-from evalplatform.api.jobs import JobKind, queue_job
+from evalplatform.api.jobs import JobKind, ask_to_join, queue_job
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routes.jobs import JobOut, job_shown
 from evalplatform.api.routing import Routes
@@ -37,13 +37,7 @@ from evalplatform.reports.exports import results_json
 from evalplatform.reports.selectors import completeness_of
 from evalplatform.runs.choices import DraftChoices
 from evalplatform.runs.run_plans import plan_of
-from evalplatform.runs.services import (
-    advance_run,
-    arm_named,
-    request_newcomer,
-    resume_run,
-    start_run,
-)
+from evalplatform.runs.services import advance_run, resume_run, start_run
 from evalplatform.runs.states import RunState
 
 routes = Routes(tags=["campaigns"])
@@ -239,8 +233,8 @@ def add_arm(request: HttpRequest, slug: str, given: ArmIn) -> JobOut:
     joins; a job that came too early says so, and is sent again.
     """
     campaign = steered_campaign(request, slug)
-    request_newcomer(campaign=campaign, maker=arm_named(given.arm, campaign.project))
-    return _job(request, campaign, JobKind.ADD_ARM, {"campaign": slug, "arm": given.arm})
+    assert isinstance(request.user, User)
+    return job_shown(ask_to_join(campaign=campaign, name=given.arm, user=request.user))
 
 
 @routes.does("/campaigns/{slug}/pause", CampaignOut, scope=Scope.CAMPAIGNS)

@@ -194,6 +194,11 @@ class Campaign(InProject):
         return list(self.arms.select_related("checkpoint", "collection"))
 
     @property
+    def may_grow(self) -> bool:
+        """Whether an arm may join: it is open, or paused, and no campaign of a series."""
+        return self.status in (self.Status.OPEN, self.Status.PAUSED) and not self.leads_on
+
+    @property
     def is_duel(self) -> bool:
         """Whether exactly two arms meet: then results are win, tie and lose of the first."""
         return len(self.contenders) == 2

@@ -26,9 +26,17 @@ def refuse_retired_maker(maker: Checkpoint | ImageCollection) -> None:
     It looks once the row is locked, so that nothing is retired between the look and the campaign.
     """
     if isinstance(maker, Checkpoint):
-        refuse_retired_checkpoint(Checkpoint.objects.select_for_update().get(pk=maker.pk))
+        refuse_retired(Checkpoint.objects.select_for_update().get(pk=maker.pk))
     else:
-        refuse_retired_collection(ImageCollection.objects.select_for_update().get(pk=maker.pk))
+        refuse_retired(ImageCollection.objects.select_for_update().get(pk=maker.pk))
+
+
+def refuse_retired(maker: Checkpoint | ImageCollection) -> None:
+    """Raise `BadInputError` for what was retired when its row was read; nothing is locked."""
+    if isinstance(maker, Checkpoint):
+        refuse_retired_checkpoint(maker)
+    else:
+        refuse_retired_collection(maker)
 
 
 def refuse_gaps(campaign: Campaign, arm: Arm) -> None:

@@ -8,7 +8,12 @@ from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.campaigns.protocol import arm_in_protocol, protocol_hash
 from evalplatform.campaigns.sample_faults import count_faults
 from evalplatform.campaigns.selectors import shown_sets
-from evalplatform.campaigns.services.arms import new_arm, refuse_gaps, refuse_retired_maker
+from evalplatform.campaigns.services.arms import (
+    new_arm,
+    refuse_gaps,
+    refuse_retired,
+    refuse_retired_maker,
+)
 from evalplatform.campaigns.transparent_arms import transparency_in_protocol
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
@@ -21,16 +26,42 @@ def check_newcomer(campaign: Campaign, maker: Checkpoint | ImageCollection) -> N
 
     It is an arm already or retired, the campaign is not open, or shows all its arms together.
     """
+    refuse_any_newcomer(campaign)
+    refuse_retired_maker(maker)
+    _refuse_maker(campaign, maker)
+
+
+def refuse_any_newcomer(campaign: Campaign) -> None:
+    """Raise `BadInputError` where no arm at all can join.
+
+    The campaign is not open, or shows all its arms together.
+    """
     if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
         raise BadInputError(
             f"campaign {campaign.slug!r} is {campaign.status}; an arm joins one that is open."
         )
-    refuse_retired_maker(maker)
+    if any(criterion.shape.most > 1 for criterion in campaign.criteria.all()):
+        Design.parse(campaign.design).refuse_newcomer()
+
+
+def _refuse_maker(campaign: Campaign, maker: Checkpoint | ImageCollection) -> None:
     refuse_foreign(campaign.project, maker)
     if maker in [arm.maker for arm in campaign.contenders]:
         raise BadInputError(f"{maker.name!r} is an arm of {campaign.slug!r} already.")
-    if any(criterion.shape.most > 1 for criterion in campaign.criteria.all()):
-        Design.parse(campaign.design).refuse_newcomer()
+
+
+def why_not_joining(campaign: Campaign, maker: Checkpoint | ImageCollection) -> str:
+    """Return why this one cannot join a campaign that others can, or ""; nothing is locked.
+
+    The words are those with which it would be refused.
+    """
+    try:
+        refuse_retired(maker)
+        _refuse_maker(campaign, maker)
+        refuse_gaps(campaign, new_arm(campaign, len(campaign.contenders), maker))
+    except BadInputError as error:
+        return str(error)
+    return ""
 
 
 def create_newcomer(

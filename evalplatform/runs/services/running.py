@@ -52,6 +52,7 @@ from evalplatform.runs.checking import look_at_checks
 from evalplatform.runs.generation import look_at_samples, note_on, tend
 from evalplatform.runs.run_plans import RunPlan
 from evalplatform.runs.states import RunProgress, RunState
+from evalplatform.safety.services import request_checks
 
 CHECKS_PER_CRITERION = 20  # an annotator meets each gold once
 Progress = Callable[[int, int], None]
@@ -262,6 +263,19 @@ def newcomers_pictures(campaign: Campaign, maker: Checkpoint | ImageCollection) 
     wanted = wanted_seeds(campaign, prompts)
     samples = plan_samples(checkpoint=maker, settings=campaign.sampler_settings, wanted=wanted)
     return [each for each in samples if each.status == Sample.Status.READY]
+
+
+def ask_newcomers_checks(
+    *, campaign: Campaign, maker: Checkpoint | ImageCollection, now: datetime
+) -> None:
+    """Have a newcomer's images that are there checked for safety, where the rules ask for it.
+
+    What failed before is tried again.
+    """
+    rules = campaign.checked_rules.safety
+    if rules.threshold is not None:
+        pictures = newcomers_pictures(campaign, maker)
+        request_checks(pictures=pictures, detector=rules.detector, now=now)
 
 
 def add_arm(

@@ -1,0 +1,284 @@
+"""The page on which an arm joins an open campaign does what the API's route does."""
+
+import json
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from evalplatform.accounts.members import set_member
+from evalplatform.accounts.models import User
+from evalplatform.accounts.projects import default_project
+from evalplatform.accounts.tokens import Scope, create_api_token
+from evalplatform.annotation.models import Assignment
+from evalplatform.annotation.services import join_arm, open_campaign
+from evalplatform.api.jobs import run_job
+from evalplatform.api.models import Job
+from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
+from evalplatform.campaigns.services import close_campaign
+from evalplatform.generation.models import GenerationBatch, GenerationRequest, Sample
+from evalplatform.generation.services import plan_samples, record_sample
+from evalplatform.images.models import CollectedImage, ImageCollection
+from evalplatform.runs.newcomers import joining_estimate
+from evalplatform.safety import tasks as safety_tasks
+from evalplatform.safety.models import SafetyRequest
+from tests import factories, safety
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def page(client, rania):
+    client.force_login(rania)
+    return client
+
+
+def make(**options) -> Campaign:
+    draft = factories.make_draft(**({"prompts": 2, "k": 2} | options))
+    open_campaign(campaign=draft)
+    return draft
+
+
+def address(campaign: Campaign) -> str:
+    return reverse("arms:add", args=[campaign.slug])
+
+
+def read(page: Client, campaign: Campaign, arm: str = "") -> str:
+    return page.get(address(campaign), {"arm": arm} if arm else {}).content.decode()
+
+
+def press(page: Client, campaign: Campaign, arm: str) -> str:
+    return page.post(address(campaign), {"arm": arm}, follow=True).content.decode()
+
+
+def work() -> Job:
+    """Do what a worker does of the job that was asked last."""
+    job = run_job(number=Job.objects.latest("pk").pk, now=timezone.now)
+    assert job
+    return job
+
+
+def make_samples(campaign: Campaign, checkpoint, count: int | None = None) -> None:
+    wanted = wanted_seeds(campaign, planned_prompts(campaign))
+    rows = plan_samples(checkpoint=checkpoint, settings=campaign.settings, wanted=wanted)
+    for row in rows[:count]:
+        record_sample(sample=row, image=factories.make_image(9000 + row.pk), now=timezone.now())
+
+
+def collect(name: str, prompts) -> ImageCollection:
+    collection = ImageCollection.objects.create(
+        project=default_project(), name=name, model="Peer", sha256=factories.digest(name),
+        prompt_set=prompts[0].prompt_set,
+        image_count=len(prompts),
+    )  # fmt: skip
+    for position, prompt in enumerate(prompts):
+        image = Sample.objects.first()
+        CollectedImage.objects.create(
+            collection=collection, position=position, prompt=prompt, index=0, image=image.image,
+            image_sha256=image.image_sha256, source_sha256=image.image_sha256,
+            pixels_sha256=image.pixels_sha256, is_constant=False, width=16, height=16,
+        )  # fmt: skip
+    return collection
+
+
+def test_an_arm_is_chosen_waits_for_its_samples_and_joins(page):
+    campaign = make()
+    newcomer = factories.make_checkpoint("late")
+    shown = read(page, campaign, "late")
+    assert "8 more" in shown  # with 2 arms on 2 prompts under 2 criteria
+    assert "16 more" in shown
+    assert "2 of 2 · unknown" in shown
+    assert (Job.objects.count(), GenerationRequest.objects.count()) == (0, 0)  # nothing was asked
+
+    assert "It waits for a worker" in press(page, campaign, "late")
+    assert Sample.objects.filter(checkpoint=newcomer).count() == 2
+    assert "2 of its 2 images are not made" in work().reason
+    shown = read(page, campaign)  # another visit: all of it is stored
+    assert "0 of 2" in shown
+    assert f"/generation/#{campaign.slug}" in shown
+    assert "not made" not in shown  # the job came too early, which is no fault
+    assert ">Let it join</button></form>" not in shown
+
+    make_samples(campaign, newcomer)
+    shown = read(page, campaign)
+    assert "Every image is there" in shown
+    assert "It did not join" not in shown
+    assert ">Let it join</button></form>" in shown
+
+    press(page, campaign, "late")
+    assert work().status == "done"
+    campaign.refresh_from_db()
+    assert [each["arm"]["name"] for each in campaign.protocol["amendments"]] == ["late"]
+    assert "It joined as" in read(page, campaign)
+    protocol = page.get(reverse("reports:protocol", args=[campaign.slug])).content.decode()
+    assert "Arm C, late joined" in protocol
+
+
+def test_route_and_page_ask_for_the_same_and_both_are_seen(page, rania):
+    campaign = make()
+    for name in ("by-page", "by-route"):
+        factories.make_checkpoint(name)
+    _, secret = create_api_token(
+        user=rania, label="x", scopes=[Scope.CAMPAIGNS], now=timezone.now()
+    )
+    answer = Client(headers={"Authorization": f"Bearer {secret}"}).post(
+        f"/api/v1/campaigns/{campaign.slug}/arms", json.dumps({"arm": "by-route"}),
+        content_type="application/json",
+    )  # fmt: skip
+    assert answer.status_code == 202, answer.content
+    press(page, campaign, "by-page")
+    by_route, by_page = Job.objects.order_by("pk")
+    assert (by_route.kind, by_route.asked | {"arm": "by-page"}) == (by_page.kind, by_page.asked)
+    asked = page.get(address(campaign)).context["asked"]
+    assert [each.name for each in asked] == ["by-page", "by-route"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"arms": 3}, {"arms": 4, "design": "random=2"}, {"arms": 3, "form": "rating"},
+                {"arms": 2, "images_per_prompt": 2}],
+)  # fmt: skip
+def test_what_joining_takes_is_what_it_took(options):
+    campaign = make(**options)
+    newcomer = factories.make_checkpoint("late")
+    told = joining_estimate(campaign, newcomer, timezone.now())
+    make_samples(campaign, newcomer)
+    items, slots = campaign.item_count, Assignment.objects.count()
+    join_arm(campaign=campaign, maker=newcomer, now=timezone.now())
+    assert told.items == campaign.item_count - items
+    assert told.votes == Assignment.objects.count() - slots
+    assert told.missing == Sample.objects.filter(checkpoint=newcomer).count()
+
+
+def test_who_cannot_join_says_why(page):
+    campaign = make()
+    first, second = planned_prompts(campaign)
+    collect("whole", [first, second])
+    collect("gappy", [first])
+    factories.make_checkpoint("old", status="retired", retired_at=timezone.now())
+    factories.make_checkpoint("twin")
+    collect("twin", [first, second])
+    answer = page.get(address(campaign))
+    assert [each.name for each in answer.context["able"]] == ["images:twin", "images:whole"]
+    why = {each.name: each.hindrance for each in answer.context["unable"]}
+    assert sorted(why) == ["images:gappy", "old", "twin"]
+    assert "was retired on" in why["old"]
+    assert "fewer than 1 images of 1 of 2 prompts" in why["images:gappy"]
+    assert "names a checkpoint and an image collection" in why["twin"]
+    assert "was retired on" in read(page, campaign, "old")
+    assert 'id="cost"' not in read(page, campaign, "old")
+
+
+@pytest.mark.parametrize("arm", ["there", "old", "nobody", "\0", ""])
+def test_refused_arm_is_said_in_words_and_leaves_nothing(page, arm):
+    campaign = make(arms=[factories.make_checkpoint(name) for name in ("there", "other")])
+    factories.make_checkpoint("old", status="retired", retired_at=timezone.now())
+    samples = Sample.objects.count()
+    shown = press(page, campaign, arm)
+    said = {
+        "there": "is an arm of", "old": "was retired on", "nobody": "no checkpoint", "": "no check",
+        "\0": "NUL",
+    }  # fmt: skip
+    assert said[arm] in shown
+    assert (Job.objects.count(), GenerationRequest.objects.count()) == (0, 0)
+    assert Sample.objects.count() == samples
+
+
+def test_campaign_that_takes_nobody_says_so(page):
+    campaign = make(arms=3, form="ranking", design="together")
+    factories.make_checkpoint("late")
+    assert "shows all its arms together" in read(page, campaign, "late")
+    assert "shows all its arms together" in press(page, campaign, "late")
+    closed = make(slug="closed")
+    close_campaign(campaign=closed)
+    assert "an arm joins one that is open" in read(page, closed)
+    assert not Job.objects.exists()
+
+
+def test_pressed_twice_it_is_asked_once(page):
+    campaign = make()
+    factories.make_checkpoint("late")
+    press(page, campaign, "late")
+    press(page, campaign, "late")
+    assert Job.objects.count() == 1
+
+
+def test_samples_that_fail_are_said_and_asked_for_again(page):
+    campaign = make()
+    factories.make_checkpoint("late")
+    press(page, campaign, "late")
+    work()
+    GenerationBatch.objects.update(
+        status="failed", error="out of memory", finished_at=timezone.now()
+    )
+    shown = read(page, campaign)
+    assert "out of memory" in shown
+    assert ">Try again</button>" in shown
+    press(page, campaign, "late")
+    assert GenerationBatch.objects.filter(status="queued").exists()
+
+
+def test_why_it_did_not_join_is_said_beside_the_button(page):
+    campaign = make()
+    newcomer = factories.make_checkpoint("late")
+    make_samples(campaign, newcomer)
+    press(page, campaign, "late")
+    Job.objects.update(status="failed", reason="the disk is full", finished_at=timezone.now())
+    shown = read(page, campaign)
+    assert "the disk is full" in shown
+    assert ">Let it join</button></form>" in shown
+
+
+def test_an_arm_of_a_filtered_campaign_joins_once_it_is_checked(page, filtered):
+    newcomer = factories.make_checkpoint("late")
+    wanted = wanted_seeds(filtered, planned_prompts(filtered))
+    rows = plan_samples(checkpoint=newcomer, settings=filtered.settings, wanted=wanted)
+    for row in rows:
+        record_sample(sample=row, image=safety.picture(row.pk), now=timezone.now())
+    assert "checked for safety before it joins" in read(page, filtered, "late")
+    press(page, filtered, "late")
+    assert "no safety score" in work().reason
+    assert SafetyRequest.objects.count() == 8  # the job has them checked, whoever asked for it
+    assert "0 of 8" in read(page, filtered)
+    while safety_tasks.check_safety(safety.NAME):
+        pass
+    shown = read(page, filtered)
+    assert "Every image is there and checked" in shown
+    assert "It did not join" not in shown
+    press(page, filtered, "late")
+    withheld = filtered.withheld.count()
+    assert work().status == "done"
+    assert filtered.withheld.count() == withheld  # those that it meets are not told twice
+
+
+def test_checks_that_nobody_asked_for_are_asked_for_by_an_editors_look(page, filtered):
+    """The job came while samples were missing, so that it found nothing to check."""
+    newcomer = factories.make_checkpoint("late")
+    press(page, filtered, "late")
+    work()
+    make_samples(filtered, newcomer)
+    read(page, filtered)
+    assert safety_tasks.check_safety(safety.NAME)
+
+
+def test_viewers_read_and_press_nothing(client):
+    campaign = make()
+    factories.make_checkpoint("late")
+    viewer = User.objects.create_user("vera")
+    set_member(project=default_project(), user=viewer, role="viewer")
+    client.force_login(viewer)
+    shown = read(client, campaign, "late")
+    assert "8 more" in shown
+    assert "An editor of" in shown
+    assert 'method="post"' not in shown.split("<main")[1]
+    for path in ("/leaderboard/", reverse("reports:protocol", args=[campaign.slug])):
+        assert address(campaign) not in client.get(path).content.decode()
+
+
+def test_pages_lead_there_while_an_arm_may_join(page):
+    campaign = make()
+    pages = ["/leaderboard/", reverse("reports:protocol", args=[campaign.slug])]
+    assert all(address(campaign) in page.get(path).content.decode() for path in pages)
+    close_campaign(campaign=campaign)
+    assert not any(address(campaign) in page.get(path).content.decode() for path in pages)
