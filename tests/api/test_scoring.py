@@ -2,6 +2,7 @@
 
 import pytest
 
+from evalplatform.accounts.members import create_project
 from evalplatform.accounts.projects import default_project
 from evalplatform.curation.models import Pool, ScoringRequest, ScoringShard
 from evalplatform.images.models import ImageCollection
@@ -105,6 +106,17 @@ def test_a_plan_that_cannot_be_is_refused(ask, opened, more, said):
     answer = ask("POST", "", plan(opened, **more))
     assert (answer.status_code, said in answer.json()["detail"]) == (422, True), answer.content
     assert not ScoringRequest.objects.exists()
+
+
+def test_scores_of_another_project_are_not_added_to(ask, opened, rania):
+    theirs = create_project(name="theirs", owner=rania)
+    ScoringRequest.objects.create(
+        project=theirs, name="theirs", data="/x", out=f"{opened}/scores", scorers=["size"]
+    )
+    answer = ask("POST", "", plan(opened))
+    assert answer.status_code == 422
+    assert "scores of another project; name another folder" in answer.json()["detail"]
+    assert ask("POST", "", plan(opened, out=f"{opened}/others")).status_code == 201
 
 
 def test_a_scoring_that_there_is_not_is_404(ask):

@@ -42,8 +42,8 @@ def request_scoring(
     """Ask the workers; asked again under the same name for the same, it goes on as it is.
 
     Raises `BadInputError` for a plan that holds none or both sources, no scorer, jobs of fewer than
-    1 or more than a million images, another project's collection, or a name that is something
-    else's.
+    1 or more than a million images, another project's collection or scores, or a name that is
+    something else's.
     """
     asked = _checked(project, plan)
     with transaction.atomic():
@@ -71,9 +71,13 @@ def _checked(project: Project, plan: ScoringPlan) -> dict[str, object]:
         raise BadInputError("no scorer is named; `size` alone is one.")
     if plan.collection is not None:
         refuse_foreign(project, plan.collection)
+    out = str(plan.out.resolve())
+    if ScoringRequest.objects.filter(out=out).exclude(project=project).exists():
+        # Newer scores of an image count, so they would change what the other project selects.
+        raise BadInputError(f"{out} holds scores of another project; name another folder.")
     return {
         "data": "" if plan.data is None else str(plan.data.resolve()),
-        "collection": plan.collection, "out": str(plan.out.resolve()),
+        "collection": plan.collection, "out": out,
         "scorers": list(plan.scorers), "options": dict(plan.options), "caption": plan.caption,
         "shard_size": plan.shard_size,
     }  # fmt: skip
