@@ -30,6 +30,17 @@ def transparency_in_protocol(arms: Sequence[Arm], frozen: dict[str, Any]) -> dic
     return {_KEPT_AS: places} if places else {}
 
 
+def transparency_once_joined(
+    arms: Sequence[Arm], newcomer: Arm, frozen: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a protocol keeps of all these arms, of which one has just joined.
+
+    A protocol that keeps nothing may be of a version that looked at none, so all are looked at.
+    Raises as `transparency_in_protocol` does.
+    """
+    return transparency_in_protocol([newcomer] if _KEPT_AS in frozen else arms, frozen)
+
+
 def ground_caution(campaign: Campaign) -> str:
     """Return a line that names the arms that the ground tells apart, and what to do; "" for none.
 

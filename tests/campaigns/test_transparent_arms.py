@@ -10,6 +10,7 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import join_arm, open_campaign
 from evalplatform.campaigns import transparent_arms
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.protocol import protocol_hash
 from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.transparent_arms import ground_caution
 from evalplatform.core.errors import BadInputError
@@ -189,6 +190,20 @@ def test_arm_that_joins_leaves_what_is_frozen_of_the_others(monkeypatch):
     cannot_be_looked_at(monkeypatch, AWAY, besides=[late])
     join_arm(campaign=campaign, maker=late, now=timezone.now())
     assert campaign.protocol["transparent_arms"] == [1, 2]
+
+
+def test_all_arms_are_looked_at_once_one_joins_where_the_protocol_keeps_nothing():
+    """A campaign that an earlier version opened: none of its arms was looked at then."""
+    campaign = make_draft(1)
+    open_campaign(campaign=campaign)
+    del campaign.protocol["transparent_arms"]
+    campaign.protocol_sha256 = protocol_hash(campaign.protocol)
+    campaign.save()
+    assert ground_caution(campaign) == ""
+    join_arm(campaign=campaign, maker=clear_newcomer(campaign), now=timezone.now())
+    assert campaign.protocol["transparent_arms"] == [1, 2]
+    _, clear, _ = campaign.contenders
+    assert f"images of B ({clear.name}), C (late) are transparent" in ground_caution(campaign)
 
 
 def test_a_protocol_of_opaque_arms_says_nothing_of_it():

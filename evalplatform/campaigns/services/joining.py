@@ -14,7 +14,7 @@ from evalplatform.campaigns.services.arms import (
     refuse_retired,
     refuse_retired_maker,
 )
-from evalplatform.campaigns.transparent_arms import transparency_in_protocol
+from evalplatform.campaigns.transparent_arms import transparency_once_joined
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.version import code_version
@@ -82,7 +82,7 @@ def create_newcomer(
 def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: datetime) -> None:
     """Record in the protocol that an arm joined, and under which hash it was frozen before.
 
-    Raises as `transparency_in_protocol` does where the newcomer's images cannot be read.
+    Raises as `transparency_once_joined` does where images cannot be read.
     """
     protocol = dict(campaign.protocol or {})
     amendment = {
@@ -96,6 +96,6 @@ def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: dateti
     protocol["amendments"] = [*protocol.get("amendments", []), amendment]
     protocol["arms"] = [*protocol["arms"], arm_in_protocol(newcomer)]
     protocol["samples"] = count_faults(campaign, shown_sets(campaign)).as_dict()
-    protocol |= transparency_in_protocol([newcomer], protocol)
+    protocol |= transparency_once_joined(campaign.contenders, newcomer, protocol)
     campaign.protocol, campaign.protocol_sha256 = protocol, protocol_hash(protocol)
     campaign.save(update_fields=["protocol", "protocol_sha256"])
