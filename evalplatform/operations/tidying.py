@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
@@ -35,14 +36,21 @@ def removable() -> Iterator[Removable]:
     for folder in sorted((Path(settings.CHECKPOINT_DIR) / "hub").glob("*")):
         if _days_since_written(folder) > DAYS_LEFT_ALONE:
             yield from _found(folder, "a download from a hub that nobody registered for a week")
+    waiting = _jobs_not_ended()
     for folder in sorted((Path(settings.CHECKPOINT_DIR) / "job-files").glob("*")):
-        if _days_since_written(folder) > DAYS_LEFT_ALONE:
+        if folder.name not in waiting and _days_since_written(folder) > DAYS_LEFT_ALONE:
             yield from _found(folder, "what was sent for a job that ended long ago")
     for place, rows in (
         ("sent", SentFile.objects.all()),
         ("image-imports", ImageImport.objects.all()),
     ):
         yield from _of_no_row(Path(settings.CHECKPOINT_DIR) / place, rows)
+
+
+def _jobs_not_ended() -> set[str]:
+    """Return the names of the folders of jobs that may still read them, however old they are."""
+    jobs = apps.get_model("api.Job")._default_manager.filter(finished_at=None)
+    return {str(each) for each in jobs.values_list("public_id", flat=True)}
 
 
 def _of_no_row(place: Path, rows: QuerySet[Any]) -> Iterator[Removable]:

@@ -6,8 +6,10 @@ import os
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
+from django.utils import timezone
 
 from evalplatform.accounts.projects import default_project
+from evalplatform.api.models import Job
 from evalplatform.core import thumbnails
 from evalplatform.uploads.models import SentFile
 from tests import factories
@@ -64,3 +66,23 @@ def test_what_was_sent_and_nothing_knows_of_goes(db, tmp_path, settings, rania):
     assert "3.0 MiB" in tidy("--yes")
     assert (kept.path.exists(), young.exists()) == (True, True)
     assert not any(path.exists() for path in (*lost, lost[1].parent, lost[2].parent))
+
+
+def test_what_was_sent_for_a_job_stays_until_it_has_ended(db, tmp_path, settings):
+    settings.VAR_DIR, settings.CHECKPOINT_DIR = tmp_path, tmp_path
+    ends = {"queued": None, "running": None, "done": timezone.now(), "failed": timezone.now()}
+    folders = {}
+    for status, end in ends.items():
+        job = Job.objects.create(
+            project=default_project(), kind=Job.Kind.VOTES, asked={}, status=status,
+            reason="lost" if status == "failed" else "", finished_at=end,
+        )  # fmt: skip
+        folders[status] = tmp_path / "job-files" / str(job.public_id)
+        folders[status].mkdir(parents=True)
+        (folders[status] / "votes.csv").write_bytes(b"x")
+        for path in (folders[status] / "votes.csv", folders[status]):
+            os.utime(path, (0, 0))
+    tidy("--yes")
+    assert [status for status, folder in folders.items() if folder.exists()] == [
+        "queued", "running",
+    ]  # fmt: skip
