@@ -18,6 +18,7 @@ from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.services import close_campaign
+from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, Sample
 from evalplatform.generation.services import plan_samples, record_sample
 from evalplatform.images.models import CollectedImage, ImageCollection
@@ -194,6 +195,21 @@ def test_campaign_that_takes_nobody_says_so(page):
     close_campaign(campaign=closed)
     assert "an arm joins one that is open" in read(page, closed)
     assert not Job.objects.exists()
+
+
+def test_no_arm_joins_a_campaign_of_a_series(page):
+    """Whoever asks for it by name is refused as the pages do that do not offer it."""
+    campaign = make()
+    late = factories.make_checkpoint("late")
+    make_samples(campaign, late)
+    Campaign.objects.update(leads_on="/f/batches/")
+    campaign.refresh_from_db()
+    assert not campaign.may_grow
+    assert "is one of a series" in press(page, campaign, "late")
+    with pytest.raises(BadInputError, match="is one of a series"):
+        join_arm(campaign=campaign, maker=late, now=timezone.now())
+    assert not Job.objects.exists()
+    assert campaign.arms.count() == 2
 
 
 def test_pressed_twice_it_is_asked_once(page):

@@ -195,8 +195,17 @@ class Campaign(InProject):
 
     @property
     def may_grow(self) -> bool:
-        """Whether an arm may join: it is open, or paused, and no campaign of a series."""
-        return self.status in (self.Status.OPEN, self.Status.PAUSED) and not self.leads_on
+        """Whether an arm may join as far as `why_not_growing` knows."""
+        return not self.why_not_growing
+
+    @property
+    def why_not_growing(self) -> str:
+        """Why no arm at all may join: it is neither open nor paused, or one of a series; or ""."""
+        if self.status not in (self.Status.OPEN, self.Status.PAUSED):
+            return f"campaign {self.slug!r} is {self.status}; an arm joins one that is open."
+        if self.leads_on:
+            return f"campaign {self.slug!r} is one of a series that compares the same arms."
+        return ""
 
     @property
     def is_duel(self) -> bool:

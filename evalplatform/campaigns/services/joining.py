@@ -24,7 +24,7 @@ from evalplatform.images.models import ImageCollection
 def check_newcomer(campaign: Campaign, maker: Checkpoint | ImageCollection) -> None:
     """Raise `BadInputError` where an arm cannot join a campaign, whatever images it has.
 
-    It is an arm already or retired, the campaign is not open, or shows all its arms together.
+    It is an arm already or retired, or no arm at all can join, see `refuse_any_newcomer`.
     """
     refuse_any_newcomer(campaign)
     refuse_retired_maker(maker)
@@ -34,12 +34,10 @@ def check_newcomer(campaign: Campaign, maker: Checkpoint | ImageCollection) -> N
 def refuse_any_newcomer(campaign: Campaign) -> None:
     """Raise `BadInputError` where no arm at all can join.
 
-    The campaign is not open, or shows all its arms together.
+    The campaign is not open, is one of a series, or shows all its arms together.
     """
-    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
-        raise BadInputError(
-            f"campaign {campaign.slug!r} is {campaign.status}; an arm joins one that is open."
-        )
+    if campaign.why_not_growing:
+        raise BadInputError(campaign.why_not_growing)
     if any(criterion.shape.most > 1 for criterion in campaign.criteria.all()):
         Design.parse(campaign.design).refuse_newcomer()
 
