@@ -111,8 +111,9 @@ def test_a_plan_that_cannot_be_is_refused(ask, opened, more, said):
 def test_scores_of_another_project_are_not_added_to(ask, opened, rania):
     theirs = create_project(name="theirs", owner=rania)
     ScoringRequest.objects.create(
-        project=theirs, name="theirs", data="/x", out=f"{opened}/scores", scorers=["size"]
-    )
+        project=theirs, name="theirs", data="/x", out=f"{opened}/scores", scorers=["size"],
+        shard_size=9,
+    )  # fmt: skip
     answer = ask("POST", "", plan(opened))
     assert answer.status_code == 422
     assert "scores of another project; name another folder" in answer.json()["detail"]
