@@ -1,20 +1,23 @@
 """Reading gold from a file of pairs: tab-separated, with image paths relative to the file."""
 
 import hashlib
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from evalplatform.campaigns.images import Size, fit_on_grey
 from evalplatform.campaigns.models import Criterion, ImageSet
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.transparency import Ground
+from evalplatform.images.decoding import decode, read_file
+from evalplatform.images.faults import RowError
 
 COLUMNS = ("criterion", "purpose", "prompt", "better", "worse", "why")
-_MOST_PIXELS = 64_000_000
+_MOST_BYTES = 16 * 2**20
 _PURPOSES = [each for each in ImageSet.Purpose.values if each != ImageSet.Purpose.MAIN]
 
 
@@ -45,7 +48,7 @@ def read_gold_file(
     Images lie in the folder `within`, where one is given. Raises `BadInputError` naming line and
     column.
     """
-    lines = _text(path).replace("\r\n", "\n").rstrip("\n").split("\n")
+    lines = _text(path).rstrip("\n").split("\n")
     columns = [column.strip().lower() for column in lines[0].split("\t")]
     if sorted(columns) != sorted(COLUMNS):
         raise BadInputError(
@@ -66,13 +69,23 @@ def read_gold_file(
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"{path.name} is not UTF-8 text; save it as UTF-8.") from error
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise BadInputError(
             f"{path}: cannot be read ({error.strerror}); give a TSV file."
         ) from error
+    if len(content) > _MOST_BYTES:
+        raise BadInputError(
+            f"{path.name} is over {_MOST_BYTES // 2**20} MiB; split it into several tables."
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path.name} is not UTF-8 text; save it as UTF-8.") from error
+    if "\0" in text:
+        raise BadInputError(f"{path.name} holds a NUL character; save it as UTF-8 text.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _refuse_repeated(name: str, rows: list[GoldRow]) -> None:
@@ -145,18 +158,10 @@ class _Line:
         if self._within and not _lies_within(path, self._within):
             raise self._error(column, "is no file beside this one; send it with this one")
         try:
-            with Image.open(path) as image:
-                if image.width * image.height > _MOST_PIXELS:
-                    raise self._error(
-                        column, f"{path.name} has over {_MOST_PIXELS:,} pixels; scale it down"
-                    )
-                upright = fit_on_grey(image, image.size)
-        except FileNotFoundError as error:
-            raise self._error(column, f"there is no file {path}") from error
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-            raise self._error(
-                column, f"{path.name} cannot be read as an image; give a PNG, JPEG or WebP file"
-            ) from error
+            picture = _picture(path)
+        except RowError as error:
+            raise self._error(column, str(error)) from error
+        upright = fit_on_grey(picture, picture.size)
         content = repr(upright.size).encode() + upright.tobytes()
         return path, hashlib.sha256(content).hexdigest()
 
@@ -172,6 +177,19 @@ def _lies_within(path: Path, folder: Path) -> bool:
 
 
 def open_gold_image(path: Path, size: Size, ground: Ground) -> Image.Image:
-    """Return a file's image as annotators will see it."""
-    with Image.open(path) as image:
-        return fit_on_grey(image, size, ground)
+    """Return a file's image as annotators will see it. Raises `BadInputError` as reading does."""
+    try:
+        return fit_on_grey(_picture(path), size, ground)
+    except RowError as error:
+        raise BadInputError(f"{error}.") from error
+
+
+def _picture(path: Path) -> Image.Image:
+    """Return a file's picture, which nobody vouches for. Raises `RowError` naming the file."""
+    if not os.path.exists(path):  # Path.exists raises for a name that no path can have
+        raise RowError("unreadable", f"there is no file {str(path)[:300]}")
+    try:
+        return decode(read_file(path))
+    except RowError as error:
+        why = f"{path.name} cannot be read as an image ({error})"
+        raise RowError(error.kind, why) from error

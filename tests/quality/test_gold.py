@@ -2,6 +2,8 @@
 
 import io
 import re
+import struct
+import zlib
 from collections import Counter
 
 import numpy as np
@@ -351,6 +353,34 @@ def test_file_that_is_not_text_is_refused(things, tmp_path):
         import_gold(campaign=things, path=tmp_path / "gold.tsv")
     with pytest.raises(BadInputError, match="cannot be read"):
         import_gold(campaign=things, path=tmp_path / "none.tsv")
+
+
+def test_image_of_a_format_that_runs_programs_is_refused(things, folder, tmp_path):
+    draw(1, 16).save(tmp_path / "dog.eps")
+    with pytest.raises(BadInputError, match=r"line 2, column worse: dog.eps .* no image of a kn"):
+        import_gold(campaign=things, path=folder(GOOD.replace("dog.jpg", "dog.eps")))
+
+
+@pytest.mark.parametrize("side", [9_000, 20_000])  # Pillow warns of the first, refuses the second
+def test_image_that_would_fill_the_memory_is_refused(things, folder, tmp_path, side):
+    head = struct.pack(">4sII5B", b"IHDR", side, side, 8, 2, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head
+    pixels_follow = struct.pack(">II4s", zlib.crc32(head), 1000, b"IDAT")
+    (tmp_path / "bomb.png").write_bytes(png + pixels_follow)
+    with pytest.raises(BadInputError, match=r"line 2, column worse: bomb.png .*64 million"):
+        import_gold(campaign=things, path=folder(GOOD.replace("dog.jpg", "bomb.png")))
+
+
+def test_giant_table_is_refused(things, tmp_path):
+    with (tmp_path / "gold.tsv").open("wb") as file:
+        file.truncate(16 * 2**20 + 1)  # takes no room
+    with pytest.raises(BadInputError, match=r"gold.tsv is over 16 MiB; split it"):
+        import_gold(campaign=things, path=tmp_path / "gold.tsv")
+
+
+def test_table_with_a_letter_that_no_database_holds_is_refused(things, folder):
+    with pytest.raises(BadInputError, match=r"gold.tsv holds a NUL"):
+        import_gold(campaign=things, path=folder(GOOD.replace("a red", "a \0red")))
 
 
 # ---- the command --------------------------------------------------------------------------------
