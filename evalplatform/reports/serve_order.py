@@ -188,11 +188,14 @@ def _evenness_in_words(effect: stats.PlaceEffect) -> str:
     if found.is_even:
         return "Every arm stands at every place about equally often, so this favours none."
     where = "left" if (found.images, found.place) == (2, 1) else f"{found.place} of {found.images}"
-    return (
-        f"Arms do not stand everywhere equally often, so it favours some: {found.arm} is {where} "
-        f"in {100 * found.share:.0f} % of its sets of {found.images}, where "
-        f"{100 / found.images:.0f} % would be even."
+    sets = "1 set" if found.n_sets == 1 else f"{found.n_sets} sets"
+    stands = (
+        f"{found.arm} is {where} in {100 * found.share:.0f} % of its {sets} of "
+        f"{found.images}, where {100 / found.images:.0f} % would be even."
     )
+    if not found.is_uneven:
+        return f"Whether it favours some arms cannot be told yet from so few sets: {stands}"
+    return f"Arms do not stand everywhere equally often, so it favours some: {stands}"
 
 
 def _is_claim(found: stats.MeanContrast) -> bool:

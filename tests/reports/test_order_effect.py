@@ -111,12 +111,14 @@ def test_drift_on_one_of_many_criteria_is_held_against_all_of_them():
     assert rows["appeal"]["p_value"] == 0.03
 
 
-def moved(share):
+def moved(share, n_sets=90, p_value=0.001):
     """A place that helps, where arm A stood first so often."""
     net = stats.MeanContrast(value=0.4, low=0.2, high=0.6, p_value=0.001, p_holm=0.001,
                              n_prompts=9, n_annotators=9)  # fmt: skip
     place = stats.PlaceNet(images=4, place=1, n_votes=90, net=net)
-    uneven = stats.PlaceShare(arm="A", images=4, place=1, share=share)
+    uneven = stats.PlaceShare(
+        arm="A", images=4, place=1, share=share, n_sets=n_sets, p_value=p_value
+    )
     return stats.PlaceEffect(places=(place,), least_even=uneven, level=0.95)
 
 
@@ -125,7 +127,16 @@ def test_place_that_helps_is_said_to_favour_nobody_only_where_arms_stand_everywh
         "Every arm stands at every place about equally often, so this favours none."
     )
     assert places_in_words(moved(0.61)).endswith(
-        "so it favours some: A is 1 of 4 in 61 % of its sets of 4, where 25 % would be even."
+        "so it favours some: A is 1 of 4 in 61 % of its 90 sets of 4, where 25 % would be even."
+    )
+
+
+def test_place_is_not_said_to_favour_an_arm_that_few_sets_have_shown_so_far():
+    said = places_in_words(moved(1.0, n_sets=1, p_value=1.0))
+    assert "favours some:" not in said
+    assert said.endswith(
+        "Whether it favours some arms cannot be told yet from so few sets: A is 1 of 4 in 100 % of "
+        "its 1 set of 4, where 25 % would be even."
     )
 
 

@@ -124,6 +124,31 @@ def test_share_furthest_from_even_is_told():
     assert place_effect(votes, shown).least_even.is_even
 
 
+def left_so_often(*counts):
+    """Two arms each, the first of them left so often of so many; arms are named from A on."""
+    arm, shown = [], []
+    for pair, (left, n) in enumerate(counts):
+        arm += [[2 * pair, 2 * pair + 1]] * n
+        shown += [0, 1] * left + [1, 0] * (n - left)
+    at = list(range(len(arm)))
+    return made(arm, [[1, 0]] * len(arm), at, [each % 5 for each in at], "ABCD"), shown
+
+
+def test_share_that_few_sets_show_is_not_uneven():
+    found = place_effect(*left_so_often((4, 5))).least_even
+    assert (found.arm, found.n_sets, found.is_even, found.is_uneven) == ("A", 5, False, False)
+    assert found.p_value == 1.0  # 2 * 6 / 32, times 4 arms' places
+    found = place_effect(*left_so_often((40, 50))).least_even
+    assert found.is_uneven
+    # Of 50 at even odds 40 or more with a chance of 1.193e-5; two-sided, and of four shares.
+    assert found.p_value == pytest.approx(8 * 1.193e-5, rel=1e-3)
+
+
+def test_arm_that_stands_uneven_is_told_before_one_with_few_sets():
+    found = place_effect(*left_so_often((40, 50), (8, 9))).least_even
+    assert (found.arm, found.share, found.is_uneven) == ("A", 0.8, True)
+
+
 def test_good_arms_that_stood_first_more_often_pass_for_no_place():
     """Arm A is best and stands first in three of four votes."""
     rng = np.random.default_rng(3)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binom
 
 from ..inference.clustering import FloatArray
 from ..inference.contrasts import MeanContrast, as_family, contrast_of
@@ -26,16 +27,26 @@ METHOD = (
 
 EVENLY = 0.05
 """An arm stands at a place about as often as at others if its share there is off by no more."""
+BY_CHANCE = 0.05
+"""It is off for more than the few sets so far where chance alone does that more rarely."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceShare:
-    """The share, in [0, 1], of an arm's images in sets of so many that stood at one place."""
+    """The share, in [0, 1], of an arm's images in sets of so many that stood at one place.
+
+    Attributes:
+        n_sets: how many votes on sets of so many images the arm has, from 1.
+        p_value: exact binomial p of this count where places are drawn at random, two-sided, times
+            the number of arms and places looked at; at most 1.
+    """
 
     arm: Hashable
     images: int
     place: int
     share: float
+    n_sets: int
+    p_value: float
 
     @property
     def off(self) -> float:
@@ -45,6 +56,11 @@ class PlaceShare:
     @property
     def is_even(self) -> bool:
         return self.off <= EVENLY
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether it is off by more than chance; where neither, there are too few sets to tell."""
+        return not self.is_even and self.p_value < BY_CHANCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +88,8 @@ class PlaceEffect:
         places: by number of images and place; of two images the first alone, the other being its
             mirror image. All are one family for Holm's p.
         least_even: of all arms and places the share furthest from that of an arm which stands
-            everywhere equally often: what a place moves favours no arm only where it is even.
+            everywhere equally often, one beyond chance before any other: what a place moves
+            favours no arm only where it is even.
         level, method: of the intervals.
         state, reason: DEFINED, or DISCONNECTED where arms and places cannot be told apart;
             `places` is then empty.
@@ -174,17 +191,29 @@ class _Sets:
     def _least_even(self, shown: FloatArray) -> PlaceShare:
         """Of how often each arm was shown at each place (M, G)."""
         found: list[PlaceShare] = []
+        n_cells = sum(
+            int(np.count_nonzero(self._of_size(shown, n).any(1))) * n for n in self._sizes
+        )
         for n in self._sizes:
-            of_size = shown[:, self._starts[n] : self._starts[n] + n]
-            shares = of_size / np.maximum(of_size.sum(axis=1, keepdims=True), 1.0)
+            of_size = self._of_size(shown, n)
+            n_sets = of_size.sum(axis=1)
+            p = np.minimum(n_cells * _binomial_p(of_size, n_sets[:, None], 1.0 / n), 1.0)
             found += [
                 PlaceShare(
-                    arm=self._votes.arms[arm], images=n, place=at + 1, share=float(shares[arm, at])
+                    arm=self._votes.arms[arm],
+                    images=n,
+                    place=at + 1,
+                    share=float(of_size[arm, at] / n_sets[arm]),
+                    n_sets=int(n_sets[arm]),
+                    p_value=float(p[arm, at]),
                 )
-                for arm in np.flatnonzero(of_size.any(axis=1)).tolist()
+                for arm in np.flatnonzero(n_sets).tolist()
                 for at in range(n)
             ]
-        return max(found, key=lambda each: each.off)
+        return max(found, key=lambda each: (each.is_uneven, each.off))
+
+    def _of_size(self, shown: FloatArray, n: int) -> FloatArray:
+        return shown[:, self._starts[n] : self._starts[n] + n]
 
     def _beyond_its_size(self, n: int, at: int) -> FloatArray:
         """The mean of one place less that of all places of sets of its size."""
@@ -193,6 +222,12 @@ class _Sets:
         made[start : start + n] = -1.0 / n
         made[start + at] += 1.0
         return made
+
+
+def _binomial_p(count: FloatArray, n: FloatArray, share: float) -> FloatArray:
+    """Twice the smaller tail, counts included, at most 1."""
+    below, above = binom.cdf(count, n, share), binom.sf(count - 1, n, share)
+    return np.asarray(np.minimum(2.0 * np.minimum(below, above), 1.0), dtype=np.float64)
 
 
 def _check_places(votes: GradedVotes, place: IntColumn, vote: IntColumn) -> None:
