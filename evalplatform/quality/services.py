@@ -42,7 +42,8 @@ def make_gold(
     Of `criteria`, or of all for which gold can be made.
 
     What is there, by file too, stays and is counted, so the same counts change nothing and larger
-    ones add. Each set is stored at once: interrupted, it resumes. Returns how many were made.
+    ones add. Each set is stored at once: interrupted, it resumes. Who makes gold of the campaign
+    at the same time makes part of the same counts. Returns how many were made.
 
     Raises `BadInputError` for a campaign that has opened, while samples are missing, for a
     criterion of which no gold can be made, and where the campaign's prompts do not give so much.
@@ -52,15 +53,47 @@ def make_gold(
     if criteria is None:
         criteria = criteria_with_gold(campaign) or list(campaign.criteria.all())
     for criterion in criteria:
-        there = campaign.image_sets.filter(criterion=criterion)
-        origins = there.filter(origin__kind__in=_AUTOMATIC).values_list("origin", flat=True)
-        source = gold_images(campaign, criterion, samples, list(origins))
+        maker = _Maker(campaign, criterion, samples)
         for purpose, wanted in counts.items():
-            for _ in range(there.filter(purpose=purpose).count(), wanted):
-                store_gold(campaign, criterion, purpose, _next(source, criterion))
+            while maker.make_next(purpose, wanted):
                 on_made()
                 made += 1
     return made
+
+
+class _Maker:
+    """Makes gold of one criterion, set by set, aware of others that do the same."""
+
+    def __init__(
+        self, campaign: Campaign, criterion: Criterion, samples: Sequence[ArmSamples]
+    ) -> None:
+        self._campaign, self._criterion, self._samples = campaign, criterion, samples
+        self._there = campaign.image_sets.filter(criterion=criterion)
+        self._source: Iterator[GoldImages] = iter(())
+        self._known = -1  # how many sets there were when the source was last right
+
+    def make_next(self, purpose: str, wanted: int) -> bool:
+        """Make one set; False where there are `wanted` of the purpose.
+
+        One at a time makes gold of a campaign, and looks before it does at what others have made.
+        """
+        with transaction.atomic():
+            _refuse_open(Campaign.objects.select_for_update().get(pk=self._campaign.pk))
+            if self._there.filter(purpose=purpose).count() >= wanted:
+                return False
+            self._look_again()
+            images = _next(self._source, self._criterion)
+            store_gold(self._campaign, self._criterion, purpose, images)
+            self._known += 1
+        return True
+
+    def _look_again(self) -> None:
+        """Start the source anew where somebody else added gold: it leaves out what is there."""
+        automatic = self._there.filter(origin__kind__in=_AUTOMATIC)
+        if (count := automatic.count()) != self._known:
+            origins = list(automatic.values_list("origin", flat=True))
+            self._source = gold_images(self._campaign, self._criterion, self._samples, origins)
+            self._known = count
 
 
 def criteria_with_gold(campaign: Campaign) -> list[Criterion]:
@@ -80,10 +113,21 @@ def import_gold(*, campaign: Campaign, path: Path, within: Path | None = None) -
     criteria = {criterion.slug: criterion for criterion in campaign.criteria.all()}
     new = _not_there(campaign, path.name, read_gold_file(path, criteria.values(), within))
     ground = campaign.checked_rules.annotation.ground
+    made = 0
     for row in new:
         image = _from_file(row, size, ground)
-        store_gold(campaign, criteria[row.criterion], row.purpose, image)
-    return len(new)
+        made += _store_once(campaign, criteria[row.criterion], row.purpose, image)
+    return made
+
+
+def _store_once(campaign: Campaign, criterion: Criterion, purpose: str, images: GoldImages) -> bool:
+    """Store gold of a file; False where somebody stored the same pair meanwhile."""
+    with transaction.atomic():
+        _refuse_open(Campaign.objects.select_for_update().get(pk=campaign.pk))
+        if campaign.image_sets.filter(criterion=criterion, origin=images.origin).exists():
+            return False
+        store_gold(campaign, criterion, purpose, images)
+    return True
 
 
 def clear_gold(*, campaign: Campaign) -> int:

@@ -18,7 +18,9 @@ from evalplatform.campaigns.models import Campaign, ImageSet, Item, ShownImage
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.stored_images import encode_image
 from evalplatform.generation.models import Sample
+from evalplatform.quality import services
 from evalplatform.quality.damage import DAMAGES, spoil
+from evalplatform.quality.gold_file import open_gold_image
 from evalplatform.quality.services import import_gold, make_gold
 from evalplatform.quality.words import content_words
 from tests import factories
@@ -247,6 +249,20 @@ def test_words_of_a_prompt_leave_out_grammar_and_the_kind_of_picture():
     assert content_words("an image of it") == frozenset()
 
 
+def test_two_that_make_gold_at_once_make_the_counts_together(things):
+    def other():
+        others.append(make_gold(campaign=things, counts={CHECK: 3}, on_made=lambda: None))
+
+    others: list[int] = []
+    own = make_gold(campaign=things, counts={CHECK: 4}, on_made=other)
+    assert sum(others) > 0
+    assert own + sum(others) == 8  # 4 of each of two criteria
+    of_criteria = things.image_sets.gold().values_list("criterion__slug", flat=True)
+    assert set(Counter(of_criteria).values()) == {4}
+    origins = things.image_sets.gold().values_list("criterion__slug", "origin")
+    assert len({repr(each) for each in origins}) == 8
+
+
 # ---- from a file --------------------------------------------------------------------------------
 
 
@@ -299,6 +315,18 @@ def test_same_file_again_changes_nothing_and_a_longer_one_adds(things, folder):
     assert rows(things) == before
     more = folder(GOOD, GOOD.replace("a red kite", "a kite"))
     assert import_gold(campaign=things, path=more) == 1
+
+
+def test_two_that_take_the_same_file_at_once_store_its_pairs_once(things, folder, monkeypatch):
+    def after_another(*given):
+        monkeypatch.setattr(services, "open_gold_image", open_gold_image)
+        assert import_gold(campaign=things, path=table) == 1
+        return open_gold_image(*given)
+
+    table = folder(GOOD)
+    monkeypatch.setattr(services, "open_gold_image", after_another)
+    assert import_gold(campaign=things, path=table) == 0
+    assert things.image_sets.gold().count() == 1
 
 
 def test_pairs_of_a_file_are_counted_when_automatic_ones_are_made(things, folder):
