@@ -20,7 +20,7 @@ from evalplatform.api.jobs import ask_to_join, wake_stalled_jobs
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
-from evalplatform.runs.choices import refuse_unstorable
+from evalplatform.core.storable_json import refuse_unstorable
 from evalplatform.runs.newcomers import (
     NewcomerProgress,
     candidates,

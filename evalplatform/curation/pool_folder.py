@@ -1,8 +1,6 @@
 """A folder of the format `t2i-pool/1` (docs/curation.md): read and verified, nothing stored."""
 
 import hashlib
-import json
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,12 +8,15 @@ from typing import Any
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import text_lines
+from evalplatform.core.storable_json import storable_json
 
 FORMAT = "t2i-pool/1"
 MARK, LIST, FUNNEL = "pool.json", "pool.jsonl", "funnel.json"
 UNKNOWN = "unknown"
 _HEX = frozenset("0123456789abcdef")
 _CHUNK = 2**20
+_LONGEST_LINE = 2**20  # letters
+_LARGEST_OBJECT = 16 * 2**20  # bytes
 Progress = Callable[[int, int], None]
 
 
@@ -118,8 +119,10 @@ class _Line:
 
     def __init__(self, path: Path, number: int, text: str) -> None:
         self._path, self._number = path, number
+        if len(text) > _LONGEST_LINE:
+            raise self._error(f"has over {_LONGEST_LINE:,} letters; one image is told in fewer")
         try:
-            given = json.loads(text)
+            given = storable_json(text)
         except ValueError as error:
             raise self._error(f"is not JSON ({error})") from None
         if not isinstance(given, dict):
@@ -162,7 +165,7 @@ class _Line:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._error(f"popularity {value!r} is no number")
-        if not math.isfinite(value) or value < 0:
+        if value < 0:
             raise self._error(f"popularity {value!r} is not 0 or more")
         return float(value)
 
@@ -170,9 +173,6 @@ class _Line:
         scores = self._given.get("scores") or {}
         if not isinstance(scores, dict):
             raise self._error("scores are no JSON object")
-        for name, value in scores.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise self._error(f"score {name!r} is {value}; give a number, or null")
         return scores
 
     def _error(self, problem: str) -> BadInputError:
@@ -181,7 +181,11 @@ class _Line:
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_OBJECT + 1)
+        if len(content) > _LARGEST_OBJECT:
+            raise ValueError(f"it is over {_LARGEST_OBJECT // 2**20} MiB")
+        found = storable_json(content.decode())
     except OSError as error:
         raise BadInputError(
             f"{path} cannot be read ({error.strerror}); give a folder that `python -m "

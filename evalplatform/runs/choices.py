@@ -4,7 +4,6 @@ A draft keeps it as JSON, a file of `run_eval --draft` as TOML, and a campaign i
 draft may be unfinished, so what is missing is no error here: `dry_run` says it.
 """
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from evalplatform.campaigns.prompt_filter import PromptFilter
 from evalplatform.campaigns.rule_section import RuleSection
 from evalplatform.campaigns.rules import CriterionRules, Rules
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.storable_json import refuse_unstorable
 
 # As models_backend.families.settings names them; only tasks call the backend.
 Sampler = Literal["ddim", "dpm++", "euler", "confidence", "halton", "default"]
@@ -160,17 +160,6 @@ def read_choices(path: Path) -> DraftChoices:
         )
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInputError(f"{path} is not a TOML file: {error}.") from error
-
-
-def refuse_unstorable(given: Any) -> None:
-    """Raise `BadInputError` for letters that the database cannot hold."""
-    try:
-        text = json.dumps(given, ensure_ascii=False, default=str)
-        text.encode()
-    except (UnicodeEncodeError, ValueError) as error:
-        raise BadInputError("a text holds half a character; write it anew.") from error
-    if "\\u0000" in text:
-        raise BadInputError("a text holds a NUL character; write it anew.")
 
 
 def _problem(each: Any) -> str:

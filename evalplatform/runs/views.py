@@ -25,9 +25,10 @@ from evalplatform.accounts.projects import (
 )
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.storable_json import refuse_unstorable
 from evalplatform.runs.annotator_preview import preview_context
 from evalplatform.runs.builder import form_context, launched_context, review_context
-from evalplatform.runs.choices import parse_choices, refuse_unstorable
+from evalplatform.runs.choices import parse_choices
 from evalplatform.runs.draft_form import (
     CriterionForms,
     DraftForm,

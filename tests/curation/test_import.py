@@ -59,6 +59,32 @@ def test_wrong_folder_is_refused_by_name_and_leaves_nothing(tmp_path, changes, w
     _nothing_is_left()
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("NaN", "NaN is no number"),
+        ("1e999", "1e999 is too large"),
+        ("1" + "0" * 400, "is too large"),
+        (r'"\u0000"', "NUL character"),
+        (r'"\ud800"', "half a character"),
+        ("[" * 200 + "]" * 200, "nested too deeply"),
+        ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
+        ('"' + "a" * 17 * 2**20 + '"', "is over 16 MiB|has over 1,048,576 letters"),
+    ],
+    ids=["nan", "infinite", "huge", "nul", "surrogate", "deep", "deeper", "long"],
+)
+@pytest.mark.parametrize("file", ["pool.json", "pool.jsonl", "funnel.json"])
+def test_json_that_the_database_cannot_hold_is_refused_by_name(tmp_path, file, value, words):
+    write_pool(tmp_path, 2, mark={"list_sha256": ""})
+    field = {"pool.json": "scorers", "pool.jsonl": "scores", "funnel.json": "stages"}[file]
+    first, rest = (tmp_path / file).read_text().partition("\n")[::2]
+    given = json.loads(first) | {field: {"ocr": "HERE"}}
+    (tmp_path / file).write_text(json.dumps(given).replace('"HERE"', value) + "\n" + rest)
+    with pytest.raises(BadInputError, match=f"(?s)^[^\n]*{file}[^\n]*({words})") as caught:
+        read_pool(tmp_path)
+    assert len(str(caught.value)) < 500
+
+
 def test_image_that_stands_in_a_pool_twice_is_refused(tmp_path):
     write_pool(tmp_path, 2)
     first = json.loads((tmp_path / "pool.jsonl").read_text().splitlines()[0])
