@@ -27,11 +27,12 @@ from evalplatform.stats import (
     graded_votes,
     rank_arms,
 )
-from evalplatform.tallies.folding import fold
+from evalplatform.tallies.folding import fold_each
 from evalplatform.tallies.models import ItemTally
 
 logger = logging.getLogger(__name__)
 _KEPT_SECONDS = 24 * 3600
+_uncounted: set[int] = set()  # campaigns whose failing this process has logged
 # Votes, the contender at each place of each vote's set, and its grade.
 Table = tuple[AnswerColumns, npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
@@ -64,7 +65,8 @@ def boards(campaigns: QuerySet[Campaign]) -> list[Board]:
     """Return what can be pooled among campaigns that have opened: those with votes first, people's
     before simulated ones, most campaigns first.
 
-    Ratings of single images are not on boards: nothing in them was compared.
+    Ratings of single images are not on boards: nothing in them was compared. A campaign whose
+    votes cannot be counted is logged, and is as it was counted last.
     """
     simulated = Annotator.objects.filter(
         enrolments__campaign=OuterRef("campaign"), is_simulated=True
@@ -72,7 +74,7 @@ def boards(campaigns: QuerySet[Campaign]) -> list[Board]:
     opened = list(
         campaigns.exclude(status__in=["draft", "generating"]).values_list("pk", flat=True)
     )
-    fold(opened)
+    fold_each(opened, _uncounted)
     asked = (
         Criterion.objects.filter(campaign__in=opened)
         .select_related("campaign__settings", "campaign__project")

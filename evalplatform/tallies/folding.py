@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import nullcontext
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +19,10 @@ SELECT coalesce(sum(tallies_fold(campaign_id)), 0), {UNAWAITED} FROM (
     SELECT DISTINCT campaign_id FROM tallies_pending WHERE campaign_id = ANY(%(campaigns)s)
     ORDER BY campaign_id
 ) AS noted
+"""
+_NOTED_OF = """
+SELECT DISTINCT campaign_id FROM tallies_pending WHERE campaign_id = ANY(%(campaigns)s)
+ORDER BY campaign_id
 """
 _NOTED = "SELECT DISTINCT campaign_id FROM tallies_pending ORDER BY campaign_id"
 
@@ -55,9 +60,26 @@ def fold_all(failing: set[int]) -> int:
     return sum(_fold_or_log(campaign, failing) for campaign in noted)
 
 
+def fold_each(campaigns: Iterable[int], failing: set[int]) -> int:
+    """Count what was noted of these campaigns as `fold_all` does of any: one keeps no other.
+
+    One that cannot be counted keeps the numbers of when it last was. Where no vote came it is one
+    small read. Of those that are `failing` it leaves other campaigns than these as they are.
+    """
+    asked = list(campaigns)
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTED_OF, {"campaigns": asked})
+        noted = [campaign for (campaign,) in cursor.fetchall()]
+    failing.difference_update(set(asked) - set(noted))
+    return sum(_fold_or_log(campaign, failing) for campaign in noted)
+
+
 def _fold_or_log(campaign: int, failing: set[int]) -> int:
+    # One that fails takes nothing of the caller's transaction with it, where there is one.
+    inside = nullcontext() if is_alone() else transaction.atomic()
     try:
-        changes = fold([campaign])
+        with inside:
+            changes = fold([campaign])
     except DatabaseError:
         if not connection.is_usable():
             raise

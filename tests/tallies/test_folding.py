@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -199,6 +199,25 @@ def test_campaign_that_cannot_be_counted_stops_no_other_and_is_logged_once(caplo
         assert len(boards(Campaign.objects.filter(pk=whole.pk))) == 1
     assert fold_all(failing) == 1
     assert failing == set()
+    assert_tallies_are_true(broken)
+    assert_tallies_are_true(whole)
+
+
+@pytest.mark.parametrize("inside", [nullcontext, transaction.atomic], ids=["alone", "inside"])
+def test_campaign_that_cannot_be_counted_takes_no_leaderboard_down(caplog, inside):
+    broken, (ana, _) = opened()
+    whole, (ben, _) = opened(slug="whole")
+    with refusing_tallies_of(broken):
+        cast(ana)
+        cast(ben)
+        for _ in range(2):
+            with inside():
+                found = boards(Campaign.objects.all())
+            voted = [one.campaign for each in found for one in each.criteria if one.voted]
+            assert voted == [whole]
+        assert [each.levelname for each in caplog.records] == ["ERROR"]
+        assert f"votes of campaign {broken.pk} could not be counted" in caplog.text
+    boards(Campaign.objects.all())
     assert_tallies_are_true(broken)
     assert_tallies_are_true(whole)
 
