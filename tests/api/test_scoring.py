@@ -108,8 +108,8 @@ def test_a_plan_that_cannot_be_is_refused(ask, opened, more, said):
     assert not ScoringRequest.objects.exists()
 
 
-def test_scores_of_another_project_are_not_added_to(ask, opened, rania):
-    theirs = create_project(name="theirs", owner=rania)
+def test_scores_of_another_project_are_not_added_to(ask, opened):
+    theirs = create_project(name="theirs", owner=None)
     ScoringRequest.objects.create(
         project=theirs, name="theirs", data="/x", out=f"{opened}/scores", scorers=["size"],
         shard_size=9,
