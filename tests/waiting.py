@@ -1,17 +1,22 @@
-"""Waiting until another connection of the test's database waits for a lock."""
+"""Waiting until another connection waits for a lock that the test's own connection holds."""
 
 import time
 
 from django.db import connection
 
+# Of this connection alone: autovacuum, and what others do to each other, wait as well.
 _WAITS = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock'
+WHERE datname = current_database() AND backend_type = 'client backend'
+AND wait_event_type = 'Lock' AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
 """
 
 
 def wait_until_somebody_waits(seconds: float = 20) -> None:
-    """Return as soon as a statement of another connection waits for a lock; fail if none does."""
+    """Return as soon as another connection waits for this one's lock; fail if none does.
+
+    Call it in the transaction that holds the lock.
+    """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with connection.cursor() as cursor:
@@ -20,4 +25,4 @@ def wait_until_somebody_waits(seconds: float = 20) -> None:
             if cursor.fetchone()[0]:
                 return
         time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
+    raise AssertionError("nobody waits for a lock of this connection")

@@ -1,6 +1,5 @@
 """Taking the last vote back: within a window, as history, never by changing what was stored."""
 
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,6 +14,7 @@ from evalplatform.annotation.services.locking import lock
 from evalplatform.annotation.statements import store_vote
 from evalplatform.campaigns.services import close_campaign
 from tests import factories
+from tests.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +45,7 @@ def test_undo_that_waited_for_a_vote_in_another_tab_takes_that_vote_back(mine):
         with transaction.atomic():
             lock(mine)
             receipt = other_tab.submit(undo_in_own_connection, mine.pk)
-            wait_until_somebody_waits_for_a_lock()
+            wait_until_somebody_waits()
             stored = Vote(
                 assignment=pair, annotator=mine.annotator, form="pair", answer="tie",
                 order=pair.order, grades=[0, 0], idempotency_key=uuid.uuid4(), is_simulated=False,
@@ -62,17 +62,6 @@ def undo_in_own_connection(pk):
         return undo(Enrolment.objects.get(pk=pk))
     finally:
         connection.close()
-
-
-def wait_until_somebody_waits_for_a_lock():
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    for _ in range(1000):
-        with connection.cursor() as cursor:
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
 
 
 def test_undo_lowers_the_progress_by_one(mine):

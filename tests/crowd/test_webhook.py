@@ -14,6 +14,7 @@ from django.utils import timezone
 from evalplatform.annotation.models import Assignment, CrowdEvent, CrowdVisit, Enrolment, Vote
 from evalplatform.crowd.webhook import signature_of
 from tests.crowd.conftest import Study
+from tests.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECRET = "hook secret"
@@ -175,26 +176,11 @@ def test_late_message_waits_for_the_one_that_is_being_done(study):
     with transaction.atomic():  # as another worker does what it was told
         CrowdVisit.objects.select_for_update().get()
         thread.start()
-        waits_for_a_row()
+        wait_until_somebody_waits()
         CrowdVisit.objects.update(status="AWAITING REVIEW")
     thread.join()
     assert answers == [b"done\n"]
     assert CrowdVisit.objects.get().status == "AWAITING REVIEW"
-
-
-def waits_for_a_row() -> None:
-    """Return as soon as another connection waits for a lock."""
-    for _ in range(500):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")
 
 
 def test_without_the_secret_there_is_no_such_page(db, settings):
