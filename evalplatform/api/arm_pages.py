@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -83,9 +84,10 @@ def add_arm(request: HttpRequest, slug: str) -> HttpResponse:
     edits = may(request.user, campaign.project, Role.EDITOR)
     now = timezone.now()
     context: dict[str, Any] = {"campaign": campaign, "may_edit": edits}
-    if edits:
-        wake_stalled_jobs(now=now)
-    context["asked"] = [_asked(campaign, job, edits, now) for job in _last_jobs(campaign)]
+    wakes = edits and request.method == "GET"
+    if wakes:
+        wake_stalled_jobs(_jobs(campaign), now=now)
+    context["asked"] = [_asked(campaign, job, wakes, now) for job in _last_jobs(campaign)]
     context["moves"] = any(each.moves for each in context["asked"])
     if not request.headers.get("HX-Request"):  # it asks for what was asked for alone
         context |= _choice(campaign, request.GET.get("arm", ""), now)
@@ -105,14 +107,14 @@ def _ask(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("arms:add", campaign.slug)
 
 
-def _jobs(campaign: Campaign) -> Any:
+def _jobs(campaign: Campaign) -> QuerySet[Job]:
     return Job.objects.filter(
         project=campaign.project, kind=Job.Kind.ADD_ARM, asked__campaign=campaign.slug
     )
 
 
 def _is_under_way(campaign: Campaign, name: str) -> bool:
-    return bool(_jobs(campaign).filter(asked__arm=name, status__in=_UNDER_WAY).exists())
+    return _jobs(campaign).filter(asked__arm=name, status__in=_UNDER_WAY).exists()
 
 
 def _last_jobs(campaign: Campaign) -> list[Job]:
@@ -123,8 +125,8 @@ def _last_jobs(campaign: Campaign) -> list[Job]:
     return list(last.values())[:_SHOWN]
 
 
-def _asked(campaign: Campaign, job: Job, edits: bool, now: datetime) -> AskedArm:
-    """Return where an arm stands. For an editor, checks that nobody was asked for are asked for."""
+def _asked(campaign: Campaign, job: Job, wakes: bool, now: datetime) -> AskedArm:
+    """Return where an arm stands. If it `wakes`, checks that nobody asked for are asked for."""
     name = job.asked["arm"]
     try:
         maker = arm_named(name, campaign.project)
@@ -136,7 +138,7 @@ def _asked(campaign: Campaign, job: Job, edits: bool, now: datetime) -> AskedArm
     if fault := hindrance_of_all(campaign):
         return AskedArm(name, job, fault=fault)
     progress = newcomers_progress(campaign, maker, now)
-    if edits and progress.checks and progress.checks.is_stuck and not progress.checks.failures:
+    if wakes and progress.checks and progress.checks.is_stuck and not progress.checks.failures:
         ask_newcomers_checks(campaign=campaign, maker=maker, now=now)
     return AskedArm(name, job, progress=progress)
 

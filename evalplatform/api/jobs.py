@@ -9,6 +9,7 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.api.job_files import forget_files, take_files, without_folder
@@ -17,6 +18,7 @@ from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.hub.listing import PREFIX
 from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
+from evalplatform.core.waking import may_wake
 from evalplatform.runs.services import arm_named, request_newcomer
 from evalplatform.uploads.services import whole_files
 
@@ -101,11 +103,15 @@ def _wake(number: int) -> None:
     current_app.send_task(TASK, args=[number], queue="default")
 
 
-def wake_stalled_jobs(*, now: datetime) -> None:
-    """Go on with jobs whose message was lost, or whose worker was killed."""
-    for job in Job.objects.filter(status=Job.Status.QUEUED, created_at__lt=now - _STALLED):
-        _wake(job.pk)
-    killed = Job.objects.filter(status=Job.Status.RUNNING, started_at__lt=now - _AT_A_TIME)
+def wake_stalled_jobs(jobs: QuerySet[Job], *, now: datetime) -> None:
+    """Go on with those of `jobs` whose message was lost, or whose worker was killed.
+
+    However often it is called, a job that waits is woken once in two minutes.
+    """
+    for job in jobs.filter(status=Job.Status.QUEUED, created_at__lt=now - _STALLED):
+        if may_wake(TASK, job.pk, seconds=int(_STALLED.total_seconds())):
+            _wake(job.pk)
+    killed = jobs.filter(status=Job.Status.RUNNING, started_at__lt=now - _AT_A_TIME)
     for job in killed:
         if Job.objects.filter(pk=job.pk, started_at=job.started_at).update(
             status=Job.Status.QUEUED, started_at=None

@@ -1,8 +1,10 @@
 """The page on which an arm joins an open campaign does what the API's route does."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -276,6 +278,30 @@ def test_checks_that_nobody_asked_for_are_asked_for_by_an_editors_look(page, fil
     make_samples(filtered, newcomer)
     read(page, filtered)
     assert safety_tasks.check_safety(safety.NAME)
+
+
+def test_only_an_editors_look_wakes_and_only_the_campaigns_own_job_once(page, monkeypatch):
+    campaign, other = make(), make(slug="other")
+    factories.make_checkpoint("late")
+    for each in (other, campaign):
+        press(page, each, "late")
+    Job.objects.update(created_at=timezone.now() - timedelta(minutes=3))
+    own = Job.objects.get(asked__campaign=campaign.slug)
+    woken: list[int] = []
+    monkeypatch.setattr("evalplatform.api.jobs._wake", woken.append)
+    viewer = User.objects.create_user("vera")
+    set_member(project=default_project(), user=viewer, role="viewer")
+    looks = Client()
+    looks.force_login(viewer)
+    read(looks, campaign)
+    page.head(address(campaign))
+    assert woken == []
+    for _ in range(3):
+        read(page, campaign)
+    assert woken == [own.pk]
+    cache.clear()  # two minutes later
+    read(page, campaign)
+    assert woken == [own.pk, own.pk]
 
 
 def test_viewers_read_and_press_nothing(client):

@@ -43,7 +43,7 @@ def list_jobs(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
 @routes.reads("/jobs/{identifier}", JobOut)
 def get_job(request: HttpRequest, identifier: UUID) -> JobOut:
     """How far a job is, or what became of it."""
-    wake_stalled_jobs(now=timezone.now())
+    wake_stalled_jobs(Job.objects.all(), now=timezone.now())
     rows = visible_to(request.user, Job.objects.select_related("project"))
     found = rows.filter(public_id=identifier).first()
     if found is None:
