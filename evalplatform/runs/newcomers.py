@@ -22,14 +22,14 @@ from evalplatform.campaigns.services import refuse_any_newcomer, why_not_joining
 from evalplatform.campaigns.services.arms import new_arm
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
-from evalplatform.generation.models import GenerationBatch, Sample
+from evalplatform.generation.models import GenerationBatch
 from evalplatform.generation.overview import request_row
 from evalplatform.generation.selectors import live_workers
 from evalplatform.images.models import ImageCollection
 from evalplatform.reports.preparing import why_none_come
 from evalplatform.runs.dry_run import criterion_estimate, sample_estimate
 from evalplatform.runs.estimates import RunEstimate, SampleEstimate
-from evalplatform.runs.services import arm_named, newcomers_pictures
+from evalplatform.runs.services import arm_named, newcomers_pictures, newcomers_samples
 from evalplatform.safety.models import SafetyCheck
 from evalplatform.safety.selectors import SafetyProgress, safety_progress
 
@@ -155,11 +155,14 @@ def newcomers_progress(campaign: Campaign, maker: Maker, now: datetime) -> Newco
             row = request_row(campaign.slug, now)
             failures = [each for each in row.failures if each.checkpoint == maker] if row else []
             return NewcomerProgress(ready, total, why_none_come(row, False, now), tuple(failures))
-    pictures = newcomers_pictures(campaign, maker)
-    times = [each.generated_at for each in pictures if isinstance(each, Sample)]
+    times: list[datetime | None] = []
+    if isinstance(maker, Checkpoint):
+        made = newcomers_samples(campaign, maker)
+        times.append(made.aggregate(last=Max("generated_at"))["last"])
     rules = campaign.checked_rules.safety
     checks = None
     if rules.threshold is not None:
+        pictures = newcomers_pictures(campaign, maker)
         checks = safety_progress(rules.detector, pictures)
         times.append(_last_checked(rules.detector, pictures))
     ready_at = max((each for each in times if each), default=None)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db.models.signals import post_init
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -24,7 +25,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, Sample
 from evalplatform.generation.services import plan_samples, record_sample
 from evalplatform.images.models import CollectedImage, ImageCollection
-from evalplatform.runs.newcomers import joining_estimate
+from evalplatform.runs.newcomers import joining_estimate, newcomers_progress
 from evalplatform.safety import tasks as safety_tasks
 from evalplatform.safety.models import SafetyRequest
 from tests import factories, safety
@@ -246,6 +247,25 @@ def test_why_it_did_not_join_is_said_beside_the_button(page):
     shown = read(page, campaign)
     assert "the disk is full" in shown
     assert ">Let it join</button></form>" in shown
+
+
+def test_samples_that_are_there_are_not_loaded_to_say_so():
+    campaign = make()
+    newcomer = factories.make_checkpoint("late")
+    make_samples(campaign, newcomer)
+    loaded: list[Sample] = []
+
+    def note(instance, **_):
+        loaded.append(instance)
+
+    post_init.connect(note, sender=Sample)
+    try:
+        progress = newcomers_progress(campaign, newcomer, timezone.now())
+    finally:
+        post_init.disconnect(note, sender=Sample)
+    assert loaded == []
+    last = Sample.objects.filter(checkpoint=newcomer).latest("generated_at")
+    assert (progress.is_ready, progress.ready_at) == (True, last.generated_at)
 
 
 def test_an_arm_of_a_filtered_campaign_joins_once_it_is_checked(page, filtered):

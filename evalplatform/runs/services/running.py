@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import usable_in
@@ -37,7 +38,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
-from evalplatform.generation.sample_keys import SampleKeys
+from evalplatform.generation.sample_keys import SampleKeys, rows_of
 from evalplatform.generation.services import (
     enqueue_samples,
     open_request,
@@ -263,6 +264,14 @@ def newcomers_pictures(campaign: Campaign, maker: Checkpoint | ImageCollection) 
     wanted = wanted_seeds(campaign, prompts)
     samples = plan_samples(checkpoint=maker, settings=campaign.sampler_settings, wanted=wanted)
     return [each for each in samples if each.status == Sample.Status.READY]
+
+
+def newcomers_samples(campaign: Campaign, checkpoint: Checkpoint) -> QuerySet[Sample]:
+    """Return the samples of `newcomers_pictures`, not loaded: they are held by their keys."""
+    keys = plan_keys(
+        checkpoint=checkpoint, settings=campaign.sampler_settings, parts=wanted_parts(campaign)
+    )
+    return rows_of(keys).filter(status=Sample.Status.READY)
 
 
 def ask_newcomers_checks(
