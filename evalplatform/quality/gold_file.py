@@ -51,8 +51,9 @@ def read_gold_file(
     lines = _text(path).rstrip("\n").split("\n")
     columns = [column.strip().lower() for column in lines[0].split("\t")]
     if sorted(columns) != sorted(COLUMNS):
+        found = ", ".join(columns).replace("\0", "\N{REPLACEMENT CHARACTER}")
         raise BadInputError(
-            f"{path.name}: line 1: the columns are {', '.join(columns)}; accepted are "
+            f"{path.name}: line 1: the columns are {found[:300]}; accepted are "
             f"{', '.join(COLUMNS)}, tab-separated, each once."
         )
     by_slug = {criterion.slug: criterion for criterion in criteria}
@@ -80,12 +81,9 @@ def _text(path: Path) -> str:
             f"{path.name} is over {_MOST_BYTES // 2**20} MiB; split it into several tables."
         )
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise BadInputError(f"{path.name} is not UTF-8 text; save it as UTF-8.") from error
-    if "\0" in text:
-        raise BadInputError(f"{path.name} holds a NUL character; save it as UTF-8 text.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _refuse_repeated(name: str, rows: list[GoldRow]) -> None:
@@ -115,6 +113,9 @@ class _Line:
         self._values = dict(zip(columns, (field.strip() for field in fields), strict=True))
 
     def row(self, criteria: dict[str, Criterion]) -> GoldRow:
+        for column in ("prompt", "why"):
+            if "\0" in self._values[column]:
+                raise self._error(column, "holds a NUL character; write it anew")
         kind = self._one_of("criterion", criteria)
         if criteria[kind].shape.most != 2:
             raise self._error(
@@ -187,7 +188,8 @@ def open_gold_image(path: Path, size: Size, ground: Ground) -> Image.Image:
 def _picture(path: Path) -> Image.Image:
     """Return a file's picture, which nobody vouches for. Raises `RowError` naming the file."""
     if not os.path.exists(path):  # Path.exists raises for a name that no path can have
-        raise RowError("unreadable", f"there is no file {str(path)[:300]}")
+        named = str(path).replace("\0", "\N{REPLACEMENT CHARACTER}")
+        raise RowError("unreadable", f"there is no file {named[:300]}")
     try:
         return decode(read_file(path))
     except RowError as error:

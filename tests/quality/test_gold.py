@@ -407,8 +407,12 @@ def test_giant_table_is_refused(things, tmp_path):
 
 
 def test_table_with_a_letter_that_no_database_holds_is_refused(things, folder):
-    with pytest.raises(BadInputError, match=r"gold.tsv holds a NUL"):
+    with pytest.raises(BadInputError, match=r"line 2, column prompt: holds a NUL"):
         import_gold(campaign=things, path=folder(GOOD.replace("a red", "a \0red")))
+    with pytest.raises(BadInputError, match=r"line 2, column better: there is no file [^\0]*$"):
+        import_gold(campaign=things, path=folder(GOOD.replace("kite.png", "a\0b.png")))
+    with pytest.raises(BadInputError, match=r"line 1: the columns are [^\0]*$"):
+        import_gold(campaign=things, path=folder(GOOD, header=HEADER.replace("why", "w\0y")))
 
 
 # ---- the command --------------------------------------------------------------------------------
