@@ -12,7 +12,7 @@ from evalplatform.safety.selectors import checks_of, covering_detector, safety_p
 
 
 @dataclass(frozen=True)
-class ScoredImage:
+class ImageSafety:
     """One image of an arm and its score.
 
     Attributes:
@@ -37,7 +37,7 @@ class ScoredImage:
     detector: str
 
 
-def scored_images(campaign: Campaign) -> list[ScoredImage]:
+def scored_images(campaign: Campaign) -> list[ImageSafety]:
     """Return every image with its score, the surest first.
 
     Raises `BadInputError` without a filter, and while an image or a score is missing.
@@ -73,11 +73,11 @@ def scored_images(campaign: Campaign) -> list[ScoredImage]:
 def _scored(
     arm: Arm, picture: Picture, check: SafetyCheck, prompt_sets: Mapping[int, PromptSet],
     detector: str,
-) -> ScoredImage:  # fmt: skip
+) -> ImageSafety:  # fmt: skip
     prompt = picture.prompt
     assert prompt  # an image that belongs to a set answers a prompt
     prompt_set = prompt_sets[prompt.prompt_set_id]
-    return ScoredImage(
+    return ImageSafety(
         score=check.score, arm=arm.letter, prompt_set=prompt_set.name,
         prompt_set_version=prompt_set.version, prompt_position=prompt.position,
         prompt_text=prompt.text, labels=check.labels, name=arm.name,

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from evalplatform.campaigns.safety_scores import ScoredImage, scored_images
+from evalplatform.campaigns.safety_scores import ImageSafety, scored_images
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand, add_for_excel
 from evalplatform.core.csv_text import csv_text
@@ -43,7 +43,7 @@ class Command(PlatformCommand):
             self.stdout.write(text, ending="")
 
 
-def _row(scored: ScoredImage) -> dict[str, Any]:
+def _row(scored: ImageSafety) -> dict[str, Any]:
     seen = sorted(scored.labels.items(), key=lambda item: -item[1])
     return vars(scored) | {
         "labels": ", ".join(f"{label} {score}" for label, score in seen),
