@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
+from scipy import special
 
 from ..inference.clustering import FloatArray
 from ..inference.contrasts import MeanContrast, as_family, contrast_of
@@ -226,7 +226,8 @@ class _Sets:
 
 def _binomial_p(count: FloatArray, n: FloatArray, share: float) -> FloatArray:
     """Twice the smaller tail, counts included, at most 1."""
-    below, above = binom.cdf(count, n, share), binom.sf(count - 1, n, share)
+    whole = n.astype(np.int64)  # the special functions take no other number of draws
+    below, above = special.bdtr(count, whole, share), special.bdtrc(count - 1, whole, share)
     return np.asarray(np.minimum(2.0 * np.minimum(below, above), 1.0), dtype=np.float64)
 
 
