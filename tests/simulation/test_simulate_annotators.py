@@ -121,9 +121,9 @@ def test_annotator_who_behaved_otherwise_before_is_not_taken_for_the_same(campai
 
 def test_running_again_adds_nothing(campaign, site, capsys):
     simulate(campaign, site, annotators=6, seed=5)
-    before = list(Vote.objects.values_list("pk", flat=True))
+    before = list(Vote.objects.order_by("pk").values_list("pk", flat=True))
     simulate(campaign, site, annotators=6, seed=5)
-    assert list(Vote.objects.values_list("pk", flat=True)) == before
+    assert list(Vote.objects.order_by("pk").values_list("pk", flat=True)) == before
     assert Assignment.objects.pending().count() == 0
 
 
