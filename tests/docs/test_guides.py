@@ -10,12 +10,20 @@ from django.core.management import get_commands, load_command_class
 from PIL import Image
 
 DOCS = Path(settings.BASE_DIR) / "docs"
+PAGES = (*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md")
 # Commands that stand alone on a line of a block; a line with "…", "[" or "|" shows a choice.
 LINES = [
     pytest.param(line, id=f"{page.stem}: {line[:60]}")
-    for page in (*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md")
+    for page in PAGES
     for line in re.findall(r"^(?:    )?python manage\.py (\S.*)$", page.read_text(), re.M)
     if not re.search(r"[…\[|\\]", line.partition("#")[0])
+]
+# Commands within a sentence that are whole: with options, and no WORD to be replaced.
+LINES += [
+    pytest.param(line, id=f"{page.stem}, in a sentence: {line[:60]}")
+    for page in PAGES
+    for line in re.findall(r"(?<!`)`(?:python )?manage\.py ([^`]+ --[^`]+)`", page.read_text())
+    if not re.search(r"[…\[|\\]|\b[A-Z]{2,}\b", line)
 ]
 
 
