@@ -43,9 +43,9 @@ def list_jobs(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
 @routes.reads("/jobs/{identifier}", JobOut)
 def get_job(request: HttpRequest, identifier: UUID) -> JobOut:
     """How far a job is, or what became of it."""
-    wake_stalled_jobs(Job.objects.all(), now=timezone.now())
-    rows = visible_to(request.user, Job.objects.select_related("project"))
-    found = rows.filter(public_id=identifier).first()
+    rows = visible_to(request.user, Job.objects.filter(public_id=identifier))
+    wake_stalled_jobs(rows, now=timezone.now())
+    found = rows.select_related("project").first()
     if found is None:
         raise Http404
     return job_shown(found)
