@@ -1,5 +1,6 @@
 """Which pair comes next, for whom, and what makes a slot come back."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from evalplatform.annotation.services import (
     open_campaign,
     skip_assignment,
 )
+from evalplatform.annotation.turns import walk_of
 from evalplatform.campaigns.services import pause_campaign, resume_campaign
 from evalplatform.core.errors import BadInputError
 from tests import factories
@@ -218,7 +220,47 @@ def test_leasing_reads_no_more_when_much_has_been_judged():
     assert rows_read(mine) <= first + 4 * 2
 
 
-def rows_read(enrolment) -> int:
+@pytest.mark.own_start
+def test_what_is_left_for_somebody_is_found_in_few_readings_and_in_their_order():
+    """Their walk has dozens of rounds, each of which reads all that is free for others."""
+    campaign = factories.make_bulk_draft(prompts=1500, criteria=["visual_appeal"])
+    open_campaign(campaign=campaign)
+    (mine,) = enrolled(campaign)
+    free = Assignment.objects.filter(campaign=campaign).count()
+    bar(mine, campaign.items.order_by("position"))
+    assert rows_read(mine, finds=False) <= 6 * free
+    left = list(campaign.items.order_by("position")[100::350])
+    Release.objects.filter(item__in=left).delete()
+    assert rows_read(mine) <= 6 * free
+    walked = []
+    while given := factories.lease(mine):
+        walked.append(given.item.position)
+        factories.vote(mine, given)
+    assert walked == sorted((each.position for each in left), key=lambda at: step(mine, at))
+
+
+def bar(enrolment, items) -> None:
+    """Let nothing of these items be for them."""
+    slots = Assignment.objects.filter(item__in=items, slot=1)
+    Release.objects.bulk_create(
+        Release(
+            assignment=slot, item_id=slot.item_id, annotator=enrolment.annotator, reason="own_work"
+        )
+        for slot in slots
+    )
+
+
+def step(enrolment, position: int) -> int:
+    """Return where a position comes in their walk."""
+    outline = json.dumps(enrolment.campaign.outline)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT annotation_step(%s, %s, %s, %s)", [position, outline, *walk_of(enrolment)]
+        )
+        return cursor.fetchone()[0]
+
+
+def rows_read(enrolment, *, finds: bool = True) -> int:
     """Return how many assignment rows the next lease reads, as PostgreSQL counts them."""
     count = (
         "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)"
@@ -227,7 +269,7 @@ def rows_read(enrolment) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(count)
         before = cursor.fetchone()[0]
-        assert factories.lease(enrolment)
+        assert bool(factories.lease(enrolment)) == finds
         cursor.execute(count)
         after = cursor.fetchone()[0]
         transaction.set_rollback(True)

@@ -91,7 +91,7 @@ $$;
 -- round, by a stride of its own (`p_stride`, a share of the stretch), each time beginning one item
 -- later, until every item was met once. So what is judged early is not the same for all, and who
 -- judges a part of the campaign shares some items with everybody rather than all with a few.
--- A stride is at least 1 item, and at most 128: each round costs a look-up where little is left.
+-- A stride is at least 1 item, and at most 128.
 -- p_outline: the campaign's, [criterion, where its stretch ends, hidden gold] each.
 CREATE OR REPLACE FUNCTION annotation_step(
     p_position integer, p_outline jsonb, p_rotation float8, p_stride float8
@@ -119,9 +119,59 @@ BEGIN
 END
 $$;
 
+-- The first free slot of a stretch in somebody's walk beyond a step of it, its row locked; no row
+-- where none is. It reads every free slot of the stretch once, those of items met by an anti-join,
+-- so it is for stretches of which little may be left for this annotator.
+CREATE OR REPLACE FUNCTION annotation_first_of_stretch(
+    p_campaign bigint, p_annotator bigint, p_step integer, p_start integer, p_stop integer,
+    p_turned integer, p_stride integer, p_same_pair text, p_furthest integer
+) RETURNS TABLE (found_id bigint, found_step integer) LANGUAGE plpgsql AS $$
+DECLARE
+    long integer := p_stop - p_start;
+    item bigint;
+    barred bigint;  -- the item looked at last, whose other slots need no look
+BEGIN
+    FOR found_id, found_step, item IN
+        SELECT free.id, walk.step, free.item_id
+        FROM annotation_assignment free
+        CROSS JOIN LATERAL (SELECT (free.serve_order - p_turned + long) % long) AS place(turned)
+        CROSS JOIN LATERAL (SELECT place.turned % p_stride) AS walked(round)
+        CROSS JOIN LATERAL (
+            SELECT p_start + walked.round * (long / p_stride) + least(walked.round, long % p_stride)
+                + place.turned / p_stride
+        ) AS walk(step)
+        WHERE free.campaign_id = p_campaign AND free.annotator_id IS NULL
+          AND free.serve_order >= p_start AND free.serve_order < p_stop AND walk.step > p_step
+          AND NOT EXISTS (
+              SELECT 1 FROM annotation_assignment mine
+              WHERE mine.annotator_id = p_annotator AND mine.item_id = free.item_id
+          )
+          AND NOT EXISTS (
+              SELECT 1 FROM annotation_release mine
+              WHERE mine.annotator_id = p_annotator AND mine.item_id = free.item_id
+          )
+        ORDER BY walk.step, free.slot
+    LOOP
+        CONTINUE WHEN item = barred;
+        IF NOT annotation_may_judge(p_annotator, item, p_same_pair, p_furthest) THEN
+            barred := item;
+            CONTINUE;
+        END IF;
+        PERFORM 1 FROM annotation_assignment slot
+        WHERE slot.id = found_id AND slot.annotator_id IS NULL FOR UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            RETURN NEXT;
+            RETURN;
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- The first free slot of somebody's walk beyond a step of it, its row locked; no row where none is.
 -- A round is two runs of positions: from where the annotator begins to the stretch's end, and from
 -- its start to there. What is locked is being taken by somebody else and is passed over.
+-- Where four rounds had nothing, little is left for this annotator: reading the stretch once is then
+-- cheaper than a look at each further round, of which there may be 124.
 CREATE OR REPLACE FUNCTION annotation_first_free(
     p_campaign bigint, p_annotator bigint, p_step integer, p_outline jsonb, p_rotation float8,
     p_stride float8, p_same_pair text, p_furthest integer
@@ -134,17 +184,32 @@ DECLARE
     turned integer;  -- position of the first item of the walk
     base integer;  -- what is to be taken from a position for how far it lies behind that
     first_step integer;  -- of the round
+    looked integer;  -- at so many rounds of the stretch
     low integer;
     high integer;
 BEGIN
     FOR stop IN SELECT (each ->> 1)::integer FROM jsonb_array_elements(p_outline) each LOOP
         long := stop - start;
+        looked := 0;
         stride := least(128, greatest(1, floor(p_stride * long)::integer));
         turned := start + floor(p_rotation * long)::integer;
         FOR round IN 0..stride - 1 LOOP
             first_step := start + round * (long / stride) + least(round, long % stride);
             -- The next round begins at most so many steps later.
             CONTINUE WHEN first_step + (long - round + stride - 1) / stride - 1 <= p_step;
+            IF looked = 4 THEN
+                SELECT first.found_id, first.found_step INTO found_id, found_step
+                FROM annotation_first_of_stretch(
+                    p_campaign, p_annotator, p_step, start, stop, turned, stride, p_same_pair,
+                    p_furthest
+                ) first;
+                IF found_id IS NOT NULL THEN
+                    RETURN NEXT;
+                    RETURN;
+                END IF;
+                EXIT;
+            END IF;
+            looked := looked + 1;
             FOR run IN 1..2 LOOP
                 base := turned - CASE WHEN run = 1 THEN 0 ELSE long END;
                 low := base + round + stride * greatest(0, p_step + 1 - first_step);
