@@ -5,11 +5,7 @@ import time
 
 import pytest
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import (
-    format_hotp_value,
-    hotp_value,
-    yield_hotp_counters_from_time,
-)
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from axes.models import AccessAttempt
 from django.core.cache import cache
 from django.core.management import call_command
@@ -37,8 +33,8 @@ def olga(db):
 
 
 def code_of(secret):
-    counter = next(iter(yield_hotp_counters_from_time()))
-    return format_hotp_value(hotp_value(secret, counter))
+    """Return the app's code of now: the site still takes it half a minute later."""
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 
 def set_up(client):
