@@ -1,6 +1,7 @@
 """Candidates of quality-tuning, the signals that are measured on them, and who picks."""
 
 import contextlib
+import copy
 import io
 import json
 import shutil
@@ -146,7 +147,12 @@ def test_copies_are_told_from_new_pictures(model):
     assert distance.median() == pytest.approx(1, abs=1e-4)
 
 
-def test_pictures_of_several_shapes_are_compared_as_each_alone(model):
+def test_pictures_of_several_shapes_are_compared_as_each_alone(model, monkeypatch):
+    # In double precision: how single rounds hangs on the processor, and on how many come at once.
+    model = copy.deepcopy(model)
+    model.autoencoder.double()
+    prepare = model.prepare
+    monkeypatch.setattr(model, "prepare", lambda x, part: prepare(x.double(), part))
     sizes = [(16, 16), (8, 32), (16, 16), (32, 8), (8, 32)]
     images = [plain((40 * n, 90, 200 - 40 * n), n).resize(size) for n, size in enumerate(sizes)]
     pictures = shapes_of(images)
