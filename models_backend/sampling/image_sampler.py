@@ -20,7 +20,7 @@ from models_backend.errors import InputError
 from models_backend.families.settings import SamplingSettings
 from models_backend.nn.memory import held_by_others, is_out_of_memory, release_memory, usable_bytes
 from models_backend.sampling.generate import check_request
-from models_backend.sampling.parts import DecodesAtOnce, DenoisedPart, Pending
+from models_backend.sampling.parts import DecodesAtOnce, DenoisedPart, UndecodedParts
 from models_backend.sampling.pipeline_cache import PipelineCache
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class ImageSampler:
         self._decoding: defaultdict[tuple[Any, ...], DecodesAtOnce] = defaultdict(DecodesAtOnce)
         # Where a part that is being decoded leaves too little for the next to be denoised.
         self._one_after_the_other: set[tuple[Any, ...]] = set()
-        self._pending = Pending()
+        self._pending = UndecodedParts()
 
     @property
     def environment(self) -> dict[str, str]:

@@ -16,8 +16,8 @@ from models_backend.nn.reading import Reading
 logger = logging.getLogger(__name__)
 
 
-class Pending:
-    """Counts parts that wait to be decoded: until then their pipeline's weights are needed."""
+class UndecodedParts:
+    """How many parts wait to be decoded: until then their pipeline's weights are needed."""
 
     def __init__(self) -> None:
         self._none_left = threading.Condition()
@@ -46,7 +46,7 @@ class DenoisedPart:
 
     def __init__(
         self, start: int, seconds: dict[str, float], family: Family, denoised: Denoised,
-        pending: Pending, readings: list[Reading | None], fitting: DecodesAtOnce,
+        pending: UndecodedParts, readings: list[Reading | None], fitting: DecodesAtOnce,
     ) -> None:  # fmt: skip
         self.start = start
         self.readings = readings
