@@ -29,7 +29,7 @@ class PlatformCommand(BaseCommand):
             with acting(self._actor):
                 return super().execute(*args, **options)
         except EvalPlatformError as error:
-            raise CommandError(str(error), returncode=2) from error
+            raise CommandError(error.for_command(), returncode=2) from error
         except KeyboardInterrupt:
             raise CommandError(
                 "interrupted; what was done is kept, run the same command again to go on.",

@@ -4,7 +4,19 @@ from django.core.exceptions import PermissionDenied
 
 
 class EvalPlatformError(Exception):
-    """Base of every error this platform raises on purpose; its text is one line for a person."""
+    """Base of every error this platform raises on purpose; its text is one line for a person.
+
+    The text holds for every way in: a page, the API and a command show it. `by_command` is what
+    only a command adds: the option or the other command that does what the text advises.
+    """
+
+    def __init__(self, *said: object, by_command: str = "") -> None:
+        super().__init__(*said)
+        self.by_command = by_command
+
+    def for_command(self) -> str:
+        """Return the line that a command prints."""
+        return f"{self} {self.by_command}".rstrip()
 
 
 class BadInputError(EvalPlatformError):

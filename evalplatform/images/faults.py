@@ -45,7 +45,10 @@ class FaultyRowsError(BadInputError):
 
     def __init__(self, faults: Sequence[Fault], rows: int, hint: str = "") -> None:
         self.short = f"{len(faults):,} of {rows:,} rows cannot be imported, so nothing was{hint}"
-        super().__init__(f"{self.short}; mend them, or add --skip-bad to leave them out.")
+        super().__init__(
+            f"{self.short}; mend them, or have them left out.",
+            by_command="--skip-bad leaves them out.",
+        )
         self.faults = faults
 
 

@@ -150,8 +150,9 @@ def store_all(
             yield under_way.popleft().result()
     except BrokenProcessPool as error:
         raise EvalPlatformError(
-            "a process that reads images was ended from outside (out of memory?); run the command "
-            "again to go on, with --processes 1 to need less memory."
+            "a process that reads images was ended from outside (out of memory?); start it again "
+            "to go on; one process at a time needs least memory.",
+            by_command="--processes 1 has one.",
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

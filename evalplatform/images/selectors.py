@@ -28,7 +28,8 @@ def collection_named(name: str, project: Project | None = None) -> ImageCollecti
     if collection is None:
         raise BadInputError(
             f"no image collection {name!r}; usable: {_usable_names(project) or 'none yet'}. "
-            "Import one with `manage.py import_images`."
+            "Import one first.",
+            by_command="`manage.py import_images` does it.",
         )
     return collection
 
@@ -39,8 +40,8 @@ def refuse_retired_collection(collection: ImageCollection) -> None:
         raise BadInputError(
             f"image collection {collection.name!r} was retired on "
             f"{collection.retired_at:%Y-%m-%d}, so no new campaign can take it; usable: "
-            f"{_usable_names(collection.project) or 'none'}. "
-            f"Restore it with `manage.py retire_collection {collection.name} --restore`."
+            f"{_usable_names(collection.project) or 'none'}. Restore it to use it.",
+            by_command=f"`manage.py retire_collection {collection.name} --restore` does it.",
         )
 
 

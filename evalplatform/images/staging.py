@@ -174,7 +174,7 @@ def staging(name: str) -> Iterator[Staging]:
     with _held(name) as path:
         if path is None:
             raise BadInputError(
-                f"an import named {name!r} is running; wait for it, or choose another --name."
+                f"an import named {name!r} is running; wait for it, or choose another name."
             )
         try:
             staged = Staging(path)

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from evalplatform import env
+from evalplatform.api.refusals import answer_to
 from evalplatform.core import processes
+from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
 from evalplatform.core.secrets import local_secret_key
+from evalplatform.images.selectors import collection_named
 
 
 def test_odd_yes_or_no_is_refused(monkeypatch):
@@ -200,3 +204,19 @@ def test_broker_that_is_away_is_one_line_and_status_2():
     assert "the broker cannot be reached" in result.stderr
     assert "check BROKER_URL" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_only_a_command_says_what_only_a_command_can_do(db):
+    with pytest.raises(BadInputError) as refused:
+        collection_named("away")
+    assert refused.value.by_command == "`manage.py import_images` does it."
+    said = answer_to(refused.value).content.decode()
+    assert "Import one first." in said
+    assert "manage.py" not in said
+    with pytest.raises(CommandError, match=r"first\. `manage\.py import_images` does it\."):
+        call_command("retire_collection", "away")
+
+
+def test_process_hands_over_what_a_command_adds():
+    error = BadInputError("too much", by_command="--few takes less.")
+    assert pickle.loads(pickle.dumps(error)).for_command() == "too much --few takes less."

@@ -186,8 +186,8 @@ def test_where_every_row_is_left_out_nothing_is_made(bring, tmp_path):
     ("options", "said"),
     [
         ({"name": "two words"}, "'two words' cannot name a collection"),
-        ({"name": "x" * 81}, "--name is over 80 characters"),
-        ({"licence": "x" * 201}, "--licence is over 200 characters"),
+        ({"name": "x" * 81}, "the name is over 80 characters"),
+        ({"licence": "x" * 201}, "the licence is over 200 characters"),
     ],
 )
 def test_bad_names_are_refused(bring, few, options, said):

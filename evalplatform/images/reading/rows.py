@@ -75,7 +75,8 @@ def our_columns(
         also = " or key" if lacking == "prompt" else ""
         raise BadInputError(
             f"{name} has no column {lacking}{also}; its columns are {', '.join(given) or 'none'}. "
-            f"Say which is meant with --column {lacking}=NAME."
+            "Say which of them is meant.",
+            by_command=f"Name it with --column {lacking}=NAME.",
         )
     return found
 

@@ -269,15 +269,16 @@ def _check(name: str, model: str, licence: str, source: str, columns: Mapping[st
             f"{name!r} cannot name a collection; use letters, digits, hyphens and underscores."
         ) from None
     if not model.strip():
-        raise BadInputError("--model is empty; say what made the images, as reports name it.")
+        raise BadInputError("the model is empty; say what made the images, as reports name it.")
     for what, given in (("name", name), ("model", model), ("licence", licence), ("source", source)):
         longest = getattr(ImageCollection._meta.get_field(what), "max_length", 0)
         if len(given) > longest or "\0" in given:
-            raise BadInputError(f"--{what} is over {longest} characters, or no text; shorten it.")
+            raise BadInputError(f"the {what} is over {longest} characters, or no text; shorten it.")
     unknown = sorted(set(columns) - set(FIELDS))
     if unknown:
         raise BadInputError(
-            f"--column {unknown[0]}=…: there is no such field; fields are {', '.join(FIELDS)}."
+            f"a column is named for {unknown[0]!r}, and there is no such field; fields are "
+            f"{', '.join(FIELDS)}."
         )
 
 
@@ -285,17 +286,15 @@ def _refuse_taken(name: str, project: Project) -> None:
     there = ImageCollection.objects.filter(name=name).first()
     checkpoint = Checkpoint.objects.filter(name=name).first()
     if any(each and each.project_id != project.pk for each in (there, checkpoint)):
-        raise BadInputError(
-            f"the name {name!r} is taken in another project; choose another --name."
-        )
+        raise BadInputError(f"the name {name!r} is taken in another project; choose another name.")
     if there:
         raise BadInputError(
             f"collection {name!r} is there already ({there.image_count:,} images, "
-            f"{there.created_at:%Y-%m-%d}) and never changes; choose another --name."
+            f"{there.created_at:%Y-%m-%d}) and never changes; choose another name."
         )
     # Commands name arms of a campaign by one word.
     if checkpoint:
-        raise BadInputError(f"a checkpoint is named {name!r} already; choose another --name.")
+        raise BadInputError(f"a checkpoint is named {name!r} already; choose another name.")
 
 
 def _captioned(row: GivenImage) -> GivenImage:

@@ -84,7 +84,7 @@ def _write(collection: ImageCollection, rows: Callable[[], Iterator[tuple[Any, .
         if not ImageCollection.objects.filter(name=collection.name).exists():
             raise
         raise BadInputError(
-            f"a collection named {collection.name!r} was imported meanwhile; choose another --name."
+            f"a collection named {collection.name!r} was imported meanwhile; choose another name."
         ) from error
 
 
