@@ -9,7 +9,7 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.api.job_files import forget_files, take_files, without_folder
@@ -18,6 +18,7 @@ from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.hub.listing import PREFIX
 from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
+from evalplatform.core.locks import is_turn_taken, session_turn
 from evalplatform.core.waking import may_wake
 from evalplatform.runs.services import arm_named, request_newcomer
 from evalplatform.uploads.services import whole_files
@@ -29,7 +30,14 @@ __all__ = [
 
 TASK = "api.run_job"
 _STALLED = timedelta(minutes=2)  # a message that woke nobody
-_AT_A_TIME = timedelta(hours=12)  # a job that takes longer was killed
+# A worker that lost its connection takes its turn again meanwhile (`core.locks`).
+_UNHELD = timedelta(seconds=20)
+_MOST_STARTS = 3
+_KILLED = (
+    f"its worker was killed {_MOST_STARTS} times while doing it, or lost its machine: most often "
+    "memory ran out. See the log of the worker and of its machine; ask again once it has more "
+    "memory, or for less at once."
+)
 
 
 def places_allowed(*places: str | None) -> None:
@@ -106,42 +114,88 @@ def _wake(number: int) -> None:
 def wake_stalled_jobs(jobs: QuerySet[Job], *, now: datetime) -> None:
     """Go on with those of `jobs` whose message was lost, or whose worker was killed.
 
-    However often it is called, a job that waits is woken once in two minutes.
+    However often it is called, a job that waits is woken once in two minutes. A job that a worker
+    has is left to it, however long it takes.
     """
     for job in jobs.filter(status=Job.Status.QUEUED, created_at__lt=now - _STALLED):
         if may_wake(TASK, job.pk, seconds=int(_STALLED.total_seconds())):
             _wake(job.pk)
-    killed = jobs.filter(status=Job.Status.RUNNING, started_at__lt=now - _AT_A_TIME)
-    for job in killed:
-        if Job.objects.filter(pk=job.pk, started_at=job.started_at).update(
-            status=Job.Status.QUEUED, started_at=None
-        ):
-            _wake(job.pk)
+    # Read before its turn is looked at: a worker has the turn before it says that it runs.
+    for job in jobs.filter(status=Job.Status.RUNNING):
+        _look_at_running(job, now)
+
+
+def _look_at_running(job: Job, now: datetime) -> None:
+    """Take a job for killed that was without a worker at two looks, some time apart."""
+    if is_turn_taken(_turn_at(job.pk)):
+        if job.unheld_since is not None:
+            _held(job).update(unheld_since=None)
+    elif job.unheld_since is None:
+        _held(job).update(unheld_since=now)
+    elif now - job.unheld_since >= _UNHELD:
+        _begin_again(job, now)
+
+
+def _begin_again(job: Job, now: datetime) -> None:
+    """Queue a job whose worker was killed; one that kills every worker fails."""
+    if job.starts >= _MOST_STARTS:
+        _finish(job, Job.Status.FAILED, _KILLED, now)
+    elif _held(job).update(status=Job.Status.QUEUED, started_at=None, unheld_since=None):
+        _wake(job.pk)
+
+
+def _turn_at(number: int) -> str:
+    return f"api job {number}"
+
+
+def _held(job: Job) -> QuerySet[Job]:
+    """Return the row as it was begun; none where it has ended or was begun again since."""
+    return Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, starts=job.starts)
 
 
 def run_job(*, number: int, now: Callable[[], datetime]) -> Job | None:
-    """Do a queued job; None where another worker has it. Its row says what became of it."""
-    queued = Job.objects.filter(pk=number, status=Job.Status.QUEUED)
-    if not queued.update(status=Job.Status.RUNNING, started_at=now()):
-        return None
-    job = Job.objects.select_related("project", "created_by").get(pk=number)
+    """Do a job; None where another worker has it, or has ended it. Its row says what became of it.
+
+    A message may come while a worker has the job, and does where that takes long; or after that
+    worker was killed: then the job is begun again at once.
+    """
+    with session_turn(_turn_at(number)) as is_ours:
+        job = _begin(number, now()) if is_ours else None
+        return _do(job, now) if job else None
+
+
+def _begin(number: int, now: datetime) -> Job | None:
+    waiting = Job.objects.filter(
+        pk=number, status__in=(Job.Status.QUEUED, Job.Status.RUNNING), starts__lt=_MOST_STARTS
+    )
+    begun = waiting.update(
+        status=Job.Status.RUNNING, started_at=now, starts=F("starts") + 1, unheld_since=None
+    )
+    rows = Job.objects.select_related("project", "created_by")
+    return rows.get(pk=number) if begun else None
+
+
+def _do(job: Job, now: Callable[[], datetime]) -> Job | None:
     try:
         job.result = DOING[Job.Kind(job.kind)](job)
     except EvalPlatformError as error:
-        job.status, job.reason = Job.Status.FAILED, storable(without_folder(job, str(error)))
+        reason = storable(without_folder(job, str(error)))
+        return _finish(job, Job.Status.FAILED, reason, now())
     except Exception as error:
         said = traceback.format_exception_only(error)[-1][:500].strip()
         said = storable(without_folder(job, said))
         _finish(job, Job.Status.FAILED, f"a fault of the site: {said}", now())
         raise
-    _finish(job, Job.Status.FAILED if job.reason else Job.Status.DONE, job.reason, now())
-    return job
+    return _finish(job, Job.Status.DONE, "", now())
 
 
-def _finish(job: Job, status: Job.Status, reason: str, now: datetime) -> None:
+def _finish(job: Job, status: Job.Status, reason: str, now: datetime) -> Job | None:
+    """Say what became of a job; None where it was begun again, and is another worker's."""
     job.status, job.reason, job.finished_at = status, reason, now
-    job.save(update_fields=["status", "reason", "result", "finished_at"])
+    if not _held(job).update(status=status, reason=reason, result=job.result, finished_at=now):
+        return None
     forget_files(job)
+    return job
 
 
 def check_registering(asked: dict[str, Any]) -> None:

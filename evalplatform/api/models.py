@@ -71,6 +71,10 @@ class Job(InProject):
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
+    starts = models.PositiveSmallIntegerField(default=0, help_text="How often it was begun.")
+    unheld_since = models.DateTimeField(
+        null=True, blank=True, help_text="When a running one was first found without a worker."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
