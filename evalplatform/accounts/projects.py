@@ -139,8 +139,8 @@ def project_named(name: str) -> Project:
     if project is None:
         known = ", ".join(Project.objects.values_list("name", flat=True)[:20])
         raise BadInputError(
-            f"no project {name!r}; known: {known or 'none yet'}. Make one with "
-            "`manage.py project add NAME`."
+            f"no project {name!r}; known: {known or 'none yet'}. An operator makes one.",
+            by_command="`manage.py project add NAME` does it.",
         )
     return project
 

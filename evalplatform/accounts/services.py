@@ -28,8 +28,8 @@ def user_named(username: str) -> User:
     if user is None:
         known = ", ".join(User.objects.order_by("username").values_list("username", flat=True)[:20])
         raise BadInputError(
-            f"no user {username!r}; known: {known or 'none yet'}. Make one with "
-            "`manage.py createsuperuser`."
+            f"no user {username!r}; known: {known or 'none yet'}. An operator makes one.",
+            by_command="`manage.py createsuperuser` does it.",
         )
     return user
 
@@ -46,7 +46,7 @@ def ensure_simulated_annotator(*, pseudonym: str, behaviour: dict[str, Any]) -> 
     if annotator.simulated_behaviour != behaviour:
         raise BadInputError(
             f"{pseudonym} is there already and behaves otherwise (its taste was learned from other "
-            "data, or by other code); give another --seed."
+            "data, or by other code); give another seed."
         )
     return annotator
 

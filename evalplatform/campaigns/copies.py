@@ -211,7 +211,7 @@ class _Opened:
         except FileNotFoundError as error:
             raise BadInputError(
                 f"the image {name} is missing in object storage; bring it back from a copy, or "
-                "have it made again under another --name."
+                "have it made again for a campaign of another name."
             ) from error
         for width, content in self.packing.pack(image):
             write_whole(self._path(width), content)

@@ -58,18 +58,19 @@ class Design:
         count = len(names)
         if self.kind == "together" and not LEAST_TOGETHER <= count <= MOST_TOGETHER:
             raise BadInputError(
-                f"--design together shows all {count} at once; it takes {LEAST_TOGETHER} to "
+                f"the design together shows all {count} at once; it takes {LEAST_TOGETHER} to "
                 f"{MOST_TOGETHER}. Use all-pairs, against=NAME or random=M."
             )
         if self.kind == "against" and self.baseline not in names:
             raise BadInputError(
-                f"--design against={self.baseline}: that is none of the arms "
+                f"the design against={self.baseline}: that is none of the arms "
                 f"({', '.join(names)}); name one of them."
             )
         pairs = count * (count - 1) // 2
         if self.kind == "random" and self.sets > pairs:
             raise BadInputError(
-                f"--design random={self.sets}: {count} arms make only {pairs} pairs; use all-pairs."
+                f"the design random={self.sets}: {count} arms make only {pairs} pairs; use "
+                "all-pairs."
             )
 
     def plan(
@@ -98,7 +99,7 @@ class Design:
         if self.kind == "together":
             raise BadInputError(
                 "this campaign shows all its arms together, so none can join; begin another one "
-                "with --design together and all of them."
+                "with the design together and all of them."
             )
 
     def joining(

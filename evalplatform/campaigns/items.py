@@ -153,7 +153,7 @@ class _Survey:
             sets += len(batch.sets)
             yield batch.sets
         if missing or not sets:
-            raise BadInputError(self._walk.says_missing(missing))
+            raise self._walk.refusal(missing)
 
     def _take(self, ready: ReadySet) -> None:
         self.faults.add(ready)

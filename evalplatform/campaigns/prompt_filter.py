@@ -100,7 +100,7 @@ def parse_where(given: Iterable[str], **more: Any) -> PromptFilter:
     for each in given:
         name, _, value = each.partition("=")
         if name.strip() not in FIELDS or not value.strip():
-            raise BadInputError(f"--where {each!r}: accepted are {ACCEPTED}.")
+            raise BadInputError(f"prompts cannot be filtered by {each!r}; accepted are {ACCEPTED}.")
         values.setdefault(name.strip(), []).append(value.strip())
     return parse_filter(values | more)
 

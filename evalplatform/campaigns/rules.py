@@ -267,9 +267,9 @@ class Rules(RuleSection):
         """Return these rules with the safety filter on. Raises `BadInputError` where it is on."""
         if self.safety.threshold is not None:
             raise BadInputError(
-                "the rules file has a [safety] section and --safety was given too; keep one."
+                "the rules have a threshold of safety and another one was given too; keep one."
             )
-        safety = parse_rules({"safety": {"threshold": threshold}}, "--safety").safety
+        safety = parse_rules({"safety": {"threshold": threshold}}, "safety").safety
         return self.model_copy(update={"safety": safety})
 
     def with_samples(self, **given: float | None) -> "Rules":

@@ -191,7 +191,7 @@ def refuse_nothing_left(campaign: Campaign, detector: SafetyDetector, sets: int)
         f"campaign {campaign.slug!r}: the safety filter ({detector} at "
         f"{campaign.checked_rules.safety.threshold:g}) leaves none of {sets:,} sets, so there is "
         "nothing to judge; use other checkpoints or prompts, or a higher threshold under another "
-        "--name."
+        "name."
     )
 
 
@@ -233,8 +233,8 @@ def _detector(
         missing = len(unchecked(name, pictures))
         raise BadInputError(
             f"campaign {campaign.slug!r}: {missing:,} of {len(pictures):,} samples have no safety "
-            f"score by {name!r} yet; `manage.py run_eval --resume {campaign.slug}` has them "
-            "checked and waits."
+            f"score by {name!r} yet; have them checked first.",
+            by_command=f"`manage.py run_eval --resume {campaign.slug}` does it and waits.",
         )
     return detector
 
@@ -270,9 +270,10 @@ def refuse_unsafe_gold(campaign: Campaign, withheld: Sequence[Withheld]) -> None
     if found:
         raise BadInputError(
             f"campaign {campaign.slug!r}: {len(found)} gold sets show images that the safety "
-            f"filter keeps from annotators; remove all with `manage.py make_gold {campaign.slug} "
-            "--clear`, take such images out of a file of your own, and run `manage.py run_eval` "
-            "again."
+            "filter keeps from annotators; remove all gold, take such images out of a file of your "
+            "own, and open it again.",
+            by_command=f"`manage.py make_gold {campaign.slug} --clear` removes the gold, "
+            "`manage.py run_eval` opens it.",
         )
 
 

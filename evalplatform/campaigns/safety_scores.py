@@ -45,7 +45,8 @@ def scored_images(campaign: Campaign) -> list[ImageSafety]:
     rules = campaign.checked_rules.safety
     if rules.threshold is None:
         raise BadInputError(
-            f"{campaign.slug!r} has no safety filter; give one with `run_eval --safety SCORE`."
+            f"{campaign.slug!r} has no safety filter; give a campaign one when you make it.",
+            by_command="`run_eval --safety SCORE` does it.",
         )
     sets = ready_sets(campaign)
     pictures = all_pictures(sets)
@@ -54,8 +55,8 @@ def scored_images(campaign: Campaign) -> list[ImageSafety]:
         progress = safety_progress(rules.detector, pictures)
         raise BadInputError(
             f"{campaign.slug!r}: {progress.checked:,} of {progress.total:,} samples are checked by "
-            f"{rules.detector!r}; `manage.py run_eval --resume {campaign.slug}` has the others "
-            "checked."
+            f"{rules.detector!r}; have the others checked first.",
+            by_command=f"`manage.py run_eval --resume {campaign.slug}` does it.",
         )
     checks = {check.image_sha256: check for check in checks_of(detector, pictures)}
     prompt_sets = {each.pk: each for each in campaign.prompt_sets.all()}

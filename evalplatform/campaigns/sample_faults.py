@@ -185,11 +185,14 @@ class FaultCounter:
 
         Prompts that were cut count where a criterion shows annotators the prompt.
         """
-        exceeded = [str(limit) for limit in self._limits() if limit.is_exceeded]
+        exceeded = [limit for limit in self._limits() if limit.is_exceeded]
         if exceeded:
+            options = " ".join(limit.for_command for limit in exceeded)
             raise BadInputError(
-                f"campaign {self._campaign.slug!r} does not open. {'. Also: '.join(exceeded)}. "
-                f"`manage.py run_eval --resume {self._campaign.slug}` goes on, with such an option."
+                f"campaign {self._campaign.slug!r} does not open. "
+                f"{'. Also: '.join(map(str, exceeded))}.",
+                by_command=f"`manage.py run_eval --resume {self._campaign.slug} {options}` lets "
+                "them through.",
             )
 
     def _limits(self) -> Iterator["_Limit"]:
@@ -271,16 +274,24 @@ class _Limit:
     def is_exceeded(self) -> bool:
         return self.faulty.count > self.allowed * self.of
 
+    @property
+    def _needed(self) -> float:
+        return math.ceil(100 * self.faulty.count / self.of) / 100
+
+    @property
+    def for_command(self) -> str:
+        """The option of `run_eval` that lets them through."""
+        return f"--{self.option} {self._needed:g}"
+
     def __str__(self) -> str:
         count = self.faulty.count
         share = count / self.of
         prompts = ", ".join(_quoted(text) for text in self.faulty.prompts)
         more = "" if count <= _EXAMPLES else " and others"
-        needed = math.ceil(100 * share) / 100
         return (
             f"{count:,} of {self.of:,} {self.what} ({100 * share:.1f} %, at most "
             f"{100 * self.allowed:g} % are let through): {prompts}{more}; {self.otherwise}, or let "
-            f"them through with --{self.option} {needed:g}"
+            f"a share of {self._needed:g} through"
         )
 
 

@@ -52,7 +52,8 @@ def campaign_named(slug: str) -> Campaign:
     if campaign is None:
         known = ", ".join(Campaign.objects.values_list("slug", flat=True)[:20]) or "none yet"
         raise BadInputError(
-            f"no campaign {slug!r}; known: {known}. Create one with `manage.py run_eval`."
+            f"no campaign {slug!r}; known: {known}. Create one first.",
+            by_command="`manage.py run_eval` does it.",
         )
     return campaign
 
@@ -282,15 +283,16 @@ def whole_sets(campaign: Campaign) -> list[ReadySet]:
     prompts = planned_prompts(campaign)
     sets, missing = with_samples(campaign, prompts, planned_sets(campaign, prompts))
     if missing or not sets:
-        raise BadInputError(images_missing(campaign, missing))
+        raise images_missing(campaign, missing)
     return sets
 
 
-def images_missing(campaign: Campaign, missing: int) -> str:
-    """Say that so many images are not made yet."""
-    return (
-        f"campaign {campaign.slug!r}: {missing:,} of its images are not made yet; "
-        f"`manage.py run_eval --resume {campaign.slug}` finishes generation."
+def images_missing(campaign: Campaign, missing: int) -> BadInputError:
+    """Return the error that so many images are not made yet."""
+    return BadInputError(
+        f"campaign {campaign.slug!r}: {missing:,} of its images are not made yet; finish their "
+        "generation first.",
+        by_command=f"`manage.py run_eval --resume {campaign.slug}` does it.",
     )
 
 

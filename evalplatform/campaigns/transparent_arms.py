@@ -105,7 +105,7 @@ def _alphas(names: Sequence[str]) -> Iterator[bool]:
     if names and missing == len(names):
         raise BadInputError(
             f"the image {names[0]} is missing in object storage; bring it back from a copy, or "
-            "have it made again under another --name."
+            "have it made again for a campaign of another name."
         )
 
 

@@ -17,6 +17,7 @@ from evalplatform.campaigns.selectors import (
     wanted_seeds,
     with_samples,
 )
+from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.models import Prompt
 
 _PROMPTS_AT_A_TIME = 500
@@ -37,14 +38,14 @@ class SetWalk:
         self,
         campaign: Campaign,
         plan: Callable[[int], SetPlan],
-        says_missing: Callable[[int], str],
+        refusal: Callable[[int], BadInputError],
     ) -> None:
         self._campaign = campaign
         self._keys = planned_keys(campaign)
         counts = images_of_prompts(campaign, self._keys)
         self._begins = [0, *accumulate(counts)]  # of each prompt, among all places of images
         self._plan = plan(self._begins[-1])
-        self.says_missing = says_missing
+        self.refusal = refusal  # where so many images are missing
 
     def __iter__(self) -> Iterator[SetBatch]:
         """Yield the sets by the batch; each missing image is counted once."""
@@ -103,9 +104,9 @@ def walk_newcomers_sets(campaign: Campaign, newcomer: Arm) -> SetWalk:
     return SetWalk(
         campaign,
         lambda places: joining_plan(campaign, newcomer, places),
-        lambda missing: (
+        lambda missing: BadInputError(
             f"{newcomer.name!r} cannot join {campaign.slug!r}: {missing:,} of its {wanted:,} "
-            f"images are not made; `manage.py add_arm {campaign.slug} {newcomer.name}` has them "
-            "made first."
+            "images are not made; have them made first.",
+            by_command=f"`manage.py add_arm {campaign.slug} {newcomer.name}` does it.",
         ),
     )

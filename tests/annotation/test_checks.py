@@ -146,8 +146,9 @@ def test_gold_of_a_ranking_stands_in_another_order_for_each_annotator():
 
 def test_campaign_that_needs_gold_does_not_open_without_it():
     campaign = factories.make_draft(rules={"quality": {"gold_rate": 0.1}})
-    with pytest.raises(BadInputError, match="make_gold"):
+    with pytest.raises(BadInputError, match=r"gold pairs for .* make them first") as refused:
         open_campaign(campaign=campaign)
+    assert f"make_gold {campaign.slug}`" in refused.value.by_command
 
 
 QUALIFY = {"quality": {"qualification_pairs": 3, "qualification_pass": 2}}

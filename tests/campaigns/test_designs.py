@@ -90,10 +90,14 @@ def test_arms_that_meet_through_a_third_are_connected():
 @pytest.mark.parametrize(
     ("text", "count", "message"),
     [
-        ("against=elk", 3, "--design against=elk: that is none of the arms (ant, bee, cat); name"),
-        ("random=4", 3, "--design random=4: 3 arms make only 3 pairs; use all-pairs."),
-        ("together", 2, "--design together shows all 2 at once; it takes 3 to 8. Use all-pairs"),
-        ("together", 9, "--design together shows all 9 at once; it takes 3 to 8. Use all-pairs"),
+        (
+            "against=elk",
+            3,
+            "the design against=elk: that is none of the arms (ant, bee, cat); name",
+        ),
+        ("random=4", 3, "the design random=4: 3 arms make only 3 pairs; use all-pairs."),
+        ("together", 2, "the design together shows all 2 at once; it takes 3 to 8. Use all-pairs"),
+        ("together", 9, "the design together shows all 9 at once; it takes 3 to 8. Use all-pairs"),
     ],
 )
 def test_design_that_the_arms_do_not_fit_is_refused(text, count, message):

@@ -244,8 +244,9 @@ def test_gold_made_before_another_detector_decided_keeps_the_campaign_shut(red_d
     Campaign.objects.filter(pk=draft.pk).update(
         rules={"safety": {"detector": safety.NAME, "threshold": 0.5}}
     )
-    with pytest.raises(BadInputError, match=r"gold sets show images .* make_gold .* --clear"):
+    with pytest.raises(BadInputError, match=r"gold sets show images .* remove all gold") as refused:
         open_campaign(campaign=Campaign.objects.get(pk=draft.pk))
+    assert f"make_gold {draft.slug} --clear`" in refused.value.by_command
 
 
 def test_file_of_gold_that_brings_a_filtered_image_keeps_the_campaign_shut(red_detector, tmp_path):
@@ -407,8 +408,8 @@ def test_shorthand_is_the_rule_with_the_usual_detector(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--safety=0"], "--safety: safety.threshold"),
-        (["--safety=2"], "--safety: safety.threshold"),
+        (["--safety=0"], "safety: safety.threshold"),
+        (["--safety=2"], "safety: safety.threshold"),
         (["--safety=0.5", "--rules"], "keep one"),
     ],
 )

@@ -18,26 +18,36 @@ APPEAL = {"criteria": ["visual_appeal"]}
 
 
 @pytest.mark.parametrize(
-    ("faults", "message"),
+    ("faults", "message", "options"),
     [
         ({"constant": [1, 3]},
          r"2 of 4 images of checkpoint 'tuned-\d+' \(A\) are of one colour \(50\.0 %, at most 1 % "
          r"are let through\): “a secret-.* number 1”, “.* number 3”; mend .* "
-         r"--allow-constant 0\.5\."),
-        ({"identical": [0]}, r"1 of 4 sets show the same .*25\.0 %.*--allow-identical 0\.25"),
+         r"share of 0\.5 through\.$",
+         "--allow-constant 0.5"),
+        ({"identical": [0]},
+         r"1 of 4 sets show the same .*25\.0 %.* share of 0\.25 through\.$",
+         "--allow-identical 0.25"),
         ({"cut_a": [0, 1, 2, 3]},
-         r"4 of 4 prompts are cut by .*'tuned-\d+' \(A\).* and others; .*--allow-cut 1\."),
-        ({"cut_b": [2]}, r"1 of 4 prompts are cut by .*'plain-\d+' \(B\).*--allow-cut 0\.25"),
-        ({"cut_a": [0], "unknown_b": True}, r"'tuned-\d+' \(A\).*--allow-cut 0\.25"),
-        ({"constant": [1], "cut_b": [2]}, r"--allow-constant 0\.25\. Also: .*--allow-cut 0\.25"),
+         r"4 of 4 prompts are cut by .*'tuned-\d+' \(A\).* and others; .* share of 1 through\.$",
+         "--allow-cut 1"),
+        ({"cut_b": [2]},
+         r"1 of 4 prompts are cut by .*'plain-\d+' \(B\).* share of 0\.25 through\.$",
+         "--allow-cut 0.25"),
+        ({"cut_a": [0], "unknown_b": True},
+         r"'tuned-\d+' \(A\).* share of 0\.25 through\.$", "--allow-cut 0.25"),
+        ({"constant": [1], "cut_b": [2]},
+         r"of one colour .* 0\.25 through\. Also: .* are cut .* 0\.25 through\.$",
+         "--allow-constant 0.25 --allow-cut 0.25"),
     ],
 )  # fmt: skip
-def test_more_than_the_rules_let_through_keeps_a_campaign_from_opening(faults, message):
+def test_more_than_the_rules_let_through_keeps_a_campaign_from_opening(faults, message, options):
     draft = faulty.make_draft(**FAITHFULNESS, **faults)
     with pytest.raises(BadInputError, match=message) as refused:
         open_campaign(campaign=draft)
     assert "\n" not in str(refused.value)
-    assert f"run_eval --resume {draft.slug}" in str(refused.value)
+    goes_on = f"`manage.py run_eval --resume {draft.slug} {options}` lets them through."
+    assert refused.value.by_command == goes_on
     draft.refresh_from_db()
     assert (draft.status, draft.items.main().count()) == ("draft", 0)
 

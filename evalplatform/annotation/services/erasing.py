@@ -52,7 +52,8 @@ def erase_annotator(*, annotator: Annotator) -> Held:
         if unpaid(enrolments).exists():
             raise BadInputError(
                 f"a payment to {annotator} is on its way and nobody knows yet whether it arrived; "
-                "see `manage.py crowd`, then erase."
+                "have it settled, then erase.",
+                by_command="`manage.py crowd` settles it.",
             )
         _forget_enrolments(enrolments)
         _forget_identity(annotator)

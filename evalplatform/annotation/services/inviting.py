@@ -70,7 +70,8 @@ def revoke_invitations(
         if unknown := sorted(set(numbers) - known):
             raise BadInputError(
                 f"campaign {campaign.slug!r} has no invitation {', '.join(map(str, unknown))}; "
-                f"`manage.py invitations {campaign.slug}` lists them."
+                "give numbers of its list.",
+                by_command=f"`manage.py invitations {campaign.slug}` lists them.",
             )
     return rows.filter(revoked_at=None, enrolment=None).update(revoked_at=now)
 

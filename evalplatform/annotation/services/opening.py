@@ -110,8 +110,8 @@ def _check_gold(campaign: Campaign) -> None:
         if there < wanted:
             raise BadInputError(
                 f"campaign {campaign.slug!r} cannot open: its rules want at least {wanted} gold "
-                f"pairs for {purpose.value}, {there} are there; make them with "
-                f"`manage.py make_gold {campaign.slug}`."
+                f"pairs for {purpose.value}, {there} are there; make them first.",
+                by_command=f"`manage.py make_gold {campaign.slug}` makes them.",
             )
 
 

@@ -97,9 +97,7 @@ def _existing(project: Project, slug: str) -> Campaign | None:
     """Return the project's campaign of this name, locked. Raises for one of another project."""
     found = Campaign.objects.select_for_update().filter(slug=slug).first()
     if found and found.project_id != project.pk:
-        raise BadInputError(
-            f"the name {slug!r} is taken in another project; choose another --name."
-        )
+        raise BadInputError(f"the name {slug!r} is taken in another project; choose another name.")
     return found
 
 
@@ -191,7 +189,7 @@ def allow(*, campaign: Campaign, **shares: float | None) -> None:
         if locked.is_frozen:
             raise BadInputError(
                 f"campaign {campaign.slug!r} is {locked.status}: what it lets through is frozen "
-                "with its protocol; leave these options out, or choose another --name."
+                "with its protocol; leave these shares out, or choose another name."
             )
         _let_through(locked, locked.checked_rules.with_samples(**given).as_dict()["samples"])
     campaign.refresh_from_db()
@@ -214,7 +212,7 @@ def _check(
     if twice is not None:
         raise BadInputError(f"{twice!r} cannot be compared with itself; name each arm once.")
     if not prompt_sets:
-        raise BadInputError("no prompt set; give at least one with --prompts NAME.")
+        raise BadInputError("no prompt set; give at least one.")
     several = [plan for plan in criteria if form_named(plan.form).most > 1]
     if not several:
         return
@@ -264,5 +262,5 @@ def _refuse_difference(
     if changed:
         raise BadInputError(
             f"campaign {campaign.slug!r} exists with a different protocol "
-            f"({', '.join(changed)}); choose another --name, or repeat its settings to resume it."
+            f"({', '.join(changed)}); choose another name, or repeat its settings to resume it."
         )

@@ -112,7 +112,7 @@ class Command(PlatformCommand):
         except BadInputError as error:
             if campaign.opens_when_ready:
                 raise
-            self.stderr.write(str(error))
+            self.stderr.write(error.for_command())
             return False
         return True
 
