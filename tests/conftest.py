@@ -16,10 +16,20 @@ from django.conf import settings
 
 from evalplatform.annotation.turns import Walk
 from evalplatform.core import embedded_postgres
-from tests import brokers, factories, object_store
+from tests import brokers, factories, object_store, share_of_loading
 from tests.emptying import empty_databases
 
 gc.disable()  # while all tests are loaded
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Load a share of the tests before the others.
+
+    Processes that run tests side by side all load every test, and each file is compiled when
+    first loaded. So each begins with files of its own, and finds the others' compiled.
+    """
+    share_of_loading.load(session.config)
 
 
 def pytest_collection_finish() -> None:

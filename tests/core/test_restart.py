@@ -81,7 +81,7 @@ def test_port_of_somebody_else_is_left_alone_and_named(site):
     assert site.services("stop").returncode == 0
     server = http.server.HTTPServer(("127.0.0.1", site.port), http.server.SimpleHTTPRequestHandler)
     with server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         (site.var / "run/web.pid").write_text(f"{os.getpid()} 1.00")
         refused = site.services("start", "postgres", "web")

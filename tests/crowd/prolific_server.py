@@ -30,7 +30,7 @@ class Prolific(ThreadingHTTPServer):
         self.fails_after_paying = False
         self.says_of_payments = b""
         self.requests: list[str] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def address(self) -> str:
