@@ -135,7 +135,8 @@ def _refuse_no_directory(path: Path) -> None:
     raise BadInputError(
         f"{path} {what}; give a checkpoint directory, one the trainer wrote (metadata.json) or a "
         "diffusers pipeline (model_index.json), or a zip or tar of one; or a single .safetensors "
-        "file with --config."
+        "file and the configuration that belongs to it.",
+        by_command="--config names the configuration.",
     )
 
 

@@ -20,7 +20,8 @@ def registered_checkpoint(name: str, project: Project | None = None) -> Checkpoi
     if checkpoint is None:
         raise BadInputError(
             f"no checkpoint {name!r}; usable: {_usable_names(project) or 'none yet'}. "
-            "Register one with `manage.py register_checkpoint DIRECTORY`."
+            "Register one first.",
+            by_command="`manage.py register_checkpoint DIRECTORY` does it.",
         )
     return checkpoint
 
@@ -44,7 +45,8 @@ def refuse_retired_checkpoint(checkpoint: Checkpoint) -> None:
         raise BadInputError(
             f"checkpoint {checkpoint.name!r} was retired on {checkpoint.retired_at:%Y-%m-%d}, so "
             f"no new campaign can take it; usable: {_usable_names(checkpoint.project) or 'none'}. "
-            f"Restore it with `manage.py retire_checkpoint {checkpoint.name} --restore`."
+            "Restore it to use it.",
+            by_command=f"`manage.py retire_checkpoint {checkpoint.name} --restore` does it.",
         )
 
 
@@ -62,8 +64,9 @@ def refuse_retired_parent(folder: Path) -> None:
     ).first()
     if retired is not None:
         raise BadInputError(
-            f"the parent {retired.name!r} was retired on {retired.retired_at:%Y-%m-%d}; restore it "
-            f"with `manage.py retire_checkpoint {retired.name} --restore`, or take another."
+            f"the parent {retired.name!r} was retired on {retired.retired_at:%Y-%m-%d}; restore "
+            "it, or take another.",
+            by_command=f"`manage.py retire_checkpoint {retired.name} --restore` restores it.",
         )
 
 

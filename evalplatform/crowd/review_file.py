@@ -64,8 +64,9 @@ def read_review(path: Path, *, most_bonus: Decimal) -> tuple[str, list[Decision]
     missing = needed - set(columns)
     if missing:
         raise BadInputError(
-            f"{path} has no column {', '.join(sorted(missing))}; give the file that `manage.py "
-            "crowd review` wrote."
+            f"{path} has no column {', '.join(sorted(missing))}; give the file that the review "
+            "wrote.",
+            by_command="`manage.py crowd review` writes one.",
         )
     campaigns = {(row["campaign"] or "").strip() for row in rows}
     if len(campaigns) != 1:
@@ -108,6 +109,7 @@ def _bonus(given: str, where: str, most: Decimal) -> Decimal | None:
         raise BadInputError(f"{where}: bonus {given[:40]!r}; accepted are 0.00, 0.01, 0.02 …")
     if exact > most:
         raise BadInputError(
-            f"{where}: bonus {given} is above {most}; give --most-bonus if it is meant."
+            f"{where}: bonus {given} is above {most}; allow so much if it is meant.",
+            by_command="--most-bonus allows more.",
         )
     return exact or None

@@ -87,10 +87,11 @@ def export_pool(
 def _checked(pool: Pool, out: Path, allow_unknown: bool) -> Sequence[PoolImage]:
     """Return the images to export, in the collection's order."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BadInputError(f"{out} holds something already; give --out a new or empty folder.")
+        raise BadInputError(f"{out} holds something already; give a new or empty folder.")
     if not pool.stages.filter(closed_at__isnull=False).exists():
         raise BadInputError(
-            f"no stage of {pool} has decided yet; close one with `manage.py curation close {pool}`."
+            f"no stage of {pool} has decided yet; close one first.",
+            by_command=f"`manage.py curation close {pool}` does it.",
         )
     kept = list(kept_so_far(pool).select_related("image__prompt").order_by("image__position"))
     if not kept:
@@ -99,7 +100,8 @@ def _checked(pool: Pool, out: Path, allow_unknown: bool) -> Sequence[PoolImage]:
     if unknown and not allow_unknown:
         raise BadInputError(
             f"the licence of {len(unknown):,} of {len(kept):,} images is unknown "
-            f"({_named(unknown)}); say in the pool which it is, or give --allow-unknown-licence."
+            f"({_named(unknown)}); say in the pool which it is, or allow unknown licences.",
+            by_command="--allow-unknown-licence allows them.",
         )
     return kept
 
@@ -110,16 +112,17 @@ def _captions(pool: Pool, kept: Sequence[PoolImage], allow_imported: bool) -> di
     bare = [each for each in kept if each.pk not in approved]
     if bare and pool.caption_rounds.exists() and not allow_imported:
         raise BadInputError(
-            f"{len(bare):,} of {len(kept):,} images have no approved caption ({_named(bare)}); go "
-            f"on with `manage.py curation captions {pool}`, or give --allow-imported-captions to "
-            "take those that they came with."
+            f"{len(bare):,} of {len(kept):,} images have no approved caption ({_named(bare)}); "
+            "have them written and approved, or allow those that they came with.",
+            by_command=f"`manage.py curation captions {pool}` goes on with them, "
+            "--allow-imported-captions allows those.",
         )
     bare = [each for each in bare if not each.image.caption.strip()]
     if bare:
         raise BadInputError(
             f"{len(bare):,} of {len(kept):,} images have no caption ({_named(bare)}); a model is "
-            "tuned on images and captions. Give them in the pool, or have them written with "
-            f"`manage.py curation captions {pool}`."
+            "tuned on images and captions. Give them in the pool, or have them written.",
+            by_command=f"`manage.py curation captions {pool}` does it.",
         )
     return {each.pk: approved.get(each.pk, each.image.caption) for each in kept}
 

@@ -88,7 +88,7 @@ def read_gold_captions(path: Path) -> list[GoldPicture]:
         raise BadInputError(
             f"{path} holds no captions{f', only {there}' if there else ''}; gold of an approval "
             "is an image in right/ or wrong/ with its caption beside it in NAME.txt: add some, or "
-            "leave --gold out."
+            "leave the gold out."
         )
     examples = [
         kind for kind, (purpose, _) in FOLDERS.items() if purpose == ImageSet.Purpose.EXAMPLE

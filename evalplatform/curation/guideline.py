@@ -132,7 +132,7 @@ def heads_named(given: str) -> tuple[str, ...]:
     wrong = [each for each in heads if not 0 < len(each) <= 40 or not each.isprintable()]
     if wrong or len(set(heads)) < len(heads) or len(heads) > 9:
         raise BadInputError(
-            f"--heads {given[:80]!r}: give {', '.join(HEADS)}, or up to 9 different heads of 1 to "
-            "40 letters each, parted by commas."
+            f"the heads {given[:80]!r}: give {', '.join(HEADS)}, or up to 9 different heads of 1 "
+            "to 40 letters each, parted by commas."
         )
     return heads

@@ -25,7 +25,8 @@ def pool_named(name: str, project: Project | None = None) -> Pool:
     if found is None:
         names = ", ".join(known.values_list("name", flat=True)[:20]) or "none yet"
         raise BadInputError(
-            f"no pool {name!r}; there are {names}. Import one with `manage.py curation import`."
+            f"no pool {name!r}; there are {names}. Bring one first.",
+            by_command="`manage.py curation import` does it.",
         )
     return found
 

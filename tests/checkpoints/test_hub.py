@@ -272,7 +272,7 @@ def test_model_without_weights_is_refused(hub):
 
 def test_model_that_comes_only_as_a_variant_says_which(hub):
     hub.files["unet/diffusion_pytorch_model.fp16.safetensors"] = hub.files.pop(hostile.WEIGHTS)
-    refused("give --variant fp16")
+    refused("choose the variant fp16")
 
 
 def test_unknown_variant_names_the_known(hub):
@@ -282,7 +282,7 @@ def test_unknown_variant_names_the_known(hub):
 
 def test_single_file_model_says_how_to_take_it(hub):
     hub.files = {"sdxl.safetensors": hub.files[hostile.WEIGHTS]}
-    refused("register it with --config")
+    refused("register it with its configuration")
 
 
 def test_unknown_model_revision_and_gated_model_are_said_plainly(hub):

@@ -131,17 +131,17 @@ def test_lora_is_named(tmp_path, tensor):
     path = tmp_path / "lora/pytorch_lora_weights.safetensors"
     save_file({tensor: np.ones(2)}, path)
     (tmp_path / "lora/optimizer.bin").write_bytes(b"\x80\x04.")  # as training leaves it
-    refused("is a LoRA.*--base", tmp_path / "lora")
-    refused("is a LoRA.*--base", path)
-    refused("is a LoRA.*--base", path, config=hostile.configurations(tmp_path / "config"))
+    refused("is a LoRA.* its base", tmp_path / "lora")
+    refused("is a LoRA.* its base", path)
+    refused("is a LoRA.* its base", path, config=hostile.configurations(tmp_path / "config"))
 
 
 def test_denoiser_alone_is_named(folder, tmp_path):
     (folder / "model_index.json").unlink()
-    refused("holds a U-Net alone.*--base", folder)
+    refused("holds a U-Net alone.* its base", folder)
     path = tmp_path / "unet.safetensors"
     save_file({"down_blocks.0.resnets.0.conv1.weight": np.ones(2)}, path)
-    refused("unet.safetensors holds a U-Net alone.*--base", path)
+    refused("unet.safetensors holds a U-Net alone.* its base", path)
 
 
 def test_output_of_a_training_run_is_named(folder):

@@ -275,7 +275,7 @@ def spoil_no_weights(path):
         (spoil_header, "not a whole safetensors"),
         (spoil_class, "not a text-to-image pipeline known here"),
         (spoil_json, "is not JSON"),
-        (spoil_no_index, "a U-Net alone.* --base"),
+        (spoil_no_index, "a U-Net alone.* its base"),
         (spoil_no_weights, "no .safetensors weights"),
     ],
 )

@@ -53,7 +53,7 @@ def test_no_new_campaign_takes_it_until_it_is_restored(pair, side):
     # Held before it was retired: what the caller read is not what counts.
     stale = Checkpoint.objects.get(pk=old.pk)
     services.retire_checkpoint(checkpoint=stale, user=None, now=timezone.now())
-    with pytest.raises(BadInputError, match=r"'old' was retired on .*usable: new.*--restore"):
+    with pytest.raises(BadInputError, match=r"'old' was retired on .*usable: new.*Restore it"):
         campaign_of(a, b, prompt_set)
     services.restore_checkpoint(checkpoint=old)
     assert campaign_of(a, b, prompt_set)[1]

@@ -54,7 +54,7 @@ def test_editor_opens_and_closes_a_stage_on_the_page(needles, judge, rania, clie
     opening = reverse("curation:open", args=["needles"])
     answer = client.post(opening, {"kind": "specialists", "k": "3", "people": "anna\nben"})
     assert answer.status_code == 400
-    assert "--k 3 is above the 2 people" in answer.content.decode()
+    assert "k 3 is above the 2 people" in answer.content.decode()
     answer = client.post(opening, {"kind": "specialists", "k": "2", "people": "anna\nben",
                                    "heads": "emu"})  # fmt: skip
     assert answer.content.decode().count("?invite=") == 2
@@ -77,7 +77,7 @@ def test_scoring_is_shown_and_steered_on_the_page(needles, rania, client, tmp_pa
     client.force_login(rania)
     shown = client.get(reverse("curation:pool", args=["needles"])).content.decode()
     assert "collection needles: size" in shown
-    assert "ocr is not among --scorers" in shown
+    assert "for ocr, which is not among the scorers" in shown
     steer = reverse("curation:steer", args=["again"])
     for action, said in (("retry", "1 failed jobs of again are queued again"),
                          ("pause", "again is paused"), ("resume", "again goes on"),

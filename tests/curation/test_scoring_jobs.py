@@ -138,7 +138,7 @@ def test_what_a_machine_lacks_is_told_before_anything_is_read(ask, capsys):
     request = ask(options={"ocr": "x"})
     assert tasks.score_shards() == 1
     (reason,) = scoring_progress(request).failures
-    assert "ocr is not among --scorers" in reason
+    assert "for ocr, which is not among the scorers" in reason
     with pytest.raises(CommandError, match=r"1 of 1 jobs failed.*scoring retry hay"):
         call_command("scoring", "start", "hay", "--data", request.data, "--out", request.out,
                      "--scorers", ",".join(SCORERS), "--with", "ocr=x",

@@ -90,15 +90,15 @@ def test_unfinished_stage_keeps_only_what_it_has_judgements_for(needles, judge):
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        ({"kind": "specialists", "people": ("anna", "ben")}, r"--k 3 is above the 2 people"),
-        ({"kind": "specialists"}, r"--k 3 is above the 0 people"),
+        ({"kind": "specialists", "people": ("anna", "ben")}, r"^k 3 is above the 2 people"),
+        ({"kind": "specialists"}, r"^k 3 is above the 0 people"),
         ({"kind": "generalists", "target": 7}, "above the 6 images"),
         ({"kind": "generalists", "target": 0}, "at least 1"),
         ({"kind": "generalists", "keep": "most"}, "accepted are any, all"),
         ({"kind": "generalists", "k": 0}, "k = 0"),
         ({"kind": "captains"}, "no stage 'captains'"),
         ({"kind": "generalists", "people": ("anna", "anna")}, "somebody twice"),
-        ({"kind": "generalists", "gold_rate": 0.0}, "gold-rate"),
+        ({"kind": "generalists", "gold_rate": 0.0}, "rate of gold"),
         ({"kind": "generalists", "grid": 12, "heads": EMU}, "speak of one image alone"),
         ({"kind": "alignment", "grid": 12}, "speak of one image alone"),
         ({"kind": "generalists", "grid": 13}, "grid"),

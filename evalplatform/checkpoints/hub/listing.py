@@ -34,7 +34,7 @@ class HubId:
         repo, at, named = text.removeprefix(PREFIX).partition("@")
         if at and revision and named != revision:
             raise BadInputError(
-                f"{text} names the revision {named!r} and --revision {revision!r}; give one of "
+                f"{text} names the revision {named!r}, and {revision!r} was given too; give one of "
                 "them."
             )
         if not re.fullmatch(r"[A-Za-z0-9][\w.\-]{0,95}/[A-Za-z0-9][\w.\-]{0,95}", repo, re.ASCII):

@@ -47,8 +47,8 @@ def choose(model: HubModel, index: dict[str, Any] | None, variant: str | None) -
     if variant and variant not in variants:
         known = ", ".join(sorted(variants - {""})) or "none"
         raise BadInputError(
-            f"{model.repo} has no variant {variant!r}; its variants: {known}. Leave --variant out "
-            "for the plain weights."
+            f"{model.repo} has no variant {variant!r}; its variants: {known}. Leave the variant "
+            "out for the plain weights."
         )
     return wanted
 
@@ -89,7 +89,8 @@ def _check_has_safetensors(
     if variants:
         raise BadInputError(
             f"{model.repo}: {component} comes only as the variant {', '.join(sorted(variants))}; "
-            f"give --variant {min(variants)}."
+            f"choose the variant {min(variants)}.",
+            by_command=f"--variant {min(variants)} does it.",
         )
     names = [name for name in model.files if name.startswith(f"{component}/")]
     if any(name.endswith((".bin", ".ckpt", ".pt", ".pth")) for name in names):

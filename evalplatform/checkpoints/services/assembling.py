@@ -23,7 +23,9 @@ def assemble(source: Path, config: Path, folder: Path, limits: Limits) -> Path:
     Raises `BadInputError` for what can never become a checkpoint, before anything is copied.
     """
     if source.suffix.lower() != ".safetensors" or not source.is_file():
-        raise BadInputError(f"{source} is no .safetensors file; --config belongs to one.")
+        raise BadInputError(
+            f"{source} is no .safetensors file; a configuration beside it belongs to one."
+        )
     configs = _config_directory(config, folder, limits)
     files = sorted(checkpoint_files(configs))
     if _INDEX not in files:

@@ -96,8 +96,8 @@ def _hint(model: HubModel) -> str:
     single = [name for name in model.files if name.endswith(".safetensors") and "/" not in name]
     if single:
         return (
-            f"It holds {single[0]}: download that and register it with --config, the directory of "
-            "a pipeline's configurations."
+            f"It holds {single[0]}: download that and register it with its configuration, the "
+            "directory of a pipeline's configurations."
         )
     return "Give a model that diffusers' save_pretrained wrote, with safetensors."
 

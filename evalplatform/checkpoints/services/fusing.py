@@ -67,7 +67,11 @@ def register_fused(
     files = [(lora_file(each.source), each.scale) for each in loras]
     sources = _sources(parts or {}, weights)
     if not (files or sources or weights):
-        raise BadInputError("nothing to change in the base: give --lora, --unet, --vae or the like")
+        raise BadInputError(
+            "nothing to change in the base: give a LoRA, a part such as a unet or vae, or its "
+            "weights.",
+            by_command="--lora, --unet, --vae and the like give them.",
+        )
     with quarantine() as folder:
         _check_room(base, folder)
         out = folder / "fused"
@@ -102,7 +106,7 @@ def register_chosen(
     with quarantine() as folder:
         files = verified(source, config, folder)
         if files.family not in _PIPELINES:
-            raise BadInputError(f"--weights is for diffusers' pipelines; {source} is ours.")
+            raise BadInputError(f"weights are chosen of diffusers' pipelines; {source} is ours.")
         for averaged in averaged_folders(files.directory):
             part_source(averaged, files.directory, AVERAGED)
         record = _fuse(files.directory, folder / "chosen", [f"--weights={weights}"], say)
@@ -130,8 +134,9 @@ def check_base(base: Checkpoint) -> None:
     """Raise `BadInputError` for a checkpoint that nothing can be put into."""
     if base.status == Checkpoint.Status.RETIRED:
         raise BadInputError(
-            f"the base {base.name!r} was retired on {base.retired_at:%Y-%m-%d}; restore it with "
-            f"`manage.py retire_checkpoint {base.name} --restore`, or give another."
+            f"the base {base.name!r} was retired on {base.retired_at:%Y-%m-%d}; restore it, or "
+            "give another.",
+            by_command=f"`manage.py retire_checkpoint {base.name} --restore` restores it.",
         )
     if not can_be_base(base):
         raise BadInputError(

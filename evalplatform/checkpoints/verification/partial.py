@@ -62,7 +62,10 @@ def part_source(component: str, source: Path, weights: str | None) -> PartSource
     if has_averaged and weights is None:
         raise _undecided(source, f"{_AVERAGED_TENSORS}… and plain weights")
     if weights == AVERAGED and not has_averaged:
-        raise BadInputError(f"{source} holds no EMA weights; take --weights plain.")
+        raise BadInputError(
+            f"{source} holds no EMA weights; take its plain weights.",
+            by_command="--weights plain takes them.",
+        )
     return PartSource(source, weights)
 
 
@@ -86,7 +89,10 @@ def _of_folder(component: str, source: Path, weights: str | None) -> PartSource:
     has = {PLAIN: plain.is_dir(), AVERAGED: averaged.is_dir()}
     if not any(has.values()):
         if weights == AVERAGED and source.name != averaged.name:
-            raise BadInputError(f"{source} holds no {averaged.name}/; take --weights plain.")
+            raise BadInputError(
+                f"{source} holds no {averaged.name}/; take its plain weights.",
+                by_command="--weights plain takes them.",
+            )
         if not (source / "config.json").is_file() or not any(source.glob("*.safetensors")):
             raise BadInputError(
                 f"{source} is no {component}: it needs config.json and .safetensors, or a folder "
@@ -99,14 +105,16 @@ def _of_folder(component: str, source: Path, weights: str | None) -> PartSource:
     if not has[chosen]:
         there = PLAIN if has[PLAIN] else AVERAGED
         raise BadInputError(
-            f"{source} holds no {chosen} weights of the {component}; take --weights {there}."
+            f"{source} holds no {chosen} weights of the {component}; take its {there} weights.",
+            by_command=f"--weights {there} takes them.",
         )
     return PartSource(plain if chosen == PLAIN else averaged, chosen)
 
 
 def _undecided(source: Path, what: str) -> BadInputError:
     return BadInputError(
-        f"{source} holds {what}: choose with --weights ema (averaged) or --weights plain."
+        f"{source} holds {what}: choose the weights, ema (averaged) or plain.",
+        by_command="--weights ema or --weights plain does it.",
     )
 
 

@@ -40,7 +40,8 @@ def refuse_partial(name: str, tensors: Collection[str]) -> None:
     if any(_LORA.search(tensor) for tensor in tensors):
         raise BadInputError(
             f"{name} is a LoRA, which changes a base model and draws nothing alone: give its base "
-            "with --base."
+            "too.",
+            by_command="--base names it.",
         )
     for begins, what in _DENOISER_TENSORS.items():
         if any(tensor.startswith(begins) for tensor in tensors):
@@ -50,7 +51,8 @@ def refuse_partial(name: str, tensors: Collection[str]) -> None:
 def _alone(name: str, what: str) -> BadInputError:
     return BadInputError(
         f"{name} holds a {what} alone, without text encoder and autoencoder: give the checkpoint "
-        "that it belongs to with --base, or the whole pipeline's directory."
+        "that it belongs to as its base, or the whole pipeline's directory.",
+        by_command="--base names the base.",
     )
 
 
@@ -61,6 +63,7 @@ def _refuse_output_of_a_run(directory: Path, inside: list[Path]) -> None:
         raise BadInputError(
             f"{directory} is the output folder of a training run: beside the pipeline it holds "
             f"{', '.join(beside[:5])}{' and more' if len(beside) > 5 else ''}. Move these "
-            "elsewhere and register what is left; for the weights of a step, give its base with "
-            "--base."
+            "elsewhere and register what is left; for the weights of a step, give its base "
+            "too.",
+            by_command="--base names it.",
         )

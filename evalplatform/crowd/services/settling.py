@@ -119,8 +119,8 @@ def _check_before(before: Settlement, bonus: Decimal, visit: CrowdVisit) -> None
     if before.state == State.PAYING:
         raise BadInputError(
             f"it is not known whether the bonus of {who} was paid (payment {before.payment_id}): "
-            "look on Prolific, then run it again with --uncertain paid or --uncertain unpaid. "
-            "Nothing was sent."
+            "look on Prolific, then say which it was. Nothing was sent.",
+            by_command="--uncertain paid or --uncertain unpaid says it.",
         )
     if before.amount != bonus:
         raise BadInputError(

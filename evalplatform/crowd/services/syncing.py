@@ -34,8 +34,9 @@ def sync_submissions(
     asked = studies or studies_of(campaign)
     if not asked:
         raise BadInputError(
-            f"nobody has begun {campaign.slug!r} from Prolific with a STUDY_ID yet; name the study "
-            "by --study."
+            f"nobody has begun {campaign.slug!r} from Prolific with a STUDY_ID yet; name the "
+            "study.",
+            by_command="--study names it.",
         )
     visits: dict[str, list[CrowdVisit]] = defaultdict(list)
     for visit in visits_of(campaign):

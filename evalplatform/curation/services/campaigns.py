@@ -63,7 +63,7 @@ def pool_rules(*, invited: bool, gold_rate: float | None, further: GivenRules) -
 def refuse_gold_rate(rate: float) -> None:
     """Raise `BadInputError` for a share of hidden gold that cannot be."""
     if not 0 < rate <= 0.5:
-        raise BadInputError(f"--gold-rate {rate}: give a share above 0, up to 0.5.")
+        raise BadInputError(f"the rate of gold {rate}: give a share above 0, up to 0.5.")
 
 
 def close_for_deciding(campaign: Campaign) -> None:

@@ -99,7 +99,7 @@ def step_captions(
     gold where the step is no approval.
     """
     if len(set(people)) < len(people):
-        raise BadInputError("--people names somebody twice; name each once.")
+        raise BadInputError("the people name somebody twice; name each once.")
     refuse_gold_rate(gold_rate)
     with deleted_on_failure() as stored, transaction.atomic():
         opening = _Opening(
@@ -130,8 +130,8 @@ def _open_writing(opening: _Opening) -> CaptionStep:
         return CaptionStep(None)
     if not opening.people:
         raise BadInputError(
-            "captions are by invitation, so that nobody approves their own; name who writes them "
-            "with --people."
+            "captions are by invitation, so that nobody approves their own; name who writes them.",
+            by_command="--people names them.",
         )
     number = pool.caption_rounds.count() + 1
     texts = {each.image_id: "" for each in images}
@@ -150,7 +150,8 @@ def _open_approval(opening: _Opening, going: CaptionRound) -> CaptionStep:
     if not can_be_approved_by_others(labels, people_known(going.pool), writers.values()):
         raise BadInputError(
             f"nobody but its writer could approve a caption among {', '.join(labels)}; name "
-            "somebody else too with --people."
+            "somebody else too.",
+            by_command="--people names them.",
         )
     texts = {image: vote.answer for image, vote in written.items()}
     name, gold = f"approval-{going.number}", _gold(opening)
@@ -174,8 +175,9 @@ def _gold(opening: _Opening) -> list[GoldPicture]:
     new = [each for each in found if each.sha256 not in seen]
     if not new:
         raise BadInputError(
-            f"--gold {opening.gold}: earlier approvals of {pool} had all its {len(found):,} images "
-            "with captions, and people would know them again; add others, or leave --gold out."
+            f"the gold {opening.gold}: earlier approvals of {pool} had all its {len(found):,} "
+            "images with captions, and people would know them again; add others, or leave the gold "
+            "out."
         )
     return new
 
@@ -239,8 +241,8 @@ def _close_round(going: CaptionRound, now: datetime) -> CaptionStep:
 def _refuse_gold_elsewhere(gold: Path | None, going: CaptionRound | None) -> None:
     if gold is not None and (going is None or going.approval is not None):
         raise BadInputError(
-            f"--gold {gold}: gold captions go into an approval, and this step "
-            f"{'closes one' if going else 'opens the writing'}; give --gold with the step that "
+            f"the gold {gold}: gold captions go into an approval, and this step "
+            f"{'closes one' if going else 'opens the writing'}; give it with the step that "
             "opens the approval."
         )
 
@@ -249,6 +251,7 @@ def _refuse_missing(campaign: Campaign, what: str, unfinished: bool) -> None:
     missing = votes_missing(campaign)
     if missing and not unfinished:
         raise BadInputError(
-            f"{campaign.slug}: {missing:,} {what} are missing; wait for them, or go on with "
-            "--unfinished (what has none waits for the next round)."
+            f"{campaign.slug}: {missing:,} {what} are missing; wait for them, or go on "
+            "unfinished (what has none waits for the next round).",
+            by_command="--unfinished goes on.",
         )

@@ -118,14 +118,16 @@ def check_name(name: str) -> None:
     try:
         validate_slug(name)
     except ValidationError:
-        raise BadInputError(f"--name {name[:80]!r}: give letters, digits, - and _ alone.") from None
+        raise BadInputError(
+            f"the name {name[:80]!r}: give letters, digits, - and _ alone."
+        ) from None
     if len(name) > LONGEST_NAME:
         raise BadInputError(
-            f"--name has {len(name)} letters; its campaigns are called after it, so give at most "
+            f"the name has {len(name)} letters; its campaigns are called after it, so give at most "
             f"{LONGEST_NAME}."
         )
     if Pool.objects.filter(name=name).exists():
-        raise BadInputError(f"there is a pool {name!r} already; choose another --name.")
+        raise BadInputError(f"there is a pool {name!r} already; choose another name.")
 
 
 def _left_by_a_kill(pool: Pool, hashes: Iterable[str]) -> ImageCollection | None:
@@ -138,7 +140,7 @@ def _left_by_a_kill(pool: Pool, hashes: Iterable[str]) -> ImageCollection | None
         return found
     raise BadInputError(
         f"there is an image collection {pool.name!r} already, and a pool brings one of its own; "
-        "choose another --name."
+        "choose another name."
     )
 
 

@@ -67,7 +67,7 @@ def import_samples(
     """
     check_name(name)
     if not 1 <= seeds <= MOST_SEEDS:
-        raise BadInputError(f"--seeds {seeds} is outside 1 to {MOST_SEEDS}.")
+        raise BadInputError(f"the number of seeds {seeds} is outside 1 to {MOST_SEEDS}.")
     for each in (checkpoint, prompt_set):
         refuse_foreign(project, each)
     refuse_retired_checkpoint(checkpoint)
@@ -106,8 +106,9 @@ def _samples(
     if ready < len(samples):
         enqueue_samples(samples=samples, request=open_request(project=project, name=f"pool-{name}"))
         raise SamplesNotMadeError(
-            f"{ready:,} of {len(samples):,} samples are made; the workers are asked for the rest "
-            "(`manage.py generation` shows how far they are). Give the same command again then."
+            f"{ready:,} of {len(samples):,} samples are made; the workers are asked for the "
+            "rest. Ask for the same again then.",
+            by_command="`manage.py generation` shows how far they are.",
         )
     return samples
 

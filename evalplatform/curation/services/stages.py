@@ -133,8 +133,9 @@ def close_stage(
         if missing and not unfinished:
             raise BadInputError(
                 f"stage {stage.kind!r} of {stage.pool}: {missing:,} judgements are missing; wait "
-                "for them, or close it as it is with --unfinished (an image without enough of "
-                "them is not kept by a stage that needs all)."
+                "for them, or close it unfinished, as it is (an image without enough of them is "
+                "not kept by a stage that needs all).",
+                by_command="--unfinished closes it so.",
             )
         close_for_deciding(stage.campaign)
         decided = list(decisions_of(stage))
@@ -157,23 +158,25 @@ def _checked(plan: StagePlan) -> CriterionPlan:
         raise BadInputError(f"no stage {plan.kind!r}; accepted are {', '.join(WORDS)}.")
     words = WORDS[plan.kind]
     if plan.keep not in (None, *Stage.Keep.values):
-        raise BadInputError(f"--keep {plan.keep!r}: accepted are {', '.join(Stage.Keep.values)}.")
+        raise BadInputError(
+            f"no way to keep {plan.keep!r}; accepted are {', '.join(Stage.Keep.values)}."
+        )
     k = words.k if plan.k is None else plan.k
     criterion = plan_stage(plan.kind, k=k, heads=plan.heads, question=plan.question)
     people = len(set(plan.people))
     if people < len(plan.people):
-        raise BadInputError("--people names somebody twice; name each once.")
+        raise BadInputError("the people name somebody twice; name each once.")
     if (words.needs_experts or plan.people) and k > people:
         raise BadInputError(
-            f"--k {k} is above the {people} people who are enrolled for {plan.kind!r}: nobody "
-            "judges an image twice. Name at least so many with --people, or lower --k."
+            f"k {k} is above the {people} people who are enrolled for {plan.kind!r}: nobody "
+            "judges an image twice. Name at least so many people, or lower k."
         )
     if plan.target is not None and plan.target < 1:
-        raise BadInputError(f"--target {plan.target}: give at least 1.")
+        raise BadInputError(f"the target {plan.target}: give at least 1.")
     if plan.grid and (criterion.heads or criterion.shows_prompt):
         raise BadInputError(
-            f"--grid {plan.grid}: heads and a description speak of one image alone; leave --grid "
-            "out for this stage."
+            f"a grid of {plan.grid}: heads and a description speak of one image alone; leave the "
+            "grid out for this stage."
         )
     refuse_gold_rate(plan.gold_rate)
     return criterion
@@ -183,8 +186,8 @@ def _next_number(pool: Pool, plan: StagePlan) -> int:
     last = pool.stages.order_by("-number").first()
     if last is not None and last.closed_at is None:
         raise BadInputError(
-            f"stage {last.kind!r} of {pool} is still open; close it first with `manage.py "
-            f"curation close {pool} --stage {last.kind}`."
+            f"stage {last.kind!r} of {pool} is still open; close it first.",
+            by_command=f"`manage.py curation close {pool} --stage {last.kind}` does it.",
         )
     if pool.stages.filter(kind=plan.kind).exists():
         raise BadInputError(f"stage {plan.kind!r} of {pool} was opened before; each is once.")
@@ -196,5 +199,5 @@ def _refuse_target(pool: Pool, plan: StagePlan, left: int) -> None:
         raise BadInputError(f"the stage before kept no image of {pool}, so nothing is to be asked.")
     if plan.target is not None and plan.target > left:
         raise BadInputError(
-            f"--target {plan.target:,} is above the {left:,} images of {pool} that are left."
+            f"the target {plan.target:,} is above the {left:,} images of {pool} that are left."
         )

@@ -111,7 +111,9 @@ def load_scorers(names: Sequence[str], options: Mapping[str, str]) -> list[Score
             raise InputError(f"no scorer {name!r}; known: {known}")
     for name in options:
         if name not in wanted:
-            raise InputError(f"--with {name}=…: {name} is not among --scorers {','.join(wanted)}")
+            raise InputError(
+                f"an option is given for {name}, which is not among the scorers {','.join(wanted)}"
+            )
     scorers = [
         (_LOADERS[name] if name in _LOADERS else plugged[name].load())(options.get(name, ""))
         for name in wanted

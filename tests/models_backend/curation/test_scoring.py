@@ -268,7 +268,7 @@ def test_killed_run_goes_on_and_scores_nothing_twice(tmp_path):
     ("arguments", "said"),
     [
         (["--scorers", "taste"], "no scorer 'taste'; known: aesthetic, appeal"),
-        (["--scorers", "size", "--with", "ocr=x"], "ocr is not among"),
+        (["--scorers", "size", "--with", "ocr=x"], "ocr, which is not among"),
         (["--scorers", "popularity"], "--with popularity=likes"),
         (["--scorers", "size", "--with", "size"], "SCORER=OPTION"),
         (["--scorers", "size", "--processes", "0"], "at least 1"),
