@@ -1,4 +1,9 @@
-"""What a job of each kind does: what the command of that name does, and a name of what was made."""
+"""What a job of each kind does: what the command of that name does, and a name of what was made.
+
+A worker may be killed at any moment, and the job is begun again then. So what a job makes and its
+row's `result` are stored in one transaction where the making is one (`_made_by`): begun again, it
+is done. Kinds that store in steps find what is there, each in its own way, and go on.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +15,7 @@ from django.utils import timezone
 
 from evalplatform.api.job_files import folder_of
 from evalplatform.api.models import Job
+from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.checkpoints.hub.listing import PREFIX, HubId
 from evalplatform.checkpoints.selectors import registered_checkpoint
@@ -20,7 +26,7 @@ from evalplatform.checkpoints.services import (
     register_from_hub,
     register_fused,
 )
-from evalplatform.core.errors import BadInputError
+from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.telling import HowFar, Teller
 from evalplatform.curation.services import import_pool, import_samples, sampler_of_a_pool
 from evalplatform.feedback.asked_steps import AskedStep, do_step
@@ -43,6 +49,24 @@ from evalplatform.runs.states import RunState
 JobKind = Job.Kind
 
 
+class JobLostError(EvalPlatformError):
+    """Another worker has begun the job again: what this one made is undone."""
+
+
+def _made_by(job: Job) -> Callable[[Any], None]:
+    """Return what writes down the name of what a job makes, in the transaction that makes it.
+
+    It raises `JobLostError` where the job is not this worker's any more, so that two never make it.
+    """
+
+    def made(thing: Any) -> None:
+        name = thing.slug if isinstance(thing, Campaign) else thing.name
+        if not job.as_begun().update(result=name):
+            raise JobLostError("another worker has begun this job again; nothing was stored.")
+
+    return made
+
+
 def storable(text: str) -> str:
     """Return a text as a column can hold it."""
     return text.replace("\0", "?").encode(errors="replace").decode()
@@ -50,7 +74,7 @@ def storable(text: str) -> str:
 
 def _register(job: Job) -> str:
     asked, project = job.asked, job.project
-    chosen = {"name": asked["name"], "role": asked["role"]}
+    chosen = {"name": asked["name"], "role": asked["role"], "made": _made_by(job)}
     if asked["base"]:
         checkpoint, _ = register_fused(
             project=project,
@@ -96,11 +120,13 @@ def _import(job: Job) -> str:
         created_by=job.created_by,
         processes=None,
         progress=lambda done, total: None,
+        made=_made_by(job),
     )
     return imported.collection.name
 
 
 def _open(job: Job) -> str:
+    # In steps, each of which finds what is there: a campaign that is open is what was asked for.
     campaign = campaign_named(job.asked["campaign"])
     progress = advance_run(campaign=campaign, now=timezone.now())
     if progress.state is RunState.READY:
@@ -133,10 +159,12 @@ def _add_arm(job: Job) -> str:
             on_packed=teller.about("images packed"),
             on_images=teller.about("copies stored"),
             on_slots=teller.about("places for votes made"),
+            made=_made_by(job),
         ).name
 
 
 def _feedback(job: Job) -> str:
+    # A step trains, and writes files: no transaction. Asked again, it finds what it has done.
     asked = job.asked
     loop = loop_named(asked["loop"], job.project)
     step = AskedStep(asked["verb"], asked["recipe"], asked["steps"], tuple(asked["settings"]))
@@ -144,6 +172,7 @@ def _feedback(job: Job) -> str:
 
 
 def _make_gold(job: Job) -> str:
+    # Set by set: what is there is counted, and a pair of a table that is there is left out.
     campaign = campaign_named(job.asked["campaign"])
     with Teller(partial(_note_how_far, _noting(job))) as teller:
         tell, numbers = teller.about("gold sets made"), count(1)
@@ -183,6 +212,7 @@ def _import_votes(job: Job) -> str:
             source=asked["source"],
             created_by=job.created_by,
             progress=lambda what, done, total: teller.about(what)(done, total or 0),
+            made=_made_by(job),
         )
     _noting(job)("; ".join([in_words(imported), *left_out_lines(imported)]))
     return imported.campaign.slug
@@ -194,6 +224,7 @@ def _import_pool(job: Job) -> str:
         common: dict[str, Any] = {
             "project": job.project, "name": asked["name"], "created_by": job.created_by,
             "progress": lambda doing, done, total: teller.about(doing)(done, total),
+            "made": _made_by(job),
         }  # fmt: skip
         if asked["checkpoint"]:
             pool = import_samples(

@@ -1,5 +1,6 @@
 """Jobs: what a command does in minutes, asked for by the API and done by a worker."""
 
+import logging
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ __all__ = [
     "queue_job", "run_job", "wake_stalled_jobs",
 ]  # fmt: skip
 
+logger = logging.getLogger(__name__)
 TASK = "api.run_job"
 _STALLED = timedelta(minutes=2)  # a message that woke nobody
 # A worker that lost its connection takes its turn again meanwhile (`core.locks`).
@@ -129,28 +131,23 @@ def _look_at_running(job: Job, now: datetime) -> None:
     """Take a job for killed that was without a worker at two looks, some time apart."""
     if is_turn_taken(_turn_at(job.pk)):
         if job.unheld_since is not None:
-            _held(job).update(unheld_since=None)
+            job.as_begun().update(unheld_since=None)
     elif job.unheld_since is None:
-        _held(job).update(unheld_since=now)
+        job.as_begun().update(unheld_since=now)
     elif now - job.unheld_since >= _UNHELD:
         _begin_again(job, now)
 
 
 def _begin_again(job: Job, now: datetime) -> None:
     """Queue a job whose worker was killed; one that kills every worker fails."""
-    if job.starts >= _MOST_STARTS:
-        _finish(job, Job.Status.FAILED, _KILLED, now)
-    elif _held(job).update(status=Job.Status.QUEUED, started_at=None, unheld_since=None):
+    if job.result or job.starts >= _MOST_STARTS:
+        _fail(job, _KILLED, now)
+    elif job.as_begun().update(status=Job.Status.QUEUED, started_at=None, unheld_since=None):
         _wake(job.pk)
 
 
 def _turn_at(number: int) -> str:
     return f"api job {number}"
-
-
-def _held(job: Job) -> QuerySet[Job]:
-    """Return the row as it was begun; none where it has ended or was begun again since."""
-    return Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, starts=job.starts)
 
 
 def run_job(*, number: int, now: Callable[[], datetime]) -> Job | None:
@@ -177,22 +174,32 @@ def _begin(number: int, now: datetime) -> Job | None:
 
 def _do(job: Job, now: Callable[[], datetime]) -> Job | None:
     try:
-        job.result = DOING[Job.Kind(job.kind)](job)
+        # What it makes may be there from before, when its worker was killed before it said so.
+        job.result = job.result or DOING[Job.Kind(job.kind)](job)
     except EvalPlatformError as error:
-        reason = storable(without_folder(job, str(error)))
-        return _finish(job, Job.Status.FAILED, reason, now())
+        return _fail(job, str(error), now())
     except Exception as error:
         said = traceback.format_exception_only(error)[-1][:500].strip()
-        said = storable(without_folder(job, said))
-        _finish(job, Job.Status.FAILED, f"a fault of the site: {said}", now())
+        _fail(job, f"a fault of the site: {said}", now())
         raise
     return _finish(job, Job.Status.DONE, "", now())
+
+
+def _fail(job: Job, reason: str, now: datetime) -> Job | None:
+    """End a job that broke off: it is done all the same where what it makes was stored before."""
+    reason = storable(without_folder(job, reason))
+    job.result = Job.objects.filter(pk=job.pk).values_list("result", flat=True).first() or ""
+    if not job.result:
+        return _finish(job, Job.Status.FAILED, reason, now)
+    logger.warning("job %s is done, and broke off after that: %s", job.pk, reason)
+    return _finish(job, Job.Status.DONE, "", now)
 
 
 def _finish(job: Job, status: Job.Status, reason: str, now: datetime) -> Job | None:
     """Say what became of a job; None where it was begun again, and is another worker's."""
     job.status, job.reason, job.finished_at = status, reason, now
-    if not _held(job).update(status=status, reason=reason, result=job.result, finished_at=now):
+    ended = {"status": status, "reason": reason, "result": job.result, "finished_at": now}
+    if not job.as_begun().update(**ended):
         return None
     forget_files(job)
     return job

@@ -3,7 +3,7 @@
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from evalplatform.accounts.models import ApiToken, InProject, User
 
@@ -92,3 +92,7 @@ class Job(InProject):
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.status})"
+
+    def as_begun(self) -> "QuerySet[Job]":
+        """Return the row while it runs; none where it has ended, or was begun again since."""
+        return Job.objects.filter(pk=self.pk, status=self.Status.RUNNING, starts=self.starts)

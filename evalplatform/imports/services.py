@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from evalplatform.imports.writing import Progress, Rows, write_votes
 from evalplatform.promptsets.models import PromptSet
 from evalplatform.tallies.folding import fold
 
+Made = Callable[[Campaign], None]
 _STEP = 5000
 _NAMED = 10
 
@@ -77,12 +78,14 @@ def import_votes(
     source: str = "",
     created_by: User | None = None,
     progress: Progress = lambda what, done, total: None,
+    made: Made = lambda campaign: None,
 ) -> ImportedVotes:
     """Make the closed campaign `campaign` of the votes in a CSV, TSV, JSONL, JSON or parquet file.
 
     Its arms are the models that the file names, in the order of their names. Prompts are those of
     `prompt_set`, matched by text or key, or a new set named as the campaign. `progress` is told
-    (what, done, total or None) as rows are read and written.
+    (what, done, total or None) as rows are read and written, `made` the campaign, in the
+    transaction that makes it.
 
     Raises `BadInputError` for a name that is taken, a file of which no votes can be read, and for
     the first row that cannot be imported; nothing is stored then.
@@ -119,7 +122,7 @@ def import_votes(
         "imported_at": now.isoformat(),
     }
     stored = _store(
-        project, campaign, prompts, gathered, votes, wish, about, created_by, now, progress
+        project, campaign, prompts, gathered, votes, wish, about, created_by, now, progress, made
     )
     return ImportedVotes(
         stored, len(votes), len(gathered.annotators), votes.repeated, reader.unlabelled, left_out
@@ -258,6 +261,7 @@ def _store(
     created_by: User | None,
     now: datetime,
     progress: Progress,
+    made: Made,
 ) -> Campaign:
     criteria = new_criteria(gathered.asked, votes.most_votes(len(gathered.asked)), wish)
     models = sorted({model for each in gathered.models for model in each})
@@ -274,6 +278,7 @@ def _store(
                 progress=progress,
             )  # fmt: skip
             fold([campaign.pk])  # here, where nobody waits: the first page would, for all of them
+            made(campaign)
     except IntegrityError:
         _refuse_taken(project, slug)  # meanwhile
         raise

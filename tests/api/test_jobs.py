@@ -122,6 +122,7 @@ def test_worker_that_lost_its_connection_keeps_its_job(woken):
     look()
     with session_turn(jobs._turn_at(job.pk)):  # taken again
         look(later=25)
+        assert run_job(number=job.pk, now=timezone.now) is None
     look(later=30)
     assert (state(job), woken) == (("running", 1), [])
 

@@ -71,12 +71,14 @@ def join_arm(
     on_packed: Progress = _silent,
     on_images: Progress = _silent,
     on_progress: Progress = _silent,
+    made: Callable[[Arm], None] = lambda arm: None,
 ) -> Arm:
     """Let an arm join an open campaign: it meets those that are there, and is served with them.
 
     Its items come after all others; whoever had finished can go on. The protocol records it as an
-    amendment. All or nothing. Raises `BadInputError` as `create_newcomer` does, while images of
-    the newcomer are missing, and where the campaign's design lets none join.
+    amendment. All or nothing; `made` is told the arm, in the transaction that makes it. Raises
+    `BadInputError` as `create_newcomer` does, while images of the newcomer are missing, and where
+    the campaign's design lets none join.
     """
     copies = CopyStore(campaign.invitation, on_images, on_packed)
     try:
@@ -91,6 +93,7 @@ def join_arm(
             # The total that a page shows does not rise otherwise.
             Enrolment.objects.filter(campaign=locked).update(total=None)
             amend_protocol(campaign=locked, newcomer=arm, items=sum(map(len, items)), now=now)
+            made(arm)
     except BaseException:
         copies.discard()
         raise

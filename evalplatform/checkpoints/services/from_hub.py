@@ -13,10 +13,12 @@ from evalplatform.checkpoints.hub.selection import Wanted, choose
 from evalplatform.checkpoints.layout import CheckpointFiles, inspect
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services.registering import (
+    Made,
     check_is_free,
     check_name_and_role,
     enter_registry,
     known_weights,
+    unsaid,
 )
 from evalplatform.checkpoints.verification.configs import check_model_index, read_json
 from evalplatform.core.errors import BadInputError
@@ -30,12 +32,14 @@ def register_from_hub(
     name: str | None = None,
     role: str | None = None,
     progress: Progress = lambda here, total: None,
+    made: Made = unsaid,
 ) -> tuple[Checkpoint, bool]:
     """Download a model, verify it and take it into the registry with the commit it came from.
 
     Returns its row and whether it is new. Only what a checkpoint may hold is downloaded, never
     pickle or code, into a folder that stays while the download is interrupted and goes once the
     checkpoint is registered or refused. `variant` takes those weights (fp16) where there are any.
+    `made` is told a new row, in the transaction that makes it.
 
     Raises `BadInputError` for what cannot be found, reached, or is refused, with the reason.
     """
@@ -53,7 +57,7 @@ def register_from_hub(
         try:
             found = enter_registry(
                 _inspect(folder, model), project=project, name=chosen, role=role, origin=origin,
-                is_ours=True,
+                is_ours=True, made=made,
             )  # fmt: skip
         except BadInputError:
             shutil.rmtree(place.folder, ignore_errors=True)  # it would be refused again

@@ -12,10 +12,12 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.quarantine import quarantine
 from evalplatform.checkpoints.services.backend import ask_backend
 from evalplatform.checkpoints.services.registering import (
+    Made,
     check_is_free,
     check_name_and_role,
     enter_registry,
     name_of,
+    unsaid,
     verified,
 )
 from evalplatform.checkpoints.verification.partial import (
@@ -53,13 +55,15 @@ def register_fused(
     name: str,
     role: str | None = None,
     say: Say = lambda what: None,
+    made: Made = unsaid,
 ) -> tuple[Checkpoint, bool]:
     """Register `base` with parts replaced by name, then LoRAs added, as a checkpoint of its own.
 
     `weights` chooses `ema` or `plain` where a part, or the base without one, has both.
 
     Returns its row and whether it is new. Everything given is verified before anything is loaded;
-    what is made waits in the quarantine. Raises `BadInputError` for what does not fit.
+    what is made waits in the quarantine. `made` is told a new row, in the transaction that makes
+    it. Raises `BadInputError` for what does not fit.
     """
     check_base(base)
     check_name_and_role(name, role or Checkpoint.Role.EXTERNAL)
@@ -84,7 +88,7 @@ def register_fused(
         told = {"parent_sha256": base.sha256, "training": record, "licences": base.licences}
         return enter_registry(
             replace(found, metadata=found.metadata | told),
-            project=project, name=name, role=role, is_ours=True,
+            project=project, name=name, role=role, is_ours=True, made=made,
         )  # fmt: skip
 
 
@@ -97,11 +101,12 @@ def register_chosen(
     name: str | None = None,
     role: str | None = None,
     say: Say = lambda what: None,
+    made: Made = unsaid,
 ) -> tuple[Checkpoint, bool]:
     """Register the `ema` or the `plain` weights of a pipeline, or a single file, that has both.
 
-    Returns its row and whether it is new. Raises `BadInputError` as `register_checkpoint` does, and
-    where there are no such weights.
+    Returns its row and whether it is new; `made` is told a new one, in the transaction that makes
+    it. Raises `BadInputError` as `register_checkpoint` does, and where there are no such weights.
     """
     with quarantine() as folder:
         files = verified(source, config, folder)
@@ -113,7 +118,7 @@ def register_chosen(
         found = verified(folder / "chosen", None, folder)
         return enter_registry(
             replace(found, metadata=found.metadata | {"training": record}),
-            project=project, name=name or name_of(source), role=role, is_ours=True,
+            project=project, name=name or name_of(source), role=role, is_ours=True, made=made,
         )  # fmt: skip
 
 

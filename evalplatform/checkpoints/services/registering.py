@@ -3,7 +3,7 @@
 import logging
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,11 @@ from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 
 logger = logging.getLogger(__name__)
+Made = Callable[[Checkpoint], None]
+
+
+def unsaid(checkpoint: Checkpoint) -> None:
+    """Tell nobody."""
 
 
 def register_checkpoint(
@@ -32,6 +37,7 @@ def register_checkpoint(
     config: Path | None = None,
     name: str | None = None,
     role: str | None = None,
+    made: Made = unsaid,
 ) -> tuple[Checkpoint, bool]:
     """Verify a directory, an archive of one, or a single file; take it into a project's registry.
 
@@ -40,7 +46,8 @@ def register_checkpoint(
 
     Returns its row and whether it is new: the same weights are registered once. Name and role
     default to what the trainer recorded. Nothing of it is loaded; until it has passed, an archive
-    lies in a quarantine that is emptied whatever happens.
+    lies in a quarantine that is emptied whatever happens. `made` is told a new row, in the
+    transaction that makes it.
 
     Raises `BadInputError` for what is refused, with the reason.
     """
@@ -48,7 +55,9 @@ def register_checkpoint(
         files = verified(source, config, folder)
         is_ours = files.directory.is_relative_to(folder)
         chosen = name or str(files.metadata.get("name", "")) or name_of(source)
-        return enter_registry(files, project=project, name=chosen, role=role, is_ours=is_ours)
+        return enter_registry(
+            files, project=project, name=chosen, role=role, is_ours=is_ours, made=made
+        )
 
 
 def verified(source: Path, config: Path | None, folder: Path) -> CheckpointFiles:
@@ -81,11 +90,13 @@ def enter_registry(
     role: str | None,
     is_ours: bool,
     origin: dict[str, str] | None = None,
+    made: Made = unsaid,
 ) -> tuple[Checkpoint, bool]:
     """Take verified files into the registry; return their row and whether it is new.
 
     `is_ours`: nobody else can have changed the files since, and they are moved, not copied.
-    `origin` says where the files came from, beyond what the trainer recorded.
+    `origin` says where the files came from, beyond what the trainer recorded. `made` is told a new
+    row, in the transaction that makes it.
     """
     known = known_weights(project, Checkpoint.objects.filter(sha256=files.sha256))
     if known:
@@ -96,7 +107,7 @@ def enter_registry(
     _refuse_circle(files)
     with _ready(files, is_ours) as directory:
         refuse_unloadable(directory, "the checkpoint" if is_ours else str(files.directory))
-        return _record(files, directory, project, name, chosen_role, origin or {})
+        return _record(files, directory, project, name, chosen_role, origin or {}, made)
 
 
 def known_weights(project: Project, found: QuerySet[Checkpoint]) -> Checkpoint | None:
@@ -134,6 +145,7 @@ def _record(
     name: str,
     role: str,
     origin: dict[str, str],
+    made: Made,
 ) -> tuple[Checkpoint, bool]:
     """Write the row and move the files to CHECKPOINT_DIR/<sha256>: both, or neither."""
     try:
@@ -156,6 +168,7 @@ def _record(
                 },
             )
             if is_new:
+                made(checkpoint)
                 _move(directory, checkpoint.directory)
             else:  # another process registered them just now, maybe for another project
                 known_weights(project, Checkpoint.objects.filter(pk=checkpoint.pk))

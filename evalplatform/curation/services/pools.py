@@ -22,10 +22,15 @@ from evalplatform.promptsets.models import PromptSet
 from evalplatform.promptsets.services import import_content
 
 Progress = Callable[[str, int, int], None]
+Made = Callable[[Pool], None]
 LONGEST_NAME = 60  # letters: campaigns of its stages are called after it
 
 
 def silent(doing: str, done: int, count: int) -> None:
+    """Tell nobody."""
+
+
+def unsaid(pool: Pool) -> None:
     """Tell nobody."""
 
 
@@ -46,12 +51,13 @@ def import_pool(
     created_by: User | None = None,
     processes: int | None = None,
     progress: Progress = silent,
+    made: Made = unsaid,
 ) -> Pool:
     """Import a folder of the format `t2i-pool/1` as pool `name`.
 
     Its captions become the prompt set `NAME-captions`, since every image of a campaign stands
     under a prompt; an image without a caption stands under its hash. `progress` is told what is
-    being done, and how many images of how many.
+    being done, and how many images of how many; `made` the pool, in the transaction that makes it.
 
     Raises `BadInputError` for what is wrong in the folder, images whose bytes have another hash
     or cannot be read, or a name that is taken. Then nothing of it is left.
@@ -71,6 +77,7 @@ def import_pool(
         return store_pool(
             pool, given, model=f"Pool {name}", prompt_set=captions,
             licence=_common_licence(folder.entries), processes=processes, progress=progress,
+            made=made,
         )  # fmt: skip
     except BaseException:
         if is_new:
@@ -87,6 +94,7 @@ def store_pool(
     licence: str,
     processes: int | None = None,
     progress: Progress = silent,
+    made: Made = unsaid,
 ) -> Pool:
     """Import the images of a pool as its collection, and save both. Refused, nothing is left.
 
@@ -106,6 +114,7 @@ def store_pool(
                 (PoolImage(pool=pool, image_id=key, **by_hash[sha].fields) for sha, key in keys),
                 batch_size=2000,
             )
+            made(pool)
     except BaseException:
         ImageCollection.objects.filter(name=pool.name, project=pool.project).delete()
         discard_import(name=pool.name)

@@ -20,10 +20,12 @@ from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.curation.models import Pool
 from evalplatform.curation.services.pools import (
     GivenPoolImage,
+    Made,
     Progress,
     check_name,
     silent,
     store_pool,
+    unsaid,
 )
 from evalplatform.generation.models import Sample, SamplerSettings
 from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
@@ -58,12 +60,14 @@ def import_samples(
     created_by: User | None = None,
     processes: int | None = None,
     progress: Progress = silent,
+    made: Made = unsaid,
 ) -> Pool:
     """Make a pool of so many samples a prompt of a checkpoint; the same call goes on.
 
-    An image's concept is its prompt's first tag, or its category. Raises `SamplesNotMadeError`
-    while workers, which it asks, have not made all; `BadInputError` for names that are taken or
-    another project's, or seeds outside 1 to 100.
+    An image's concept is its prompt's first tag, or its category. `made` is told the pool, in the
+    transaction that makes it. Raises `SamplesNotMadeError` while workers, which it asks, have not
+    made all; `BadInputError` for names that are taken or another project's, or seeds outside 1 to
+    100.
     """
     check_name(name)
     if not 1 <= seeds <= MOST_SEEDS:
@@ -86,7 +90,7 @@ def import_samples(
             )
         return store_pool(
             pool, given, model=checkpoint.name, prompt_set=prompt_set,
-            licence=licence or "unknown", processes=processes, progress=progress,
+            licence=licence or "unknown", processes=processes, progress=progress, made=made,
         )  # fmt: skip
 
 

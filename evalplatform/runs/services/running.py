@@ -295,12 +295,14 @@ def add_arm(
     on_packed: Progress = _silent,
     on_images: Progress = _silent,
     on_slots: Progress = _silent,
+    made: Callable[[Arm], None] = lambda arm: None,
 ) -> Arm:
     """Let an arm whose images are there join an open campaign; all or nothing.
 
+    `made` is told the arm, in the transaction that makes it.
     Raises `BadInputError` as `annotation.services.join_arm` does.
     """
     return join_arm(
         campaign=campaign, maker=maker, now=now, on_packed=on_packed, on_images=on_images,
-        on_progress=on_slots,
+        on_progress=on_slots, made=made,
     )  # fmt: skip
