@@ -53,7 +53,8 @@ class Asked:
         if len(self.kinds) > 1:
             raise BadInputError(
                 f"criterion {self.slug!r} has {' and '.join(sorted(self.kinds))} votes; import "
-                "them apart, or read all as pairs with --as-pairs."
+                "them apart, or have all read as pairs.",
+                by_command="--as-pairs does it.",
             )
         if self.kinds != {PAIR}:
             return next(iter(self.kinds))
@@ -103,8 +104,8 @@ class Gathering:
         if judgement.kind == RANKING and len(judgement.models) > most:
             raise BadRowError(
                 "too many",
-                f"ranks {len(judgement.models)} models; a ranking has up to {most}, and --as-pairs "
-                "reads longer ones as pairs",
+                f"ranks {len(judgement.models)} models; a ranking has up to {most}; longer "
+                "ones can be read as pairs",
             )
         label = judgement.criterion
         slug, label = (slug_of(label), label) if label else self.criterion

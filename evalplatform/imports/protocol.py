@@ -60,7 +60,7 @@ def new_criteria(asked: list[Asked], most: list[int], wish: Wish) -> list[Criter
     if wish.question and len(asked) > 1:
         raise BadInputError(
             f"the file has {len(asked)} criteria ({', '.join(each.slug for each in asked)}), so "
-            "one --question cannot be theirs; leave it out."
+            "one question cannot be theirs; leave it out."
         )
     return [
         _criterion(at, each, k, wish) for at, (each, k) in enumerate(zip(asked, most, strict=True))
@@ -74,7 +74,7 @@ def _criterion(position: int, asked: Asked, k: int, wish: Wish) -> Criterion:
         shows_prompt = shipped.shows_prompt if shipped else True
     if asked.slug == "visual_appeal" and shows_prompt:
         raise BadInputError(
-            "visual_appeal is asked without the prompt; give another --criterion for votes of "
+            "visual_appeal is asked without the prompt; give another criterion for votes of "
             "people who saw it."
         )
     label = asked.label if asked.label != asked.slug else label_of(asked.slug)

@@ -138,16 +138,16 @@ def check_import(*, project: Project, campaign: str, wish: Wish, licence: str, s
             f"{campaign!r} cannot name a campaign; use letters, digits, hyphens and underscores."
         ) from None
     if len(campaign) > 80:
-        raise BadInputError("--campaign is over 80 characters; shorten it.")
+        raise BadInputError("the campaign's name is over 80 characters; shorten it.")
     if wish.slug and not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", wish.slug):
         raise BadInputError(
-            f"--criterion {wish.slug!r} is no slug: up to 40 of a to z, digits and _, a letter "
+            f"the criterion {wish.slug!r} is no slug: up to 40 of a to z, digits and _, a letter "
             "first."
         )
     for what, given, most in (("licence", licence, 200), ("source", source, 500),
                               ("question", wish.question, 1000)):  # fmt: skip
         if len(given) > most or "\0" in given:
-            raise BadInputError(f"--{what} is over {most} characters, or no text; shorten it.")
+            raise BadInputError(f"the {what} is over {most} characters, or no text; shorten it.")
     _refuse_taken(project, campaign)
 
 
@@ -155,10 +155,10 @@ def _refuse_taken(project: Project, campaign: str) -> None:
     there = Campaign.objects.filter(slug=campaign).first()
     if there and there.project_id != project.pk:
         raise BadInputError(
-            f"the name {campaign!r} is taken in another project; choose another --campaign."
+            f"the name {campaign!r} is taken in another project; choose another name."
         )
     if there:
-        raise BadInputError(f"campaign {campaign!r} exists already; choose another --campaign.")
+        raise BadInputError(f"campaign {campaign!r} exists already; choose another name.")
 
 
 def _check_columns(
@@ -167,25 +167,28 @@ def _check_columns(
     found = f"its columns are {', '.join(table.columns)}"
     if not {"prompt", "key", "conversation"} & fields:
         raise BadInputError(
-            f"{table.name} does not say what the prompts were: {found}. Say which column does "
-            "with --column prompt=NAME, or --column key=NAME."
+            f"{table.name} does not say what the prompts were: {found}. Say which column "
+            "does, prompt or key.",
+            by_command="--column prompt=NAME or --column key=NAME says it.",
         )
     says_who = "annotator" in fields or kind == "wide ratings" or "each" in fields
     if not says_who and not handling.anonymous:
         raise BadInputError(
-            f"{table.name} does not say who voted: {found}. Say which column does with --column "
-            "annotator=NAME; if nobody knows, --anonymous takes each vote as by a person of its "
-            "own, which makes intervals too narrow."
+            f"{table.name} does not say who voted: {found}. Say which column does; if nobody "
+            "knows, have the votes taken as anonymous, each as by a person of its own, which makes "
+            "intervals too narrow.",
+            by_command="--column annotator=NAME says it, --anonymous takes them so.",
         )
     if handling.anonymous and kind == "ranked rows" and "vote" not in fields:
         raise BadInputError(
             f"{table.name} has a row for each image of a ranking, and without annotators nobody "
-            "knows which rows are one vote; say which column does with --column vote=NAME."
+            "knows which rows are one vote; say which column does, as the vote.",
+            by_command="--column vote=NAME says it.",
         )
     if wish.slug and "criterion" in fields:
         raise BadInputError(
-            f"{table.name} names criteria itself; leave --criterion out, or add --column "
-            "criterion= to leave out what it names."
+            f"{table.name} names criteria itself; name no other one, or leave its column out.",
+            by_command="--column criterion= leaves it out.",
         )
 
 
@@ -207,29 +210,31 @@ def _gather(
             if not handling.skip_bad and fault.kind != "unmatched":
                 raise BadInputError(
                     f"{reader.table.name}: {unit} {where} {fault}. Nothing was imported; mend it, "
-                    "or add --skip-bad to leave out what cannot be imported."
+                    "or have left out what cannot be imported.",
+                    by_command="--skip-bad leaves it out.",
                 ) from None
             left_out.append(LeftOut(f"{unit} {where}", fault.kind, fault.why))
         if len(gathered) % _STEP == 0:
             progress("rows", reader.rows, None)
     progress("rows", reader.rows, reader.rows)
     if left_out and not handling.skip_bad:
-        raise BadInputError(_unmatched(reader.table.name, left_out))
+        raise _unmatched(reader.table.name, left_out)
     if not len(gathered):
         why = f"all {reader.rows:,} rows are left out" if left_out else "it has no votes"
         raise BadInputError(f"{reader.table.name}: {why}, so there is nothing to import.")
     return left_out
 
 
-def _unmatched(name: str, faults: list[LeftOut]) -> str:
+def _unmatched(name: str, faults: list[LeftOut]) -> BadInputError:
     first = list(dict.fromkeys(fault.why for fault in faults))
     listed = "; ".join(first[:_NAMED]) + (
         f" and {len(first) - _NAMED:,} more" * (len(first) > _NAMED)
     )
-    return (
+    return BadInputError(
         f"{name}: {len(faults):,} votes are on prompts that the set does not have, the first at "
-        f"{faults[0].where}: {listed}. Nothing was imported; leave --prompts out to make a set of "
-        "the file's own prompts, or add --skip-bad to leave these votes out."
+        f"{faults[0].where}: {listed}. Nothing was imported; name no prompt set to make one of "
+        "the file's own prompts, or have these votes left out.",
+        by_command="--skip-bad leaves them out.",
     )
 
 
@@ -240,8 +245,9 @@ def _votes(table: Table, gathered: Gathering, handling: Handling) -> GatheredVot
         who = list(gathered.annotators)[twice.annotator]
         raise BadInputError(
             f"{table.name}: {table.unit} {twice.where}: annotator {who!r} judged the same before, "
-            f"at {table.unit} {twice.before}. Nothing was imported; add --keep-first to keep the "
-            "first of such votes, or name the column that tells images apart with --column image=…"
+            f"at {table.unit} {twice.before}. Nothing was imported; have the first of such "
+            "votes kept, or name the column that tells images apart.",
+            by_command="--keep-first keeps it, --column image=NAME names that.",
         ) from None
 
 

@@ -20,7 +20,7 @@ def prompt_set_named(reference: str, project: Project) -> PromptSet:
     if prompt_set is None:
         known = ", ".join(str(each) for each in usable) or "none yet"
         raise BadInputError(
-            f"no prompt set {reference!r}; imported: {known}. "
-            "Import one with `manage.py import_prompts NAME FILE`."
+            f"no prompt set {reference!r}; imported: {known}. Import one first.",
+            by_command="`manage.py import_prompts NAME FILE` does it.",
         )
     return prompt_set

@@ -243,10 +243,16 @@ def test_faulty_category_list_is_refused_naming_what_is_wrong(tmp_path, content,
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"size": 0}, {"near": 0.1}, {"seed": -1}, {"languages": ("english",)}, {"pool": 5},
-     {"fewest_words": 9, "most_words": 8}],
-)  # fmt: skip
-def test_choice_out_of_range_is_refused(wrong):
-    with pytest.raises(BadInputError, match="--"):
+    ("wrong", "said"),
+    [
+        ({"size": 0}, "^size 0; accepted: 1 to"),
+        ({"near": 0.1}, r"^near 0\.1; accepted: 0\.3 to 1"),
+        ({"seed": -1}, "^seed -1; accepted: 0 to"),
+        ({"languages": ("english",)}, "^the language 'english' is none"),
+        ({"pool": 5}, "^pool 5; accepted: 2100 to"),
+        ({"fewest_words": 9, "most_words": 8}, "^most words 8; accepted: 9 to"),
+    ],
+)
+def test_choice_out_of_range_is_refused(wrong, said):
+    with pytest.raises(BadInputError, match=said):
         Choices(**wrong)

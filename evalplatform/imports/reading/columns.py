@@ -80,7 +80,8 @@ def layout_of(given: Sequence[str], chosen: Mapping[str, str], name: str) -> Vot
     unknown = sorted(set(chosen) - set(FIELDS))
     if unknown:
         raise BadInputError(
-            f"--column {unknown[0]}=…: there is no such field; fields are {', '.join(FIELDS)}."
+            f"a column is named for {unknown[0]!r}, and there is no such field; fields are "
+            f"{', '.join(FIELDS)}."
         )
     missing = [column for column in chosen.values() if column and column not in given]
     if missing:
@@ -98,7 +99,8 @@ def layout_of(given: Sequence[str], chosen: Mapping[str, str], name: str) -> Vot
         raise BadInputError(
             f"{name} does not say who was compared and what was answered: its columns are "
             f"{', '.join(given) or 'none'}. Accepted are {ACCEPTED}. Where a column is called "
-            "otherwise, say so with --column, e.g. --column model=Model."
+            "otherwise, say which field it holds.",
+            by_command="--column says it, e.g. --column model=Model.",
         )
     return VoteLayout(kind, columns, raters if kind == "wide ratings" else {})
 

@@ -61,8 +61,9 @@ class Log:
         found = format or _ENDINGS.get(ending)
         if found is None:
             raise BadInputError(
-                f"{path.name}: the format cannot be told from the name; add --format with one of "
-                f"{', '.join(LOG_FORMATS)}."
+                f"{path.name}: the format cannot be told from the name; say which it is: "
+                f"{', '.join(LOG_FORMATS)}.",
+                by_command="--format says it.",
             )
         check_fields(columns or {})
         return cls(path, found, columns or {})

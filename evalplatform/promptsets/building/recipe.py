@@ -50,20 +50,21 @@ class Choices:
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
-            ("--size", self.size, 1, 100_000),
-            ("--seed", self.seed, 0, 2**63 - 1),
-            ("--fewest-words", self.fewest_words, 1, 10_000),
-            ("--most-words", self.most_words, self.fewest_words, 10_000),
-            ("--pool", self.pool, self.size, 10_000_000),
-            ("--near", self.near, 0.3, 1),
+            ("size", self.size, 1, 100_000),
+            ("seed", self.seed, 0, 2**63 - 1),
+            ("fewest words", self.fewest_words, 1, 10_000),
+            ("most words", self.most_words, self.fewest_words, 10_000),
+            ("pool", self.pool, self.size, 10_000_000),
+            ("near", self.near, 0.3, 1),
         ):
             if not least <= value <= most:
                 raise BadInputError(f"{name} {value}; accepted: {least} to {most}.")
         unknown = sorted(set(self.languages) - languages_known())
         if unknown:
             raise BadInputError(
-                f"--language {unknown[0]!r} is none that can be told; give ISO 639 codes such as "
-                "en, de, ja, or --any-language."
+                f"the language {unknown[0]!r} is none that can be told; give ISO 639 codes such as "
+                "en, de, ja, or take any language.",
+                by_command="--any-language takes any.",
             )
 
 

@@ -50,7 +50,7 @@ class Workshop:
             self.database.close()
             raise BadInputError(
                 f"{folder} holds an unfinished build of another log or with other options; give "
-                "them as they were to go on, or another --out."
+                "them as they were to go on, or another folder."
             )
         if self.get("layout") != _LAYOUT:
             self._begin_anew(recipe, log)

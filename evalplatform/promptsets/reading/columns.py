@@ -17,7 +17,8 @@ def check_fields(chosen: Chosen) -> None:
     unknown = [field for field in chosen if field not in FIELDS]
     if unknown:
         raise BadInputError(
-            f"--column {unknown[0]}=…: there is no such field; fields are {', '.join(FIELDS)}."
+            f"a column is named for {unknown[0]!r}, and there is no such field; fields are "
+            f"{', '.join(FIELDS)}."
         )
 
 
@@ -42,7 +43,8 @@ def fields_of(given: Sequence[str], chosen: Chosen, where: str) -> dict[str, str
         if len(columns) > 1:
             raise BadInputError(
                 f"{where}: columns {listed(map(shown, columns))} could all be {field}; remove one, "
-                f"or choose with --column {field}=NAME."
+                "or say which it is.",
+                by_command=f"--column {field}=NAME says it.",
             )
         if columns:
             found[field] = columns[0]
@@ -59,7 +61,8 @@ def check_header(given: Sequence[str], chosen: Chosen, name: str) -> None:
     if "prompt" not in fields_of(given, chosen, name):
         raise BadInputError(
             f"{name} has no column Prompt; its columns are {_named(given)}. Say which one holds "
-            "the prompts with --column prompt=NAME, or add --format txt if every line is a prompt."
+            "the prompts, or that the format is txt if every line is a prompt.",
+            by_command="--column prompt=NAME or --format txt says it.",
         )
 
 

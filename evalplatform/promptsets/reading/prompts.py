@@ -90,8 +90,9 @@ def read_prompts(
         named = f"{len(repeats):,} ({table.unit} {listed(repeats, _REPEATS_NAMED)})"
         if not drop_repeats:
             raise BadInputError(
-                f"{name} has repeated prompts: {named}; remove them, or add --drop-repeats to "
-                "import each prompt once."
+                f"{name} has repeated prompts: {named}; remove them, or have each prompt "
+                "imported once.",
+                by_command="--drop-repeats does it.",
             )
         notes.append(f"repeated prompts dropped: {named}.")
     return PromptFile(rows, notes)
@@ -136,7 +137,8 @@ def _prompt(value: Any, values: Mapping[str, Any], where: str) -> str:
     if not isinstance(value, str):
         raise BadInputError(
             f'{where} has no text "prompt"; it has {listed(map(shown, values)) or "nothing"}. '
-            "Where the prompt is called otherwise, say so with --column prompt=NAME."
+            "Where the prompt is called otherwise, say how.",
+            by_command="--column prompt=NAME says it.",
         )
     if not value.strip():
         raise BadInputError(f"{where} has an empty prompt; fill or remove it.")
@@ -151,8 +153,8 @@ def _text(value: Any, what: str, where: str) -> str:
         return str(value)
     if not isinstance(value, str):
         raise BadInputError(
-            f"{where}: {what} must be text, it is {shown(value)}; leave it out with "
-            f"--column {what}= or mend it."
+            f"{where}: {what} must be text, it is {shown(value)}; leave it out, or mend it.",
+            by_command=f"--column {what}= leaves it out.",
         )
     return _storable(value, what, where)
 

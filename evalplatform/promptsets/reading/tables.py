@@ -60,7 +60,7 @@ def read_tsv(text: str, name: str, chosen: Chosen) -> PromptTable:
 def read_txt(text: str, name: str, chosen: Chosen) -> PromptTable:
     """Read one prompt a line; lines without any are passed over."""
     if chosen:
-        raise BadInputError(f"{name}: --column is for tables; here every line is a prompt.")
+        raise BadInputError(f"{name}: columns are for tables; here every line is a prompt.")
     lines = enumerate(lines_of(text), start=1)
     return PromptTable(
         "line", ((number, {"prompt": line}) for number, line in lines if line.strip())
@@ -74,8 +74,9 @@ def read_txt_or_tsv(text: str, name: str, chosen: Chosen) -> PromptTable:
         return read_tsv(text, name, chosen)
     if fields_of(header, {}, name):
         raise BadInputError(
-            f"{name}: line 1 is {shown(header[0])}; add --format tsv if that names the column, or "
-            "--format txt if it is a prompt."
+            f"{name}: line 1 is {shown(header[0])}; say that the format is tsv if that names the "
+            "column, or txt if it is a prompt.",
+            by_command="--format says it.",
         )
     return read_txt(text, name, chosen)
 

@@ -16,7 +16,7 @@ _NOT_TEXT = (
     (b"PK\x03\x04", "an Excel workbook or another archive; save the sheet as “CSV UTF-8”"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save the sheet as “CSV UTF-8”"),
     (b"\x1f\x8b", "compressed; unpack it (gunzip)"),
-    (b"PAR1", "a parquet file; add --format parquet"),
+    (b"PAR1", "a parquet file; say that the format is parquet"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file; run `git lfs pull`"),
     (b"<!doctype html", "a web page; download the raw file"),
     (b"<html", "a web page; download the raw file"),

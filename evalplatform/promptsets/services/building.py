@@ -97,7 +97,7 @@ def build_prompts(*, log: Log, options: BuildOptions, say: Say) -> BuiltPrompts:
     recipe = options.recipe
     if (options.folder / PROMPTS).exists() and not (options.folder / "work.sqlite").exists():
         raise BadInputError(
-            f"{options.folder} holds a finished build; give another --out, or remove it."
+            f"{options.folder} holds a finished build; give another folder, or remove it."
         )
     say("reading", 0.0)
     origin = _origin(log, options)

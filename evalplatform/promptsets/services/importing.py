@@ -60,7 +60,7 @@ def import_prompt_set(
     if sha256 and digest != sha256.lower():
         raise BadInputError(
             f"{name_of(source)} has sha256 {digest}, expected {shown(sha256.lower())}; nothing was "
-            "imported: get the file again or correct --sha256."
+            "imported: get the file again or correct the hash."
         )
     return import_content(
         project=project,
@@ -157,14 +157,14 @@ def _refuse_another_reading(prompt_set: PromptSet, rows: list[PromptRow]) -> Non
     stored = prompt_set.prompts.values_list("text", "category", "challenge", "note", "tags")
     if [PromptRow(*each) for each in stored] != rows:
         raise BadInputError(
-            f"{prompt_set} is this file, read in another way (--format, --column, --drop-repeats), "
-            "and its prompts differ; give the set another name."
+            f"{prompt_set} is this file, read in another way (format, columns, repeats), and its "
+            "prompts differ; give the set another name."
         )
 
 
 def _check_words(*, name: str, licence: str, source: str) -> None:
     """Raise `BadInputError` for what the database would not take beside the prompts."""
-    limits = {"name": (name, 80), "--licence": (licence, 200), "address": (source, 500)}
+    limits = {"name": (name, 80), "licence": (licence, 200), "address": (source, 500)}
     if "://" not in source:
         del limits["address"]
     for what, (text, most) in limits.items():
@@ -188,7 +188,8 @@ def format_of(source: str, otherwise: str | None = None) -> str:
     found = ENDINGS.get(suffix, otherwise)
     if found is None:
         raise BadInputError(
-            f"{name_of(source)}: the format cannot be told from the name; "
-            f"add --format with one of {', '.join(FORMATS)}."
+            f"{name_of(source)}: the format cannot be told from the name; say which it is: "
+            f"{', '.join(FORMATS)}.",
+            by_command="--format says it.",
         )
     return found

@@ -122,8 +122,8 @@ def start_build(
 def _refuse_size(name: str, size: int) -> None:
     if not 0 < size <= MOST_BYTES:
         raise BadInputError(
-            f"{name} has {size:,} bytes; a log of 1 to {MOST_BYTES:,} is taken here, any other by "
-            "`manage.py build_prompt_set LOG --name NAME`."
+            f"{name} has {size:,} bytes; a log of 1 to {MOST_BYTES:,} is taken here; ask an "
+            "operator to build a set from any other (docs/prompts.md)."
         )
 
 

@@ -61,8 +61,8 @@ def list_of_file(name: str, content: bytes) -> str:
     """
     if len(content) > MOST_LIST_BYTES:
         raise BadInputError(
-            f"{name}: {len(content):,} bytes; a list of at most {MOST_LIST_BYTES:,} is taken here, "
-            f"a longer one by `manage.py build_prompt_set --{name} FILE`."
+            f"{name}: {len(content):,} bytes; a list of at most {MOST_LIST_BYTES:,} is taken here; "
+            "ask an operator to build a set with a longer one (docs/prompts.md)."
         )
     try:
         text = content.decode("utf-8-sig")

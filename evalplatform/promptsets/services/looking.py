@@ -23,8 +23,8 @@ def keep_file(
     PromptUpload.objects.filter(created_at__lt=now - _KEPT).delete()
     if len(content) > MOST_BYTES:
         raise BadInputError(
-            f"the file has over {MOST_BYTES // 2**20} MiB; import it by "
-            "`manage.py import_prompts NAME FILE`, which takes 64."
+            f"the file has over {MOST_BYTES // 2**20} MiB; shorten it, or ask an operator to "
+            "import it, who may bring 64 MiB (docs/prompts.md)."
         )
     if not content:
         raise BadInputError("the file is empty; choose one with at least one prompt.")
