@@ -187,12 +187,12 @@ class FaultCounter:
         """
         exceeded = [limit for limit in self._limits() if limit.is_exceeded]
         if exceeded:
-            options = " ".join(limit.for_command for limit in exceeded)
             raise BadInputError(
                 f"campaign {self._campaign.slug!r} does not open. "
                 f"{'. Also: '.join(map(str, exceeded))}.",
-                by_command=f"`manage.py run_eval --resume {self._campaign.slug} {options}` lets "
-                "them through.",
+                by_command=f"`manage.py run_eval --resume {self._campaign.slug} "
+                + " ".join(f"--{limit.option} {limit.needed:g}" for limit in exceeded)
+                + "` lets them through.",
             )
 
     def _limits(self) -> Iterator["_Limit"]:
@@ -275,13 +275,8 @@ class _Limit:
         return self.faulty.count > self.allowed * self.of
 
     @property
-    def _needed(self) -> float:
+    def needed(self) -> float:
         return math.ceil(100 * self.faulty.count / self.of) / 100
-
-    @property
-    def for_command(self) -> str:
-        """The option of `run_eval` that lets them through."""
-        return f"--{self.option} {self._needed:g}"
 
     def __str__(self) -> str:
         count = self.faulty.count
@@ -291,7 +286,7 @@ class _Limit:
         return (
             f"{count:,} of {self.of:,} {self.what} ({100 * share:.1f} %, at most "
             f"{100 * self.allowed:g} % are let through): {prompts}{more}; {self.otherwise}, or let "
-            f"a share of {self._needed:g} through"
+            f"a share of {self.needed:g} through"
         )
 
 

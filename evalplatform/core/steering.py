@@ -35,13 +35,13 @@ class Steering(Generic[R]):
 
     Attributes:
         jobs: the jobs of a request.
-        says_cancelled: why a cancelled one cannot be steered, and what to do.
+        refusal_of_cancelled: why a cancelled one cannot be steered, and what to do.
         wake: wakes up to so many workers.
         workers: how many there are.
     """
 
     jobs: Callable[[R], models.QuerySet[Any]]
-    says_cancelled: Callable[[R], str]
+    refusal_of_cancelled: Callable[[R], BadInputError]
     wake: Callable[[int], None]
     workers: Callable[[], int]
 
@@ -60,7 +60,7 @@ class Steering(Generic[R]):
     def retry(self, request: R) -> int:
         """Queue its failed jobs again; return how many. `BadInputError` if it was cancelled."""
         if request.status == RequestStatus.CANCELLED:
-            raise BadInputError(self.says_cancelled(request))
+            raise self.refusal_of_cancelled(request)
         failed = self.jobs(request).filter(status=JobStatus.FAILED)
         retried = failed.update(
             status=JobStatus.QUEUED, attempts=0, error="", finished_at=None, worker=""
@@ -78,5 +78,5 @@ class Steering(Generic[R]):
     def _change(self, request: R, status: RequestStatus) -> None:
         rows = type(request)._default_manager.filter(pk=request.pk)  # type: ignore[attr-defined]
         if not rows.exclude(status=RequestStatus.CANCELLED).update(status=status):
-            raise BadInputError(self.says_cancelled(request))
+            raise self.refusal_of_cancelled(request)
         request.status = status

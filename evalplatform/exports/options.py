@@ -124,14 +124,14 @@ def checked_options(campaign: Campaign, asked: Mapping[str, Any]) -> Options:
     """
     given = {name: value for name, value in asked.items() if value not in (None, "", [], ())}
     kind = _kind(given.get("kind"))
-    grain = _one_of("--rows", given.get("grain"), kind.grains, kind)
-    images = _one_of("--images", given.get("images"), kind.images, kind)
+    grain = _one_of("rows", given.get("grain"), kind.grains, kind)
+    images = _one_of("images", given.get("images"), kind.images, kind)
     ties = given.get("ties", "drop" if kind.drops_ties else "keep")
     is_raw = grain is Grain.VOTE
     if is_raw and ties == "drop":
         raise BadInputError(
-            "--ties drop is for rows of two images (--rows pair or consensus); "
-            "votes are exported as they were cast."
+            "ties are dropped of rows of two images (pair or consensus) alone; votes are exported "
+            "as they were cast."
         )
     return Options(
         kind=kind.name,
@@ -144,9 +144,9 @@ def checked_options(campaign: Campaign, asked: Mapping[str, Any]) -> Options:
         splits=_splits(given.get("splits", "")),
         images=images,
         image_format=_among(
-            "--image-format", given.get("image_format", kind.image_format), _IMAGE_FORMATS
+            "image format", given.get("image_format", kind.image_format), _IMAGE_FORMATS
         ),
-        missing=_among("--missing-images", given.get("missing", "fail"), _MISSING),
+        missing=_among("missing images", given.get("missing", "fail"), _MISSING),
         is_blind=bool(given.get("is_blind", False)),
         for_excel=_for_excel(kind, bool(given.get("for_excel", False))),
         licence=_licence(given.get("licence", "")),
@@ -160,20 +160,21 @@ def _kind(name: object) -> Format:
     return KINDS[str(name)]
 
 
-def _one_of(flag: str, given: object, offered: Sequence[T], kind: Format) -> T:
+def _one_of(what: str, given: object, offered: Sequence[T], kind: Format) -> T:
     if given is None:
         return offered[0]
     for each in offered:
         if each == given:
             return each
     raise BadInputError(
-        f"{flag} {given} is not for --as {kind.name}; accepted: {', '.join(offered)}."
+        f"{what} {str(given)!r} is not for an export as {kind.name}; accepted: "
+        f"{', '.join(offered)}."
     )
 
 
-def _among(flag: str, given: object, offered: Sequence[str]) -> str:
+def _among(what: str, given: object, offered: Sequence[str]) -> str:
     if given not in offered:
-        raise BadInputError(f"{flag} {given}: accepted are {', '.join(offered)}.")
+        raise BadInputError(f"{what} {str(given)!r}: accepted are {', '.join(offered)}.")
     return str(given)
 
 
@@ -207,23 +208,23 @@ def _splits(given: str | Sequence[int]) -> tuple[int, ...]:
         return ()
     parts = given.split("/") if isinstance(given, str) else [str(each) for each in given]
     if len(parts) != 3 or not all(each.isascii() and each.isdigit() for each in parts):
-        raise BadInputError(f"--split {given}: give three per cent, such as 80/10/10.")
+        raise BadInputError(f"split {given}: give three per cent, such as 80/10/10.")
     numbers = tuple(int(each) for each in parts)
     if sum(numbers) != 100:
-        raise BadInputError(f"--split {given}: the three add up to {sum(numbers)}, not to 100.")
+        raise BadInputError(f"split {given}: the three add up to {sum(numbers)}, not to 100.")
     return numbers
 
 
 def _for_excel(kind: Format, asked: bool) -> bool:
     if asked and kind.container is not Container.CSV:
-        raise BadInputError(f"--for excel is for CSV; --as {kind.name} is none.")
+        raise BadInputError(f"an export for Excel is CSV; {kind.name} is none.")
     return asked
 
 
 def _licence(given: str) -> str:
     if given and not _LICENCE.fullmatch(given):
         raise BadInputError(
-            f"--licence {given[:80]!r}: give an identifier such as cc-by-4.0 or other."
+            f"licence {given[:80]!r}: give an identifier such as cc-by-4.0 or other."
         )
     return given.lower()
 

@@ -62,8 +62,9 @@ class StoredPictures:
             if self.marks_missing:
                 return None
             raise BadInputError(
-                f"image {file} is not in the object store; restore it, leave such images empty "
-                "with --missing-images mark, or export without images (--images none)."
+                f"image {file} is not in the object store; restore it, have such images marked as "
+                "missing, or export without images.",
+                by_command="--missing-images mark or --images none does it.",
             ) from error
         if self.format == "png":
             return content

@@ -26,7 +26,8 @@ def loop_named(name: str, project: Project) -> FeedbackLoop:
         known = FeedbackLoop.objects.filter(project=project).values_list("slug", flat=True)
         raise BadInputError(
             f"no feedback loop {name!r}; there are: {', '.join(known) or 'none yet'}. "
-            "`manage.py feedback start NAME` makes one."
+            "Start one first.",
+            by_command="`manage.py feedback start NAME` does it.",
         )
     return found
 
@@ -81,6 +82,7 @@ def reward_named(name: str, project: Project) -> RegisteredReward:
         known = RegisteredReward.objects.filter(project=project).values_list("name", flat=True)
         raise BadInputError(
             f"no reward {name!r} in the project {project}; there are: "
-            f"{', '.join(known) or 'none yet'}. `manage.py feedback train` makes them."
+            f"{', '.join(known) or 'none yet'}. Train them first.",
+            by_command="`manage.py feedback train` does it.",
         )
     return found

@@ -108,7 +108,8 @@ def train_child(
     rewards = list(round.rewards.all())
     if not rewards:
         raise BadInputError(
-            f"{round} has no rewards yet; `manage.py feedback train {round.loop}` makes them."
+            f"{round} has no rewards yet; train them first.",
+            by_command=f"`manage.py feedback train {round.loop}` does it.",
         )
     judge = next((r.directory for r in rewards if r.purpose == r.Purpose.JUDGE), None)
     config = round.folder / f"{recipe}.toml"
@@ -136,7 +137,7 @@ def train_child(
 def _preferences(round: FeedbackRound) -> Path:
     if not round.preferences_sha256:
         raise BadInputError(
-            f"{round} has no preference set yet; `manage.py feedback export {round.loop}` writes "
-            "it."
+            f"{round} has no preference set yet; export it first.",
+            by_command=f"`manage.py feedback export {round.loop}` does it.",
         )
     return round.folder / "preferences"

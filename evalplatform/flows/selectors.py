@@ -68,7 +68,8 @@ def flow_named(name: str) -> Flow:
     if found is None:
         known = ", ".join(Flow.objects.values_list("slug", flat=True)[:20]) or "none yet"
         raise BadInputError(
-            f"no flow {name!r}; known: {known}. Make one with `manage.py flow start`."
+            f"no flow {name!r}; known: {known}. Start one first.",
+            by_command="`manage.py flow start` does it.",
         )
     return found
 

@@ -115,7 +115,7 @@ def gold_images(
 def no_recipe(criterion: Criterion) -> str:
     """Say that no gold can be made for a criterion of this kind, and what to do."""
     named = " or ".join(f'"{recipe.value}"' for recipe in _MAKERS)
-    own = "give pairs of your own with --from, or " if criterion.shape.most == 2 else ""
+    own = "give pairs of your own, or " if criterion.shape.most == 2 else ""
     return (
         f"no gold can be made for {criterion.slug!r}, since it names no recipe; {own}say in the "
         f"rules file how it is made: gold = {named}."

@@ -150,7 +150,7 @@ def enrolment_named(campaign: Campaign, pseudonym: str) -> Enrolment:
     enrolment = found.first()
     if enrolment is None:
         raise BadInputError(
-            f"{pseudonym!r} took no part in {campaign.slug!r}; `manage.py review_annotators "
-            f"{campaign.slug}` lists who did."
+            f"{pseudonym!r} took no part in {campaign.slug!r}; name somebody who did.",
+            by_command=f"`manage.py review_annotators {campaign.slug}` lists them.",
         )
     return enrolment

@@ -196,7 +196,8 @@ def _next(source: Iterator[GoldImages], criterion: Criterion) -> GoldImages:
         raise BadInputError(
             f"the campaign's prompts give no more gold for {criterion.slug}; ask for less, use "
             "more prompts (for text_faithfulness: prompts without a word in common), or give pairs "
-            "of your own with --from."
+            "of your own.",
+            by_command="--from names them.",
         )
     return images
 

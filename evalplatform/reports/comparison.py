@@ -72,7 +72,7 @@ def quick_comparison(first: Campaign, second: Campaign) -> Comparison:
     if votes > MOST_VOTES:
         raise BadInputError(
             f"They have {votes:,} votes, and {MOST_VOTES:,} at most are compared while somebody "
-            f"waits; run `manage.py compare_campaigns {first.slug} {second.slug}`."
+            "waits; ask an operator to compare them (docs/reports.md)."
         )
     return compare_campaigns(first, second)
 

@@ -28,9 +28,9 @@ def look_at_checks(
     progress = safety_progress(rules.detector, pictures)
     if progress.failures:
         raise SafetyCheckFailedError(
-            f"{progress.failures[0]} — mend the cause, then try again on its page, or by "
-            f"`manage.py run_eval --resume {campaign.slug}`; "
-            f"{progress.checked:,} of {progress.total:,} samples are checked."
+            f"{progress.failures[0]} — mend the cause, then try again; {progress.checked:,} of "
+            f"{progress.total:,} samples are checked.",
+            by_command=f"`manage.py run_eval --resume {campaign.slug}` tries again.",
         )
     if progress.is_stuck:
         # The first look, or another version of the detector came into use: its scores are wanted.

@@ -253,8 +253,8 @@ def _about_gold(planned: _Planned, choices: DraftChoices) -> list[str]:
     if len(none) < len(planned.criteria):
         return [f"no gold can be made for {', '.join(none)}; the others have all of it."]
     return [
-        "its rules ask for gold, and none can be made for any criterion: give a file of your own "
-        "with `run_eval --gold`, or opening will be refused."
+        "its rules ask for gold, and none can be made for any criterion: give pairs of your own "
+        "as gold, or opening will be refused."
     ]
 
 

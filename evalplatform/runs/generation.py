@@ -16,6 +16,8 @@ from evalplatform.generation.selectors import (
 )
 from evalplatform.generation.services import enqueue_samples
 
+PAUSED = "paused: resume it to go on"
+
 
 class GenerationStoppedError(EvalPlatformError):
     """A batch of this campaign failed on its worker, or somebody or its budget ended it."""
@@ -43,7 +45,7 @@ def note_on(name: str, now: datetime, *, patient: bool) -> str:
     """Say what counts alone do not: how long, or what is waited for."""
     request = request_named(name)
     if request.status == GenerationRequest.Status.PAUSED:
-        return f"paused: go on with `manage.py generation resume {request}`"
+        return PAUSED
     if not live_workers(now):
         return "" if patient else "waiting for a worker: start one with `make worker`"
     if too_large := too_large_for_all(request, now):
@@ -56,20 +58,22 @@ def _refuse_to_wait(
     request: GenerationRequest, progress: GenerationProgress, now: datetime
 ) -> None:
     """Raise where nothing will come any more. What was made is kept."""
-    go_on = f"`manage.py run_eval --resume {request}`"
     kept = f"{progress.ready} of {progress.total} samples are kept."
     if progress.failures:
         raise GenerationStoppedError(
-            f"{progress.failures[0]} — mend the cause, then {go_on}; {kept}"
+            f"{progress.failures[0]} — mend the cause, then ask for them again; {kept}",
+            by_command=f"`manage.py run_eval --resume {request}` does it.",
         )
     if request.status == GenerationRequest.Status.CANCELLED:
         raise GenerationStoppedError(
-            f"the generation of {request} was cancelled; {go_on} takes it up again; {kept}"
+            f"the generation of {request} was cancelled; ask for it again to take it up; {kept}",
+            by_command=f"`manage.py run_eval --resume {request}` does it.",
         )
     in_hand = request.batches.filter(status="running", lease_expires_at__gte=now)
     if request.is_budget_used and not in_hand.exists():
         raise GenerationStoppedError(
             f"the budget of {request} is used ({request.spent_seconds / 60:.1f} of "
-            f"{(request.budget_seconds or 0) / 60:.1f} minutes of worker time); give more with "
-            f"`manage.py run_eval --resume {request} --budget-minutes M`; {kept}"
+            f"{(request.budget_seconds or 0) / 60:.1f} minutes of worker time); give it more; "
+            f"{kept}",
+            by_command=f"`manage.py run_eval --resume {request} --budget-minutes M` does it.",
         )

@@ -80,7 +80,7 @@ class Reviewer:
             return self._approved(images[0], prompt or "")
         raise BadInputError(
             f"reviewers answer keep_reject, caption and approve, not {form!r}; simulate others "
-            "without --truth."
+            "without a truth."
         )
 
     def marks(self, form: str, images: Sequence[bytes], heads: Collection[str]) -> list[str]:

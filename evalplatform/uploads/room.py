@@ -57,7 +57,8 @@ def _refuse_over_quota(project: Project, size_bytes: int, unfinished: Iterable[P
         raise BadInputError(
             f"the unfinished uploads of {project} come to {promised:,} bytes, and with these "
             f"{size_bytes:,} to more than its {quota:,}; finish or cancel some first, throw away "
-            "logs and failed imports, or ask an operator (manage.py project quota)."
+            "logs and failed imports, or ask an operator for a larger quota.",
+            by_command="`manage.py project quota` gives it.",
         )
 
 

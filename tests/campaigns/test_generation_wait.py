@@ -6,8 +6,8 @@ from django.utils import timezone
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationRequest, SamplerSettings
-from evalplatform.runs.generation import GenerationStoppedError, note_on
-from evalplatform.runs.management.generation_wait import wait_for_samples
+from evalplatform.runs.generation import PAUSED, GenerationStoppedError, note_on
+from evalplatform.runs.management.generation_wait import note_of, wait_for_samples
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -74,4 +74,5 @@ def test_bar_says_what_is_waited_for(asked):
     Checkpoint.objects.update(size_bytes=2000)
     assert "no worker has the memory for model" in note()
     services.pause_request(request=batch.request)
-    assert "manage.py generation resume campaign" in note()
+    assert note() == PAUSED
+    assert "manage.py generation resume campaign" in note_of("campaign", patient=False)

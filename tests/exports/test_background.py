@@ -93,7 +93,7 @@ def test_script_asks_by_the_client_is_told_by_a_webhook_and_downloads(
         now=timezone.now(),
     )  # fmt: skip
     client, slug = Client(live_server.url, secret), campaign.slug
-    with pytest.raises(ApiError, match="--rows vote is not for --as arena"):
+    with pytest.raises(ApiError, match="rows 'vote' is not for an export as arena"):
         client.create_export(slug, {"kind": "arena", "rows": "vote"})
     asked = client.create_export(slug, {"kind": "arena"}, idempotency_key="once")
     assert client.create_export(slug, {"kind": "arena"}, idempotency_key="once") == asked

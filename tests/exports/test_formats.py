@@ -182,7 +182,7 @@ def test_simulated_votes_are_marked_in_rows_names_and_cards(tmp_path):
     ("asked", "said"),
     [
         ({"kind": "excel"}, "no export 'excel'"),
-        ({"kind": "trl", "grain": "vote"}, "--rows vote is not for --as trl"),
+        ({"kind": "trl", "grain": "vote"}, "rows 'vote' is not for an export as trl"),
         ({"kind": "csv", "criteria": ["beauty"]}, "no criterion 'beauty', so nothing"),
         ({"kind": "csv", "categories": ["Plants"]}, "no category 'Plants'"),
         ({"kind": "csv", "splits": "80/10"}, "three per cent"),
@@ -190,7 +190,7 @@ def test_simulated_votes_are_marked_in_rows_names_and_cards(tmp_path):
         ({"kind": "csv", "ties": "drop"}, "votes are exported as they were cast"),
         ({"kind": "jsonl", "images": "embed"}, "accepted: none, path"),
         ({"kind": "trl", "licence": "a b\nc: d"}, "identifier such as"),
-        ({"kind": "trl", "for_excel": True}, "--for excel is for CSV"),
+        ({"kind": "trl", "for_excel": True}, "an export for Excel is CSV; trl is none"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_had_is_refused_in_one_line(db, asked, said):

@@ -78,8 +78,9 @@ def test_cancelled_request_drops_what_waits_and_what_runs(request_):
 )
 def test_cancelled_request_is_not_steered_any_more(request_, again):
     services.cancel_request(request=request_)
-    with pytest.raises(BadInputError, match=r"was cancelled; `manage\.py run_eval --resume"):
+    with pytest.raises(BadInputError, match="was cancelled; ask for it again") as refused:
         again(request=request_)
+    assert refused.value.by_command == f"`manage.py run_eval --resume {request_}` does it."
 
 
 def test_asking_again_takes_a_cancelled_request_up_anew(request_):

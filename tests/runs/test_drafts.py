@@ -272,7 +272,7 @@ def test_failed_check_of_a_draft_is_tried_again_from_its_page(filtered):
     state, said = bring(filtered)
     assert state == "stopped"
     assert "no such file" in said
-    assert "try again on its page" in said
+    assert "mend the cause, then try again;" in said
     launch_draft(draft=filtered, version=1, user=None)
     assert bring(filtered)[0] == "checking"
 

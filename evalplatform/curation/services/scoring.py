@@ -100,8 +100,8 @@ def send_scoring_wakes(count: int) -> None:
         current_app.send_task(TASK, queue="generation")
 
 
-def _says_cancelled(request: ScoringRequest) -> str:
-    return (
+def _refusal_of_cancelled(request: ScoringRequest) -> BadInputError:
+    return BadInputError(
         f"{request} was cancelled; its scores are kept. Score under another name into "
         f"{request.out}: what is there is not made again."
     )
@@ -109,7 +109,7 @@ def _says_cancelled(request: ScoringRequest) -> str:
 
 _steering = Steering[ScoringRequest](
     jobs=lambda request: request.shards.all(),
-    says_cancelled=_says_cancelled,
+    refusal_of_cancelled=_refusal_of_cancelled,
     wake=lambda count: send_scoring_wakes(count),  # looked up when called
     workers=lambda: len(live_workers(timezone.now())),
 )

@@ -25,8 +25,8 @@ class Files:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise BadInputError(
-                f"{path} is not there; replay needs a whole export, made with --as parquet, csv or "
-                "jsonl and without filters."
+                f"{path} is not there; replay needs a whole export, made as parquet, csv or jsonl "
+                "and without filters."
             ) from error
         except ValueError as error:
             raise BadInputError(f"{path} is no JSON; it was changed.") from error

@@ -35,7 +35,8 @@ def request_newcomers(*, round: FeedbackRound) -> list[Sample]:
     """
     if round.child is None:
         raise BadInputError(
-            f"{round} has no child to put in; `manage.py feedback tune {round.loop}` makes it."
+            f"{round} has no child to put in; tune one first.",
+            by_command=f"`manage.py feedback tune {round.loop}` does it.",
         )
     rankings = first_rankings(round)
     with transaction.atomic():

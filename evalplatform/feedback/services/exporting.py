@@ -36,13 +36,17 @@ def export_preferences(
     rankings = round.rankings
     if rankings is None:
         raise BadInputError(
-            f"{round} has no ranking of its own; `manage.py feedback expand {round.loop} --round "
-            f"{round.number - 1}` writes its preference set."
+            f"{round} has no ranking of its own; expand round {round.number - 1}, which writes its "
+            "preference set.",
+            by_command=f"`manage.py feedback expand {round.loop} --round {round.number - 1}` does "
+            "it.",
         )
     if rankings.status != Campaign.Status.CLOSED and not with_open:
         raise BadInputError(
-            f"{rankings.slug} is {rankings.status}: people still rank. Close it with `manage.py "
-            f"close_campaign {rankings.slug}`, or give --with-open to take the votes so far."
+            f"{rankings.slug} is {rankings.status}: people still rank. Close it, or have the "
+            "votes so far taken.",
+            by_command=f"`manage.py close_campaign {rankings.slug}` closes it, --with-open takes "
+            "them.",
         )
     made = round.folder / "preferences"
     if not (made / MARK).is_file():

@@ -22,8 +22,8 @@ def start_proof(*, round: FeedbackRound, created_by: User | None = None) -> Camp
             return round.proof
         if round.child is None:
             raise BadInputError(
-                f"{round} has no child to prove yet; `manage.py feedback tune {round.loop}` makes "
-                "it."
+                f"{round} has no child to prove yet; tune one first.",
+                by_command=f"`manage.py feedback tune {round.loop}` does it.",
             )
         round.proof, _ = start_run(
             project=round.loop.project, plan=proof_plan(round), created_by=created_by

@@ -133,7 +133,7 @@ def _refuse_shared(prompts: PromptSet, proof: PromptSet) -> None:
         some = "; ".join(shared[:_NAMED])
         raise BadInputError(
             f"{prompts} and {proof} share {len(shared)} prompts ({some}); the proof needs prompts "
-            "that nothing learned from: give another --proof-prompts."
+            "that nothing learned from: give another set for the proof."
         )
 
 

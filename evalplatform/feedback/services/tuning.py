@@ -16,8 +16,8 @@ def register_child(*, round: FeedbackRound, source: Path) -> FeedbackRound:
     """
     if not round.preferences_sha256:
         raise BadInputError(
-            f"{round} has no preference set, so nothing was tuned on it; `manage.py feedback "
-            f"export {round.loop}` writes it."
+            f"{round} has no preference set, so nothing was tuned on it; export it first.",
+            by_command=f"`manage.py feedback export {round.loop}` does it.",
         )
     child, _ = register_checkpoint(
         project=round.loop.project, source=source, name=child_name(round)

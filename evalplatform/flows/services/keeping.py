@@ -129,6 +129,7 @@ def _refuse_over_quota(project: Project, size: int) -> None:
     if held + size > quota:
         raise BadInputError(
             f"images of flows of {project} come to {held:,} bytes, and with these {size:,} to more "
-            f"than its {quota:,}; send smaller files (JPEG, WebP), or ask an operator for more "
-            "(manage.py project quota)."
+            f"than its {quota:,}; send smaller files (JPEG, WebP), or ask an operator for a "
+            "larger quota.",
+            by_command="`manage.py project quota` gives it.",
         )

@@ -52,16 +52,16 @@ def steer_request(
     _steering.wake_for(request)
 
 
-def _says_cancelled(request: GenerationRequest) -> str:
-    return (
-        f"the generation of {request} was cancelled; `manage.py run_eval --resume {request}` "
-        "takes it up anew."
+def _refusal_of_cancelled(request: GenerationRequest) -> BadInputError:
+    return BadInputError(
+        f"the generation of {request} was cancelled; ask for it again to take it up anew.",
+        by_command=f"`manage.py run_eval --resume {request}` does it.",
     )
 
 
 _steering = Steering[GenerationRequest](
     jobs=lambda request: request.batches.all(),
-    says_cancelled=_says_cancelled,
+    refusal_of_cancelled=_refusal_of_cancelled,
     wake=lambda count: send_wakes(count),  # looked up when called
     workers=lambda: len(live_workers(timezone.now())),
 )

@@ -7,11 +7,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from evalplatform.generation.sample_keys import Asked
-from evalplatform.runs.generation import look_at_samples, note_on, tend
+from evalplatform.runs.generation import PAUSED, look_at_samples, note_on, tend
 
 POLL_SECONDS = 1.0
 ESTIMATE_SECONDS = 5.0
 _PATIENCE_SECONDS = 10
+
+
+def note_of(name: str, *, patient: bool) -> str:
+    """Return what `note_on` says, with the command that goes on with what is paused."""
+    note = note_on(name, timezone.now(), patient=patient)
+    return f"{note} (`manage.py generation resume {name}`)" if note == PAUSED else note
 
 
 def wait_for_samples(samples: Asked, name: str) -> None:
@@ -35,7 +41,7 @@ def wait_for_samples(samples: Asked, name: str) -> None:
             if time.monotonic() - noted > ESTIMATE_SECONDS:
                 tend(samples, name)
                 patient = time.monotonic() - started < _PATIENCE_SECONDS
-                note, noted = note_on(name, timezone.now(), patient=patient), time.monotonic()
+                note, noted = note_of(name, patient=patient), time.monotonic()
             bar.update(task, completed=progress.ready, note=note)
             if progress.is_complete:
                 return

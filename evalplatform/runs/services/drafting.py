@@ -115,8 +115,9 @@ def refuse_launched(draft: Draft) -> None:
         raise BadInputError(
             f"campaign {draft.campaign.slug!r} was made of this draft, so it changes no more: "
             "wording, arms, prompts and rules are the campaign's. Copy it to ask something else; "
-            f"another arm joins an open campaign by `manage.py add_arm {draft.campaign.slug} ARM`, "
-            "and what so joins is listed in its protocol."
+            "another arm joins an open campaign by itself, and what so joins is listed in its "
+            "protocol.",
+            by_command=f"`manage.py add_arm {draft.campaign.slug} ARM` adds one.",
         )
 
 
@@ -128,8 +129,9 @@ def choices_of(campaign: Campaign) -> DraftChoices:
         )
     if campaign.chosen.exists():
         raise BadInputError(
-            f"{campaign.slug!r} asks about chosen images of a pool; a further stage of the pool is "
-            "opened with `manage.py curation open`."
+            f"{campaign.slug!r} asks about chosen images of a pool; a further stage is opened in "
+            "the pool.",
+            by_command="`manage.py curation open` does it.",
         )
     prompt_sets = campaign.prompt_sets.order_by("name", "version")
     rows = campaign.criteria.all()

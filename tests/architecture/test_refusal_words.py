@@ -1,0 +1,141 @@
+"""What is said to a person names no option of a command and no other command.
+
+A service does not know whether a page, the API or a command calls it, so its words hold for each.
+What only a command's reader can do stands in an error's `by_command`.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+CODE = Path(__file__).resolve().parents[2] / "evalplatform"
+OF_A_COMMAND = re.compile(r"(?<![\w-])--(?:[a-z]|\{)|manage\.py")
+BARE_OPTION = re.compile(r"--[a-z{][^\s]*")
+
+# Modules and folders whose texts are read by somebody at a shell, or are no texts for a person.
+FOR_A_SHELL = {
+    "core/checks.py": "what `check --deploy` says",
+    "core/commands.py": "makes and reads options of commands",
+    "core/database_faults.py": "advice of commands and of `health`; pages take the kind alone",
+    "core/embedded_postgres.py": "reads a command's own line",
+    "core/processes.py": "starts the site, by `demo` and `services`",
+    "demo": "the command `demo`, which gives commands their options",
+    "exports/documents": "files of an export, which say how to check it at a shell",
+    "exports/paper": "files of an export, which say how to compute its numbers again",
+    "operations": "`backup`, `restore` and `health`",
+    "settings.py": "looks for the file manage.py",
+    "simulation/client.py": "the command `simulate_annotators`",
+}
+
+# Functions that show a command as a command, beside what else a person can do.
+SHOW_A_COMMAND = {
+    "api/client_code.py:": "the first line of a generated file says what writes it",
+    "api/reading.py:_curl": "an example of a request",
+    "exports/options.py:asked_on_the_command_line": "the command that makes the same export",
+    "feedback/steps.py:_command": "the command of a step of a round",
+    "flows/pages.py:_curl": "an example of a request",
+    "flows/pages.py:list_context": "the command that starts a flow",
+    "overview/pool_pages.py:pool_context": "the command that exports a pool",
+    "promptsets/building/jargon.py:": "what Midjourney takes within a prompt",
+    "runs/run_plans.py:_sampling": "the command that launches a draft",
+    "runs/run_plans.py:run_eval_line": "the command that launches a draft",
+}
+
+# Give options to other programs; a bare option is no text there, a sentence is.
+GIVE_OPTIONS = {
+    "accounts/commands.py",
+    "checkpoints/services/backend.py",
+    "checkpoints/services/fusing.py",
+    "core/version.py",
+    "feedback/services/expanding.py",
+    "feedback/services/exporting.py",
+    "feedback/training.py",
+}
+
+
+def texts(node: ast.AST, function: str = "") -> Iterator[tuple[int, str, str]]:
+    """Yield line, function and text of all texts below a node; "{…}" stands for what is put in.
+
+    Left out are docstrings and what errors keep for commands.
+    """
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        function = node.name
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.lineno, function, node.value
+    if isinstance(node, ast.JoinedStr):
+        parts = (each.value if isinstance(each, ast.Constant) else "{…}" for each in node.values)
+        yield node.lineno, function, "".join(map(str, parts))
+    for child in ast.iter_child_nodes(node):
+        is_docstring = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
+        is_for_commands = isinstance(child, ast.keyword) and child.arg == "by_command"
+        is_part = isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)
+        if not (is_docstring or is_for_commands or is_part):
+            yield from texts(child, function)
+
+
+def faults_of(path: str, code: str) -> Iterator[str]:
+    """Yield "path:function: text" of every text of a module that names an option or a command."""
+    if not OF_A_COMMAND.search(code):  # most need no parsing
+        return
+    for _, function, text in texts(ast.parse(code)):
+        is_argument = path in GIVE_OPTIONS and BARE_OPTION.fullmatch(text)
+        if OF_A_COMMAND.search(text) and not is_argument:
+            yield f"{path}:{function}: {text}"
+
+
+def modules() -> Iterator[tuple[str, str]]:
+    for path in sorted(CODE.rglob("*.py")):
+        name = path.relative_to(CODE)
+        if not {"management", "migrations"} & set(name.parts):
+            yield name.as_posix(), path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def found() -> list[str]:
+    return [fault for path, code in modules() for fault in faults_of(path, code)]
+
+
+def is_below(fault: str, names: Iterable[str]) -> bool:
+    return fault.startswith(tuple(f"{each}{end}" for each in names for end in ("/", ":")))
+
+
+def test_words_of_services_pages_and_the_api_hold_without_a_command_line(found):
+    shown = {f"{each}:" for each in SHOW_A_COMMAND}
+    assert [
+        fault
+        for fault in found
+        if not is_below(fault, FOR_A_SHELL) and not fault.startswith(tuple(shown))
+    ] == []
+
+
+def test_every_exception_is_needed(found):
+    assert [each for each in FOR_A_SHELL if not any(is_below(x, [each]) for x in found)] == []
+    assert [
+        each for each in SHOW_A_COMMAND if not any(x.startswith(f"{each}:") for x in found)
+    ] == []
+    assert [each for each in GIVE_OPTIONS if "--" not in (CODE / each).read_text()] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "is_found"),
+    [
+        ('raise E("taken; choose another --name.")', True),
+        ('raise E(f"the {what}, --{what} is long")', True),
+        ('raise E("make it "\n    "with `manage.py make`.")', True),
+        ('def say(x="--name of it"):\n    """Take `--name`."""', True),
+        ('def say(x):\n    """Take `--name`."""', False),
+        ('raise E("choose another name.", by_command=f"--{x} names it.")', False),
+        ('raise E("in the range 1--3, a – dash, --")', False),
+    ],
+)
+def test_option_is_found_in_texts_alone(code, is_found):
+    assert bool(list(faults_of("images/x.py", code))) == is_found
+
+
+def test_sentence_is_found_where_other_programs_get_options():
+    path = next(iter(GIVE_OPTIONS))
+    assert list(faults_of(path, 'run(["--out", f"--set={x}"])')) == []
+    assert list(faults_of(path, 'raise E("--weights is for pipelines.")')) != []
