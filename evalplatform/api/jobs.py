@@ -188,7 +188,7 @@ def _do(job: Job, now: Callable[[], datetime]) -> Job | None:
 def _fail(job: Job, reason: str, now: datetime) -> Job | None:
     """End a job that broke off: it is done all the same where what it makes was stored before."""
     reason = storable(without_folder(job, reason))
-    job.result = Job.objects.filter(pk=job.pk).values_list("result", flat=True).first() or ""
+    job.result = job.as_begun().values_list("result", flat=True).first() or ""
     if not job.result:
         return _finish(job, Job.Status.FAILED, reason, now)
     logger.warning("job %s is done, and broke off after that: %s", job.pk, reason)

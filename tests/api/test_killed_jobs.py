@@ -11,7 +11,7 @@ from django.conf import settings as site
 from django.utils import timezone
 
 from evalplatform.accounts.projects import default_project
-from evalplatform.annotation.models import Vote
+from evalplatform.annotation.models import Assignment, Vote
 from evalplatform.api import jobs
 from evalplatform.api.job_files import folder_of
 from evalplatform.api.jobs import JobKind, queue_job, run_job, wake_stalled_jobs
@@ -29,6 +29,7 @@ from tests.api.test_vote_imports import VOTES
 from tests.checkpoints.test_register import make_pipeline
 from tests.curation.pools import write_pool
 from tests.images import given
+from tests.quality.conftest import make_campaign
 from tests.uploads.sending import send
 
 pytestmark = pytest.mark.django_db
@@ -140,8 +141,31 @@ def test_what_is_stored_in_one_transaction_is_stored_with_its_name(
     assert not folder_of(job).exists()
 
 
-def test_what_is_there_is_done_though_the_third_worker_was_killed_too(run):
-    job = running(starts=3)
+def opened(user):
+    draft = factories.make_draft(prompts=2, k=2)
+    job = queued(user, JobKind.OPEN, campaign=draft.slug)
+    return job, draft.items, Assignment.objects
+
+
+def gold(user):
+    draft = make_campaign(criteria=("visual_appeal",))
+    job = queued(user, JobKind.GOLD, campaign=draft.slug, counts={"example": 1, "check": 2})
+    return job, draft.items, draft.image_sets
+
+
+@pytest.mark.parametrize("ask", [opened, gold])
+def test_what_is_stored_in_steps_is_found_and_not_made_twice(ask, run, rania):
+    job, *made = ask(rania)
+    assert run(job, killed=True) == ("running", "")
+    there = [each.count() for each in made]
+    assert all(there)
+    assert run(job) == ("done", job.asked["campaign"]), job.reason
+    assert [each.count() for each in made] == there
+
+
+@pytest.mark.parametrize("starts", [1, 3])
+def test_what_is_there_is_done_whatever_worker_was_killed(starts):
+    job = running(starts=starts)
     Job.objects.update(result="made", unheld_since=job.started_at)
     wake_stalled_jobs(Job.objects.all(), now=timezone.now())
     job.refresh_from_db()
