@@ -190,8 +190,9 @@ def test_criterion_without_a_recipe_gets_none_and_the_others_theirs(capsys):
     assert gold(campaign, "hands") == []
     (line,) = [each for each in told.err.splitlines() if "hands" in each]
     assert line == (
-        "no gold can be made for 'hands', since it names no recipe; give pairs of your own with "
-        '--from, or say in the rules file how it is made: gold = "damaged_copy" or "other_prompt".'
+        "no gold can be made for 'hands', since it names no recipe; give pairs of your own, or say "
+        'in the rules file how it is made: gold = "damaged_copy" or "other_prompt". '
+        "Your pairs come by --from."
     )
 
 

@@ -89,7 +89,8 @@ class Command(PlatformCommand):
             self.stdout.write(f"  {slug}: {count} × {purpose}")
         for criterion in campaign.criteria.filter(gold=Criterion.Gold.NONE):
             if any(counts.values()):
-                self.stderr.write(no_recipe(criterion))
+                by_command = " Your pairs come by --from." if criterion.shape.most == 2 else ""
+                self.stderr.write(no_recipe(criterion) + by_command)
         if options["sheet"]:
             write_whole(options["sheet"], gold_sheet(campaign))
             self.stdout.write(f"wrote {options['sheet']}")
