@@ -205,7 +205,7 @@ def test_sizes_are_what_was_asked_for(name, size, models):
 
 @pytest.mark.parametrize("name", FITTING)
 def test_own_size_needs_no_settings(name, models):
-    side = {"pixart": 128, "flux": 256}.get(name.split("_")[0], 16)
+    side = {"pixart": 256, "flux": 256}.get(name.split("_")[0], 16)
     drawn = one(models[name], height=None, width=None)
     assert drawn.shape[1:] == (side, side, 3)
 
@@ -244,7 +244,9 @@ def test_what_the_pipeline_itself_complains_of_is_an_input_error(models):
 def test_pixart_of_a_size_of_its_own_is_drawn_as_asked(tmp_path):
     pipeline = tiny_pipelines.pixart_alpha(tmp_path)
     pipeline.transformer.register_to_config(sample_size=8)
-    assert one(DiffusersPipeline(pipeline), height=24, width=64).shape == (1, 24, 64, 3)
+    assert one(DiffusersPipeline(pipeline), height=32, width=64).shape == (1, 32, 64, 3)
+    with pytest.raises(InputError, match="height 24: accepted are multiples of 16"):
+        one(DiffusersPipeline(pipeline), height=24, width=64)
 
 
 # -- an image and its neighbours ------------------------------------------------------------------

@@ -567,11 +567,12 @@ def test_missing_package_of_8_bit_adamw_is_named(parents, tune, capsys, monkeypa
          'weights in bf16 are tuned whole with optimizer = "adafactor"'),
         ("latent_consistency", {}, "LatentConsistencyModelPipeline is sampled here, and not tuned"),
         ("sdxl", {"more": "image_size = 20", "recipe": "finetune"}, "multiples of 8"),
+        ("pixart_sigma", {"more": "image_size = 24", "recipe": "finetune"}, "multiples of 16"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_tuned_is_refused_in_words(kind, settings, words, parents, tune, capsys):
     if settings.get("more", "").startswith("image_size"):
-        assert tune(parents / kind, "run", "--set", "image_size=20") == 2
+        assert tune(parents / kind, "run", "--set", settings["more"].replace(" ", "")) == 2
     else:
         assert tune(parents / kind, **settings) == 2
     assert re.search(words, capsys.readouterr().err)

@@ -127,7 +127,7 @@ def _pixart(folder: Path, kind: Any) -> Any:
             caption_channels=T5_WIDTH, num_embeds_ada_norm=1000, use_additional_conditions=False,
         ),
         scheduler=diffusers.DPMSolverMultistepScheduler(),
-        vae=latent_vae(4, blocks=3), text_encoder=encoder, tokenizer=tokenizer,
+        vae=latent_vae(4, blocks=4), text_encoder=encoder, tokenizer=tokenizer,
     )  # fmt: skip
 
 

@@ -47,8 +47,7 @@ def call_arguments(
         # Rewrites prompts where two further packages happen to be installed.
         arguments["clean_caption"] = False
     if type(pipeline).__name__ in _PIXART:
-        known = pipeline.transformer.config.sample_size in _PIXART_SIZES
-        arguments["use_resolution_binning"] = known
+        arguments["use_resolution_binning"] = _is_drawn_at_known_sizes(pipeline)
     return arguments
 
 
@@ -123,7 +122,7 @@ def _size(pipeline: Any, accepted: Any, settings: SamplingSettings) -> dict[str,
         raise InputError("height or width is missing: a diffusers pipeline needs both, or none")
     if settings.height is None or settings.width is None:
         return {}
-    factor = size_factor(pipeline)
+    factor = _LEAST_FACTOR if _is_drawn_at_known_sizes(pipeline) else size_factor(pipeline)
     for name, side in (("height", settings.height), ("width", settings.width)):
         if name not in accepted:
             raise InputError(f"{name} {side}: {type(pipeline).__name__} has one size only")
@@ -132,9 +131,18 @@ def _size(pipeline: Any, accepted: Any, settings: SamplingSettings) -> dict[str,
     return {"height": settings.height, "width": settings.width}
 
 
+def _is_drawn_at_known_sizes(pipeline: Any) -> bool:
+    """Return whether it draws at the nearest size it was trained for, and resizes that."""
+    if type(pipeline).__name__ not in _PIXART:
+        return False
+    return pipeline.transformer.config.sample_size in _PIXART_SIZES
+
+
 def size_factor(pipeline: Any) -> int:
-    """Return what sides of pictures are multiples of; other sides some pipelines round down."""
+    """Return what sides its network takes are multiples of; others it rounds down, or fails at."""
     patch = getattr(pipeline, "patch_size", 1)
     if type(pipeline).__name__ in _PACKED:
         patch = 2
+    if type(pipeline).__name__ in _PIXART:
+        patch = pipeline.transformer.config.patch_size
     return math.lcm(_LEAST_FACTOR, getattr(pipeline, "vae_scale_factor", 1) * patch)
