@@ -3,12 +3,15 @@
 Rania is a researcher, Ana and Ben are annotators, Oscar is an annotator of nothing of ours.
 """
 
+import copy
+import functools
 import gc
 import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -111,6 +114,28 @@ def _static_files_are_looked_up_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packaged_text_encoder_is_read_once() -> Iterator[None]:
+    """Give each model a copy of the encoder that was read first: to read it takes half a second."""
+    from models_backend.nn.text_sources import PACKAGE, TextSource
+
+    packaged = functools.cache(TextSource._packaged)  # which keeps its hash, once computed
+    read, kept = TextSource.load, {}
+
+    def load(source: TextSource, tokens: int) -> tuple[Any, Any]:
+        if source.name != PACKAGE:
+            return read(source, tokens)
+        if tokens not in kept:
+            kept[tokens] = read(source, tokens)
+        tokenizer, model = kept[tokens]
+        return tokenizer, copy.deepcopy(model)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TextSource, "_packaged", packaged)
+        patch.setattr(TextSource, "load", load)
         yield
 
 
