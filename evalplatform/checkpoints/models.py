@@ -194,6 +194,7 @@ class Upload(InProject):
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, blank=True, help_text="When a worker was woken.")
     started_at = models.DateTimeField(null=True, blank=True, help_text="When one took it.")
+    starts = models.PositiveSmallIntegerField(default=0, help_text="How often one took it.")
 
     class Meta:
         ordering = ["-created_at"]

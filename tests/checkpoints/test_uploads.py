@@ -18,6 +18,7 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.locks import session_turn
 from evalplatform.uploads.receiving import BusyError
 from tests import factories
 from tests.checkpoints import hostile
@@ -267,6 +268,39 @@ def test_two_workers_with_the_same_message_verify_once(researcher, archive, sent
     first = services.verify_upload(identifier=str(sent[0]), now=timezone.now())
     assert first is not None
     assert services.verify_upload(identifier=str(sent[0]), now=timezone.now()) is None
+
+
+def test_verification_is_left_to_a_worker_that_lives_however_long_it_takes(
+    researcher, archive, sent
+):
+    part(researcher, begin(researcher, len(archive))["Location"], 0, archive)
+    with session_turn(f"upload {sent[0]}"):
+        Upload.objects.update(started_at=timezone.now(), starts=1)
+        services.wake_stalled_uploads(now=timezone.now() + timedelta(hours=7))
+        assert services.verify_upload(identifier=str(sent[0]), now=timezone.now()) is None
+    assert len(sent) == 1
+    assert Upload.objects.get().starts == 1
+
+
+def test_verification_whose_worker_was_killed_is_begun_again_soon(researcher, archive, sent):
+    part(researcher, begin(researcher, len(archive))["Location"], 0, archive)
+    Upload.objects.update(started_at=timezone.now(), starts=1)  # and then its process was gone
+    services.wake_stalled_uploads(now=timezone.now() + timedelta(seconds=90))
+    assert len(sent) == 2
+    verified = services.verify_upload(identifier=str(sent[1]), now=timezone.now())
+    assert (verified.status, verified.starts) == ("verified", 2)
+
+
+def test_upload_that_killed_three_workers_is_rejected(researcher, archive, sent):
+    part(researcher, begin(researcher, len(archive))["Location"], 0, archive)
+    Upload.objects.update(started_at=timezone.now(), starts=3)
+    assert services.verify_upload(identifier=str(sent[0]), now=timezone.now()) is None
+    services.wake_stalled_uploads(now=timezone.now() + timedelta(seconds=90))
+    upload = Upload.objects.get()
+    assert upload.status == "rejected"
+    assert "its worker was killed 3 times" in upload.reason
+    assert not upload.file.exists()
+    assert len(sent) == 1
 
 
 def test_upload_that_a_worker_took_meanwhile_is_not_taken_from_it(researcher, archive, monkeypatch):

@@ -13,6 +13,7 @@ from pathlib import Path
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.checkpoints.models import Checkpoint, Upload
@@ -27,6 +28,7 @@ from evalplatform.checkpoints.services.registering import check_name_and_role, r
 from evalplatform.checkpoints.verification.archives import ARCHIVES, is_archive
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.locks import is_turn_taken, session_turn
 from evalplatform.uploads.receiving import Body, OffsetError, append_part
 from evalplatform.uploads.room import Promise, promises, refuse_without_room
 
@@ -34,7 +36,11 @@ TASK = "checkpoints.verify_upload"
 _MOST_SCALE = 100
 _ABANDONED = timedelta(days=7)  # without a byte
 _STALLED = timedelta(seconds=60)  # a message that woke nobody
-_AT_A_TIME = timedelta(hours=6)  # a verification that takes longer was killed
+_MOST_STARTS = 3
+_KILLED = (
+    f"its worker was killed {_MOST_STARTS} times while verifying it: most often memory ran out. "
+    "Ask an operator, who finds more in the log of the worker, and upload it again."
+)
 
 
 @dataclass(frozen=True)
@@ -198,25 +204,49 @@ def wake_stalled_uploads(*, now: datetime) -> None:
     for upload in Upload.objects.filter(status=Upload.Status.UPLOADING):
         if upload.received_bytes == upload.size_bytes:
             _hand_over(upload, now)
-    stalled = Upload.objects.filter(status=Upload.Status.VERIFYING, sent_at__lt=now - _STALLED)
-    for upload in stalled.filter(started_at=None) | stalled.filter(started_at__lt=now - _AT_A_TIME):
-        # A worker may have taken it since: then it is not asked for again.
-        unchanged = Upload.objects.filter(
-            pk=upload.pk, status=Upload.Status.VERIFYING, started_at=upload.started_at
-        )
-        if unchanged.update(sent_at=now, started_at=None):
-            _wake_worker(upload.pk)
+    for upload in Upload.objects.filter(status=Upload.Status.VERIFYING, sent_at__lt=now - _STALLED):
+        if not is_turn_taken(_turn_at(upload.pk)):
+            _begin_again(upload, now)
+
+
+def _begin_again(upload: Upload, now: datetime) -> None:
+    """Wake a worker once more; what has killed several is rejected."""
+    if upload.starts >= _MOST_STARTS:
+        _finish(upload, status=Upload.Status.REJECTED, reason=_KILLED)
+        return
+    # A worker may have taken it since: then it is not asked for again.
+    unchanged = Upload.objects.filter(
+        pk=upload.pk, status=Upload.Status.VERIFYING, started_at=upload.started_at
+    )
+    if unchanged.update(sent_at=now, started_at=None):
+        _wake_worker(upload.pk)
+
+
+def _turn_at(identifier: object) -> str:
+    """Return the turn that a worker has while it verifies, however long that takes."""
+    return f"upload {identifier}"
 
 
 def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
     """Verify a whole upload and register it, or reject it with the reason; its file is removed.
 
-    None where another worker has it or it is done. One conditional update decides who has it.
+    None where another worker has it or it is done. One that a killed worker had is begun anew.
     """
-    waiting = Upload.objects.filter(pk=identifier, status=Upload.Status.VERIFYING, started_at=None)
-    if not waiting.update(started_at=now):
+    with session_turn(_turn_at(identifier)) as is_ours:
+        upload = _begin(identifier, now) if is_ours else None
+        return _verify(upload) if upload else None
+
+
+def _begin(identifier: str, now: datetime) -> Upload | None:
+    waiting = Upload.objects.filter(
+        pk=identifier, status=Upload.Status.VERIFYING, starts__lt=_MOST_STARTS
+    )
+    if not waiting.update(started_at=now, starts=F("starts") + 1):
         return None
-    upload = Upload.objects.get(pk=identifier)
+    return Upload.objects.get(pk=identifier)
+
+
+def _verify(upload: Upload) -> Upload | None:
     try:
         checkpoint, _ = _register(upload)
     except EvalPlatformError as error:
