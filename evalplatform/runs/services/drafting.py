@@ -115,8 +115,8 @@ def refuse_launched(draft: Draft) -> None:
         raise BadInputError(
             f"campaign {draft.campaign.slug!r} was made of this draft, so it changes no more: "
             "wording, arms, prompts and rules are the campaign's. Copy it to ask something else; "
-            "another arm joins an open campaign by itself, and what so joins is listed in its "
-            "protocol.",
+            "an arm can be added to the campaign itself while it is open, and its protocol lists "
+            "what was added.",
             by_command=f"`manage.py add_arm {draft.campaign.slug} ARM` adds one.",
         )
 
