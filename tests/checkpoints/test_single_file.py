@@ -42,6 +42,7 @@ def refused(message, **options):
         register_checkpoint(project=default_project(), **options)
     assert "\n" not in str(refusal.value)
     assert not Checkpoint.objects.exists()
+    return refusal.value
 
 
 def test_file_and_configurations_become_one_checkpoint(file, config, registry):
@@ -139,7 +140,8 @@ def test_what_is_no_single_file_or_no_configuration_is_refused(file, config, tmp
     refused("has no model_index.json", source=file, config=config)
     refused("is not a whole safetensors file", source=file)
     file.write_bytes(hostile.original())
-    refused("--config", source=file)
+    refusal = refused("and the configuration that belongs to it", source=file)
+    assert refusal.by_command == "--config names the configuration."
 
 
 def test_lying_header_is_refused_before_the_file_is_copied(file, config, registry, monkeypatch):
