@@ -1,10 +1,14 @@
 """A thread beside each Celery worker that takes the default queue."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
+from django.db import connections
+
+logger = logging.getLogger(__name__)
 
 
 def run_beside_workers(
@@ -32,3 +36,26 @@ def run_beside_workers(
 
     worker_ready.connect(start, weak=False)
     worker_shutdown.connect(end, weak=False)
+
+
+def look_beside_workers(
+    name: str, look: Callable[[], None], *, seconds: float, failed: str, patience: float
+) -> None:
+    """From now on look after something beside each such worker, with so many seconds between.
+
+    A look that fails is logged as `failed`, and the next one is made all the same.
+    """
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            try:
+                look()
+            except Exception:
+                # The database may be away in many ways: the next look tries again on a fresh one.
+                logger.warning(failed, exc_info=True)
+            finally:
+                connections.close_all()
+            stop.wait(seconds)
+
+    run_beside_workers(name, run, stop=stop, patience=patience)
