@@ -235,9 +235,9 @@ def test_database_that_is_away_is_told_to_the_caller(monkeypatch):
         fold_all(set())
 
 
-def test_what_makes_counts_of_earlier_versions_is_not_undone():
-    """Its triggers would write into a table that is gone, and no vote could be cast."""
-    name = ("tallies", "0003_pending")
+def test_what_makes_the_triggers_of_counts_is_not_undone():
+    """They would write into a table that is gone, and no vote could be cast."""
+    name = ("tallies", "0002_sql")
     loader = MigrationLoader(connection)
     before = loader.project_state(name, at_end=False)
     with (

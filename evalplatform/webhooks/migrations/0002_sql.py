@@ -6,7 +6,7 @@ from evalplatform.core.sql_files import sql_file
 class Migration(migrations.Migration):
     dependencies = [
         ("webhooks", "0001_initial"),
-        ("accounts", "0004_audit"),
+        ("accounts", "0003_sql"),
         ("api", "0001_initial"),
         ("campaigns", "0001_initial"),
         ("checkpoints", "0001_initial"),
@@ -16,4 +16,7 @@ class Migration(migrations.Migration):
         ("generation", "0001_initial"),
     ]
 
-    operations = [migrations.RunSQL(sql_file("webhooks", "webhooks"), migrations.RunSQL.noop)]
+    operations = [
+        migrations.RunSQL(sql_file("webhooks", name), migrations.RunSQL.noop)
+        for name in ("webhooks", "project")
+    ]

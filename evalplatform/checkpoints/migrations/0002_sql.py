@@ -4,9 +4,9 @@ from evalplatform.core.sql_files import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies = [("feedback", "0001_initial"), ("accounts", "0004_audit")]
+    dependencies = [("checkpoints", "0001_initial"), ("accounts", "0003_sql")]
 
     operations = [
-        migrations.RunSQL(sql_file("feedback", name), migrations.RunSQL.noop)
+        migrations.RunSQL(sql_file("checkpoints", name), migrations.RunSQL.noop)
         for name in ("project", "audit")
     ]

@@ -4,7 +4,7 @@ from evalplatform.core.sql_files import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies = [("curation", "0001_initial"), ("accounts", "0004_audit")]
+    dependencies = [("curation", "0001_initial"), ("accounts", "0003_sql")]
 
     operations = [
         migrations.RunSQL(sql_file("curation", name), migrations.RunSQL.noop)

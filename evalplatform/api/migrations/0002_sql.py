@@ -4,6 +4,6 @@ from evalplatform.core.sql_files import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies = [("api", "0001_initial"), ("accounts", "0005_uses")]
+    dependencies = [("api", "0001_initial"), ("accounts", "0003_sql")]
 
     operations = [migrations.RunSQL(sql_file("api", "project"), migrations.RunSQL.noop)]

@@ -1,9 +1,0 @@
-from django.db import migrations
-
-from evalplatform.core.sql_files import sql_file
-
-
-class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0008_sets_of_prompts")]
-
-    operations = [migrations.RunSQL(sql_file("campaigns", "criteria"), migrations.RunSQL.noop)]

@@ -1,9 +1,0 @@
-from django.db import migrations
-
-from evalplatform.core.sql_files import sql_file
-
-
-class Migration(migrations.Migration):
-    dependencies = [("checkpoints", "0001_initial"), ("accounts", "0003_projects")]
-
-    operations = [migrations.RunSQL(sql_file("checkpoints", "project"), migrations.RunSQL.noop)]

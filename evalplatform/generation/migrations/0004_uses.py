@@ -1,9 +1,0 @@
-from django.db import migrations
-
-from evalplatform.core.sql_files import sql_file
-
-
-class Migration(migrations.Migration):
-    dependencies = [("generation", "0003_audit"), ("accounts", "0005_uses")]
-
-    operations = [migrations.RunSQL(sql_file("generation", "project"), migrations.RunSQL.noop)]
