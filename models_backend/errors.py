@@ -15,10 +15,18 @@ WHILE_STDIN = "MODELS_BACKEND_WHILE_STDIN"
 
 
 class ModelsError(Exception):
-    """Base of every error this package raises on purpose. Its text is one line."""
+    """Base of every error this package raises on purpose. Its text is one line.
+
+    A worker's job shows it on a page, a program prints it. `by_command` is what a program alone
+    adds, on the next line: the option or the other command that does what the text advises.
+    """
 
     fails_its_like = False
     """Whether every image of the same checkpoint would fail alike, on every device."""
+
+    def __init__(self, *said: object, by_command: str = "") -> None:
+        super().__init__(*said)
+        self.by_command = by_command
 
 
 class InputError(ModelsError, ValueError):
@@ -42,7 +50,9 @@ class TrainingError(ModelsError):
 
 
 def run_cli(main: Callable[[], None]) -> int:
-    """Run ``main`` and turn the errors above into one line on stderr and exit status 2.
+    """Run ``main`` and turn the errors above into a line on stderr and exit status 2.
+
+    What an error has for commands follows on a second line, which is indented.
 
     Who starts a program with :data:`WHILE_STDIN` and is killed leaves none behind that goes on
     writing where the next one writes.
@@ -56,6 +66,8 @@ def run_cli(main: Callable[[], None]) -> int:
         main()
     except ModelsError as error:
         print(f"error: {error}", file=sys.stderr)
+        if error.by_command:
+            print(f"  {error.by_command}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("error: interrupted; run the same command again to go on", file=sys.stderr)

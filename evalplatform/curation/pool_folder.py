@@ -16,6 +16,7 @@ UNKNOWN = "unknown"
 _HEX = frozenset("0123456789abcdef")
 _CHUNK = 2**20
 _LONGEST_LINE = 2**20  # letters
+_BY_COMMAND = "`python -m models_backend.curation select` makes one."
 _LARGEST_OBJECT = 16 * 2**20  # bytes
 Progress = Callable[[int, int], None]
 
@@ -67,8 +68,9 @@ def read_pool(path: Path) -> PoolFolder:
     mark = _json_object(path / MARK)
     if mark.get("format") != FORMAT:
         raise BadInputError(
-            f"{path / MARK} is of the format {mark.get('format')!r}; {FORMAT} is read. Make a pool "
-            "with `python -m models_backend.curation select`."
+            f"{path / MARK} is of the format {mark.get('format')!r}; {FORMAT} is read. "
+            "Select the pool anew (docs/curation.md).",
+            by_command=_BY_COMMAND,
         )
     listed = path / LIST
     if not listed.is_file():
@@ -188,8 +190,9 @@ def _json_object(path: Path) -> dict[str, Any]:
         found = storable_json(content.decode())
     except OSError as error:
         raise BadInputError(
-            f"{path} cannot be read ({error.strerror}); give a folder that `python -m "
-            "models_backend.curation select` has finished."
+            f"{path} cannot be read ({error.strerror}); give the folder of a finished pool "
+            "(docs/curation.md).",
+            by_command=_BY_COMMAND,
         ) from error
     except ValueError as error:
         raise BadInputError(f"{path} is not JSON ({error}); select the pool again.") from None

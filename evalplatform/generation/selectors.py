@@ -62,6 +62,9 @@ def live_since(now: datetime) -> datetime:
     return now - timedelta(seconds=HEARTBEAT_SECONDS * _MISSED)
 
 
+NO_WORKER = "No worker lives: ask an operator to start one."
+
+
 def live_workers(now: datetime) -> list[WorkerHeartbeat]:
     """Return the workers that reported themselves lately, by name."""
     return list(

@@ -11,7 +11,7 @@ from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.campaigns.selectors import planned_prompts, planned_sets, ready_samples
 from evalplatform.generation.models import GenerationRequest, Sample
 from evalplatform.generation.overview import RequestRow, request_row
-from evalplatform.generation.selectors import live_workers, too_large_for_all
+from evalplatform.generation.selectors import NO_WORKER, live_workers, too_large_for_all
 from evalplatform.promptsets.models import Prompt
 from evalplatform.reports.steps import steps_of
 from evalplatform.safety.selectors import SafetyProgress, safety_progress
@@ -94,9 +94,10 @@ def why_none_come(row: RequestRow | None, is_made: bool, now: datetime) -> str:
     if row.request.is_budget_used:
         return "The budget of worker time is used."
     if not live_workers(now):
-        return "No worker lives: start one with `make worker`."
+        return NO_WORKER
     if too_large := too_large_for_all(row.request, now):
-        return f"No worker has the memory for {', '.join(too_large)}: start one on a larger device."
+        names = ", ".join(too_large)
+        return f"No worker has the memory for {names}: ask an operator for one on a larger device."
     return ""
 
 

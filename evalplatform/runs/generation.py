@@ -8,6 +8,7 @@ from evalplatform.generation.estimates import seconds_to_finish
 from evalplatform.generation.models import GenerationRequest
 from evalplatform.generation.sample_keys import Asked
 from evalplatform.generation.selectors import (
+    NO_WORKER,
     GenerationProgress,
     live_workers,
     progress_of,
@@ -47,9 +48,10 @@ def note_on(name: str, now: datetime, *, patient: bool) -> str:
     if request.status == GenerationRequest.Status.PAUSED:
         return PAUSED
     if not live_workers(now):
-        return "" if patient else "waiting for a worker: start one with `make worker`"
+        return "" if patient else NO_WORKER
     if too_large := too_large_for_all(request, now):
-        return f"no worker has the memory for {', '.join(too_large)}: start one on a larger device"
+        names = ", ".join(too_large)
+        return f"no worker has the memory for {names}: ask an operator for one on a larger device"
     seconds = seconds_to_finish(request, now)
     return "" if seconds is None else f"about {time_in_words(seconds)} left"
 

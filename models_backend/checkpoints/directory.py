@@ -39,7 +39,7 @@ def _no_checkpoint(folder: Path) -> str:
         return f"{folder} is not a checkpoint directory ({METADATA} is missing)"
     return (
         f"{folder} is a file, not a checkpoint directory; a single file of weights is registered "
-        "first, and written as a directory by python -m models_backend.fuse (docs/training.md)"
+        "first, and so written as a directory (docs/training.md)"
     )
 
 

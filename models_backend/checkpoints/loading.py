@@ -67,8 +67,8 @@ def load_to_tune(folder: Path, config: TuneConfig) -> tuple[Family, str]:
     layout = layout_of(lambda name: (folder / name).is_file())
     if layout is Layout.SINGLE_FILE:
         raise InputError(
-            f"{folder} is a single file; write it as a pipeline's directory first: "
-            f"python -m models_backend.fuse {folder} DIRECTORY"
+            f"{folder} is a single file; write it as a pipeline's directory first",
+            by_command=f"`python -m models_backend.fuse {folder} DIRECTORY` does it.",
         )
     name = TUNED_PIPELINE
     if layout is not Layout.DIFFUSERS_PIPELINE:

@@ -25,7 +25,9 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     """Put `key=value` or `table.key=value` into tables read from TOML; values as in TOML."""
     key, equals, text = override.partition("=")
     if not equals:
-        raise InputError(f"--set {override}: give key=value, e.g. denoiser_training.steps=100")
+        raise InputError(
+            f"{override!r} is no setting; give key=value, e.g. denoiser_training.steps=100"
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -34,7 +36,7 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     for table in tables:
         values = values.setdefault(table, {})
         if not isinstance(values, dict):
-            raise InputError(f"--set {override}: {table} is not a table")
+            raise InputError(f"{override!r} cannot be set: {table} is not a table")
     values[last] = value
 
 

@@ -25,7 +25,7 @@ def draw(pool: Path, count: int, out: Path, *, seed: int = 0) -> list[Record]:
         InputError: fewer images with a caption than that, or a folder that is there already.
     """
     if out.exists():
-        raise InputError(f"{out} is there already; give another --out, or remove it")
+        raise InputError(f"{out} is there already; give another folder, or remove it")
     entries = [entry for entry in read_entries(pool) if entry.caption]
     if not 1 <= count <= len(entries):
         raise InputError(f"--count {count}: {pool} has {len(entries)} images with a caption")

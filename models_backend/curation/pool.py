@@ -114,12 +114,12 @@ def begin_pool(folder: Path) -> None:
         InputError: the folder holds a finished pool or something else.
     """
     if (folder / MARK).exists():
-        raise InputError(f"{folder} holds a finished pool; give another --out, or remove it")
+        raise InputError(f"{folder} holds a finished pool; give another folder, or remove it")
     if folder.is_dir():
         others = {path.name for path in folder.iterdir()} - _OWN
         if others:
             raise InputError(
-                f"{folder} holds {sorted(others)[0]}, which no pool does; give an empty --out"
+                f"{folder} holds {sorted(others)[0]}, which no pool does; give an empty folder"
             )
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

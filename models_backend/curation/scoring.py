@@ -122,7 +122,7 @@ def _run(
     goes_on: GoesOn = lambda count: True,
 ) -> Count:
     if processes < 1:
-        raise InputError(f"--processes {processes}: give at least 1")
+        raise InputError(f"{processes} processes cannot score; give at least 1")
     looker.scorers  # noqa: B018  (what is missing is told before anything is read)
     items = find_items(task.data, caption=task.caption, shard=shard or Shard())
     first = list(islice(items, 1))
@@ -405,8 +405,8 @@ def _looked_at(
                 yield future.result(), running.pop(future)
     except BrokenProcessPool:
         raise InputError(
-            "a process was killed, perhaps for memory; run the same command again with fewer "
-            "--processes"
+            "a process was killed, perhaps for memory; go on with fewer at a time",
+            by_command="Run the same command again; `--processes` says how many.",
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)

@@ -116,7 +116,7 @@ def find_items(
 
 def _all_items(data: Path, caption: str, only: str) -> Iterator[SourceImage]:
     if not data.exists():
-        raise InputError(f"{data} does not exist; --data takes a folder or a parquet file")
+        raise InputError(f"{data} does not exist; give a folder or a parquet file")
     files = _files_of(data)
     if only:
         files = [path for path in files if path.name == only]

@@ -102,8 +102,8 @@ class Store:
         self.folder = folder
         if not (folder / MARK).is_file():
             raise InputError(
-                f"{folder} holds no scores ({MARK} is missing); make them with: "
-                "python -m models_backend.curation score"
+                f"{folder} holds no scores ({MARK} is missing); score images into it first",
+                by_command="`python -m models_backend.curation score` does it.",
             )
         if read_json(folder / MARK).get("format") != FORMAT:
             raise InputError(f"{folder / MARK} is not of the format {FORMAT}")
@@ -117,7 +117,7 @@ class Store:
         """
         if not (folder / MARK).exists():
             if folder.is_dir() and any(folder.iterdir()):
-                raise InputError(f"{folder} is not empty and holds no scores; give another --out")
+                raise InputError(f"{folder} is not empty and holds no scores; give another folder")
             for kind in ("images", "scores"):
                 (folder / kind).mkdir(parents=True, exist_ok=True)
             write_json_atomically(folder / MARK, {"format": FORMAT})

@@ -140,7 +140,7 @@ def upscale(data: Path, upscaler: Upscaler, out: Path) -> Enlarged:
     """
     records, source = read_records(data), manifest_sha256(data)
     if (out / MARK_NAME).exists():
-        raise InputError(f"{out} holds a finished data set; give another --out, or remove it")
+        raise InputError(f"{out} holds a finished data set; give another folder, or remove it")
     bar = tqdm(records, desc="upscale", unit="image", file=sys.stderr, mininterval=1.0)
     done = [_one(record, data, upscaler, out) for record in bar]
     manifest = dump_records(done)

@@ -46,8 +46,9 @@ def load_transparent_images(folder: Path, records: Sequence[Record], size: int) 
     if bool((pictures[:, 3] == 255).all()):
         raise InputError(
             f"{folder} holds no picture that is transparent anywhere: an alpha channel cannot be "
-            "learned from it; take RGBA drawings, e.g. of python -m models_backend.data.emoji "
-            f"--alpha --size {size} --out FOLDER"
+            "learned from it; take RGBA drawings",
+            by_command=f"`python -m models_backend.data.emoji --alpha --size {size} --out FOLDER` "
+            "downloads some.",
         )
     return pictures
 
@@ -68,7 +69,8 @@ def _loaded(
         if picture.shape[:2] != (size, size):
             raise InputError(
                 f"{path} is {picture.shape[1]} x {picture.shape[0]} pixels, image_size is {size}; "
-                f"build the data set with --size {size}"
+                f"build the data set for {size} pixels",
+                by_command=f"`--size {size}` of what builds it does so.",
             )
         pictures.append(picture)
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()

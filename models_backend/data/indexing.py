@@ -66,12 +66,14 @@ def index_folder(folder: Path, *, caption: str = CAPTION, skip_bad: bool = False
     """
     paths = sorted([*folder.glob("*.tar"), *folder.glob("*.parquet")])
     if not paths:
-        how = (
-            f"; loose images: python -m models_backend.data.shards --from {folder} --out OTHER"
-            if is_loose(folder)
-            else ""
+        by_command = (
+            f"`python -m models_backend.data.shards --from {folder} --out OTHER` makes some of its "
+            "loose images."
         )
-        raise InputError(f"{folder} holds no .tar and no .parquet file{how}")
+        raise InputError(
+            f"{folder} holds no .tar and no .parquet file",
+            by_command=by_command if is_loose(folder) else "",
+        )
     with tqdm(desc="index", unit="image", file=sys.stderr, mininterval=1.0) as bar:
         shards = []
         for number, path in enumerate(paths, start=1):
@@ -133,7 +135,10 @@ def _indexed(path: Path, caption: str, skip_bad: bool, bar: Any) -> dict[str, An
     if content["skipped"] and not skip_bad:
         first, *others = content["skipped"]
         more = f" ({len(others)} more of this file cannot be used either)" if others else ""
-        raise InputError(f"{first}{more}; --skip-bad goes on without, and lists them")
+        raise InputError(
+            f"{first}{more}; mend or remove what cannot be used",
+            by_command="`--skip-bad` goes on without, and lists them.",
+        )
     return content
 
 

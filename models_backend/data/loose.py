@@ -55,7 +55,8 @@ def _listed(table: Path, caption: str) -> Iterator[tuple[Path, dict[str, Any]]]:
             if wanted not in row:
                 raise InputError(
                     f"{table}, row {number} has no {wanted}; it has {', '.join(map(str, row))}; "
-                    "name the caption's column with --caption-column"
+                    "name the column that has the caption",
+                    by_command="`--caption-column` names it.",
                 )
         path = table.parent / str(row["file_name"])
         if not path.resolve().is_relative_to(table.parent.resolve()):

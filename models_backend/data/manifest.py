@@ -56,26 +56,29 @@ def read_mark(folder: Path) -> dict[str, Any]:
         InputError: the directory is absent, unfinished or of another format.
     """
     path = folder / MARK_NAME
-    how = _how_to_build(folder)
+    by_command = _by_command(folder)
     if not path.is_file():
-        raise InputError(f"{folder} is not a finished data set ({MARK_NAME} is missing); {how}")
+        raise InputError(
+            f"{folder} is not a finished data set ({MARK_NAME} is missing); build it first",
+            by_command=by_command,
+        )
     try:
         mark = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is not JSON ({error}); {how}") from None
+        raise InputError(f"{path} is not JSON ({error})", by_command=by_command) from None
     if not isinstance(mark, dict) or mark.get("format") != FORMAT:
-        raise InputError(f"{path} is not of the format {FORMAT}; {how}")
+        raise InputError(f"{path} is not of the format {FORMAT}", by_command=by_command)
     return mark
 
 
-def _how_to_build(folder: Path) -> str:
-    """Return what makes a folder one to train on, by what lies in it."""
+def _by_command(folder: Path) -> str:
+    """Return the command that makes a folder one to train on, by what lies in it."""
     program = "python -m models_backend.data.shards"
     if any(next(folder.glob(kind), None) for kind in ("*.tar", "*.parquet")):
-        return f"index its shards with: {program} --index {folder}"
+        return f"`{program} --index {folder}` indexes its shards."
     if not (folder / MANIFEST_NAME).exists() and is_loose(folder):
-        return f"make shards of its images with: {program} --from {folder} --out FOLDER"
-    return f"build it with: python -m models_backend.data.emoji --out {folder}"
+        return f"`{program} --from {folder} --out FOLDER` makes shards of its images."
+    return f"`python -m models_backend.data.emoji --out {folder}` builds one."
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -89,10 +89,11 @@ def parquet_rows(path: Path, group: int, caption: str) -> list[dict[str, Any]]:
 
     with parquet.ParquetFile(path) as file:
         columns: list[str] = file.schema_arrow.names
-        for wanted, option in (("image", ""), (caption, "; name it with --caption-column")):
+        for wanted in ("image", caption):
             if wanted not in columns:
                 raise InputError(
-                    f"{path} has no column {wanted}; its columns are {', '.join(columns)}{option}"
+                    f"{path} has no column {wanted}; its columns are {', '.join(columns)}",
+                    by_command="`--caption-column` names it." if wanted == caption else "",
                 )
         chosen = [name for name in columns if name in ("image", caption, *_FIELDS)]
         rows: list[dict[str, Any]] = file.read_row_group(group, columns=chosen).to_pylist()

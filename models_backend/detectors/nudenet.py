@@ -35,7 +35,7 @@ UNSAFE = (
     "ANUS_EXPOSED", "BUTTOCKS_EXPOSED", "FEMALE_BREAST_EXPOSED", "FEMALE_GENITALIA_EXPOSED",
     "MALE_GENITALIA_EXPOSED",
 )  # fmt: skip
-INSTALL = "python -m pip install --no-deps -r requirements-safety.txt"
+_BY_COMMAND = "`python -m pip install --no-deps -r requirements-safety.txt` does it."
 
 _READING = 1  # goes up when images are read or scores taken in another way
 _SIDE = 320  # pixels, as the network was trained
@@ -95,7 +95,10 @@ def _weights() -> Path:
     except PackageNotFoundError as error:
         raise _missing("nudenet") from error
     if not path.is_file():
-        raise InputError(f"nudenet is installed without {path.name}; reinstall it: {INSTALL}")
+        raise InputError(
+            f"nudenet is installed without {path.name}; install it again on every worker",
+            by_command=_BY_COMMAND,
+        )
     return path
 
 
@@ -110,5 +113,6 @@ def _session(weights: Path) -> Any:
 def _missing(package: str) -> InputError:
     return InputError(
         f"the safety detector 'nudenet' needs the package {package}, which is not installed here; "
-        f"install it on every worker: {INSTALL}"
+        "install requirements-safety.txt on every worker",
+        by_command=_BY_COMMAND,
     )

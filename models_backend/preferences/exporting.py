@@ -41,16 +41,17 @@ def export_set(
         InputError: an unknown form or aspect, several aspects and none named, or a folder in use.
     """
     if form not in FORMS:
-        raise InputError(f"--as {form}: accepted are {', '.join(FORMS)}")
+        raise InputError(f"{form!r} is no form; accepted are {', '.join(FORMS)}")
     if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty; give another --out")
+        raise InputError(f"{folder} is not empty; give another folder")
     aspects = found.mark["aspects"]
     if aspect is None and len(aspects) > 1:
         raise InputError(
-            f"the set has the aspects {', '.join(aspects)}, and {form} knows none: give --aspect"
+            f"the set has the aspects {', '.join(aspects)}, and {form} knows none: choose one",
+            by_command="`--aspect` names it.",
         )
     if aspect not in (None, *aspects):
-        raise InputError(f"--aspect {aspect}: the set has {', '.join(aspects)}")
+        raise InputError(f"the set has no aspect {aspect!r}; it has {', '.join(aspects)}")
     written: dict[str, int] = {}
     for split in SPLITS:
         pairs = [pair for pair, _ in found.of(split, aspect)]

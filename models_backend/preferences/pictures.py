@@ -49,8 +49,8 @@ class ImageStore:
             return self.add(path.read_bytes(), str(path))
         except OSError as error:
             raise InputError(
-                f"{path} cannot be read ({error.strerror}); give the folder of the images by "
-                "--images"
+                f"{path} cannot be read ({error.strerror}); give the folder of the images",
+                by_command="`--images` names it.",
             ) from None
 
     def path_of(self, sha256: str) -> Path:

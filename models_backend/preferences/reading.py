@@ -110,8 +110,9 @@ def read_mark(folder: Path) -> dict[str, Any]:
     """
     if not (folder / MARK).is_file():
         raise InputError(
-            f"{folder} is not a finished preference set ({MARK} is missing); make one with: "
-            "python -m models_backend.preferences import SOURCE --from FORMAT --out DIR"
+            f"{folder} is not a finished preference set ({MARK} is missing)",
+            by_command="`python -m models_backend.preferences import SOURCE --from FORMAT --out "
+            "DIR` makes one.",
         )
     mark = read_json(folder / MARK)
     if mark.get("format") != FORMAT:

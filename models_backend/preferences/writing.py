@@ -80,7 +80,8 @@ def write_set(
     if sources["simulated"] and len(sources) > 1 and not allow_simulated:
         raise InputError(
             f"{sources['simulated']} pairs are simulated and {len(pairs) - sources['simulated']} "
-            "are not: keep them apart, or say --allow-simulated"
+            "are not: keep them apart",
+            by_command="`--allow-simulated` mixes them.",
         )
     _write_pairs(folder, pairs, provenance, embed)
     lines = [_line(each) for each in rankings]

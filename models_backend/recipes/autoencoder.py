@@ -123,7 +123,8 @@ class AutoencoderLoss:
         if not torch.isfinite(judged):
             raise TrainingError(
                 "the discriminator's loss is not finite; lower discriminator_learning_rate "
-                f"({self.config.discriminator_learning_rate:g} now), then run it with --resume"
+                f"({self.config.discriminator_learning_rate:g} now), and go on with the run",
+                by_command="`--resume` goes on.",
             )
         self._optimizer.zero_grad(set_to_none=True)
         judged.backward()

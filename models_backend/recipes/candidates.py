@@ -64,7 +64,7 @@ def load_candidate(model: Family, run: Path, part: str, step: int) -> None:
     if not path.is_file():
         kept = sorted(int(p.stem.removeprefix("step-")) for p in folder.glob("step-*.safetensors"))
         raise InputError(
-            f"--pick {step}: no such candidate; kept are {', '.join(map(str, kept)) or 'none'}"
+            f"there is no candidate of step {step}; kept are {', '.join(map(str, kept)) or 'none'}"
         )
     try:
         weights = load_file(path)
@@ -97,7 +97,8 @@ def refuse_other_shapes(
     if measured != counted(sizes):
         raise InputError(
             f"{folder / SIGNALS}: its candidates were measured at other shapes than are trained, "
-            "by an earlier version: finish the run with that, or begin it anew by --fresh"
+            "by an earlier version: finish the run with that, or begin it anew",
+            by_command="`--fresh` begins it anew.",
         )
 
 
@@ -109,12 +110,12 @@ def measured_outcome(folder: Path) -> dict[str, Any]:
     """
     if not (folder / SIGNALS).exists():
         raise InputError(
-            f"--pick: {folder} holds no candidate that was measured: with "
+            f"{folder} holds no candidate that was measured: with "
             "early_stopping.candidates = 0 a run has its last step alone"
         )
     outcome = read_outcome(folder)
     if "picked_step" not in outcome:
-        raise InputError(f"--pick: no candidate in {folder} is measured yet; let the run go on")
+        raise InputError(f"no candidate in {folder} is measured yet; let the run go on")
     return outcome
 
 

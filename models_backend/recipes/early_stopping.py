@@ -85,7 +85,7 @@ def cautions(held_out: int, images: int) -> list[str]:
     if held_out < ENOUGH_CAPTIONS:
         said.append(
             f"fewer than {ENOUGH_CAPTIONS} held-out captions can hardly tell candidates apart: "
-            "leave more concepts out of the tuning list, or look at the samples and --pick"
+            "leave more concepts out of the tuning list, or look at the samples and pick by hand"
         )
     return said
 
@@ -373,7 +373,7 @@ def table(content: dict[str, Any]) -> str:
         )
     if content.get("none_fits"):
         lines.append(
-            "* no candidate fits the rule, so the first is taken: look at the samples, and --pick "
+            "* no candidate fits the rule, so the first is taken: look at the samples, and pick "
             f"another where it is better; the rule is: {content['rule']}"
         )
     elif "picked_step" in content:

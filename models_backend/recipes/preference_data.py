@@ -96,8 +96,8 @@ def held_out_prompts(
         if learned:
             raise InputError(
                 f"guard.held_out {others.folder}: {len(learned)} of its prompts are learned from, "
-                f"such as {rest[min(learned)][:60]!r}; divide the set by prompts "
-                "(python -m models_backend.preferences divide)"
+                f"such as {rest[min(learned)][:60]!r}; divide the set by prompts",
+                by_command="`python -m models_backend.preferences divide` does it.",
             )
         chosen += [rest[key] for key in sorted(rest)]
     if len(chosen) < 2:

@@ -221,7 +221,7 @@ def pick_candidates(
     parts = tuned_parts(config, model)
     for part in chosen:
         if part not in parts:
-            raise InputError(f"--pick {part}=…: tuned were {', '.join(parts)}")
+            raise InputError(f"{part!r} was not tuned; tuned were {', '.join(parts)}")
     for part in parts:
         picked = measured_outcome(candidates_folder(run, model, part))["picked_step"]
         load_candidate(model, run, part, chosen.get(part, int(picked)))

@@ -41,9 +41,12 @@ def train(job: TrainingRun, *, fresh: bool, resume: bool = False) -> Path:
         TrainingError: a loss that is not finite, or a full disk.
     """
     if isinstance(job.config, TuneConfig) and job.parent is None:
-        raise InputError(f"{job.config.recipe} needs --parent: the checkpoint directory to tune")
+        raise InputError(
+            f"{job.config.recipe} needs a parent: the checkpoint directory to tune",
+            by_command="`--parent` names it.",
+        )
     if isinstance(job.config, PretrainConfig) and job.parent is not None:
-        raise InputError("pretrain starts from nothing; leave --parent out")
+        raise InputError("pretrain starts from nothing; give no parent")
     if isinstance(job.config, RewardConfig):
         return _train_reward(job, job.config, fresh=fresh, resume=resume)
     images = RunImages.of(job)
@@ -66,7 +69,7 @@ def train(job: TrainingRun, *, fresh: bool, resume: bool = False) -> Path:
 def _train_reward(job: TrainingRun, config: RewardConfig, *, fresh: bool, resume: bool) -> Path:
     """Train a reward on a preference set; its folder is `reward` in that of the run."""
     if job.parent is not None:
-        raise InputError("reward learns from a preference set alone; leave --parent out")
+        raise InputError("reward learns from a preference set alone; give no parent")
     target = job.out / "reward"
     mark = read_mark(job.data)
     identity = {"config": dataclasses.asdict(config), "preferences": mark["files"]}
@@ -149,11 +152,13 @@ def pick_by_hand(job: TrainingRun, chosen: Mapping[str, int]) -> Path:
     from models_backend.recipes.quality_tune import pick_candidates, tuned_parts
 
     if not isinstance(job.config, TuneConfig) or job.parent is None:
-        raise InputError("--pick is for quality_tune and finetune, with the --parent of the run")
+        raise InputError(
+            "candidates are picked of quality_tune and finetune, with the parent of the run"
+        )
     images = RunImages.of(job)
     identity = job.identity(images)
     if not (job.out / run_folder.RUN_FILE).exists():
-        raise InputError(f"--pick: {job.out} holds no run; train it first, or give its --out")
+        raise InputError(f"{job.out} holds no run; train it first, or give its folder")
     run_folder.check(job.out, identity, fresh=False, resume=True, needed=[])
     suffix = "".join(f"-{part}-{n}" if part else f"-step-{n}" for part, n in chosen.items())
     with run_folder.locked(job.out):

@@ -19,7 +19,7 @@ from models_backend.configuration.loops import LoopConfig
 from models_backend.errors import InputError
 
 _LOW_HALF = 0xFFFF
-INSTALL = "python -m pip install --no-deps -r requirements-training.txt"
+_BY_COMMAND = "`python -m pip install --no-deps -r requirements-training.txt` does it."
 
 
 def optimizer_of(
@@ -72,7 +72,9 @@ def _adamw8bit(
         optim = import_module("bitsandbytes").optim
     except ImportError:
         raise InputError(
-            f"{stage}: optimizer adamw8bit needs bitsandbytes: {INSTALL}; or take adafactor"
+            f"{stage}: optimizer adamw8bit needs bitsandbytes, which is not installed here; "
+            "install requirements-training.txt, or take adafactor",
+            by_command=_BY_COMMAND,
         ) from None
     optimizer: torch.optim.Optimizer = optim.AdamW8bit(
         parameters,

@@ -50,7 +50,7 @@ def locked(folder: Path) -> Iterator[None]:
             holder = handle.read().strip() or "unknown"
             raise InputError(
                 f"{folder} is being trained by another process ({holder}); wait for it, stop it, "
-                "or choose another --out"
+                "or choose another folder"
             ) from None
         handle.truncate(0)
         handle.write(f"process {os.getpid()} on {platform.node()}")
@@ -58,6 +58,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+_BY_COMMAND = "`--out` names another, `--fresh` discards it."
 MAY_CHANGE = ("learning_rate", "discriminator_learning_rate")
 """Settings that --resume takes new: what to do after a loss that was not finite."""
 
@@ -76,19 +77,25 @@ def check(
     )
     if fresh and others:
         if not held.exists():
-            raise InputError(f"{folder} holds something other than a run; choose another --out")
+            raise InputError(f"{folder} holds something other than a run; choose another folder")
         for path in needed:
             if path.resolve().is_relative_to(folder.resolve()):
-                raise InputError(f"--fresh would remove {path}; choose another --out")
+                raise InputError(
+                    f"beginning anew would remove {path}; choose another folder",
+                    by_command="`--out` names it, `--fresh` begins anew.",
+                )
         return
     if not held.exists():
         if resume:
-            raise InputError(f"--resume: {folder} holds no run; leave --resume out to begin one")
+            raise InputError(
+                f"{folder} holds no run to go on with; begin one",
+                by_command="Leave `--resume` out.",
+            )
         return
     known = read_json(held)
     found = known.get("identity")
     if not isinstance(found, dict) or "started_at" not in known:
-        raise InputError(f"{held} is not a run's; choose another --out")
+        raise InputError(f"{held} is not a run's; choose another folder")
     wanted = json.loads(json.dumps(identity))
     changed = sorted(_changed(found, wanted))
     refused = [setting for setting in changed if setting[-1] not in MAY_CHANGE]
@@ -96,17 +103,20 @@ def check(
         raise InputError(
             f"{folder} holds a run of another version of the trainer, which may train otherwise "
             f"(only one of them knows {_listed(refused)}): finish it with the version that began "
-            "it, choose another --out, or --fresh to discard it"
+            "it, choose another folder, or discard it",
+            by_command=_BY_COMMAND,
         )
     if refused:
         raise InputError(
             f"{folder} holds a run with other settings ({_listed(refused)}); "
-            "choose another --out, or --fresh to discard it"
+            "choose another folder, or discard it",
+            by_command=_BY_COMMAND,
         )
     if changed and not resume:
         raise InputError(
-            f"{folder} holds a run with another {_listed(changed)}; --resume goes on "
-            "with the new one, --fresh discards the run"
+            f"{folder} holds a run with another {_listed(changed)}; go on with the new one, or "
+            "discard the run",
+            by_command="`--resume` goes on, `--fresh` discards it.",
         )
 
 
@@ -176,7 +186,7 @@ def remove_resume_points(folder: Path) -> None:
 
 
 def _cannot_write(folder: Path, error: OSError) -> InputError:
-    return InputError(f"{folder} cannot be written ({error.strerror}); choose another --out")
+    return InputError(f"{folder} cannot be written ({error.strerror}); choose another folder")
 
 
 def environment() -> dict[str, Any]:

@@ -277,7 +277,8 @@ class Trainer:
             what = f"the gradient is not finite for images {every};"
         raise TrainingError(
             f"{self.stage}, step {self.step}: {what} lower learning_rate "
-            f"({self.config.learning_rate:g} now), then run it with --resume"
+            f"({self.config.learning_rate:g} now), and go on with the run",
+            by_command="`--resume` goes on.",
         )
 
     # -- resume -----------------------------------------------------------------------------------
@@ -330,7 +331,8 @@ class Trainer:
         if carried.keys() != self.companions.keys():
             raise TrainingError(
                 f"{self._state_path} carries {sorted(carried) or 'no companions'}, this run "
-                f"{sorted(self.companions) or 'none'}; it is of another version: begin with --fresh"
+                f"{sorted(self.companions) or 'none'}; it is of another version: begin anew",
+                by_command="`--fresh` does.",
             )
         live = learned_state(self.module)
         weights = {name: like(value, live[name]) for name, value in state["module"].items()}

@@ -21,6 +21,7 @@ from evalplatform.checkpoints.services import (
     verify_upload,
 )
 from evalplatform.checkpoints.services import fusing as fusing_service
+from evalplatform.checkpoints.services.backend import ask_backend
 from evalplatform.core.errors import BadInputError
 from tests import factories
 from tests.checkpoints.test_uploads import begin, part
@@ -296,6 +297,14 @@ def test_program_that_dies_is_told(tiny_base, tmp_path, monkeypatch, registry):
         f"--lora={lora(tmp_path)}",
     )  # fmt: skip
     assert [path.name for path in registry.iterdir()] == [tiny_base.sha256]
+
+
+def test_reason_of_a_program_is_told_apart_from_its_line_for_commands(tmp_path):
+    halves = ["--learn", tmp_path / "learn", "--judge", tmp_path / "judge"]
+    with pytest.raises(BadInputError) as refused:
+        ask_backend("models_backend.preferences", ["divide", tmp_path, *halves], say=print)
+    assert str(refused.value).endswith("a finished preference set (preferences.json is missing).")
+    assert "preferences import SOURCE --from FORMAT" in refused.value.by_command
 
 
 def test_too_little_room_is_told_before_anything_is_copied(tiny_base, tmp_path):

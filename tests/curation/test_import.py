@@ -103,8 +103,9 @@ def test_image_that_is_none_leaves_nothing_of_the_others(tmp_path):
 
 
 def test_folder_that_is_no_pool_says_which_command_makes_one(tmp_path):
-    with pytest.raises(BadInputError, match=r"models_backend\.curation select"):
+    with pytest.raises(BadInputError, match="give the folder of a finished pool") as refused:
         read_pool(tmp_path)
+    assert "models_backend.curation select`" in refused.value.by_command
 
 
 def test_killed_before_its_pool_was_saved_the_import_goes_on(tmp_path):

@@ -134,6 +134,13 @@ def test_paused_and_cancelled_scoring_is_left(ask):
             steer(request=request)
 
 
+def test_reason_of_a_job_names_no_option_of_a_command(ask):
+    request = ask(scorers=("popularity",))
+    assert tasks.score_shards() == 1
+    (reason,) = scoring_progress(request).failures
+    assert reason.endswith("a numeric field of the source, such as likes, as its option")
+
+
 def test_what_a_machine_lacks_is_told_before_anything_is_read(ask, capsys):
     request = ask(options={"ocr": "x"})
     assert tasks.score_shards() == 1

@@ -66,7 +66,7 @@ def test_part_alone_is_what_the_page_refreshes(researcher, running):
 def test_page_of_an_empty_platform_says_what_to_do(researcher):
     page = researcher.get(PAGE).content.decode()
     assert "run_eval" in page
-    assert "make worker" in page
+    assert "ask an operator to start one" in page
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_missing_package_is_named_with_the_way_to_install_it(package):
         f"sys.modules[{package!r}] = None\n"
         "from models_backend.detectors.registry import load_detector\n"
         "try:\n    load_detector('nudenet')\n"
-        "except Exception as error:\n    print(type(error).__name__, error)\n"
+        "except Exception as error:\n    print(type(error).__name__, error, error.by_command)\n"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.startswith("InputError")

@@ -284,9 +284,9 @@ def test_candidates_that_were_measured_at_other_shapes_are_no_measure(
     del content["shapes"]
     signals.write_text(json.dumps(content))
     assert train.main(arguments) == 2
-    refused = capsys.readouterr().err.splitlines()[-1]
+    refused, by_command = capsys.readouterr().err.splitlines()[-2:]
     assert "candidates were measured at other shapes than are trained" in refused
-    assert "--fresh" in refused
+    assert by_command == "  `--fresh` begins it anew."
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_a_person_picks_another_candidate(stopped_run, checkpoint_dir, capsys):
     assert metadata["name"] == "tiny_tuned-step-2"
     assert train.main([*arguments, "--pick", "2"]) == 0
     assert train.main([*arguments, "--pick", "3"]) == 2
-    assert "--pick 3: no such candidate; kept are 2, 4" in capsys.readouterr().err
+    assert "there is no candidate of step 3; kept are 2, 4" in capsys.readouterr().err
 
 
 def test_picking_where_nothing_was_measured_is_refused_in_words(stopped_run, tmp_path, capsys):

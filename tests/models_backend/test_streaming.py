@@ -162,7 +162,8 @@ def test_a_second_trainer_of_a_folder_is_refused(tmp_path, data, config, capsys)
 
 def test_resume_refuses_to_begin(tmp_path, data, config, capsys):
     assert run_train(config, "--data", data, "--out", tmp_path / "run", "--resume") == 2
-    assert "holds no run; leave --resume out" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "holds no run to go on with; begin one\n  Leave `--resume` out." in error
 
 
 @pytest.mark.parametrize(

@@ -159,10 +159,12 @@ def test_a_run_that_stopped_goes_on_with_a_lower_learning_rate(
         assert run_train(config, *run) == 2
     error = capsys.readouterr().err
     assert "denoiser, step 7" in error
-    assert "lower learning_rate (0.001 now), then run it with --resume" in error
+    assert "lower learning_rate (0.001 now), and go on with the run\n  `--resume` goes on." in error
     lower = ["--set", "denoiser_training.learning_rate=2e-4"]
     assert run_train(config, *run, *lower) == 2
-    asked = "holds a run with another config.denoiser_training.learning_rate; --resume goes on"
+    asked = (
+        "holds a run with another config.denoiser_training.learning_rate; go on with the new one"
+    )
     assert asked in capsys.readouterr().err
     assert run_train(config, *run, *lower, "--set", "denoiser_training.steps=13", "--resume") == 2
     assert "other settings (config.denoiser_training.steps)" in capsys.readouterr().err
@@ -237,7 +239,7 @@ def test_fresh_does_not_remove_the_parent_it_needs(tmp_path, checkpoint_dir, dat
     shutil.copytree(checkpoint_dir.parent, run)
     parent = run / "checkpoint"
     assert run_train(tune, "--data", data, "--out", run, "--parent", parent, "--fresh") == 2
-    assert f"--fresh would remove {parent}" in capsys.readouterr().err
+    assert f"beginning anew would remove {parent}" in capsys.readouterr().err
     read_metadata(parent)
 
 
@@ -275,7 +277,7 @@ def test_a_bad_configuration_exits_with_2(tmp_path, data, config, capsys):
 def test_pretraining_refuses_a_parent(tmp_path, data, config, checkpoint_dir, capsys):
     arguments = ["--data", data, "--out", tmp_path / "run", "--parent", checkpoint_dir]
     assert run_train(config, *arguments) == 2
-    assert "leave --parent out" in capsys.readouterr().err
+    assert "give no parent" in capsys.readouterr().err
 
 
 # -- quality-tuning -------------------------------------------------------------------------------
@@ -302,7 +304,9 @@ def test_tuning_changes_the_denoiser_and_not_the_autoencoder(tuned_run, checkpoi
 
 def test_tuning_needs_a_parent(tmp_path, data, tune, capsys):
     assert run_train(tune, "--data", data, "--out", tmp_path / "run") == 2
-    assert "needs --parent" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "needs a parent" in error
+    assert "`--parent` names it." in error
 
 
 @pytest.mark.parametrize("spoil", ["absent", "changed"])
@@ -381,7 +385,7 @@ def test_a_half_done_run_of_a_version_without_a_setting_is_refused_and_kept(
     capsys.readouterr()
     for more in ((), ("--resume",)):
         assert run_train(*arguments, *more) == 2
-        (line,) = capsys.readouterr().err.splitlines()
+        line, _ = capsys.readouterr().err.splitlines()
         assert "a run of another version of the trainer" in line
         assert "only one of them knows config.aspect_ratios)" in line
         assert "finish it with the version that began it" in line

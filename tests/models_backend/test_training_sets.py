@@ -105,7 +105,7 @@ def test_indexing_refuses_what_training_could_not_read(tmp_path, capsys, bad, en
     error = capsys.readouterr().err
     assert "a.tar, sample 1 " in error
     assert reason in error
-    assert "--skip-bad goes on without" in error
+    assert "`--skip-bad` goes on without" in error
     assert not (tmp_path / shard_source.INDEX).exists()
 
 
@@ -227,8 +227,9 @@ def test_loose_images_are_refused_with_the_way_on(tmp_path, capsys):
     loose = image_folder(tmp_path / "loose", "jsonl")
     assert index(loose) == 2
     assert f"--from {loose} --out OTHER" in capsys.readouterr().err
-    with pytest.raises(InputError, match="make shards of its images with"):
+    with pytest.raises(InputError, match="build it first") as refused:
         open_source(loose)
+    assert "makes shards of its images" in refused.value.by_command
     arguments = ["--from", str(loose), "--out", str(tmp_path / "out")]
     assert shards.main(arguments) == 2
     assert "row 1 has no caption; it has file_name, text" in capsys.readouterr().err
@@ -245,8 +246,9 @@ def test_a_metadata_file_names_no_file_outside_its_folder(tmp_path, capsys):
 
 def test_shards_without_an_index_are_refused_with_the_way_on(tmp_path):
     tar(tmp_path / "a.tar", samples(flag()))
-    with pytest.raises(InputError, match=f"index its shards with: .* --index {tmp_path}"):
+    with pytest.raises(InputError, match="build it first") as refused:
         open_source(tmp_path)
+    assert f"--index {tmp_path}` indexes its shards." in refused.value.by_command
 
 
 # -- and they train -------------------------------------------------------------------------------

@@ -100,11 +100,11 @@ def test_page_says_what_hinders_and_asks_seldom(generating, page, change, words)
     assert 'data-active="0"' in text
 
 
-def test_missing_worker_is_said_with_the_command(generating, page):
+def test_missing_worker_is_said_with_whom_to_ask(generating, page):
     from evalplatform.generation.models import WorkerHeartbeat
 
     WorkerHeartbeat.objects.all().delete()
-    assert "No worker lives: start one with `make worker`." in page(generating).content.decode()
+    assert "No worker lives: ask an operator to start one." in page(generating).content.decode()
 
 
 def test_draft_that_asked_for_nothing_says_so(db, monkeypatch, page):

@@ -165,7 +165,7 @@ def test_opening_is_a_second_step_that_waits_for_the_samples(draft, rania):
     ask_to_open(draft=draft, user=rania, now=timezone.now())
     assert open_asked(draft=draft, now=timezone.now()) == "hindered"
     draft.refresh_from_db()
-    assert "waiting for a worker" in draft.opening_fault
+    assert "No worker lives" in draft.opening_fault
 
     factories.make_samples(campaign)
     ask_to_open(draft=draft, user=rania, now=timezone.now())

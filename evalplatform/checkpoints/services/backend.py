@@ -11,6 +11,7 @@ from evalplatform.core.errors import BadInputError
 
 _REFUSED = 2
 _ERROR = "error: "
+_BY_COMMAND = "  "  # begins the line after an error's, which is for commands
 _PROGRESS = "progress: "
 _WHILE_STDIN = "MODELS_BACKEND_WHILE_STDIN"  # as models_backend.errors has it
 
@@ -30,12 +31,15 @@ def ask_backend(
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         errors="replace", cwd=settings.BASE_DIR, env=os.environ | watches,
     )  # fmt: skip
-    said = ""
+    said = by_command = ""
     with process:
         try:
             assert process.stderr is not None
             assert process.stdout is not None
             for line in process.stderr:
+                if said.startswith(_ERROR) and line.startswith(_BY_COMMAND):
+                    by_command = line.strip()
+                    continue
                 said = line.strip() or said
                 if line.startswith(_PROGRESS):
                     say(said.removeprefix(_PROGRESS))
@@ -44,7 +48,8 @@ def ask_backend(
             process.kill()
             raise
     if process.returncode == _REFUSED and said.startswith(_ERROR):
-        raise BadInputError(f"{said.removeprefix(_ERROR).rstrip('.')}.")
+        reason = f"{said.removeprefix(_ERROR).rstrip('.')}."
+        raise BadInputError(reason, by_command=by_command)
     if process.returncode:
         raise BadInputError(
             f"{module} ended with status {process.returncode} ({said[:200]}); with status -9 the "

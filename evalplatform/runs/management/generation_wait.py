@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from evalplatform.generation.sample_keys import Asked
+from evalplatform.generation.selectors import NO_WORKER
 from evalplatform.runs.generation import PAUSED, look_at_samples, note_on, tend
 
 POLL_SECONDS = 1.0
@@ -15,9 +16,10 @@ _PATIENCE_SECONDS = 10
 
 
 def note_of(name: str, *, patient: bool) -> str:
-    """Return what `note_on` says, with the command that goes on with what is paused."""
+    """Return what `note_on` says, with the command that does what it advises."""
     note = note_on(name, timezone.now(), patient=patient)
-    return f"{note} (`manage.py generation resume {name}`)" if note == PAUSED else note
+    commands = {PAUSED: f"manage.py generation resume {name}", NO_WORKER: "make worker"}
+    return f"{note} (`{commands[note]}`)" if note in commands else note
 
 
 def wait_for_samples(samples: Asked, name: str) -> None:

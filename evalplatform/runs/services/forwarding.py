@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from evalplatform.campaigns.selectors import all_pictures, ready_sets
 from evalplatform.core.errors import EvalPlatformError
-from evalplatform.generation.selectors import live_workers
+from evalplatform.generation.selectors import NO_WORKER, live_workers
 from evalplatform.runs.models import Draft
 from evalplatform.runs.services.running import advance_run
 from evalplatform.runs.states import RunProgress, RunState
@@ -71,7 +71,7 @@ def _in_words(progress: RunProgress, now: datetime) -> str:
     if progress.state is RunState.GENERATING:
         return f"It waits for its images: {counted} are made."
     if progress.state is RunState.CHECKING:
-        worker = "" if live_workers(now) else " No worker lives: start one with `make worker`."
+        worker = "" if live_workers(now) else f" {NO_WORKER}"
         return f"It waits for the safety check of its images: {counted} are checked.{worker}"
     return progress.note
 

@@ -49,7 +49,8 @@ def copy_base(base: Path, to: Path, weights: str | None) -> list[Part]:
     averaged = [name for name in index if (base / f"{name}{_EMA_SUFFIX}").is_dir()]
     if weights == "ema" and not averaged:
         raise CheckpointError(
-            f"{base} holds no EMA weights (no unet{_EMA_SUFFIX}/ or the like); take --weights plain"
+            f"{base} holds no EMA weights (no unet{_EMA_SUFFIX}/ or the like); take the plain ones",
+            by_command="`--weights plain` takes them.",
         )
     to.mkdir()
     shutil.copyfile(base / PIPELINE_INDEX, to / PIPELINE_INDEX)

@@ -27,7 +27,8 @@ def with_ema(file: Path) -> dict[str, Tensor]:
     if not plain or lacking:
         raise CheckpointError(
             f"{file.name} holds no EMA weights ({_EMA}…) of {lacking[0] if lacking else _DENOISER}"
-            "; take --weights plain"
+            "; take the plain ones",
+            by_command="`--weights plain` takes them.",
         )
     return {**without_ema(tensors), **{name: tensors[ema_name(name)] for name in plain}}
 

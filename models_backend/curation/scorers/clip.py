@@ -127,24 +127,29 @@ class Aesthetic:
 
 def clip(option: str) -> Clip:
     """Load the scorer `clip` from a directory."""
-    return Clip(_directory("clip", option, "--with clip=FOLDER"))
+    return Clip(_directory("clip", option, by_command="`--with clip=FOLDER` names it."))
 
 
 def aesthetic(option: str) -> Aesthetic:
     """Load the scorer `aesthetic` from a directory and a file, `FOLDER,HEAD.safetensors`."""
     folder, _, head = option.partition(",")
-    how = "--with aesthetic=FOLDER,HEAD.safetensors"
+    by_command = "`--with aesthetic=FOLDER,HEAD.safetensors` names them."
     path = Path(head)
     if not head or not path.is_file():
-        raise InputError(f"the scorer 'aesthetic' needs CLIP weights and a head: {how}")
-    return Aesthetic(_directory("aesthetic", folder, how), path)
+        raise InputError(
+            "the scorer 'aesthetic' needs CLIP weights and a head, FOLDER,HEAD.safetensors, as its "
+            f"option; given was {option or 'nothing'}",
+            by_command=by_command,
+        )
+    return Aesthetic(_directory("aesthetic", folder, by_command), path)
 
 
-def _directory(name: str, option: str, how: str) -> Path:
+def _directory(name: str, option: str, by_command: str) -> Path:
     if not option or not Path(option).is_dir():
         raise InputError(
-            f"the scorer {name!r} needs a directory as transformers saves a CLIPModel, {how}; "
-            f"given was {option or 'nothing'}"
+            f"the scorer {name!r} needs a directory as transformers saves a CLIPModel as its "
+            f"option; given was {option or 'nothing'}",
+            by_command=by_command,
         )
     return Path(option)
 

@@ -64,7 +64,9 @@ def appeal(option: str) -> AppealScorer:
 def _folder(name: str, option: str) -> Path:
     if not option or not Path(option).is_dir():
         raise InputError(
-            f"the scorer {name!r} needs the folder of a head, --with {name}=FOLDER; learn one: "
-            f"python -m models_backend.curation learn {name} --data DATA --out FOLDER"
+            f"the scorer {name!r} needs the folder of a head that was learned (docs/curation.md); "
+            f"name one as its option, a path on every worker; given was {option or 'nothing'}",
+            by_command=f"`--with {name}=FOLDER` names it; `python -m models_backend.curation learn "
+            f"{name} --data DATA --out FOLDER` learns one.",
         )
     return Path(option)

@@ -15,7 +15,7 @@ from models_backend.curation.scorers.base import Row, ScorerIdentity, ScorerInpu
 from models_backend.errors import InputError
 from models_backend.files import sha256_of_bytes, sha256_of_file
 
-INSTALL = "python -m pip install --no-deps -r requirements-curation.txt"
+_BY_COMMAND = "`python -m pip install --no-deps -r requirements-curation.txt` does it."
 SURE = 0.8
 """A text counts from this confidence on: drawings without any give others up to about 0.6."""
 _READING = 2  # goes up when images are read or words counted in another way
@@ -74,8 +74,9 @@ def _engine() -> Any:
         from rapidocr import RapidOCR
     except ImportError as error:
         raise InputError(
-            f"the scorer 'ocr' needs the package {error.name}, which is not installed here: "
-            f"{INSTALL}"
+            f"the scorer 'ocr' needs the package {error.name}, which is not installed here; "
+            "install requirements-curation.txt on every worker",
+            by_command=_BY_COMMAND,
         ) from None
     logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
     settings = {

@@ -82,8 +82,9 @@ class Popularity:
     def __init__(self, field: str) -> None:
         if not field:
             raise InputError(
-                "the scorer 'popularity' needs the name of a numeric field of the source: "
-                "--with popularity=likes"
+                "the scorer 'popularity' needs the name of a numeric field of the source, such "
+                "as likes, as its option",
+                by_command="`--with popularity=likes` gives it.",
             )
         self._field = field
         self.identity = ScorerIdentity("popularity", f"1, {field}")

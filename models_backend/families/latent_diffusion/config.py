@@ -34,7 +34,8 @@ class LatentPretrainConfig(PretrainConfig):
         if self.autoencoder_config().alpha:
             raise InputError(
                 "autoencoder.alpha: a decoder learns transparency after pre-training; leave it "
-                "out, then run: python -m models_backend.transparency --parent CHECKPOINT"
+                "out, then teach it the checkpoint (docs/training.md)",
+                by_command="`python -m models_backend.transparency --parent CHECKPOINT` does it.",
             )
         if self.image_size % factor:
             raise InputError(f"image_size {self.image_size}: accepted are multiples of {factor}")

@@ -18,7 +18,8 @@ def pickapic(job: Importing) -> Found:
         if "is_simulated" in row and "votes" in row:
             raise InputError(
                 f"{job.source}: rows of a consensus do not say how many preferred which; export "
-                "with --rows pair"
+                "rows of pairs",
+                by_command="`export --rows pair` does it.",
             )
         if not row["has_label"]:
             job.skip("no label")

@@ -25,5 +25,5 @@ def importer_named(name: str) -> Importer:
         InputError: an unknown one.
     """
     if name not in IMPORTERS:
-        raise InputError(f"--from {name}: accepted are {', '.join(IMPORTERS)}")
+        raise InputError(f"{name!r} is no format that is read; accepted are {', '.join(IMPORTERS)}")
     return IMPORTERS[name]

@@ -45,7 +45,7 @@ async function follow(url) {
     }
     if (state.status === "rejected") throw new Refused(state.reason);
     const idle = !state.started && asked > 6;
-    say(idle ? "Waiting for a worker: start one with “make worker”." : "Verifying…");
+    say(idle ? "Waiting for a worker. If none comes, ask an operator to start one." : "Verifying…");
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
 }

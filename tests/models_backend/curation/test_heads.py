@@ -59,5 +59,6 @@ def test_head_tells_the_right_caption_and_what_is_liked(data, tmp_path):
     (liked / "head.safetensors").write_bytes(b"other")
     with pytest.raises(InputError, match="was changed"):
         appeal(str(liked))
-    with pytest.raises(InputError, match="learn text_image"):
+    with pytest.raises(InputError, match="needs the folder of a head") as refused:
         text_image("")
+    assert "curation learn text_image " in refused.value.by_command

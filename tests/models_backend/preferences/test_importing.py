@@ -193,7 +193,11 @@ def test_written_form_is_read_again(tmp_path, form, capsys):
 @pytest.mark.parametrize(
     ("form", "entry", "said"),
     [
-        ("imagereward", {"prompt": "x", "generations": ["no.png"], "ranking": [1]}, "--images"),
+        (
+            "imagereward",
+            {"prompt": "x", "generations": ["no.png"], "ranking": [1]},
+            "the folder of the images",
+        ),
         ("imagereward", {"prompt": "x", "generations": [], "ranking": [1]}, "2 to 12"),
         ("imagereward", {"prompt": "x", "generations": []}, "ranking is missing"),
         ("hpdv2", {"prompt": "x", "image_path": ["one.png", "two.png"], "rank": "01"}, "rank '01'"),

@@ -162,8 +162,9 @@ def test_simulated_and_human_votes_are_mixed_only_on_request(folder, tmp_path):
     one = store.add(data, "one")
     two = store.add(simulated_one.images.bytes_of(simulated_one.pairs[0].images[1]), "two")
     both = [pair(images=(one, two)), pair(images=(one, two), source="simulated")]
-    with pytest.raises(InputError, match="--allow-simulated"):
+    with pytest.raises(InputError, match="keep them apart") as refused:
         write_set(tmp_path, pairs=both, rankings=[], provenance=Provenance())
+    assert "--allow-simulated" in refused.value.by_command
     mark = write_set(
         tmp_path, pairs=both, rankings=[], provenance=Provenance(), allow_simulated=True
     )

@@ -288,8 +288,9 @@ def test_a_changed_preference_set_is_another_run(
         out, identity | {changed: identity[changed] | {PAIRS: "of other pairs"}}, fresh=False
     )
     assert run(config_file, preferences, checkpoint_dir, out, guarding) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"holds a run with other settings ({changed}.{PAIRS}); choose another --out" in line
+    line, by_command = capsys.readouterr().err.splitlines()
+    assert f"holds a run with other settings ({changed}.{PAIRS}); choose another folder" in line
+    assert by_command == "  `--out` names another, `--fresh` discards it."
 
 
 def entry(step: int, judged: list[float], **given: float) -> dict:  # type: ignore[type-arg]

@@ -54,7 +54,7 @@ def test_a_changed_preference_set_is_another_run(preferences, tmp_path, capsys):
     out.mkdir()
     run_folder.claim(out, identity, fresh=False)
     assert train.main([str(config), "--data", str(preferences), "--out", str(out)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    line, _ = capsys.readouterr().err.splitlines()
     assert f"other settings (preferences.{PAIRS}, preferences.{RANKINGS})" in line
 
 
