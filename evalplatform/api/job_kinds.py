@@ -27,6 +27,7 @@ from evalplatform.checkpoints.services import (
     register_fused,
 )
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.storable_json import storable_text
 from evalplatform.core.telling import HowFar, Teller
 from evalplatform.curation.services import import_pool, import_samples, sampler_of_a_pool
 from evalplatform.feedback.asked_steps import AskedStep, do_step
@@ -65,11 +66,6 @@ def _made_by(job: Job) -> Callable[[Any], None]:
             raise JobLostError("another worker has begun this job again; nothing was stored.")
 
     return made
-
-
-def storable(text: str) -> str:
-    """Return a text as a column can hold it."""
-    return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 def _register(job: Job) -> str:
@@ -244,7 +240,7 @@ def _import_pool(job: Job) -> str:
 
 def _noting(job: Job) -> Callable[[str], None]:
     def say(what: str) -> None:
-        Job.objects.filter(pk=job.pk).update(note=storable(what)[:500])
+        Job.objects.filter(pk=job.pk).update(note=storable_text(what)[:500])
 
     return say
 

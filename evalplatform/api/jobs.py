@@ -10,16 +10,18 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.api.job_files import forget_files, take_files, without_folder
-from evalplatform.api.job_kinds import DOING, JobKind, storable
+from evalplatform.api.job_kinds import DOING, JobKind
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.hub.listing import PREFIX
 from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
 from evalplatform.core.locks import is_turn_taken, session_turn
+from evalplatform.core.starts import MOST_STARTS, begin_once_more, why_given_up
+from evalplatform.core.storable_json import storable_text
 from evalplatform.core.waking import may_wake
 from evalplatform.runs.services import arm_named, request_newcomer
 from evalplatform.uploads.services import whole_files
@@ -34,11 +36,9 @@ TASK = "api.run_job"
 _STALLED = timedelta(minutes=2)  # a message that woke nobody
 # A worker that lost its connection takes its turn again meanwhile (`core.locks`).
 _UNHELD = timedelta(seconds=20)
-_MOST_STARTS = 3
 _KILLED = (
-    f"its worker was killed {_MOST_STARTS} times while doing it, or lost its machine: most often "
-    "memory ran out. See the log of the worker and of its machine; ask again once it has more "
-    "memory, or for less at once."
+    f"{why_given_up('doing it')} Ask an operator, who finds more in the log of the worker and of "
+    "its machine; ask again once it has more memory, or for less at once."
 )
 
 
@@ -140,7 +140,7 @@ def _look_at_running(job: Job, now: datetime) -> None:
 
 def _begin_again(job: Job, now: datetime) -> None:
     """Queue a job whose worker was killed; one that kills every worker fails."""
-    if job.result or job.starts >= _MOST_STARTS:
+    if job.result or job.starts >= MOST_STARTS:
         _fail(job, _KILLED, now)
     elif job.as_begun().update(status=Job.Status.QUEUED, started_at=None, unheld_since=None):
         _wake(job.pk)
@@ -162,12 +162,8 @@ def run_job(*, number: int, now: Callable[[], datetime]) -> Job | None:
 
 
 def _begin(number: int, now: datetime) -> Job | None:
-    waiting = Job.objects.filter(
-        pk=number, status__in=(Job.Status.QUEUED, Job.Status.RUNNING), starts__lt=_MOST_STARTS
-    )
-    begun = waiting.update(
-        status=Job.Status.RUNNING, started_at=now, starts=F("starts") + 1, unheld_since=None
-    )
+    waiting = Job.objects.filter(pk=number, status__in=(Job.Status.QUEUED, Job.Status.RUNNING))
+    begun = begin_once_more(waiting, status=Job.Status.RUNNING, started_at=now, unheld_since=None)
     rows = Job.objects.select_related("project", "created_by")
     return rows.get(pk=number) if begun else None
 
@@ -187,7 +183,7 @@ def _do(job: Job, now: Callable[[], datetime]) -> Job | None:
 
 def _fail(job: Job, reason: str, now: datetime) -> Job | None:
     """End a job that broke off: it is done all the same where what it makes was stored before."""
-    reason = storable(without_folder(job, reason))
+    reason = storable_text(without_folder(job, reason))
     job.result = job.as_begun().values_list("result", flat=True).first() or ""
     if not job.result:
         return _finish(job, Job.Status.FAILED, reason, now)

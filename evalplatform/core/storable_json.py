@@ -1,4 +1,4 @@
-"""JSON of somebody else's making, read as far as the database can hold it."""
+"""JSON and texts of somebody else's making, as far as the database can hold them."""
 
 import json
 from typing import Any
@@ -6,6 +6,11 @@ from typing import Any
 from evalplatform.core.errors import BadInputError
 
 _DEEPEST = 100
+
+
+def storable_text(text: str) -> str:
+    """Return a text with "?" for each letter that the database cannot hold: a file's name, say."""
+    return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 def refuse_unstorable(given: Any) -> None:

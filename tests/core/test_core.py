@@ -18,6 +18,7 @@ from evalplatform.core import processes
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
 from evalplatform.core.secrets import local_secret_key
+from evalplatform.core.storable_json import storable_text
 from evalplatform.images.selectors import collection_named
 
 
@@ -215,6 +216,10 @@ def test_only_a_command_says_what_only_a_command_can_do(db):
     assert "manage.py" not in said
     with pytest.raises(CommandError, match=r"first\. `manage\.py import_images` does it\."):
         call_command("retire_collection", "away")
+
+
+def test_text_is_stored_whatever_letters_it_has():
+    assert storable_text("a\0b\udcff\n") == "a?b?\n"
 
 
 def test_process_hands_over_what_a_command_adds():

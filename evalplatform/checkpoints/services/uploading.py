@@ -13,7 +13,6 @@ from pathlib import Path
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.checkpoints.models import Checkpoint, Upload
@@ -29,6 +28,8 @@ from evalplatform.checkpoints.verification.archives import ARCHIVES, is_archive
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.locks import is_turn_taken, session_turn
+from evalplatform.core.starts import MOST_STARTS, begin_once_more, why_given_up
+from evalplatform.core.storable_json import storable_text
 from evalplatform.uploads.receiving import Body, OffsetError, append_part
 from evalplatform.uploads.room import Promise, promises, refuse_without_room
 
@@ -36,10 +37,9 @@ TASK = "checkpoints.verify_upload"
 _MOST_SCALE = 100
 _ABANDONED = timedelta(days=7)  # without a byte
 _STALLED = timedelta(seconds=60)  # a message that woke nobody
-_MOST_STARTS = 3
 _KILLED = (
-    f"its worker was killed {_MOST_STARTS} times while verifying it: most often memory ran out. "
-    "Ask an operator, who finds more in the log of the worker, and upload it again."
+    f"{why_given_up('verifying it')} Ask an operator, who finds more in the log of the worker and "
+    "of its machine; upload it again once that is mended."
 )
 
 
@@ -211,7 +211,7 @@ def wake_stalled_uploads(*, now: datetime) -> None:
 
 def _begin_again(upload: Upload, now: datetime) -> None:
     """Wake a worker once more; what has killed several is rejected."""
-    if upload.starts >= _MOST_STARTS:
+    if upload.starts >= MOST_STARTS:
         _finish(upload, status=Upload.Status.REJECTED, reason=_KILLED)
         return
     # A worker may have taken it since: then it is not asked for again.
@@ -238,10 +238,8 @@ def verify_upload(*, identifier: str, now: datetime) -> Upload | None:
 
 
 def _begin(identifier: str, now: datetime) -> Upload | None:
-    waiting = Upload.objects.filter(
-        pk=identifier, status=Upload.Status.VERIFYING, starts__lt=_MOST_STARTS
-    )
-    if not waiting.update(started_at=now, starts=F("starts") + 1):
+    waiting = Upload.objects.filter(pk=identifier, status=Upload.Status.VERIFYING)
+    if not begin_once_more(waiting, started_at=now):
         return None
     return Upload.objects.get(pk=identifier)
 
@@ -250,10 +248,10 @@ def _verify(upload: Upload) -> Upload | None:
     try:
         checkpoint, _ = _register(upload)
     except EvalPlatformError as error:
-        return _finish(upload, status=Upload.Status.REJECTED, reason=_storable(str(error)))
+        return _finish(upload, status=Upload.Status.REJECTED, reason=storable_text(str(error)))
     except Exception as error:
         # A fault of ours or of the disk: said to the person all the same, and to the log.
-        said = _storable(traceback.format_exception_only(error)[-1][:500].strip())
+        said = storable_text(traceback.format_exception_only(error)[-1][:500].strip())
         _finish(upload, status=Upload.Status.REJECTED, reason=f"could not be verified: {said}")
         raise
     return _finish(upload, status=Upload.Status.VERIFIED, checkpoint=checkpoint)
@@ -295,11 +293,6 @@ def _finish(upload: Upload, **outcome: object) -> Upload | None:
     upload.refresh_from_db()
     upload.remove_files()
     return upload
-
-
-def _storable(text: str) -> str:
-    """Return a reason without what the database refuses, as a file's name may bring it along."""
-    return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 def cancel_upload(*, upload: Upload) -> None:

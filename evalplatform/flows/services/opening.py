@@ -11,6 +11,7 @@ from django.db.models import Q
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.acting import acting, actor_of_user
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.storable_json import storable_text
 from evalplatform.flows.models import Flow, FlowBatch, FlowImage
 from evalplatform.flows.services.ending import end_batch, settle
 from evalplatform.images.models import ImageCollection
@@ -58,10 +59,10 @@ def open_batch(*, key: int, now: Now) -> bool:
     try:
         _go_on(batch, now)
     except EvalPlatformError as error:
-        end_batch(batch=batch, status=Status.FAILED, now=now(), reason=_storable(str(error)))
+        end_batch(batch=batch, status=Status.FAILED, now=now(), reason=storable_text(str(error)))
     except Exception as error:
         said = traceback.format_exception_only(error)[-1][:500].strip()
-        reason = f"a fault of the site: {_storable(said)}"
+        reason = f"a fault of the site: {storable_text(said)}"
         end_batch(batch=batch, status=Status.FAILED, now=now(), reason=reason)
         raise
     return True
@@ -152,7 +153,3 @@ def _collections(batch: FlowBatch, prompts: PromptSet, name: str) -> list[ImageC
         )
         for place in range(flow.images_per_panel)
     ]
-
-
-def _storable(text: str) -> str:
-    return text.replace("\0", "?").encode(errors="replace").decode()

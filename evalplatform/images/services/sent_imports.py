@@ -17,6 +17,7 @@ from django.utils import timezone
 from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.storable_json import storable_text
 from evalplatform.core.waking import may_wake
 from evalplatform.images.faults import FaultyRowsError, listed
 from evalplatform.images.models import ImageCollection, ImageImport
@@ -229,7 +230,7 @@ def _fail(begun: ImageImport, error: str, faults: Sequence[str] = ()) -> None:
 def _without_folder(text: str, folder: Path) -> str:
     for place in (folder, folder.resolve()):
         text = text.replace(f"{place}/", "").replace(str(place), "what was sent")
-    return text.replace("\0", "?").encode(errors="replace").decode()
+    return storable_text(text)
 
 
 def forget_image_import(*, begun: ImageImport) -> None:

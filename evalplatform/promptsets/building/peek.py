@@ -8,6 +8,7 @@ from typing import IO, Any, NamedTuple
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.parquet_files import batches, holds_bytes, open_parquet, rows_of
+from evalplatform.core.storable_json import storable_text
 from evalplatform.promptsets.building.log import Log, bounded, opened
 from evalplatform.promptsets.reading.words import one_line
 
@@ -84,4 +85,4 @@ def _of_parquet(log: Log) -> list[dict[str, Any]]:
 
 def _shown(value: Any) -> str:
     said = value if isinstance(value, str) else "" if value is None else repr(value)
-    return said[:_LETTERS].replace("\0", "?").encode(errors="replace").decode()
+    return storable_text(said[:_LETTERS])

@@ -28,6 +28,7 @@ from evalplatform.accounts.models import Project, User
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.files import write_pieces
 from evalplatform.core.sending import pieces_of
+from evalplatform.core.storable_json import storable_text
 from evalplatform.core.waking import may_wake
 from evalplatform.promptsets.building.log import Log
 from evalplatform.promptsets.building.outside import ServerAwayError
@@ -282,7 +283,7 @@ def _rows(path: Path) -> Iterator[dict[str, object]]:
 
 def _fail(build: LogBuild, error: str) -> None:
     running = LogBuild.objects.filter(pk=build.pk, state=State.RUNNING)
-    running.update(state=State.FAILED, error=error.replace("\0", "?"))
+    running.update(state=State.FAILED, error=storable_text(error))
 
 
 @transaction.atomic
