@@ -28,7 +28,7 @@ from evalplatform.checkpoints.services import (
 )
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.storable_json import storable_text
-from evalplatform.core.telling import HowFar, Teller
+from evalplatform.core.telling import HowFar, Teller, tell_nobody
 from evalplatform.curation.services import import_pool, import_samples, sampler_of_a_pool
 from evalplatform.feedback.asked_steps import AskedStep, do_step
 from evalplatform.feedback.selectors import latest_round, loop_named
@@ -86,7 +86,7 @@ def _register(job: Job) -> str:
     if source.startswith(PREFIX):
         checkpoint, _ = register_from_hub(
             project=project, hub_id=HubId.parse(source, None), variant=asked["variant"],
-            progress=lambda here, total: None, **chosen,
+            progress=tell_nobody, **chosen,
         )  # fmt: skip
     elif asked["weights"]:
         checkpoint, _ = register_chosen(
@@ -115,7 +115,7 @@ def _import(job: Job) -> str:
         skip_bad=asked["skip_bad"],
         created_by=job.created_by,
         processes=None,
-        progress=lambda done, total: None,
+        progress=tell_nobody,
         made=_made_by(job),
     )
     return imported.collection.name

@@ -26,6 +26,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
 from evalplatform.core.object_storage import ObjectStorageError
 from evalplatform.core.stored_images import keeps_alpha
+from evalplatform.core.telling import tell_nobody
 
 Progress = Callable[[int, int], None]  # made, of how many
 _ABANDONED = 7 * 24 * 3600  # seconds
@@ -33,10 +34,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 _THREADS = 8  # reading and writing, which a distant store takes its time for
 Lengths = dict[int, int]  # of files in bytes, by width
-
-
-def _silent(made: int, total: int) -> None:
-    """Tell nobody."""
 
 
 class Source(NamedTuple):
@@ -67,7 +64,7 @@ class CopyStore:
     """
 
     def __init__(
-        self, key: str, on_progress: Progress = _silent, on_packed: Progress = _silent
+        self, key: str, on_progress: Progress = tell_nobody, on_packed: Progress = tell_nobody
     ) -> None:
         self._key = key
         self.lengths: Lengths = {}  # of each file stored, at least

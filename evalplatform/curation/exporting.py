@@ -19,6 +19,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.core.version import code_version
 from evalplatform.curation.captions import approved_captions
 from evalplatform.curation.models import Caption, CaptionRound, Pool, PoolImage, Stage
@@ -47,7 +48,7 @@ def export_pool(
     out: Path,
     allow_unknown_licence: bool = False,
     allow_imported_captions: bool = False,
-    progress: Progress = lambda done, count: None,
+    progress: Progress = tell_nobody,
 ) -> ExportedPool:
     """Write what the last stage that decided kept as a data set folder, whole or not at all.
 

@@ -9,6 +9,7 @@ from typing import Any
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import text_lines
 from evalplatform.core.storable_json import storable_json
+from evalplatform.core.telling import tell_nobody
 
 FORMAT = "t2i-pool/1"
 MARK, LIST, FUNNEL = "pool.json", "pool.jsonl", "funnel.json"
@@ -46,7 +47,7 @@ class PoolFolder:
     funnel: dict[str, Any]
     entries: Sequence[PoolLine]
 
-    def verify(self, progress: Progress = lambda done, count: None) -> None:
+    def verify(self, progress: Progress = tell_nobody) -> None:
         """Read every image. Raises `BadInputError` for one that is missing or has other bytes."""
         for number, entry in enumerate(self.entries, start=1):
             try:

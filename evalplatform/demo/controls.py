@@ -15,6 +15,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.checkpoints.services.backend import ask_backend
 from evalplatform.core.files import write_whole
+from evalplatform.core.telling import tell_nobody
 from evalplatform.demo.loop_steps import (
     GUARD,
     HOT,
@@ -89,7 +90,7 @@ def _by_chance(demo: LoopDemo) -> Run:
         if not (random / "preferences.json").is_file():
             ask_backend(
                 "models_backend.preferences", ["randomise", learn, "--out", random],
-                say=lambda line: None,
+                say=tell_nobody,
             )  # fmt: skip
         return run_trainer(config, options)
 

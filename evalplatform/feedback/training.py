@@ -9,6 +9,7 @@ from evalplatform.checkpoints.management.commands.train import run_trainer
 from evalplatform.checkpoints.services.backend import ask_backend
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
+from evalplatform.core.telling import tell_nobody
 from evalplatform.exports.parts import sha256_of
 from evalplatform.feedback.configs import JUDGE_SHARE, reward_config, tuning_config
 from evalplatform.feedback.models import FeedbackRound, RegisteredReward
@@ -26,7 +27,7 @@ _PURPOSES = {
 
 def train_quietly(config: Path, options: list[str]) -> Path:
     """Run the trainer where nobody looks on; its reason for a refusal is that of the error."""
-    said = ask_backend("models_backend.train", [config, *options], say=lambda line: None)
+    said = ask_backend("models_backend.train", [config, *options], say=tell_nobody)
     return Path(said[-1])
 
 
@@ -52,7 +53,7 @@ def _divide(round: FeedbackRound) -> None:
     ask_backend(
         "models_backend.preferences",
         ["divide", whole, "--learn", learn, "--judge", judge, "--share", JUDGE_SHARE],
-        say=lambda line: None,
+        say=tell_nobody,
     )
 
 
@@ -84,7 +85,7 @@ def _measured(trained: Path, data: Path, report: Path) -> dict[str, object]:
         ask_backend(
             "models_backend.rewards",
             ["evaluate", trained, "--data", data, "--json", report],
-            say=lambda line: None,
+            say=tell_nobody,
         )
     except BadInputError as error:  # a small set may hold nothing to measure on
         return {"missing": str(error)}

@@ -18,6 +18,7 @@ from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.imports.as_pairs import as_pairs as read_as_pairs
 from evalplatform.imports.faults import BadRowError, LeftOut
 from evalplatform.imports.gathering import GatheredVotes, Gathering, JudgedTwiceError
@@ -77,8 +78,8 @@ def import_votes(
     licence: str = "",
     source: str = "",
     created_by: User | None = None,
-    progress: Progress = lambda what, done, total: None,
-    made: Made = lambda campaign: None,
+    progress: Progress = tell_nobody,
+    made: Made = tell_nobody,
 ) -> ImportedVotes:
     """Make the closed campaign `campaign` of the votes in a CSV, TSV, JSONL, JSON or parquet file.
 

@@ -14,6 +14,7 @@ from evalplatform.campaigns.models import Campaign, Criterion, ImageSet, Item, S
 from evalplatform.campaigns.safety import screen, visible_prompts
 from evalplatform.campaigns.selectors import whole_sets
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.core.transparency import Ground
 from evalplatform.quality.gold import ArmSamples, GoldImages, gold_images
 from evalplatform.quality.gold_file import GoldRow, open_gold_image, read_gold_file
@@ -35,7 +36,7 @@ def make_gold(
     campaign: Campaign,
     counts: Mapping[str, int],
     criteria: Sequence[Criterion] | None = None,
-    on_made: Callable[[], None] = lambda: None,
+    on_made: Callable[[], None] = tell_nobody,
 ) -> int:
     """Make gold of the campaign's own samples until each criterion has `counts` of each purpose.
 

@@ -17,22 +17,19 @@ from evalplatform.campaigns.showing import lengths_shown
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.copy_in import copy_in
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.images.models import ImageCollection
 
 Progress = Callable[[int, int], None]
 _BATCH = 5_000  # slots
 
 
-def _silent(made: int, total: int) -> None:
-    """Tell nobody."""
-
-
 def open_campaign(
     *,
     campaign: Campaign,
-    on_packed: Progress = _silent,
-    on_images: Progress = _silent,
-    on_progress: Progress = _silent,
+    on_packed: Progress = tell_nobody,
+    on_images: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
 ) -> bool:
     """Freeze the protocol, make the items and their k slots; False if it was open already.
 
@@ -68,10 +65,10 @@ def join_arm(
     campaign: Campaign,
     maker: Checkpoint | ImageCollection,
     now: datetime,
-    on_packed: Progress = _silent,
-    on_images: Progress = _silent,
-    on_progress: Progress = _silent,
-    made: Callable[[Arm], None] = lambda arm: None,
+    on_packed: Progress = tell_nobody,
+    on_images: Progress = tell_nobody,
+    on_progress: Progress = tell_nobody,
+    made: Callable[[Arm], None] = tell_nobody,
 ) -> Arm:
     """Let an arm join an open campaign: it meets those that are there, and is served with them.
 

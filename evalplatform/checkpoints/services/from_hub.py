@@ -18,10 +18,10 @@ from evalplatform.checkpoints.services.registering import (
     check_name_and_role,
     enter_registry,
     known_weights,
-    unsaid,
 )
 from evalplatform.checkpoints.verification.configs import check_model_index, read_json
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 
 
 def register_from_hub(
@@ -31,8 +31,8 @@ def register_from_hub(
     variant: str | None = None,
     name: str | None = None,
     role: str | None = None,
-    progress: Progress = lambda here, total: None,
-    made: Made = unsaid,
+    progress: Progress = tell_nobody,
+    made: Made = tell_nobody,
 ) -> tuple[Checkpoint, bool]:
     """Download a model, verify it and take it into the registry with the commit it came from.
 
@@ -90,7 +90,7 @@ def _index(model: HubModel, place: Place) -> dict[str, Any] | None:
         raise BadInputError(
             f"{model.repo} is no diffusers pipeline: it has no {name}. {_hint(model)}"
         )
-    folder = fetch(model, [Wanted(model.files[name], name)], place, lambda here, total: None)
+    folder = fetch(model, [Wanted(model.files[name], name)], place, tell_nobody)
     index = read_json(folder / name, name)
     check_model_index(index)
     return index

@@ -17,7 +17,6 @@ from evalplatform.checkpoints.services.registering import (
     check_name_and_role,
     enter_registry,
     name_of,
-    unsaid,
     verified,
 )
 from evalplatform.checkpoints.verification.partial import (
@@ -29,6 +28,7 @@ from evalplatform.checkpoints.verification.partial import (
 )
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from models_backend.checkpoint_format import CARD, LAYOUT_FAMILIES, PIPELINE_INDEX
 
 Say = Callable[[str], None]
@@ -54,8 +54,8 @@ def register_fused(
     weights: str | None = None,
     name: str,
     role: str | None = None,
-    say: Say = lambda what: None,
-    made: Made = unsaid,
+    say: Say = tell_nobody,
+    made: Made = tell_nobody,
 ) -> tuple[Checkpoint, bool]:
     """Register `base` with parts replaced by name, then LoRAs added, as a checkpoint of its own.
 
@@ -100,8 +100,8 @@ def register_chosen(
     weights: str,
     name: str | None = None,
     role: str | None = None,
-    say: Say = lambda what: None,
-    made: Made = unsaid,
+    say: Say = tell_nobody,
+    made: Made = tell_nobody,
 ) -> tuple[Checkpoint, bool]:
     """Register the `ema` or the `plain` weights of a pipeline, or a single file, that has both.
 

@@ -21,13 +21,10 @@ from evalplatform.checkpoints.services.loading import refuse_unloadable
 from evalplatform.checkpoints.verification.archives import Limits, is_archive, unpack
 from evalplatform.checkpoints.verification.wording import shown
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.telling import tell_nobody
 
 logger = logging.getLogger(__name__)
 Made = Callable[[Checkpoint], None]
-
-
-def unsaid(checkpoint: Checkpoint) -> None:
-    """Tell nobody."""
 
 
 def register_checkpoint(
@@ -37,7 +34,7 @@ def register_checkpoint(
     config: Path | None = None,
     name: str | None = None,
     role: str | None = None,
-    made: Made = unsaid,
+    made: Made = tell_nobody,
 ) -> tuple[Checkpoint, bool]:
     """Verify a directory, an archive of one, or a single file; take it into a project's registry.
 
@@ -90,7 +87,7 @@ def enter_registry(
     role: str | None,
     is_ours: bool,
     origin: dict[str, str] | None = None,
-    made: Made = unsaid,
+    made: Made = tell_nobody,
 ) -> tuple[Checkpoint, bool]:
     """Take verified files into the registry; return their row and whether it is new.
 

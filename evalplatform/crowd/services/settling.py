@@ -11,6 +11,7 @@ from django.utils import timezone
 from evalplatform.annotation.models import CrowdVisit, Settlement
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.crowd.prolific_api import ProlificApi, ProlificError, RefusedError, UncertainError
 from evalplatform.crowd.review_file import Decision
 from evalplatform.crowd.selectors import visits_of
@@ -44,7 +45,7 @@ def settle(
     campaign: Campaign,
     decisions: Sequence[Decision],
     api: ProlificApi | None,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: Progress = tell_nobody,
 ) -> Settled:
     """Approve and pay what was decided and was not before; without `api` only count it.
 

@@ -14,6 +14,7 @@ from evalplatform.annotation.services import invite, open_campaign
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, ImageSet
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.curation.captions import (
     can_be_approved_by_others,
     open_round,
@@ -33,10 +34,6 @@ from evalplatform.curation.services.gold import deleted_on_failure, store_pictur
 
 Progress = Callable[[int, int], None]
 _IMAGE = "item__image_set__images__collected"
-
-
-def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def step_captions(
     created_by: User | None = None,
     unfinished: bool = False,
     rules: Mapping[str, Mapping[str, object]] | None = None,
-    on_images: Progress = _silent,
+    on_images: Progress = tell_nobody,
     gold: Path | None = None,
     gold_rate: float = 0.1,
 ) -> CaptionStep:

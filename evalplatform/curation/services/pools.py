@@ -13,6 +13,7 @@ from django.db import transaction
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.curation.models import Pool, PoolImage
 from evalplatform.curation.pool_folder import PoolFolder, PoolLine, read_pool
 from evalplatform.images.faults import FaultyRowsError, listed
@@ -24,14 +25,6 @@ from evalplatform.promptsets.services import import_content
 Progress = Callable[[str, int, int], None]
 Made = Callable[[Pool], None]
 LONGEST_NAME = 60  # letters: campaigns of its stages are called after it
-
-
-def silent(doing: str, done: int, count: int) -> None:
-    """Tell nobody."""
-
-
-def unsaid(pool: Pool) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +43,8 @@ def import_pool(
     name: str,
     created_by: User | None = None,
     processes: int | None = None,
-    progress: Progress = silent,
-    made: Made = unsaid,
+    progress: Progress = tell_nobody,
+    made: Made = tell_nobody,
 ) -> Pool:
     """Import a folder of the format `t2i-pool/1` as pool `name`.
 
@@ -93,8 +86,8 @@ def store_pool(
     prompt_set: PromptSet,
     licence: str,
     processes: int | None = None,
-    progress: Progress = silent,
-    made: Made = unsaid,
+    progress: Progress = tell_nobody,
+    made: Made = tell_nobody,
 ) -> Pool:
     """Import the images of a pool as its collection, and save both. Refused, nothing is left.
 

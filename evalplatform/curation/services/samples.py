@@ -17,15 +17,14 @@ from evalplatform.campaigns.selectors import sample_seed
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import refuse_retired_checkpoint
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.curation.models import Pool
 from evalplatform.curation.services.pools import (
     GivenPoolImage,
     Made,
     Progress,
     check_name,
-    silent,
     store_pool,
-    unsaid,
 )
 from evalplatform.generation.models import Sample, SamplerSettings
 from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
@@ -59,8 +58,8 @@ def import_samples(
     seed: int = 0,
     created_by: User | None = None,
     processes: int | None = None,
-    progress: Progress = silent,
-    made: Made = unsaid,
+    progress: Progress = tell_nobody,
+    made: Made = tell_nobody,
 ) -> Pool:
     """Make a pool of so many samples a prompt of a checkpoint; the same call goes on.
 

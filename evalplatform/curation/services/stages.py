@@ -13,6 +13,7 @@ from evalplatform.annotation.selectors import votes_missing
 from evalplatform.annotation.services import invite, open_campaign
 from evalplatform.campaigns.criteria import CriterionPlan
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.curation.deciding import decisions_hash
 from evalplatform.curation.gold_folder import read_gold_folder, refuse_in_pool
 from evalplatform.curation.guideline import WORDS, plan_stage
@@ -27,10 +28,6 @@ from evalplatform.curation.services.campaigns import (
 from evalplatform.curation.services.gold import deleted_on_failure, store_pictures
 
 Progress = Callable[[int, int], None]
-
-
-def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +75,8 @@ def open_stage(
     plan: StagePlan,
     now: datetime,
     created_by: User | None = None,
-    on_images: Progress = _silent,
-    on_slots: Progress = _silent,
+    on_images: Progress = tell_nobody,
+    on_slots: Progress = tell_nobody,
 ) -> OpenedStage:
     """Open a stage over what the one before has kept. All or nothing.
 

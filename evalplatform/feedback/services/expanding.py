@@ -17,6 +17,7 @@ from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.checkpoints.services.backend import ask_backend
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
+from evalplatform.core.telling import tell_nobody
 from evalplatform.feedback.campaign_plans import verification_plan
 from evalplatform.feedback.folders import copy_whole
 from evalplatform.feedback.models import FeedbackRound, RegisteredReward
@@ -75,7 +76,7 @@ def insert_child(*, round: FeedbackRound, samples: list[Sample]) -> FeedbackRoun
             "models_backend.rewards",
             ["insert", *(each.directory for each in rewards),
              "--data", round.folder / "preferences", "--images", newcomers, "--out", expanded],
-            say=lambda line: None,
+            say=tell_nobody,
         )  # fmt: skip
         shutil.rmtree(newcomers.parent)
     mark = json.loads((expanded / MARK).read_text(encoding="utf-8"))
@@ -143,7 +144,7 @@ def count_agreement(*, round: FeedbackRound) -> FeedbackRound:
     printed = ask_backend(
         "models_backend.rewards",
         ["agree", "--placements", placements, "--data", people],
-        say=lambda line: None,
+        say=tell_nobody,
     )
     found = json.loads(printed[-1])
     with transaction.atomic():

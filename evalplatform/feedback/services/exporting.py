@@ -11,6 +11,7 @@ from django.db import transaction
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.services.backend import ask_backend
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.exports.building import build
 from evalplatform.exports.options import checked_options
 from evalplatform.exports.parts import sha256_of
@@ -24,7 +25,7 @@ def export_preferences(
     *,
     round: FeedbackRound,
     with_open: bool = False,
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Callable[[int], None] = tell_nobody,
 ) -> FeedbackRound:
     """Write the preference set of a round's rankings; asked again, it returns what is there.
 
@@ -58,7 +59,7 @@ def write_preferences(
     campaign: Campaign,
     votes: Path,
     made: Path,
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Callable[[int], None] = tell_nobody,
 ) -> None:
     """Write a campaign's votes as the preference set `made`; `votes` is a folder for the export."""
     votes.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,7 @@ def write_preferences(
     ask_backend(
         "models_backend.preferences",
         ["import", votes, "--from", "site", "--out", made],
-        say=lambda line: None,
+        say=tell_nobody,
     )
     shutil.rmtree(votes)
 

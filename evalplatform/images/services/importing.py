@@ -19,6 +19,7 @@ from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.images.faults import Fault, FaultyRowsError, RowError, counted
 from evalplatform.images.matching import PromptMatcher, other_set_of
 from evalplatform.images.models import CollectedImage, ImageCollection
@@ -148,8 +149,8 @@ def import_collection(
     skip_bad: bool = False,
     created_by: User | None = None,
     processes: int | None = None,
-    progress: Progress = lambda done, count: None,
-    made: Made = lambda collection: None,
+    progress: Progress = tell_nobody,
+    made: Made = tell_nobody,
     within: Path | None = None,
 ) -> ImportedCollection:
     """Import a folder, JSONL, CSV, TSV or parquet file as collection `name`.

@@ -22,6 +22,7 @@ from django.db.migrations.loader import MigrationLoader
 from evalplatform import env
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_pieces
+from evalplatform.core.telling import tell_nobody
 from evalplatform.operations.backup import postgres_tools
 from evalplatform.operations.backup.folder import (
     CHECKPOINTS,
@@ -50,7 +51,7 @@ class Restored:
 
 
 def restore(
-    *, folder: Path, replace: bool, progress: Callable[[int], None] = lambda count: None
+    *, folder: Path, replace: bool, progress: Callable[[int], None] = tell_nobody
 ) -> Restored:
     """Make this installation hold what a backup holds.
 

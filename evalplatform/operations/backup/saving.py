@@ -24,6 +24,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_pieces
+from evalplatform.core.telling import tell_nobody
 from evalplatform.core.version import code_version
 from evalplatform.operations.backup import postgres_tools
 from evalplatform.operations.backup.folder import (
@@ -50,7 +51,7 @@ Progress = Callable[[int], None]
 
 
 def save(
-    *, folder: Path, now: datetime, with_secret: bool, progress: Progress = lambda count: None
+    *, folder: Path, now: datetime, with_secret: bool, progress: Progress = tell_nobody
 ) -> BackupManifest:
     """Write a backup into `folder`, or bring the one there up to date; return its manifest.
 

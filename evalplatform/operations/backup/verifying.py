@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.operations.backup import postgres_tools
 from evalplatform.operations.backup.folder import (
     FILES,
@@ -26,7 +27,7 @@ class DamagedBackupError(BadInputError):
     """A backup does not hold what it lists."""
 
 
-def verify(*, folder: Path, progress: Callable[[int], None] = lambda count: None) -> BackupManifest:
+def verify(*, folder: Path, progress: Callable[[int], None] = tell_nobody) -> BackupManifest:
     """Read a whole backup again and return its manifest. Raises `DamagedBackupError`."""
     manifest = read_manifest(folder)
     damaged = list(_damaged_database(folder, manifest))

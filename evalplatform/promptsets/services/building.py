@@ -10,6 +10,7 @@ from django.db import transaction
 from evalplatform.accounts.models import Project
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
+from evalplatform.core.telling import tell_nobody
 from evalplatform.promptsets.building import stages
 from evalplatform.promptsets.building.funnel import as_json
 from evalplatform.promptsets.building.lines import compared, is_stylized
@@ -75,7 +76,7 @@ def build_prompt_set(
     name: str,
     log: Log,
     options: BuildOptions,
-    say: Say = lambda _what, _share: None,
+    say: Say = tell_nobody,
 ) -> BuiltSet:
     """Build set `name` from a log and import it; stopped, the same call goes on.
 

@@ -37,6 +37,7 @@ from evalplatform.campaigns.walking import wanted_parts
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.telling import tell_nobody
 from evalplatform.generation.models import Sample
 from evalplatform.generation.sample_keys import SampleKeys, rows_of
 from evalplatform.generation.services import (
@@ -57,10 +58,6 @@ from evalplatform.safety.services import request_checks
 
 CHECKS_PER_CRITERION = 20  # an annotator meets each gold once
 Progress = Callable[[int, int], None]
-
-
-def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 def start_run(
@@ -202,9 +199,9 @@ def prepare_gold(*, campaign: Campaign) -> list[str]:
 def open_run(
     *,
     campaign: Campaign,
-    on_packed: Progress = _silent,
-    on_images: Progress = _silent,
-    on_slots: Progress = _silent,
+    on_packed: Progress = tell_nobody,
+    on_images: Progress = tell_nobody,
+    on_slots: Progress = tell_nobody,
 ) -> bool:
     """Open a run that is READY to annotators; False if it was open already.
 
@@ -292,10 +289,10 @@ def add_arm(
     campaign: Campaign,
     maker: Checkpoint | ImageCollection,
     now: datetime,
-    on_packed: Progress = _silent,
-    on_images: Progress = _silent,
-    on_slots: Progress = _silent,
-    made: Callable[[Arm], None] = lambda arm: None,
+    on_packed: Progress = tell_nobody,
+    on_images: Progress = tell_nobody,
+    on_slots: Progress = tell_nobody,
+    made: Callable[[Arm], None] = tell_nobody,
 ) -> Arm:
     """Let an arm whose images are there join an open campaign; all or nothing.
 
