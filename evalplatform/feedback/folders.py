@@ -23,7 +23,7 @@ def working_on(round: FeedbackRound) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BadInputError(
-                f"another step of {round} is running; wait for it, then run the command again."
+                f"another step of {round} is running; wait for it, then ask again."
             ) from error
         yield
 

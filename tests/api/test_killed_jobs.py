@@ -26,6 +26,8 @@ from tests import factories, live, warm
 from tests.api.test_arm_page import make, make_samples
 from tests.api.test_jobs import running, wait_until
 from tests.api.test_vote_imports import VOTES
+from tests.checkpoints import hostile
+from tests.checkpoints.hub_server import Hub, serve
 from tests.checkpoints.test_register import make_pipeline
 from tests.curation.pools import write_pool
 from tests.images import given
@@ -186,21 +188,60 @@ def test_what_is_there_is_done_though_something_broke_off_after_it(rania, run, m
     assert "the store is away" in caplog.text
 
 
-@pytest.mark.django_db(transaction=True)
-def test_votes_of_a_worker_that_is_killed_as_they_are_stored_are_there_once(
-    client, rania, settings
-):
+STORED = "evalplatform.api.jobs:_finish"
+FOUND = "evalplatform.checkpoints.services.from_hub:enter_registry"
+
+
+@pytest.fixture
+def places(settings, monkeypatch):
+    """The folders of the site's own settings, where a worker's process looks too."""
     settings.CHECKPOINT_DIR = site.VAR_DIR / "checkpoints"
+    for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    shutil.rmtree(settings.CHECKPOINT_DIR / "hub", ignore_errors=True)
+
+
+def kill(job, at, **environment):
+    """Have a worker do a job, which is killed at that call; wait until the job is nobody's."""
+    worker = warm.start("tests.api.doomed_worker", job.pk, at, env=live.environment(**environment))
+    assert worker.wait(120) == -9
+    wait_until(lambda: not is_turn_taken(jobs._turn_at(job.pk)))
+    job.refresh_from_db()
+    return job.status, job.result
+
+
+def do_again(job):
+    """Do what a worker was killed over; return what became of it."""
+    assert run_job(number=job.pk, now=timezone.now).status == "done"
+    job.refresh_from_db()
+    assert (job.status, job.starts) == ("done", 2)
+    return job.result
+
+
+@pytest.mark.django_db(transaction=True)
+def test_votes_of_a_worker_that_is_killed_as_they_are_stored_are_there_once(client, rania, places):
     client.force_login(rania)
     body = {"campaign": "elsewhere", "sent": send(client, "votes.csv", VOTES.encode())}
     client.post("/api/v1/vote-imports", json.dumps(body), content_type="application/json")
     job = Job.objects.get()
-    worker = warm.start("tests.api.doomed_worker", job.pk, "stored", env=live.environment())
-    assert worker.wait(120) == -9
-    wait_until(lambda: not is_turn_taken(jobs._turn_at(job.pk)))
-    job.refresh_from_db()
-    assert (job.status, job.result, Vote.objects.count()) == ("running", "elsewhere", 3)
-    assert run_job(number=job.pk, now=timezone.now).status == "done"
-    job.refresh_from_db()
-    assert (job.status, job.starts, Vote.objects.count()) == ("done", 2, 3)
+    assert kill(job, STORED) == ("running", "elsewhere")
+    assert Vote.objects.count() == 3
+    assert do_again(job) == "elsewhere"
+    assert Vote.objects.count() == 3
     assert not folder_of(job).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("at", "there"), [(FOUND, 0), (STORED, 1)])
+def test_model_of_a_hub_is_downloaded_and_registered_once(rania, places, settings, at, there):
+    with serve(Hub(hostile.members())) as hub:
+        settings.HF_ENDPOINT = hub.address
+        job, _ = register(rania, source="hub:org/tiny-sd.v1", variant=None)
+        assert kill(job, at, HF_ENDPOINT=hub.address) == ("running", "made" if there else "")
+        assert Checkpoint.objects.count() == there
+        asked = len(hub.asked)
+        assert asked == len(hub.files)
+        assert do_again(job) == "made"
+        assert len(hub.asked) == asked  # what was downloaded is not asked for again
+    assert Checkpoint.objects.get().origin["hub"] == "org/tiny-sd.v1"

@@ -144,3 +144,12 @@ def test_attempt_that_dies_is_a_refusal(pipeline, monkeypatch, status):
     with pytest.raises(BadInputError, match=f"ended with status {status} .last words ") as refusal:
         services.register_checkpoint(project=default_project(), source=pipeline, name="sd")
     assert str(refusal.value).isprintable()
+
+
+def test_line_for_commands_is_no_part_of_the_reason(tmp_path, monkeypatch):
+    said = "error: its text encoder is not installed here\n  `pip install it` does it.\n"
+    ended = subprocess.CompletedProcess([], 2, stderr=said)
+    monkeypatch.setattr(loading.subprocess, "run", lambda *given, **asked: ended)
+    with pytest.raises(BadInputError) as refused:
+        loading.refuse_unloadable(tmp_path, "it")
+    assert str(refused.value) == "it would not load: its text encoder is not installed here."

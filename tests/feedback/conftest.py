@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.projects import default_project
-from evalplatform.feedback.models import FeedbackLoop, RegisteredReward
+from evalplatform.annotation.services import open_campaign
+from evalplatform.feedback.models import FeedbackLoop, FeedbackRound, RegisteredReward
 from evalplatform.feedback.services import LoopWish, start_loop
 from tests import factories
 
@@ -42,6 +44,23 @@ def material(db):
 def loop(material) -> FeedbackLoop:
     made, _ = start_loop(project=default_project(), wish=make_wish())
     return made
+
+
+def rank(loop) -> FeedbackRound:
+    """Let two people rank in the first round: the arm of place 0 is best, the others tie."""
+    campaign = loop.rounds.get().rankings
+    factories.make_samples(campaign)
+    open_campaign(campaign=campaign)
+    campaign.refresh_from_db()
+    people = [Annotator.objects.create(pseudonym=f"person-{each}") for each in range(2)]
+
+    def choose(assignment) -> str:
+        best = assignment.order.index(0)
+        others = [str(each) for each in range(3) if each != best]
+        return f"{best}>{'='.join(others)}"
+
+    assert factories.judge_everything(campaign, people, choose) == 2 * 2 * 6
+    return loop.rounds.get()
 
 
 @pytest.fixture(scope="module")

@@ -37,10 +37,13 @@ def refuse_unloadable(directory: Path, called: str) -> None:
         ) from error
     if finished.returncode == 0:
         return
-    last = (finished.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    if finished.returncode != _BAD_INPUT or not last.startswith(_ERROR):
-        last = f"{_ERROR}the attempt ended with status {finished.returncode} ({shown(last, 200)})"
-    reason = last.removeprefix(_ERROR).replace(str(directory.absolute()), called)
+    lines = finished.stderr.strip().splitlines() or ["it said nothing"]
+    # What an error has for commands may follow on a line of its own.
+    said = next((each for each in reversed(lines) if each.startswith(_ERROR)), "")
+    if finished.returncode != _BAD_INPUT or not said:
+        last = shown(lines[-1], 200)
+        said = f"{_ERROR}the attempt ended with status {finished.returncode} ({last})"
+    reason = said.removeprefix(_ERROR).replace(str(directory.absolute()), called)
     raise BadInputError(f"{called} would not load: {_one_line(reason)}.")
 
 

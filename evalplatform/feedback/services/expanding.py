@@ -78,7 +78,7 @@ def insert_child(*, round: FeedbackRound, samples: list[Sample]) -> FeedbackRoun
              "--data", round.folder / "preferences", "--images", newcomers, "--out", expanded],
             say=tell_nobody,
         )  # fmt: skip
-        shutil.rmtree(newcomers.parent)
+    shutil.rmtree(round.folder / NEWCOMERS, ignore_errors=True)  # also what a killed one left
     mark = json.loads((expanded / MARK).read_text(encoding="utf-8"))
     with transaction.atomic():
         round = FeedbackRound.objects.select_for_update(of=("self",)).get(pk=round.pk)
@@ -138,8 +138,7 @@ def count_agreement(*, round: FeedbackRound) -> FeedbackRound:
             "the campaign when they are in."
         )
     people = round.folder / "verification"
-    if not (people / MARK).is_file():
-        write_preferences(verification, round.folder / "votes", people)
+    write_preferences(verification, round.folder / "votes", people)
     placements = round.folder / f"{EXPANDED}-placements.jsonl"
     printed = ask_backend(
         "models_backend.rewards",

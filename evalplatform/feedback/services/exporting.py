@@ -50,8 +50,7 @@ def export_preferences(
             "them.",
         )
     made = round.folder / "preferences"
-    if not (made / MARK).is_file():
-        write_preferences(rankings, round.folder / "votes", made, progress)
+    write_preferences(rankings, round.folder / "votes", made, progress)
     return keep_preferences(round=round, folder=made)
 
 
@@ -61,17 +60,21 @@ def write_preferences(
     made: Path,
     progress: Callable[[int], None] = tell_nobody,
 ) -> None:
-    """Write a campaign's votes as the preference set `made`; `votes` is a folder for the export."""
-    votes.mkdir(parents=True, exist_ok=True)
-    build(campaign, checked_options(campaign, _EXPORT), votes, progress=progress)
-    # What an earlier run left half done begins again: it is quick beside the export.
-    shutil.rmtree(made, ignore_errors=True)
-    ask_backend(
-        "models_backend.preferences",
-        ["import", votes, "--from", "site", "--out", made],
-        say=tell_nobody,
-    )
-    shutil.rmtree(votes)
+    """Write a campaign's votes as the preference set `made`, unless that is there.
+
+    `votes` is a folder for the export; afterwards it is gone.
+    """
+    if not (made / MARK).is_file():
+        votes.mkdir(parents=True, exist_ok=True)
+        build(campaign, checked_options(campaign, _EXPORT), votes, progress=progress)
+        # What an earlier run left half done begins again: it is quick beside the export.
+        shutil.rmtree(made, ignore_errors=True)
+        ask_backend(
+            "models_backend.preferences",
+            ["import", votes, "--from", "site", "--out", made],
+            say=tell_nobody,
+        )
+    shutil.rmtree(votes, ignore_errors=True)  # also what one that was killed here left
 
 
 def keep_preferences(*, round: FeedbackRound, folder: Path) -> FeedbackRound:
