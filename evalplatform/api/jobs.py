@@ -37,7 +37,7 @@ _STALLED = timedelta(minutes=2)  # a message that woke nobody
 # A worker that lost its connection takes its turn again meanwhile (`core.locks`).
 _UNHELD = timedelta(seconds=20)
 _KILLED = (
-    f"{why_given_up('doing it')} Ask an operator, who finds more in the log of the worker and of "
+    f"{why_given_up('doing it')} Ask an operator, who finds more in the logs of the worker and of "
     "its machine; ask again once it has more memory, or for less at once."
 )
 

@@ -23,6 +23,6 @@ def begin_once_more(waiting: QuerySet[Any], **changes: Any) -> bool:
 def why_given_up(doing: str) -> str:
     """Return the sentence that says why work is not begun again."""
     return (
-        f"Its worker was killed {MOST_STARTS} times while {doing}, or lost its machine: most often "
+        f"Its worker was killed or lost {MOST_STARTS} times while {doing}, most often because "
         "memory ran out."
     )

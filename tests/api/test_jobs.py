@@ -141,8 +141,8 @@ def test_job_whose_worker_was_killed_three_times_fails_and_says_so(woken, tmp_pa
     look()
     look(later=21)
     assert (state(job), woken) == (("failed", 3), [])
-    assert "Its worker was killed 3 times while doing it" in job.reason
-    assert "the log of the worker" in job.reason
+    assert "Its worker was killed or lost 3 times while doing it" in job.reason
+    assert "the logs of the worker" in job.reason
     assert job.finished_at
     assert not folder_of(job).exists()
 

@@ -298,7 +298,7 @@ def test_upload_that_killed_three_workers_is_rejected(researcher, archive, sent)
     services.wake_stalled_uploads(now=timezone.now() + timedelta(seconds=90))
     upload = Upload.objects.get()
     assert upload.status == "rejected"
-    assert "Its worker was killed 3 times" in upload.reason
+    assert "Its worker was killed or lost 3 times" in upload.reason
     assert not upload.file.exists()
     assert len(sent) == 1
 

@@ -38,8 +38,8 @@ _MOST_SCALE = 100
 _ABANDONED = timedelta(days=7)  # without a byte
 _STALLED = timedelta(seconds=60)  # a message that woke nobody
 _KILLED = (
-    f"{why_given_up('verifying it')} Ask an operator, who finds more in the log of the worker and "
-    "of its machine; upload it again once that is mended."
+    f"{why_given_up('verifying it')} That need not be the file's fault: ask an operator, who finds "
+    "more in the logs of the worker and of its machine, then upload it again."
 )
 
 
