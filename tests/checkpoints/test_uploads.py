@@ -17,6 +17,7 @@ from evalplatform.accounts.models import Project
 from evalplatform.accounts.projects import default_project
 from evalplatform.checkpoints import services
 from evalplatform.checkpoints.models import Checkpoint, Upload
+from evalplatform.checkpoints.ticking import tick
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.locks import session_turn
 from evalplatform.uploads.receiving import BusyError
@@ -289,6 +290,17 @@ def test_verification_whose_worker_was_killed_is_begun_again_soon(researcher, ar
     assert len(sent) == 2
     verified = services.verify_upload(identifier=str(sent[1]), now=timezone.now())
     assert (verified.status, verified.starts) == ("verified", 2)
+
+
+def test_workers_find_an_upload_whose_worker_was_killed_also_while_nobody_reads(
+    researcher, archive, sent
+):
+    part(researcher, begin(researcher, len(archive))["Location"], 0, archive)
+    Upload.objects.update(sent_at=timezone.now() - timedelta(minutes=2), starts=1)
+    tick()
+    assert len(sent) == 2
+    tick()
+    assert len(sent) == 2  # it was asked for again just now
 
 
 def test_upload_that_killed_three_workers_is_rejected(researcher, archive, sent):
