@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from evalplatform.accounts.models import User
 from evalplatform.accounts.projects import Role, may, steered_or_404, visible_to
-from evalplatform.api.jobs import ask_to_join, wake_stalled_jobs
+from evalplatform.api.jobs import ask_to_join, call_off, wake_soon, wake_stalled_jobs
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
@@ -41,7 +41,7 @@ class AskedArm:
 
     Attributes:
         arm: what it became, once it has joined.
-        progress: how far its images are while no job is about it.
+        progress: how far its images are while no worker lets it join.
         fault: why it cannot go on, in words; "" where it can.
     """
 
@@ -54,7 +54,13 @@ class AskedArm:
     @property
     def is_under_way(self) -> bool:
         """Whether a worker has it, or is to take it."""
-        return self.job.status in _UNDER_WAY
+        return self.job.status in _UNDER_WAY and self.progress is None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it joins by itself once its images are there."""
+        is_queued = self.job.status == Job.Status.QUEUED
+        return is_queued and self.progress is not None and not self.progress.fault
 
     @property
     def refusal(self) -> str:
@@ -68,8 +74,8 @@ class AskedArm:
     @property
     def moves(self) -> bool:
         """Whether it is worth looking again soon."""
-        waits = self.progress is not None and not self.progress.is_ready
-        return self.is_under_way or waits
+        comes = self.progress is not None and not self.progress.is_ready
+        return self.job.status in _UNDER_WAY or comes
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -100,7 +106,10 @@ def _ask(request: HttpRequest, slug: str) -> HttpResponse:
     assert isinstance(request.user, User)
     try:
         refuse_unstorable(name)
-        if not _is_under_way(campaign, name):  # pressed twice, it is asked once
+        if "call_off" in request.POST:
+            for job in _jobs(campaign).filter(asked__arm=name, status=Job.Status.QUEUED):
+                call_off(job=job, now=timezone.now())
+        else:
             ask_to_join(campaign=campaign, name=name, user=request.user)
     except EvalPlatformError as error:
         messages.error(request, str(error))
@@ -111,10 +120,6 @@ def _jobs(campaign: Campaign) -> QuerySet[Job]:
     return Job.objects.filter(
         project=campaign.project, kind=Job.Kind.ADD_ARM, asked__campaign=campaign.slug
     )
-
-
-def _is_under_way(campaign: Campaign, name: str) -> bool:
-    return _jobs(campaign).filter(asked__arm=name, status__in=_UNDER_WAY).exists()
 
 
 def _last_jobs(campaign: Campaign) -> list[Job]:
@@ -133,13 +138,16 @@ def _asked(campaign: Campaign, job: Job, wakes: bool, now: datetime) -> AskedArm
     except BadInputError as error:
         return AskedArm(name, job, fault=str(error))
     arm = next((each for each in campaign.contenders if each.maker == maker), None)
-    if arm is not None or job.status in _UNDER_WAY:
+    was_looked_at = job.status == Job.Status.QUEUED and job.note
+    if arm is not None or (job.status in _UNDER_WAY and not was_looked_at):
         return AskedArm(name, job, arm)
     if fault := hindrance_of_all(campaign):
         return AskedArm(name, job, fault=fault)
     progress = newcomers_progress(campaign, maker, now)
     if wakes and progress.checks and progress.checks.is_stuck and not progress.checks.failures:
         ask_newcomers_checks(campaign=campaign, maker=maker, now=now)
+    if wakes and was_looked_at and (progress.is_ready or progress.fault):
+        wake_soon(job=job)
     return AskedArm(name, job, progress=progress)
 
 

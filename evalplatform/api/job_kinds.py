@@ -17,6 +17,7 @@ from evalplatform.api.job_files import folder_of
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaign_named
+from evalplatform.campaigns.services import refuse_any_newcomer, why_not_joining
 from evalplatform.checkpoints.hub.listing import PREFIX, HubId
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.checkpoints.services import (
@@ -38,6 +39,7 @@ from evalplatform.imports.services import Handling, import_votes
 from evalplatform.imports.telling import in_words, left_out_lines
 from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.quality.services import import_gold, make_gold
+from evalplatform.runs.newcomers import newcomers_progress
 from evalplatform.runs.services import (
     add_arm,
     advance_run,
@@ -48,6 +50,10 @@ from evalplatform.runs.services import (
 from evalplatform.runs.states import RunState
 
 JobKind = Job.Kind
+
+
+class NotYetError(EvalPlatformError):
+    """What a job needs is being made; its text says how far that is. The job waits for it."""
 
 
 class JobLostError(EvalPlatformError):
@@ -146,7 +152,15 @@ def _note_how_far(say: Callable[[str], None], far: HowFar) -> None:
 def _add_arm(job: Job) -> str:
     campaign = campaign_named(job.asked["campaign"])
     maker = arm_named(job.asked["arm"], campaign.project)
+    refuse_any_newcomer(campaign)
+    if hindrance := why_not_joining(campaign, maker):
+        raise BadInputError(hindrance)
     ask_newcomers_checks(campaign=campaign, maker=maker, now=timezone.now())
+    how = newcomers_progress(campaign, maker, timezone.now())
+    if how.fault:
+        raise BadInputError(f"{how.fault.rstrip('.')}; mend the cause, then ask again.")
+    if not how.is_ready:
+        raise NotYetError(how.in_words)
     with Teller(partial(_note_how_far, _noting(job))) as teller:
         return add_arm(
             campaign=campaign,

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.api.job_files import forget_files, take_files, without_folder
-from evalplatform.api.job_kinds import DOING, JobKind
+from evalplatform.api.job_kinds import DOING, JobKind, NotYetError
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.hub.listing import PREFIX
@@ -27,19 +27,23 @@ from evalplatform.runs.services import arm_named, request_newcomer
 from evalplatform.uploads.services import whole_files
 
 __all__ = [
-    "TASK", "JobKind", "ask_to_join", "check_registering", "folders_allowed", "places_allowed",
-    "queue_job", "run_job", "wake_stalled_jobs",
+    "TASK", "JobKind", "ask_to_join", "call_off", "check_registering", "folders_allowed",
+    "places_allowed", "queue_job", "run_job", "wake_soon", "wake_stalled_jobs",
+    "wake_waiting_arms",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 TASK = "api.run_job"
 _STALLED = timedelta(minutes=2)  # a message that woke nobody
+_SOON = 10  # seconds
 # A worker that lost its connection takes its turn again meanwhile (`core.locks`).
 _UNHELD = timedelta(seconds=20)
 _KILLED = (
     f"{why_given_up('doing it')} Ask an operator, who finds more in the logs of the worker and of "
     "its machine; ask again once it has more memory, or for less at once."
 )
+
+_CALLED_OFF = "It was called off before it began."
 
 
 def places_allowed(*places: str | None) -> None:
@@ -100,13 +104,41 @@ def queue_job(
 def ask_to_join(*, campaign: Campaign, name: str, user: User) -> Job:
     """Ask the workers for an arm's samples, and for it to join; all or nothing.
 
-    A job that comes before the samples or their safety checks fails with that reason; it is asked
-    again then. Raises `BadInputError` for an arm that could not join, and an unknown name.
+    The job waits for the samples and their safety checks; asked again meanwhile, it is the same
+    one. Raises `BadInputError` for an arm that could not join, and an unknown name.
     """
+    asked = {"campaign": campaign.slug, "arm": name}
     with transaction.atomic():
         request_newcomer(campaign=campaign, maker=arm_named(name, campaign.project))
-        asked = {"campaign": campaign.slug, "arm": name}
-        return queue_job(project=campaign.project, kind=JobKind.ADD_ARM, asked=asked, user=user)
+        under_way = Job.objects.filter(
+            project=campaign.project, kind=JobKind.ADD_ARM, asked=asked,
+            status__in=(Job.Status.QUEUED, Job.Status.RUNNING),
+        )  # fmt: skip
+        return under_way.first() or queue_job(
+            project=campaign.project, kind=JobKind.ADD_ARM, asked=asked, user=user
+        )
+
+
+def wake_waiting_arms(sender: Any, *, name: str, **_: Any) -> None:
+    """Let arms join whose samples are there, as soon as those that were asked for are made."""
+    for job in Job.objects.filter(
+        kind=JobKind.ADD_ARM, status=Job.Status.QUEUED, asked__campaign=name
+    ):
+        _wake(job.pk)
+
+
+def wake_soon(*, job: Job) -> None:
+    """Have a job that waits looked at again, once in a few seconds however often it is called."""
+    if may_wake(f"{TASK}.soon", job.pk, seconds=_SOON):
+        _wake(job.pk)
+
+
+def call_off(*, job: Job, now: datetime) -> None:
+    """End a job that waits. Raises `BadInputError` where a worker has it, or it has ended."""
+    waiting = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
+    if not waiting.update(status=Job.Status.FAILED, reason=_CALLED_OFF, finished_at=now):
+        raise BadInputError("a worker has it already, or it has ended: it cannot be called off.")
+    forget_files(job)
 
 
 def _wake(number: int) -> None:
@@ -172,6 +204,8 @@ def _do(job: Job, now: Callable[[], datetime]) -> Job | None:
     try:
         # What it makes may be there from before, when its worker was killed before it said so.
         job.result = job.result or DOING[Job.Kind(job.kind)](job)
+    except NotYetError as error:
+        return _wait(job, str(error))
     except EvalPlatformError as error:
         return _fail(job, str(error), now())
     except Exception as error:
@@ -179,6 +213,15 @@ def _do(job: Job, now: Callable[[], datetime]) -> Job | None:
         _fail(job, f"a fault of the site: {said}", now())
         raise
     return _finish(job, Job.Status.DONE, "", now())
+
+
+def _wait(job: Job, how_far: str) -> Job | None:
+    """Put a job back until it is looked at again; that was no start which counts."""
+    waits = {"status": Job.Status.QUEUED, "note": storable_text(how_far)[:500], "started_at": None}
+    if not job.as_begun().update(**waits, starts=job.starts - 1):
+        return None
+    job.refresh_from_db()
+    return job
 
 
 def _fail(job: Job, reason: str, now: datetime) -> Job | None:

@@ -22,7 +22,7 @@ from evalplatform.campaigns.services import refuse_any_newcomer, why_not_joining
 from evalplatform.campaigns.services.arms import new_arm
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
-from evalplatform.generation.models import GenerationBatch
+from evalplatform.generation.models import GenerationBatch, GenerationRequest
 from evalplatform.generation.overview import request_row
 from evalplatform.generation.selectors import live_workers
 from evalplatform.images.models import ImageCollection
@@ -123,6 +123,7 @@ class NewcomerProgress:
     Attributes:
         ready, total: samples; both 0 of a collection, whose images are there.
         hindrance: why no more samples come, or "".
+        is_ended: whether none come any more until somebody asks again.
         failures: batches of it that failed.
         ready_at: when the last of its images was made or checked, once all are there.
         checks: the safety check, once every sample is there; None where none is asked for.
@@ -131,6 +132,7 @@ class NewcomerProgress:
     ready: int
     total: int
     hindrance: str = ""
+    is_ended: bool = False
     failures: tuple[GenerationBatch, ...] = ()
     ready_at: datetime | None = None
     checks: SafetyProgress | None = None
@@ -144,6 +146,26 @@ class NewcomerProgress:
         """Whether it can join."""
         return self.is_made and (self.checks is None or self.checks.is_complete)
 
+    @property
+    def fault(self) -> str:
+        """Why it is not ready by waiting alone; "" where it is, or will be."""
+        if self.failures:
+            return self.failures[0].error
+        if self.is_ended:
+            return self.hindrance
+        return next(iter(self.checks.failures), "") if self.checks else ""
+
+    @property
+    def in_words(self) -> str:
+        """How far it is, and what keeps it, in a line."""
+        if self.is_made and self.checks is not None:
+            said = (
+                f"{self.checks.checked:,} of {self.checks.total:,} images are checked for safety."
+            )
+        else:
+            said = f"{self.ready:,} of {self.total:,} samples are made."
+        return f"{said} {self.hindrance}".strip()
+
 
 def newcomers_progress(campaign: Campaign, maker: Maker, now: datetime) -> NewcomerProgress:
     """Return how far the images are, and their safety check once all are there."""
@@ -154,7 +176,9 @@ def newcomers_progress(campaign: Campaign, maker: Maker, now: datetime) -> Newco
         if samples.missing:
             row = request_row(campaign.slug, now)
             failures = [each for each in row.failures if each.checkpoint == maker] if row else []
-            return NewcomerProgress(ready, total, why_none_come(row, False, now), tuple(failures))
+            is_ended = row is None or row.request.status == GenerationRequest.Status.CANCELLED
+            hindrance = why_none_come(row, False, now)
+            return NewcomerProgress(ready, total, hindrance, is_ended, tuple(failures))
     times: list[datetime | None] = []
     if isinstance(maker, Checkpoint):
         made = newcomers_samples(campaign, maker)

@@ -23,7 +23,13 @@ from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.services import close_campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, Sample
-from evalplatform.generation.services import plan_samples, record_sample
+from evalplatform.generation.services import (
+    cancel_request,
+    claim_next,
+    finish_batch,
+    plan_samples,
+    record_sample,
+)
 from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.runs.newcomers import joining_estimate, newcomers_progress
 from evalplatform.safety import tasks as safety_tasks
@@ -37,6 +43,13 @@ pytestmark = pytest.mark.django_db
 def page(client, rania):
     client.force_login(rania)
     return client
+
+
+@pytest.fixture
+def woken(monkeypatch):
+    numbers: list[int] = []
+    monkeypatch.setattr("evalplatform.api.jobs._wake", numbers.append)
+    return numbers
 
 
 def make(**options) -> Campaign:
@@ -87,7 +100,8 @@ def collect(name: str, prompts) -> ImageCollection:
     return collection
 
 
-def test_an_arm_is_chosen_waits_for_its_samples_and_joins(page):
+@pytest.mark.django_db(transaction=True)
+def test_an_arm_is_chosen_waits_for_its_samples_and_joins(page, woken):
     campaign = make()
     newcomer = factories.make_checkpoint("late")
     shown = read(page, campaign, "late")
@@ -98,20 +112,21 @@ def test_an_arm_is_chosen_waits_for_its_samples_and_joins(page):
 
     assert "It waits for a worker" in press(page, campaign, "late")
     assert Sample.objects.filter(checkpoint=newcomer).count() == 2
-    assert "2 of its 2 images are not made" in work().reason
+    waits = work()
+    assert (waits.status, waits.starts, waits.finished_at) == ("queued", 0, None)
+    assert waits.note.startswith("0 of 2 samples are made.")
     shown = read(page, campaign)  # another visit: all of it is stored
     assert "0 of 2" in shown
     assert f"/generation/#{campaign.slug}" in shown
-    assert "not made" not in shown  # the job came too early, which is no fault
+    assert "It joins by itself once every image is there." in shown
     assert ">Let it join</button></form>" not in shown
 
     make_samples(campaign, newcomer)
+    woken.clear()
     shown = read(page, campaign)
-    assert "Every image is there" in shown
-    assert "It did not join" not in shown
-    assert ">Let it join</button></form>" in shown
-
-    press(page, campaign, "late")
+    assert "Every image is there: it joins in a moment." in shown
+    read(page, campaign)
+    assert woken == [waits.pk]
     assert work().status == "done"
     campaign.refresh_from_db()
     assert [each["arm"]["name"] for each in campaign.protocol["amendments"]] == ["late"]
@@ -236,6 +251,57 @@ def test_samples_that_fail_are_said_and_asked_for_again(page):
     assert ">Try again</button>" in shown
     press(page, campaign, "late")
     assert GenerationBatch.objects.filter(status="queued").exists()
+    assert Job.objects.count() == 1
+    assert "It joins by itself" in read(page, campaign)
+
+
+def test_job_ends_where_its_samples_cannot_come_and_says_why(page):
+    campaign = make()
+    factories.make_checkpoint("late")
+    press(page, campaign, "late")
+    cancel_request(request=GenerationRequest.objects.get(name=campaign.slug))
+    ended = work()
+    assert ended.status == "failed"
+    assert ended.reason == "Generation was cancelled; mend the cause, then ask again."
+    shown = read(page, campaign)
+    assert ">Try again</button>" in shown
+    press(page, campaign, "late")
+    assert work().status == "queued"
+    close_campaign(campaign=campaign)
+    assert "an arm joins one that is open" in work().reason
+
+
+def test_waiting_arm_is_called_off_and_does_not_join(page):
+    campaign = make()
+    newcomer = factories.make_checkpoint("late")
+    press(page, campaign, "late")
+    work()
+    assert ">Do not let it join</button>" in read(page, campaign)
+    page.post(address(campaign), {"arm": "late", "call_off": ""})
+    job = Job.objects.get()
+    assert (job.status, job.reason) == ("failed", "It was called off before it began.")
+    make_samples(campaign, newcomer)
+    assert run_job(number=job.pk, now=timezone.now) is None
+    assert campaign.arms.count() == 2
+    shown = read(page, campaign)
+    assert "It did not join" not in shown  # nothing went wrong
+    assert ">Let it join</button></form>" in shown
+
+
+def test_arm_joins_as_soon_as_its_last_samples_are_made(
+    page, woken, django_capture_on_commit_callbacks
+):
+    campaign = make()
+    factories.make_checkpoint("late")
+    press(page, campaign, "late")
+    job = work()
+    woken.clear()
+    batch = claim_next(worker="w", now=timezone.now())
+    for sample in batch.samples.all():
+        record_sample(sample=sample, image=factories.make_image(sample.pk), now=timezone.now())
+    with django_capture_on_commit_callbacks(execute=True):
+        finish_batch(batch=batch, now=timezone.now(), stages={}, environment={})
+    assert woken == [job.pk]
 
 
 def test_why_it_did_not_join_is_said_beside_the_button(page):
@@ -276,15 +342,13 @@ def test_an_arm_of_a_filtered_campaign_joins_once_it_is_checked(page, filtered):
         record_sample(sample=row, image=safety.picture(row.pk), now=timezone.now())
     assert "checked for safety before it joins" in read(page, filtered, "late")
     press(page, filtered, "late")
-    assert "no safety score" in work().reason
+    assert work().note == "0 of 8 images are checked for safety."
     assert SafetyRequest.objects.count() == 8  # the job has them checked, whoever asked for it
     assert "0 of 8" in read(page, filtered)
     while safety_tasks.check_safety(safety.NAME):
         pass
     shown = read(page, filtered)
-    assert "Every image is there and checked" in shown
-    assert "It did not join" not in shown
-    press(page, filtered, "late")
+    assert "Every image is there and checked: it joins in a moment." in shown
     withheld = filtered.withheld.count()
     assert work().status == "done"
     assert filtered.withheld.count() == withheld  # those that it meets are not told twice

@@ -2421,8 +2421,8 @@ class Client(Transport):
 
     def add_arm(self, slug: str, body: ArmIn, *, idempotency_key: str | None = None) -> JobOut:
         """Let an arm join an open campaign: its samples are asked for, and once they are
-        there it joins; a job that came too early says so, and is sent again. Scope:
-        `campaigns`.
+        there, and checked where the rules want that, it joins. Until then the job is
+        `queued`, its note says why. Scope: `campaigns`.
         """
         found: JobOut = self.call(
             "POST",

@@ -229,8 +229,8 @@ def open_campaign(request: HttpRequest, slug: str) -> JobOut:
 
 @routes.makes("/campaigns/{slug}/arms", JobOut, scope=Scope.CAMPAIGNS, status=202)
 def add_arm(request: HttpRequest, slug: str, given: ArmIn) -> JobOut:
-    """Let an arm join an open campaign: its samples are asked for, and once they are there it
-    joins; a job that came too early says so, and is sent again.
+    """Let an arm join an open campaign: its samples are asked for, and once they are there, and
+    checked where the rules want that, it joins. Until then the job is `queued`, its note says why.
     """
     campaign = steered_campaign(request, slug)
     assert isinstance(request.user, User)
