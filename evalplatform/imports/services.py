@@ -97,11 +97,9 @@ def import_votes(
     table = open_table(path)
     layout = layout_of(table.columns, handling.columns, table.name)
     _check_columns(table, set(layout.columns), layout.kind, wish, handling)
-    prompts: NumberedPrompts = (
-        KnownPrompts(prompt_set)
-        if prompt_set
-        else NewPrompts(project, campaign, table.name, licence)
-    )
+    prompts: NumberedPrompts = NewPrompts(project, campaign, table.name, licence)
+    if prompt_set:
+        prompts = KnownPrompts(prompt_set)
     reader = Reader(table, layout, handling.anonymous)
     gathered = Gathering(prompts.code, wish.named)
     left_out = _gather(reader, gathered, handling, progress)
@@ -110,13 +108,9 @@ def import_votes(
     about = {
         "file": table.name,
         "sha256": _sha256(path),
-        "format": layout.kind + (" as pairs" if handling.as_pairs else ""),
-        "rows": reader.rows,
+        **_read(reader, handling, left_out),
         "votes": len(votes),
-        "left_out": dict(Counter(each.kind for each in left_out)),
         "repeated": votes.repeated,
-        "unlabelled": reader.unlabelled,
-        "knows_annotators": not handling.anonymous,
         "knows_sides": reader.knows_sides and votes.says_sides(gathered.says),
         "licence": licence,
         "source": source,
@@ -224,6 +218,17 @@ def _gather(
         why = f"all {reader.rows:,} rows are left out" if left_out else "it has no votes"
         raise BadInputError(f"{reader.table.name}: {why}, so there is nothing to import.")
     return left_out
+
+
+def _read(reader: Reader, handling: Handling, left_out: list[LeftOut]) -> dict[str, Any]:
+    """Return what a campaign keeps of how its file was read."""
+    return {
+        "format": reader.layout.kind + (" as pairs" if handling.as_pairs else ""),
+        "rows": reader.rows,
+        "left_out": dict(Counter(each.kind for each in left_out)),
+        "unlabelled": reader.unlabelled,
+        "knows_annotators": not handling.anonymous,
+    }
 
 
 def _unmatched(name: str, faults: list[LeftOut]) -> BadInputError:

@@ -78,17 +78,8 @@ def create_campaign(
             _refuse_difference(existing, wanted, arms, prompt_sets, criteria, chosen or {})
             return existing, False
         _refuse_unusable(project, arms, prompt_sets)
-        try:
-            campaign = Campaign.objects.create(
-                project=project,
-                slug=slug,
-                lease_seconds=django_settings.ASSIGNMENT_LEASE_SECONDS,
-                created_by=created_by,
-                filtered_prompts=_filtered(prompt_sets, prompt_filter, seed),
-                **wanted,
-            )
-        except IntegrityError as error:
-            raise BadInputError(f"campaign {slug!r} is being created elsewhere; retry.") from error
+        filtered = _filtered(prompt_sets, prompt_filter, seed)
+        campaign = _saved(project, slug, created_by, filtered_prompts=filtered, **wanted)
         _fill(campaign, arms, prompt_sets, criteria, chosen or {})
     return campaign, True
 
@@ -99,6 +90,20 @@ def _existing(project: Project, slug: str) -> Campaign | None:
     if found and found.project_id != project.pk:
         raise BadInputError(f"the name {slug!r} is taken in another project; choose another name.")
     return found
+
+
+def _saved(project: Project, slug: str, created_by: User | None, **asked: Any) -> Campaign:
+    """Return the new campaign's row. Raises where somebody else makes one of this name now."""
+    try:
+        return Campaign.objects.create(
+            project=project,
+            slug=slug,
+            lease_seconds=django_settings.ASSIGNMENT_LEASE_SECONDS,
+            created_by=created_by,
+            **asked,
+        )
+    except IntegrityError as error:
+        raise BadInputError(f"campaign {slug!r} is being created elsewhere; retry.") from error
 
 
 def _filtered(

@@ -89,6 +89,26 @@ class _Run:
     def _may_read(self, file: Path) -> bool:
         return self.within is None or file.resolve().is_relative_to(self.within)
 
+    def take_all(
+        self, name: str, *, skip_bad: bool, processes: int | None, progress: Progress
+    ) -> set[int]:
+        """Stage every row and store its image; return the keys of the prompts that have one.
+
+        Raises `FaultyRowsError` for the first kind of faults, unless it is to skip bad rows, and
+        `BadInputError` where nothing is left.
+        """
+        self.take_rows()
+        if not skip_bad:
+            self.refuse_faults()
+        self.refuse_empty(self.staged.count())
+        begun = self.staged.path if self.staged.begun_before else None
+        self.store(ImageWorkshop.of(_folder_of(name), begun), processes, progress)
+        if not skip_bad:
+            self.refuse_faults()
+        having = self.staged.prompts()
+        self.refuse_empty(len(having))
+        return having
+
     def note(self, where: str, error: RowError) -> None:
         self.faults.append(Fault(where, error.kind, str(error)))
 
@@ -179,16 +199,7 @@ def import_collection(
         matcher = PromptMatcher(prompts) if prompt_set else None
         reader = open_rows(path, columns=columns or {}, matcher=matcher)
         run = _Run(staged, reader, matcher, prompt_set, within=within)
-        run.take_rows()
-        if not skip_bad:
-            run.refuse_faults()
-        run.refuse_empty(staged.count())
-        workshop = ImageWorkshop.of(_folder_of(name), staged.path if staged.begun_before else None)
-        run.store(workshop, processes, progress)
-        if not skip_bad:
-            run.refuse_faults()
-        having = staged.prompts()
-        run.refuse_empty(len(having))
+        having = run.take_all(name, skip_bad=skip_bad, processes=processes, progress=progress)
         collection = ImageCollection(
             project=project, name=name, model=model.strip(), licence=licence, source=source,
             prompt_set=prompt_set, created_by=created_by, left_out=counted(run.faults),

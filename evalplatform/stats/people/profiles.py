@@ -146,18 +146,31 @@ def annotators(
         gold=shares.of(gold_code, gold_hit == 1.0, np.ones(len(gold_who), dtype=np.bool_)),
         agreeing=shares.of(code, votes.outcome == majority, known),
         ties=shares.of(code, ~decided, everything),
-        lefts=shares.of(code, everything, ~everything)
-        if left is None
-        else shares.of(code, left == 1.0, decided),
-        medians={}
-        if times is None
-        else dict(zip(*medians_by(votes.annotator, times), strict=True)),
+        lefts=_lefts(shares, code, left, decided),
+        medians=_medians(votes, times),
         model=model,
         scores=scores,
     )
     return Annotators(
         profiles=profiles, model=model, outlier_state=state, outlier_reason=reason, level=level
     )
+
+
+def _lefts(
+    shares: _Shares, code: IntColumn, left: FloatArray | None, decided: BoolColumn
+) -> list[Proportion]:
+    """Return each person's share of left answers; of no answers where sides are unknown."""
+    if left is None:
+        nothing = np.zeros(len(code), dtype=np.bool_)
+        return shares.of(code, ~nothing, nothing)
+    return shares.of(code, left == 1.0, decided)
+
+
+def _medians(votes: Votes, times: FloatArray | None) -> dict[int, float]:
+    """Return each person's median time in milliseconds, of those of whom it is known."""
+    if times is None:
+        return {}
+    return dict(zip(*medians_by(votes.annotator, times), strict=True))
 
 
 def _profiles(

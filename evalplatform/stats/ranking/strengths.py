@@ -15,7 +15,7 @@ from ..inference.estimates import State, few_clusters
 from ..inference.intervals import check_level, t_quantile
 from ..votes.columns import IntColumn
 from ..votes.pairs import Labels, PairVotes
-from .davidson import Fit, Ties, fit, pair_counts
+from .davidson import Fit, PairCounts, Ties, fit, pair_counts
 from .existence import existence
 from .results import Ranking, Strength, TieWeight, t_interval
 from .sandwich import ClusteredCovariance, clustered_covariance, difference_variances
@@ -66,13 +66,7 @@ def rank(votes: PairVotes, level: float = 0.95, *, ties: Ties = "davidson") -> R
     """
     check_level(level)
     pairs = pair_counts(votes)
-    state, reason = existence(pairs, votes.arms, ties)
-    fitted = None
-    if state is State.DEFINED:
-        fitted = fit(pairs, ties)
-        if not fitted.converged.all():
-            fitted, state = None, State.NOT_CONVERGED
-            reason = "The fit did not converge; some arm almost always wins or loses."
+    fitted, state, reason = _fitted(pairs, votes.arms, ties)
     if fitted is None:
         return Ranking(
             arms=votes.arms, level=level, ties=ties, state=state, reason=reason,
@@ -95,6 +89,18 @@ def rank(votes: PairVotes, level: float = 0.95, *, ties: Ties = "davidson") -> R
         interval_state=state,
         interval_reason=reason,
     )
+
+
+def _fitted(pairs: PairCounts, arms: Labels, ties: Ties) -> tuple[Fit | None, State, str]:
+    """Return the fit, or why there is none."""
+    state, reason = existence(pairs, arms, ties)
+    if state is not State.DEFINED:
+        return None, state, reason
+    found = fit(pairs, ties)
+    if not found.converged.all():
+        reason = "The fit did not converge; some arm almost always wins or loses."
+        return None, State.NOT_CONVERGED, reason
+    return found, state, reason
 
 
 def _covariance(votes: PairVotes, fitted: Fit) -> tuple[ClusteredCovariance | None, State, str]:
