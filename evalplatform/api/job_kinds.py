@@ -19,6 +19,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.campaigns.services import refuse_any_newcomer, why_not_joining
 from evalplatform.checkpoints.hub.listing import PREFIX, HubId
+from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.checkpoints.services import (
     Lora,
@@ -33,6 +34,7 @@ from evalplatform.core.telling import HowFar, Teller, tell_nobody
 from evalplatform.curation.services import import_pool, import_samples, sampler_of_a_pool
 from evalplatform.feedback.asked_steps import AskedStep, do_step
 from evalplatform.feedback.selectors import latest_round, loop_named
+from evalplatform.images.models import ImageCollection
 from evalplatform.images.services import import_collection
 from evalplatform.imports.protocol import Wish
 from evalplatform.imports.services import Handling, import_votes
@@ -155,12 +157,7 @@ def _add_arm(job: Job) -> str:
     refuse_any_newcomer(campaign)
     if hindrance := why_not_joining(campaign, maker):
         raise BadInputError(hindrance)
-    ask_newcomers_checks(campaign=campaign, maker=maker, now=timezone.now())
-    how = newcomers_progress(campaign, maker, timezone.now())
-    if how.fault:
-        raise BadInputError(f"{how.fault.rstrip('.')}; mend the cause, then ask again.")
-    if not how.is_ready:
-        raise NotYetError(how.in_words)
+    _refuse_or_wait(job, campaign, maker)
     with Teller(partial(_note_how_far, _noting(job))) as teller:
         return add_arm(
             campaign=campaign,
@@ -171,6 +168,19 @@ def _add_arm(job: Job) -> str:
             on_slots=teller.about("places for votes made"),
             made=_made_by(job),
         ).name
+
+
+def _refuse_or_wait(job: Job, campaign: Campaign, maker: Checkpoint | ImageCollection) -> None:
+    """Raise where the images of a newcomer are not there: whether they come, or never will."""
+    if not job.note:  # asked a moment ago: checks that failed before are tried again, once
+        ask_newcomers_checks(campaign=campaign, maker=maker, now=timezone.now())
+    how = newcomers_progress(campaign, maker, timezone.now())
+    if how.fault:
+        raise BadInputError(f"{how.fault.rstrip('.')}; mend the cause, then ask again.")
+    if how.checks and how.checks.is_stuck:  # the samples were to be made first
+        ask_newcomers_checks(campaign=campaign, maker=maker, now=timezone.now())
+    if not how.is_ready:
+        raise NotYetError(how.in_words)
 
 
 def _feedback(job: Job) -> str:

@@ -354,6 +354,32 @@ def test_an_arm_of_a_filtered_campaign_joins_once_it_is_checked(page, filtered):
     assert filtered.withheld.count() == withheld  # those that it meets are not told twice
 
 
+def test_check_that_failed_ends_the_job_and_is_tried_again_when_asked_again(page, filtered):
+    newcomer = factories.make_checkpoint("late")
+    make_samples(filtered, newcomer)
+    press(page, filtered, "late")
+    assert work().status == "queued"
+    late = SafetyRequest.objects.all()
+    late.update(error="the detector is not installed")
+    ended = work()
+    assert (ended.status, late.filter(error="").exists()) == ("failed", False)
+    assert "the detector is not installed" in ended.reason
+    press(page, filtered, "late")
+    assert work().status == "queued"
+    assert late.exclude(error="").count() == 0
+
+
+def test_waiting_job_has_the_samples_checked_that_were_made_meanwhile(page, filtered):
+    newcomer = factories.make_checkpoint("late")
+    press(page, filtered, "late")
+    assert "samples are made" in work().note
+    make_samples(filtered, newcomer)
+    assert "checked for safety" in work().note
+    while safety_tasks.check_safety(safety.NAME):
+        pass
+    assert work().status == "done"
+
+
 def test_checks_that_nobody_asked_for_are_asked_for_by_an_editors_look(page, filtered):
     """The job came while samples were missing, so that it found nothing to check."""
     newcomer = factories.make_checkpoint("late")
