@@ -5,9 +5,15 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import after_setup_logger, after_setup_task_logger
+from celery.signals import (
+    after_setup_logger,
+    after_setup_task_logger,
+    celeryd_init,
+    import_modules,
+)
 from kombu import Exchange, Queue
 
+from evalplatform.core.garbage import begin_loading, end_loading
 from evalplatform.core.logs import PrivateFormatter
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
@@ -92,6 +98,18 @@ def make_app() -> Celery:
     )
     celery_app.autodiscover_tasks()
     return celery_app
+
+
+@import_modules.connect
+def begin_loading_worker(**kwargs: Any) -> None:
+    """Come before Celery's own receivers, which load the site: so it stands above the app."""
+    begin_loading()
+
+
+@celeryd_init.connect
+def end_loading_worker(**kwargs: Any) -> None:
+    """Search for garbage again once a worker has loaded the site and all tasks."""
+    end_loading()
 
 
 app = make_app()

@@ -41,7 +41,6 @@ def pytest_collection_finish() -> None:
     Some libraries collect at each call (statsmodels' `multipletests`), and with torch and all
     tests loaded that takes most of a second.
     """
-    gc.collect()
     gc.freeze()
     gc.enable()
 

@@ -76,6 +76,8 @@ def worker(*, cold: bool = False, **extra: str) -> Iterator[Process]:
         if cold:
             process = _start([sys.executable, "-m", "celery", *arguments], env, log)
         else:
+            # The checks load every page and every route, which a worker at work needs none of.
+            env |= {"CELERY_SKIP_CHECKS": "true"}
             process = warm.start("celery", *arguments, env=env, stdout=log, stderr=log)
         with _ended_in_the_end(process):
             yield process

@@ -39,6 +39,7 @@ def test_search_that_was_off_stays_off():
         "import sys; sys.argv = ['manage.py', 'check', '--tag', 'models'];"
         "from evalplatform.command_line import main; main()",
         "import evalplatform.wsgi",
+        "from evalplatform.celery import app; app.Worker(pool='solo')",
     ],
 )
 def test_what_a_program_consists_of_is_not_searched_for_garbage(loads):
