@@ -604,7 +604,7 @@ def test_fresh_run_does_not_remove_the_checkpoint_that_parts_are_kept_from(
     out = tmp_path / "run"
     shutil.copytree(trained["pixel_diffusion"].parent, out)
     for folder, says in (
-        ("checkpoint", "--fresh would remove"),
+        ("checkpoint", "beginning anew would remove"),
         ("gone", "gone: there is no such directory"),
     ):
         kept = ('kept=["base"]', f'kept_from="{out / folder}"')

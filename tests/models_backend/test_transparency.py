@@ -269,7 +269,9 @@ def test_a_finished_run_is_found(child, checkpoint_dir, drawings, capsys):
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     assert command(*arguments) == 2  # type: ignore[arg-type]
     error = capsys.readouterr().err
-    assert error.count("\n") == 1
+    reason, *by_command = error.splitlines()
+    assert reason.startswith("error: ")
+    assert [each.startswith("  ") for each in by_command] in ([], [True])
     return error
 
 
