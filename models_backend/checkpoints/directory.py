@@ -32,14 +32,15 @@ def file_hashes(folder: Path) -> dict[str, str]:
     return {name: _KNOWN.sha256(path) for name, path in content_files(folder).items()}
 
 
-def _no_checkpoint(folder: Path) -> str:
+def _no_checkpoint(folder: Path) -> CheckpointError:
     if not folder.exists():
-        return f"{folder}: there is no such directory"
+        return CheckpointError(f"{folder}: there is no such directory")
     if folder.is_dir():
-        return f"{folder} is not a checkpoint directory ({METADATA} is missing)"
-    return (
+        return CheckpointError(f"{folder} is not a checkpoint directory ({METADATA} is missing)")
+    return CheckpointError(
         f"{folder} is a file, not a checkpoint directory; a single file of weights is registered "
-        "first, and so written as a directory (docs/training.md)"
+        "first, and so written as a directory (docs/training.md)",
+        by_command=f"`python -m models_backend.fuse {folder} DIRECTORY` writes one too.",
     )
 
 
@@ -50,7 +51,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
         CheckpointError: not a checkpoint, another format, or a file that was changed.
     """
     if not (folder / METADATA).is_file():
-        raise CheckpointError(_no_checkpoint(folder))
+        raise _no_checkpoint(folder)
     metadata = read_json(folder / METADATA)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{folder}: format {metadata.get('format')!r}, accepted is {FORMAT}")

@@ -175,8 +175,9 @@ def test_a_path_that_is_no_directory_is_said_to_be_none(tmp_path):
     with pytest.raises(
         CheckpointError,
         match=r"is a file, not a checkpoint directory; .* registered first",
-    ):
+    ) as refused:
         checkpoints.read_metadata(tmp_path / "model.safetensors")
+    assert "models_backend.fuse" in refused.value.by_command
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded run in this checkout")

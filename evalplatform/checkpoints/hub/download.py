@@ -163,7 +163,7 @@ def _get(model: HubModel, file: HubFile, part: Path, progress: Callable[[int], N
             if error.errno is None and "Consistency check" in str(error):
                 raise LyingHubError(
                     f"the hub says that {file.name} has {file.size:,} bytes and sends "
-                    f"{opened.here:,}; run this again, or report it to the model's owner."
+                    f"{opened.here:,}; ask again, or report it to the model's owner."
                 ) from error
             raise
         except ValueError as error:

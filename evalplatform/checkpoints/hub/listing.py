@@ -146,5 +146,5 @@ def said_plainly(repo: str) -> Iterator[None]:
     except httpx2.HTTPError as error:
         raise BadInputError(
             f"{hub} cannot be reached ({type(error).__name__}: {str(error)[:120]}); check the "
-            "network, the proxy or HF_ENDPOINT and run this again: what has arrived is kept."
+            "network, the proxy or HF_ENDPOINT and ask again: what has arrived is kept."
         ) from error
