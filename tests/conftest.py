@@ -117,12 +117,18 @@ def _static_files_are_looked_up_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _packaged_text_encoder_is_read_once() -> Iterator[None]:
-    """Give each model a copy of the encoder that was read first: to read it takes half a second."""
+def _packaged_text_encoder_works_once() -> Iterator[None]:
+    """Give each model a copy of the encoder that was read first, and what it said of these texts.
+
+    To read it takes half a second, and hundreds of tests ask for the same few captions.
+    """
+    from models_backend.nn.text import TokenEncoder
     from models_backend.nn.text_sources import PACKAGE, TextSource
 
     packaged = functools.cache(TextSource._packaged)  # which keeps its hash, once computed
-    read, kept = TextSource.load, {}
+    read, encode = TextSource.load, TokenEncoder.encode
+    kept: dict[int, Any] = {}
+    said: dict[tuple[int, tuple[str, ...]], Any] = {}
 
     def load(source: TextSource, tokens: int) -> tuple[Any, Any]:
         if source.name != PACKAGE:
@@ -130,12 +136,30 @@ def _packaged_text_encoder_is_read_once() -> Iterator[None]:
         if tokens not in kept:
             kept[tokens] = read(source, tokens)
         tokenizer, model = kept[tokens]
-        return tokenizer, copy.deepcopy(model)
+        return tokenizer, _copy_that_shares_weights(model)
+
+    def encode_once(encoder: TokenEncoder, texts: list[str]) -> Any:
+        if encoder.source.name != PACKAGE or encoder.device.type != "cpu":
+            return encode(encoder, texts)
+        assert encoder._parts  # loaded, as whoever looks expects
+        asked = encoder.tokens, tuple(texts)  # together: a batch rounds in its own way
+        if asked not in said:
+            said[asked] = encode(encoder, texts)
+        return said[asked]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TextSource, "_packaged", packaged)
         patch.setattr(TextSource, "load", load)
+        patch.setattr(TokenEncoder, "encode", encode_once)
         yield
+
+
+def _copy_that_shares_weights(model: Any) -> Any:
+    """Copy a network of which nobody changes the weights in place; it may be moved or converted."""
+    from torch.nn import Parameter
+
+    weights = {id(each): Parameter(each.data, each.requires_grad) for each in model.parameters()}
+    return copy.deepcopy(model, weights)
 
 
 @pytest.fixture(scope="session", autouse=True)
