@@ -18,7 +18,7 @@ from evalplatform.core.integer_columns import Array, IntegerColumn, read_columns
 MAIN, REPEAT, GOLD, QUALIFICATION = range(4)
 LEFT, RIGHT, NO_SIDE = 0, 1, 2
 TIE = 1  # what was said of a pair
-UNKNOWN_MS = UNKNOWN_PX = -1
+UNKNOWN_MS = UNKNOWN_PX = UNKNOWN_ZOOM = -1
 _MOST_IMAGES = 8
 _LANGUAGE_BYTES = 7  # of a language's code: what an int8 holds without its sign
 _BASE = 16  # grades are packed one hexadecimal digit a place
@@ -57,6 +57,8 @@ _COLUMNS = (
     IntegerColumn("response_ms", f"coalesce(v.response_time_ms, {UNKNOWN_MS})", "int4"),
     IntegerColumn("is_simulated", "v.is_simulated::int", "int2"),
     IntegerColumn("shown_px", f"coalesce(v.shown_px, {UNKNOWN_PX})", "int4"),
+    IntegerColumn("viewport_px", f"coalesce(v.viewport_width, {UNKNOWN_PX})", "int4"),
+    IntegerColumn("zoomed", f"coalesce(v.zoomed::int, {UNKNOWN_ZOOM})", "int2"),
     IntegerColumn(
         "language",
         "CASE v.language WHEN '' THEN 0 ELSE ('x' || lpad(encode(convert_to(left(v.language,"
@@ -89,6 +91,8 @@ class AnswerColumns:
         response_ms: milliseconds, UNKNOWN_MS where unknown.
         is_simulated: 0 or 1.
         shown_px: device pixels of an image's side before any zoom, UNKNOWN_PX where unknown.
+        viewport_px: CSS pixels of the window's width, UNKNOWN_PX where unknown.
+        zoomed: 0 or 1, UNKNOWN_ZOOM where unknown.
         language: in which the question was read, packed (`packed_language`); 0 as it was written.
     """
 
@@ -106,6 +110,8 @@ class AnswerColumns:
     response_ms: Array
     is_simulated: Array
     shown_px: Array
+    viewport_px: Array
+    zoomed: Array
     language: Array
 
     def __len__(self) -> int:

@@ -8,11 +8,19 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from django.db.models import Count, F, Q
 
-from evalplatform.annotation.answer_columns import MAIN, AnswerColumns
+from evalplatform.annotation.answer_columns import (
+    MAIN,
+    UNKNOWN_MS,
+    UNKNOWN_PX,
+    UNKNOWN_ZOOM,
+    AnswerColumns,
+)
 from evalplatform.annotation.models import Assignment, Exclusion, Release, SurplusVote, Vote
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.integer_columns import Array
 from evalplatform.quality.measures import (
     AnnotatorFacts,
     AnnotatorMeasures,
@@ -140,15 +148,13 @@ class QualityFacts:
     skipped_often: list[SkippedItem]
     raw_ties: list[RawTies]
     undone: int
-    excluded_votes: int
-    too_fast: Share
-    narrow: Share
-    zoomed: Share
 
 
 def summary_of(campaign: Campaign, answers: AnswerColumns, facts: QualityFacts) -> QualitySummary:
     """Return the quality of these answers; nothing is read."""
-    complete = _complete_items(campaign, answers)
+    votes = answers.where(answers.purpose == MAIN)
+    counting = votes.counting()
+    complete = _complete_items(campaign, counting)
     least = campaign.checked_rules.quality.min_response_ms
     return QualitySummary(
         annotators=measures_from(
@@ -161,15 +167,15 @@ def summary_of(campaign: Campaign, answers: AnswerColumns, facts: QualityFacts) 
         items_complete=complete,
         items_short=facts.items - complete,
         exclusions=facts.exclusions,
-        excluded_votes=facts.excluded_votes,
+        excluded_votes=len(votes) - len(counting),
         surplus=facts.surplus,
         skips=facts.skips,
         skipped_often=facts.skipped_often,
         undone=facts.undone,
-        too_fast=facts.too_fast,
+        too_fast=_share(counting.response_ms, UNKNOWN_MS, counting.response_ms < least),
         min_response_ms=least,
-        narrow=facts.narrow,
-        zoomed=facts.zoomed,
+        narrow=_share(counting.viewport_px, UNKNOWN_PX, counting.viewport_px < NARROW),
+        zoomed=_share(counting.zoomed, UNKNOWN_ZOOM, counting.zoomed == 1),
         raw_ties=facts.raw_ties,
     )
 
@@ -187,38 +193,23 @@ def quality_facts(campaign: Campaign) -> QualityFacts:
         ),
         skipped_often=_skipped_often(campaign),
         raw_ties=_raw_ties(campaign),
-        **_vote_figures(campaign),
+        undone=Vote.objects.filter(
+            assignment__campaign=campaign, retracted_at__isnull=False
+        ).count(),
     )
 
 
-def _complete_items(campaign: Campaign, answers: AnswerColumns) -> int:
-    """Return how many items have their k votes that count."""
+def _share(column: Array, unknown: int, is_hit: npt.NDArray[np.bool_]) -> Share:
+    is_known = column != unknown
+    return Share(int((is_hit & is_known).sum()), int(is_known.sum()))
+
+
+def _complete_items(campaign: Campaign, counting: AnswerColumns) -> int:
+    """Return how many items have their k votes, of these that count."""
     wanted = {each.pk: each.k for each in campaign.criteria.all()}
-    counting = answers.where((answers.purpose == MAIN) & (answers.exclusion == 0))
     _, first, votes = np.unique(counting.item, return_index=True, return_counts=True)
     k = np.array([wanted[each] for each in counting.criterion[first].tolist()], dtype=np.int64)
     return int((votes == k).sum())
-
-
-def _vote_figures(campaign: Campaign) -> dict[str, Any]:
-    fast = campaign.checked_rules.quality.min_response_ms
-    figures = Vote.objects.filter(assignment__campaign=campaign).aggregate(
-        undone=Count("pk", filter=Q(retracted_at__isnull=False)),
-        excluded=Count("pk", filter=_MAIN & Q(retracted_at__isnull=True, exclusion__isnull=False)),
-        timed=Count("response_time_ms", filter=_COUNTS),
-        fast=Count("pk", filter=_COUNTS & Q(response_time_ms__lt=fast)),
-        sized=Count("viewport_width", filter=_COUNTS),
-        narrow=Count("pk", filter=_COUNTS & Q(viewport_width__lt=NARROW)),
-        zoom_known=Count("zoomed", filter=_COUNTS),
-        zoomed=Count("pk", filter=_COUNTS & Q(zoomed=True)),
-    )
-    return {
-        "undone": figures["undone"],
-        "excluded_votes": figures["excluded"],
-        "too_fast": Share(figures["fast"], figures["timed"]),
-        "narrow": Share(figures["narrow"], figures["sized"]),
-        "zoomed": Share(figures["zoomed"], figures["zoom_known"]),
-    }
 
 
 def _exclusions(campaign: Campaign) -> list[ExclusionLine]:

@@ -47,7 +47,7 @@ def columns_of(rows):
         "side": [SIDES.get(each, NO_SIDE) for each in answer],
         "response_ms": [UNKNOWN_MS if each is None else each for each in ms],
         "order": [0] * count, "is_simulated": [0] * count, "language": [0] * count,
-        "shown_px": [-1] * count,
+        "shown_px": [-1] * count, "viewport_px": [-1] * count, "zoomed": [-1] * count,
     }  # fmt: skip
     return AnswerColumns(**{name: np.array(each, dtype=np.int64) for name, each in columns.items()})
 

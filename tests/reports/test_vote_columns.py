@@ -47,6 +47,8 @@ def as_the_orm_reads(campaign):
             -1 if vote.response_time_ms is None else vote.response_time_ms,
             int(vote.is_simulated),
             -1 if vote.shown_px is None else vote.shown_px,
+            -1 if vote.viewport_width is None else vote.viewport_width,
+            -1 if vote.zoomed is None else int(vote.zoomed),
             packed_language(vote.language),
         )
         for vote in stored
@@ -88,6 +90,17 @@ def test_time_that_is_unknown_has_its_own_value(campaign, ana):
     enrolment = factories.enrol(campaign=campaign, annotator=ana)
     factories.vote(enrolment, factories.lease(enrolment), response_time_ms=None)
     assert vote_columns(campaign).response_ms.tolist() == [-1]
+
+
+def test_window_and_zoom_are_as_they_were_told_or_unknown(campaign, ana):
+    enrolment = factories.enrol(campaign=campaign, annotator=ana)
+    for told in ((390, True), (1280, False), (None, None)):
+        shown = {"viewport_width": told[0], "zoomed": told[1]}
+        factories.vote(enrolment, factories.lease(enrolment), **shown)
+    table = vote_columns(campaign)
+    assert rows_of(table) == as_the_orm_reads(campaign)
+    assert table.viewport_px.tolist() == [390, 1280, -1]
+    assert table.zoomed.tolist() == [1, 0, -1]
 
 
 def test_campaign_without_votes_has_empty_columns(campaign):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,8 @@ from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Campaign
 from evalplatform.exports.replaying.files import Files
 from evalplatform.exports.replaying.votes import Record
-from evalplatform.quality.measures import AnnotatorFacts, IsRight, Share
+from evalplatform.quality.measures import AnnotatorFacts, IsRight
 from evalplatform.quality.summary import (
-    NARROW,
     OFTEN,
     ExclusionLine,
     QualityFacts,
@@ -32,7 +30,6 @@ def quality_of(files: Files, campaign: Campaign) -> QualityFacts:
     counting = [each for each in files.votes if each["counts"]]
     left = [each for each in files.events if each["event"] == "left"]
     late = [each for each in files.events if each["event"] == "late"]
-    least = campaign.checked_rules.quality.min_response_ms
     return QualityFacts(
         people=_people(files, left, late),
         is_right=_rightness(files),
@@ -43,16 +40,7 @@ def quality_of(files: Files, campaign: Campaign) -> QualityFacts:
         skipped_often=_skipped_often(left),
         raw_ties=_raw_ties(campaign, counting),
         undone=files.campaign["undone"],
-        excluded_votes=len(files.votes) - len(counting),
-        too_fast=_share(counting, "response_time_ms", lambda value: value < least),
-        narrow=_share(counting, "viewport_width", lambda value: value < NARROW),
-        zoomed=_share(counting, "zoomed", bool),
     )
-
-
-def _share(votes: list[Record], name: str, is_hit: Any) -> Share:
-    known = [each[name] for each in votes if each[name] is not None]
-    return Share(sum(map(is_hit, known)), len(known))
 
 
 def _people(files: Files, left: list[Record], late: list[Record]) -> list[AnnotatorFacts]:

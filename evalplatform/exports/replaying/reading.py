@@ -20,6 +20,7 @@ from evalplatform.annotation.answer_columns import (
     RIGHT,
     UNKNOWN_MS,
     UNKNOWN_PX,
+    UNKNOWN_ZOOM,
     AnswerColumns,
     packed_grades,
     packed_language,
@@ -134,13 +135,17 @@ def _answers(files: Files, campaign: Campaign) -> AnswerColumns:
         said=column(lambda row: packed_grades(row["grades"])),
         side=column(lambda row: _SIDES.get(row["answer"], NO_SIDE) if knows_sides else NO_SIDE),
         order=column(lambda row: packed_order(row["order"])),
-        response_ms=column(
-            lambda row: UNKNOWN_MS if row["response_time_ms"] is None else row["response_time_ms"]
-        ),
+        response_ms=column(lambda row: _known(row["response_time_ms"], UNKNOWN_MS)),
         is_simulated=column(lambda row: row["is_simulated"]),
-        shown_px=column(lambda row: UNKNOWN_PX if row.get("shown_px") is None else row["shown_px"]),
+        shown_px=column(lambda row: _known(row.get("shown_px"), UNKNOWN_PX)),
+        viewport_px=column(lambda row: _known(row.get("viewport_width"), UNKNOWN_PX)),
+        zoomed=column(lambda row: _known(row.get("zoomed"), UNKNOWN_ZOOM)),
         language=column(lambda row: packed_language(row.get("language") or "")),
     )
+
+
+def _known(value: int | None, unknown: int) -> int:
+    return unknown if value is None else value
 
 
 def _planned(files: Files, criterion: Criterion) -> PlannedVotes:
