@@ -1,7 +1,7 @@
 """Gold pairs and repeats: served like any other pair, never counted among a item's k."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 from django.test import Client
@@ -140,8 +140,11 @@ def test_gold_of_a_ranking_stands_in_another_order_for_each_annotator():
     first = Counter(each.order[0] for each in gold)
     assert set(first) == {0, 1, 2}
     assert max(first.values()) < 0.7 * len(gold)
-    one = [each.order for each in gold if each.item_id == gold[0].item_id]
-    assert len({tuple(order) for order in one}) > 1
+    # Two people may have the same of six orders by chance; not nearly all who share an item.
+    orders = defaultdict(set)
+    for each in gold:
+        orders[each.item_id].add(tuple(each.order))
+    assert sum(len(seen) > 1 for seen in orders.values()) >= 5
 
 
 def test_campaign_that_needs_gold_does_not_open_without_it():
