@@ -57,6 +57,16 @@ _LOCK_BY_ID = _LOCK_ENROLMENT.format("mine.id = %s")
 _LOCK_BY_KEYS = _LOCK_ENROLMENT.format("mine.annotator_id = %s AND campaign.invitation = %s")
 
 
+def unread_enrolment(annotator_id: int, invitation: str) -> Enrolment:
+    """Return whose enrolment it is and in what, for `lock_enrolment`; nothing is read.
+
+    No other field has a value, not even its default: a new seed costs a call of the system.
+    """
+    enrolment = Enrolment.from_db(None, ["id", "annotator_id"], [None, annotator_id])
+    enrolment.campaign = Campaign.from_db(None, ["id", "invitation"], [None, invitation])
+    return enrolment
+
+
 def find_enrolment(annotator_id: int, invitation: str) -> Enrolment | None:
     """Return the enrolment with its keys alone, or None."""
     row = _one(_FIND_ENROLMENT, [annotator_id, invitation])

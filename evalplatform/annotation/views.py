@@ -282,7 +282,7 @@ def _enrolment(request: HttpRequest, invitation: str) -> Enrolment:
     asking = annotator_id(request, invitation)
     if asking is None or not invitation.isprintable():
         raise Http404
-    return Enrolment(annotator_id=asking, campaign=Campaign(invitation=invitation))
+    return statements.unread_enrolment(asking, invitation)
 
 
 def _state(

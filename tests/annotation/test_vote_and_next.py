@@ -118,3 +118,14 @@ def test_who_is_excluded_for_an_answer_is_told_so_at_once_and_holds_nothing(clie
     assert state["sets"] == []
     assert Exclusion.objects.get().rule == "gold"
     assert not Assignment.objects.filter(annotator__isnull=False, completed_at=None).exists()
+
+
+def test_enrolment_of_a_request_has_no_value_that_was_never_read():
+    """Not even a default, which would look like what is stored."""
+    unread = statements.unread_enrolment(7, "door")
+    assert (unread.pk, unread.annotator_id, unread.campaign.invitation) == (None, 7, "door")
+    own = {"id", "annotator_id", "campaign_id"}
+    assert (
+        unread.get_deferred_fields()
+        == {each.attname for each in Enrolment._meta.concrete_fields} - own
+    )
