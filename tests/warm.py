@@ -11,6 +11,7 @@ It also stands by for programs of the backend, as models_backend.standby does.
 
 import atexit
 import functools
+import gc
 import json
 import os
 import select
@@ -158,6 +159,7 @@ def serve(control: socket.socket, programs: socket.socket) -> dict[str, Any]:
 
 def main() -> None:
     standby.load(HEAVY, HEAVY_CLASSES)
+    gc.set_threshold(50_000, 20, 50)  # as in conftest.py
     control, programs = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
     standby.become(serve(control, programs))
 
