@@ -256,13 +256,13 @@ def ready_samples(
         for number in range(campaign.images_per_prompt)
     }
     places = {arm.checkpoint_id: arm.place for arm in campaign.contenders if arm.checkpoint_id}
+    by_key = {prompt.pk: prompt for prompt in prompts}
     ready = Sample.objects.filter(
         settings=campaign.sampler_settings,
-        prompt__in=prompts,
+        prompt__in=by_key,  # keys: of models each is looked into anew
         checkpoint__in=places,
         status=Sample.Status.READY,
     )
-    by_key = {prompt.pk: prompt for prompt in prompts}
     found: dict[tuple[int, int, int], Sample] = {}
     for row in ready.iterator(chunk_size=5000):
         number = numbers.get((row.prompt_id, row.seed))
