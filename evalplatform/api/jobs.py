@@ -109,6 +109,7 @@ def ask_to_join(*, campaign: Campaign, name: str, user: User) -> Job:
     """
     asked = {"campaign": campaign.slug, "arm": name}
     with transaction.atomic():
+        # It locks what joins: who asks at the same time waits here, and finds the job below.
         request_newcomer(campaign=campaign, maker=arm_named(name, campaign.project))
         under_way = Job.objects.filter(
             project=campaign.project, kind=JobKind.ADD_ARM, asked=asked,

@@ -1,10 +1,12 @@
 """The page on which an arm joins an open campaign does what the API's route does."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db import connection, transaction
 from django.db.models.signals import post_init
 from django.test import Client
 from django.urls import reverse
@@ -16,7 +18,7 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.accounts.tokens import Scope, create_api_token
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.services import join_arm, open_campaign
-from evalplatform.api.jobs import run_job
+from evalplatform.api.jobs import ask_to_join, run_job
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
@@ -35,6 +37,7 @@ from evalplatform.runs.newcomers import joining_estimate, newcomers_progress
 from evalplatform.safety import tasks as safety_tasks
 from evalplatform.safety.models import SafetyRequest
 from tests import factories, safety
+from tests.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +101,26 @@ def collect(name: str, prompts) -> ImageCollection:
             pixels_sha256=image.pixels_sha256, is_constant=False, width=16, height=16,
         )  # fmt: skip
     return collection
+
+
+@pytest.mark.django_db(transaction=True)
+def test_arm_that_two_ask_for_at_once_has_one_job(rania, woken):
+    campaign = make()
+    name = collect("brought", planned_prompts(campaign)).name
+
+    def ask_in_own_connection() -> int:
+        try:
+            return ask_to_join(campaign=campaign, name=name, user=rania).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as another:
+        with transaction.atomic():
+            first = ask_to_join(campaign=campaign, name=name, user=rania)
+            second = another.submit(ask_in_own_connection)
+            wait_until_somebody_waits()
+        assert second.result(timeout=30) == first.pk
+    assert Job.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
