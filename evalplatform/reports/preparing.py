@@ -1,4 +1,4 @@
-"""A campaign before it opens: how far its samples are, what hinders, what comes next."""
+"""A campaign before it opens: how far its images are, what hinders, what comes next."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from evalplatform.campaigns.models import Arm, Campaign
-from evalplatform.campaigns.selectors import planned_prompts, planned_sets, ready_samples
+from evalplatform.campaigns.models import Arm, Campaign, Picture
+from evalplatform.campaigns.selectors import (
+    image_places,
+    planned_prompts,
+    planned_sets,
+    ready_pictures,
+)
 from evalplatform.generation.models import GenerationRequest, Sample
 from evalplatform.generation.overview import RequestRow, request_row
 from evalplatform.generation.selectors import NO_WORKER, live_workers, too_large_for_all
@@ -22,7 +27,7 @@ _SAMPLES = 6  # made last, shown small
 
 @dataclass(frozen=True)
 class ArmProgress:
-    """One arm's samples."""
+    """One arm's images: samples that are made, or those of its collection."""
 
     arm: Arm
     ready: int
@@ -32,14 +37,14 @@ class ArmProgress:
 def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
     """Return what `reports/_preparing.html` shows."""
     prompts = planned_prompts(campaign)
-    made = ready_samples(campaign, prompts)
-    counts = Counter(place for place, *_ in made)
-    each = len(prompts) * campaign.images_per_prompt
+    ready = ready_pictures(campaign, prompts)
+    counts = Counter(place for place, *_ in ready)
+    each = len(image_places(campaign, prompts))
     arms = [ArmProgress(arm, counts[arm.place], each) for arm in campaign.contenders]
-    samples = list(made.values())
-    is_made = len(samples) == each * len(arms)
+    pictures = list(ready.values())
+    is_made = len(pictures) == each * len(arms)
     row = request_row(campaign.slug, now)
-    safety = _safety(campaign, samples) if is_made else None
+    safety = _safety(campaign, pictures) if is_made else None
     hindrance = why_none_come(row, is_made, now)
     return {
         "campaign": campaign,
@@ -52,7 +57,7 @@ def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
         "active": int(not hindrance),  # whether it is worth asking again soon
         "safety": safety,
         "steps": steps_of(campaign),
-        "latest": _latest(samples),
+        "latest": _latest(pictures),
     }
 
 
@@ -64,9 +69,9 @@ def _votes_wanted(campaign: Campaign, prompts: list[Prompt]) -> int:
     )
 
 
-def _safety(campaign: Campaign, samples: list[Sample]) -> SafetyProgress | None:
+def _safety(campaign: Campaign, pictures: list[Picture]) -> SafetyProgress | None:
     rules = campaign.checked_rules.safety
-    return None if rules.threshold is None else safety_progress(rules.detector, samples)
+    return None if rules.threshold is None else safety_progress(rules.detector, pictures)
 
 
 def _rate(row: RequestRow | None, now: datetime) -> str:
@@ -101,6 +106,7 @@ def why_none_come(row: RequestRow | None, is_made: bool, now: datetime) -> str:
     return ""
 
 
-def _latest(samples: list[Sample]) -> list[Sample]:
-    rows = Sample.objects.filter(pk__in=[each.pk for each in samples], generated_at__isnull=False)
+def _latest(pictures: list[Picture]) -> list[Sample]:
+    made = [each.pk for each in pictures if isinstance(each, Sample)]
+    rows = Sample.objects.filter(pk__in=made, generated_at__isnull=False)
     return list(rows.select_related("prompt").order_by("-generated_at")[:_SAMPLES])

@@ -13,6 +13,7 @@ from evalplatform.accounts.projects import default_project
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.telling import HowFar
+from evalplatform.images.services import import_collection
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.runs.choices import parse_choices
 from evalplatform.runs.models import Draft
@@ -25,6 +26,7 @@ from evalplatform.runs.services import (
 )
 from evalplatform.runs.services.launching import _note_opening as note_opening
 from tests import factories
+from tests.images import given
 
 pytestmark = pytest.mark.django_db
 FULL = {
@@ -211,6 +213,26 @@ def test_from_draft_to_link_by_the_page(client):
     assert open_asked(draft=draft, now=draft.opening_asked_at) == "open"
     campaign.refresh_from_db()
     assert f"/annotate/{campaign.invitation}/" in client.get(page).content.decode()
+
+
+@pytest.mark.parametrize("arms", [["ours", "theirs"], ["one", "theirs"]])
+def test_draft_of_images_that_exist_is_opened_on_its_page(client, tmp_path, arms):
+    for start, name in ((0, "ours"), (50, "theirs")):
+        files = {f"{number}.png": given.png(start + number) for number in range(12)}
+        import_collection(
+            project=default_project(), path=given.folder(tmp_path / name, files), name=name,
+            model="DALL-E 3", prompt_set=PromptSet.objects.get(),
+        )  # fmt: skip
+    chosen = {"name": "run", "prompts": {"sets": ["things@1"]}, "arms": arms, "preset": "default"}
+    draft = make_draft(project=default_project(), choices=parse_choices(chosen))
+    client.post(reverse("runs:launch", args=[draft.pk]), {"version": "1"})
+    factories.make_samples(Campaign.objects.get())
+    text = client.get(draft.get_absolute_url()).content.decode()
+    assert text.count("12 of 12") == 2
+    assert "Nothing was asked of the workers yet" not in text
+    assert "Opening freezes, for good" in text
+    its_own = client.get(reverse("reports:dashboard", args=["run"])).content.decode()
+    assert its_own.count("12 of 12") == 2
 
 
 def test_opening_whose_worker_died_is_gone_on_with(client, monkeypatch, rania):
