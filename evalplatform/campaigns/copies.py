@@ -150,19 +150,22 @@ class Packed:
         self._store, self._packing, self._folder = store, packing, folder
         self._total = self._made = 0
 
-    def measure(self, copies: Collection[Copy], looked: int = 0, of: int = 0) -> None:
+    def measure(self, copies: Collection[Copy], looked: int = 0, of: int = 0) -> int:
         """Pack the sources of some copies; from now on all files are as long as theirs.
 
-        `looked` images of `of` were measured before, which is told.
+        `looked` images of `of` were measured before, which is told. Returns how many are now, a
+        source counted once.
         """
         lengths = self._store.lengths
         opened = [self._opened(source) for source in dict.fromkeys(each.source for each in copies)]
+        number = looked
         for number, found in enumerate(_all(_Opened.prepare, opened), start=looked + 1):
             for width, length in found.items():
                 lengths[width] = max(length + self._packing.least_growth, lengths.get(width, 0))
             if of:
                 self._store.on_packed(min(number, of), of)
         self._total += len(copies)
+        return number
 
     def write(self, copies: Collection[Copy]) -> dict[Copy, str]:
         """Store copies that were measured, and return their names."""

@@ -67,21 +67,24 @@ def store_shown_images(
         packed.measure(of_gold)
         looked = 0
         for sets in walk():
-            packed.measure(_all_copies([_copies(each, own=own) for each in sets]), looked, images)
+            wanted = _all_copies([_copies(each, own=own) for each in sets])
+            told = packed.measure(wanted, looked, images)
             looked += sum(len(each.source.pictures) for each in sets)
+            if told < looked:  # an image that sets share is measured once
+                copies.on_packed(looked, images)
         names = packed.write(of_gold)
         if campaign.is_frozen:
             _lengthen(campaign, copies, packing)
         else:
             _replace(gold, names)
         for sets in walk():
-            wanted = [_copies(each, own=own) for each in sets]
-            names = packed.write(_all_copies(wanted))
+            by_set = [_copies(each, own=own) for each in sets]
+            names = packed.write(_all_copies(by_set))
             yield (
                 sets,
                 [
                     row
-                    for each, rows in zip(sets, wanted, strict=True)
+                    for each, rows in zip(sets, by_set, strict=True)
                     for row in _image_rows(each, rows, names)
                 ],
             )

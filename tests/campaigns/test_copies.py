@@ -263,6 +263,13 @@ def test_opening_tells_how_many_images_are_packed():
     assert told == [(made, 12) for made in range(1, 13)]
 
 
+def test_all_are_told_as_packed_where_sets_share_images():
+    campaign = factories.make_draft(prompts=2, arms=3, slug="gallery")
+    told = []
+    open_campaign(campaign=campaign, on_packed=lambda made, total: told.append((made, total)))
+    assert told == [*((made, 12) for made in range(1, 7)), (12, 12)]
+
+
 def test_image_that_is_gone_is_named_before_anything_is_stored(draft):
     name = Sample.objects.first().image
     default_storage.delete(name)
