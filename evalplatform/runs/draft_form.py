@@ -73,6 +73,8 @@ class CriterionForm(forms.Form):
     slug = forms.RegexField(
         r"^[a-z][a-z0-9_]{0,39}$", label="Short name", max_length=40,
         help_text="Small letters, digits and underscores; for files and tables.",
+        error_messages={"invalid": "“%(value)s”: a small letter first, then small letters, digits "
+                        "and underscores alone, as in text_in_image."},
     )  # fmt: skip
     label = forms.CharField(label="Name in reports", max_length=80, required=False)
     question = forms.CharField(
@@ -115,6 +117,8 @@ class DraftForm(forms.Form):
     name = forms.RegexField(
         r"^[-a-zA-Z0-9_]+$", label="Campaign name", max_length=80, required=False,
         help_text="Letters, digits, hyphens and underscores; from the arms if empty.",
+        error_messages={"invalid": "“%(value)s”: letters without accents, digits, hyphens and "
+                        "underscores alone, as in tuned-vs-base."},
     )  # fmt: skip
 
     sets = forms.MultipleChoiceField(
@@ -186,7 +190,10 @@ class DraftForm(forms.Form):
 
     wage_per_hour = _number("Wage an hour", min_value=0)
     per_vote = _number("Or pay for an answer", min_value=0)
-    currency = forms.RegexField(r"^[A-Z]{3}$", label="Currency", required=False, max_length=3)
+    currency = forms.RegexField(
+        r"^[A-Z]{3}$", label="Currency", required=False, max_length=3,
+        error_messages={"invalid": "“%(value)s”: three capital letters, as in EUR."},
+    )  # fmt: skip
     seconds_per_vote = _number(
         "Seconds an answer takes", min_value=0, help_text="This site's own median if empty."
     )

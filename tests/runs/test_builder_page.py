@@ -1,5 +1,6 @@
 """The campaign builder as a page: nothing that is chosen gets lost on the way through a form."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -130,10 +131,18 @@ def test_new_campaign_is_stored_at_its_first_save_and_reviewed(client):
         ({"steps": "many"}, "Enter a whole number."),
         ({"more_rules": "[quality"}, "other rules are no TOML"),
         ({"more_rules": "[quality]\nluck = 1"}, "rules.quality.luck: no such choice"),
-        ({"criteria-2-slug": "x y", "criteria-2-question": "Which?"}, "Enter a valid value."),
+        (
+            {"criteria-2-slug": "x y", "criteria-2-question": "Which?"},
+            "“x y”: a small letter",
+        ),
+        ({"currency": "eur"}, "“eur”: three capital letters, as in EUR."),
+        (
+            {"name": "kept name", "seed": "kept-name"},
+            "“kept name”: letters without accents",
+        ),
         ({"negative_prompt": "a\0b"}, "Null characters are not allowed."),
     ],
-    ids=range(5),
+    ids=range(7),
 )
 def test_what_is_wrong_is_said_and_what_was_filled_in_stays(client, wrong, said):
     page = client.get(reverse("runs:new_campaign"))
@@ -141,6 +150,11 @@ def test_what_is_wrong_is_said_and_what_was_filled_in_stays(client, wrong, said)
     text = answer.content.decode()
     assert said in text
     assert "kept-name" in text
+    assert re.findall(r"<summary>(\w[^<]*\w) <span", text)[:2] == [
+        "Visual appeal",
+        "Text faithfulness",
+    ]
+    assert text.count("Take this criterion out") >= 2
     assert not Draft.objects.exists()
 
 
@@ -261,7 +275,7 @@ def test_draft_whose_parts_are_gone_says_so_and_keeps_them(client):
     )
     page = client.get(draft.get_absolute_url())
     text = page.content.decode()
-    assert "no checkpoint &#x27;gone&#x27;" in text
+    assert "no checkpoint or image collection &#x27;gone&#x27;" in text
     assert "gone (not there)" in text
     client.post(draft.get_absolute_url(), filled(page))
     draft.refresh_from_db()
