@@ -19,8 +19,8 @@ def registered_checkpoint(name: str, project: Project | None = None) -> Checkpoi
     checkpoint = (usable_in(project, known) if project else known).filter(name=name).first()
     if checkpoint is None:
         raise BadInputError(
-            f"no checkpoint {name!r}; usable: {_usable_names(project) or 'none yet'}. "
-            "Register one first.",
+            f"no checkpoint {name!r}; usable: "
+            f"{', '.join(usable_checkpoints(project)) or 'none yet'}. Register one first.",
             by_command="`manage.py register_checkpoint DIRECTORY` does it.",
         )
     return checkpoint
@@ -44,8 +44,8 @@ def refuse_retired_checkpoint(checkpoint: Checkpoint) -> None:
     if checkpoint.status == Checkpoint.Status.RETIRED:
         raise BadInputError(
             f"checkpoint {checkpoint.name!r} was retired on {checkpoint.retired_at:%Y-%m-%d}, so "
-            f"no new campaign can take it; usable: {_usable_names(checkpoint.project) or 'none'}. "
-            "Restore it to use it.",
+            "no new campaign can take it; usable: "
+            f"{', '.join(usable_checkpoints(checkpoint.project)) or 'none'}. Restore it to use it.",
             by_command=f"`manage.py retire_checkpoint {checkpoint.name} --restore` does it.",
         )
 
@@ -70,8 +70,9 @@ def refuse_retired_parent(folder: Path) -> None:
         )
 
 
-def _usable_names(project: Project | None) -> str:
+def usable_checkpoints(project: Project | None) -> list[str]:
+    """Return the names of those that a campaign may take, of every project where none is given."""
     usable = Checkpoint.objects.filter(status=Checkpoint.Status.VERIFIED)
     if project:
         usable = usable_in(project, usable)
-    return ", ".join(usable.values_list("name", flat=True))
+    return list(usable.values_list("name", flat=True))

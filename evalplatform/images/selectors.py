@@ -27,8 +27,8 @@ def collection_named(name: str, project: Project | None = None) -> ImageCollecti
     collection = (usable_in(project, known) if project else known).filter(name=name).first()
     if collection is None:
         raise BadInputError(
-            f"no image collection {name!r}; usable: {_usable_names(project) or 'none yet'}. "
-            "Import one first.",
+            f"no image collection {name!r}; usable: "
+            f"{', '.join(usable_collections(project)) or 'none yet'}. Import one first.",
             by_command="`manage.py import_images` does it.",
         )
     return collection
@@ -40,7 +40,7 @@ def refuse_retired_collection(collection: ImageCollection) -> None:
         raise BadInputError(
             f"image collection {collection.name!r} was retired on "
             f"{collection.retired_at:%Y-%m-%d}, so no new campaign can take it; usable: "
-            f"{_usable_names(collection.project) or 'none'}. Restore it to use it.",
+            f"{', '.join(usable_collections(collection.project)) or 'none'}. Restore it to use it.",
             by_command=f"`manage.py retire_collection {collection.name} --restore` does it.",
         )
 
@@ -62,8 +62,9 @@ def images_for(
     return found
 
 
-def _usable_names(project: Project | None) -> str:
+def usable_collections(project: Project | None) -> list[str]:
+    """Return the names of those that a campaign may take, of every project where none is given."""
     usable = ImageCollection.objects.filter(status=ImageCollection.Status.READY)
     if project:
         usable = usable_in(project, usable)
-    return ", ".join(usable.values_list("name", flat=True))
+    return list(usable.values_list("name", flat=True))

@@ -257,7 +257,7 @@ def test_closing_happens_once(campaign, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nobody", "b"], "no checkpoint 'nobody'; usable: a, b"),
+        (["nobody", "b"], "no checkpoint or image collection 'nobody'; usable: a, b"),
         (["a", "a"], "cannot be compared with itself"),
         (["a", "b", "--k", "0"], "give at least 1"),
         (["a", "b", "--steps", "0"], "--steps 0 is out of range"),

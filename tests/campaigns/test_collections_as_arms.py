@@ -136,6 +136,16 @@ def test_collection_that_lacks_prompts_is_refused_and_they_are_named():
     assert not Campaign.objects.exists()
 
 
+def test_arm_that_is_neither_is_told_which_checkpoints_and_collections_there_are():
+    collect(factories.make_prompt_set("shared", 1), "theirs")
+    said = "no checkpoint or image collection 'thiers'; usable: {}theirs. Register or import it"
+    with pytest.raises(BadInputError, match=said.format("")):
+        arm_named("thiers", default_project())
+    factories.make_checkpoint("ours")
+    with pytest.raises(BadInputError, match=said.format("ours, ")):
+        arm_named("thiers", default_project())
+
+
 def test_name_of_a_checkpoint_and_a_collection_is_asked_back():
     collect(factories.make_prompt_set("shared", 1), "twin")
     factories.make_checkpoint("twin")

@@ -116,7 +116,7 @@ def test_images_that_are_there_are_not_made_again_and_time_is_reckoned_from_what
     ("changed", "said"),
     [
         ({"arms": []}, "no arm is chosen"),
-        ({"arms": ["one", "nobody"]}, "no checkpoint 'nobody'"),
+        ({"arms": ["one", "nobody"]}, "no checkpoint or image collection 'nobody'"),
         ({"arms": ["one", "one"]}, "cannot be compared with itself"),
         ({"arms": ["one", "retired"]}, "was retired on"),
         ({"prompts": {}}, "no prompt set is chosen"),

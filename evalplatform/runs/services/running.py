@@ -35,7 +35,7 @@ from evalplatform.campaigns.services import (
 )
 from evalplatform.campaigns.walking import wanted_parts
 from evalplatform.checkpoints.models import Checkpoint
-from evalplatform.checkpoints.selectors import registered_checkpoint
+from evalplatform.checkpoints.selectors import usable_checkpoints
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.telling import tell_nobody
 from evalplatform.generation.models import Sample
@@ -47,7 +47,7 @@ from evalplatform.generation.services import (
     plan_samples,
 )
 from evalplatform.images.models import ImageCollection
-from evalplatform.images.selectors import collection_named, images_for
+from evalplatform.images.selectors import collection_named, images_for, usable_collections
 from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.quality.services import criteria_with_gold, import_gold, make_gold
 from evalplatform.runs.checking import look_at_checks
@@ -215,20 +215,29 @@ def open_run(
 def arm_named(name: str, project: Project) -> Checkpoint | ImageCollection:
     """Return the checkpoint or image collection of this name that a project may use.
 
-    `images:NAME` is always a collection. Raises `BadInputError` for neither, or where both are.
+    `images:NAME` is always a collection. Raises `BadInputError` listing the usable ones for
+    neither, or where both are.
     """
     _, prefix, bare = name.rpartition("images:")
     if prefix:
         return collection_named(bare, project)
     collection = usable_in(project, ImageCollection.objects.filter(name=name)).first()
-    if collection is None:
-        return registered_checkpoint(name, project)
-    if usable_in(project, Checkpoint.objects.filter(name=name)).exists():
+    checkpoint = usable_in(project, Checkpoint.objects.filter(name=name)).first()
+    if checkpoint and collection:
         raise BadInputError(
             f"{name!r} names a checkpoint and an image collection; write images:{name} for the "
             "collection, or rename one."
         )
-    return collection
+    found = checkpoint or collection
+    if found is None:
+        usable = [*usable_checkpoints(project), *usable_collections(project)]
+        raise BadInputError(
+            f"no checkpoint or image collection {name!r}; usable: "
+            f"{', '.join(usable) or 'none yet'}. Register or import it first.",
+            by_command="`manage.py register_checkpoint DIRECTORY` or `manage.py import_images` "
+            "does it.",
+        )
+    return found
 
 
 def request_newcomer(*, campaign: Campaign, maker: Checkpoint | ImageCollection) -> SampleKeys:
