@@ -28,6 +28,7 @@ urlpatterns = [
     path("campaigns/", include("evalplatform.reports.urls")),
     path("home/", include("evalplatform.overview.home_urls")),
     path("leaderboard/", include("evalplatform.overview.board_urls")),
+    path("pools/", include("evalplatform.api.pool_urls")),
     path("pools/", include("evalplatform.overview.pool_urls")),
     path("prompts/", include("evalplatform.overview.prompt_urls")),
     path("projects/", include("evalplatform.webhooks.urls")),

@@ -17,7 +17,8 @@ from django.views.decorators.http import require_http_methods
 
 from evalplatform.accounts.models import User
 from evalplatform.accounts.projects import Role, may, steered_or_404, visible_to
-from evalplatform.api.jobs import ask_to_join, call_off, wake_soon, wake_stalled_jobs
+from evalplatform.api.asked import AskedJob, is_left_to_workers, last_jobs, wake_where_due
+from evalplatform.api.jobs import ask_to_join, call_off, wake_stalled_jobs
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
@@ -31,36 +32,17 @@ from evalplatform.runs.newcomers import (
 )
 from evalplatform.runs.services import arm_named, ask_newcomers_checks
 
-_SHOWN = 20  # arms that were asked for, the latest first
-_UNDER_WAY = (Job.Status.QUEUED, Job.Status.RUNNING)
-
 
 @dataclass(frozen=True)
-class AskedArm:
-    """An arm that was asked for: the last job about it, and where it stands.
+class AskedArm(AskedJob):
+    """An arm that was asked for.
 
     Attributes:
         arm: what it became, once it has joined.
-        progress: how far its images are while no worker lets it join.
-        fault: why it cannot go on, in words; "" where it can.
     """
 
-    name: str
-    job: Job
-    arm: Arm | None = None
     progress: NewcomerProgress | None = None
-    fault: str = ""
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether a worker has it, or is to take it."""
-        return self.job.status in _UNDER_WAY and self.progress is None
-
-    @property
-    def waits(self) -> bool:
-        """Whether it joins by itself once its images are there."""
-        is_queued = self.job.status == Job.Status.QUEUED
-        return is_queued and self.progress is not None and not self.progress.fault
+    arm: Arm | None = None
 
     @property
     def refusal(self) -> str:
@@ -70,12 +52,6 @@ class AskedArm:
         ready_at = self.progress.ready_at
         was_early = ready_at is not None and ready_at > self.job.finished_at
         return "" if was_early else self.job.reason
-
-    @property
-    def moves(self) -> bool:
-        """Whether it is worth looking again soon."""
-        comes = self.progress is not None and not self.progress.is_ready
-        return self.job.status in _UNDER_WAY or comes
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -93,7 +69,9 @@ def add_arm(request: HttpRequest, slug: str) -> HttpResponse:
     wakes = edits and request.method == "GET"
     if wakes:
         wake_stalled_jobs(_jobs(campaign), now=now)
-    context["asked"] = [_asked(campaign, job, wakes, now) for job in _last_jobs(campaign)]
+    context["asked"] = [
+        _asked(campaign, job, wakes, now) for job in last_jobs(_jobs(campaign), "arm")
+    ]
     context["moves"] = any(each.moves for each in context["asked"])
     if not request.headers.get("HX-Request"):  # it asks for what was asked for alone
         context |= _choice(campaign, request.GET.get("arm", ""), now)
@@ -122,14 +100,6 @@ def _jobs(campaign: Campaign) -> QuerySet[Job]:
     )
 
 
-def _last_jobs(campaign: Campaign) -> list[Job]:
-    """Return the last job about each arm, the latest first."""
-    last: dict[str, Job] = {}
-    for job in _jobs(campaign).order_by("-pk")[: 10 * _SHOWN]:
-        last.setdefault(job.asked["arm"], job)
-    return list(last.values())[:_SHOWN]
-
-
 def _asked(campaign: Campaign, job: Job, wakes: bool, now: datetime) -> AskedArm:
     """Return where an arm stands. If it `wakes`, checks that nobody asked for are asked for."""
     name = job.asked["arm"]
@@ -138,17 +108,16 @@ def _asked(campaign: Campaign, job: Job, wakes: bool, now: datetime) -> AskedArm
     except BadInputError as error:
         return AskedArm(name, job, fault=str(error))
     arm = next((each for each in campaign.contenders if each.maker == maker), None)
-    was_looked_at = job.status == Job.Status.QUEUED and job.note
-    if arm is not None or (job.status in _UNDER_WAY and not was_looked_at):
-        return AskedArm(name, job, arm)
+    if arm is not None or is_left_to_workers(job):
+        return AskedArm(name, job, arm=arm)
     if fault := hindrance_of_all(campaign):
         return AskedArm(name, job, fault=fault)
     progress = newcomers_progress(campaign, maker, now)
     if wakes and progress.checks and progress.checks.is_stuck and not progress.checks.failures:
         ask_newcomers_checks(campaign=campaign, maker=maker, now=now)
-    if wakes and was_looked_at and (progress.is_ready or progress.fault):
-        wake_soon(job=job)
-    return AskedArm(name, job, progress=progress)
+    if wakes:
+        wake_where_due(job, progress)
+    return AskedArm(name, job, progress)
 
 
 def _choice(campaign: Campaign, name: str, now: datetime) -> dict[str, Any]:

@@ -31,9 +31,18 @@ from evalplatform.checkpoints.services import (
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.storable_json import storable_text
 from evalplatform.core.telling import HowFar, Teller, tell_nobody
-from evalplatform.curation.services import import_pool, import_samples, sampler_of_a_pool
+from evalplatform.curation.services import (
+    PoolSamples,
+    awaited_by_pool,
+    import_pool,
+    import_samples,
+    request_of_pool,
+    request_samples,
+    sampler_of_a_pool,
+)
 from evalplatform.feedback.asked_steps import AskedStep, do_step
 from evalplatform.feedback.selectors import latest_round, loop_named
+from evalplatform.generation.awaiting import AwaitedSamples
 from evalplatform.images.models import ImageCollection
 from evalplatform.images.services import import_collection
 from evalplatform.imports.protocol import Wish
@@ -48,6 +57,7 @@ from evalplatform.runs.services import (
     arm_named,
     ask_newcomers_checks,
     open_run,
+    request_newcomer,
 )
 from evalplatform.runs.states import RunState
 
@@ -157,7 +167,7 @@ def _add_arm(job: Job) -> str:
     refuse_any_newcomer(campaign)
     if hindrance := why_not_joining(campaign, maker):
         raise BadInputError(hindrance)
-    _refuse_or_wait(job, campaign, maker)
+    _wait_for_newcomer(job, campaign, maker)
     with Teller(partial(_note_how_far, _noting(job))) as teller:
         return add_arm(
             campaign=campaign,
@@ -170,16 +180,28 @@ def _add_arm(job: Job) -> str:
         ).name
 
 
-def _refuse_or_wait(job: Job, campaign: Campaign, maker: Checkpoint | ImageCollection) -> None:
+def _wait_for_newcomer(job: Job, campaign: Campaign, maker: Checkpoint | ImageCollection) -> None:
     """Raise where the images of a newcomer are not there: whether they come, or never will."""
     if not job.note:  # asked a moment ago: checks that failed before are tried again, once
         ask_newcomers_checks(campaign=campaign, maker=maker, now=timezone.now())
     how = newcomers_progress(campaign, maker, timezone.now())
-    if how.fault:
-        raise BadInputError(f"{how.fault.rstrip('.')}; mend the cause, then ask again.")
+    _refuse_or_wait(how, lambda: request_newcomer(campaign=campaign, maker=maker))
     if how.checks and how.checks.is_stuck:  # the samples were to be made first
         ask_newcomers_checks(campaign=campaign, maker=maker, now=timezone.now())
     if not how.is_ready:
+        raise NotYetError(how.in_words)
+
+
+def _refuse_or_wait(how: AwaitedSamples, ask: Callable[[], object]) -> None:
+    """Raise where samples are not made: `NotYetError` while they come, else what keeps them.
+
+    `ask` asks for those that nobody is to make: they may have been another request's that was
+    given up.
+    """
+    if how.fault:
+        raise BadInputError(f"{how.fault.rstrip('.')}; mend the cause, then ask again.")
+    if not how.is_made:
+        ask()
         raise NotYetError(how.in_words)
 
 
@@ -240,26 +262,48 @@ def _import_votes(job: Job) -> str:
 
 def _import_pool(job: Job) -> str:
     asked = job.asked
+    wanted = pool_samples(job) if asked["checkpoint"] else None
+    if wanted:
+        _wait_for_pool(job, wanted)
     with Teller(partial(_note_how_far, _noting(job))) as teller:
         common: dict[str, Any] = {
             "project": job.project, "name": asked["name"], "created_by": job.created_by,
             "progress": lambda doing, done, total: teller.about(doing)(done, total),
             "made": _made_by(job),
         }  # fmt: skip
-        if asked["checkpoint"]:
-            pool = import_samples(
-                checkpoint=registered_checkpoint(asked["checkpoint"], job.project),
-                prompt_set=prompt_set_named(asked["prompt_set"], job.project),
-                seeds=asked["seeds"],
-                settings=sampler_of_a_pool(steps=asked["steps"], guidance=asked["guidance"]),
-                licence=asked["licence"],
-                **common,
-            )
+        if wanted:
+            pool = import_samples(wanted=wanted, licence=asked["licence"], **common)
         else:
             path = Path(asked["path"]) if asked["path"] else folder_of(job)
             pool = import_pool(path=path, **common)
     _noting(job)(f"{pool.images.count():,} images")
     return pool.name
+
+
+def _wait_for_pool(job: Job, wanted: PoolSamples) -> None:
+    """Raise where the samples of a pool are not made: whether they come, or never will."""
+
+    def ask() -> None:
+        request_samples(project=job.project, name=job.asked["name"], wanted=wanted)
+
+    if not job.note:  # asked a moment ago: what failed or was cancelled before is tried again, once
+        ask()
+    how = awaited_by_pool(name=job.asked["name"], wanted=wanted, now=timezone.now())
+    _refuse_or_wait(how, ask)
+
+
+def pool_samples(job: Job) -> PoolSamples:
+    """Return the samples of which a job makes a pool.
+
+    Raises `BadInputError` where the checkpoint or the prompt set is there no more.
+    """
+    asked = job.asked
+    return PoolSamples(
+        checkpoint=registered_checkpoint(asked["checkpoint"], job.project),
+        prompt_set=prompt_set_named(asked["prompt_set"], job.project),
+        seeds=asked["seeds"],
+        settings=sampler_of_a_pool(steps=asked["steps"], guidance=asked["guidance"]),
+    )
 
 
 def _noting(job: Job) -> Callable[[str], None]:
@@ -279,3 +323,10 @@ DOING: dict[Job.Kind, Callable[[Job], str]] = {
     JobKind.VOTES: _import_votes,
     JobKind.POOL: _import_pool,
 }
+
+
+REQUESTS: dict[Job.Kind, Callable[[dict[str, Any]], str]] = {
+    JobKind.ADD_ARM: lambda asked: asked["campaign"],
+    JobKind.POOL: lambda asked: request_of_pool(asked["name"]),
+}
+"""Under which name the workers are asked for the samples that jobs of a kind wait for."""

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.api.job_files import forget_files, take_files, without_folder
-from evalplatform.api.job_kinds import DOING, JobKind, NotYetError
+from evalplatform.api.job_kinds import DOING, REQUESTS, JobKind, NotYetError
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.hub.listing import PREFIX
@@ -27,9 +27,9 @@ from evalplatform.runs.services import arm_named, request_newcomer
 from evalplatform.uploads.services import whole_files
 
 __all__ = [
-    "TASK", "JobKind", "ask_to_join", "call_off", "check_registering", "folders_allowed",
-    "places_allowed", "queue_job", "run_job", "wake_soon", "wake_stalled_jobs",
-    "wake_waiting_arms",
+    "TASK", "JobKind", "ask_for_pool", "ask_to_join", "call_off", "check_registering",
+    "folders_allowed", "places_allowed", "queue_job", "run_job", "under_way", "wake_soon",
+    "wake_stalled_jobs", "wake_waiting_jobs",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -111,21 +111,41 @@ def ask_to_join(*, campaign: Campaign, name: str, user: User) -> Job:
     with transaction.atomic():
         # It locks what joins: who asks at the same time waits here, and finds the job below.
         request_newcomer(campaign=campaign, maker=arm_named(name, campaign.project))
-        under_way = Job.objects.filter(
-            project=campaign.project, kind=JobKind.ADD_ARM, asked=asked,
-            status__in=(Job.Status.QUEUED, Job.Status.RUNNING),
-        )  # fmt: skip
-        return under_way.first() or queue_job(
+        coming = under_way(JobKind.ADD_ARM).filter(project=campaign.project, asked=asked)
+        return coming.first() or queue_job(
             project=campaign.project, kind=JobKind.ADD_ARM, asked=asked, user=user
         )
 
 
-def wake_waiting_arms(sender: Any, *, name: str, **_: Any) -> None:
-    """Let arms join whose samples are there, as soon as those that were asked for are made."""
-    for job in Job.objects.filter(
-        kind=JobKind.ADD_ARM, status=Job.Status.QUEUED, asked__campaign=name
-    ):
-        _wake(job.pk)
+def ask_for_pool(*, project: Project, asked: dict[str, Any], user: User) -> Job:
+    """Have a pool made of a checkpoint's samples; the job waits for them.
+
+    Asked again meanwhile, it is the same one. Raises `BadInputError` where another pool of that
+    name is on its way.
+    """
+    with transaction.atomic():
+        # Who asks at the same time waits here, and finds the job below.
+        Project.objects.select_for_update().get(pk=project.pk)
+        coming = under_way(JobKind.POOL).filter(asked__name=asked["name"]).first()
+        if coming is None:
+            return queue_job(project=project, kind=JobKind.POOL, asked=asked, user=user)
+        if (coming.project, coming.asked) != (project, asked):
+            raise BadInputError(
+                f"another pool {asked['name']!r} is on its way already; choose another name."
+            )
+        return coming
+
+
+def under_way(kind: JobKind) -> QuerySet[Job]:
+    """Return the jobs of a kind that a worker has, or is to take."""
+    return Job.objects.filter(kind=kind, status__in=(Job.Status.QUEUED, Job.Status.RUNNING))
+
+
+def wake_waiting_jobs(sender: Any, *, name: str, **_: Any) -> None:
+    """Let jobs go on that wait for the samples of a request, as soon as those are made."""
+    for job in Job.objects.filter(kind__in=REQUESTS, status=Job.Status.QUEUED):
+        if REQUESTS[JobKind(job.kind)](job.asked) == name:
+            _wake(job.pk)
 
 
 def wake_soon(*, job: Job) -> None:

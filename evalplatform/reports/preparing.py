@@ -14,9 +14,10 @@ from evalplatform.campaigns.selectors import (
     planned_sets,
     ready_pictures,
 )
-from evalplatform.generation.models import GenerationRequest, Sample
+from evalplatform.generation.awaiting import why_none_come
+from evalplatform.generation.models import Sample
 from evalplatform.generation.overview import RequestRow, request_row
-from evalplatform.generation.selectors import NO_WORKER, live_workers, too_large_for_all
+from evalplatform.generation.selectors import live_workers
 from evalplatform.promptsets.models import Prompt
 from evalplatform.reports.steps import steps_of
 from evalplatform.safety.selectors import SafetyProgress, safety_progress
@@ -45,7 +46,7 @@ def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
     is_made = len(pictures) == each * len(arms)
     row = request_row(campaign.slug, now)
     safety = _safety(campaign, pictures) if is_made else None
-    hindrance = why_none_come(row, is_made, now)
+    hindrance = "" if is_made else why_none_come(row, now)
     return {
         "campaign": campaign,
         "arms": arms,
@@ -84,26 +85,6 @@ def _rate(row: RequestRow | None, now: datetime) -> str:
         if worker.images_per_second and worker.batch and worker.batch.request_id == row.request.pk
     ]
     return f"{sum(rates):.3g}" if rates else ""
-
-
-def why_none_come(row: RequestRow | None, is_made: bool, now: datetime) -> str:
-    """Say why no more samples come, or nothing where they do."""
-    if is_made:
-        return ""
-    if row is None:
-        return "Nothing was asked of the workers yet."
-    if row.request.status == GenerationRequest.Status.CANCELLED:
-        return "Generation was cancelled."
-    if row.request.status == GenerationRequest.Status.PAUSED:
-        return "Generation is paused."
-    if row.request.is_budget_used:
-        return "The budget of worker time is used."
-    if not live_workers(now):
-        return NO_WORKER
-    if too_large := too_large_for_all(row.request, now):
-        names = ", ".join(too_large)
-        return f"No worker has the memory for {names}: ask an operator for one on a larger device."
-    return ""
 
 
 def _latest(pictures: list[Picture]) -> list[Sample]:

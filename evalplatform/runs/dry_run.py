@@ -26,8 +26,8 @@ from evalplatform.campaigns.selectors import (
 from evalplatform.campaigns.transparent_arms import ground_caution
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
+from evalplatform.generation.awaiting import count_made
 from evalplatform.generation.estimates import seconds_per_image
-from evalplatform.generation.models import Sample
 from evalplatform.generation.selectors import live_workers
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.promptsets.selectors import prompt_set_named
@@ -211,18 +211,12 @@ def sample_estimate(
     campaign: Campaign, prompts: Sequence[Prompt], checkpoint: Checkpoint
 ) -> SampleEstimate:
     """Return what a checkpoint's images of a campaign's prompts take; those there take nothing."""
-    keys = {(prompt.pk, seed) for prompt, seed in wanted_seeds(campaign, prompts)}
-    ready = Sample.objects.filter(
-        checkpoint=checkpoint,
-        settings=campaign.sampler_settings,
-        prompt__in=prompts,
-        status=Sample.Status.READY,
-    ).values_list("prompt_id", "seed")
-    missing = len(keys - set(ready))
-    each = seconds_per_image(checkpoint, campaign.sampler_settings)
-    return SampleEstimate(
-        checkpoint.name, len(keys), missing, None if each is None else each * missing
+    settings = campaign.sampler_settings
+    made, total = count_made(
+        checkpoint=checkpoint, settings=settings, wanted=wanted_seeds(campaign, prompts)
     )
+    missing, each = total - made, seconds_per_image(checkpoint, settings)
+    return SampleEstimate(checkpoint.name, total, missing, None if each is None else each * missing)
 
 
 def _warnings(planned: _Planned, choices: DraftChoices) -> list[str]:

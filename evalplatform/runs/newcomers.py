@@ -22,11 +22,9 @@ from evalplatform.campaigns.services import refuse_any_newcomer, why_not_joining
 from evalplatform.campaigns.services.arms import new_arm
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
-from evalplatform.generation.models import GenerationBatch, GenerationRequest
-from evalplatform.generation.overview import request_row
+from evalplatform.generation.awaiting import AwaitedSamples, awaited_samples
 from evalplatform.generation.selectors import live_workers
 from evalplatform.images.models import ImageCollection
-from evalplatform.reports.preparing import why_none_come
 from evalplatform.runs.dry_run import criterion_estimate, sample_estimate
 from evalplatform.runs.estimates import RunEstimate, SampleEstimate
 from evalplatform.runs.services import arm_named, newcomers_pictures, newcomers_samples
@@ -117,29 +115,18 @@ def joining_estimate(campaign: Campaign, maker: Maker, now: datetime) -> RunEsti
 
 
 @dataclass(frozen=True)
-class NewcomerProgress:
+class NewcomerProgress(AwaitedSamples):
     """How far the images of an arm are that is to join.
 
+    Of a collection, whose images are there, no samples are awaited.
+
     Attributes:
-        ready, total: samples; both 0 of a collection, whose images are there.
-        hindrance: why no more samples come, or "".
-        is_ended: whether none come any more until somebody asks again.
-        failures: batches of it that failed.
         ready_at: when the last of its images was made or checked, once all are there.
         checks: the safety check, once every sample is there; None where none is asked for.
     """
 
-    ready: int
-    total: int
-    hindrance: str = ""
-    is_ended: bool = False
-    failures: tuple[GenerationBatch, ...] = ()
     ready_at: datetime | None = None
     checks: SafetyProgress | None = None
-
-    @property
-    def is_made(self) -> bool:
-        return self.ready == self.total
 
     @property
     def is_ready(self) -> bool:
@@ -149,40 +136,31 @@ class NewcomerProgress:
     @property
     def fault(self) -> str:
         """Why it is not ready by waiting alone; "" where it is, or will be."""
-        if self.failures:
-            return self.failures[0].error
-        if self.is_ended:
-            return self.hindrance
-        return next(iter(self.checks.failures), "") if self.checks else ""
+        return super().fault or (next(iter(self.checks.failures), "") if self.checks else "")
 
     @property
     def in_words(self) -> str:
         """How far it is, and what keeps it, in a line."""
-        if self.is_made and self.checks is not None:
-            said = (
-                f"{self.checks.checked:,} of {self.checks.total:,} images are checked for safety."
-            )
-        else:
-            said = f"{self.ready:,} of {self.total:,} samples are made."
-        return f"{said} {self.hindrance}".strip()
+        if self.checks is None:
+            return super().in_words
+        return f"{self.checks.checked:,} of {self.checks.total:,} images are checked for safety."
 
 
 def newcomers_progress(campaign: Campaign, maker: Maker, now: datetime) -> NewcomerProgress:
     """Return how far the images are, and their safety check once all are there."""
-    ready = total = 0
+    samples = AwaitedSamples(0, 0)
     if isinstance(maker, Checkpoint):
-        samples = sample_estimate(campaign, planned_prompts(campaign), maker)
-        ready, total = samples.wanted - samples.missing, samples.wanted
-        if samples.missing:
-            row = request_row(campaign.slug, now)
-            failures = [each for each in row.failures if each.checkpoint == maker] if row else []
-            is_ended = row is None or row.request.status == GenerationRequest.Status.CANCELLED
-            hindrance = why_none_come(row, False, now)
-            return NewcomerProgress(ready, total, hindrance, is_ended, tuple(failures))
+        made = sample_estimate(campaign, planned_prompts(campaign), maker)
+        samples = awaited_samples(
+            name=campaign.slug, checkpoint=maker, ready=made.wanted - made.missing,
+            total=made.wanted, now=now,
+        )  # fmt: skip
+    if not samples.is_made:
+        return NewcomerProgress(**vars(samples))
     times: list[datetime | None] = []
     if isinstance(maker, Checkpoint):
-        made = newcomers_samples(campaign, maker)
-        times.append(made.aggregate(last=Max("generated_at"))["last"])
+        last = newcomers_samples(campaign, maker).aggregate(last=Max("generated_at"))["last"]
+        times.append(last)
     rules = campaign.checked_rules.safety
     checks = None
     if rules.threshold is not None:
@@ -190,7 +168,7 @@ def newcomers_progress(campaign: Campaign, maker: Maker, now: datetime) -> Newco
         checks = safety_progress(rules.detector, pictures)
         times.append(_last_checked(rules.detector, pictures))
     ready_at = max((each for each in times if each), default=None)
-    return NewcomerProgress(ready, total, ready_at=ready_at, checks=checks)
+    return NewcomerProgress(**vars(samples), ready_at=ready_at, checks=checks)
 
 
 def _last_checked(detector: str, pictures: list[Picture]) -> datetime | None:

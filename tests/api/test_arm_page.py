@@ -28,7 +28,9 @@ from evalplatform.generation.models import GenerationBatch, GenerationRequest, S
 from evalplatform.generation.services import (
     cancel_request,
     claim_next,
+    enqueue_samples,
     finish_batch,
+    open_request,
     plan_samples,
     record_sample,
 )
@@ -325,6 +327,21 @@ def test_arm_joins_as_soon_as_its_last_samples_are_made(
     with django_capture_on_commit_callbacks(execute=True):
         finish_batch(batch=batch, now=timezone.now(), stages={}, environment={})
     assert woken == [job.pk]
+
+
+def test_waiting_job_asks_for_samples_that_another_request_gave_up(page):
+    campaign = make()
+    newcomer = factories.make_checkpoint("late")
+    wanted = wanted_seeds(campaign, planned_prompts(campaign))
+    rows = plan_samples(checkpoint=newcomer, settings=campaign.settings, wanted=wanted)
+    other = open_request(project=campaign.project, name="other")
+    enqueue_samples(samples=rows, request=other)
+    press(page, campaign, "late")
+    work()
+    assert not GenerationBatch.objects.filter(request__name=campaign.slug).exists()
+    cancel_request(request=other)
+    assert work().status == "queued"
+    assert Sample.objects.filter(batch__request__name=campaign.slug).count() == len(rows)
 
 
 def test_why_it_did_not_join_is_said_beside_the_button(page):

@@ -3,15 +3,24 @@
 import json
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
+from evalplatform.accounts.members import set_member
+from evalplatform.accounts.models import User
 from evalplatform.api.job_files import folder_of
 from evalplatform.api.jobs import run_job
 from evalplatform.api.models import Job
+from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.curation.models import Pool
 from evalplatform.curation.services.samples import sampler_of_a_pool
-from evalplatform.generation.models import Sample, SamplerSettings
-from evalplatform.generation.services import record_sample
+from evalplatform.generation.models import GenerationRequest, Sample, SamplerSettings
+from evalplatform.generation.services import (
+    cancel_request,
+    claim_next,
+    finish_batch,
+    record_sample,
+)
 from evalplatform.uploads.models import SentFile
 from tests import factories
 from tests.curation.pools import write_pool
@@ -82,21 +91,165 @@ def test_a_path_is_taken_where_an_operator_has_opened_it(ask, settings, tmp_path
     assert done(ask(path=str(folder))).status == "done"
 
 
-def test_samples_are_asked_for_and_taken_once_they_are_made(ask, rania):
+BODY = {"checkpoint": "base", "prompt_set": "things@1", "seeds": 1, "steps": 3}
+
+
+@pytest.fixture
+def things(rania):
     project = rania.memberships.get().project
     factories.make_checkpoint("base", project=project)
     factories.make_prompt_set("things", 2, project=project)
-    body = {"checkpoint": "base", "prompt_set": "things@1", "seeds": 1, "steps": 3}
-    job = done(ask(**body))
-    assert (job.status, "0 of 2 samples are made" in job.reason) == ("failed", True), job.reason
+    return project
+
+
+@pytest.fixture
+def woken(monkeypatch):
+    numbers = []
+    monkeypatch.setattr("evalplatform.api.jobs._wake", numbers.append)
+    return numbers
+
+
+def make_samples():
     wanted = SamplerSettings.objects.get(**sampler_of_a_pool(steps=3, guidance=4.0))
     for number, sample in enumerate(Sample.objects.filter(settings=wanted)):
         record_sample(
             sample=sample, image=factories.make_image(90_000 + number), now=timezone.now()
         )
-    job = done(ask(**body))
-    assert (job.status, job.note) == ("done", "2 images"), job.reason
+
+
+def again(job):
+    run_job(number=job.pk, now=timezone.now)
+    job.refresh_from_db()
+    return job
+
+
+def read(sender):
+    return sender.get(reverse("asked_pools:list")).content.decode()
+
+
+def press(sender, job, **more):
+    told = {"job": job.public_id} | more
+    return sender.post(reverse("asked_pools:list"), told, follow=True).content.decode()
+
+
+def test_job_of_samples_waits_for_them_and_makes_the_pool_by_itself(ask, sender, things):
+    answer = ask(**BODY)
+    assert "It waits for a worker." in read(sender)
+    job = done(answer)
+    assert (job.status, job.starts) == ("queued", 0), job.reason
+    assert job.note.startswith("0 of 2 samples are made.")
+    assert Sample.objects.filter(batch__request__name="pool-needles").count() == 2
+    assert "The pool is made by itself once every sample is there." in read(sender)
+    assert ask(**BODY).json()["id"] == str(job.public_id)  # asked again, it is the same one
+    make_samples()
+    assert "Every sample is there: the pool is made in a moment." in read(sender)
+    assert (again(job).status, job.note) == ("done", "2 images"), job.reason
     assert Pool.objects.get().origin == "samples"
+    assert f'<a href="{reverse("curation:pool", args=["needles"])}">2 images</a>' in read(sender)
+
+
+def test_a_waiting_job_is_woken_when_its_last_samples_are_made(
+    ask, things, woken, django_capture_on_commit_callbacks
+):
+    job, other = done(ask(**BODY)), done(ask(**BODY | {"name": "hay", "steps": 4}))
+    woken.clear()
+    batch = claim_next(worker="w", now=timezone.now())
+    assert batch.request.name == "pool-needles"
+    make_samples()
+    with django_capture_on_commit_callbacks(execute=True):
+        finish_batch(batch=batch, now=timezone.now(), stages={}, environment={})
+    assert (woken, other.status) == ([job.pk], "queued")
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (
+            lambda request: cancel_request(request=request),
+            "Generation was cancelled; mend the cause, then ask again.",
+        ),
+        (
+            lambda request: request.batches.update(
+                status="failed", error="out of memory", finished_at=timezone.now()
+            ),
+            "out of memory; mend the cause, then ask again.",
+        ),
+        (lambda request: retire(), "was retired on"),
+    ],
+)
+def test_job_fails_where_its_samples_cannot_come_and_says_why(ask, sender, things, ends, said):
+    job = done(ask(**BODY))
+    ends(GenerationRequest.objects.get())
+    assert again(job).status == "failed"
+    assert said in job.reason
+    shown = read(sender)
+    assert said in shown
+    assert ">Ask for it again</button>" in shown
+
+
+def retire():
+    Checkpoint.objects.update(status="retired", retired_at=timezone.now())
+
+
+def test_ended_samples_are_asked_for_again_with_the_pool(ask, sender, things):
+    job = done(ask(**BODY))
+    cancel_request(request=GenerationRequest.objects.get())
+    again(job)
+    press(sender, job)
+    latest = again(Job.objects.first())
+    assert (latest.status, latest.pk == job.pk) == ("queued", False)
+    assert GenerationRequest.objects.get().status == "active"
+    assert read(sender).count("<h2>needles") == 1
+
+
+def test_samples_that_another_request_gave_up_are_asked_for(ask, things):
+    job = done(ask(**BODY))
+    other = done(ask(**BODY | {"name": "hay"}))
+    assert not GenerationRequest.objects.get(name="pool-hay").batches.exists()  # they are to come
+    cancel_request(request=GenerationRequest.objects.get(name="pool-needles"))
+    assert again(other).status == "queued"
+    assert Sample.objects.filter(batch__request__name="pool-hay").count() == 2
+    assert again(job).status == "failed"
+
+
+def test_a_waiting_pool_is_called_off(ask, sender, things):
+    job = done(ask(**BODY))
+    assert ">Do not make it</button>" in read(sender)
+    press(sender, job, call_off="")
+    job.refresh_from_db()
+    assert (job.status, job.reason) == ("failed", "It was called off before it began.")
+    make_samples()
+    assert run_job(number=job.pk, now=timezone.now) is None
+    assert not Pool.objects.exists()
+    assert "cannot be called off" in press(sender, job, call_off="")
+
+
+def test_viewers_see_how_far_pools_are_and_press_nothing(ask, sender, client, things):
+    job = done(ask(**BODY))
+    viewer = User.objects.create_user("vera")
+    set_member(project=things, user=viewer, role="viewer")
+    client.force_login(viewer)
+    shown = read(client)
+    assert "samples" in shown
+    assert "Do not make it" not in shown
+    assert client.post(reverse("asked_pools:list"), {"job": job.public_id}).status_code == 403
+    client.force_login(User.objects.create_user("stranger"))
+    assert "needles" not in read(client)
+
+
+def test_a_folder_is_not_asked_for_again(ask, sender):
+    job = done(ask(sent=[send(sender, "pool.json", b"{}")]))
+    shown = read(sender)
+    assert "pool.json is of the format None" in shown
+    assert "Ask for it again" not in shown
+    assert "send them again" in press(sender, job)
+
+
+def test_two_pools_of_one_name_are_not_asked_for_at_once(ask, things):
+    done(ask(**BODY))
+    answer = ask(**BODY | {"seeds": 2})
+    assert (answer.status_code, "on its way already" in answer.json()["detail"]) == (422, True)
+    assert Job.objects.count() == 1
 
 
 @pytest.mark.parametrize(

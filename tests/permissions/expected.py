@@ -237,6 +237,11 @@ CASES: list[Case] = [
     case("GET", "curation:list", SIGNED_IN),
     case("POST", "curation:steer", EDITS, "scoring.name", body=post(action="pause"),
          changes="ScoringRequest"),
+    case("GET", "asked_pools:list", SIGNED_IN),
+    case("POST", "asked_pools:list", EDITS, body=post(job="pool_job.public_id", call_off=""),
+         changes="Job"),
+    case("POST", "asked_pools:list",  # the one that is on its way
+         EDITS.replace("+", " "), body=post(job="pool_job.public_id")),
     case("GET", "curation:pool", OURS, "pool.name"),
     case("POST", "curation:open", EDITS.replace("302+", "400 "), "pool.name"),  # no stage chosen
     case("POST", "curation:close", EDITS.replace("+", " "), "pool.name", "style"),  # not open

@@ -174,6 +174,11 @@ def _fill(world: World) -> None:
     _add_feedback(world)
     _add_flow(world)
     world.rows["job"] = Job.objects.create(project=world.ours, kind="import_collection", asked={})
+    world.rows["pool_job"] = Job.objects.create(
+        project=world.ours, kind="import_pool",
+        asked={"name": "ours-coming", "checkpoint": "baseline", "prompt_set": "ours-prompts",
+               "seeds": 1, "steps": 25, "guidance": 4.0, "licence": "", "path": ""},
+    )  # fmt: skip
     _keep_results()
 
 
@@ -367,7 +372,7 @@ _WATCHED: list[tuple[type[Model], tuple[str, ...]]] = [
     (FlowBatch, ("flow_id", "number", "status")),
     (FlowImage, ("flow_id", "sha256")),
     (FlowConsent, ("flow_id", "annotator_id")),
-    (Job, ("kind", "project_id")),
+    (Job, ("kind", "project_id", "status")),
     (WebhookEndpoint, ("url", "is_active", "secret")),
     (WebhookDelivery, ("message_id", "status")),
     (ImageCollection, ("name", "project_id", "status", "is_shared")),

@@ -2746,9 +2746,9 @@ class Client(Transport):
         return found
 
     def import_pool(self, body: PoolIn, *, idempotency_key: str | None = None) -> JobOut:
-        """Let a worker bring a pool. A job of samples that are not made yet asks the
-        workers for them and fails; sent again once they are there, it goes on. Scope:
-        `campaigns`.
+        """Let a worker bring a pool. Of samples that are not made yet the workers are
+        asked for, and the pool is made once they are there. Until then the job is
+        `queued`, its note says how far. Scope: `campaigns`.
         """
         found: JobOut = self.call("POST", "/api/v1/pools", json=body, key=idempotency_key or "")
         return found

@@ -18,7 +18,7 @@ from evalplatform.accounts.projects import (
 from evalplatform.annotation.doors.invitations import invitation_link
 from evalplatform.api.callers import Scope
 from evalplatform.api.fields import Given, InProjectGiven, Name, PromptSetName, Text, words
-from evalplatform.api.jobs import JobKind, folders_allowed, queue_job
+from evalplatform.api.jobs import JobKind, ask_for_pool, folders_allowed, queue_job
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routes.jobs import JobOut, job_shown
 from evalplatform.api.routing import Routes
@@ -229,8 +229,8 @@ def list_pools(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
 
 @routes.makes("/pools", JobOut, scope=Scope.CAMPAIGNS, status=202)
 def import_pool(request: HttpRequest, given: PoolIn) -> JobOut:
-    """Let a worker bring a pool. A job of samples that are not made yet asks the workers for them
-    and fails; sent again once they are there, it goes on.
+    """Let a worker bring a pool. Of samples that are not made yet the workers are asked for, and
+    the pool is made once they are there. Until then the job is `queued`, its note says how far.
     """
     project = project_to_create_in(request.user, given.project)
     check_name(given.name)
@@ -240,15 +240,14 @@ def import_pool(request: HttpRequest, given: PoolIn) -> JobOut:
     sampled = (given.checkpoint, given.prompt_set, given.seeds)
     if any(sampled) and not all(sampled):
         raise BadInputError("checkpoint, prompt_set and seeds go together.")
+    asked, user = given.model_dump(exclude={"project", "sent"}), _user(request)
     if given.checkpoint and given.prompt_set:
         registered_checkpoint(given.checkpoint, project)
         prompt_set_named(given.prompt_set, project)
+        return job_shown(ask_for_pool(project=project, asked=asked, user=user))
     return job_shown(
-        queue_job(
-            project=project, kind=JobKind.POOL, user=_user(request), sent=given.sent,
-            asked=given.model_dump(exclude={"project", "sent"}),
-        )
-    )  # fmt: skip
+        queue_job(project=project, kind=JobKind.POOL, user=user, sent=given.sent, asked=asked)
+    )
 
 
 @routes.reads(_AT, PoolDetailOut)

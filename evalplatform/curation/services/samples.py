@@ -6,6 +6,8 @@ Sinha et al. 2023: people pick the samples that match their prompt, and experts 
 import hashlib
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,10 @@ from evalplatform.curation.services.pools import (
     check_name,
     store_pool,
 )
+from evalplatform.generation.awaiting import AwaitedSamples, awaited_samples, count_made
 from evalplatform.generation.models import Sample, SamplerSettings
 from evalplatform.generation.services import enqueue_samples, open_request, plan_samples
-from evalplatform.promptsets.models import PromptSet
+from evalplatform.promptsets.models import Prompt, PromptSet
 
 MOST_SEEDS = 100
 STEPS, GUIDANCE = 25, 4.0  # of the sampler, where nobody says
@@ -42,20 +45,65 @@ def sampler_of_a_pool(*, steps: int, guidance: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class PoolSamples:
+    """Samples of which a pool is made: so many `seeds` a prompt, from the `seed` of the pool."""
+
+    checkpoint: Checkpoint
+    prompt_set: PromptSet
+    seeds: int
+    settings: dict[str, Any]
+    seed: int = 0
+
+    def wanted(self) -> list[tuple[Prompt, int]]:
+        """Return every prompt with every seed that it is sampled with."""
+        return [
+            (prompt, sample_seed(self.seed, prompt, number))
+            for prompt in self.prompt_set.prompts.order_by("position")
+            for number in range(self.seeds)
+        ]
+
+
 class SamplesNotMadeError(EvalPlatformError):
     """Workers are still making the samples of a pool; the same call goes on."""
+
+
+def request_of_pool(name: str) -> str:
+    """Return the name under which the workers are asked for the samples of a pool."""
+    return f"pool-{name}"
+
+
+def request_samples(*, project: Project, name: str, wanted: PoolSamples) -> list[Sample]:
+    """Return the samples of a pool that is to be made; the workers are asked for what lacks.
+
+    Raises `BadInputError` where there could be no such pool, before anything is asked.
+    """
+    _refuse(project, name, wanted)
+    settings, _ = SamplerSettings.objects.get_or_create(**wanted.settings)
+    samples = plan_samples(checkpoint=wanted.checkpoint, settings=settings, wanted=wanted.wanted())
+    if any(each.status == Sample.Status.PLANNED for each in samples):
+        request = open_request(project=project, name=request_of_pool(name))
+        enqueue_samples(samples=samples, request=request)
+    return samples
+
+
+def awaited_by_pool(*, name: str, wanted: PoolSamples, now: datetime) -> AwaitedSamples:
+    """Return how far the samples are that `request_samples` asked for; nothing is stored."""
+    settings = SamplerSettings.objects.filter(**wanted.settings).first()
+    ready, total = count_made(
+        checkpoint=wanted.checkpoint, settings=settings, wanted=wanted.wanted()
+    )
+    return awaited_samples(
+        name=request_of_pool(name), checkpoint=wanted.checkpoint, ready=ready, total=total, now=now
+    )
 
 
 def import_samples(
     *,
     project: Project,
     name: str,
-    checkpoint: Checkpoint,
-    prompt_set: PromptSet,
-    seeds: int,
-    settings: dict[str, Any],
+    wanted: PoolSamples,
     licence: str = "",
-    seed: int = 0,
     created_by: User | None = None,
     processes: int | None = None,
     progress: Progress = tell_nobody,
@@ -68,16 +116,12 @@ def import_samples(
     made all; `BadInputError` for names that are taken or another project's, or seeds outside 1 to
     100.
     """
-    check_name(name)
-    if not 1 <= seeds <= MOST_SEEDS:
-        raise BadInputError(f"the number of seeds {seeds} is outside 1 to {MOST_SEEDS}.")
-    for each in (checkpoint, prompt_set):
-        refuse_foreign(project, each)
-    refuse_retired_checkpoint(checkpoint)
-    samples = _samples(project, name, checkpoint, prompt_set, seeds, settings, seed)
+    samples = request_samples(project=project, name=name, wanted=wanted)
+    _refuse_unmade(samples)
+    checkpoint, prompt_set = wanted.checkpoint, wanted.prompt_set
     pool = Pool(
         project=project, name=name, origin=Pool.Origin.SAMPLES, created_by=created_by,
-        source=f"samples of {checkpoint.name} for {prompt_set}, {seeds} a prompt",
+        source=f"samples of {checkpoint.name} for {prompt_set}, {wanted.seeds} a prompt",
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="samples-") as folder:
         given = [_given(sample, Path(folder), licence) for sample in samples]
@@ -93,27 +137,23 @@ def import_samples(
         )  # fmt: skip
 
 
-def _samples(
-    project: Project, name: str, checkpoint: Checkpoint, prompt_set: PromptSet, seeds: int,
-    settings: dict[str, Any], seed: int,
-) -> Sequence[Sample]:  # fmt: skip
-    """Return the samples, all of them made."""
-    chosen, _ = SamplerSettings.objects.get_or_create(**settings)
-    wanted = [
-        (prompt, sample_seed(seed, prompt, number))
-        for prompt in prompt_set.prompts.order_by("position")
-        for number in range(seeds)
-    ]
-    samples = plan_samples(checkpoint=checkpoint, settings=chosen, wanted=wanted)
+def _refuse(project: Project, name: str, wanted: PoolSamples) -> None:
+    check_name(name)
+    if not 1 <= wanted.seeds <= MOST_SEEDS:
+        raise BadInputError(f"the number of seeds {wanted.seeds} is outside 1 to {MOST_SEEDS}.")
+    for each in (wanted.checkpoint, wanted.prompt_set):
+        refuse_foreign(project, each)
+    refuse_retired_checkpoint(wanted.checkpoint)
+
+
+def _refuse_unmade(samples: Sequence[Sample]) -> None:
     ready = sum(each.status == Sample.Status.READY for each in samples)
     if ready < len(samples):
-        enqueue_samples(samples=samples, request=open_request(project=project, name=f"pool-{name}"))
         raise SamplesNotMadeError(
             f"{ready:,} of {len(samples):,} samples are made; the workers are asked for the "
             "rest. Ask for the same again then.",
             by_command="`manage.py generation` shows how far they are.",
         )
-    return samples
 
 
 def _given(sample: Sample, folder: Path, licence: str) -> GivenPoolImage:

@@ -32,6 +32,7 @@ from evalplatform.curation.selectors import (
     stage_named,
 )
 from evalplatform.curation.services import (
+    PoolSamples,
     StagePlan,
     close_stage,
     import_pool,
@@ -97,13 +98,15 @@ class Command(PlatformCommand):
                 if not all(sampled):
                     raise BadInputError("--checkpoint, --prompts and --seeds go together.")
                 pool = import_samples(
-                    project=project, name=options["name"],
-                    checkpoint=registered_checkpoint(options["checkpoint"], project),
-                    prompt_set=prompt_set_named(options["prompts"], project),
-                    seeds=options["seeds"], licence=options["licence"], created_by=by,
-                    processes=processes, progress=told,
-                    settings=sampler_of_a_pool(
-                        steps=options["steps"], guidance=options["guidance"]
+                    project=project, name=options["name"], licence=options["licence"],
+                    created_by=by, processes=processes, progress=told,
+                    wanted=PoolSamples(
+                        checkpoint=registered_checkpoint(options["checkpoint"], project),
+                        prompt_set=prompt_set_named(options["prompts"], project),
+                        seeds=options["seeds"],
+                        settings=sampler_of_a_pool(
+                            steps=options["steps"], guidance=options["guidance"]
+                        ),
                     ),
                 )  # fmt: skip
         self.stdout.write(f"{pool}: {pool.images.count():,} images, {pool.source or 'no source'}")

@@ -1,0 +1,110 @@
+"""The page of pools that were asked for: how far each is, called off, or asked for again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from evalplatform.accounts.models import User
+from evalplatform.accounts.projects import Asking, Role, may, steered_or_404, visible_to
+from evalplatform.api.asked import AskedJob, is_left_to_workers, last_jobs, wake_where_due
+from evalplatform.api.job_kinds import pool_samples
+from evalplatform.api.jobs import JobKind, ask_for_pool, call_off, wake_stalled_jobs
+from evalplatform.api.models import Job
+from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.curation.models import Pool
+from evalplatform.curation.services import awaited_by_pool, request_of_pool
+
+
+@dataclass(frozen=True)
+class AskedPool(AskedJob):
+    """A pool that was asked for.
+
+    Attributes:
+        pool: what was made; None where that is there no more, or not yet.
+        may_edit: whether the person may call it off, or ask again.
+    """
+
+    pool: Pool | None = None
+    may_edit: bool = False
+
+    @property
+    def request(self) -> str:
+        """The name under which its samples are asked of the workers."""
+        return request_of_pool(self.name)
+
+    @property
+    def may_be_asked_again(self) -> bool:
+        """Whether the same can be asked for: files that were sent are used up."""
+        return self.job.status == Job.Status.FAILED and bool(self.job.asked["checkpoint"])
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def asked_pools(request: HttpRequest) -> HttpResponse:
+    """How far the pools are that were asked for; `POST` calls one off, or asks for it again."""
+    if request.method == "POST":
+        return _act(request)
+    now, jobs = timezone.now(), visible_to(request.user, _jobs())
+    asked = [_asked(job, request, now) for job in last_jobs(jobs, "name")]
+    context = {"asked": asked, "moves": any(each.moves for each in asked)}
+    return render(request, "api/asked_pools.html", context)
+
+
+def _act(request: HttpRequest) -> HttpResponse:
+    job = steered_or_404(request.user, _jobs(), Role.EDITOR, public_id=_identifier(request))
+    assert isinstance(request.user, User)
+    try:
+        if "call_off" in request.POST:
+            call_off(job=job, now=timezone.now())
+        elif not job.asked["checkpoint"]:
+            raise BadInputError("the files of this pool are used up; send them again.")
+        else:
+            ask_for_pool(project=job.project, asked=job.asked, user=request.user)
+    except EvalPlatformError as error:
+        messages.error(request, str(error))
+    return redirect("asked_pools:list")
+
+
+def _identifier(request: HttpRequest) -> UUID:
+    try:
+        return UUID(request.POST.get("job", ""))
+    except ValueError:
+        raise Http404 from None
+
+
+def _jobs() -> QuerySet[Job]:
+    return Job.objects.filter(kind=JobKind.POOL).select_related("project")
+
+
+def _asked(job: Job, request: HttpRequest, now: datetime) -> AskedPool:
+    """Return where a pool stands. An editor's look has jobs go on that nobody does."""
+    name, edits = job.asked["name"], may(request.user, job.project, Role.EDITOR)
+    wakes = edits and request.method == "GET"
+    if job.status == Job.Status.DONE:
+        return AskedPool(name, job, pool=_made(job, request.user), may_edit=edits)
+    if wakes:
+        wake_stalled_jobs(Job.objects.filter(pk=job.pk), now=now)
+    if not job.asked["checkpoint"] or is_left_to_workers(job):
+        return AskedPool(name, job, may_edit=edits)
+    try:
+        progress = awaited_by_pool(name=name, wanted=pool_samples(job), now=now)
+    except BadInputError as error:
+        return AskedPool(name, job, fault=str(error), may_edit=edits)
+    if wakes:
+        wake_where_due(job, progress)
+    return AskedPool(name, job, progress, may_edit=edits)
+
+
+def _made(job: Job, user: Asking) -> Pool | None:
+    found: Pool | None = visible_to(user, Pool.objects.all()).filter(name=job.result).first()
+    return found
