@@ -5,6 +5,7 @@ from ninja import NinjaAPI
 from evalplatform.api.refusals import StrictParser, add_refusals
 from evalplatform.api.routes import (
     campaigns,
+    captions,
     checkpoints,
     collections,
     exports,
@@ -65,6 +66,7 @@ for _part in (
     feedback,
     flows,
     pools,
+    captions,
     scoring,
     pay,
     people,

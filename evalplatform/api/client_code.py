@@ -129,9 +129,9 @@ def _method(path: str, method: str, operation: Schema) -> str:
         named.append("if_match: str | None = None")
         sent.append("if_match=if_match")
     answer, call = _answer(operation)
-    if call == "save":
+    if call in ("save", "keep"):
         arguments.append("to: Path")
-        sent = ["to"]
+        sent[0] = "to"
     address = re.sub(r"{(\w+)}", lambda found: f"{{self.quoted({_safe(found[1])})}}", path)
     prefix = "f" if in_path else ""
     listed = ", ".join([*arguments, *(["*", *named] if named else [])])
@@ -164,6 +164,10 @@ def _optional(kind: str) -> str:
     return kind if kind.endswith("None") else f"{kind} | None"
 
 
+# Neither its length nor its hash is known before.
+_MADE_AS_SENT = {"application/x-tar", "text/html"}
+
+
 def _answer(operation: Schema) -> tuple[str, str]:
     """Return the type of a success, and the transport's method that gives it."""
     status, found = next(
@@ -174,6 +178,8 @@ def _answer(operation: Schema) -> tuple[str, str]:
         return "Iterator[dict[str, Any]]", "lines"
     if "application/zip" in content:
         return "Path", "save"
+    if _MADE_AS_SENT & content.keys():
+        return "Path", "keep"
     if status == "204" or "application/json" not in content:
         return "None", "call"
     return type_of(content["application/json"]["schema"]), "call"

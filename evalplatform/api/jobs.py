@@ -13,12 +13,17 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from evalplatform.accounts.models import Project, User
-from evalplatform.api.job_files import forget_files, take_files, without_folder
+from evalplatform.api.job_files import folder_of, forget_files, take_files, without_folder
 from evalplatform.api.job_kinds import DOING, REQUESTS, JobKind, NotYetError
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.hub.listing import PREFIX
-from evalplatform.core.errors import BadInputError, EvalPlatformError, NotAllowedError
+from evalplatform.core.errors import (
+    BadInputError,
+    ConflictError,
+    EvalPlatformError,
+    NotAllowedError,
+)
 from evalplatform.core.locks import is_turn_taken, session_turn
 from evalplatform.core.starts import MOST_STARTS, begin_once_more, why_given_up
 from evalplatform.core.storable_json import storable_text
@@ -155,11 +160,16 @@ def wake_soon(*, job: Job) -> None:
 
 
 def call_off(*, job: Job, now: datetime) -> None:
-    """End a job that waits. Raises `BadInputError` where a worker has it, or it has ended."""
+    """End a job that waits. Raises `ConflictError` where a worker has it, or it has ended.
+
+    Called off twice, it stays so.
+    """
     waiting = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
-    if not waiting.update(status=Job.Status.FAILED, reason=_CALLED_OFF, finished_at=now):
-        raise BadInputError("a worker has it already, or it has ended: it cannot be called off.")
-    forget_files(job)
+    if waiting.update(status=Job.Status.FAILED, reason=_CALLED_OFF, finished_at=now):
+        forget_files(job)
+    job.refresh_from_db()
+    if job.reason != _CALLED_OFF:
+        raise ConflictError("a worker has it already, or it has ended: it cannot be called off.")
 
 
 def _wake(number: int) -> None:
@@ -247,7 +257,7 @@ def _wait(job: Job, how_far: str) -> Job | None:
 
 def _fail(job: Job, reason: str, now: datetime) -> Job | None:
     """End a job that broke off: it is done all the same where what it makes was stored before."""
-    reason = storable_text(without_folder(job, reason))
+    reason = storable_text(without_folder(folder_of(job), reason))
     job.result = job.as_begun().values_list("result", flat=True).first() or ""
     if not job.result:
         return _finish(job, Job.Status.FAILED, reason, now)

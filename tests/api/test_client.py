@@ -1,6 +1,8 @@
 """The client that is checked in is the one that the schema gives, and holds strict types."""
 
 import contextlib
+import http.client
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +51,34 @@ def test_a_list_is_asked_for_by_one_value_each(monkeypatch):
     with contextlib.suppress(AttributeError, TypeError):  # nothing is answered
         client.get_board("one", without=["second", "a third"])
     assert asked[0].partition("?")[2] == "without=second&without=a+third"
+
+
+def test_what_is_made_as_it_is_sent_is_there_once_it_is_whole(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(FOLDER)
+    from evalplatform_client import Client
+
+    class Broken(io.BytesIO):
+        def read(self, size=-1):
+            raise http.client.IncompleteRead(b"")
+
+    client, to = Client("https://x.example", "evp_x"), tmp_path / "needles.tar"
+    monkeypatch.setattr(Client, "_sent", lambda *_: Broken())
+    with pytest.raises(http.client.IncompleteRead):
+        client.export_pool_data("needles", to)
+    assert not list(tmp_path.iterdir())
+    asked = []
+
+    def send(self, method, address, *_):
+        asked.append(address)
+        return io.BytesIO(b"all of it")
+
+    monkeypatch.setattr(Client, "_sent", send)
+    assert client.export_pool_data("needles", to, allow_unknown_licence=True) == to
+    assert to.read_bytes() == b"all of it"
+    assert list(tmp_path.iterdir()) == [to]
+    assert asked[0].endswith("/pools/needles/export?allow_unknown_licence=True")
+    client.get_gold_sheet("tuned-vs-plain", tmp_path / "gold.html")
+    assert asked[1].endswith("/campaigns/tuned-vs-plain/gold/sheet")
 
 
 def test_what_must_be_asked_for_has_no_default():

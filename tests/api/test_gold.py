@@ -53,6 +53,16 @@ def test_gold_is_made_counted_and_removed(ask):
     assert counts(ask("GET")) == (0, 0, 0)
 
 
+def test_all_gold_is_read_on_one_sheet(rania, ask):
+    read = lambda: send("GET", f"{GOLD}/sheet", token_of(rania))  # noqa: E731
+    assert read().status_code == 200  # without any
+    done(ask("POST", {"examples": 1, "qualification": 0, "checks": 2}))
+    answer = read()
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    assert answer["Content-Disposition"] == 'attachment; filename="tuned-vs-plain-gold.html"'
+    assert answer.content.decode().count("data:image/png;base64,") == 6
+
+
 def test_counts_that_are_not_given_are_those_of_the_command(ask):
     assert ask("POST").status_code == 202
     assert Job.objects.get().asked["counts"] == {"example": 2, "qualification": 5, "check": 20}

@@ -221,6 +221,7 @@ def test_a_waiting_pool_is_called_off(ask, sender, things):
     make_samples()
     assert run_job(number=job.pk, now=timezone.now) is None
     assert not Pool.objects.exists()
+    Job.objects.update(reason="the disk is full")
     assert "cannot be called off" in press(sender, job, call_off="")
 
 

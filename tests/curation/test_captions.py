@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from evalplatform.annotation.models import Assignment, Enrolment, SurplusVote, Vote
 from evalplatform.annotation.services import Answer, enrol_invited, lease_items, record_vote
+from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.curation.exporting import export_pool
 from evalplatform.curation.models import Caption, CaptionRound
@@ -27,11 +28,14 @@ def step(pool, *people, **options):
 
 def enter(opened):
     """Let everybody who is invited begin; return their enrolments by label."""
+    return enter_all(opened.campaign.slug)
+
+
+def enter_all(slug):
+    campaign = Campaign.objects.get(slug=slug)
     return {
-        invitation.label: enrol_invited(
-            campaign=opened.campaign, invitation_id=invitation.pk, now=timezone.now()
-        )
-        for invitation, _ in opened.invitations
+        each.label: enrol_invited(campaign=campaign, invitation_id=each.pk, now=timezone.now())
+        for each in campaign.invitations.order_by("number")
     }
 
 

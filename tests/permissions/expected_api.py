@@ -127,6 +127,7 @@ API_CASES: list[Case] = [
     api("models", "GET", "get_upload", OURS, "upload.pk"),
     api("read", "GET", "list_jobs", ALL),
     api("read", "GET", "get_job", OURS, "job.public_id"),
+    api("campaigns", "POST", "call_off_job", EDITS, "pool_job.public_id", changes="Job"),
     api("read", "GET", "list_prompt_sets", ALL),
     api("models", "POST", "import_prompt_set", MAKES, body=_file, changes="PromptSet"),
     api("read", "GET", "get_prompt_set", OURS, "ours-prompts", "1"),
@@ -215,6 +216,7 @@ API_CASES: list[Case] = [
 
     # Gold.
     api("read", "GET", "get_gold", OURS, "open.slug"),
+    api("read", "GET", "get_gold_sheet", OURS, "open.slug"),
     api("campaigns", "POST", "make_gold", MAKES.replace("201", "202"), "draft.slug",
         changes="Job"),
     api("campaigns", "POST", "make_gold", SENT, "draft.slug", changes="Job SentFile",
@@ -265,6 +267,11 @@ API_CASES: list[Case] = [
     api("campaigns", "POST", "open_pool_stage",  # more than there are
         "401  401  403  422  422  422  404  404  422  422", "pool.name",
         body=told(kind="generalists", target=99)),
+    api("campaigns", "POST", "open_pool_stage", ASKS, "pool.name",
+        body=told(kind="generalists", gold_path="/etc")),
+    api("campaigns", "POST", "step_pool_captions", DOES, "pool.name"),  # it is empty
+    api("campaigns", "POST", "step_pool_captions", ASKS, "pool.name",
+        body=told(people=["anna"], gold_path="/etc")),
     api("campaigns", "POST", "close_pool_stage",  # not open
         "401  401  403  404  404  404  404  404  404  404", "pool.name", "style"),
     api("votes", "GET", "export_pool_data",  # nothing is decided
@@ -327,6 +334,11 @@ API_CASES: list[Case] = [
         body=told(reason="asked to"), changes="Exclusion Enrolment"),
     api("campaigns", "POST", "reinstate_annotator",
         "401  401  403  409  409  409  404  404  409  409", "open.slug", "ana"),
+    api("campaigns", "POST", "release_work", EDITS, "open.slug", "ana", changes="Enrolment"),
+    # Annotators are of no project: who runs the site erases them.
+    *[api("admin", "POST", "erase_annotator", "401  401  403  403  403  403  403  403  " + cells,
+          body=told(annotator="ana", erase=erase), changes=changes)
+      for cells, erase, changes in [("200  200", False, ""), ("200+ 200+", True, "Enrolment")]],
     api("campaigns", "GET", "list_invitations",
         "401  401  403  200  200  200  404  404  200  200", "invited.slug"),
     api("campaigns", "POST", "create_invitations", MAKES, "invited.slug", body=told(count=2),

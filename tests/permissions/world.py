@@ -263,6 +263,7 @@ def _add_what_was_ended(world: World) -> None:
     rows["paused"] = factories.make_request("ours-paused", project=ours)
     pause_request(request=rows["paused"])
     enrolment = enrol(campaign=rows["open"], annotator=world.annotator)
+    Enrolment.objects.filter(pk=enrolment.pk).update(browser_hash="b" * 64)
     rows["invited"] = factories.make_draft(
         prompts=1, slug="ours-invited", project=ours, rules={"annotation": {"door": "invitations"}}
     )
@@ -378,7 +379,7 @@ _WATCHED: list[tuple[type[Model], tuple[str, ...]]] = [
     (ImageCollection, ("name", "project_id", "status", "is_shared")),
     (GenerationRequest, ("name", "status", "priority", "budget_seconds")),
     (Campaign, ("slug", "project_id", "status", "protocol_sha256")),
-    (Enrolment, ("annotator_id", "campaign_id", "status")),
+    (Enrolment, ("annotator_id", "campaign_id", "status", "browser_hash")),
     (Exclusion, ("rule", "revoked_at")),
     (Invitation, ("campaign_id", "label", "revoked_at")),
     (Export, ("campaign_id", "kind", "state")),

@@ -224,6 +224,42 @@ class CampaignSummaryOut(TypedDict):
     protocol_sha256: str
 
 
+class CaptionRoundOut(TypedDict):
+    """The round of captions that goes on: written first, then approved by others."""
+
+    number: int
+    asks_for: Literal["captions", "approval"]
+    campaign: str
+    answers: int
+    answers_wanted: int
+    seconds_left: float | None
+    annotators_link: str
+
+
+class CaptionStepOut(TypedDict):
+    """What a step did: it opened a campaign, or closed a round, or nothing is left to
+    be done.
+    """
+
+    round: CaptionRoundOut | None
+    asked: int
+    approved: int
+    rejected: int
+    invitations: list[InvitedOut]
+
+
+class CaptionsIn(TypedDict):
+    """The next step of a pool's captions. Gold goes into an approval alone: images in
+    `right/` and `wrong/`, each with its caption beside it in NAME.txt.
+    """
+
+    gold_sent: NotRequired[list[str]]
+    gold_path: NotRequired[str]
+    gold_rate: NotRequired[float]
+    people: NotRequired[list[str]]
+    unfinished: NotRequired[bool]
+
+
 class CheckpointIn(TypedDict):
     """A checkpoint to be registered by a worker: from the server's disk, a hub, or a
     base.
@@ -516,6 +552,26 @@ class DraftOut(TypedDict):
     choices: dict[str, Any]
     campaign: str | None
     changed_at: str
+
+
+class EraseIn(TypedDict):
+    """Who is erased."""
+
+    annotator: str
+    erase: NotRequired[bool]
+
+
+class ErasedOut(TypedDict):
+    """What went, or would go, and what stays."""
+
+    is_erased: bool
+    pseudonym: NotRequired[str]
+    platform: NotRequired[str]
+    visits: NotRequired[int]
+    questionnaires: NotRequired[int]
+    ties: NotRequired[int]
+    votes: NotRequired[int]
+    open_campaigns: NotRequired[list[str]]
 
 
 class EstimateOut(TypedDict):
@@ -1106,6 +1162,7 @@ class PoolDetailOut(TypedDict):
     stages: list[StageOut]
     captions_approved: int
     captions_wanted: int
+    caption_round: CaptionRoundOut | None
     approvers: list[ApproverOut]
 
 
@@ -1347,6 +1404,19 @@ class ReasonIn(TypedDict):
     reason: str
 
 
+class ReleaseIn(TypedDict):
+    """What becomes of their votes."""
+
+    exclude: NotRequired[bool]
+
+
+class ReleasedOut(TypedDict):
+    """What was given back."""
+
+    freed: int
+    annotator: AnnotatorOut
+
+
 class RevokeIn(TypedDict):
     """Which unused invitations end; null: all."""
 
@@ -1521,8 +1591,13 @@ class StageCloseIn(TypedDict):
 
 
 class StageIn(TypedDict):
-    """A stage over what the one before has kept. Hidden gold is given by command."""
+    """A stage over what the one before has kept. Its gold are images in `excellent/`
+    and `bad/`, mixed in unseen, and examples in `accepted/` and `rejected/`.
+    """
 
+    gold_sent: NotRequired[list[str]]
+    gold_path: NotRequired[str]
+    gold_rate: NotRequired[float]
     kind: Literal["generalists", "specialists", "alignment", "style"]
     k: NotRequired[int | None]
     keep: NotRequired[Literal["any", "all"] | None]
@@ -2067,6 +2142,16 @@ class Client(Transport):
         found: JobOut = self.call("GET", f"/api/v1/jobs/{self.quoted(identifier)}", json=None)
         return found
 
+    def call_off_job(self, identifier: str) -> JobOut:
+        """End a job that is `queued`, such as an arm or a pool that waits for samples: it
+        fails. What the workers were asked for is made all the same, unless its
+        generation is cancelled. Scope: `campaigns`.
+        """
+        found: JobOut = self.call(
+            "POST", f"/api/v1/jobs/{self.quoted(identifier)}/call-off", json=None
+        )
+        return found
+
     def list_prompt_sets(
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> Page[PromptSetOut]:
@@ -2510,6 +2595,13 @@ class Client(Transport):
         """Remove all gold of a campaign that has not opened. Scope: `campaigns`."""
         self.call("DELETE", f"/api/v1/campaigns/{self.quoted(slug)}/gold", json=None)
 
+    def get_gold_sheet(self, slug: str, to: Path) -> Path:
+        """All gold on one page, the best image of each set first: is each clearly decided?
+        Scope: `read`.
+        """
+        found: Path = self.keep("GET", f"/api/v1/campaigns/{self.quoted(slug)}/gold/sheet", to)
+        return found
+
     def import_votes(self, body: VoteImportIn, *, idempotency_key: str | None = None) -> JobOut:
         """Let a worker make a closed campaign of votes, all or none; the file is used up.
         The job's result names the campaign, its note says what was left out. Scope:
@@ -2791,22 +2883,39 @@ class Client(Transport):
     def export_pool_data(
         self,
         name: str,
+        to: Path,
         *,
         allow_unknown_licence: bool | None = None,
         allow_imported_captions: bool | None = None,
-    ) -> None:
+    ) -> Path:
         """What is kept, as the data set folder that the trainer reads, with every
         decision. Scope: `votes`.
         """
-        self.call(
+        found: Path = self.keep(
             "GET",
             f"/api/v1/pools/{self.quoted(name)}/export",
-            json=None,
+            to,
             query={
                 "allow_unknown_licence": allow_unknown_licence,
                 "allow_imported_captions": allow_imported_captions,
             },
         )
+        return found
+
+    def step_pool_captions(
+        self, name: str, body: CaptionsIn, *, idempotency_key: str | None = None
+    ) -> CaptionStepOut:
+        """Take the next step of a pool's captions: have them written, have them approved
+        by others, or close the round. Whoever is invited gets a link, told in this
+        answer alone. Scope: `campaigns`.
+        """
+        found: CaptionStepOut = self.call(
+            "POST",
+            f"/api/v1/pools/{self.quoted(name)}/captions",
+            json=body,
+            key=idempotency_key or "",
+        )
+        return found
 
     def list_scoring(
         self, *, limit: int | None = None, cursor: str | None = None
@@ -2914,6 +3023,24 @@ class Client(Transport):
             f"/api/v1/campaigns/{self.quoted(slug)}/annotators/{self.quoted(pseudonym)}/reinstate",
             json=None,
         )
+        return found
+
+    def release_work(self, slug: str, pseudonym: str, body: ReleaseIn) -> ReleasedOut:
+        """Free what somebody who left holds unanswered, before its lease ends. Their votes
+        keep counting, unless with `exclude`. Scope: `campaigns`.
+        """
+        found: ReleasedOut = self.call(
+            "POST",
+            f"/api/v1/campaigns/{self.quoted(slug)}/annotators/{self.quoted(pseudonym)}/release",
+            json=body,
+        )
+        return found
+
+    def erase_annotator(self, body: EraseIn) -> ErasedOut:
+        """Erase who an annotator is, in all projects: for operators. Votes stay, under the
+        pseudonym. Without `erase` it only tells what would go. Scope: `admin`.
+        """
+        found: ErasedOut = self.call("POST", "/api/v1/annotators/erase", json=body)
         return found
 
     def list_invitations(

@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json as json_module
 import mimetypes
+import shutil
 import time
 import urllib.error
 import urllib.parse
@@ -133,6 +134,22 @@ class Transport:
         if _sha256(part) != etag.strip('"'):
             raise ValueError(f"{to.name} is not what the site has; save it again.")
         return part.replace(to)
+
+    def keep(
+        self, method: str, path: str, to: Path, *, query: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Save what the site makes as it sends it; `to` is there once it is whole.
+
+        It cannot go on where the connection broke: that raises, and nothing is left.
+        """
+        part = to.with_name(to.name + ".part")
+        try:
+            answer = self._sent(method, self._address(path, query), None, {})
+            with answer, part.open("wb") as out:
+                shutil.copyfileobj(answer, out)
+            return part.replace(to)
+        finally:
+            part.unlink(missing_ok=True)
 
     def upload(
         self,

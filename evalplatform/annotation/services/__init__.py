@@ -12,10 +12,17 @@ from evalplatform.annotation.services.enrolling import (
 )
 from evalplatform.annotation.services.erasing import (
     erase_annotator,
+    erase_known,
     erase_visitor,
+    known_as,
     purge_personal_data,
 )
-from evalplatform.annotation.services.exclusion import exclude, give_back, reinstate
+from evalplatform.annotation.services.exclusion import (
+    exclude,
+    give_back,
+    give_back_work,
+    reinstate,
+)
 from evalplatform.annotation.services.forgetting import forget_places
 from evalplatform.annotation.services.inviting import invite, revoke_invitations
 from evalplatform.annotation.services.leasing import lease_items
@@ -44,12 +51,15 @@ __all__ = [
     "enrol_invited",
     "enrol_member",
     "erase_annotator",
+    "erase_known",
     "erase_visitor",
     "exclude",
     "forget_places",
     "give_back",
+    "give_back_work",
     "invite",
     "join_arm",
+    "known_as",
     "lease_items",
     "open_campaign",
     "purge_personal_data",

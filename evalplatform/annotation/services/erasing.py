@@ -13,6 +13,7 @@ from evalplatform.annotation.models import ERASED, Enrolment, Invitation
 from evalplatform.annotation.personal_data import (
     TIED,
     Held,
+    annotator_known_as,
     due_annotators,
     due_enrolments,
     held_of,
@@ -58,6 +59,39 @@ def erase_annotator(*, annotator: Annotator) -> Held:
         _forget_enrolments(enrolments)
         _forget_identity(annotator)
     return held
+
+
+def erase_known(*, said: str) -> Held | None:
+    """Erase whoever is meant by a pseudonym, an id of a crowd platform, or a link of their own.
+
+    Returns what there was; None of somebody who had come and not agreed to take part, whose
+    sessions are deleted. Raises `BadInputError` for who is not known at all, and as
+    `erase_annotator` and `annotator_known_as` do.
+    """
+    annotator = annotator_known_as(said)
+    if annotator is not None:
+        return erase_annotator(annotator=annotator)
+    if not erase_visitor(external_id=said.rpartition(":")[2]):
+        raise BadInputError(
+            "nobody is known by this; give a pseudonym, an id of a crowd platform (platform:id), "
+            "or a link of their own. Who was erased before is known by the pseudonym alone."
+        )
+    return None
+
+
+def known_as(said: str) -> Held:
+    """Return what `erase_known` would remove of somebody; nothing is changed.
+
+    Raises `BadInputError` for who never took part: their sessions are looked through when they are
+    erased.
+    """
+    annotator = annotator_known_as(said)
+    if annotator is None:
+        raise BadInputError(
+            "nobody who took part is known by this. If they are erased, sessions are looked "
+            "through for somebody who came and has not agreed to take part; nothing was changed."
+        )
+    return held_of(annotator)
 
 
 def purge_personal_data(

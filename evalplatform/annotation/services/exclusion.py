@@ -132,3 +132,12 @@ def give_back(*, enrolment: Enrolment, now: datetime) -> int:
             enrolment.status = Enrolment.Status.RETURNED
             enrolment.save(update_fields=["status"])
     return held
+
+
+def give_back_work(*, enrolment: Enrolment, now: datetime, is_excluded: bool) -> int:
+    """Free what somebody holds who left, both or neither with their exclusion, if it is wanted."""
+    with transaction.atomic():
+        freed = give_back(enrolment=enrolment, now=now)
+        if is_excluded:
+            exclude(enrolment=enrolment, rule="returned", detail="gave the work back", now=now)
+    return freed

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Field, Schema
 
 from evalplatform.accounts.models import User
@@ -17,6 +17,7 @@ from evalplatform.core.errors import ConflictError
 from evalplatform.quality.selectors import gold_stock
 from evalplatform.quality.services import MOST_GOLD, USUAL_GOLD
 from evalplatform.quality.services import clear_gold as clear
+from evalplatform.quality.sheet import gold_sheet
 from evalplatform.uploads.services import MOST_FILES
 
 routes = Routes(tags=["campaigns"])
@@ -72,6 +73,22 @@ class GoldIn(Given):
 def get_gold(request: HttpRequest, slug: str) -> GoldOut:
     """How much gold each criterion has; a recipe that is empty says that none can be made."""
     return _shown(campaign_of(request, slug))
+
+
+@routes.reads(
+    _AT + "/sheet",
+    None,
+    openapi_extra={"responses": {200: {
+        "description": "One HTML file with all gold inside it.",
+        "content": {"text/html": {"schema": {"type": "string"}}},
+    }}},
+)  # fmt: skip
+def get_gold_sheet(request: HttpRequest, slug: str) -> HttpResponse:
+    """All gold on one page, the best image of each set first: is each clearly decided?"""
+    campaign = campaign_of(request, slug)
+    answer = HttpResponse(gold_sheet(campaign), content_type="text/html; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{campaign.slug}-gold.html"'
+    return answer
 
 
 @routes.makes(_AT, JobOut, scope=Scope.CAMPAIGNS, status=202)

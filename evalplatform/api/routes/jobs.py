@@ -8,9 +8,10 @@ from django.http import Http404, HttpRequest
 from django.utils import timezone
 from ninja import Query, Schema
 
-from evalplatform.accounts.projects import visible_to
+from evalplatform.accounts.projects import Role, steered_or_404, visible_to
+from evalplatform.api.callers import Scope
 from evalplatform.api.fields import words
-from evalplatform.api.jobs import wake_stalled_jobs
+from evalplatform.api.jobs import call_off, wake_stalled_jobs
 from evalplatform.api.models import Job
 from evalplatform.api.paging import Page, Paging, page_of
 from evalplatform.api.routing import Routes
@@ -49,6 +50,17 @@ def get_job(request: HttpRequest, identifier: UUID) -> JobOut:
     if found is None:
         raise Http404
     return job_shown(found)
+
+
+@routes.does("/jobs/{identifier}/call-off", JobOut, scope=Scope.CAMPAIGNS)
+def call_off_job(request: HttpRequest, identifier: UUID) -> JobOut:
+    """End a job that is `queued`, such as an arm or a pool that waits for samples: it fails. What
+    the workers were asked for is made all the same, unless its generation is cancelled.
+    """
+    rows = Job.objects.select_related("project")
+    job: Job = steered_or_404(request.user, rows, Role.EDITOR, public_id=identifier)
+    call_off(job=job, now=timezone.now())
+    return job_shown(job)
 
 
 def job_shown(job: Job) -> JobOut:

@@ -10,13 +10,20 @@ from django.utils import timezone
 from ninja import Field, Query, Schema
 
 from evalplatform.accounts.models import User
+from evalplatform.accounts.projects import require_operator
 from evalplatform.annotation.doors.invitations import (
     InvitationLine,
     InvitationState,
     invitation_lines,
 )
 from evalplatform.annotation.models import Enrolment
-from evalplatform.annotation.services import invite, reinstate
+from evalplatform.annotation.services import (
+    erase_known,
+    give_back_work,
+    invite,
+    known_as,
+    reinstate,
+)
 from evalplatform.annotation.services import revoke_invitations as revoke
 from evalplatform.api.callers import Scope
 from evalplatform.api.fields import Given, words
@@ -68,6 +75,47 @@ class ReasonIn(Given):
     """Why; it is reported with the results."""
 
     reason: str = Field(min_length=1, max_length=500, pattern=r"\S")
+
+
+class ReleaseIn(Given):
+    """What becomes of their votes."""
+
+    exclude: bool = Field(False, description="They stop counting, and are asked anew of others.")
+
+
+class ReleasedOut(Schema):
+    """What was given back."""
+
+    freed: int = Field(description="Items that others can take now.")
+    annotator: AnnotatorOut
+
+
+class EraseIn(Given):
+    """Who is erased."""
+
+    annotator: str = Field(
+        min_length=1, max_length=1000, pattern=r"\S",
+        description="A pseudonym, an id of a crowd platform (`platform:id` where several know it), "
+        "or a link of their own.",
+    )  # fmt: skip
+    erase: bool = Field(False, description="False: only told what would go.")
+
+
+class ErasedOut(Schema):
+    """What went, or would go, and what stays."""
+
+    is_erased: bool
+    pseudonym: str = Field("", description="Empty of who came and has not agreed to take part.")
+    platform: str = Field("", description="Where they came from; empty where nothing says so.")
+    visits: int = 0
+    questionnaires: int = 0
+    ties: int = Field(
+        0, description="Campaigns that know an invitation's label, an account, where they began."
+    )
+    votes: int = Field(0, description="They stay.")
+    open_campaigns: list[str] = Field(
+        [], description="Coming back there, they would be taken for somebody new."
+    )
 
 
 class InvitationOut(Schema):
@@ -198,6 +246,27 @@ def reinstate_annotator(request: HttpRequest, slug: str, pseudonym: str) -> Anno
         raise ConflictError(f"{pseudonym!r} is not excluded from {slug!r}.")
     reinstate(exclusion=exclusion, now=timezone.now())
     return _annotator(measures_of(enrolment))
+
+
+@routes.does("/campaigns/{slug}/annotators/{pseudonym}/release", ReleasedOut, scope=Scope.CAMPAIGNS)
+def release_work(request: HttpRequest, slug: str, pseudonym: str, given: ReleaseIn) -> ReleasedOut:
+    """Free what somebody who left holds unanswered, before its lease ends. Their votes keep
+    counting, unless with `exclude`.
+    """
+    enrolment = _enrolment(steered_campaign(request, slug), pseudonym)
+    freed = give_back_work(enrolment=enrolment, now=timezone.now(), is_excluded=given.exclude)
+    return ReleasedOut(freed=freed, annotator=_annotator(measures_of(enrolment)))
+
+
+@routes.does("/annotators/erase", ErasedOut, scope=Scope.ADMIN)
+def erase_annotator(request: HttpRequest, given: EraseIn) -> ErasedOut:
+    """Erase who an annotator is, in all projects: for operators. Votes stay, under the pseudonym.
+    Without `erase` it only tells what would go.
+    """
+    require_operator(request.user)
+    held = erase_known(said=given.annotator) if given.erase else known_as(given.annotator)
+    told = vars(held) if held else {}
+    return ErasedOut(is_erased=given.erase, **told)
 
 
 @routes.reads("/campaigns/{slug}/invitations", Page[InvitationOut], scope=Scope.CAMPAIGNS)

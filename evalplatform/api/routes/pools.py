@@ -15,12 +15,14 @@ from evalplatform.accounts.projects import (
     steered_or_404,
     visible_to,
 )
-from evalplatform.annotation.doors.invitations import invitation_link
 from evalplatform.api.callers import Scope
 from evalplatform.api.fields import Given, InProjectGiven, Name, PromptSetName, Text, words
 from evalplatform.api.jobs import JobKind, ask_for_pool, folders_allowed, queue_job
 from evalplatform.api.paging import Page, Paging, page_of
+from evalplatform.api.routes.captions import CaptionRoundOut, round_going_on
 from evalplatform.api.routes.jobs import JobOut, job_shown
+from evalplatform.api.routes.pool_gold import GoldGiven, gold_of
+from evalplatform.api.routes.pool_people import InvitedOut, annotators_link, invited
 from evalplatform.api.routing import Routes
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import BadInputError
@@ -150,6 +152,7 @@ class PoolDetailOut(PoolOut):
     stages: list[StageOut]
     captions_approved: int
     captions_wanted: int
+    caption_round: CaptionRoundOut | None
     approvers: list[ApproverOut]
 
 
@@ -174,8 +177,10 @@ class PoolIn(InProjectGiven):
     licence: str = Field("", max_length=200, description="Of the samples, as an SPDX id.")
 
 
-class StageIn(Given):
-    """A stage over what the one before has kept. Hidden gold is given by command."""
+class StageIn(GoldGiven):
+    """A stage over what the one before has kept. Its gold are images in `excellent/` and `bad/`,
+    mixed in unseen, and examples in `accepted/` and `rejected/`.
+    """
 
     kind: Kind
     k: Annotated[int, Field(ge=1, le=1000)] | None = Field(None, description="Null: the usual.")
@@ -189,13 +194,6 @@ class StageIn(Given):
     grid: Annotated[int, Field(ge=0, le=12)] = Field(
         0, description="Images on one screen; 0: one after another."
     )
-
-
-class InvitedOut(Schema):
-    """Somebody who was invited; the link is told this once."""
-
-    label: str
-    link: str
 
 
 class OpenedStageOut(Schema):
@@ -264,6 +262,7 @@ def get_pool(request: HttpRequest, name: str) -> PoolDetailOut:
             for each in pool.stages.select_related("campaign").order_by("number")
         ],
         captions_approved=captions.approved, captions_wanted=captions.wanted,
+        caption_round=round_going_on(pool, request, now),
         approvers=[_approver(each) for each in people.approvers_of(pool)],
     )  # fmt: skip
 
@@ -272,16 +271,12 @@ def get_pool(request: HttpRequest, name: str) -> PoolDetailOut:
 def open_pool_stage(request: HttpRequest, name: str, given: StageIn) -> OpenedStageOut:
     """Open a stage as a campaign; whoever is invited gets a link, told in this answer alone."""
     pool, now = _steered(request, name), timezone.now()
-    opened = open_stage(
-        pool=pool, plan=StagePlan(**given.model_dump()), now=now, created_by=_user(request)
-    )
-    link = _link(opened.stage, request)
+    with gold_of(given, pool.project, request) as gold:
+        plan = StagePlan(**given.model_dump(exclude={"gold_sent", "gold_path"}), gold=gold)
+        opened = open_stage(pool=pool, plan=plan, now=now, created_by=_user(request))
     return OpenedStageOut(
         stage=_stage(opened.stage, request, now),
-        invitations=[
-            InvitedOut(label=each.label, link=invitation_link(link, secret))
-            for each, secret in opened.invitations
-        ],
+        invitations=invited(opened.stage.campaign, opened.invitations, request),
     )
 
 
@@ -348,10 +343,6 @@ def _told(pool: Pool, request: HttpRequest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _link(stage: Stage, request: HttpRequest) -> str:
-    return site_link(reverse("annotation:work", args=[stage.campaign.invitation]), request)
-
-
 def _stage(stage: Stage, request: HttpRequest, now: datetime) -> StageOut:
     pace = figures.pace_of(stage, now)
     closed = stage.closed_at is not None
@@ -360,7 +351,7 @@ def _stage(stage: Stage, request: HttpRequest, now: datetime) -> StageOut:
         target=stage.target, opened_at=stage.opened_at, closed_at=stage.closed_at,
         kept=stage.promotions.filter(kept=True).count() if closed else None,
         judgements=pace.done, judgements_wanted=pace.total, seconds_left=pace.seconds_left,
-        annotators_link=_link(stage, request),
+        annotators_link=annotators_link(stage.campaign, request),
         people=[_person(each) for each in people.people_of(stage)],
         agreement=[
             HeadOut(

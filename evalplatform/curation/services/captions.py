@@ -172,9 +172,9 @@ def _gold(opening: _Opening) -> list[GoldPicture]:
     new = [each for each in found if each.sha256 not in seen]
     if not new:
         raise BadInputError(
-            f"the gold {opening.gold}: earlier approvals of {pool} had all its {len(found):,} "
-            "images with captions, and people would know them again; add others, or leave the gold "
-            "out."
+            f"{opening.gold} has no new gold: earlier approvals of {pool} had all its "
+            f"{len(found):,} images with captions, and people would know them again; add others, "
+            "or leave the gold out."
         )
     return new
 
@@ -238,8 +238,8 @@ def _close_round(going: CaptionRound, now: datetime) -> CaptionStep:
 def _refuse_gold_elsewhere(gold: Path | None, going: CaptionRound | None) -> None:
     if gold is not None and (going is None or going.approval is not None):
         raise BadInputError(
-            f"the gold {gold}: gold captions go into an approval, and this step "
-            f"{'closes one' if going else 'opens the writing'}; give it with the step that "
+            "gold captions go into an approval, and this step "
+            f"{'closes one' if going else 'opens the writing'}; give {gold} with the step that "
             "opens the approval."
         )
 

@@ -5,9 +5,14 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from evalplatform.annotation.personal_data import Held, annotator_known_as, held_of
-from evalplatform.annotation.services import erase_annotator, erase_visitor
+from evalplatform.annotation.services import erase_known
 from evalplatform.core.commands import PlatformCommand
-from evalplatform.core.errors import BadInputError
+
+_ERASED_VISITOR = "erased: the sessions of somebody who had come and not agreed to take part"
+_WOULD_LOOK = (
+    "nobody who took part is known by this. With --yes sessions are looked through for "
+    "somebody who came and has not agreed; nothing was changed"
+)
 
 
 class Command(PlatformCommand):
@@ -28,29 +33,16 @@ class Command(PlatformCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         said = options["annotator"]
-        annotator = annotator_known_as(said)
-        if annotator is None:
-            self.stdout.write(_visitor(said, is_done=options["yes"]))
+        if options["yes"]:
+            held = erase_known(said=said)
+        else:
+            annotator = annotator_known_as(said)
+            held = held_of(annotator) if annotator else None
+        if held is None:
+            self.stdout.write(_ERASED_VISITOR if options["yes"] else _WOULD_LOOK)
             return
-        held = erase_annotator(annotator=annotator) if options["yes"] else held_of(annotator)
         for line in lines_of(held, is_done=options["yes"]):
             self.stdout.write(line)
-
-
-def _visitor(said: str, *, is_done: bool) -> str:
-    """Erase who came and never agreed; return what was done. Raises `BadInputError`."""
-    external_id = said.rpartition(":")[2]
-    if is_done and not erase_visitor(external_id=external_id):
-        raise BadInputError(
-            "nobody is known by this; give a pseudonym, an id of a crowd platform (platform:id), "
-            "or a link of their own. Who was erased before is known by the pseudonym alone."
-        )
-    if is_done:
-        return "erased: the sessions of somebody who had come and not agreed to take part"
-    return (
-        "nobody who took part is known by this. With --yes sessions are looked through for "
-        "somebody who came and has not agreed; nothing was changed"
-    )
 
 
 def lines_of(held: Held, *, is_done: bool) -> list[str]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from evalplatform.annotation.management.prolific_table import left_in_prolific_table
 from evalplatform.annotation.selectors import enrolment_known_as
-from evalplatform.annotation.services import exclude, give_back
+from evalplatform.annotation.services import give_back_work
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
@@ -55,7 +55,5 @@ class Command(PlatformCommand):
                 self.stderr.write(f"{name}: never agreed to take part in {campaign.slug}")
                 continue
             people += 1
-            freed += give_back(enrolment=enrolment, now=now)
-            if options["exclude"]:
-                exclude(enrolment=enrolment, rule="returned", detail="gave the work back", now=now)
+            freed += give_back_work(enrolment=enrolment, now=now, is_excluded=options["exclude"])
         self.stdout.write(f"{campaign.slug}: {people} annotators, {freed} pairs freed")
