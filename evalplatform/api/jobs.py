@@ -47,7 +47,7 @@ _KILLED = (
     f"{why_given_up('doing it')} Ask an operator, who finds more in the logs of the worker and of "
     "its machine; ask again once it has more memory, or for less at once."
 )
-
+_USED_UP = "What was sent for it is removed: send it again."
 _CALLED_OFF = "It was called off before it began."
 
 
@@ -260,6 +260,8 @@ def _fail(job: Job, reason: str, now: datetime) -> Job | None:
     reason = storable_text(without_folder(folder_of(job), reason))
     job.result = job.as_begun().values_list("result", flat=True).first() or ""
     if not job.result:
+        if job.asked.get("files"):
+            reason = f"{reason.rstrip('.')}. {_USED_UP}"
         return _finish(job, Job.Status.FAILED, reason, now)
     logger.warning("job %s is done, and broke off after that: %s", job.pk, reason)
     return _finish(job, Job.Status.DONE, "", now)

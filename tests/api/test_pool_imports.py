@@ -77,6 +77,7 @@ def test_a_folder_that_is_no_pool_fails_its_job_and_says_nothing_of_the_disk(ask
     job = done(ask(sent=[send(sender, "pool.json", b"{}")]))
     assert (job.status, "pool.json is of the format None" in job.reason) == ("failed", True)
     assert str(tmp_path) not in job.reason
+    assert job.reason.endswith(". What was sent for it is removed: send it again.")
     assert not folder_of(job).exists()
     assert not Pool.objects.exists()
 

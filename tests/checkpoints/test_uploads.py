@@ -311,6 +311,7 @@ def test_upload_that_killed_three_workers_is_rejected(researcher, archive, sent)
     upload = Upload.objects.get()
     assert upload.status == "rejected"
     assert "Its worker was killed or lost 3 times" in upload.reason
+    assert upload.reason.endswith("What was sent is removed, so upload it again then.")
     assert not upload.file.exists()
     assert len(sent) == 1
 
@@ -383,6 +384,9 @@ def test_fault_of_ours_is_said_to_the_person_too(researcher, archive, sent, monk
     told = researcher.get(f"{url}status/").json()
     assert told["status"] == "rejected"
     assert "No space left" in told["reason"]
+    assert told["reason"].endswith("What was sent is removed, so upload it again then.")
+    shown = researcher.get(reverse("registry:list")).content.decode()
+    assert "Of an upload that is rejected nothing is kept here" in shown
 
 
 def test_upload_that_breaks_the_verification_is_rejected(

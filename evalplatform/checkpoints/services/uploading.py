@@ -37,9 +37,14 @@ TASK = "checkpoints.verify_upload"
 _MOST_SCALE = 100
 _ABANDONED = timedelta(days=7)  # without a byte
 _STALLED = timedelta(seconds=60)  # a message that woke nobody
+_SEND_AGAIN = "What was sent is removed, so upload it again then."
 _KILLED = (
     f"{why_given_up('verifying it')} That need not be the file's fault: ask an operator, who finds "
-    "more in the logs of the worker and of its machine, then upload it again."
+    f"more in the logs of the worker and of its machine. {_SEND_AGAIN}"
+)
+_OUR_FAULT = (
+    "That need not be the file's fault: ask an operator, who finds more in the worker's log. "
+    f"{_SEND_AGAIN}"
 )
 
 
@@ -252,7 +257,8 @@ def _verify(upload: Upload) -> Upload | None:
     except Exception as error:
         # A fault of ours or of the disk: said to the person all the same, and to the log.
         said = storable_text(traceback.format_exception_only(error)[-1][:500].strip())
-        _finish(upload, status=Upload.Status.REJECTED, reason=f"could not be verified: {said}")
+        reason = f"could not be verified: {said}. {_OUR_FAULT}"
+        _finish(upload, status=Upload.Status.REJECTED, reason=reason)
         raise
     return _finish(upload, status=Upload.Status.VERIFIED, checkpoint=checkpoint)
 
