@@ -40,7 +40,8 @@ class PlatformCommand(BaseCommand):
             if fault is None:
                 raise
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise CommandError(f"{fault.said} ({reason}); {fault.advice}", returncode=2) from error
+            said = f"{fault.said} ({reason}); {fault.for_command()}"
+            raise CommandError(said, returncode=2) from error
         except BrokerError as error:
             raise CommandError(
                 f"the broker cannot be reached ({error}); start it, or check BROKER_URL, then run "

@@ -24,26 +24,39 @@ class FaultKind(Enum):
 
 @dataclass(frozen=True)
 class DatabaseFault:
-    """What happened, and what whoever runs the site does about it."""
+    """What happened, and what whoever runs the site does about it.
+
+    `advice` holds for every way in; `by_command` is what only a command adds.
+    """
 
     kind: FaultKind
     said: str
     advice: str
+    by_command: str = ""
+
+    def for_command(self) -> str:
+        """Return what a command advises."""
+        return f"{self.advice} {self.by_command}".rstrip()
 
 
-_AGAIN = "run the command again"
+_BY_COMMAND = "Then run the command again."
 _NO_CONNECTION = DatabaseFault(
     FaultKind.AWAY,
     "the database cannot be reached",
-    "start it with `python manage.py services start postgres`, or check DATABASE_URL.",
+    "start it, or check DATABASE_URL.",
+    by_command="`python manage.py services start postgres` starts the embedded one.",
 )
 _BROKEN = DatabaseFault(
-    FaultKind.AWAY, "the connection to the database broke", f"{_AGAIN}; the server's log says why."
+    FaultKind.AWAY,
+    "the connection to the database broke",
+    "the server's log says why.",
+    by_command=_BY_COMMAND,
 )
 _STARTING = DatabaseFault(
     FaultKind.AWAY,
     "the database is stopping or starting",
-    f"wait until it is there, then {_AGAIN}.",
+    "wait until it is there.",
+    by_command=_BY_COMMAND,
 )
 _NO_SLOT = DatabaseFault(
     FaultKind.BUSY,
@@ -59,7 +72,8 @@ _NO_DATABASE = DatabaseFault(
 _OTHER_TABLES = DatabaseFault(
     FaultKind.SETUP,
     "the database's tables are not those of this version",
-    "run `python manage.py migrate`.",
+    "it has to be migrated.",
+    by_command="`python manage.py migrate` does it.",
 )
 _FILES = "look at its disk and the server's log before anything is written again."
 # By the beginning of a state; the longest one that fits holds.
@@ -72,14 +86,23 @@ _BY_STATE = {
     ),
     "28": _NO_ENTRY,
     "3D": _NO_DATABASE,
-    "40": DatabaseFault(FaultKind.BUSY, "the database gave a transaction up", f"{_AGAIN}."),
+    "40": DatabaseFault(
+        FaultKind.BUSY,
+        "the database gave a transaction up",
+        "nothing of it was kept.",
+        by_command=_BY_COMMAND,
+    ),
     "40001": DatabaseFault(
-        FaultKind.BUSY, "another transaction changed the same rows", f"nothing was kept; {_AGAIN}."
+        FaultKind.BUSY,
+        "another transaction changed the same rows",
+        "nothing of this one was kept.",
+        by_command=_BY_COMMAND,
     ),
     "40P01": DatabaseFault(
         FaultKind.BUSY,
         "two transactions waited for each other",
-        f"the database gave this one up; {_AGAIN}.",
+        "the database gave this one up.",
+        by_command=_BY_COMMAND,
     ),
     "42501": DatabaseFault(
         FaultKind.SETUP,
@@ -92,7 +115,10 @@ _BY_STATE = {
         FaultKind.BUSY, "the database is short of something", "the server's log says of what."
     ),
     "53100": DatabaseFault(
-        FaultKind.FULL, "the database's disk is full", f"make room on it, then {_AGAIN}."
+        FaultKind.FULL,
+        "the database's disk is full",
+        "make room on it.",
+        by_command=_BY_COMMAND,
     ),
     "53200": DatabaseFault(
         FaultKind.BUSY,
@@ -117,12 +143,16 @@ _BY_STATE = {
         "the message says what is missing.",
     ),
     "55006": DatabaseFault(
-        FaultKind.BUSY, "somebody else uses this", f"{_AGAIN} when they are done."
+        FaultKind.BUSY,
+        "somebody else uses this",
+        "wait until they are done.",
+        by_command=_BY_COMMAND,
     ),
     "55P03": DatabaseFault(
         FaultKind.BUSY,
         "another transaction holds what this one needs",
-        f"{_AGAIN} when it is done; pg_stat_activity shows which one it is.",
+        "wait until it is done; pg_stat_activity shows which one it is.",
+        by_command=_BY_COMMAND,
     ),
     "57014": DatabaseFault(
         FaultKind.SLOW,
@@ -130,7 +160,12 @@ _BY_STATE = {
         "it took longer than statement_timeout, or somebody cancelled it: raise that, or ask for "
         "less at once.",
     ),
-    "57": DatabaseFault(FaultKind.AWAY, "an operator ended this", f"{_AGAIN}."),
+    "57": DatabaseFault(
+        FaultKind.AWAY,
+        "an operator ended this",
+        "the server's log says when.",
+        by_command=_BY_COMMAND,
+    ),
     "57P01": _STARTING,
     "57P02": _STARTING,
     "57P03": _STARTING,

@@ -48,7 +48,10 @@ class HealthState(StrEnum):
 
 @dataclass(frozen=True)
 class PartHealth:
-    """One part, as it was found. `needed`: without it pages fail."""
+    """One part, as it was found. `needed`: without it pages fail.
+
+    `advice` holds for every way in; `by_command` is what only a command adds.
+    """
 
     name: str
     state: HealthState
@@ -56,9 +59,17 @@ class PartHealth:
     advice: str
     milliseconds: float
     needed: bool
+    by_command: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"state": self.state.value}
+        """Return what `/readyz` says of it."""
+        told = asdict(self) | {"state": self.state.value}
+        del told["by_command"]
+        return told
+
+    def for_command(self) -> str:
+        """Return what a command advises."""
+        return f"{self.advice} {self.by_command}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ class Found:
     state: HealthState
     said: str
     advice: str = ""
+    by_command: str = ""
 
 
 def look_at_all() -> list[PartHealth]:
@@ -94,7 +106,7 @@ def _timed(name: str, look: Callable[[], Found], *, needed: bool) -> PartHealth:
     begun = time.perf_counter()
     found = look()
     spent = round((time.perf_counter() - begun) * 1000, 1)
-    return PartHealth(name, found.state, found.said, found.advice, spent, needed)
+    return PartHealth(name, found.state, found.said, found.advice, spent, needed, found.by_command)
 
 
 def _database() -> Found:
@@ -106,7 +118,7 @@ def _database() -> Found:
         fault = fault_of(error)
         if fault is None:
             raise
-        return Found(HealthState.FAILED, fault.said, fault.advice)
+        return Found(HealthState.FAILED, fault.said, fault.advice, fault.by_command)
     return Found(HealthState.OK, f"PostgreSQL {version.split()[0]}")
 
 
@@ -117,8 +129,9 @@ def _tables() -> Found:
         return Found(
             HealthState.FAILED,
             f"{len(missing)} migrations are not applied",
-            "run `manage.py migrate`; of a database that is newer than the code, start the "
-            "version that made it (docs/upgrading.md).",
+            "migrate it; of a database that is newer than the code, start the version that made it "
+            "(docs/upgrading.md).",
+            by_command="`manage.py migrate` applies them.",
         )
     return Found(HealthState.OK, "of this version")
 
@@ -179,7 +192,9 @@ def _workers() -> Found:
             HealthState.DEGRADED,
             f"{waiting} uploads, imports and logs wait, and no worker of the queue `default` takes "
             "them",
-            "start one: celery -A evalplatform.celery worker --pool solo --queues default.",
+            "start one (docs/production.md#workers).",
+            by_command="`celery -A evalplatform.celery worker --pool solo --queues default` is "
+            "one.",
         )
     if (batches or scoring) and not workers:
         return Found(
@@ -216,6 +231,7 @@ def _disk() -> Found:
         return Found(
             HealthState.DEGRADED,
             said,
-            "`manage.py tidy` says what can go; or give the disk more room.",
+            "remove what can go, or give the disk more room.",
+            by_command="`manage.py tidy` says what can go.",
         )
     return Found(HealthState.OK, said)

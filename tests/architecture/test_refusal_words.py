@@ -14,14 +14,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE, BACKEND = ROOT / "evalplatform", ROOT / "models_backend"
-OF_A_COMMAND = re.compile(r"(?<![\w-])--(?:[a-z]|\{)|manage\.py|python3? -m |`make [a-z]")
+OF_A_COMMAND = re.compile(
+    r"(?<![\w-])--(?:[a-z]|\{)|manage\.py|python3? -m |`make [a-z]|\bthe (?:same )?command again\b"
+)
 BARE_OPTION = re.compile(r"--[a-z{][^\s]*")
 
 # Modules and folders whose texts are read by somebody at a shell, or are no texts for a person.
 FOR_A_SHELL = {
     "core/checks.py": "what `check --deploy` says",
     "core/commands.py": "makes and reads options of commands",
-    "core/database_faults.py": "advice of commands and of `health`; pages take the kind alone",
     "core/embedded_postgres.py": "reads a command's own line",
     "core/processes.py": "starts the site, by `demo` and `services`",
     "demo": "the command `demo`, which gives commands their options",
@@ -56,7 +57,7 @@ PROGRAMS = {
     "curation/rules.py": "`curation select`",
     "curation/upscaling.py": "`curation upscale`",
     "data/curated.py": "`train --tuning`, a set that was curated",
-    "data/emoji/building.py": "`data.emoji`",
+    "data/emoji/": "`data.emoji`",
     "data/shards.py": "`data.shards`",
     "fuse.py": "reads the options of a program",
     "rewards/card.py": "a card beside a reward's weights, which says how to measure it",
@@ -193,6 +194,7 @@ def test_no_page_tells_its_reader_to_start_a_worker_at_a_shell():
         ('how = "--name names it."\nraise E(f"choose another: {how}")', True),
         ('raise E("no worker lives; start one with `make worker`.")', True),
         ('raise E("make one with: python -m models_backend.curation select")', True),
+        ('raise E("it is full; run the command again.")', True),
         ('raise E("in the range 1--3, a – dash, --")', False),
     ],
 )

@@ -69,6 +69,16 @@ def test_each_state_is_told_in_words_of_its_own(state, kind, says):
     said = told(error)
     assert said.startswith(f"{says} (the server said so); ")
     assert "cannot be reached" not in said
+    # What a page or `/readyz` may show, and what a command adds.
+    assert said.endswith(fault_of(error).for_command())
+    assert "command" not in fault_of(error).advice
+
+
+@pytest.mark.parametrize("state", ["08006", "40P01", "53100", "55P03", "57P01"])
+def test_only_a_command_is_told_to_be_run_again(state):
+    error = raised_with(state)
+    assert told(error).endswith(". Then run the command again.")
+    assert "again" not in fault_of(error).advice
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,16 @@ def test_database_that_is_away_fails_and_says_what_to_do(database_is_away):
     assert (broker["state"], broker["milliseconds"] < 1000) == ("failed", True)
 
 
+def test_readyz_names_no_command(database_is_away, client, settings):
+    """Whoever reads it may have no shell; the command says more."""
+    settings.METRICS_TOKEN = "secret"
+    answer = client.get("/readyz", headers={"Authorization": "Bearer secret"})
+    first = answer.json()["parts"][0]
+    assert (first["name"], first["advice"]) == ("database", "start it, or check DATABASE_URL.")
+    assert "manage.py" not in answer.content.decode()
+    assert "by_command" not in answer.content.decode()
+
+
 def test_store_that_refuses_makes_the_site_not_ready(monkeypatch, client):
     def refuse(*args, **more):
         raise ObjectStorageError("the bucket eval-images refuses; check its key.")

@@ -33,8 +33,8 @@ class ServerAwayError(BadInputError):
 
     def __init__(self, short: str) -> None:
         super().__init__(
-            f"{short}; check the address, the model and the key. What was answered before is kept: "
-            "run the same command again to go on."
+            f"{short}; check the address, the model and the key. What was answered before is kept.",
+            by_command="Run the same command again to go on.",
         )
         self.short = short
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from evalplatform.core.commands import PlatformCommand
-from evalplatform.operations.health import HealthState, is_ready, look_at_all
+from evalplatform.operations.health import HealthState, PartHealth, is_ready, look_at_all
 
 
 class Command(PlatformCommand):
@@ -25,7 +25,7 @@ class Command(PlatformCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         parts = look_at_all()
         if options["json"]:
-            report = {"ready": is_ready(parts), "parts": [part.as_dict() for part in parts]}
+            report = {"ready": is_ready(parts), "parts": [_told(part) for part in parts]}
             self.stdout.write(json.dumps(report, indent=2))
         else:
             for part in parts:
@@ -33,6 +33,10 @@ class Command(PlatformCommand):
                     f"{part.name:9} {part.state.value:9} {part.milliseconds:7.1f} ms  {part.said}"
                 )
                 if part.state is not HealthState.OK:
-                    self.stdout.write(f"{'':9} → {part.advice}")
+                    self.stdout.write(f"{'':9} → {part.for_command()}")
         if not is_ready(parts):
             sys.exit(1)
+
+
+def _told(part: PartHealth) -> dict[str, Any]:
+    return part.as_dict() | {"advice": part.for_command()}
