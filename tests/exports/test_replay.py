@@ -131,6 +131,16 @@ def test_readme_computes_the_main_numbers_in_twenty_lines(tmp_path):
     assert "visual_appeal" in done.stdout
 
 
+@pytest.mark.parametrize(("form", "design"), [("pair", "all-pairs"), ("ranking", "together")])
+def test_main_numbers_of_three_arms_are_computed_too(tmp_path, form, design):
+    campaign = voted(form, design=design, prompts=3, k=2, people=2, strengths=(1.0, 0.5, 0.0))
+    exported(campaign, tmp_path, "csv")
+    plain = [sys.executable, "-I", "-c", PLAIN_PYTHON]
+    said = subprocess.run(plain, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    pairs = [each.split()[1:3] for each in said.splitlines()]
+    assert pairs == [["A", "B"], ["A", "C"], ["B", "C"]] * campaign.criteria.count()
+
+
 def test_changed_export_is_told_from_one_that_differs(tmp_path):
     exported(duel(prompts=4, people=4), tmp_path, "jsonl")
     (votes,) = tmp_path.glob("data/*.jsonl")
