@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evalplatform.annotation.answer_columns import UNKNOWN_PX, AnswerColumns
-from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.campaigns.prompt_filter import parse_filter
 from evalplatform.campaigns.rules import Delivery, PairLayout
 
@@ -50,6 +50,27 @@ def shown_sizes(table: AnswerColumns) -> ShownSizes | None:
         return None
     low, median, high = (float(each) for each in np.percentile(known, (5, 50, 95)))
     return ShownSizes(len(known), low, median, high)
+
+
+def origin_in_words(arm: Arm) -> str:
+    """Return whose images these are, where an arm's existed already; nothing of checkpoints."""
+    if arm.collection is None:
+        return ""
+    collection = arm.collection
+    licence = collection.licence and f"licence {collection.licence}"
+    return ", ".join(
+        each for each in (f"images of {collection.model}", collection.source, licence) if each
+    )
+
+
+def sampled_arms(campaign: Campaign) -> list[str]:
+    """Return the letters of arms whose images were made for campaigns, with frozen settings."""
+    return [arm.letter for arm in campaign.contenders if arm.checkpoint_id]
+
+
+def imported_arms(campaign: Campaign) -> list[str]:
+    """Return the letters of arms whose images existed already: how made, nobody here knows."""
+    return [arm.letter for arm in campaign.contenders if arm.collection_id]
 
 
 def layout_in_words(campaign: Campaign) -> str | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.reports.conditions import (
     delivery_in_words,
     filter_in_words,
+    imported_arms,
     layout_in_words,
+    origin_in_words,
     pay_in_words,
+    sampled_arms,
 )
 from evalplatform.reports.result_types import CampaignResults
 
@@ -81,10 +84,7 @@ def methods(results: CampaignResults, wording: PlainWording) -> str:
 def _design(campaign: Campaign, wording: PlainWording) -> Iterator[str]:
     protocol = campaign.protocol or {}
     text = wording.text
-    arms = "; ".join(
-        f"{arm.letter} = {text(arm.name)}" + (f" ({wording.digest(arm.sha256)})" * bool(arm.sha256))
-        for arm in campaign.contenders
-    )
+    arms = "; ".join(_arm(arm, wording) for arm in campaign.contenders)
     yield f"We compared {len(campaign.contenders)} arms ({arms})."
     for each in protocol.get("prompt_sets", []):
         name, digest = text(each["name"]), wording.digest(each["sha256"])
@@ -93,14 +93,9 @@ def _design(campaign: Campaign, wording: PlainWording) -> Iterator[str]:
         yield f"Of them those were taken that meet {text(filter_in_words(campaign))}."
     if campaign.prompts_per_set:
         yield f"Of each set a seeded random {campaign.prompts_per_set:,} were taken."
-    settings = protocol.get("sampler_settings")
-    if settings:
-        told = ", ".join(f"{text(name)} {text(value)}" for name, value in settings.items()
-                         if value not in (None, ""))  # fmt: skip
-        count = campaign.images_per_prompt
-        how_many = "one image" if count == 1 else f"{count} images"
-        yield f"Of every prompt each arm made {how_many}, none selected by hand ({told})."
-    yield f"Who meets whom: {text(campaign.design)}."
+    yield from _samples(campaign, wording)
+    if any(criterion.shape.most > 1 for criterion in campaign.criteria.all()):
+        yield f"Who meets whom: {text(campaign.design)}."
     rules: dict[str, Any] = protocol.get("rules", {})
     if "image_order" in rules:
         yield f"Places of the images were {text(rules['image_order'])}."
@@ -117,6 +112,32 @@ def _design(campaign: Campaign, wording: PlainWording) -> Iterator[str]:
     if amendments:
         joined = ", ".join(text(each["arm"]["name"]) for each in amendments)
         yield f"Later it was amended as arms joined: {joined} ({wording.digest(hashes[-1])})."
+
+
+def _arm(arm: Arm, wording: PlainWording) -> str:
+    origin = wording.text(origin_in_words(arm))
+    known = "; ".join(filter(None, (origin, wording.digest(arm.sha256) if arm.sha256 else "")))
+    return f"{arm.letter} = {wording.text(arm.name)}" + (f" ({known})" if known else "")
+
+
+def _samples(campaign: Campaign, wording: PlainWording) -> Iterator[str]:
+    """Where the images came from; nothing is said of how imported ones were made or chosen."""
+    text = wording.text
+    settings = (campaign.protocol or {}).get("sampler_settings")
+    made, brought = sampled_arms(campaign), imported_arms(campaign)
+    count = campaign.images_per_prompt
+    how_many = "one image" if count == 1 else f"{count} images"
+    if settings and made:
+        told = ", ".join(f"{text(name)} {text(value)}" for name, value in settings.items()
+                         if value not in (None, ""))  # fmt: skip
+        who = f"each of {', '.join(made)}" if brought else "each arm"
+        yield f"Of every prompt {who} made {how_many}, none selected by hand ({told})."
+    if brought:
+        whose = f"of {', '.join(brought)}" if made else "of every arm"
+        yield (
+            f"The images {whose} existed already and were imported, {how_many} of every prompt; "
+            "how they were made and chosen was not recorded."
+        )
 
 
 def _questions(campaign: Campaign, wording: PlainWording) -> Iterator[str]:
@@ -142,8 +163,8 @@ def _people(results: CampaignResults, wording: PlainWording) -> Iterator[str]:
     quality, completeness = results.quality, results.completeness
     yield (
         f"{results.n_annotators:,} annotators cast {results.n_votes:,} votes that count on "
-        f"{completeness.items:,} items ({completeness.votes:,} of {completeness.votes_wanted:,} "
-        "wanted)."
+        f"{completeness.items:,} items of {results.n_prompts:,} prompts "
+        f"({completeness.votes:,} of {completeness.votes_wanted:,} wanted)."
     )
     if len(results.languages) > 1:
         told = ", ".join(each.in_words for each in results.languages)
@@ -178,22 +199,40 @@ def _people(results: CampaignResults, wording: PlainWording) -> Iterator[str]:
 
 
 def _analysis(results: CampaignResults, wording: PlainWording) -> Iterator[str]:
+    holm = wording.cited("Holm's procedure", "holm1979simple")
     if results.groups:
         net = results.groups[0].rates.net
         yield (
             "The net preference is the share of votes for A less that for B; ties count as neither."
         )
-        if net.method != "none":
-            yield f"{wording.percent(100 * net.level)} intervals: {wording.text(net.method)}."
-        alpha = wording.cited(f"Krippendorff's {wording.alpha}", "krippendorff2018content")
-        holm = wording.cited("Holm's procedure", "holm1979simple")
-        yield (
-            f"Agreement is {alpha}; groups of prompts are exploratory, their "
-            f"{wording.equation('p')}-values adjusted by {holm}."
-        )
+        yield from _intervals(net.level, net.method, wording)
     if results.galleries:
+        ranking = results.galleries[0].ranking
         model = wording.cited(
             f"a {wording.text('Bradley–Terry')} model with ties after Davidson",
             "bradley1952rank", "davidson1970extending",
         )  # fmt: skip
         yield f"Strengths come from {model}; ranks hold for all arms at once."
+        yield from _intervals(ranking.level, ranking.method, wording)
+        yield (
+            "The net of two arms is the share of their comparisons that the first won less that "
+            f"it lost; {wording.equation('p')}-values of all pairs are adjusted by {holm}."
+        )
+    if results.gradings:
+        ratings = results.gradings[0].ratings
+        yield (
+            "Single images are compared by their mean grade, whose steps are taken as equal; ranks "
+            "hold for all arms at once."
+        )
+        yield from _intervals(ratings.level, ratings.method, wording)
+    if results.groups or results.galleries or results.gradings:
+        alpha = wording.cited(f"Krippendorff's {wording.alpha}", "krippendorff2018content")
+        yield (
+            f"Agreement is {alpha}; groups of prompts are exploratory, their "
+            f"{wording.equation('p')}-values adjusted by {holm}."
+        )
+
+
+def _intervals(level: float, method: str, wording: PlainWording) -> Iterator[str]:
+    if method != "none":
+        yield f"{wording.percent(100 * level)} intervals: {wording.text(method)}."

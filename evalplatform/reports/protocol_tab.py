@@ -8,6 +8,7 @@ from typing import Any
 
 from evalplatform.campaigns.forms import Form, form_named
 from evalplatform.campaigns.models import Campaign, arm_letter
+from evalplatform.reports.conditions import imported_arms, sampled_arms
 from evalplatform.reports.methods import PlainWording, methods
 from evalplatform.reports.result_types import CampaignResults
 
@@ -34,6 +35,9 @@ def protocol_context(campaign: Campaign, results: CampaignResults | None) -> dic
         "frozen_arms": [
             arm | {"letter": arm_letter(arm["place"])} for arm in protocol.get("arms", [])
         ],
+        "compares": any(each.shape.most > 1 for each in campaign.criteria.all()),
+        "arms_sampled": sampled_arms(campaign),
+        "arms_imported": imported_arms(campaign),
         "amendments": amendments_of(campaign),
         "methods": methods(results, PlainWording()).strip() if results and protocol else "",
     }

@@ -95,6 +95,26 @@ class CampaignResults:
     made_at: datetime
 
     @property
+    def n_prompts(self) -> int:
+        """How many prompts have a vote that counts, under the criterion where they are most."""
+        counts = (
+            *(each.rates.net.n_prompts for each in self.groups),
+            *(each.ranking.n_prompts for each in self.galleries),
+            *(each.ratings.n_prompts for each in self.gradings),
+        )
+        return max((each for each in counts if each), default=0)
+
+    @property
+    def level(self) -> float:
+        """The level of all intervals that a table or figure shows, in (0, 1)."""
+        levels = (
+            *(each.rates.level for each in self.groups[:1]),
+            *(each.ranking.level for each in self.galleries[:1]),
+            *(each.ratings.level for each in self.gradings[:1]),
+        )
+        return next(iter(levels), 0.95)
+
+    @property
     def is_simulated(self) -> bool:
         """Whether anything reported rests on simulated answers: votes, excluded votes, checks."""
         return self.quality.simulated_answers > 0

@@ -19,6 +19,7 @@ from evalplatform.reports.cells import (
     stacked,
     text_table,
 )
+from evalplatform.reports.conditions import origin_in_words
 from evalplatform.reports.criteria_beside import (
     DEFINITION,
     CriteriaPair,
@@ -68,7 +69,9 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     if results.imported_stamp:
         console.print(results.imported_stamp, style="bold", markup=False)
     for arm in campaign.contenders:
-        console.print(f"{arm.letter} = {arm.name}")
+        origin = origin_in_words(arm)
+        known = f" ({origin})" if origin else ""
+        console.print(f"{arm.letter} = {arm.name}{known}", markup=False)
     counts, people = results.completeness, results.n_annotators
     console.print(
         f"{counts.votes:,} of {counts.votes_wanted:,} votes on {counts.items:,} items "

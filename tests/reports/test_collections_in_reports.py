@@ -12,17 +12,22 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import all_pictures, ready_sets
+from evalplatform.exports.paper.checklist import checklist
+from evalplatform.exports.paper.tables import tables
 from evalplatform.images.models import CollectedImage
 from evalplatform.reports.csv_files import samples_csv, withheld_csv
 from evalplatform.reports.dashboard import offline_dashboard
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.fingerprint import fingerprint
+from evalplatform.reports.methods import PlainWording, methods
 from evalplatform.reports.results import campaign_results
+from evalplatform.reports.table import results_table
 from evalplatform.reports.votes_csv import votes_csv
 from evalplatform.safety.services import request_checks
 from evalplatform.safety.tasks import check_safety
 from tests import factories, safety
 from tests.campaigns.test_collections_as_arms import make
+from tests.reports.test_galleries import voted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PEER = 2  # the place of the collection's arm
@@ -100,6 +105,66 @@ def test_samples_csv_has_one_row_an_image_of_either_kind(gallery):
     )
     assert all(each["sample"] == "" and each["sha256"] for each in brought)
     assert all(each["collected_image"] == "" for each in found if each["arm_name"] != "peer")
+
+
+def test_nothing_is_said_of_how_imported_images_were_made(gallery, client, rania):
+    results = campaign_results(gallery)
+    said = methods(results, PlainWording())
+    assert "C = peer (images of Peer 3; SHA-256 " in said
+    assert "Of every prompt each of A, B made one image, none selected by hand (steps" in said
+    assert "The images of C existed already and were imported, one image of every prompt" in said
+    assert "C = peer (images of Peer 3)" in results_table(results)
+    told = {each.item: each.known for each in checklist(results, consent="", licence="")}
+    selection = told["Images per prompt, and no selection by hand"]
+    assert selection.endswith("C: imported, only their maker can say")
+    assert told["Sampler, steps, guidance, resolution"].startswith("A, B: steps")
+    client.force_login(rania)
+    page = client.get(reverse("reports:protocol", args=[gallery.slug])).content.decode()
+    assert "<dt>Samples</dt><dd>A, B: 1 per prompt and arm, the same seeds for all, none" in page
+    assert "<dt>Imported images</dt><dd>C: 1 per prompt and arm; how they were made" in page
+
+
+def test_imported_images_alone_name_no_sampler(gallery):
+    results = campaign_results(gallery)
+    peer = gallery.contenders[PEER]
+    gallery.contenders[:] = [peer]
+    results.campaign.contenders[:] = [peer]
+    said = methods(results, PlainWording())
+    assert "The images of every arm existed already and were imported" in said
+    assert "none selected by hand" not in said
+    told = {each.item: each.known for each in checklist(results, consent="", licence="")}
+    assert told["Images per prompt, and no selection by hand"] is None
+    assert told["Sampler, steps, guidance, resolution"] is None
+
+
+def test_ratings_are_told_without_a_design_and_grades_without_signs(db, client, rania):
+    campaign = voted("rating", prompts=3, k=2, people=2)
+    results = campaign_results(campaign)
+    said = methods(results, PlainWording())
+    assert "Who meets whom" not in said
+    assert "Single images are compared by their mean grade" in said
+    told = {each.item: each.known for each in checklist(results, consent="", licence="")}
+    assert told["Comparison design, and k"] == "single images; visual_appeal: k = 2"
+    assert told["Win, tie, lose with intervals; method"].startswith("mean grades with 95 % ")
+    assert "$[+" not in tables(results)["grades"]
+    client.force_login(rania)
+    page = client.get(reverse("reports:protocol", args=[campaign.slug])).content.decode()
+    assert "<dt>Design</dt>" not in page
+
+
+def test_gallery_says_how_its_intervals_and_tests_were_made(gallery):
+    results = campaign_results(gallery)
+    said = methods(results, PlainWording())
+    assert "on 24 items of 4 prompts (48 of 48 wanted)" in said
+    assert "values of all pairs are adjusted by Holm's procedure" in said
+    told = {each.item: each.known for each in checklist(results, consent="", licence="")}
+    assert told["Prompts, items, votes; exactly k"].startswith("4 prompts, 24 items, 48 of 48")
+    assert "pairs and groups by Holm" in told["Test, and control of many comparisons"]
+    assert told["Win, tie, lose with intervals; method"].startswith("strengths with 95 % intervals")
+    for name in ("strengths", "pairs"):
+        table = tables(results)[name]
+        assert r"95\,\% interval" in table
+        assert "A: checkpoint-{}0; B: checkpoint-{}1; C: peer." in table
 
 
 def test_dashboard_shows_images_of_the_collection(gallery, client, rania):

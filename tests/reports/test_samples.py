@@ -139,7 +139,7 @@ def test_dashboard_shows_it_on_the_site_and_offline(cut, client, rania):
     ):
         text = " ".join(page.split())
         assert "What annotators were shown" in text
-        assert "4 of 6 prompts were read in full by both. 1 of 6 pairs showed the same" in text
+        assert "4 of 6 prompts are known to have been read in full by both. 1 of 6 pairs" in text
         assert GROUP in text
     answer = client.get(f"/campaigns/{cut.slug}/export/samples.csv")
     assert answer.status_code == 200

@@ -12,6 +12,7 @@ from evalplatform.exports.documents.statements import (
     arm_name,
     choices,
     collection,
+    consent,
     quoted_licence,
     summary,
     title,
@@ -19,6 +20,7 @@ from evalplatform.exports.documents.statements import (
 from evalplatform.exports.shapes import Shape
 from evalplatform.exports.shapes.base import feature_of
 from evalplatform.exports.told import Told
+from evalplatform.reports.conditions import origin_in_words
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _MARKS = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]()#+-!|<>~"})
@@ -40,7 +42,7 @@ def card(told: Told, shape: Shape) -> str:
         f"## How votes were collected\n\n{marked_down(about['protocol'])}\n\n"
         f"{about['per_item']}\n\n{about['biases']}\n\n{about['limits']}\n",
         f"## People\n\n{about['personal']}\n\nConsent: "
-        f"{marked_down(told.options.consent) or NOT_STATED + ' by whoever made this export'}.\n",
+        f"{marked_down(consent(told)) or NOT_STATED + ' by whoever made this export'}.\n",
         f"## Licence\n\n{quoted_licence(told.options)}. Prompts and images may have licences of "
         "their own.\n",
         "## Columns\n\nSee [DATA_DICTIONARY.md](DATA_DICTIONARY.md).\n",
@@ -145,8 +147,11 @@ def _loading(told: Told) -> str:
 def _arms(told: Told) -> str:
     lines = []
     for arm in told.campaign.contenders:
-        weights = f", SHA-256 {arm.sha256}" if arm.sha256 and not told.options.is_blind else ""
-        lines.append(f"- {arm.letter}: {marked_down(arm_name(arm, told.options))}{weights}\n")
+        known = [marked_down(arm_name(arm, told.options))]
+        if not told.options.is_blind:
+            digest = arm.sha256 and f"SHA-256 {arm.sha256}"
+            known += [each for each in (marked_down(origin_in_words(arm)), digest) if each]
+        lines.append(f"- {arm.letter}: {', '.join(known)}\n")
     return "".join(lines)
 
 

@@ -28,6 +28,11 @@ def arm_name(arm: Arm, options: Options) -> str:
     return arm.letter if options.is_blind else arm.name
 
 
+def consent(told: Told) -> str:
+    """Return what annotators agreed to: as the exporter says, else the text they were shown."""
+    return told.options.consent or told.campaign.checked_rules.annotation.consent
+
+
 def summary(told: Told) -> str:
     """Say in one paragraph what the data set is."""
     campaign = told.campaign

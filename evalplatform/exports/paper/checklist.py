@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evalplatform.annotation.models import CrowdVisit
-from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.exports.documents.card import marked_down
 from evalplatform.exports.paper.latex import latex
 from evalplatform.reports.conditions import (
     delivery_in_words,
     filter_in_words,
+    imported_arms,
     layout_in_words,
+    origin_in_words,
     pay_in_words,
+    sampled_arms,
 )
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.pay import pay_summary
@@ -98,27 +101,31 @@ def _material(results: CampaignResults) -> Iterator[Reply]:
     yield Reply(
         of,
         "Images per prompt, and no selection by hand",
-        None
-        if campaign.imported_from
-        else f"{campaign.images_per_prompt}, as sampled with frozen seeds",
+        _of_samples(campaign, f"{campaign.images_per_prompt}, as sampled with frozen seeds"),
     )
     yield Reply(
         of,
-        "Models with the hash of their weights",
-        "; ".join(
-            f"{arm.letter} = {arm.name} {arm.sha256[:12]}"
-            for arm in campaign.contenders
-            if arm.sha256
-        )
-        or None,
+        "Models with the hash of their weights, or of their images",
+        "; ".join(_arm(arm) for arm in campaign.contenders if arm.sha256) or None,
     )
     settings = protocol.get("sampler_settings") or {}
-    yield Reply(
-        of,
-        "Sampler, steps, guidance, resolution",
-        ", ".join(f"{name} {value}" for name, value in settings.items() if value not in (None, ""))
-        or None,
-    )
+    told = ", ".join(f"{name} {said}" for name, said in settings.items() if said not in (None, ""))
+    yield Reply(of, "Sampler, steps, guidance, resolution", _of_samples(campaign, told))
+
+
+def _of_samples(campaign: Campaign, known: str) -> str | None:
+    """Return what is known of samples, and of which arms it is not: their images were imported."""
+    made, brought = sampled_arms(campaign), imported_arms(campaign)
+    if not made:
+        return None
+    if not brought:
+        return known or None
+    return f"{', '.join(made)}: {known}; {', '.join(brought)}: imported, only their maker can say"
+
+
+def _arm(arm: Arm) -> str:
+    origin = origin_in_words(arm)
+    return f"{arm.letter} = {arm.name}{f' ({origin})' if origin else ''} {arm.sha256[:12]}"
 
 
 def _setting(results: CampaignResults) -> Iterator[Reply]:
@@ -133,12 +140,18 @@ def _setting(results: CampaignResults) -> Iterator[Reply]:
     yield Reply(
         of,
         "Comparison design, and k",
-        f"{campaign.design}; "
+        f"{_met(campaign)}; "
         + ", ".join(f"{each.slug}: k = {each.k}" for each in campaign.criteria.all()),
     )
     yield Reply(of, "Balance of sides", rules.get("image_order"))
     yield Reply(of, "Blinding", None if campaign.imported_from
                  else "annotators receive nothing that names an arm")  # fmt: skip
+
+
+def _met(campaign: Campaign) -> str:
+    """Who meets whom; a design is stored where single images are judged, too."""
+    compares = any(each.shape.most > 1 for each in campaign.criteria.all())
+    return campaign.design if compares else "single images"
 
 
 def _people(results: CampaignResults, consent: str) -> Iterator[Reply]:
@@ -244,20 +257,12 @@ def _analysis(results: CampaignResults) -> Iterator[Reply]:
     yield Reply(
         of,
         "Prompts, items, votes; exactly k",
-        f"{done.items:,} items, {done.votes:,} of {done.votes_wanted:,} votes; "
+        f"{results.n_prompts:,} prompts, {done.items:,} items, "
+        f"{done.votes:,} of {done.votes_wanted:,} votes; "
         f"{results.quality.items_short:,} items with fewer than k; "
         f"{done.surplus_votes:,} late answers, not counted",
     )
-    group = next(iter(results.groups), None)
-    yield Reply(
-        of,
-        "Win, tie, lose with intervals; method",
-        group.rates.net.method
-        if group
-        else None
-        if not results.galleries
-        else "strengths with simultaneous ranks",
-    )
+    yield Reply(of, "Win, tie, lose with intervals; method", "; ".join(_estimates(results)) or None)
     yield Reply(
         of,
         "Agreement",
@@ -266,12 +271,32 @@ def _analysis(results: CampaignResults) -> Iterator[Reply]:
     yield Reply(
         of,
         "Test, and control of many comparisons",
-        "two-way clustered t test; groups by Holm" if group else None,
+        "; ".join(_tests(results)) or None,
     )
     yield Reply(of, "Power, planned before launch", None)
     yield Reply(of, "More than two models: ranks and what decides them",
                  "in results.json: galleries" if results.galleries else "two models"
                  if results.campaign.is_duel else None)  # fmt: skip
+
+
+def _estimates(results: CampaignResults) -> Iterator[str]:
+    """How each kind of estimate and its interval were made."""
+    level = f"{100 * results.level:g} %"
+    for group in results.groups[:1]:
+        yield f"win, tie, lose and net with {level} intervals: {group.rates.net.method}"
+    for gallery in results.galleries[:1]:
+        yield f"strengths with {level} intervals: {gallery.ranking.method}"
+    for grading in results.gradings[:1]:
+        yield f"mean grades with {level} intervals: {grading.ratings.method}"
+
+
+def _tests(results: CampaignResults) -> Iterator[str]:
+    if results.groups:
+        yield "two-way clustered t test; groups by Holm"
+    if results.galleries:
+        yield "two-way clustered t test of each two arms; pairs and groups by Holm"
+    if results.galleries or results.gradings:
+        yield "ranks hold for all arms at once"
 
 
 def _alphas(results: CampaignResults) -> Iterator[str]:

@@ -104,12 +104,15 @@ def percent(value: float | None, *, sign: bool = False) -> str:
     return number(None if value is None else 100 * value, sign=sign)
 
 
-def bounds(low: float | None, high: float | None, scale: float, digits: int) -> str:
+def bounds(
+    low: float | None, high: float | None, scale: float, digits: int, *, sign: bool = True
+) -> str:
     """Return an interval, or nothing where there is none."""
     if low is None or high is None:
         return ""
     low, high = scale * low, scale * high
-    return f"$[{low:+.{digits}f}, {high:+.{digits}f}]$"
+    plus = "+" if sign else ""
+    return f"$[{low:{plus}.{digits}f}, {high:{plus}.{digits}f}]$"
 
 
 def _character(character: str) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from evalplatform.core.files import write_whole
 from evalplatform.exports.documents.data import write_protocol
+from evalplatform.exports.documents.statements import consent
 from evalplatform.exports.paper.bibliography import bibliography
 from evalplatform.exports.paper.checklist import as_latex, as_markdown, checklist
 from evalplatform.exports.paper.figures import figures
 from evalplatform.exports.paper.latex import PREAMBLE, latex
-from evalplatform.exports.paper.tables import tables
+from evalplatform.exports.paper.tables import legend, tables
 from evalplatform.exports.paper.wording import LatexWording
 from evalplatform.exports.told import Told
 from evalplatform.reports.answers import answers
@@ -21,11 +22,12 @@ from evalplatform.reports.result_types import CampaignResults
 from evalplatform.reports.results import campaign_results
 
 _CAPTIONS = {
-    "net": "Net preference with its interval.",
+    "net": "Net preference for A over B with its {level} interval.",
     "win-tie-lose": "Votes for A, ties, and votes for B.",
-    "categories": "Net preference by group of prompts: exploratory.",
-    "strengths": "Strengths of the arms with their intervals.",
-    "grades": "Mean grades of the arms with their intervals.",
+    "categories": "Net preference for A over B by group of prompts, with its {level} interval: "
+    "exploratory.",
+    "strengths": "Strengths of the arms with their {level} intervals.",
+    "grades": "Mean grades of the arms with their {level} intervals.",
 }
 _READ_ME = """# Paper pack
 
@@ -54,7 +56,7 @@ def write_paper(told: Told) -> None:
         write_whole(folder / "tables" / f"{name}.tex", content)
     for name, picture in drawn.items():
         write_whole(folder / "figures" / name, picture)
-    replies = checklist(results, consent=told.options.consent, licence=told.options.licence)
+    replies = checklist(results, consent=consent(told), licence=told.options.licence)
     _write(folder, "preamble.tex", PREAMBLE)
     _write(folder, "methods.tex", methods(results, LatexWording()))
     _write(folder, "answers.tex", answers_as_latex(results))
@@ -92,7 +94,7 @@ def _main(results: CampaignResults, parts: list[str], drawn: list[str]) -> str:
         r"\section{Methods}", r"\input{methods}",
         r"\section{Results}", *_said(results, parts),
         *(rf"\input{{tables/{each}}}" for each in parts),
-        *(_figure(each) for each in pictures),
+        *(_figure(results, each) for each in pictures),
         r"\clearpage", r"\section{Reporting checklist}",
         r"The items follow the recommendations of Otani et al.~\cite{otani2023toward}.",
         r"\input{checklist}",
@@ -117,8 +119,9 @@ def answers_as_latex(results: CampaignResults) -> str:
     )
 
 
-def _figure(name: str) -> str:
+def _figure(results: CampaignResults, name: str) -> str:
+    caption = _CAPTIONS[name].format(level=rf"{100 * results.level:g}\,\%")
     return "\n".join([
         r"\begin{figure}[htbp]", r"\centering", rf"\includegraphics{{figures/{name}}}",
-        rf"\caption{{{_CAPTIONS[name]}}}", rf"\label{{fig:{name}}}", r"\end{figure}",
+        rf"\caption{{{caption} {legend(results)}}}", rf"\label{{fig:{name}}}", r"\end{figure}",
     ])  # fmt: skip

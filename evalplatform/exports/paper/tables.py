@@ -25,10 +25,10 @@ def tables(results: CampaignResults) -> dict[str, str]:
     if any(each.test.p_value is not None for each in results.categories):
         found["categories"] = _categories(results)
     if results.galleries:
-        found["strengths"] = _strengths(results.galleries)
+        found["strengths"] = _strengths(results)
         found["pairs"] = _pairs(results)
     if results.gradings:
-        found["grades"] = _grades(results.gradings)
+        found["grades"] = _grades(results)
     if results.with_excluded:
         found["with-excluded"] = _with_excluded(results)
     return found
@@ -91,14 +91,24 @@ def _groups(results: CampaignResults) -> str:
         ["prompts", "$n$ prompts", "votes", r"win \%", r"tie \%", r"lose \%", rf"{_NET} \%"],
         rows,
         rf"Votes for A, ties, and votes for B, per cent of votes. In brackets: {level:g}\,\% "
-        "interval of the net preference. "
-        f"{latex(_method(results.groups[0].rates.net))}{_stamp(results)}",
+        f"interval of the net preference. {_method(results.groups[0].rates.net.method)}"
+        f"{legend(results)}{_stamp(results)}",
         "win-tie-lose",
     )
 
 
-def _method(estimate: Estimate) -> str:
-    return f"Intervals: {estimate.method}." if estimate.method != "none" else ""
+def _method(method: str) -> str:
+    return f"Intervals: {latex(method)}. " if method != "none" else ""
+
+
+def _level(results: CampaignResults) -> str:
+    return rf"{100 * results.level:g}\,\%"
+
+
+def legend(results: CampaignResults) -> str:
+    """Say which arm each letter is, for a caption."""
+    arms = (f"{each.letter}: {latex(each.name)}" for each in results.campaign.contenders)
+    return f"{'; '.join(arms)}."
 
 
 def _verdicts(results: CampaignResults) -> str:
@@ -117,7 +127,8 @@ def _verdicts(results: CampaignResults) -> str:
         ["criterion", "prompts", "items", r"A \%", r"tie \%", r"none \%", r"B \%", rf"{_NET} \%"],
         rows,
         "What more than half of the $k$ votes on an item say; none: no majority. "
-        f"Items with fewer than $k$ votes are left out.{_stamp(results)}",
+        f"Items with fewer than $k$ votes are left out. In brackets: {_level(results)} interval. "
+        f"{legend(results)}{_stamp(results)}",
         "verdicts",
     )
 
@@ -142,14 +153,15 @@ def _categories(results: CampaignResults) -> str:
          r"$p_\mathrm{Holm}$"],
         rows,
         "Groups of prompts: exploratory. $p$: no preference in this group; adjusted by Holm over "
-        f"all groups of a criterion.{_stamp(results)}",
+        f"all groups of a criterion. In brackets: {_level(results)} interval. "
+        f"{legend(results)}{_stamp(results)}",
         "categories",
     )  # fmt: skip
 
 
-def _strengths(galleries: Sequence[GalleryResult]) -> str:
+def _strengths(results: CampaignResults) -> str:
     rows = []
-    for found in galleries:
+    for found in results.galleries:
         for each in found.ranking.standings:
             rows.append(_row(
                 _wrapped(found.criterion_label, 0.16), _prompts(found),
@@ -159,10 +171,20 @@ def _strengths(galleries: Sequence[GalleryResult]) -> str:
             ))  # fmt: skip
     return _table(
         "@{}lllrrlrl@{}",
-        ["criterion", "prompts", "arm", "strength", "interval", "ranks", "votes", "note"],
+        [
+            "criterion",
+            "prompts",
+            "arm",
+            "strength",
+            rf"{_level(results)} interval",
+            "ranks",
+            "votes",
+            "note",
+        ],
         rows,
         "Strengths in natural log units, mean 0 (times 173.7: Elo points). Ranks: those each arm "
-        "may have, for all arms at once.",
+        f"may have, for all arms at once at {_level(results)}. "
+        f"{_method(results.galleries[0].ranking.method)}{legend(results)}{_stamp(results)}",
         "strengths",
     )
 
@@ -186,8 +208,9 @@ def _pairs(results: CampaignResults) -> str:
         ["criterion", "arms", "votes", r"win \%", r"tie \%", r"lose \%", r"net \%",
          r"$p_\mathrm{Holm}$"],
         rows,
-        "Each two arms that met, seen from the first. $p$: no preference between them, adjusted by "
-        f"Holm over all of them.{_stamp(results)}",
+        "Each two arms that met, seen from the first, per cent of votes. In brackets: "
+        f"{_level(results)} interval of the net preference. $p$: no preference between them, "
+        f"adjusted by Holm over all of them. {legend(results)}{_stamp(results)}",
         "pairs",
     )  # fmt: skip
 
@@ -196,20 +219,32 @@ def _rank_set(standing: Standing | ArmRating) -> str:
     return latex(ranks(standing.rank_low, standing.rank_high))
 
 
-def _grades(gradings: Sequence[GradeResult]) -> str:
+def _grades(results: CampaignResults) -> str:
     rows = []
-    for found in gradings:
+    for found in results.gradings:
         for each in found.ratings.ratings:
             rows.append(_row(
                 latex(found.criterion_label), _prompts(found), latex(each.arm),
-                number(each.mean.value, 2), bounds(each.mean.low, each.mean.high, 1, 2),
+                number(each.mean.value, 2),
+                bounds(each.mean.low, each.mean.high, 1, 2, sign=False),
                 _rank_set(each), number(each.tier, 0), number(each.mean.n_votes, 0),
             ))  # fmt: skip
     return _table(
         "@{}lllrrlrr@{}",
-        ["criterion", "prompts", "arm", "mean grade", "interval", "ranks", "tier", "votes"],
+        [
+            "criterion",
+            "prompts",
+            "arm",
+            "mean grade",
+            rf"{_level(results)} interval",
+            "ranks",
+            "tier",
+            "votes",
+        ],
         rows,
-        f"Mean grades. Ranks: those each arm may have, for all arms at once. {_TIERS}",
+        "Mean grades. Ranks: those each arm may have, for all arms at once at "
+        f"{_level(results)}. {_TIERS} {_method(results.gradings[0].ratings.method)}"
+        f"{legend(results)}{_stamp(results)}",
         "grades",
     )
 
@@ -225,7 +260,8 @@ def _with_excluded(results: CampaignResults) -> str:
         "@{}lllrrr@{}",
         ["criterion", "prompts", "figure", "votes excluded", "without", "with"],
         rows,
-        f"Results without and with the votes that were excluded.{_stamp(results)}",
+        "Results without and with the votes that were excluded. In brackets: "
+        f"{_level(results)} interval. {legend(results)}{_stamp(results)}",
         "with-excluded",
     )
 
@@ -235,7 +271,7 @@ def _figure(found: Estimate | Figure | None, is_share: bool) -> str:
         return "--"
     if is_share:
         return f"{percent(found.value, sign=True)} {bounds(found.low, found.high, 100, 1)}"
-    return f"{number(found.value, 2)} {bounds(found.low, found.high, 1, 2)}"
+    return f"{number(found.value, 2)} {bounds(found.low, found.high, 1, 2, sign=False)}"
 
 
 def _stamp(results: CampaignResults) -> str:
