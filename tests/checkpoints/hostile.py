@@ -465,30 +465,33 @@ def zip_of_a_million_entries_whose_plain_end_says_one(folder: Path, canary: Path
 
 def _zip64(path: Path, *, said_members: int, said_bytes: int) -> Path:
     """A million empty members; the plain end of the archive says what is given."""
-    local, central, count = b"", [], 1_000_000
+    count, name = 1_000_000, b"0000000.txt"
+    local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 33, 0, 0, 0, len(name), 0)
+    central = struct.pack(
+        "<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, len(name), 0, 0, 0, 0, 0, 0
+    )
+    start, length = count * len(local + name), count * len(central + name)
+    numbers = np.arange(count, dtype="<u4")
+    digits = (numbers[:, None] // 10 ** np.arange(6, -1, -1) % 10 + ord("0")).astype("u1")
+    offsets = (numbers * len(local + name)).view("u1").reshape(count, 4)
     with path.open("wb") as file:
-        for number in range(count):
-            name = b"%07d.txt" % number
-            offset = number * (30 + len(name))
-            local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 33, 0, 0, 0, len(name), 0)
-            file.write(local + name)
-            central.append(
-                struct.pack(
-                    "<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, len(name), 0, 0, 0, 0,
-                    0, offset,
-                )
-                + name
-            )  # fmt: skip
-        start = file.tell()
-        table = b"".join(central)
-        file.write(table)
+        file.write(_rows(local + name, {len(local): digits}))
+        file.write(_rows(central + name, {len(central): digits, len(central) - 4: offsets}))
         file.write(
-            struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(table), start)
+            struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, start)
         )
-        file.write(struct.pack("<4sLQL", b"PK\6\7", 0, start + len(table), 1))
+        file.write(struct.pack("<4sLQL", b"PK\6\7", 0, start + length, 1))
         said = (said_members, said_members, said_bytes, start % 2**32, 0)
         file.write(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *said))
     return path
+
+
+def _rows(row: bytes, columns: dict[int, np.ndarray]) -> bytes:
+    """Repeat a row of bytes, each time with its own bytes from these columns on."""
+    table = np.tile(np.frombuffer(row, "u1"), (len(next(iter(columns.values()))), 1))
+    for at, given in columns.items():
+        table[:, at : at + given.shape[1]] = given
+    return table.tobytes()
 
 
 @hostile

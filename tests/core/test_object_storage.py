@@ -2,14 +2,17 @@
 
 import http.server
 import os
+import pickle
 import re
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
+from boto3 import Session
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.core.files.base import ContentFile
@@ -18,6 +21,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
+from storages.backends import s3
 
 from evalplatform.annotation.services import open_campaign
 from evalplatform.core import files
@@ -165,6 +169,28 @@ def test_store_that_is_away_is_named():
     for ask in everything_asked(store):
         with pytest.raises(ObjectStorageError, match=r"s3://eval at .*:9 cannot be reached"):
             ask()
+
+
+def test_threads_have_connections_of_their_own_out_of_one_session(monkeypatch):
+    """A session reads how S3 is described: as long as thirty connections take."""
+    made = []
+    monkeypatch.setattr(s3.boto3, "Session", lambda **given: made.append(1) or Session(**given))
+    store = store_at(f"s3://eval?endpoint_url={NOWHERE}&region=us-east-1")
+    begun = threading.Barrier(4)
+
+    def connect(_: int) -> object:
+        begun.wait(10)
+        first = store.connection
+        assert store.connection is first
+        return first
+
+    with ThreadPoolExecutor(4) as pool:
+        connections = list(pool.map(connect, range(4)))
+    assert len(set(map(id, connections))) == 4
+    assert len(made) == 1
+    again = pickle.loads(pickle.dumps(store))
+    assert again.connection is not store.connection
+    assert again.bucket_name == "eval"
 
 
 def test_missing_bucket_is_named(s3_store):
