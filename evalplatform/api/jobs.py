@@ -32,7 +32,7 @@ from evalplatform.runs.services import arm_named, request_newcomer
 from evalplatform.uploads.services import whole_files
 
 __all__ = [
-    "TASK", "JobKind", "ask_for_pool", "ask_to_join", "call_off", "check_registering",
+    "CALLED_OFF", "TASK", "JobKind", "ask_for_pool", "ask_to_join", "call_off", "check_registering",
     "folders_allowed", "places_allowed", "queue_job", "run_job", "under_way", "wake_soon",
     "wake_stalled_jobs", "wake_waiting_jobs",
 ]  # fmt: skip
@@ -48,7 +48,7 @@ _KILLED = (
     "its machine; ask again once it has more memory, or for less at once."
 )
 _USED_UP = "What was sent for it is removed: send it again."
-_CALLED_OFF = "It was called off before it began."
+CALLED_OFF = "It was called off before it began."
 
 
 def places_allowed(*places: str | None) -> None:
@@ -165,10 +165,10 @@ def call_off(*, job: Job, now: datetime) -> None:
     Called off twice, it stays so.
     """
     waiting = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED)
-    if waiting.update(status=Job.Status.FAILED, reason=_CALLED_OFF, finished_at=now):
+    if waiting.update(status=Job.Status.FAILED, reason=CALLED_OFF, finished_at=now):
         forget_files(job)
     job.refresh_from_db()
-    if job.reason != _CALLED_OFF:
+    if job.reason != CALLED_OFF:
         raise ConflictError("a worker has it already, or it has ended: it cannot be called off.")
 
 

@@ -17,7 +17,13 @@ from evalplatform.accounts.models import User
 from evalplatform.accounts.projects import Asking, Role, may, steered_or_404, visible_to
 from evalplatform.api.asked import AskedJob, is_left_to_workers, last_jobs, wake_where_due
 from evalplatform.api.job_kinds import pool_samples
-from evalplatform.api.jobs import JobKind, ask_for_pool, call_off, wake_stalled_jobs
+from evalplatform.api.jobs import (
+    CALLED_OFF,
+    JobKind,
+    ask_for_pool,
+    call_off,
+    wake_stalled_jobs,
+)
 from evalplatform.api.models import Job
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.curation.models import Pool
@@ -40,6 +46,10 @@ class AskedPool(AskedJob):
     def request(self) -> str:
         """The name under which its samples are asked of the workers."""
         return request_of_pool(self.name)
+
+    @property
+    def is_called_off(self) -> bool:
+        return self.job.reason == CALLED_OFF
 
     @property
     def may_be_asked_again(self) -> bool:

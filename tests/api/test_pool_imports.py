@@ -135,7 +135,9 @@ def press(sender, job, **more):
 
 def test_job_of_samples_waits_for_them_and_makes_the_pool_by_itself(ask, sender, things):
     answer = ask(**BODY)
-    assert "It waits for a worker." in read(sender)
+    shown = read(sender)
+    assert "It waits for a worker." in shown
+    assert 'aria-current="true">Pools</a>' in shown
     job = done(answer)
     assert (job.status, job.starts) == ("queued", 0), job.reason
     assert job.note.startswith("0 of 2 samples are made.")
@@ -219,6 +221,7 @@ def test_a_waiting_pool_is_called_off(ask, sender, things):
     press(sender, job, call_off="")
     job.refresh_from_db()
     assert (job.status, job.reason) == ("failed", "It was called off before it began.")
+    assert "It was not made" not in read(sender)  # nothing went wrong
     make_samples()
     assert run_job(number=job.pk, now=timezone.now) is None
     assert not Pool.objects.exists()

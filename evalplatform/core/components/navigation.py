@@ -18,10 +18,10 @@ class SiteSection:
 
 
 SECTIONS = (
-    SiteSection("Campaigns", "reports:campaign_list", ("reports", "runs")),
+    SiteSection("Campaigns", "reports:campaign_list", ("reports", "runs", "arms", "exports")),
     SiteSection("Models", "registry:list", ("registry", "models")),
     SiteSection("Prompts", "prompts:list", ("prompts",)),
-    SiteSection("Pools", "curation:list", ("curation",)),
+    SiteSection("Pools", "curation:list", ("curation", "asked_pools")),
     SiteSection("Feedback", "feedback:list", ("feedback",)),
     SiteSection("Flows", "flows:list", ("flows",)),
     SiteSection("Leaderboard", "leaderboard:leaderboard", ("leaderboard",)),
