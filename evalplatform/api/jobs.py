@@ -24,7 +24,7 @@ from evalplatform.core.errors import (
     EvalPlatformError,
     NotAllowedError,
 )
-from evalplatform.core.locks import is_turn_taken, session_turn
+from evalplatform.core.locks import is_turn_taken, session_turn, take_turn
 from evalplatform.core.starts import MOST_STARTS, begin_once_more, why_given_up
 from evalplatform.core.storable_json import storable_text
 from evalplatform.core.waking import may_wake
@@ -129,8 +129,8 @@ def ask_for_pool(*, project: Project, asked: dict[str, Any], user: User) -> Job:
     name is on its way.
     """
     with transaction.atomic():
-        # Who asks at the same time waits here, and finds the job below.
-        Project.objects.select_for_update().get(pk=project.pk)
+        # Who asks at the same time, in any project, waits here, and finds the job below.
+        take_turn(f"pool {asked['name']}")
         coming = under_way(JobKind.POOL).filter(asked__name=asked["name"]).first()
         if coming is None:
             return queue_job(project=project, kind=JobKind.POOL, asked=asked, user=user)

@@ -1,17 +1,20 @@
 """Pools brought by the API: a folder that was sent, a path, or samples, each by a job."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from evalplatform.accounts.members import set_member
-from evalplatform.accounts.models import User
+from evalplatform.accounts.models import Project, User
 from evalplatform.api.job_files import folder_of
-from evalplatform.api.jobs import run_job
+from evalplatform.api.jobs import ask_for_pool, run_job
 from evalplatform.api.models import Job
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.errors import BadInputError
 from evalplatform.curation.models import Pool
 from evalplatform.curation.services.samples import sampler_of_a_pool
 from evalplatform.generation.models import GenerationRequest, Sample, SamplerSettings
@@ -25,6 +28,7 @@ from evalplatform.uploads.models import SentFile
 from tests import factories
 from tests.curation.pools import write_pool
 from tests.uploads.sending import send
+from tests.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -149,6 +153,45 @@ def test_job_of_samples_waits_for_them_and_makes_the_pool_by_itself(ask, sender,
     assert (again(job).status, job.note) == ("done", "2 images"), job.reason
     assert Pool.objects.get().origin == "samples"
     assert f'<a href="{reverse("curation:pool", args=["needles"])}">2 images</a>' in read(sender)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_two_who_ask_for_a_pool_at_once_have_one_job(rania, things, woken, seeds):
+    def asked(seeds):
+        body = BODY | {
+            "name": "needles",
+            "seeds": seeds,
+            "guidance": 4.0,
+            "licence": "",
+            "path": "",
+        }
+        try:
+            return ask_for_pool(project=things, asked=body, user=rania).pk
+        except BadInputError as error:
+            return str(error)
+
+    def ask_in_own_connection():
+        try:
+            return asked(seeds)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as another:
+        with transaction.atomic():
+            first = asked(1)
+            second = another.submit(ask_in_own_connection)
+            wait_until_somebody_waits()
+        other = "another pool 'needles' is on its way already; choose another name."
+        assert second.result(timeout=30) == (first if seeds == 1 else other)
+    assert Job.objects.count() == 1
+
+
+def test_a_pool_on_its_way_in_another_project_keeps_its_name(ask, things):
+    theirs = Project.objects.create(name="theirs")
+    Job.objects.create(project=theirs, kind="import_pool", asked={"name": "needles"})
+    answer = ask(**BODY)
+    assert (answer.status_code, "on its way already" in answer.json()["detail"]) == (422, True)
 
 
 def test_a_waiting_job_is_woken_when_its_last_samples_are_made(
