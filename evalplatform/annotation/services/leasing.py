@@ -11,7 +11,8 @@ from evalplatform.annotation.comprehension import is_asked
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.selectors import annotator_progress
 from evalplatform.annotation.services.checks import lease_qualification
-from evalplatform.annotation.services.locking import lock
+from evalplatform.annotation.services.locking import lock_with_leases
+from evalplatform.annotation.statements import Lease
 from evalplatform.annotation.turns import Turn, first_repeat, most_held, turn_at, walk_of
 from evalplatform.campaigns.models import Campaign
 
@@ -35,20 +36,27 @@ def lease_items(*, enrolment: Enrolment, want: int, now: datetime) -> list[Assig
     `want` when little is left.
     """
     with transaction.atomic():
-        lock(enrolment)
-        held = lease_more(enrolment=enrolment, want=want, now=now)
+        leases = lock_with_leases(enrolment, now)
+        held = lease_more(enrolment=enrolment, want=want, now=now, leases=leases)
     return statements.assignments_to_show(held)[:want]
 
 
-def lease_more(*, enrolment: Enrolment, want: int, now: datetime) -> list[int]:
-    """Do what `lease_items` says to an enrolment that is locked; return the assignments' ids."""
+def lease_more(
+    *, enrolment: Enrolment, want: int, now: datetime, leases: list[Lease] | None = None
+) -> list[int]:
+    """Do what `lease_items` says to an enrolment that is locked; return the assignments' ids.
+
+    `leases`: what its annotator holds; None where that was not read yet.
+    """
     campaign = enrolment.campaign
     if campaign.status != Campaign.Status.OPEN or enrolment.status != Enrolment.Status.ACTIVE:
         return []
     if is_asked(enrolment):
         return []
     expires = now + timedelta(seconds=campaign.lease_seconds)
-    held = _renew(enrolment, now, expires)
+    if leases is None:
+        leases = statements.held_leases(enrolment, now)
+    held = _renew(enrolment, leases, now, expires)
     while len(held) < _most_held(enrolment, want):
         taken = _take(enrolment, now + len(held) * _A_TICK, expires)
         if taken is None:
@@ -66,18 +74,19 @@ def _most_held(enrolment: Enrolment, want: int) -> int:
     return most if cap is None else min(most, cap - enrolment.judged)
 
 
-def _renew(enrolment: Enrolment, now: datetime, expires: datetime) -> list[int]:
-    """Extend the leases this annotator still holds and return them.
+def _renew(
+    enrolment: Enrolment, leases: list[Lease], now: datetime, expires: datetime
+) -> list[int]:
+    """Extend the leases this annotator still holds and return their assignments.
 
     A lease is written again only in its second half: asking for the state is then mostly reading.
     """
-    rows = statements.held_leases(enrolment, now)
     half = now + (expires - now) / 2
-    if all(until >= half for _, until in rows):
-        return [identifier for identifier, _ in rows]
+    if all(until >= half for _, until in leases):
+        return [identifier for identifier, _ in leases]
     # Whoever took one of them meanwhile has changed `annotator`: the update passes over it.
     held = Assignment.objects.held_by(enrolment.annotator_id).pending()
-    held.filter(pk__in=[identifier for identifier, _ in rows]).update(lease_expires_at=expires)
+    held.filter(pk__in=[identifier for identifier, _ in leases]).update(lease_expires_at=expires)
     return [identifier for identifier, _ in statements.held_leases(enrolment, now)]
 
 

@@ -1,6 +1,7 @@
 """The one row that orders everything one annotator does in a campaign."""
 
 import uuid
+from datetime import datetime
 
 from evalplatform.annotation import statements
 from evalplatform.annotation.models import Assignment, Enrolment
@@ -19,6 +20,13 @@ def lock(enrolment: Enrolment) -> None:
     by its annotator and its campaign's invitation; `Enrolment.DoesNotExist` where there is none.
     """
     enrolment.__dict__.update(statements.lock_enrolment(enrolment).__dict__)
+
+
+def lock_with_leases(enrolment: Enrolment, now: datetime) -> list[statements.Lease]:
+    """Lock the enrolment as `lock` does, and return what its annotator holds then."""
+    locked, held = statements.lock_with_leases(enrolment, now)
+    enrolment.__dict__.update(locked.__dict__)
+    return held
 
 
 def lock_with(
