@@ -48,7 +48,7 @@ ShownLink = tuple[str, str, str]
 
 
 class StageForm(forms.Form):
-    """A stage to open; gold is a folder, so that it is given by command."""
+    """A stage to open; gold is a folder, so that it is given by the API or by command."""
 
     kind = forms.ChoiceField(label="Stage", choices=Stage.Kind.choices)
     k = forms.IntegerField(
