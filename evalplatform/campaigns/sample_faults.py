@@ -187,11 +187,14 @@ class FaultCounter:
         """
         exceeded = [limit for limit in self._limits() if limit.is_exceeded]
         if exceeded:
+            needed: dict[str, float] = {}  # one share for all arms
+            for limit in exceeded:
+                needed[limit.option] = max(limit.needed, needed.get(limit.option, 0))
             raise BadInputError(
                 f"campaign {self._campaign.slug!r} does not open. "
                 f"{'. Also: '.join(map(str, exceeded))}.",
                 by_command=f"`manage.py run_eval --resume {self._campaign.slug} "
-                + " ".join(f"--{limit.option} {limit.needed:g}" for limit in exceeded)
+                + " ".join(f"--{option} {share:g}" for option, share in needed.items())
                 + "` lets them through.",
             )
 
@@ -199,19 +202,22 @@ class FaultCounter:
         rules = self._campaign.checked_rules.samples
         shows_prompt = self._campaign.criteria.filter(shows_prompt=True).exists()
         for arm, counted in zip(self._campaign.contenders, self._arms, strict=True):
-            name, faults = f"{arm.name!r} ({arm.letter})", counted.faults
+            kind = "image collection" if arm.collection_id else "checkpoint"
+            name, faults = f"{kind} {arm.name!r} ({arm.letter})", counted.faults
             yield _Limit(
                 option="allow-constant",
-                what=f"images of checkpoint {name} are of one colour",
+                what=f"images of {name} are of one colour",
                 faulty=counted.constant,
                 of=faults.images,
                 allowed=rules.allow_constant,
-                otherwise="mend the checkpoint and register it anew",
+                otherwise="import it anew without them"
+                if arm.collection_id
+                else "mend the checkpoint and register it anew",
             )
             if shows_prompt:
                 yield _Limit(
                     option="allow-cut",
-                    what=f"prompts are cut by the text encoders of checkpoint {name}, so "
+                    what=f"prompts are cut by the text encoders of {name}, so "
                     "annotators would be shown words it never read",
                     faulty=counted.cut,
                     of=faults.prompts_read_in_full + faults.prompts_cut,
@@ -224,7 +230,7 @@ class FaultCounter:
             faulty=self._identical,
             of=self._sets,
             allowed=rules.allow_identical,
-            otherwise="compare checkpoints that differ",
+            otherwise="compare arms that differ",
         )
 
 

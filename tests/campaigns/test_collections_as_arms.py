@@ -136,6 +136,15 @@ def test_collection_that_lacks_prompts_is_refused_and_they_are_named():
     assert not Campaign.objects.exists()
 
 
+def test_collection_of_one_colour_is_called_what_it_is():
+    draft = make()
+    with factories.thawed():
+        CollectedImage.objects.update(is_constant=True)
+    said = r"images of image collection 'peer' \(C\) are of one colour .*; import it anew without"
+    with pytest.raises(BadInputError, match=said):
+        open_campaign(campaign=draft)
+
+
 def test_arm_that_is_neither_is_told_which_checkpoints_and_collections_there_are():
     collect(factories.make_prompt_set("shared", 1), "theirs")
     said = "no checkpoint or image collection 'thiers'; usable: {}theirs. Register or import it"

@@ -39,6 +39,9 @@ APPEAL = {"criteria": ["visual_appeal"]}
         ({"constant": [1], "cut_b": [2]},
          r"of one colour .* 0\.25 through\. Also: .* are cut .* 0\.25 through\.$",
          "--allow-constant 0.25 --allow-cut 0.25"),
+        ({"cut_a": [0], "cut_b": [0, 1]},
+         r"\(A\).* share of 0\.25 through\. Also: .*\(B\).* share of 0\.5 through\.$",
+         "--allow-cut 0.5"),
     ],
 )  # fmt: skip
 def test_more_than_the_rules_let_through_keeps_a_campaign_from_opening(faults, message, options):
