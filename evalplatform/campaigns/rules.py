@@ -14,7 +14,7 @@ from evalplatform.campaigns.comprehension_rules import MOST_TRIES, Comprehension
 from evalplatform.campaigns.crowd_rules import CrowdRules
 from evalplatform.campaigns.forms import FORMS
 from evalplatform.campaigns.pay_rules import PayRules
-from evalplatform.campaigns.rule_section import RuleSection
+from evalplatform.campaigns.rule_section import RuleSection, problems_in_words
 from evalplatform.campaigns.rule_translations import (
     ConsentWords,
     CriterionWords,
@@ -286,12 +286,7 @@ def parse_rules(given: dict[str, Any], source: str = "rules") -> Rules:
     try:
         return Rules.model_validate(given)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in each['loc']) or 'rules'}: {each['msg']}"
-            f" (given: {each['input']!r})" if each["type"] != "extra_forbidden"
-            else f"{'.'.join(str(part) for part in each['loc'])}: no such rule"
-            for each in error.errors()
-        )  # fmt: skip
+        problems = problems_in_words(error, Rules, called="rule")
         raise BadInputError(f"{source}: {problems}. See docs/campaign-rules.md.") from error
 
 

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan, plan_criterion
 from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.prompt_filter import PromptFilter
-from evalplatform.campaigns.rule_section import RuleSection
+from evalplatform.campaigns.rule_section import RuleSection, problems_in_words
 from evalplatform.campaigns.rules import CriterionRules, Rules
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.storable_json import refuse_unstorable
@@ -146,7 +146,7 @@ def parse_choices(given: Mapping[str, Any], source: str = "draft") -> DraftChoic
         refuse_unstorable(given)
         return DraftChoices.model_validate(given)
     except ValidationError as error:
-        problems = "; ".join(_problem(each) for each in error.errors()[:8])
+        problems = problems_in_words(error, DraftChoices, called="choice", most=8)
         raise BadInputError(f"{source}: {problems}. See docs/campaigns.md.") from error
 
 
@@ -162,14 +162,6 @@ def read_choices(path: Path) -> DraftChoices:
         raise BadInputError(f"{path} is not a TOML file: {error}.") from error
 
 
-def _problem(each: Any) -> str:
-    where = ".".join(str(part) for part in each["loc"]) or "choices"
-    if each["type"] == "extra_forbidden":
-        return f"{where}: no such choice"
-    said = each["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{where}: {said} (given: {str(each['input'])[:80]!r})"
-
-
 def _in_words(given: Any) -> Any:
     """Return a criterion that is named by its slug, with form and k, in its shipped words."""
     if isinstance(given, str):
@@ -177,8 +169,9 @@ def _in_words(given: Any) -> Any:
     if not isinstance(given, Mapping) or "question" in given or given.get("slug") not in CRITERIA:
         return given
     form, k = given.get("form", "pair"), given.get("k", 5)
-    if not isinstance(form, str) or not isinstance(k, int) or k < 1:
+    if not isinstance(form, str):
         return given
+    k = k if isinstance(k, int) and k > 0 else 5  # what was given is refused with its own words
     try:
         shipped = written(plan_criterion(given["slug"], k, form))
     except BadInputError as error:

@@ -35,12 +35,13 @@ def asked(*own, **options):
     [
         ({"slug": "Hands"}, r"criteria\.0\.slug"),
         ({"question": ""}, r"criteria\.0\.question"),
-        ({"form": "duel"}, "no form 'duel'; accepted are pair, "),
+        ({"form": "duel"}, "criteria.0: no form 'duel'; accepted are pair, [^{]*$"),
         ({"k": 0}, r"criteria\.0\.k"),
         ({"gold": "by_hand"}, r"criteria\.0\.gold"),
         ({"heads": ["focus"]}, "heads are marked in the form keep_reject alone"),
         ({"heads": ["focus", "focus"], "form": "keep_reject"}, "two heads have the same name"),
-        ({"colour": "red"}, r"criteria\.0\.colour: no such rule"),
+        ({"colour": "red"}, r"criteria\.0\.colour: no such rule, accepted are slug, label, "),
+        ({"shows_promt": True}, r"shows_promt: no such rule, did you mean shows_prompt\?"),
         ({"slug": "visual_appeal", "shows_prompt": True}, "visual_appeal hides the prompt"),
     ],
 )
@@ -53,7 +54,7 @@ def test_criterion_that_makes_no_sense_is_refused(change, message):
 @pytest.mark.parametrize("needed", ["slug", "question", "shows_prompt"])
 def test_what_a_criterion_needs_is_named(needed):
     given = {name: value for name, value in HANDS.items() if name != needed}
-    with pytest.raises(BadInputError, match=rf"criteria\.0\.{needed}: Field required"):
+    with pytest.raises(BadInputError, match=rf"criteria\.0\.{needed}: is missing\. See"):
         parse_rules({"criteria": [given]})
 
 

@@ -87,8 +87,13 @@ def test_choices_survive_json_and_toml_and_keep_the_words_of_shipped_criteria():
         ({"arms": ["a\0b"]}, "NUL character"),
         ({"arms": ["\ud800"]}, "half a character"),
         ({"prompts": {"filter": {"third": 4}}}, "prompts.filter.third"),
+        ({"prompts": {"filter": {"categry": []}}}, "did you mean category"),
+        (
+            {"criteria": [{"slug": "visual_appeal", "k": 0}]},
+            r"draft: criteria\.0\.k: Input should be greater than or equal to 1 \(given: 0\)\. See",
+        ),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_wrong_choices_are_named(given, said):
     with pytest.raises(BadInputError, match=said):
