@@ -5,9 +5,12 @@ given as a file, `NAME_FILE`, as container platforms mount them.
 """
 
 import os
+import warnings
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
+import environ
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = {"1", "true", "yes", "on"}
@@ -53,6 +56,14 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
     return number
 
 
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """Return variable `name` as one of `allowed`, in any capitals."""
+    value = os.environ.get(name, default)
+    if value.upper() not in allowed:
+        raise ImproperlyConfigured(f"{name}={value!r} is none of {', '.join(allowed)}.")
+    return value.upper()
+
+
 def names(name: str, default: str = "") -> list[str]:
     """Return a comma-separated variable as a list without blanks."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
@@ -71,6 +82,23 @@ def networks(name: str, default: str = "") -> list[str]:
                 "unix, separated by commas."
             ) from error
     return given
+
+
+def postgresql(url: str) -> dict[str, Any]:
+    """Return Django's description of the PostgreSQL server that DATABASE_URL names."""
+    try:
+        with warnings.catch_warnings():  # of a scheme it does not know, which is refused below
+            warnings.simplefilter("ignore")
+            config = environ.Env.db_url_config(url)
+    except ValueError:  # what should be a port is none
+        config = {}
+    if "postgresql" not in config.get("ENGINE", ""):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must name a PostgreSQL server (postgresql://USER:PASSWORD@HOST/NAME, "
+            "signs such as / and # of a password as %2F and %23): exactly-k assignment relies on "
+            "its row locks and constraints."
+        )
+    return config
 
 
 def data_folder() -> Path:

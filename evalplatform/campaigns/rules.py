@@ -199,7 +199,7 @@ class Question(RuleSection):
         given = {code: each.choices for code, each in self.translations.items()}
         refuse_other_counts(self.choices, given, "choices")
         if self.kind == "choice" and len(self.choices) < 2:
-            raise ValueError("a choice needs at least two choices")
+            raise ValueError('a choice needs at least two choices; kind = "text" needs none')
         return self
 
 

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from kombu.exceptions import OperationalError as BrokerError
 
 from evalplatform.core.acting import Actor, acting
-from evalplatform.core.database_faults import fault_of
+from evalplatform.core.database_faults import said_to_commands
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 
 
@@ -36,11 +36,9 @@ class PlatformCommand(BaseCommand):
                 returncode=130,
             ) from None
         except DatabaseError as error:
-            fault = fault_of(error)
-            if fault is None:
+            said = said_to_commands(error)
+            if said is None:
                 raise
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            said = f"{fault.said} ({reason}); {fault.for_command()}"
             raise CommandError(said, returncode=2) from error
         except BrokerError as error:
             raise CommandError(

@@ -215,3 +215,12 @@ def fault_of(error: Error) -> DatabaseFault | None:
         found = next((fault for words, fault in _BY_WORDS.items() if words in said), None)
         return found or (_BROKEN if isinstance(error, InterfaceError) else _NO_CONNECTION)
     return None
+
+
+def said_to_commands(error: Error) -> str | None:
+    """Return the line that a command ends with; None where a statement of ours is at fault."""
+    fault = fault_of(error)
+    if fault is None:
+        return None
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return f"{fault.said} ({reason}); {fault.for_command()}"

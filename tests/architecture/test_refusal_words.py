@@ -22,6 +22,7 @@ BARE_OPTION = re.compile(r"--[a-z{][^\s]*")
 # Modules and folders whose texts are read by somebody at a shell, or are no texts for a person.
 FOR_A_SHELL = {
     "core/checks.py": "what `check --deploy` says",
+    "command_line.py": "reads a command's own line",
     "core/commands.py": "makes and reads options of commands",
     "core/embedded_postgres.py": "reads a command's own line",
     "core/processes.py": "starts the site, by `demo` and `services`",
