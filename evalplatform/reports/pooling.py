@@ -80,6 +80,9 @@ def boards(campaigns: QuerySet[Campaign]) -> list[Board]:
         .select_related("campaign__settings", "campaign__project")
         .annotate(
             simulated=Exists(simulated),
+            sampled=Exists(
+                Arm.objects.filter(campaign=OuterRef("campaign"), checkpoint__isnull=False)
+            ),
             voted=Exists(ItemTally.objects.filter(criterion=OuterRef("pk"), votes__gt=0)),
         )
     )
@@ -107,7 +110,10 @@ def _alike(criterion: Criterion) -> tuple[object, ...]:
 
 def _board(key: tuple[object, ...], criteria: list[Criterion]) -> Board:
     first = criteria[0]
-    settings, is_imported = first.campaign.settings, first.campaign.imported_from is not None
+    is_imported = first.campaign.imported_from is not None
+    # A campaign of images that existed keeps settings too: for a checkpoint that may join it.
+    sampled = any(each.sampled for each in criteria)  # type: ignore[attr-defined]
+    settings = first.campaign.settings if sampled else None
     unknown = "votes were imported" if is_imported else "images were brought"
     return Board(
         key=hashlib.sha256(repr(key).encode()).hexdigest()[:12],

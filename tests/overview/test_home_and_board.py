@@ -6,10 +6,13 @@ from django.core.management import call_command
 from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, Criterion
+from evalplatform.campaigns.services import create_campaign
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.pooling import boards, pooled
 from tests import factories
+from tests.campaigns.test_collections_as_arms import collect
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +72,27 @@ def test_models_that_nothing_links_are_ranked_apart_and_it_is_said(page, people,
     names = [[row.contender.name for row in group.rows] for group in answer.context["groups"]]
     assert sorted(names) == [["one", "two"], ["three", "four"]]
     assert "Not linked" in answer.content.decode()
+
+
+def test_board_of_images_that_existed_names_no_sampler(people, models):
+    things = factories.make_prompt_set("things", 2)
+    arms = [collect(things, name) for name in ("theirs", "others")]
+
+    def opened(slug, arms):
+        campaign, _ = create_campaign(
+            project=default_project(), slug=slug, arms=arms, prompt_sets=[things], seed=3,
+            settings=factories.SETTINGS, criteria=[plan_criterion("visual_appeal", 1)],
+        )  # fmt: skip
+        factories.make_samples(campaign)
+        open_campaign(campaign=campaign)
+
+    opened("brought", arms)
+    (board,) = boards(Campaign.objects.all())
+    assert board.settings == "not known: images were brought"
+    opened("mixed", [models[0], arms[0]])
+    (board,) = boards(Campaign.objects.all())
+    assert len(board.campaigns) == 2
+    assert board.settings == "ddim, 4 steps, guidance 2"
 
 
 def test_other_words_make_another_board(people, models):
