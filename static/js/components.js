@@ -19,6 +19,18 @@ document.addEventListener("keydown", (event) => {
   open.querySelector("summary").focus();
 });
 
+// ---- Tabs: the current one is in sight where not all of them fit, as on a phone.
+
+function showCurrentTab() {
+  for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+    const strip = tab.parentElement;
+    strip.scrollLeft = tab.offsetLeft - strip.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
+  }
+}
+
+showCurrentTab();
+document.addEventListener("htmx:afterSettle", showCurrentTab);
+
 // ---- ConfirmDialog: what opens in place without a script is a dialog with it.
 
 function asDialog(details) {

@@ -175,6 +175,16 @@ def test_every_number_is_on_the_screen_of_a_phone(page, site, voted, rania):
         assert outside == [], name
         assert page.locator(numbers).filter(visible=True, has_text=re.compile(r"\d")).count() > 1
         assert page.locator(stamps).filter(visible=True).count() > 0, name
+    for name in ("quality", "protocol"):  # their tabs are beyond the edge
+        page.goto(site + reverse(f"reports:{name}", args=[voted.slug]))
+        page.wait_for_function(
+            """() => {
+              const box = document.querySelector(".tabs [aria-current]").getBoundingClientRect();
+              return box.left >= 0 && box.right <= innerWidth;
+            }""",
+            timeout=5000,
+        )
+    page.goto(site + reverse("reports:campaign_list"))
     row = page.locator("tr", has=page.get_by_role("link", name=voted.slug))
     for number in (".progress-count", ".mini-forest > span", ".when"):
         assert re.search(r"\d", row.locator(number).inner_text())
