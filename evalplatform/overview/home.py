@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.text import Truncator
 
 from evalplatform.accounts.current import in_current_project
 from evalplatform.accounts.projects import projects_of, visible_to
@@ -16,6 +17,7 @@ from evalplatform.checkpoints.models import Checkpoint, Upload
 from evalplatform.core.components import ForestRow, StepShown
 from evalplatform.core.components.navigation import known_address
 from evalplatform.generation.models import GenerationBatch
+from evalplatform.generation.overview import request_row
 from evalplatform.images.models import ImageCollection
 from evalplatform.promptsets.models import PromptSet
 from evalplatform.reports.cached import last_results
@@ -94,19 +96,30 @@ def _waiting(request: HttpRequest, running: list[Running]) -> list[Waiting]:
         for each in running
         if each.live.is_complete and each.campaign.status in ("open", "paused")
     ]  # fmt: skip
+    found += [
+        Waiting("Its images are there, and it is not open", each.campaign.slug,
+                reverse("reports:dashboard", args=[each.campaign.slug]))
+        for each in running
+        if _is_held(each.campaign)
+    ]  # fmt: skip
     failed = GenerationBatch.objects.filter(
         status=GenerationBatch.Status.FAILED, request__project__in=projects_of(user)
     ).select_related("request", "checkpoint")
-    found += [
-        Waiting(f"Images could not be made: {each.error.splitlines()[-1][:120]}",
+    told = (  # once, however many batches of one checkpoint failed alike
+        Waiting(f"Images could not be made: {Truncator(each.error.splitlines()[-1]).chars(160)}",
                 f"{each.request.name} · {each.checkpoint}", reverse("generation:overview"))
         for each in failed.order_by("-pk")[:_SHOWN]
-    ]  # fmt: skip
+    )  # fmt: skip
+    found += dict.fromkeys(told)
     refused = in_current_project(
         request, visible_to(user, Upload.objects.filter(status=Upload.Status.REJECTED))
     )
     found += [
-        Waiting(f"Refused: {each.reason[:160]}", each.file_name, reverse("registry:list"))
+        Waiting(
+            f"Refused: {Truncator(each.reason).chars(160)}",
+            each.file_name,
+            reverse("registry:list"),
+        )
         for each in refused.order_by("-pk")[:3]
     ]
     drafts = in_current_project(
@@ -116,6 +129,16 @@ def _waiting(request: HttpRequest, running: list[Running]) -> list[Waiting]:
         what = f"Could not open: {draft.opening_fault}" if draft.opening_fault else "Draft"
         found.append(Waiting(what, draft.label, _draft_address(draft)))
     return found
+
+
+def _is_held(campaign: Campaign) -> bool:
+    """Whether a campaign that is prepared has all its images, checks and nobody who opens it."""
+    if campaign.status != Campaign.Status.GENERATING or campaign.checked_rules.safety.threshold:
+        return False
+    if not any(arm.checkpoint_id for arm in campaign.contenders):
+        return True
+    row = request_row(campaign.slug, timezone.now())
+    return row is not None and row.is_complete
 
 
 def _draft_address(draft: Draft) -> str:

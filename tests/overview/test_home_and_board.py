@@ -2,13 +2,15 @@
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, Criterion
-from evalplatform.campaigns.services import create_campaign
+from evalplatform.campaigns.services import create_campaign, start_generation
+from evalplatform.generation.services import claim_next, fail_batch
 from evalplatform.reports.cached import results_of
 from evalplatform.reports.pooling import boards, pooled
 from tests import factories
@@ -174,6 +176,31 @@ def test_home_tells_what_runs_what_waits_and_what_was_found(page, people, models
     assert answer.criterion == "Visual appeal"
     assert answer.mark.value == pytest.approx(0.5)
     assert not context["is_new"]
+
+
+def test_home_names_a_prepared_campaign_that_nobody_opens_and_a_failure_once(
+    page, models, settings, monkeypatch
+):
+    monkeypatch.setattr("celery.current_app.send_task", lambda *_, **__: None)
+    things = factories.make_prompt_set("things", 2)
+    create_campaign(
+        project=default_project(), slug="brought", prompt_sets=[things], seed=3,
+        arms=[collect(things, name) for name in ("theirs", "others")],
+        settings=factories.SETTINGS, criteria=[plan_criterion("visual_appeal", 1)],
+    )  # fmt: skip
+    start_generation(campaign=factories.make_draft(prompts=1, slug="made", arms=models[:2]))
+    fails = factories.make_draft(prompts=2, slug="fails", arms=models[2:], sampled=False)
+    settings.GENERATION_BATCH_SIZE = 1
+    start_generation(campaign=fails)
+    Campaign.objects.update(status="generating")
+    while batch := claim_next(worker="w", now=timezone.now()):
+        fail_batch(batch=batch, error=RuntimeError("no weights " * 40), now=timezone.now())
+    waiting = page.get("/home/").context["waiting"]
+    held = "Its images are there, and it is not open"
+    assert {each.where for each in waiting if each.what == held} == {"brought", "made"}
+    failed = [each for each in waiting if each.what != held]
+    assert sorted(each.where for each in failed) == ["fails · four", "fails · three"]
+    assert all(each.what.endswith("…") for each in failed)
 
 
 def test_home_of_a_stranger_shows_nothing_of_others(client, people, models, django_user_model):
