@@ -27,6 +27,11 @@ from evalplatform.reports.result_types import CampaignResults
 from evalplatform.stats import ArmLook, ArmPair, ArmRanking, GradedAgreement
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
+_GRADE_KINDS = {  # how a bar shows each grade, worst first, by how many there are
+    2: ("g1", "g5"),
+    3: ("g1", "g3", "g5"),
+    5: ("g1", "g2", "g3", "g4", "g5"),
+}
 
 
 def gallery_context(results: CampaignResults, images: str = "") -> list[dict[str, Any]]:
@@ -138,7 +143,7 @@ def grade_ends(found: GradeResult) -> tuple[float, float]:
 def _bars(found: GradeResult) -> list[tuple[str, list[BarPart]]]:
     """The share of each grade of every arm, best arm first."""
     names = grade_names(found)
-    kinds = ("g1", "g3", "g5") if len(names) == 3 else ("g1", "g2", "g3", "g4", "g5")
+    kinds = _GRADE_KINDS[len(names)]
     return [
         (
             str(each.arm),

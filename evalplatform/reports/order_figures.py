@@ -24,6 +24,7 @@ ARM_COLOURS = (
 )  # fmt: skip
 # From bad to good, distinct without colour vision, each with the ink of the text upon it.
 _GRADE_COLOURS = {
+    2: (("#d07a2d", "#1d1f21"), ("#2b78a6", "#ffffff")),
     3: (("#d07a2d", "#1d1f21"), ("#d3d7db", "#1d1f21"), ("#2b78a6", "#ffffff")),
     5: (
         ("#b5591a", "#ffffff"), ("#e5a566", "#1d1f21"), ("#d3d7db", "#1d1f21"),

@@ -39,6 +39,9 @@ def order_said(found: GalleryResult | GradeResult) -> tuple[str, str]:
     behind it B (rank 2–3), C (rank 2–3)").
     """
     if isinstance(found, GradeResult):
+        if len(found.ratings.ratings) == 1:  # of one arm, such as a pool, there is no order
+            (alone,) = found.ratings.ratings
+            return "", f"give {alone.arm} a mean grade of {mean_grade(alone.mean)}"
         return _of_ranks(found.ratings.ratings, found.ratings.reason)
     ranking = found.ranking
     if ranking.state is State.DISCONNECTED:

@@ -113,8 +113,12 @@ def _on_duels(campaign: Campaign, votes: AnswerColumns) -> AnswerColumns:
 
 
 def _on_orders(campaign: Campaign, votes: AnswerColumns) -> AnswerColumns:
-    """The votes on all other criteria."""
-    asked = [each.pk for each in campaign.criteria.all() if not is_duel(campaign, each)]
+    """The votes on all other criteria, but for texts, which grade nothing."""
+    asked = [
+        each.pk
+        for each in campaign.criteria.all()
+        if not is_duel(campaign, each) and not each.shape.is_written
+    ]
     return votes.where(np.isin(votes.criterion, asked))
 
 

@@ -15,6 +15,7 @@ from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.answer_columns import vote_columns
 from evalplatform.annotation.models import Enrolment, Vote
 from evalplatform.annotation.services import enrol, exclude, open_campaign
+from evalplatform.campaigns.criteria import CriterionPlan
 from evalplatform.reports.answers import answers
 from evalplatform.reports.csv_files import GROUP_COLUMNS, groups_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
@@ -45,6 +46,10 @@ def liking(rng, strengths=STRENGTHS):
             return str(int(np.clip(round(3 + looks[0]), 1, 5)))
         if form == "keep_reject":
             return "keep" if looks[0] > 1 else "unsure" if looks[0] > 0 else "reject"
+        if form == "approve":
+            return "approve" if looks[0] > 0 else "reject"
+        if form == "caption":
+            return f"thing {slot.pk} on white"
         if form == "ranking":
             return ">".join(str(at) for at in np.argsort(looks)[::-1])
         if abs(looks[0] - looks[1]) < 0.3:
@@ -56,7 +61,10 @@ def liking(rng, strengths=STRENGTHS):
 
 def voted(form, *, prompts=8, k=3, people=5, seed=1, strengths=STRENGTHS, **options):
     """Return a campaign with all its votes, by `people` or so many that are made."""
-    options = {"criteria": ["visual_appeal"]} | options
+    asked = "visual_appeal"
+    if form in ("approve", "caption"):  # asked in curation, in no criterion that is shipped
+        asked = CriterionPlan("text", "Text", "Text?", "", shows_prompt=True, form=form, k=k)
+    options = {"criteria": [asked]} | options
     campaign = factories.make_draft(arms=len(strengths), form=form, prompts=prompts, k=k, **options)
     open_campaign(campaign=campaign)
     annotators = people
@@ -170,7 +178,14 @@ def test_ranking_votes_are_pairs_inside_one_vote(db):
     assert "24 votes with 144 comparisons of two arms" in words(results_table(results))
 
 
-@pytest.mark.parametrize(("form", "names"), [("rating", "12345"), ("keep_reject", None)])
+GRADES = [
+    ("rating", ["1", "2", "3", "4", "5"]),
+    ("keep_reject", ["reject", "unsure", "keep"]),
+    ("approve", ["reject", "approve"]),
+]
+
+
+@pytest.mark.parametrize(("form", "names"), GRADES)
 def test_single_images_have_means_and_the_share_of_each_grade(form, names):
     campaign = voted(form, k=2, people=4)
     results = campaign_results(campaign)
@@ -182,11 +197,32 @@ def test_single_images_have_means_and_the_share_of_each_grade(form, names):
     assert found.as_pairs.n_votes > 0
     assert f"figure-grades-{found.criterion}" in all_figures(results)
     (shown,) = dashboard_context(results)["gradings"]
-    assert shown["names"] == (list(names) if names else ["reject", "unsure", "keep"])
+    assert shown["names"] == names
+    assert [part.name for part in shown["bars"][0][1]] == names
     json.dumps(results_json(results), allow_nan=False)
     measures = {row["measure"] for row in rows_of(results)}
-    assert {"mean_grade", "rank", "share_of_grade_2", "mean_difference"} <= measures
+    assert {"mean_grade", "rank", "share_of_grade_1", "mean_difference"} <= measures
     assert "grades of 32 images" in words(results_table(results))
+    offline_dashboard(results)
+
+
+def test_of_one_arm_its_mean_grade_is_told_and_no_order(db):
+    results = campaign_results(voted("keep_reject", strengths=(1.0,)))
+    (answer,) = answers(results)
+    mean = results.gradings[0].ratings.rating("A").mean
+    assert answer.leader == ""
+    told = f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
+    assert answer.sentence == f"People give A a mean grade of {told}."
+
+
+@pytest.mark.parametrize("people", [5, 1])
+def test_texts_are_counted_and_grade_nothing(people):
+    results = campaign_results(voted("caption", k=1, people=people))
+    assert results.n_votes == 32
+    assert results.gradings == results.galleries == []
+    assert "32 of 32 votes on 32 items" in words(results_table(results))
+    json.dumps(results_json(results), allow_nan=False)
+    assert all_figures(results).keys() == set()
     offline_dashboard(results)
 
 
