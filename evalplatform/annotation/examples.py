@@ -7,16 +7,17 @@ import numpy as np
 from django.urls import reverse
 from django.utils.translation import get_language, gettext
 
-from evalplatform.campaigns.models import Campaign, ImageSet
+from evalplatform.campaigns.forms.single import RATING
+from evalplatform.campaigns.models import Campaign, Criterion, ImageSet
 from evalplatform.campaigns.packing import FULL, name_at
 
 
 def examples_for(campaign: Campaign) -> list[dict[str, Any]]:
     """Return the campaign's examples, criterion by criterion, as a page shows them.
 
-    Keys: `criterion_label`, `question`, `prompt` (None where it is hidden), `images` (of each its
-    `url` and whether it `is_best`, in the order shown), `expected` (the one grade of a single
-    image, otherwise None) and `why`.
+    Keys: `criterion_label`, `question`, `prompt` (None where it is hidden), `images` (in the order
+    shown, of each its `url`, the `verdict` on it, in words, "" where nothing is said of it, and
+    whether it `is_good`, None likewise) and `why`.
     """
     examples = campaign.image_sets.filter(purpose=ImageSet.Purpose.EXAMPLE)
     found = []
@@ -32,15 +33,37 @@ def examples_for(campaign: Campaign) -> list[dict[str, Any]]:
                 "images": [
                     {
                         "url": reverse("annotation:example", args=[each.public_id, position]),
-                        "is_best": len(expected) > 1 and expected[place] == max(expected),
+                        "is_good": is_good,
+                        "verdict": verdict,
                     }
                     for position, place in enumerate(example_order(each))
+                    for is_good, verdict in [_said(criterion, expected, place)]
                 ],
-                "expected": expected[0] if len(expected) == 1 else None,
                 "why": gettext(each.why) if each.why else "",
             }
         )
     return found
+
+
+def examples_beside(campaign: Campaign) -> list[dict[str, Any]]:
+    """Return the examples that stay in sight of who judges: where one thing is asked of images
+    alone. Pairs and rankings need the room, and several criteria have examples of each.
+    """
+    criteria = list(campaign.criteria.all())
+    alone = len(criteria) == 1 and criteria[0].shape.most == 1
+    return examples_for(campaign) if alone else []
+
+
+def _said(criterion: Criterion, expected: list[int], place: int) -> tuple[bool | None, str]:
+    """Return whether the image at a place is good and what is said of it, where anything is."""
+    grade = expected[place]
+    if len(expected) > 1:
+        return (True, gettext("Better here")) if grade == max(expected) else (None, "")
+    is_good = grade > criterion.shape.worst
+    if criterion.form == RATING.name:
+        ends = {min(RATING.scale): gettext("worst"), max(RATING.scale): gettext("best")}
+        return is_good, f"{grade} ({ends[grade]})" if grade in ends else str(grade)
+    return is_good, gettext("Kept") if is_good else gettext("Rejected")
 
 
 def example_order(example: ImageSet) -> list[int]:

@@ -24,7 +24,7 @@ from evalplatform.annotation.doors.session import Coming, recall
 from evalplatform.annotation.doors.way_back import way_back
 from evalplatform.annotation.entrance import admission
 from evalplatform.annotation.entrance.identity import annotator_id, annotator_ids
-from evalplatform.annotation.examples import example_image, examples_for
+from evalplatform.annotation.examples import example_image, examples_beside
 from evalplatform.annotation.models import Assignment, Enrolment
 from evalplatform.annotation.presentation import page_state, pages_of, screen_shown
 from evalplatform.annotation.requests import answers_of, uuid_of, want_of, width_of
@@ -73,7 +73,7 @@ def work(request: HttpRequest, invitation: str) -> HttpResponse:
         "shown": screen_shown(state["sets"], grid),
         "pages": pages_of(campaign),
         "grid": grid,
-        "examples": examples_for(campaign) if campaign.criteria.count() == 1 else [],
+        "examples": examples_beside(campaign),
         "me": _opaque(enrolment),
         "layout": campaign.checked_rules.annotation.layout.value,
         "explains": not state["progress"]["done"],

@@ -95,7 +95,7 @@ def test_reviewers_writers_and_approvers_read_nothing_that_would_sway_them(
     assert generalist.judge_all(lambda shown: "keep") > 8  # gold too
     assert_blind(generalist, secrets_of(pool, stage.campaign))
     assert (
-        generalist.html.count("data-kept") == 4
+        generalist.html.count("data-good") == 4
     )  # the examples, beside the image and with the instructions
 
     close_stage(stage=stage, now=now)

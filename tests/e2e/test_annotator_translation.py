@@ -153,7 +153,7 @@ def test_every_visible_word_of_the_pages_is_translated(campaign_in_brackets, ana
     way_out = {"url": "/", "label": "⟦Return⟧"}
     example = {
         "question": "⟦question⟧", "prompt": "⟦prompt⟧", "why": "⟦why⟧",
-        "images": [{"url": "/l", "is_best": True}, {"url": "/r", "is_best": False}],
+        "images": [{"url": "/l", "is_good": True, "verdict": "⟦verdict⟧"}, {"url": "/r"}],
     }  # fmt: skip
     criteria = [
         {"question": "⟦question⟧", "page": form.page, "answers": form.buttons, "shows_prompt": True}

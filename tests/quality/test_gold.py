@@ -484,8 +484,8 @@ def test_examples_say_which_image_is_better_and_why(things, client):
     )
     for each, pair in zip(shown, pairs, strict=True):
         assert each["why"].startswith("The other image")
-        told = {image["is_best"]: sent(client, image["url"]) for image in each["images"]}
-        assert told == {True: content(pair.files[0]), False: content(pair.files[1])}
+        told = {image["is_good"]: sent(client, image["url"]) for image in each["images"]}
+        assert told == {True: content(pair.files[0]), None: content(pair.files[1])}
 
 
 def sent(client, address):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import call_command
+from django.urls import reverse
 from PIL import Image
 
 from evalplatform.annotation import examples
@@ -87,7 +88,8 @@ def test_example_of_a_ranking_names_its_best_image_and_speaks_of_several(gallery
     shown = examples.examples_for(gallery)
     assert len(shown) == 2
     for each in shown:
-        assert [image["is_best"] for image in each["images"]].count(True) == 1
+        told = [(image["is_good"], image["verdict"]) for image in each["images"]]
+        assert sorted(told, key=str) == [(None, "")] * 3 + [(True, "Better here")]
         assert len(each["images"]) == 4
         assert each["why"].startswith("The other images ")
 
@@ -121,6 +123,36 @@ def test_single_images_are_spoilt_or_of_another_prompt(form, worst):
         assert other["prompt"] != each.prompt_text
         assert each.why == "The image shows something else than the description says."
         assert each.expected == [worst]
+
+
+def pages_of(client, campaign):
+    """What somebody reads before they agree to take part, and then."""
+    page = reverse("annotation:work", args=[campaign.invitation])
+    welcome = client.get(page).content.decode()
+    client.post(reverse("annotation:begin", args=[campaign.invitation]), {"consent": "yes"})
+    return welcome, client.get(page).content.decode()
+
+
+@pytest.mark.parametrize(("form", "said"), [("rating", "1 (worst)"), ("keep_reject", "Rejected")])
+def test_example_of_one_image_says_what_is_right_of_it(form, said, client):
+    campaign = make_campaign(arms=2, form=form, criteria=[APPEAL])
+    make_gold(campaign=campaign, counts={"example": 1})
+    open_campaign(campaign=campaign)
+    (example,) = examples.examples_for(campaign)
+    assert [(each["is_good"], each["verdict"]) for each in example["images"]] == [(False, said)]
+    welcome, work = pages_of(client, campaign)
+    assert f"<figcaption>{said}</figcaption>" in welcome
+    assert f"<strong>{said}</strong>" in work
+
+
+def test_examples_of_pairs_leave_the_room_to_the_pair(client):
+    campaign = make_campaign(arms=2, form="pair", criteria=[APPEAL])
+    make_gold(campaign=campaign, counts={"example": 1})
+    open_campaign(campaign=campaign)
+    welcome, work = pages_of(client, campaign)
+    assert "Better here" in welcome
+    assert "data-work" in work
+    assert "example-beside" not in work
 
 
 @pytest.mark.parametrize(
