@@ -105,6 +105,17 @@ class CampaignResults:
         return max((each for each in counts if each), default=0)
 
     @property
+    def why_no_answer(self) -> str:
+        """Why nothing is said of the arms, as a sentence; empty where something is."""
+        if self.groups or self.galleries or self.gradings:
+            return ""
+        if self.n_votes:
+            return "Annotators write texts here, which grade nothing."
+        if self.quality.excluded_votes:
+            return "No vote counts: all that were cast were excluded."
+        return "No votes yet."
+
+    @property
     def level(self) -> float:
         """The level of all intervals that a table or figure shows, in (0, 1)."""
         levels = (

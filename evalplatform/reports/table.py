@@ -82,7 +82,9 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
     caution = few_annotators(results)
     if caution:
         console.print(caution)
-    if results.groups or not (results.galleries or results.gradings):
+    if results.why_no_answer:
+        console.print(results.why_no_answer)
+    if results.groups:
         _print_duels(console, results)
     print_orders(console, results)
     _print_consensus(console, results)
