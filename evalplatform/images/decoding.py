@@ -25,13 +25,24 @@ _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 def read_file(path: Path) -> bytes:
     """Return an image file's bytes. Raises `RowError` where it is none or too large."""
     if not path.is_file():
-        raise RowError("unreadable", f"there is no file {path}")
+        raise RowError("unreadable", f"there is no file {path}{_without_its_folder(path)}")
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise RowError("unreadable", f"{path} cannot be opened ({error.strerror})") from error
     return content
+
+
+def _without_its_folder(path: Path) -> str:
+    """Say where a missing file lies after all: beside the folder in which it was looked for.
+
+    So it is where files are sent one by one: a browser tells nothing of the folder they lie in.
+    """
+    there = next((each for each in path.parents if each.is_dir()), path.parent)
+    if there == path.parent or not (there / path.name).is_file():
+        return ""
+    return f"; {path.name} is there without its folder: give the whole folder, or a zip of it"
 
 
 def decode(content: bytes) -> Image.Image:

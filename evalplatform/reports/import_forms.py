@@ -17,6 +17,8 @@ class ImportForm(forms.Form):
     name = forms.SlugField(
         label="Name of the collection", max_length=80,
         help_text="Letters, digits, hyphens and underscores.",
+        error_messages={"invalid": "“%(value)s”: letters without accents, digits, hyphens and "
+                        "underscores alone, as in our-model."},
     )  # fmt: skip
     model = forms.CharField(
         label="Model", max_length=200, help_text="What made the images, as reports name it."

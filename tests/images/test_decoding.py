@@ -216,6 +216,16 @@ def test_no_file_made_of_noise_ends_in_anything_but_a_reason():
     assert not [reason for reason in reasons if "\n" in reason]
 
 
+def test_file_that_came_without_its_folder_is_told(tmp_path):
+    given.folder(tmp_path, {"0.png": given.png(), "mine/1.png": given.png()})
+    said = "there is no file .*theirs/0.png; 0.png is there without its folder: give the whole"
+    with pytest.raises(RowError, match=said):
+        read_file(tmp_path / "theirs/0.png")
+    for other in ("theirs/2.png", "mine/0.png"):
+        with pytest.raises(RowError, match=f"there is no file .*{other}$"):
+            read_file(tmp_path / other)
+
+
 def test_a_folder_or_a_device_is_no_image_file(tmp_path):
     for path in (tmp_path, tmp_path / "none.png"):
         with pytest.raises(RowError, match="there is no file"):

@@ -440,6 +440,8 @@ def test_name_that_is_taken_is_told_before_a_worker_is_woken(sender, run, things
     answer = sender.post(PAGE, said(things, name="other", columns="picture=x", sent=sent))
     assert answer.status_code == 422
     assert "fields are image" in answer.content.decode()
+    answer = sender.post(PAGE, said(things, name="our model", sent=sent))
+    assert "“our model”: letters without accents, digits" in answer.content.decode()
 
 
 def test_what_was_sent_goes_after_two_weeks(run):
