@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
+from evalplatform.campaigns.sample_faults import frozen_faults
 from evalplatform.reports.conditions import (
     delivery_in_words,
     filter_in_words,
@@ -138,6 +139,30 @@ def _samples(campaign: Campaign, wording: PlainWording) -> Iterator[str]:
             f"The images {whose} existed already and were imported, {how_many} of every prompt; "
             "how they were made and chosen was not recorded."
         )
+    yield from _faults(campaign, wording)
+
+
+def _faults(campaign: Campaign, wording: PlainWording) -> Iterator[str]:
+    """What of the images annotators were shown was let through though it was counted as faulty."""
+    faults = frozen_faults(campaign)
+    if faults is None:
+        return
+    cut = [
+        f"{each.prompts_cut:,} of {each.prompts_cut + each.prompts_read_in_full:,} for {letter}"
+        for letter, each in faults.by_letter
+        if each.prompts_cut
+    ]
+    if cut:
+        yield f"Text encoders cut prompts that were longer than they read: {', '.join(cut)}."
+    plain = [
+        f"{each.of_one_colour:,} of {each.images:,} of {letter}"
+        for letter, each in faults.by_letter
+        if each.of_one_colour
+    ]
+    if plain:
+        yield f"Images of one colour were shown: {', '.join(plain)}."
+    if faults.identical:
+        yield f"{faults.identical:,} of {faults.sets:,} sets showed the same image twice."
 
 
 def _questions(campaign: Campaign, wording: PlainWording) -> Iterator[str]:

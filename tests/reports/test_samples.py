@@ -9,6 +9,7 @@ from django.core.management import call_command
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.services import open_campaign
+from evalplatform.reports.methods import PlainWording, methods
 from evalplatform.reports.results import campaign_results
 from tests import factories, faulty
 
@@ -88,6 +89,13 @@ def test_table_says_what_was_cut_of_one_colour_and_identical(cut, monkeypatch):
     assert "the same image twice: 1 of 6 sets" in said
     assert "reads in full counts as read in full" in said
     assert "read in full by" in report(cut, "table")
+
+
+def test_methods_tell_what_was_let_through(cut):
+    said = methods(campaign_results(cut), PlainWording())
+    assert "longer than they read: 1 of 6 for A, 2 of 6 for B." in said
+    assert "Images of one colour were shown: 1 of 6 of A." in said
+    assert "1 of 6 sets showed the same image twice." in said
 
 
 def test_json_has_the_counts_the_shares_and_the_group(cut):
