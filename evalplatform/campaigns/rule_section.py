@@ -45,8 +45,8 @@ def _accepted(name: str, model: type[BaseModel], loc: tuple[int | str, ...]) -> 
         model = (_model_in(field.annotation) if field else None) or model
     near = difflib.get_close_matches(name, model.model_fields)
     if near:
-        return f", did you mean {' or '.join(near)}?"
-    return f", accepted are {', '.join(model.model_fields)}"
+        return f" (did you mean {' or '.join(near)}?)"
+    return f" (accepted are {', '.join(model.model_fields)})"
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -208,7 +208,7 @@ def test_who_cannot_join_says_why(page):
     why = {each.name: each.hindrance for each in answer.context["unable"]}
     assert sorted(why) == ["images:gappy", "old", "twin"]
     assert "was retired on" in why["old"]
-    assert "fewer than 1 images of 1 of 2 prompts" in why["images:gappy"]
+    assert "has no image of 1 of 2 prompts" in why["images:gappy"]
     assert "names a checkpoint and an image collection" in why["twin"]
     assert "was retired on" in read(page, campaign, "old")
     assert 'id="cost"' not in read(page, campaign, "old")

@@ -330,7 +330,7 @@ def test_rules_file_is_read_and_frozen_with_the_protocol(tmp_path):
         ("[annotation]\nsession_cap = 0\n", "annotation.session_cap"),
         ("[quality]\ngold_rate = 1.5\n", "quality.gold_rate"),
         ("[quality]\ngold = 0.1\n", "quality.gold: no such rule"),
-        ("[qualty]\ngold_rate = 0.1\n", "qualty: no such rule, did you mean quality?"),
+        ("[qualty]\ngold_rate = 0.1\n", "qualty: no such rule .did you mean quality"),
         ("[quality]\ngold_rate = 0.3\nrepeat_rate = 0.3\n", "more checks than items"),
         ("[quality]\nqualification_pass = 2\n", "nobody could pass"),
         ("[[questionnaire]]\nname = 'a'\nlabel = 'A?'\n", "at least two choices"),

@@ -124,7 +124,7 @@ def test_collection_that_lacks_prompts_is_refused_and_they_are_named():
     other = factories.make_prompt_set("others", 2)
     with pytest.raises(
         BadInputError,
-        match=r"fewer than 1 images of 2 of 2 prompts \(its images "
+        match=r"has no image of 2 of 2 prompts \(its images "
         r"answer shared@1\): “a secret-others-prompt number 0”",
     ):
         create_campaign(

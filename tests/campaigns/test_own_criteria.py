@@ -40,8 +40,8 @@ def asked(*own, **options):
         ({"gold": "by_hand"}, r"criteria\.0\.gold"),
         ({"heads": ["focus"]}, "heads are marked in the form keep_reject alone"),
         ({"heads": ["focus", "focus"], "form": "keep_reject"}, "two heads have the same name"),
-        ({"colour": "red"}, r"criteria\.0\.colour: no such rule, accepted are slug, label, "),
-        ({"shows_promt": True}, r"shows_promt: no such rule, did you mean shows_prompt\?"),
+        ({"colour": "red"}, r"criteria\.0\.colour: no such rule \(accepted are slug, label, "),
+        ({"shows_promt": True}, r"shows_promt: no such rule \(did you mean shows_prompt\?\)\. See"),
         ({"slug": "visual_appeal", "shows_prompt": True}, "visual_appeal hides the prompt"),
     ],
 )

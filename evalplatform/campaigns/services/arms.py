@@ -54,8 +54,9 @@ def refuse_gaps(campaign: Campaign, arm: Arm) -> None:
     sets = {str(each) for each in campaign.prompt_sets.all()}
     elsewhere = str(arm.collection.prompt_set) not in sets
     answers = f" (its images answer {arm.collection.prompt_set})" if elsewhere else ""
+    too_few = "no image" if wanted == 1 else f"fewer than {wanted} images"
     raise BadInputError(
-        f"image collection {arm.name!r} has fewer than {wanted} images of {len(lacking):,} of "
+        f"image collection {arm.name!r} has {too_few} of {len(lacking):,} of "
         f"{prompts:,} prompts{answers}: {named}; import it whole, or use prompts of which it "
         "has them."
     )
