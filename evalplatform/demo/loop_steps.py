@@ -111,9 +111,9 @@ def samples_of(
     def planned() -> list[Sample]:
         return plan_samples(checkpoint=checkpoint, settings=how, wanted=wanted)
 
-    samples = planned()
-    enqueue_samples(samples=samples, request=open_request(project=default_project(), name=called))
-    wait_for_samples(samples, called)
+    samples, name = planned(), f"demo:{called}"
+    enqueue_samples(samples=samples, request=open_request(project=default_project(), name=name))
+    wait_for_samples(samples, name)
     return planned()  # read again: now with their images
 
 

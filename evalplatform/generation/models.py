@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MinValueValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -55,12 +55,15 @@ class SamplerSettings(models.Model):
 class GenerationRequest(InProject):
     """What one campaign asks of the workers: its batches are paused, cancelled and paid together.
 
-    `name` is the campaign's; this app knows no more of it.
+    `name` is the campaign's; this app knows no more of it. What else asks has a name that no
+    campaign can have: `pool:NAME`, `loop:NAME:ROUND`.
     """
 
     Status = RequestStatus
 
-    name = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(
+        max_length=100, unique=True, validators=[RegexValidator(r"\A[-\w]+(:[-\w]+)*\Z")]
+    )
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.ACTIVE)
     priority = models.SmallIntegerField(
         default=0, help_text="Higher goes first; of one priority, the older request."
@@ -86,6 +89,17 @@ class GenerationRequest(InProject):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def asker(self) -> str:
+        """Of which kind what asks is: `campaign`, `pool`, `loop`, or another."""
+        kind, colon, _ = self.name.partition(":")
+        return kind if colon else "campaign"
+
+    @property
+    def asked_by(self) -> str:
+        """The name of what asks."""
+        return self.name if self.asker == "campaign" else self.name.split(":")[1]
 
     @property
     def is_going_on(self) -> bool:

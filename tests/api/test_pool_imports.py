@@ -4,6 +4,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
 from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -137,6 +139,15 @@ def press(sender, job, **more):
     return sender.post(reverse("asked_pools:list"), told, follow=True).content.decode()
 
 
+def test_samples_of_a_pool_are_asked_for_under_a_name_that_no_campaign_can_have(ask, things):
+    longest = "n" * 60
+    assert done(ask(**BODY | {"name": longest})).status == "queued"
+    asked = GenerationRequest.objects.get()
+    assert asked.name == f"pool:{longest}"
+    with pytest.raises(ValidationError):
+        validate_slug(asked.name)
+
+
 def test_job_of_samples_waits_for_them_and_makes_the_pool_by_itself(ask, sender, things):
     answer = ask(**BODY)
     shown = read(sender)
@@ -145,7 +156,7 @@ def test_job_of_samples_waits_for_them_and_makes_the_pool_by_itself(ask, sender,
     job = done(answer)
     assert (job.status, job.starts) == ("queued", 0), job.reason
     assert job.note.startswith("0 of 2 samples are made.")
-    assert Sample.objects.filter(batch__request__name="pool-needles").count() == 2
+    assert Sample.objects.filter(batch__request__name="pool:needles").count() == 2
     assert "The pool is made by itself once every sample is there." in read(sender)
     assert ask(**BODY).json()["id"] == str(job.public_id)  # asked again, it is the same one
     make_samples()
@@ -200,7 +211,7 @@ def test_a_waiting_job_is_woken_when_its_last_samples_are_made(
     job, other = done(ask(**BODY)), done(ask(**BODY | {"name": "hay", "steps": 4}))
     woken.clear()
     batch = claim_next(worker="w", now=timezone.now())
-    assert batch.request.name == "pool-needles"
+    assert batch.request.name == "pool:needles"
     make_samples()
     with django_capture_on_commit_callbacks(execute=True):
         finish_batch(batch=batch, now=timezone.now(), stages={}, environment={})
@@ -251,10 +262,10 @@ def test_ended_samples_are_asked_for_again_with_the_pool(ask, sender, things):
 def test_samples_that_another_request_gave_up_are_asked_for(ask, things):
     job = done(ask(**BODY))
     other = done(ask(**BODY | {"name": "hay"}))
-    assert not GenerationRequest.objects.get(name="pool-hay").batches.exists()  # they are to come
-    cancel_request(request=GenerationRequest.objects.get(name="pool-needles"))
+    assert not GenerationRequest.objects.get(name="pool:hay").batches.exists()  # they are to come
+    cancel_request(request=GenerationRequest.objects.get(name="pool:needles"))
     assert again(other).status == "queued"
-    assert Sample.objects.filter(batch__request__name="pool-hay").count() == 2
+    assert Sample.objects.filter(batch__request__name="pool:hay").count() == 2
     assert again(job).status == "failed"
 
 

@@ -64,7 +64,7 @@ def test_pools_on_their_way_are_accessible_and_fit_a_phone(browser, site, rania)
         if name != "queued":
             run_job(number=job.pk, now=timezone.now)
         if name == "failed":
-            request = GenerationRequest.objects.get(name="pool-failed")
+            request = GenerationRequest.objects.get(name="pool:failed")
             told = {"status": "failed", "error": "out of memory", "finished_at": timezone.now()}
             request.batches.update(**told)
             run_job(number=job.pk, now=timezone.now)

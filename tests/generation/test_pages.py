@@ -84,6 +84,24 @@ def test_buttons_steer(researcher, running, action, said):
     assert said in response.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("name", "leads"),
+    [
+        ("tuned-vs-plain", "/campaigns/tuned-vs-plain/"), ("pool:cats", "/pools/asked/for/"),
+        ("loop:emu:2", "/feedback/emu/"), ("demo:held-out", None),
+    ],
+)  # fmt: skip
+def test_every_name_leads_to_what_asks_and_can_be_steered(researcher, name, leads):
+    factories.make_request(name)
+    shown = researcher.get(PAGE).content.decode()
+    heading = shown.partition("<h3>")[2].partition("</h3>")[0]
+    assert ("<a" in heading) == bool(leads)
+    assert f'href="{leads}"' in heading or not leads
+    steer = reverse("generation:steer", args=[name])
+    said = researcher.post(steer, {"action": "pause"}, follow=True).content.decode()
+    assert "is paused" in said
+
+
 def test_metrics_are_what_prometheus_reads(client, running, settings):
     settings.METRICS_TOKEN = "secret"
     answer = client.get("/metrics", headers={"Authorization": "Bearer secret"})

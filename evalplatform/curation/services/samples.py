@@ -70,7 +70,7 @@ class SamplesNotMadeError(EvalPlatformError):
 
 def request_of_pool(name: str) -> str:
     """Return the name under which the workers are asked for the samples of a pool."""
-    return f"pool-{name}"
+    return f"pool:{name}"
 
 
 def request_samples(*, project: Project, name: str, wanted: PoolSamples) -> list[Sample]:

@@ -4,6 +4,7 @@ from evalplatform.feedback.services.expanding import (
     count_agreement,
     insert_child,
     request_newcomers,
+    request_of_round,
     start_verification,
 )
 from evalplatform.feedback.services.exporting import export_preferences, keep_preferences
@@ -26,6 +27,7 @@ __all__ = [
     "register_child",
     "register_reward",
     "request_newcomers",
+    "request_of_round",
     "show_reward",
     "start_loop",
     "start_proof",

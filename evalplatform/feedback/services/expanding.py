@@ -47,9 +47,14 @@ def request_newcomers(*, round: FeedbackRound) -> list[Sample]:
         )
         enqueue_samples(
             samples=samples,
-            request=open_request(project=round.loop.project, name=f"{round.loop}-{round.number}"),
+            request=open_request(project=round.loop.project, name=request_of_round(round)),
         )
     return samples
+
+
+def request_of_round(round: FeedbackRound) -> str:
+    """Return the name under which the workers are asked for the samples of a round."""
+    return f"loop:{round.loop.slug}:{round.number}"
 
 
 def first_rankings(round: FeedbackRound) -> Campaign:

@@ -20,6 +20,7 @@ from evalplatform.feedback.services import (
     insert_child,
     register_child,
     request_newcomers,
+    request_of_round,
     start_loop,
     start_proof,
     start_verification,
@@ -110,7 +111,7 @@ class Command(PlatformCommand):
             self._count(found)
             return
         samples = request_newcomers(round=found)
-        wait_for_samples(samples, f"{found.loop}-{found.number}")
+        wait_for_samples(samples, request_of_round(found))
         with working_on(found):
             found = insert_child(round=found, samples=request_newcomers(round=found))
         self.stdout.write(

@@ -26,7 +26,11 @@ class Command(PlatformCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["list", "pause", "resume", "cancel", "retry", "set"])
-        parser.add_argument("name", nargs="?", help="the campaign's name")
+        parser.add_argument(
+            "name",
+            nargs="?",
+            help="the campaign's name; of a pool pool:NAME, of a loop loop:NAME:ROUND",
+        )
         parser.add_argument("--priority", type=int, help="for set: higher goes first")
         parser.add_argument(
             "--budget-minutes", type=float, help="for set: worker time; 0 is no limit"
