@@ -55,6 +55,8 @@ def test_command_registers_what_would_load_and_refuses_the_rest_in_one_line(
 ):
     call_command("register_checkpoint", str(pipeline), "--name=whole")
     assert "registered whole" in capsys.readouterr().out
+    call_command("register_checkpoint", str(pipeline), "--name=copy")
+    assert "its name stays whole: the same weights are one" in capsys.readouterr().out
     with pytest.raises(CommandError, match=r"half would not load: unet lacks \d+ tens") as refusal:
         call_command("register_checkpoint", str(half), "--name=half")
     assert (refusal.value.returncode, str(refusal.value).count("\n")) == (2, 0)

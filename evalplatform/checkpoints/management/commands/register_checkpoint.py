@@ -75,6 +75,11 @@ class Command(PlatformCommand):
         )
         for line in checkpoint.made_from:
             self.stdout.write(f"  {line}")
+        if options["name"] and options["name"] != checkpoint.name:
+            self.stdout.write(
+                f"  its name stays {checkpoint.name}: the same weights are one checkpoint, and "
+                f"{options['name']} names no copy of them"
+            )
 
     def _complete(self, options: dict[str, Any]) -> tuple[Checkpoint, bool]:
         if options["source"] is None:
