@@ -1,9 +1,10 @@
 """Who comes from a crowd platform, as the address that they open says."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 
+from django.http import QueryDict
 from django.utils.translation import gettext
 
 from evalplatform.annotation.doors.signatures import is_signed
@@ -34,19 +35,20 @@ class Arrival:
         return asdict(self)
 
 
-def arrival_of(query: Mapping[str, str], rules: CrowdRules) -> Arrival | None:
+def arrival_of(query: QueryDict | Mapping[str, str], rules: CrowdRules) -> Arrival | None:
     """Return who comes from the campaign's platform, or None for anybody else.
 
     Parameters are found in any spelling of capitals. Raises `BadInputError`, one line for the
-    visitor, for ids that no platform sends (a placeholder that was not filled in), for a link that
-    another platform sent, and for one that is unsigned or wrongly signed where the rules want a
-    signature.
+    visitor, for a parameter with two values, for ids that no platform sends (a placeholder that was
+    not filled in), for a link that another platform sent, and for one that is unsigned or wrongly
+    signed where the rules want a signature.
     """
-    given = _without_capitals(query)
+    values = _by_small_name(query)
     id_name, study_name, session_name, _ = rules.parameters
-    if id_name.lower() not in given:
-        _refuse_another_platforms(given, rules)
+    if id_name.lower() not in values:
+        _refuse_another_platforms(values, rules)
         return None
+    given = _one_value_each(values)
     arrival = Arrival(
         platform=rules.slug,
         external_id=_id(given, id_name),
@@ -65,10 +67,18 @@ def arrival_of(query: Mapping[str, str], rules: CrowdRules) -> Arrival | None:
     return arrival
 
 
-def _without_capitals(query: Mapping[str, str]) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for name, value in query.items():
-        if given.setdefault(name.lower(), value) != value:
+def _by_small_name(query: QueryDict | Mapping[str, str]) -> dict[str, set[str]]:
+    """Return every value that a name is given, its capitals aside: a list's last one hides none."""
+    values = query.lists() if isinstance(query, QueryDict) else ((k, [v]) for k, v in query.items())
+    given: dict[str, set[str]] = {}
+    for name, each in values:
+        given.setdefault(name.lower(), set()).update(each)
+    return given
+
+
+def _one_value_each(given: Mapping[str, set[str]]) -> dict[str, str]:
+    for name, values in given.items():
+        if len(values) > 1:
             raise BadInputError(
                 gettext(
                     "the link gives %(name)s twice, and not the same; open the study from the "
@@ -76,10 +86,10 @@ def _without_capitals(query: Mapping[str, str]) -> dict[str, str]:
                 )
                 % {"name": name[:_QUOTED]}
             )
-    return given
+    return {name: next(iter(values), "") for name, values in given.items()}
 
 
-def _refuse_another_platforms(given: Mapping[str, str], rules: CrowdRules) -> None:
+def _refuse_another_platforms(given: Container[str], rules: CrowdRules) -> None:
     for preset in PRESETS.values():
         if preset.is_telling and preset.id_param.lower() in given:
             raise BadInputError(

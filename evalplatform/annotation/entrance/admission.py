@@ -59,7 +59,7 @@ def come(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
         return _come_by_key(request, campaign, key_of(key))
     if secret := request.GET.get("invite"):
         return _come_invited(request, campaign, key_of(secret))
-    arrival = arrival_of(request.GET.dict(), campaign.checked_rules.crowd)
+    arrival = arrival_of(request.GET, campaign.checked_rules.crowd)
     return None if arrival is None else _come_from_platform(request, campaign, arrival)
 
 

@@ -6,6 +6,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core.cache import cache
+from django.http import QueryDict
 
 from evalplatform.annotation.doors import prolific_tokens
 from evalplatform.annotation.doors.arrivals import Arrival, arrival_of
@@ -52,6 +53,13 @@ def test_two_spellings_that_disagree_are_refused():
     with pytest.raises(BadInputError, match="twice"):
         arrival_of({"PROLIFIC_PID": "a", "prolific_pid": "b"}, PROLIFIC)
     assert arrival_of({"PROLIFIC_PID": "a", "prolific_pid": "a"}, PROLIFIC)
+
+
+def test_one_spelling_with_two_values_is_refused():
+    with pytest.raises(BadInputError, match="twice"):
+        arrival_of(QueryDict("PROLIFIC_PID=a&PROLIFIC_PID=b"), PROLIFIC)
+    assert arrival_of(QueryDict("PROLIFIC_PID=a&PROLIFIC_PID=a"), PROLIFIC)
+    assert arrival_of(QueryDict("tag=one&tag=two"), PROLIFIC) is None
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,13 @@ def test_crowd_door_lets_in_who_comes_from_the_platform_alone(client):
     assert works(client, url)
 
 
+def test_link_that_names_two_people_is_told_and_lets_nobody_in(client):
+    url = url_of(make_campaign("crowd"))
+    response = client.get(f"{url}?PROLIFIC_PID=first&PROLIFIC_PID=second")
+    assert response.status_code == 400
+    assert "twice" in response.content.decode()
+
+
 @pytest.mark.parametrize("door", ["invitations", "members"])
 def test_who_comes_from_a_platform_to_another_door_is_told(client, door):
     url = url_of(make_campaign(door))
