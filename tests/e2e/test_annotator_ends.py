@@ -77,6 +77,9 @@ def test_session_ends_at_its_cap_and_the_last_answer_can_be_undone(open_page, ma
     last = annotator.answer("ArrowLeft")
     expect_end(annotator, "Finished. Thank you!")
     expect(annotator.count).to_have_text("2 / 2")
+    undo = annotator.tab.get_by_role("button", name="Undo").bounding_box()
+    window = annotator.tab.viewport_size
+    assert window["height"] - undo["y"] - undo["height"] <= 20  # where it was while they judged
     annotator.press("u")
     annotator.wait_until_ready()
     assert annotator.assignment == last

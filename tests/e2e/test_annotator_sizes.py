@@ -59,3 +59,44 @@ def answer(annotator, form: str) -> None:
     *before, last = keys.get(form, ["ArrowLeft"])
     annotator.press(*before)
     annotator.answer(last)
+
+
+QUESTION = "Which of these images would you rather hang on a wall, all things considered, and keep?"
+
+
+@pytest.mark.parametrize("locale", ["en", "ar"])
+def test_nothing_lies_over_questions_and_buttons(open_page, make_campaign, locale):
+    """The page of a question that has no translation, and is long, runs in another direction."""
+    plan = replace(
+        plan_criterion("overall_preference", form="ranking"), question=QUESTION, translations={}
+    )
+    campaign = make_campaign(criteria=[plan], prompts=1, arms=3, design="together")
+    annotator = open_page(campaign, locale=locale).begin()
+    for width, height in ((667, 375), (375, 667), (1920, 1080)):
+        annotator.tab.set_viewport_size({"width": width, "height": height})
+        parts = annotator.tab.evaluate(BOXES)
+        for at, (name, one) in enumerate(parts):
+            for other_name, other in parts[at + 1 :]:
+                assert apart(one, other), (width, height, name, other_name)
+
+
+# Of the words of the question, the sign of the instructions, every tool and every answer.
+BOXES = """() => {
+  const words = document.createRange();
+  words.selectNodeContents(document.querySelector("[data-question]"));
+  const box = each => {
+    const found = each.getBoundingClientRect();
+    return [found.left, found.top, found.right, found.bottom];
+  };
+  const pressed = [...document.querySelectorAll(".unfold summary, .tools > *, .answers button")];
+  const shown = pressed.filter(each => each.checkVisibility());
+  return [["question", box(words)], ...shown.map(each => [each.textContent.trim(), box(each)])];
+}"""
+
+
+def apart(one, other) -> bool:
+    """Whether two boxes (left, top, right, bottom; CSS px) share at most two pixels' width."""
+    return (
+        one[2] <= other[0] + 2 or other[2] <= one[0] + 2
+        or one[3] <= other[1] + 2 or other[3] <= one[1] + 2
+    )  # fmt: skip
