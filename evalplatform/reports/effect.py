@@ -34,7 +34,7 @@ def effect_of(enrolment: Enrolment) -> list[OtherVotes]:
                 for each in (before, after)
             ]
             found.append(of_net(criterion, ALL_PROMPTS, *nets))
-        elif len(before):
+        elif len(before) and not criterion.shape.is_written:
             gallery = gallery or Gallery(campaign, Prompts(campaign), pseudonyms(campaign))
             reported = gallery.result(criterion, ALL_PROMPTS, 0, before)
             other = gallery.result(criterion, ALL_PROMPTS, 0, after) if len(after) else None

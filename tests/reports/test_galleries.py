@@ -19,6 +19,7 @@ from evalplatform.campaigns.criteria import CriterionPlan
 from evalplatform.reports.answers import answers
 from evalplatform.reports.csv_files import GROUP_COLUMNS, groups_csv
 from evalplatform.reports.dashboard import dashboard_context, offline_dashboard
+from evalplatform.reports.effect import effect_of
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.gallery import Gallery, GalleryResult
@@ -217,7 +218,8 @@ def test_of_one_arm_its_mean_grade_is_told_and_no_order(db):
 
 @pytest.mark.parametrize("people", [5, 1])
 def test_texts_are_counted_and_grade_nothing(people):
-    results = campaign_results(voted("caption", k=1, people=people))
+    campaign = voted("caption", k=1, people=people)
+    results = campaign_results(campaign)
     assert results.n_votes == 32
     assert results.gradings == results.galleries == []
     table = results_table(results)
@@ -227,6 +229,7 @@ def test_texts_are_counted_and_grade_nothing(people):
     assert "32 of 32 votes on 32 items" in words(table)
     json.dumps(results_json(results), allow_nan=False)
     assert not all_figures(results)
+    assert effect_of(campaign.enrolments.first()) == []
 
 
 def test_arm_that_won_everything_is_marked_and_the_others_stay_ranked(db):
