@@ -226,6 +226,8 @@ class CriterionRules(RuleSection):
         if self.heads and not FORMS[self.form].takes_heads:
             marked = ", ".join(name for name, form in FORMS.items() if form.takes_heads)
             raise ValueError(f"heads are marked in the form {marked} alone")
+        if self.gold and FORMS[self.form].is_written:
+            raise ValueError(f"of the form {self.form} no answer is known; leave gold out")
         if len(set(self.heads)) != len(self.heads):
             raise ValueError("two heads have the same name")
         given = {code: each.heads for code, each in self.translations.items()}

@@ -114,6 +114,8 @@ def gold_images(
 
 def no_recipe(criterion: Criterion) -> str:
     """Say that no gold can be made for a criterion of this kind, and what to do."""
+    if criterion.shape.is_written:
+        return f"no gold can be made for {criterion.slug!r}: of texts no answer is known."
     named = " or ".join(f'"{recipe.value}"' for recipe in _MAKERS)
     own = "give pairs of your own, or " if criterion.shape.most == 2 else ""
     return (

@@ -38,6 +38,7 @@ def asked(*own, **options):
         ({"form": "duel"}, "criteria.0: no form 'duel'; accepted are pair, [^{]*$"),
         ({"k": 0}, r"criteria\.0\.k"),
         ({"gold": "by_hand"}, r"criteria\.0\.gold"),
+        ({"gold": "other_prompt", "form": "caption"}, "of the form caption no answer is known"),
         ({"heads": ["focus"]}, "heads are marked in the form keep_reject alone"),
         ({"heads": ["focus", "focus"], "form": "keep_reject"}, "two heads have the same name"),
         ({"colour": "red"}, r"criteria\.0\.colour: no such rule \(accepted are slug, label, "),

@@ -239,6 +239,12 @@ def test_asked_for_alone_it_is_refused_in_one_line():
         next(gold_images(campaign, criterion, [], []))
 
 
+def test_of_texts_no_recipe_is_advised():
+    campaign = make_campaign(criteria=[own(form="caption")])
+    with pytest.raises(BadInputError, match="for 'hands': of texts no answer is known.$"):
+        make_gold(campaign=campaign, counts={"check": 1})
+
+
 @pytest.mark.parametrize("recipe", ["damaged_copy", "other_prompt"])
 def test_criterion_of_ones_own_gets_gold_by_the_recipe_it_names(recipe):
     campaign = make_campaign(criteria=[own(gold=recipe, shows_prompt=True)])
