@@ -241,7 +241,7 @@ def test_asked_for_alone_it_is_refused_in_one_line():
 
 def test_of_texts_no_recipe_is_advised():
     campaign = make_campaign(criteria=[own(form="caption")])
-    with pytest.raises(BadInputError, match="for 'hands': of texts no answer is known.$"):
+    with pytest.raises(BadInputError, match=r"for 'hands': of texts no answer is known.$"):
         make_gold(campaign=campaign, counts={"check": 1})
 
 
