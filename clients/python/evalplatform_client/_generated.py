@@ -2477,7 +2477,9 @@ class Client(Transport):
         return found
 
     def get_progress(self, slug: str) -> ProgressOut:
-        """How far it is; nothing is done by asking. Scope: `read`."""
+        """How far it is; nothing is done by asking. `ready` has its images, checked where
+        asked for. Scope: `read`.
+        """
         found: ProgressOut = self.call(
             "GET", f"/api/v1/campaigns/{self.quoted(slug)}/progress", json=None
         )

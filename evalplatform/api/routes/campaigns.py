@@ -38,7 +38,8 @@ from evalplatform.reports.selectors import completeness_of
 from evalplatform.runs.choices import DraftChoices
 from evalplatform.runs.run_plans import plan_of
 from evalplatform.runs.services import advance_run, resume_run, start_run
-from evalplatform.runs.states import RunState
+from evalplatform.runs.standing import standing_of
+from evalplatform.runs.states import RunProgress, RunState
 
 routes = Routes(tags=["campaigns"])
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -201,13 +202,9 @@ def change_campaign(
 
 @routes.reads("/campaigns/{slug}/progress", ProgressOut)
 def get_progress(request: HttpRequest, slug: str) -> ProgressOut:
-    """How far it is; nothing is done by asking."""
+    """How far it is; nothing is done by asking. `ready` has its images, checked where asked for."""
     campaign = campaign_of(request, slug)
-    state = {
-        Campaign.Status.CLOSED: RunState.CLOSED, Campaign.Status.OPEN: RunState.OPEN,
-        Campaign.Status.PAUSED: RunState.OPEN,
-    }.get(Campaign.Status(campaign.status), RunState.GENERATING)  # fmt: skip
-    return _progress(campaign, state)
+    return _progress(campaign, standing_of(campaign, timezone.now()))
 
 
 @routes.does("/campaigns/{slug}/advance", ProgressOut, scope=Scope.CAMPAIGNS)
@@ -215,7 +212,7 @@ def advance_campaign(request: HttpRequest, slug: str) -> ProgressOut:
     """Bring a run as far as it can go now: samples asked for, safety checked, gold made."""
     campaign = steered_campaign(request, slug)
     now = advance_run(campaign=campaign, now=timezone.now())
-    return _progress(campaign, now.state, now.done, now.total, now.note)
+    return _progress(campaign, now)
 
 
 @routes.makes("/campaigns/{slug}/open", JobOut, scope=Scope.CAMPAIGNS, status=202)
@@ -323,13 +320,11 @@ def _job(request: HttpRequest, campaign: Campaign, kind: Any, asked: dict[str, A
     return job_shown(queue_job(project=campaign.project, kind=kind, asked=asked, user=request.user))
 
 
-def _progress(
-    campaign: Campaign, state: RunState, done: int = 0, total: int = 0, note: str = ""
-) -> ProgressOut:
+def _progress(campaign: Campaign, now: RunProgress) -> ProgressOut:
     votes = completeness_of(campaign)
     return ProgressOut(
-        state=state, done=done, total=total, note=note, items=votes.items, votes=votes.votes,
-        votes_wanted=votes.votes_wanted, last_vote_at=votes.last_vote_at,
+        state=now.state, done=now.done, total=now.total, note=now.note, items=votes.items,
+        votes=votes.votes, votes_wanted=votes.votes_wanted, last_vote_at=votes.last_vote_at,
     )  # fmt: skip
 
 
