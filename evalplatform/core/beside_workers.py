@@ -8,6 +8,8 @@ from typing import Any
 from celery.signals import worker_ready, worker_shutdown
 from django.db import connections
 
+from evalplatform.core.database_faults import warn_of
+
 logger = logging.getLogger(__name__)
 
 
@@ -51,9 +53,9 @@ def look_beside_workers(
         while not stop.is_set():
             try:
                 look()
-            except Exception:
+            except Exception as error:
                 # The database may be away in many ways: the next look tries again on a fresh one.
-                logger.warning(failed, exc_info=True)
+                warn_of(logger, failed, error)
             finally:
                 connections.close_all()
             stop.wait(seconds)

@@ -6,6 +6,7 @@ or waits for a lock can be reached; who is told to start it looks in the wrong p
 Reference: PostgreSQL documentation, Appendix A, "PostgreSQL Error Codes".
 """
 
+import logging
 from dataclasses import dataclass
 from enum import Enum
 
@@ -69,6 +70,11 @@ _NO_ENTRY = DatabaseFault(
 _NO_DATABASE = DatabaseFault(
     FaultKind.SETUP, "there is no such database", "create it, or check the name in DATABASE_URL."
 )
+READ_ONLY = DatabaseFault(
+    FaultKind.SETUP,
+    "the database takes no changes",
+    "DATABASE_URL names a standby or a read-only database; give the one that takes writes.",
+)
 _OTHER_TABLES = DatabaseFault(
     FaultKind.SETUP,
     "the database's tables are not those of this version",
@@ -79,11 +85,7 @@ _FILES = "look at its disk and the server's log before anything is written again
 # By the beginning of a state; the longest one that fits holds.
 _BY_STATE = {
     "08": _BROKEN,
-    "25006": DatabaseFault(
-        FaultKind.SETUP,
-        "the database takes no changes",
-        "DATABASE_URL names a standby or a read-only database; give the one that takes writes.",
-    ),
+    "25006": READ_ONLY,
     "28": _NO_ENTRY,
     "3D": _NO_DATABASE,
     "40": DatabaseFault(
@@ -224,3 +226,14 @@ def said_to_commands(error: Error) -> str | None:
         return None
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return f"{fault.said} ({reason}); {fault.for_command()}"
+
+
+def warn_of(logger: logging.Logger, failed: str, error: Exception) -> None:
+    """Log what failed beside other work, and is tried again soon: in one line where the database
+    is at fault, which fails every try until it is back; with the traceback where we may be.
+    """
+    fault = fault_of(error) if isinstance(error, Error) else None
+    if fault is None:
+        logger.warning(failed, exc_info=error)
+    else:
+        logger.warning("%s: %s", failed, fault.said)

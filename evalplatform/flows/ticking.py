@@ -12,6 +12,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from evalplatform.core.beside_workers import run_beside_workers
+from evalplatform.core.database_faults import warn_of
 from evalplatform.flows.services import asking, forget_unasked, open_waiting, settle_due
 
 logger = logging.getLogger(__name__)
@@ -34,13 +35,14 @@ def _tick_until_stopped() -> None:
         try:
             # First, so that what is asked from here on is heard.
             connection.ensure_connection()
-            connection.connection.execute(f"LISTEN {asking.CHANNEL}")
+            with connection.wrap_database_errors:
+                connection.connection.execute(f"LISTEN {asking.CHANNEL}")
             tick(number)
             number += 1
             _await_news()
-        except Exception:
+        except Exception as error:
             # The database may be away in many ways: the next look tries again on a fresh one.
-            logger.warning("flows could not be looked after", exc_info=True)
+            warn_of(logger, "flows could not be looked after", error)
             connections.close_all()
             _stop.wait(SECONDS_BETWEEN)
     connections.close_all()
@@ -48,8 +50,9 @@ def _tick_until_stopped() -> None:
 
 def _await_news() -> None:
     """Wait until something is asked; for a second at most."""
-    for _ in connection.connection.notifies(timeout=SECONDS_BETWEEN, stop_after=1):
-        pass
+    with connection.wrap_database_errors:
+        for _ in connection.connection.notifies(timeout=SECONDS_BETWEEN, stop_after=1):
+            pass
 
 
 run_beside_workers("flows", _tick_until_stopped, stop=_stop, patience=SECONDS_BETWEEN)

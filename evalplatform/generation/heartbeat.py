@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
+from evalplatform.core.database_faults import warn_of
 from evalplatform.core.leased_jobs import extend_leases
 from evalplatform.generation.models import WorkerHeartbeat
 from evalplatform.generation.selectors import HEARTBEAT_SECONDS
@@ -77,10 +78,10 @@ def _beat_until_stopped() -> None:
     while not _stop.is_set():
         try:
             _beat(started_at, timezone.now())
-        except Exception:
+        except Exception as error:
             # Database or broker may be away in many ways: the next beat tries again on a fresh
             # connection, and this thread must not end before its process does.
-            logger.warning("heartbeat not stored", exc_info=True)
+            warn_of(logger, "heartbeat not stored", error)
         finally:
             connections.close_all()
         _stop.wait(seconds_between_beats())

@@ -22,7 +22,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from evalplatform.checkpoints.models import Upload
-from evalplatform.core.database_faults import fault_of
+from evalplatform.core.database_faults import READ_ONLY, DatabaseFault, fault_of
 from evalplatform.core.errors import EvalPlatformError
 from evalplatform.curation.models import ScoringShard
 from evalplatform.generation.models import GenerationBatch
@@ -112,14 +112,24 @@ def _timed(name: str, look: Callable[[], Found], *, needed: bool) -> PartHealth:
 def _database() -> Found:
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('server_version')")
-            [version] = cursor.fetchone()
+            # A standby, and a primary that was demoted, still answer; no vote can be stored there.
+            cursor.execute(
+                "SELECT current_setting('server_version'), "
+                "current_setting('transaction_read_only')::boolean"
+            )
+            version, takes_no_changes = cursor.fetchone()
     except Error as error:
         fault = fault_of(error)
         if fault is None:
             raise
-        return Found(HealthState.FAILED, fault.said, fault.advice, fault.by_command)
+        return _failed(fault)
+    if takes_no_changes:
+        return _failed(READ_ONLY)
     return Found(HealthState.OK, f"PostgreSQL {version.split()[0]}")
+
+
+def _failed(fault: DatabaseFault) -> Found:
+    return Found(HealthState.FAILED, fault.said, fault.advice, fault.by_command)
 
 
 def _tables() -> Found:

@@ -10,6 +10,7 @@ import threading
 from django.db import connections
 
 from evalplatform.core.beside_workers import run_beside_workers
+from evalplatform.core.database_faults import warn_of
 from evalplatform.tallies.folding import fold_all
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,9 @@ def _tick_until_stopped() -> None:
     while not _stop.is_set():
         try:
             fold_all(failing)
-        except Exception:
+        except Exception as error:
             # The database may be away in many ways: the next look tries again on a fresh one.
-            logger.warning("votes could not be counted", exc_info=True)
+            warn_of(logger, "votes could not be counted", error)
             connections.close_all()
         _stop.wait(SECONDS_BETWEEN)
     connections.close_all()

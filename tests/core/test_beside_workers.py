@@ -19,7 +19,7 @@ def test_a_look_that_fails_is_said_and_the_next_is_made(monkeypatch, caplog):
     def look():
         looks.append(threading.current_thread())
         if len(looks) == 1:
-            raise OperationalError("the database is away")
+            raise OperationalError("connection refused")
         begun["stop"].set()
 
     beside_workers.look_beside_workers(
@@ -30,4 +30,6 @@ def test_a_look_that_fails_is_said_and_the_next_is_made(monkeypatch, caplog):
     thread.join(10)
     assert not thread.is_alive()
     assert looks == [thread, thread]
-    assert [each.message for each in caplog.records] == ["things could not be looked after"]
+    [said] = caplog.records
+    assert said.message == "things could not be looked after: the database cannot be reached"
+    assert said.exc_info is None  # each look says so until the database is back

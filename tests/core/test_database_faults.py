@@ -1,5 +1,6 @@
 """What the database says is told in its own words: away is said only where it is away."""
 
+import logging
 from contextlib import closing
 
 import psycopg
@@ -17,7 +18,7 @@ from django.db import (
 )
 
 from evalplatform.core.commands import PlatformCommand
-from evalplatform.core.database_faults import FaultKind, fault_of
+from evalplatform.core.database_faults import FaultKind, fault_of, warn_of
 
 
 def raised_with(state, kind=OperationalError, text="the server said so"):
@@ -160,3 +161,13 @@ def failing(statement, *before):
     with pytest.raises(Error) as raised, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("; ".join((*before, statement)))
     return raised.value
+
+
+def test_warning_has_a_traceback_only_where_the_database_is_not_at_fault(caplog):
+    logger = logging.getLogger("evalplatform.test")
+    warn_of(logger, "not done", OperationalError("connection refused"))
+    warn_of(logger, "not done", ValueError("ours"))
+    away, ours = caplog.records
+    assert (away.getMessage(), away.exc_info) == ("not done: the database cannot be reached", None)
+    assert ours.getMessage() == "not done"
+    assert "ours" in str(ours.exc_info[1])

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from evalplatform.accounts.projects import default_project
@@ -66,6 +66,14 @@ def test_everything_works():
     assert status == 0
     assert said.splitlines()[0].startswith("database  ok")
     assert "PostgreSQL" in said
+
+
+def test_database_that_takes_no_changes_fails():
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+    parts = health.look_at_all()
+    assert (parts[0].state, parts[0].said) == ("failed", "the database takes no changes")
+    assert not health.is_ready(parts)
 
 
 def test_database_that_is_away_fails_and_says_what_to_do(database_is_away):
