@@ -1,5 +1,6 @@
 """The house's rules as tests."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -130,6 +131,19 @@ def test_command_explains_itself(command):
     said = made.create_parser("manage.py", command).format_help()
     assert len(said) > 400
     assert "usage: manage.py " + command in said
+
+
+def test_commands_draw_progress_on_a_terminal_alone():
+    """In a log a bar is a line of its own before every message."""
+    calls = [
+        (path.name, ast.get_source_segment(code, node))
+        for path in ROOT.glob("evalplatform/*/management/commands/*.py")
+        if "tqdm" in (code := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tqdm"
+    ]
+    assert len(calls) > 5
+    assert [each for each in calls if "disable=None" not in each[1]] == []
 
 
 def test_help_needs_no_database(tmp_path):

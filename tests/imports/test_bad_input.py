@@ -83,6 +83,11 @@ def test_file_that_cannot_be_read_is_refused(desk, name, content, says):
     assert says in desk.refused(path)
 
 
+def test_nothing_stands_before_the_reason_in_a_log(desk, capsys):
+    desk.refused(desk.csv([pair("x", "", "a")]))
+    assert capsys.readouterr().err == ""
+
+
 def test_unknown_columns_are_listed_with_what_is_accepted(desk):
     refusal = desk.refused(desk.csv([{"chosen": "x", "rejected": "y"}]))
 

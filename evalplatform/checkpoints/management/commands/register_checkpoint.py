@@ -128,7 +128,7 @@ class Command(PlatformCommand):
 
     def _from_hub(self, options: dict[str, Any]) -> tuple[Checkpoint, bool]:
         hub_id = HubId.parse(options["source"], options["revision"])
-        with tqdm(desc=hub_id.repo, unit="B", unit_scale=True, leave=False) as bar:
+        with tqdm(desc=hub_id.repo, unit="B", unit_scale=True, disable=None, leave=False) as bar:
 
             def progress(here: int, total: int) -> None:
                 bar.total = total

@@ -87,7 +87,7 @@ class Command(PlatformCommand):
         sampled = (options["checkpoint"], options["prompts"], options["seeds"])
         if (options["pool"] is None) == (not any(sampled)):
             raise BadInputError("give a pool folder, or --checkpoint, --prompts and --seeds.")
-        with tqdm(desc=options["name"], unit=" images", leave=False) as bar:
+        with tqdm(desc=options["name"], unit=" images", disable=None, leave=False) as bar:
             told = _bar(bar)
             if options["pool"] is not None:
                 pool = import_pool(
@@ -120,7 +120,7 @@ class Command(PlatformCommand):
             gold=options["gold"], gold_rate=options["gold_rate"], question=options["question"],
             grid=options["grid"],
         )  # fmt: skip
-        with tqdm(unit=" images", leave=False) as bar:
+        with tqdm(unit=" images", disable=None, leave=False) as bar:
             opened = open_stage(
                 pool=pool, plan=plan, now=timezone.now(), created_by=_user(options["by"]),
                 on_images=lambda done, count: _bar(bar)("storing", done, count),
@@ -144,7 +144,7 @@ class Command(PlatformCommand):
 
     def _captions(self, options: dict[str, Any]) -> None:
         pool = pool_named(options["pool"])
-        with tqdm(unit=" images", leave=False) as bar:
+        with tqdm(unit=" images", disable=None, leave=False) as bar:
             step = step_captions(
                 pool=pool, people=_people(options["people"]), now=timezone.now(),
                 created_by=_user(options["by"]), unfinished=options["unfinished"],
@@ -176,7 +176,7 @@ class Command(PlatformCommand):
 
     def _export(self, options: dict[str, Any]) -> None:
         pool = pool_named(options["pool"])
-        with tqdm(unit=" images", leave=False) as bar:
+        with tqdm(unit=" images", disable=None, leave=False) as bar:
             exported = export_pool(
                 pool=pool, out=options["out"],
                 allow_unknown_licence=options["allow_unknown_licence"],

@@ -73,7 +73,7 @@ class Command(PlatformCommand):
 
     def _import(self, options: dict[str, Any]) -> ImportedCollection:
         project, prompts = project_of(options), options["prompts"]
-        with tqdm(desc=options["name"], unit=" images", leave=False) as bar:
+        with tqdm(desc=options["name"], unit=" images", disable=None, leave=False) as bar:
 
             def progress(done: int, count: int) -> None:
                 bar.total = count

@@ -75,7 +75,7 @@ class Command(PlatformCommand):
         shows = options["shows_prompt"]
         project = project_of(options)
         prompts = options["prompts"]
-        with tqdm(desc=options["campaign"], leave=False) as bar:
+        with tqdm(desc=options["campaign"], disable=None, leave=False) as bar:
 
             def progress(what: str, done: int, total: int | None) -> None:
                 if bar.unit != f" {what}":
