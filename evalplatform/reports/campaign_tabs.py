@@ -5,10 +5,11 @@ from typing import Any
 from django.urls import reverse
 
 from evalplatform.campaigns.models import Campaign
-from evalplatform.reports.selectors import with_simulated_votes
+from evalplatform.reports.selectors import with_simulated_votes, with_votes_of_people
 from evalplatform.reports.steps import steps_of
 
 SIMULATED = "SIMULATED: votes of simulated annotators, not of people, are among these."
+ALL_SIMULATED = "SIMULATED: all votes were cast by simulated annotators, not by people."
 
 # (name of the route, what the tab is called); the first is the campaign's own address.
 TABS = (
@@ -34,8 +35,14 @@ def tab_context(campaign: Campaign, shown: str, *, may_edit: bool) -> dict[str, 
         "tab_links": links,
         "tab_label": dict(TABS)[shown],
         # Tabs that read the results say how many votes were.
-        "stamp": SIMULATED if with_simulated_votes([campaign]) else "",
+        "stamp": _stamp(campaign),
         "imported": campaign.imported_note,
         "people_url": reverse("reports:people", args=[campaign.slug]),
         "quality_url": reverse("reports:quality", args=[campaign.slug]),
     }
+
+
+def _stamp(campaign: Campaign) -> str:
+    if not with_simulated_votes([campaign]):
+        return ""
+    return SIMULATED if with_votes_of_people([campaign]) else ALL_SIMULATED

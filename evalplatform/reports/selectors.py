@@ -140,9 +140,20 @@ def campaign_summaries(found: QuerySet[Campaign]) -> list[CampaignSummary]:
 
 def with_simulated_votes(campaigns: Iterable[Campaign]) -> set[int]:
     """Return the ids of those in which simulated annotators have voted, votes taken back too."""
+    return _voted_in(campaigns, is_simulated=True)
+
+
+def with_votes_of_people(campaigns: Iterable[Campaign]) -> set[int]:
+    """Return the ids of those in which people have voted, votes taken back too."""
+    return _voted_in(campaigns, is_simulated=False)
+
+
+def _voted_in(campaigns: Iterable[Campaign], *, is_simulated: bool) -> set[int]:
     # By who cast them: few take part in a campaign, and each has one flag for all their votes.
     voted = Vote.objects.filter(
         annotator=OuterRef("annotator"), assignment__campaign=OuterRef("campaign")
     )
-    enrolled = Enrolment.objects.filter(campaign__in=campaigns, annotator__is_simulated=True)
+    enrolled = Enrolment.objects.filter(
+        campaign__in=campaigns, annotator__is_simulated=is_simulated
+    )
     return set(enrolled.filter(Exists(voted)).values_list("campaign", flat=True).distinct())

@@ -145,7 +145,9 @@ def test_tabs_without_results_say_that_votes_were_simulated(duel, client, rania,
     url = reverse(tab, args=[duel.slug])
     assert "SIMULATED" not in client.get(url).content.decode()
     Annotator.objects.filter(pk=duel.people[0].annotator_id).update(is_simulated=True)
-    assert "SIMULATED" in client.get(url).content.decode()
+    assert "not of people, are among these" in client.get(url).content.decode()
+    Annotator.objects.update(is_simulated=True)
+    assert "SIMULATED: all votes were cast by simulated" in client.get(url).content.decode()
 
 
 def test_page_of_a_set_shows_every_vote_and_why_one_does_not_count(duel, client, rania):
