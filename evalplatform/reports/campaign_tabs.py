@@ -7,6 +7,7 @@ from django.urls import reverse
 from evalplatform.campaigns.models import Campaign
 from evalplatform.reports.selectors import with_simulated_votes, with_votes_of_people
 from evalplatform.reports.steps import steps_of
+from evalplatform.tallies.selectors import vote_counts
 
 SIMULATED = "SIMULATED: votes of simulated annotators, not of people, are among these."
 ALL_SIMULATED = "SIMULATED: all votes were cast by simulated annotators, not by people."
@@ -36,6 +37,7 @@ def tab_context(campaign: Campaign, shown: str, *, may_edit: bool) -> dict[str, 
         "tab_label": dict(TABS)[shown],
         # Tabs that read the results say how many votes were.
         "stamp": _stamp(campaign),
+        "vote_counts": vote_counts([campaign])[campaign.pk],
         "imported": campaign.imported_note,
         "people_url": reverse("reports:people", args=[campaign.slug]),
         "quality_url": reverse("reports:quality", args=[campaign.slug]),

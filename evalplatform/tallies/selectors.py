@@ -79,6 +79,11 @@ class VoteCounts:
         """Whether every item has its k votes."""
         return 0 < self.votes_wanted <= self.votes
 
+    @property
+    def votes_missing(self) -> int:
+        """How many of those wanted are not there."""
+        return max(0, self.votes_wanted - self.votes)
+
 
 # Added to what is counted, and not counted first: a list of campaigns is no reason to.
 _SUMS_OF_SEVERAL = """

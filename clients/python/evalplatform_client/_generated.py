@@ -340,6 +340,33 @@ class ChoicesIn(TypedDict):
     choices: DraftChoices
 
 
+class ClosedCampaignOut(TypedDict):
+    """A closed campaign, and how many of the votes that it wanted are missing."""
+
+    slug: str
+    project: str
+    status: Literal["draft", "generating", "open", "paused", "closed"]
+    design: str
+    created_at: str
+    opened_at: str | None
+    closed_at: str | None
+    items: int
+    protocol_sha256: str
+    arms: list[ArmOut]
+    criteria: list[CriterionOut]
+    prompt_sets: list[str]
+    prompts_per_set: int | None
+    images_per_prompt: int
+    seed: int
+    opens_when_ready: bool
+    rules: dict[str, Any]
+    annotators_link: str
+    page: str
+    votes: int
+    votes_wanted: int
+    votes_missing: int
+
+
 class CollectedImageOut(TypedDict):
     """One of its images; the file is at `page`."""
 
@@ -2533,9 +2560,9 @@ class Client(Transport):
         )
         return found
 
-    def close_campaign(self, slug: str) -> CampaignOut:
-        """Take no more votes, for good. Scope: `campaigns`."""
-        found: CampaignOut = self.call(
+    def close_campaign(self, slug: str) -> ClosedCampaignOut:
+        """Take no more votes, for good, also where some are missing. Scope: `campaigns`."""
+        found: ClosedCampaignOut = self.call(
             "POST", f"/api/v1/campaigns/{self.quoted(slug)}/close", json=None
         )
         return found

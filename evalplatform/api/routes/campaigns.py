@@ -40,6 +40,7 @@ from evalplatform.runs.run_plans import plan_of
 from evalplatform.runs.services import advance_run, resume_run, start_run
 from evalplatform.runs.standing import standing_of
 from evalplatform.runs.states import RunProgress, RunState
+from evalplatform.tallies.selectors import vote_counts
 
 routes = Routes(tags=["campaigns"])
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -94,6 +95,14 @@ class CampaignOut(CampaignSummaryOut):
     rules: JsonObject
     annotators_link: str
     page: str
+
+
+class ClosedCampaignOut(CampaignOut):
+    """A closed campaign, and how many of the votes that it wanted are missing."""
+
+    votes: int
+    votes_wanted: int
+    votes_missing: int
 
 
 class CampaignIn(InProjectGiven):
@@ -246,10 +255,15 @@ def resume_campaign(request: HttpRequest, slug: str) -> CampaignOut:
     return _steered(request, slug, resume, Campaign.Status.OPEN)
 
 
-@routes.does("/campaigns/{slug}/close", CampaignOut, scope=Scope.CAMPAIGNS)
-def close_campaign(request: HttpRequest, slug: str) -> CampaignOut:
-    """Take no more votes, for good."""
-    return _steered(request, slug, close, Campaign.Status.CLOSED)
+@routes.does("/campaigns/{slug}/close", ClosedCampaignOut, scope=Scope.CAMPAIGNS)
+def close_campaign(request: HttpRequest, slug: str) -> ClosedCampaignOut:
+    """Take no more votes, for good, also where some are missing."""
+    shown = _steered(request, slug, close, Campaign.Status.CLOSED)
+    votes = vote_counts([campaign := campaign_of(request, slug)])[campaign.pk]
+    return ClosedCampaignOut(
+        **shown.dict(), votes=votes.votes, votes_wanted=votes.votes_wanted,
+        votes_missing=votes.votes_missing,
+    )  # fmt: skip
 
 
 @routes.reads("/campaigns/{slug}/protocol", ProtocolOut)
