@@ -20,6 +20,7 @@ import PIL
 from django.conf import settings
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.sqlite_files import open_file
 from evalplatform.core.stored_images import StoredImage
 from evalplatform.images.faults import RowError
 from evalplatform.images.reading.rows import GivenImage
@@ -64,7 +65,7 @@ class Staging:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection = open_file(path)
         # A kill loses nothing; after a power cut the import starts anew.
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.executescript(_SCHEMA)
@@ -81,7 +82,8 @@ class Staging:
         try:
             yield
         finally:
-            self._connection.execute("COMMIT")
+            if self._connection.in_transaction:  # a full disk has taken it back already
+                self._connection.execute("COMMIT")
 
     def add(self, position: int, row: GivenImage, prompt: "Prompt | None") -> None:
         """Take a row. Raises `RowError` where its prompt has an image of this seed."""

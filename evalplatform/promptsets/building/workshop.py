@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.sqlite_files import open_file
 
 _LAYOUT = 2
 """Counts up whenever the tables or what their rows mean change."""
@@ -61,7 +62,7 @@ class Workshop:
         self.database.execute("BEGIN")
 
     def _open(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self.folder / _FILES[0], isolation_level=None)
+        database = open_file(self.folder / _FILES[0])
         for setting in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536"):
             database.execute(f"PRAGMA {setting}")
         database.executescript(_TABLES)
