@@ -5,7 +5,7 @@ the campaign's rules file (`[[criteria]]`, docs/campaign-rules.md) and need no c
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from django.utils.translation import gettext_noop
@@ -297,6 +297,28 @@ def plan_criterion(slug: str, k: int = 5, form: str = "pair") -> CriterionPlan:
         k=k,
         gold=definition.gold,
     )
+
+
+def written(plan: CriterionPlan) -> dict[str, Any]:
+    """Return a criterion in its exact words, as a file has it."""
+    return {**asdict(plan), "heads": list(plan.heads), "gold": str(plan.gold)}
+
+
+def in_shipped_words(given: Any) -> Any:
+    """Return a criterion that a file names by its slug, with form and k, in its shipped words.
+
+    One that has words of its own, and what is no criterion, stays as it is. Raises `BadInputError`
+    for a form in which it has no words.
+    """
+    if isinstance(given, str):
+        given = {"slug": given}
+    if not isinstance(given, Mapping) or "question" in given:
+        return given
+    slug, form, k = given.get("slug"), given.get("form", "pair"), given.get("k", 5)
+    if not isinstance(slug, str) or slug not in CRITERIA or not isinstance(form, str):
+        return given
+    k = k if isinstance(k, int) and k > 0 else 5  # what was given is refused with its own words
+    return written(plan_criterion(slug, k, form)) | dict(given)
 
 
 # `emu` is how Emu was evaluated (Dai et al. 2023, section 4.1); `default` asks five annotators

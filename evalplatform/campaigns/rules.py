@@ -1,11 +1,10 @@
 """The rules of a campaign beside its criteria: what annotators meet, and what may exclude them.
 
-They are given as a TOML file to `run_eval --rules`, checked here, and frozen with the protocol.
+They are given as a TOML file to `run_eval --rules` (see `rules_file`), checked here, and frozen
+with the protocol.
 """
 
-import tomllib
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -290,15 +289,3 @@ def parse_rules(given: dict[str, Any], source: str = "rules") -> Rules:
     except ValidationError as error:
         problems = problems_in_words(error, Rules, called="rule")
         raise BadInputError(f"{source}: {problems}. See docs/campaign-rules.md.") from error
-
-
-def read_rules(path: Path) -> Rules:
-    """Return the rules of a TOML file."""
-    try:
-        return parse_rules(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read ({error.strerror}); give a TOML file.") from (
-            error
-        )
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path} is not a TOML file: {error}.") from error

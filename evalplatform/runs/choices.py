@@ -5,15 +5,14 @@ draft may be unfinished, so what is missing is no error here: `dry_run` says it.
 """
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from evalplatform.campaigns.criteria import CRITERIA, PRESETS, CriterionPlan, plan_criterion
+from evalplatform.campaigns.criteria import PRESETS, CriterionPlan, in_shipped_words, written
 from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.prompt_filter import PromptFilter
 from evalplatform.campaigns.rule_section import RuleSection, problems_in_words
@@ -86,7 +85,7 @@ class DraftChoices(RuleSection):
                 raise ValueError("preset and criteria both say what is asked; keep one")
             given["criteria"] = [written(plan) for plan in PRESETS[preset]]
         elif isinstance(given.get("criteria"), list | tuple):
-            given["criteria"] = [_in_words(each) for each in given["criteria"]]
+            given["criteria"] = _in_words(given["criteria"])
         return given
 
     @field_validator("design")
@@ -135,11 +134,6 @@ def criterion_plan(given: CriterionRules) -> CriterionPlan:
     return CriterionPlan(**given.model_dump() | {"label": label, "heads": tuple(given.heads)})
 
 
-def written(plan: CriterionPlan) -> dict[str, Any]:
-    """Return a criterion in its exact words."""
-    return {**asdict(plan), "heads": list(plan.heads), "gold": str(plan.gold)}
-
-
 def parse_choices(given: Mapping[str, Any], source: str = "draft") -> DraftChoices:
     """Return the checked choices. Raises `BadInputError` naming every key that is wrong."""
     try:
@@ -162,18 +156,8 @@ def read_choices(path: Path) -> DraftChoices:
         raise BadInputError(f"{path} is not a TOML file: {error}.") from error
 
 
-def _in_words(given: Any) -> Any:
-    """Return a criterion that is named by its slug, with form and k, in its shipped words."""
-    if isinstance(given, str):
-        given = {"slug": given}
-    if not isinstance(given, Mapping) or "question" in given or given.get("slug") not in CRITERIA:
-        return given
-    form, k = given.get("form", "pair"), given.get("k", 5)
-    if not isinstance(form, str):
-        return given
-    k = k if isinstance(k, int) and k > 0 else 5  # what was given is refused with its own words
+def _in_words(criteria: Sequence[Any]) -> list[Any]:
     try:
-        shipped = written(plan_criterion(given["slug"], k, form))
+        return [in_shipped_words(each) for each in criteria]
     except BadInputError as error:
         raise ValueError(str(error)) from error
-    return shipped | dict(given)

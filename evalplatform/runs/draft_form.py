@@ -10,12 +10,12 @@ from typing import Any, get_args
 import tomli_w
 from django import forms
 
-from evalplatform.campaigns.criteria import PRESETS
+from evalplatform.campaigns.criteria import PRESETS, written
 from evalplatform.campaigns.crowd_presets import PRESETS as PLATFORMS
 from evalplatform.campaigns.forms import FORMS
 from evalplatform.campaigns.rules import Door
 from evalplatform.core.errors import BadInputError
-from evalplatform.runs.choices import DraftChoices, Sampler, parse_choices, written
+from evalplatform.runs.choices import DraftChoices, Sampler, parse_choices
 from evalplatform.runs.draft_paths import FIELDS, SHARES, put, value_at, without
 from evalplatform.runs.selectors import PartsOfDrafts
 

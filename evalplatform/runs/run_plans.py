@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evalplatform.campaigns.criteria import PRESETS, CriterionPlan
+from evalplatform.campaigns.criteria import PRESETS, CriterionPlan, written
 from evalplatform.campaigns.prompt_filter import PromptFilter
 from evalplatform.campaigns.rules import Rules
-from evalplatform.runs.choices import DraftChoices, parse_choices, written
+from evalplatform.runs.choices import DraftChoices, parse_choices
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from evalplatform.campaigns.criteria import CRITERIA, PRESETS, plan_criterion
 from evalplatform.campaigns.forms import FORMS
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import parse_rules
+from evalplatform.campaigns.rules_file import read_rules
 from evalplatform.core.errors import BadInputError
+from evalplatform.runs.choices import criterion_plan, parse_choices
 from evalplatform.runs.management.run_eval_options import criteria
 from tests import factories, safety
 from tests.running import AS_USUAL, run_eval
@@ -62,6 +64,34 @@ def test_what_a_criterion_needs_is_named(needed):
 def test_two_criteria_of_one_slug_are_refused():
     with pytest.raises(BadInputError, match="two criteria have the same slug"):
         parse_rules({"criteria": [HANDS, HANDS]})
+
+
+def test_shipped_criterion_stands_in_a_file_by_its_slug_alone(tmp_path):
+    path = tmp_path / "rules.toml"
+    path.write_text('[[criteria]]\nslug = "text_faithfulness"\nform = "rating"\nk = 3\n')
+    (found,) = read_rules(path).criteria
+    assert criterion_plan(found) == plan_criterion("text_faithfulness", 3, "rating")
+    drafted = parse_choices({"criteria": [{"slug": "text_faithfulness", "form": "rating", "k": 3}]})
+    assert drafted.criteria == (found,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '[[criteria]]\nslug = "image_caption"\n',
+            "rules.toml: criteria: 'image_caption' cannot be",
+        ),
+        ('[[criteria]]\nslug = ["hands"]\n', r"rules.toml: criteria\.0\.slug"),
+        ('[[criteria]]\nslug = "hands"\n', r"rules.toml: criteria\.0\.question: is missing"),
+        ("criteria = 5\n", "rules.toml: criteria: Input should be a valid list"),
+    ],
+)
+def test_file_that_cannot_be_taken_is_named(tmp_path, text, message):
+    path = tmp_path / "rules.toml"
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=message):
+        read_rules(path)
 
 
 # ---- which are asked

@@ -7,7 +7,8 @@ from django.core.management.base import CommandParser
 
 from evalplatform.accounts.commands import add_project_option
 from evalplatform.campaigns.criteria import CRITERIA
-from evalplatform.campaigns.rules import Rules, read_rules
+from evalplatform.campaigns.rules import Rules
+from evalplatform.campaigns.rules_file import read_rules
 from evalplatform.feedback.services import LoopWish
 from evalplatform.runs.choices import Sampler
 

@@ -22,7 +22,8 @@ from evalplatform.campaigns.designs import ACCEPTED
 from evalplatform.campaigns.forms import FORMS
 from evalplatform.campaigns.prompt_filter import ACCEPTED as WHERE_ACCEPTED
 from evalplatform.campaigns.prompt_filter import PromptFilter, parse_where
-from evalplatform.campaigns.rules import Rules, SampleRules, read_rules
+from evalplatform.campaigns.rules import Rules, SampleRules
+from evalplatform.campaigns.rules_file import read_rules
 from evalplatform.core.errors import BadInputError
 from evalplatform.runs.choices import Sampler, criterion_plan, read_choices
 from evalplatform.runs.run_plans import RunPlan, plan_of

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.campaigns.criteria import CRITERIA, plan_criterion
-from evalplatform.campaigns.rules import Rules, read_rules
+from evalplatform.campaigns.rules import Rules
+from evalplatform.campaigns.rules_file import read_rules
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.site import site_link
 from evalplatform.flows import services
