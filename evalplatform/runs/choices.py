@@ -5,7 +5,7 @@ draft may be unfinished, so what is missing is no error here: `dry_run` says it.
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from evalplatform.campaigns.criteria import PRESETS, CriterionPlan, in_shipped_words, written
 from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.prompt_filter import PromptFilter
-from evalplatform.campaigns.rule_section import RuleSection, problems_in_words
+from evalplatform.campaigns.rule_section import Place, RuleSection, by_path, problems_in_words
 from evalplatform.campaigns.rules import CriterionRules, Rules
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.storable_json import refuse_unstorable
@@ -136,12 +136,23 @@ def criterion_plan(given: CriterionRules) -> CriterionPlan:
 
 def parse_choices(given: Mapping[str, Any], source: str = "draft") -> DraftChoices:
     """Return the checked choices. Raises `BadInputError` naming every key that is wrong."""
+    return _checked(given, f"{source}: ", by_path)
+
+
+def filled_in_choices(given: Mapping[str, Any], told: Callable[[Place, str], str]) -> DraftChoices:
+    """Return checked choices of a page, whose problems `told` puts in the words of its fields."""
+    return _checked(given, "", told)
+
+
+def _checked(
+    given: Mapping[str, Any], begins: str, told: Callable[[Place, str], str]
+) -> DraftChoices:
     try:
         refuse_unstorable(given)
         return DraftChoices.model_validate(given)
     except ValidationError as error:
-        problems = problems_in_words(error, DraftChoices, called="choice", most=8)
-        raise BadInputError(f"{source}: {problems}. See docs/campaigns.md.") from error
+        problems = problems_in_words(error, DraftChoices, called="choice", most=8, told=told)
+        raise BadInputError(f"{begins}{problems}. See docs/campaigns.md.") from error
 
 
 def read_choices(path: Path) -> DraftChoices:

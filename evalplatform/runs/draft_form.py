@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from collections.abc import Iterable
 from typing import Any, get_args
@@ -13,9 +14,10 @@ from django import forms
 from evalplatform.campaigns.criteria import PRESETS, written
 from evalplatform.campaigns.crowd_presets import PRESETS as PLATFORMS
 from evalplatform.campaigns.forms import FORMS
+from evalplatform.campaigns.rule_section import Place, by_path
 from evalplatform.campaigns.rules import Door
 from evalplatform.core.errors import BadInputError
-from evalplatform.runs.choices import DraftChoices, Sampler, parse_choices
+from evalplatform.runs.choices import DraftChoices, Sampler, filled_in_choices, parse_choices
 from evalplatform.runs.draft_paths import FIELDS, SHARES, put, value_at, without
 from evalplatform.runs.selectors import PartsOfDrafts
 
@@ -326,7 +328,39 @@ def choices_from(form: DraftForm, criteria: Any, before: dict[str, Any]) -> dict
     put(made, ("design",), _design(given, made.get("arms", [])))
     made["criteria"] = _criteria_given(given["preset"], criteria, before.get("criteria", []))
     _drop_idle(made)
-    return parse_choices(made, "form").as_dict()
+    return filled_in_choices(made, _on_the_page).as_dict()
+
+
+def _on_the_page(place: Place, problem: str) -> str:
+    """Return a problem of the choices with the field it is of, called as the page calls it."""
+    if place[:1] in ((), ("criteria",)):
+        return _of_criteria(place, problem)
+    labels = {path: _label(DraftForm, name) for name, path in FIELDS.items()}
+    labels |= {("arms",): "Models", ("design",): "Who meets whom"}
+    for path, label in labels.items():
+        if place[: len(path)] == path:
+            return f"{label}: {problem}"
+    # What a section says as a whole names keys of its own.
+    inside = {path[-1]: label for path, label in labels.items() if path[:-1] == place}
+    if not inside:
+        return f"{_label(DraftForm, 'more_rules')}: {by_path(place[1:], problem)}"
+    for key, label in inside.items():
+        problem = re.sub(rf"\b{key}\b", f"“{label}”", problem)
+    return problem
+
+
+def _of_criteria(place: Place, problem: str) -> str:
+    problem = re.sub(r"\bslug\b", "short name", problem)
+    if len(place) < 2:
+        return problem
+    row = f"Criterion {int(place[1]) + 1}"
+    if len(place) > 2 and place[2] in CriterionForm.base_fields:
+        return f"{row}, {_label(CriterionForm, str(place[2]))}: {problem}"
+    return f"{row}: {by_path(place[2:], problem)}"
+
+
+def _label(form: type[forms.Form], name: str) -> str:
+    return str(form.base_fields[name].label).removesuffix(", %")
 
 
 def _arms(given: dict[str, Any]) -> list[str]:
@@ -347,7 +381,7 @@ def _more_rules(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadInputError(f"other rules are no TOML: {error}.") from error
+        raise BadInputError(f"{_label(DraftForm, 'more_rules')}: {error}.") from error
 
 
 def _criteria_given(preset: str, criteria: Any, before: list[Any]) -> list[dict[str, Any]]:

@@ -129,8 +129,22 @@ def test_new_campaign_is_stored_at_its_first_save_and_reviewed(client):
     ("wrong", "said"),
     [
         ({"steps": "many"}, "Enter a whole number."),
-        ({"more_rules": "[quality"}, "other rules are no TOML"),
-        ({"more_rules": "[quality]\nluck = 1"}, "rules.quality.luck: no such choice"),
+        ({"more_rules": "[quality"}, "> Other rules, as TOML: Expected"),
+        (
+            {"more_rules": "[quality]\nluck = 1"},
+            "> Other rules, as TOML: quality.luck: no such choice",
+        ),
+        (
+            {"gold_rate": "40", "repeat_rate": "20"},
+            "> “Gold among items” + “Repeats among items” is above 0.5",
+        ),
+        ({"height": "3"}, "> Height, pixels: Input should be greater than or equal to 8"),
+        ({"criteria-0-shows_prompt": "on"}, "> Criterion 1: visual_appeal hides the prompt"),
+        ({"design_kind": "random", "design_sets": "999999999"}, "> Who meets whom: "),
+        (
+            {"criteria-1-slug": "visual_appeal", "criteria-1-shows_prompt": ""},
+            "> two criteria have the same short name; give each its own",
+        ),
         (
             {"criteria-2-slug": "x y", "criteria-2-question": "Which?"},
             "“x y”: a small letter",
@@ -142,7 +156,7 @@ def test_new_campaign_is_stored_at_its_first_save_and_reviewed(client):
         ),
         ({"negative_prompt": "a\0b"}, "Null characters are not allowed."),
     ],
-    ids=range(7),
+    ids=range(12),
 )
 def test_what_is_wrong_is_said_and_what_was_filled_in_stays(client, wrong, said):
     page = client.get(reverse("runs:new_campaign"))
