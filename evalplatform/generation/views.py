@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from evalplatform.accounts.projects import Role, steered_or_404
+from evalplatform.accounts.projects import Role, projects_of, steered_or_404
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationRequest
@@ -34,6 +34,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "workers": worker_rows(now, request.user),
         "counts": queue_counts(),
         "samples": latest_samples(_SAMPLES, request.user),
+        "may_create": projects_of(request.user, Role.EDITOR).exists(),
     }
     return render(request, f"generation/{template}.html", context)
 

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from evalplatform.accounts.current import in_current_project
-from evalplatform.accounts.projects import Role, steered_or_404, visible_to
+from evalplatform.accounts.projects import Role, projects_of, steered_or_404, visible_to
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
@@ -63,6 +63,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
         "table": campaign_table(campaigns, request.GET),
         "states": state_choices(request.GET),
         "any": campaigns.exists(),
+        "may_create": projects_of(request.user, Role.EDITOR).exists(),
     }
     return render(request, "reports/campaign_list.html", context)
 

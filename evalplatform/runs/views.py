@@ -57,7 +57,9 @@ def draft_list(request: HttpRequest) -> HttpResponse:
     """The drafts of the person's projects that no campaign was made of."""
     drafts = in_current_project(request, visible_to(request.user, Draft.objects.all()))
     rows = drafts.filter(campaign=None).select_related("project", "changed_by")
-    return render(request, "runs/draft_list.html", {"drafts": rows[:200]})
+    may_create = projects_of(request.user, Role.EDITOR).exists()
+    context = {"drafts": rows[:200], "may_create": may_create}
+    return render(request, "runs/draft_list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

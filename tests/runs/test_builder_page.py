@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from evalplatform.accounts.members import set_member
 from evalplatform.accounts.models import User
-from evalplatform.accounts.projects import default_project
+from evalplatform.accounts.projects import Role, default_project
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.telling import HowFar
@@ -110,6 +110,15 @@ def test_new_site_is_led_to_pages_that_bring_models_and_prompts(client, rania):
     for address in (reverse("reports:campaign_list"), reverse("generation:overview")):
         page = client.get(address).content.decode()
         assert f'class="button button-main" href="{reverse("runs:new_campaign")}"' in page
+
+
+def test_who_may_only_read_is_offered_no_new_campaign(client):
+    vera = User.objects.create_user("vera")
+    set_member(project=default_project(), user=vera, role=Role.VIEWER)
+    client.force_login(vera)
+    pages = [reverse(name) for name in ("reports:campaign_list", "runs:drafts")]
+    for address in (*pages, reverse("generation:overview")):
+        assert reverse("runs:new_campaign") not in client.get(address).content.decode(), address
 
 
 def test_new_campaign_is_stored_at_its_first_save_and_reviewed(client):
