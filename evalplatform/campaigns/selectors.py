@@ -1,7 +1,7 @@
 """Reading campaigns: which prompts, which images, which sets of them."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -208,6 +208,8 @@ def joining_plan(campaign: Campaign, newcomer: Arm, places: int) -> SetPlan:
 
 def _chosen_of(campaign: Campaign, prompts: Sequence[int]) -> QuerySet[ChosenImage]:
     """Return the chosen images of these planned prompts; where they are many, of all."""
+    if not any(arm.collection_id for arm in campaign.contenders):
+        return ChosenImage.objects.none()  # images of a collection alone are chosen
     if len(prompts) > _ASKED_BY_KEY:
         return campaign.chosen.all()
     return campaign.chosen.filter(image__prompt__in=prompts)
@@ -315,8 +317,18 @@ def with_samples(
 ) -> tuple[list[ReadySet], int]:
     """Return those of some prompts' sets whose images are all there, and how many images lack."""
     pictures = ready_pictures(campaign, prompts)
+    wanted = len(campaign.contenders) * len(image_places(campaign, prompts))
+    return sets_of_pictures(campaign, prompts, sets, pictures), wanted - len(pictures)
+
+
+def sets_of_pictures(
+    campaign: Campaign,
+    prompts: Sequence[Prompt],
+    sets: Iterable[PlannedSet],
+    pictures: Mapping[tuple[int, int, int], Picture],
+) -> list[ReadySet]:
+    """Return those of some prompts' sets whose images are all among `pictures`."""
     arms = campaign.contenders
-    wanted = len(arms) * len(image_places(campaign, prompts))
     chosen = _chosen_of(campaign, [prompt.pk for prompt in prompts])
     texts = dict(chosen.exclude(text="").values_list("image", "text"))
     ready = []
@@ -333,7 +345,7 @@ def with_samples(
                     texts.get(shown[0].pk, "") if texts else "",
                 )
             )
-    return ready, wanted - len(pictures)
+    return ready
 
 
 def all_pictures(sets: Sequence[ReadySet]) -> list[Picture]:

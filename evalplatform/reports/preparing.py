@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from evalplatform.campaigns.models import Arm, Campaign, Picture
+from evalplatform.campaigns.safety import screen
+from evalplatform.campaigns.sample_faults import refuse_faults
 from evalplatform.campaigns.selectors import (
+    PlannedSet,
+    ReadySet,
     image_places,
     planned_prompts,
     planned_sets,
     ready_pictures,
+    sets_of_pictures,
 )
+from evalplatform.core.errors import BadInputError
 from evalplatform.generation.awaiting import why_none_come
 from evalplatform.generation.models import Sample
 from evalplatform.generation.overview import RequestRow, request_row
 from evalplatform.generation.selectors import live_workers
-from evalplatform.promptsets.models import Prompt
 from evalplatform.reports.steps import steps_of
 from evalplatform.safety.selectors import SafetyProgress, safety_progress
 
@@ -38,6 +44,7 @@ class ArmProgress:
 def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
     """Return what `reports/_preparing.html` shows."""
     prompts = planned_prompts(campaign)
+    planned = planned_sets(campaign, prompts)
     ready = ready_pictures(campaign, prompts)
     counts = Counter(place for place, *_ in ready)
     each = len(image_places(campaign, prompts))
@@ -47,27 +54,43 @@ def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
     row = request_row(campaign.slug, now)
     safety = _safety(campaign, pictures) if is_made else None
     hindrance = "" if is_made else why_none_come(row, now)
+    is_checked = is_made and (safety is None or safety.is_complete)
+    held = (
+        _why_held(campaign, sets_of_pictures(campaign, prompts, planned, ready))
+        if is_checked
+        else None
+    )
     return {
         "campaign": campaign,
         "arms": arms,
         "prompts": len(prompts),
-        "votes": _votes_wanted(campaign, prompts),
+        "votes": _votes_wanted(campaign, planned),
         "row": row,
         "rate": _rate(row, now),
         "hindrance": hindrance,
-        "active": int(not hindrance),  # whether it is worth asking again soon
+        "active": int(not hindrance and held is None),  # whether it is worth asking again soon
         "safety": safety,
+        "held": held,
         "steps": steps_of(campaign),
         "latest": _latest(pictures),
     }
 
 
-def _votes_wanted(campaign: Campaign, prompts: list[Prompt]) -> int:
-    sizes = Counter(len(planned.places) for planned in planned_sets(campaign, prompts))
+def _votes_wanted(campaign: Campaign, sets: Sequence[PlannedSet]) -> int:
+    sizes = Counter(len(planned.places) for planned in sets)
     return sum(
         each.k * sum(count for size, count in sizes.items() if each.shape.takes(size))
         for each in campaign.criteria.all()
     )
+
+
+def _why_held(campaign: Campaign, sets: list[ReadySet]) -> BadInputError | None:
+    """Return why a campaign whose images are there and checked would not open, if so."""
+    try:
+        refuse_faults(campaign, screen(campaign, sets).passed)
+    except BadInputError as error:
+        return error
+    return None
 
 
 def _safety(campaign: Campaign, pictures: list[Picture]) -> SafetyProgress | None:

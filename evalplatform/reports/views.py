@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from evalplatform.accounts.current import in_current_project
-from evalplatform.accounts.projects import Role, projects_of, steered_or_404, visible_to
+from evalplatform.accounts.projects import Role, may, projects_of, steered_or_404, visible_to
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
@@ -110,6 +110,8 @@ def progress(request: HttpRequest, slug: str) -> HttpResponse:
     if campaign.status not in PREPARING:
         return HttpResponse(status=205)
     context = preparing_context(campaign, timezone.now())
+    if context["held"]:
+        context["may_edit"] = may(request.user, campaign.project, Role.EDITOR)
     return render(request, "reports/_preparing.html", context)
 
 

@@ -6,12 +6,14 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from evalplatform.accounts.projects import default_project
 from evalplatform.annotation.services import open_campaign
 from evalplatform.campaigns.models import Campaign
-from evalplatform.campaigns.services import close_campaign, start_generation
+from evalplatform.campaigns.services import allow, close_campaign, start_generation
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationRequest
-from tests import factories
+from evalplatform.runs.models import Draft
+from tests import factories, faulty
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,3 +160,24 @@ def test_looking_again_takes_as_many_queries_for_many_prompts_as_for_few(
         with django_assert_max_num_queries(18):
             client.get(reverse("reports:progress", args=[campaign.slug]))
     assert Campaign.objects.count() == 2
+
+
+@pytest.mark.parametrize("name", ["dashboard", "progress"])
+def test_page_says_why_a_campaign_is_held_back_and_what_can_be_done(page, name):
+    draft = faulty.make_draft(constant=[0])
+    text = page(draft, name).content.decode()
+    assert "1 of 4 images of checkpoint" in text
+    assert "are of one colour" in text
+    assert "Copy it into a new draft" in text
+    assert f"run_eval --resume {draft.slug} --allow-constant 0.25" in text
+    allow(campaign=draft, allow_constant=0.25)
+    assert "is held back" not in page(draft, name).content.decode()
+
+
+def test_draft_that_is_held_back_offers_no_opening(page, client):
+    draft = Draft.objects.create(
+        campaign=faulty.make_draft(identical=[0]), project=default_project()
+    )
+    text = client.get(draft.get_absolute_url()).content.decode()
+    assert "1 of 4 sets show the same image twice" in text
+    assert "Open to annotators" not in text
