@@ -144,5 +144,7 @@ def test_examples_of_the_guideline_stand_beside_the_image(open_page, db):
     expect(beside).to_contain_text("Rejected One of them is noise.")
     look(page, "examples")
     assert_page_is_accessible(page.tab, "examples")
+    page.tab.set_viewport_size({"width": 1280, "height": 720})  # the tools lie beside the answers
+    page.tab.get_by_role("button", name="Zoom").click()
     page.tab.set_viewport_size({"width": 390, "height": 844})
     expect(beside).to_be_hidden()
