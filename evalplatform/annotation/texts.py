@@ -89,7 +89,7 @@ def _plain() -> dict[str, Text]:
         "undone": _("Undone: answer again"),
         "too_late": _("Too late to undo"),
         "skipped": _("Skipped"),
-        "surplus": _("Kept, but too late to count: somebody else has answered"),
+        "surplus": _("Kept, but too late to count"),
         "refused": _("An answer was refused and is not stored: {error}"),
         "given_away": _("What you saw before was given to somebody else. Here is a new one."),
         "loading": _("Loading the images…"),

@@ -107,6 +107,8 @@ def test_exit_is_followed_only_after_the_last_answer_was_acknowledged(open_page,
     assert annotator.tab.url == annotator.url
     annotator.tab.unroute("**/vote/")
     expect(annotator.tab.get_by_text("All your answers are saved")).to_be_visible()
+    # Why is not said: the study has ended, and nobody else has answered.
+    expect(annotator.status).to_have_text("Kept, but too late to count")
     leave.click()
     annotator.tab.wait_for_url("https://app.prolific.com/submissions/complete?cc=C0DE")
 
