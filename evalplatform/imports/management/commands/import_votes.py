@@ -75,10 +75,13 @@ class Command(PlatformCommand):
         shows = options["shows_prompt"]
         project = project_of(options)
         prompts = options["prompts"]
+        counted = ""
         with tqdm(desc=options["campaign"], disable=None, leave=False) as bar:
 
             def progress(what: str, done: int, total: int | None) -> None:
-                if bar.unit != f" {what}":
+                nonlocal counted
+                if what != counted:
+                    counted = what
                     bar.reset()
                     bar.unit = f" {what}"
                 bar.total = total
