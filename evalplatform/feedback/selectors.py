@@ -45,8 +45,10 @@ def latest_round(loop: FeedbackLoop, number: int | None = None) -> FeedbackRound
 
 def facts_of(round: FeedbackRound) -> RoundFacts:
     """Return what a round has come to."""
+    last = max(each.number for each in round.loop.rounds.all())
     return RoundFacts(
         loop=round.loop.slug,
+        named=round.number if round.number < last else None,
         rankings=_status(round.rankings),
         rankings_name=_name(round.rankings),
         has_preferences=bool(round.preferences_sha256),

@@ -19,9 +19,13 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True)
 class RoundFacts:
-    """What a round has come to; statuses of campaigns, None where there is none."""
+    """What a round has come to; statuses of campaigns, None where there is none.
+
+    `named`: its number, where it is not the last and a command must name it; else None.
+    """
 
     loop: str
+    named: int | None
     rankings: str | None
     rankings_name: str
     has_preferences: bool
@@ -90,7 +94,8 @@ def _step(
 
 
 def _command(facts: RoundFacts, verb: str) -> str:
-    return f"python manage.py feedback {verb} {facts.loop}"
+    which = f" --round {facts.named}" if facts.named else ""
+    return f"python manage.py feedback {verb} {facts.loop}{which}"
 
 
 def _rankings(facts: RoundFacts) -> RoundStep:

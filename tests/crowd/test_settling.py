@@ -13,6 +13,7 @@ from evalplatform.annotation.services import exclude
 from evalplatform.crowd import prolific_api
 from evalplatform.crowd.prolific_api import ProlificApi, ProlificError
 from evalplatform.crowd.review_file import COLUMNS
+from tests import factories
 from tests.crowd.conftest import Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,6 +92,14 @@ def test_sync_reads_every_page_and_frees_what_was_left(study, people, capsys):
     assert held.count() == 0
     crowd("sync", study.campaign.slug)
     assert "0 left since, 0 items freed" in capsys.readouterr().out
+
+
+def test_sync_for_another_platform_says_so_before_it_asks_for_a_token(settings):
+    settings.PROLIFIC_TOKEN = ""
+    panel = {"crowd": {"platform": "generic", "name": "Our panel"}}
+    campaign = factories.make_draft(prompts=1, sampled=False, rules=panel)
+    with pytest.raises(CommandError, match="takes people from Our panel; this is for Prolific"):
+        crowd("sync", campaign.slug)
 
 
 def test_review_lists_everybody_with_a_suggestion_for_owner_alone(listed):
