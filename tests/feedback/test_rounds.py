@@ -139,7 +139,11 @@ def test_next_round_needs_agreement(tuned, monkeypatch, agreed, goes_on):
     if goes_on:
         assert last.parent.name == "child"
         assert last.preferences["sources"] == MARK["sources"]
-        assert next_step(steps_of(facts_of(last))).verb == "train"
+        assert next_step(steps_of(facts_of(last))).command.endswith(f"train {last.loop.slug}")
+        proof = next(
+            each for each in steps_of(facts_of(last.loop.rounds.first())) if each.label == "Proof"
+        )
+        assert proof.command.endswith(f"prove {last.loop.slug} --round 1")  # else the last's
     else:
         stopped = next_step([s for s in steps_of(facts_of(found)) if s.label == "Verification"])
         assert stopped.state is StepState.STOPPED
