@@ -14,6 +14,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.crowd.prolific_api import ProlificApi
 from evalplatform.crowd.review_file import APPROVE, LOOK, read_review, write_review
 from evalplatform.crowd.reviewing import rows_to_review
+from evalplatform.crowd.selectors import refuse_other_platforms
 from evalplatform.crowd.services import clear_uncertain, settle, sync_submissions
 
 MOST_BONUS = "20.00"
@@ -55,6 +56,7 @@ class Command(PlatformCommand):
     def sync(self, options: dict[str, Any]) -> None:
         """Read where submissions stand."""
         campaign = campaign_named(options["campaign"])
+        refuse_other_platforms(campaign)  # before a token is asked for that would not help
         synced = sync_submissions(
             campaign=campaign, api=ProlificApi(), studies=options["study"], now=timezone.now()
         )
