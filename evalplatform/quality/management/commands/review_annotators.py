@@ -107,7 +107,9 @@ def measures_table(campaign: Campaign) -> str:
     for line in broken:
         console.print(line)
     if not has_exclusion_rules(rules):
-        console.print("The campaign has no exclusion rules (docs/campaign-rules.md).")
+        console.print(
+            "The campaign has no exclusion rules for how people judge (docs/campaign-rules.md)."
+        )
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
