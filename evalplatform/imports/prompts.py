@@ -10,7 +10,6 @@ from evalplatform.images.faults import RowError
 from evalplatform.images.matching import PromptMatcher
 from evalplatform.imports.faults import BadRowError
 from evalplatform.promptsets.models import Prompt, PromptSet
-from evalplatform.promptsets.reading.prompts import LONGEST_PROMPT
 from evalplatform.promptsets.services import versions_of
 
 
@@ -60,11 +59,7 @@ class NewPrompts(NumberedPrompts):
         self._codes: dict[str, int] = {}
 
     def code(self, text: str | None, key: str | None) -> int:
-        prompt = text or key or ""
-        if len(prompt) > LONGEST_PROMPT:
-            why = f"its prompt has {len(prompt):,} characters, at most {LONGEST_PROMPT:,} are taken"
-            raise BadRowError("long prompt", why)
-        return self._codes.setdefault(prompt, len(self._codes))
+        return self._codes.setdefault(text or key or "", len(self._codes))
 
     def stored(self) -> tuple[PromptSet, list[tuple[int, str]]]:
         """Store the set, or take the one of this name that has the same texts."""

@@ -22,9 +22,6 @@ from evalplatform.promptsets.reading.tables import (
 from evalplatform.promptsets.reading.text import decode
 from evalplatform.promptsets.reading.words import listed, shown
 
-# Characters of a prompt. A cell of a spreadsheet holds 32,767 UTF-16 units, two an emoji, and what
-# exports write is opened in one; no text encoder of ours reads a tenth of it.
-LONGEST_PROMPT = 16_000
 LONGEST_LABEL = 200  # characters of a category, a challenge or a tag
 MOST_PROMPTS = 1_000_000
 _REPEATS_NAMED = 50
@@ -145,11 +142,6 @@ def _prompt(value: Any, values: Mapping[str, Any], where: str) -> str:
         )
     if not value.strip():
         raise BadInputError(f"{where} has an empty prompt; fill or remove it.")
-    if len(value) > LONGEST_PROMPT:
-        raise BadInputError(
-            f"{where}: the prompt has {len(value):,} characters, at most {LONGEST_PROMPT:,} are "
-            f"taken ({shown(value)}); shorten it."
-        )
     return _storable(value, "prompt", where)
 
 
