@@ -202,7 +202,9 @@ def test_single_images_have_means_and_the_share_of_each_grade(form, names):
     assert [part.name for part in shown["bars"][0][1]] == names
     json.dumps(results_json(results), allow_nan=False)
     measures = {row["measure"] for row in rows_of(results)}
-    assert {"mean_grade", "rank", "share_of_grade_1", "mean_difference"} <= measures
+    shares = {f"share_of_grade_{grade}" for grade in found.ratings.rating("A").shares}
+    assert len(shares) == len(names)
+    assert {"mean_grade", "rank", "mean_difference"} | shares <= measures
     assert "grades of 32 images" in words(results_table(results))
     offline_dashboard(results)
 
