@@ -16,6 +16,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.feedback import asked_steps, training
 from evalplatform.feedback.models import FeedbackRound, RegisteredReward
 from evalplatform.feedback.services import request_newcomers
+from evalplatform.generation.models import GenerationRequest
 from evalplatform.generation.services import record_sample
 from tests import factories
 from tests.api.test_killed_jobs import STORED, do_again, kill
@@ -72,6 +73,8 @@ def test_campaign_is_found_and_not_made_twice(ask, loop, verb, made):
     )
     for sample in request_newcomers(round=loop.rounds.get()):
         record_sample(sample=sample, image=factories.make_image(sample.pk), now=timezone.now())
+    asked = GenerationRequest.objects.get(name=f"loop:{loop.slug}:1")  # as no campaign is called
+    assert (asked.asker, asked.asked_by) == ("loop", loop.slug)
     job = ask(verb)
     assert kill(job, STORED) == ("running", "")
     slugs = sorted(Campaign.objects.values_list("slug", flat=True))
