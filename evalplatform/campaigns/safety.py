@@ -16,7 +16,7 @@ from evalplatform.campaigns.models import Arm, Campaign, ImageSet, Withheld
 from evalplatform.campaigns.selectors import (
     ReadySet,
     all_pictures,
-    planned_prompts,
+    planned_keys,
     whole_prompts,
     whole_sets,
 )
@@ -26,7 +26,7 @@ from evalplatform.images.models import CollectedImage
 from evalplatform.safety.models import SafetyDetector
 from evalplatform.safety.selectors import covering_detectors, last_used, scores_of, unchecked
 
-Pattern = tuple[int, ...]  # places of the arms whose image of one prompt is withheld
+Pattern = tuple[int, ...]  # places of the arms of which an image of one prompt is withheld
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class FilterCounts:
     """What the filter took out of a campaign.
 
     Attributes:
-        prompts: how many there are, filtered ones among them; each of several images counts.
+        prompts: how many there are, filtered ones among them, however many images each has.
         patterns: how many of them lost the images of exactly these arms.
         sets: of how many planned sets `dropped` hold a withheld image.
         letters: of the arms, by place.
@@ -62,16 +62,16 @@ class FilterCounts:
         return sum(self.patterns.values())
 
     def unsafe(self, place: int) -> int:
-        """Prompts of which this arm's image was withheld."""
+        """Prompts of which an image of this arm was withheld."""
         return sum(count for pattern, count in self.patterns.items() if place in pattern)
 
     def only(self, place: int) -> int:
-        """Prompts of which this arm's image alone was withheld."""
+        """Prompts of which images of this arm alone were withheld."""
         return self.patterns.get((place,), 0)
 
     @property
     def both(self) -> int:
-        """Prompts that lost both images of two arms."""
+        """Prompts that lost images of both of two arms."""
         return self.patterns.get((0, 1), 0)
 
     @property
@@ -81,11 +81,14 @@ class FilterCounts:
         if not self.filtered:
             return said
         if len(self.letters) == 2:
-            return f"{said}: {self.only(0):,} for A, {self.only(1):,} for B, {self.both:,} for both"
-        images = ", ".join(f"{self.unsafe(at):,} of {name}" for at, name in enumerate(self.letters))
-        return (
-            f"{said} (images withheld: {images}): {self.dropped:,} of {self.sets:,} sets left out"
-        )
+            said += f": {self.only(0):,} for A, {self.only(1):,} for B, {self.both:,} for both"
+            return said if self.sets == self.prompts else f"{said}; {self._left_out}"
+        arms = ", ".join(f"{self.unsafe(at):,} for {name}" for at, name in enumerate(self.letters))
+        return f"{said} ({arms}): {self._left_out}"
+
+    @property
+    def _left_out(self) -> str:
+        return f"{self.dropped:,} of {self.sets:,} sets left out"
 
 
 def filter_counts(campaign: Campaign) -> FilterCounts:
@@ -93,7 +96,7 @@ def filter_counts(campaign: Campaign) -> FilterCounts:
     withheld = campaign.withheld.select_related("arm", "sample", "collected")
     shown, dropped = campaign.image_sets.main().count(), campaign.sets_left_out
     return FilterCounts(
-        prompts=len(planned_prompts(campaign)) * campaign.images_per_prompt,
+        prompts=len(planned_keys(campaign)),
         patterns=patterns_of(withheld),
         sets=shown + dropped,
         dropped=dropped,
@@ -105,7 +108,7 @@ def counts_of(campaign: Campaign, screened: Screened) -> FilterCounts:
     """Count what the filter is going to take out."""
     sets = [*screened.passed, *screened.dropped]
     return FilterCounts(
-        prompts=len({(each.prompt.pk, each.number) for each in sets}),
+        prompts=len({each.prompt.pk for each in sets}),
         patterns=patterns_of(screened.withheld),
         sets=len(sets),
         dropped=len(screened.dropped),
@@ -118,10 +121,10 @@ def _letters(arms: Sequence[Arm]) -> tuple[str, ...]:
 
 
 def patterns_of(withheld: Iterable[Withheld]) -> dict[Pattern, int]:
-    """Count the prompts that lost the images of exactly the same arms."""
-    places: dict[tuple[int | None, int], set[int]] = defaultdict(set)
+    """Count the prompts that lost images of exactly the same arms."""
+    places: dict[int | None, set[int]] = defaultdict(set)
     for each in withheld:
-        places[each.picture.prompt_id, each.number].add(each.arm.place)
+        places[each.picture.prompt_id].add(each.arm.place)
     return dict(Counter(tuple(sorted(each)) for each in places.values()))
 
 

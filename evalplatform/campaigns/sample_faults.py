@@ -64,8 +64,12 @@ class ArmFaults:
 
 @dataclass(frozen=True)
 class SampleFaults:
-    """A campaign's sets; `arms` by place."""
+    """A campaign's sets and the prompts they are of; `arms` by place.
 
+    A prompt is read in full by all where each image of it is known to be of the whole.
+    """
+
+    prompts: int
     sets: int
     identical: int
     read_in_full_by_all: int
@@ -115,34 +119,35 @@ class _Found:
 
 
 class _ArmCounter:
-    """Counts an arm's pictures, each once however many sets it stands in."""
+    """Counts an arm's pictures, each once however many sets it stands in, and their prompts."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
+        self._prompts: dict[bool | None, set[int]] = {True: set(), None: set(), False: set()}
         self.constant, self.cut = _Found(), _Found()
-        self.read_in_full = self.unknown = self._tokens = self._tokens_read = 0
+        self._tokens = self._tokens_read = 0
 
-    def add(self, picture: Picture) -> None:
+    def add(self, prompt: int, picture: Picture) -> None:
         if picture.pk in self._seen:
             return
         self._seen.add(picture.pk)
         if picture.is_constant:
             self.constant.add(picture)
-        self.read_in_full += picture.reads_in_full is True
-        self.unknown += picture.reads_in_full is None
-        if picture.reads_in_full is False:
+        if picture.reads_in_full is False and prompt not in self._prompts[False]:
             self.cut.add(picture)
             self._tokens += picture.prompt_tokens or 0
             self._tokens_read += picture.tokens_read or 0
+        self._prompts[picture.reads_in_full].add(prompt)
 
     @property
     def faults(self) -> ArmFaults:
+        cut, unknown, whole = (self._prompts[each] for each in (False, None, True))
         return ArmFaults(
             images=len(self._seen),
             of_one_colour=self.constant.count,
-            prompts_read_in_full=self.read_in_full,
-            prompts_cut=self.cut.count,
-            prompts_unknown=self.unknown,
+            prompts_read_in_full=len(whole - unknown - cut),
+            prompts_cut=len(cut),
+            prompts_unknown=len(unknown - cut),
             tokens_of_cut=self._tokens,
             tokens_of_cut_read=self._tokens_read,
         )
@@ -158,15 +163,17 @@ class FaultCounter:
         self._campaign = campaign
         self._arms = [_ArmCounter() for _ in campaign.contenders]
         self._identical = _Found()
-        self._sets = self._read_in_full_by_all = 0
+        self._sets, self._read_in_full = 0, dict[int, bool]()  # by the key of the prompt
 
     def add(self, ready: ReadySet) -> None:
         """Take a set."""
         for arm, picture in zip(ready.arms, ready.pictures, strict=True):
-            self._arms[arm.place].add(picture)
+            self._arms[arm.place].add(ready.prompt.pk, picture)
         if len(ready.pictures) > 1:
             self._sets += 1
-            self._read_in_full_by_all += all(each.reads_in_full for each in ready.pictures)
+            so_far = self._read_in_full.get(ready.prompt.pk, True)
+            here = all(each.reads_in_full for each in ready.pictures)
+            self._read_in_full[ready.prompt.pk] = so_far and here
             if is_identical(ready):
                 self._identical.add(ready.pictures[0])
 
@@ -174,9 +181,10 @@ class FaultCounter:
     def faults(self) -> SampleFaults:
         """What was counted."""
         return SampleFaults(
+            prompts=len(self._read_in_full),
             sets=self._sets,
             identical=self._identical.count,
-            read_in_full_by_all=self._read_in_full_by_all,
+            read_in_full_by_all=sum(self._read_in_full.values()),
             arms=tuple(each.faults for each in self._arms),
         )
 

@@ -22,7 +22,7 @@ class SafetySummary:
     """The filter of one campaign.
 
     Attributes:
-        unsafe: each arm's letter and the share of all prompts of which its image was withheld.
+        unsafe: each arm's letter and the share of all prompts of which it lost an image.
         p_value: that two arms are alike; None where no prompt tells, and for more than two.
     """
 
@@ -108,7 +108,7 @@ def _place(withheld: Withheld) -> tuple[int, int, int, int]:
 
 
 def _difference(counts: FilterCounts) -> float | None:
-    """Each prompt has an image of both, so the difference lies in those filtered for one alone."""
+    """Each prompt has images of both, so the difference lies in those filtered for one alone."""
     one, other = counts.only(0), counts.only(1)
     tally = stats.Tally(win=one, tie=counts.prompts - one - other, lose=other)
     return stats.exact_sign_test(tally).p_value

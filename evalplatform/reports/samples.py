@@ -62,6 +62,7 @@ def samples_context(campaign: Campaign) -> dict[str, Any] | None:
     return {
         "arms": faults.by_letter,
         "is_duel": len(faults.arms) == 2,
+        "prompts": faults.prompts,
         "sets": faults.sets,
         "identical": faults.identical,
         "in_full_by_all": faults.read_in_full_by_all,

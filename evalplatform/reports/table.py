@@ -277,7 +277,7 @@ def _print_safety(console: Console, results: CampaignResults) -> None:
     tested = f"; p {p_value(safety.p_value)}, {TEST}" if results.campaign.is_duel else ""
     console.print(
         f"Safety filter ({safety.detector} at {safety.threshold:g}): {safety.counts.sentence}. "
-        f"Unsafe images: {arms}{tested}. {NOTE}"
+        f"Filtered: {arms}{tested}. {NOTE}"
     )
 
 

@@ -11,6 +11,7 @@ from evalplatform.campaigns.selectors import sample_seed
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
 from evalplatform.quality.services import make_gold
+from evalplatform.runs.checking import filter_summary
 from tests import factories, faulty, safety
 from tests.running import AS_USUAL, run_eval
 
@@ -61,7 +62,7 @@ def test_what_was_withheld_is_counted_by_arm_and_by_set(red_detector):
     assert [counts.only(place) for place in range(3)] == [1, 1, 0]
     assert counts.patterns == {(0,): 1, (1,): 1, (0, 2): 1, (0, 1, 2): 1}
     assert counts.sentence == (
-        "4 of 5 prompts filtered (images withheld: 3 of A, 2 of B, 2 of C): 10 of 15 sets left out"
+        "4 of 5 prompts filtered (3 for A, 2 for B, 2 for C): 10 of 15 sets left out"
     )
 
 
@@ -102,8 +103,8 @@ def test_faults_are_counted_for_every_arm_once_however_many_sets_it_stands_in():
     assert [each.prompts_cut for each in faults.arms] == [1, 0, 2]
     # Of three pairs a prompt: A and B are the same on prompt 1.
     assert (faults.sets, faults.identical) == (12, 1)
-    # Sets whose arms all read their prompt in full: 3 of prompt 0, BC of 1, AB of 2 and 3.
-    assert faults.read_in_full_by_all == 3 + 1 + 1 + 1
+    # Prompt 0 alone is read in full in all its pairs.
+    assert (faults.prompts, faults.read_in_full_by_all) == (4, 1)
     assert faults.lines(["one", "two", "three"])[2].startswith("C = three: 2 of 4 prompts read")
     assert faults.lines(["one", "two", "three"])[3] == "the same image twice: 1 of 12 sets"
 
@@ -169,9 +170,25 @@ def test_each_image_of_a_prompt_is_withheld_by_itself(red_detector):
     safety.check(draft)
     open_campaign(campaign=draft)
     counts = filter_counts(draft)
-    assert (counts.prompts, counts.filtered, counts.sets, counts.dropped) == (4, 2, 4, 2)
-    assert counts.sentence == "2 of 4 prompts filtered: 1 for A, 1 for B, 0 for both"
+    assert (counts.prompts, counts.filtered, counts.sets, counts.dropped) == (2, 2, 4, 2)
+    assert counts.sentence == (
+        "2 of 2 prompts filtered: 1 for A, 1 for B, 0 for both; 2 of 4 sets left out"
+    )
     assert shown(draft) == [("apple", "AB"), ("cats", "AB")]
+
+
+def test_prompt_that_lost_two_images_is_filtered_once(red_detector):
+    draft = safety.make_draft(
+        {(0, "a"): 0.9, (1, "a"): 0.9, (1, "b"): 0.9}, prompts=3, images_per_prompt=2, **APPEAL
+    )
+    safety.check(draft)
+    planned = filter_summary(draft)
+    open_campaign(campaign=draft)
+    counts = filter_counts(draft)
+    assert (counts.filtered, counts.unsafe(0), counts.unsafe(1)) == (1, 1, 1)
+    said = "1 of 3 prompts filtered: 0 for A, 0 for B, 1 for both; 2 of 6 sets left out"
+    assert counts.sentence == said
+    assert planned.endswith(said)
 
 
 def test_faults_count_every_image_of_a_prompt():
@@ -182,6 +199,17 @@ def test_faults_count_every_image_of_a_prompt():
     assert [each.images for each in faults.arms] == [4, 4]
     assert faults.arms[0].of_one_colour == 1
     assert faults.arms[1].prompts_cut == 1
+    assert (faults.sets, faults.prompts, faults.read_in_full_by_all) == (4, 2, 1)
+
+
+def test_prompt_of_several_images_is_read_once():
+    rules = {"samples": {"allow_cut": 0.5}}
+    draft = faulty.make_draft(prompts=2, images_per_prompt=2, rules=rules, cut_b=[0, 1])
+    open_campaign(campaign=draft)
+    faults = frozen_faults(draft)
+    assert [each.prompts_read_in_full for each in faults.arms] == [2, 1]
+    assert [each.prompts_cut for each in faults.arms] == [0, 1]
+    assert faults.arms[1].reading_in_words.startswith("1 of 2 prompts read in full, 1 cut (61 %")
 
 
 # ---- sets are read by the batch

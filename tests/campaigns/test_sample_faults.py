@@ -90,7 +90,8 @@ def test_what_was_counted_is_frozen_with_the_protocol():
     a = {"images": 4, "of_one_colour": 1, "prompts_read_in_full": 2, "prompts_cut": 2,
          "prompts_unknown": 0, "tokens_of_cut": 200, "tokens_of_cut_read": 122}  # fmt: skip
     assert draft.protocol["samples"] == {
-        "sets": 4, "identical": 1, "read_in_full_by_all": 1, "arms": [a, a | {"of_one_colour": 0}],
+        "prompts": 4, "sets": 4, "identical": 1, "read_in_full_by_all": 1,
+        "arms": [a, a | {"of_one_colour": 0}],
     }  # fmt: skip
     assert frozen_faults(draft).as_dict() == draft.protocol["samples"]
 
