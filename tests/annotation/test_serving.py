@@ -220,6 +220,21 @@ def test_leasing_reads_no_more_when_much_has_been_judged():
     assert rows_read(mine) <= first + 4 * 2
 
 
+def test_leasing_reads_no_more_where_statistics_do_not_know_the_annotator():
+    """Who came after the last ANALYZE has no rows as PostgreSQL believes; any index looks cheap."""
+    campaign = factories.make_bulk_draft(prompts=500, criteria=["visual_appeal"])
+    open_campaign(campaign=campaign)
+    known, newcomer = enrolled(campaign, 2)
+    for each in (known, newcomer):
+        for _ in range(30):
+            factories.vote(each, factories.lease(each))
+        with connection.cursor() as cursor:
+            if each == known:
+                cursor.execute("ANALYZE annotation_assignment")
+    connection.close()  # plans are made anew
+    assert rows_read(newcomer) < 20
+
+
 @pytest.mark.own_start
 def test_what_is_left_for_somebody_is_found_in_few_readings_and_in_their_order():
     """Their walk has dozens of rounds, each of which reads all that is free for others."""

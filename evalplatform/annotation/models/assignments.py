@@ -44,7 +44,12 @@ class Assignment(models.Model):
         QUALIFICATION = "qualification", "Gold before the first item"
 
     # Denormalised from the item so that leasing reads one index.
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="assignments")
+    campaign = models.ForeignKey(
+        Campaign,
+        on_delete=models.CASCADE,
+        related_name="assignments",
+        db_index=False,  # assignment_held begins with it
+    )
     purpose = models.CharField(max_length=16, choices=Purpose.choices, default=Purpose.MAIN)
     item = models.ForeignKey(
         Item,
@@ -69,7 +74,7 @@ class Assignment(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="assignments",
-        db_index=False,  # assignment_held begins with it
+        db_index=False,  # never asked for without the campaign or the item
     )
     leased_at = models.DateTimeField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
@@ -84,8 +89,10 @@ class Assignment(models.Model):
 
     class Meta:
         # One for each way leasing looks for a slot, one for what somebody holds. To whom an item
-        # may go is looked up where assignment_once_per_annotator keeps it. Each vote writes every
-        # index twice, so there is none that another could stand in for.
+        # may go is looked up where assignment_once_per_annotator keeps it: no other index begins with
+        # the annotator, or else PostgreSQL would read all that they judged for each item, wherever it
+        # believes that to be little. Each vote writes every index twice, so there is none that another
+        # could stand in for.
         indexes = [
             models.Index(
                 fields=["campaign", "serve_order", "slot"],
@@ -102,7 +109,7 @@ class Assignment(models.Model):
                 name="assignment_leased",
                 condition=Q(completed_at__isnull=True, annotator__isnull=False),
             ),
-            models.Index(fields=["annotator", "campaign", "completed_at"], name="assignment_held"),
+            models.Index(fields=["campaign", "annotator", "completed_at"], name="assignment_held"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["item", "slot"], name="assignment_one_per_slot"),
