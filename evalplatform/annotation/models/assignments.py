@@ -89,10 +89,10 @@ class Assignment(models.Model):
 
     class Meta:
         # One for each way leasing looks for a slot, one for what somebody holds. To whom an item
-        # may go is looked up where assignment_once_per_annotator keeps it: no other index begins with
-        # the annotator, or else PostgreSQL would read all that they judged for each item, wherever it
-        # believes that to be little. Each vote writes every index twice, so there is none that another
-        # could stand in for.
+        # may go is looked up where assignment_once_per_annotator keeps it: no other index begins
+        # with the annotator, or else PostgreSQL would read all that they judged for each item,
+        # wherever it believes that to be little. Each vote writes every index twice, so there is
+        # none that another could stand in for.
         indexes = [
             models.Index(
                 fields=["campaign", "serve_order", "slot"],
