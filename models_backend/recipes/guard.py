@@ -217,7 +217,7 @@ class Guard:
                 rise=config.winner_error_rise,
             ),
             "held_out_captions": len(self.prompts),
-            "cautions": _cautions(self._judge),
+            "cautions": cautions(self._judge, entries[0], len(self.prompts)),
             "entries": entries,
         }  # fmt: skip
         if len(entries) > 1:
@@ -226,12 +226,20 @@ class Guard:
         write_bytes_atomically(self.folder / "signals.png", plot_guard(content, config))
 
 
-def _cautions(judge: RewardModel | None) -> list[str]:
+def cautions(judge: RewardModel | None, parent: dict[str, Any], prompts: int) -> list[str]:
+    """Return what to know of a guard whose parent was measured on so many held-out prompts."""
+    said = []
     if judge is None:
-        return ["no guard.judge: over-optimisation is not seen, look at the samples"]
-    if judge.metadata.get("data", {}).get("simulated"):
-        return ["the judge has learned from SIMULATED votes"]
-    return []
+        said.append("no guard.judge: over-optimisation is not seen, look at the samples")
+    elif judge.metadata.get("data", {}).get("simulated"):
+        said.append("the judge has learned from SIMULATED votes")
+    if parent["faithfulness_error"] == 0:
+        said.append(
+            f"the parent is as faithful to each of the {prompts} held-out prompts, so its "
+            "faithfulness has no error and any loss breaks that bound: measure more of them "
+            "(guard.held_out, guard.prompts)"
+        )
+    return said
 
 
 def guard_table(content: dict[str, Any]) -> str:

@@ -33,12 +33,16 @@ def write(
     noise: float = NOISE,
     aspects: tuple[str, ...] = ("appeal",),
     seed: int = 0,
+    first: int = 0,
 ) -> Path:
-    """Write a simulated set: each person ranks a prompt's images by utility and own noise."""
+    """Write a simulated set: each person ranks a prompt's images by utility and own noise.
+
+    Prompts are told apart by their numbers, from `first`.
+    """
     rng = np.random.default_rng(seed)
     store = begin_set(folder)
     rankings = []
-    for number in range(prompts):
+    for number in range(first, first + prompts):
         utility = rng.random(images)
         uids = tuple(store.add(picture(rng, each), "drawing") for each in utility)
         for aspect in aspects:

@@ -172,21 +172,18 @@ def test_rule_stops_a_run_whose_judge_does_not_rise(
 ):
     place = tmp_path / "judge"
     shutil.copytree(judge, place)
-    # Of three images faithfulness may have no error at all, and then its bound no width.
-    asked = (
-        tmp_path,
-        preferences,
-        checkpoint_dir,
-        reward,
-        place,
-        "guard.tolerance=30.0",
-        "guard.seeds=3",
-    )
+    # Three prompts are left to validate with: faithfulness may have no error there at all, and then
+    # its bound has no width and decides before the judge.
+    others = simulated.write(tmp_path / "others", prompts=9, images=2, people=1, first=100)
+    more = [f"guard.held_out={others}", "guard.prompts=12"]
+    asked = (tmp_path, preferences, checkpoint_dir, reward, place, "guard.tolerance=30.0", *more)
     assert run(*asked) == 0
     told = json.loads((tmp_path / "run/checkpoint/metadata.json").read_text())["training"]
     assert "has not risen over 2 candidates" in told["guard"]["denoiser"]["stopped"]
     signals = json.loads((tmp_path / "run/candidates/signals.json").read_text())
     assert [e["step"] for e in signals["entries"]] == [0, 2, 4], "the steps after were not made"
+    assert signals["held_out_captions"] == 12
+    assert signals["entries"][0]["faithfulness_error"] > 0
     assert all(e["reward"] is not None and e["judge"] is not None for e in signals["entries"])
     assert (tmp_path / "run/candidates/signals.png").read_bytes().startswith(b"\x89PNG")
     assert "SIMULATED" in capsys.readouterr().err

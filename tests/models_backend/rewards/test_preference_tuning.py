@@ -21,7 +21,7 @@ from models_backend.nn.schedule import NoiseSchedule
 from models_backend.preferences.reading import PreferenceSet
 from models_backend.preferences.writing import PAIRS
 from models_backend.recipes.configs import read_config
-from models_backend.recipes.guard import decide
+from models_backend.recipes.guard import cautions, decide
 from models_backend.recipes.preference import pair_batch, pair_step
 from models_backend.recipes.preference_data import DecidedPairs, held_out_prompts
 from models_backend.recipes.preference_loss import preference_losses
@@ -329,6 +329,14 @@ def test_rise_within_the_error_of_prompts_is_none():
     found = decide([parent, luck], GuardConfig(tolerance=1.0))
     assert (found["picked_step"], found["none_fits"]) == (10, True)
     assert not decide([parent, luck], GuardConfig(tolerance=0.0))["none_fits"]
+
+
+def test_bound_of_faithfulness_without_width_is_told():
+    """Three prompts that are all drawn as they should be leave nothing to tell chance by."""
+    (said,) = cautions(None, {"faithfulness_error": 0.0}, 3)[1:]
+    assert "each of the 3 held-out prompts" in said
+    assert "guard.held_out, guard.prompts" in said
+    assert len(cautions(None, {"faithfulness_error": 0.01}, 3)) == 1
 
 
 def test_patience_begins_anew_with_every_rise():
