@@ -79,7 +79,7 @@ def protocol_of(campaign: Campaign) -> dict[str, Any]:
         **_chosen(campaign),
         "images_per_prompt": campaign.images_per_prompt,
         "criteria": [facts_of(each, OF_A_CRITERION) for each in campaign.criteria.all()],
-        "sampler_settings": campaign.sampler_settings.as_dict(),
+        **sampler_in_protocol(campaign),
         "seed": campaign.seed,
         "lease_seconds": campaign.lease_seconds,
         "rules": RULES | _crowd_ids(campaign) | campaign.checked_rules.as_dict(),
@@ -92,6 +92,13 @@ def protocol_of(campaign: Campaign) -> dict[str, Any]:
         ],
         "code_version": code_version(),
     }  # fmt: skip
+
+
+def sampler_in_protocol(campaign: Campaign) -> dict[str, Any]:
+    """Say how samples are made; nothing where no arm is a checkpoint, as nothing is sampled."""
+    if not any(arm.checkpoint_id for arm in campaign.contenders):
+        return {}
+    return {"sampler_settings": campaign.sampler_settings.as_dict()}
 
 
 def _prompts(campaign: Campaign) -> dict[str, Any]:

@@ -6,7 +6,7 @@ frozen with the protocol beside the counts.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -94,11 +94,15 @@ class SampleFaults:
         """Whether any text encoder cut a prompt."""
         return any(each.prompts_cut for each in self.arms)
 
-    def lines(self, names: Sequence[str]) -> list[str]:
-        """Return what a person should know before people judge, a line an arm."""
+    def lines(self, names: Sequence[str], imported: Collection[str] = ()) -> list[str]:
+        """Return what a person should know before people judge, a line an arm.
+
+        Of arms with `imported` letters nobody here knows what read their prompts, if anything did.
+        """
         said = [
-            f"{letter} = {name}: {each.reading_in_words}; "
-            f"{each.of_one_colour:,} of {each.images:,} images of one colour"
+            f"{letter} = {name}: "
+            + ("" if letter in imported else f"{each.reading_in_words}; ")
+            + f"{each.of_one_colour:,} of {each.images:,} images of one colour"
             for (letter, each), name in zip(self.by_letter, names, strict=True)
         ]
         if self.sets:

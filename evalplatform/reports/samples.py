@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from evalplatform.campaigns.models import Campaign, ImageSet, ShownImage, arm_letter
 from evalplatform.campaigns.sample_faults import READ_RULE, frozen_faults
 from evalplatform.campaigns.transparent_arms import ground_caution
+from evalplatform.reports.conditions import imported_arms
 
 NOTE = (
     f"Text encoders cut what is longer than they read. {READ_RULE} Tokens: start and end marks "
@@ -59,8 +60,11 @@ def samples_context(campaign: Campaign) -> dict[str, Any] | None:
     faults = frozen_faults(campaign)
     if faults is None:
         return None
+    imported = imported_arms(campaign)
     return {
-        "arms": faults.by_letter,
+        "arms": [(letter, each, letter in imported) for letter, each in faults.by_letter],
+        "are_sampled": len(imported) < len(faults.arms),  # some of them
+        "all_are_sampled": not imported,
         "is_duel": len(faults.arms) == 2,
         "prompts": faults.prompts,
         "sets": faults.sets,

@@ -19,7 +19,7 @@ from evalplatform.reports.cells import (
     stacked,
     text_table,
 )
-from evalplatform.reports.conditions import origin_in_words
+from evalplatform.reports.conditions import imported_arms, origin_in_words
 from evalplatform.reports.criteria_beside import (
     DEFINITION,
     CriteriaPair,
@@ -257,7 +257,8 @@ def _print_samples(console: Console, campaign: Campaign) -> None:
     if faults is None:
         return
     console.print("Samples:")
-    for line in faults.lines([arm.name for arm in campaign.contenders]):
+    names = [arm.name for arm in campaign.contenders]
+    for line in faults.lines(names, imported_arms(campaign)):
         console.print(f"{INDENT}{line}", markup=False)
     if faults.some_are_cut:
         console.print(f"{INDENT}{READ_RULE}")

@@ -7,12 +7,14 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from evalplatform.accounts.projects import default_project
-from evalplatform.annotation.services import open_campaign
+from evalplatform.annotation.services import join_arm, open_campaign
 from evalplatform.campaigns.criteria import plan_criterion
 from evalplatform.campaigns.models import Campaign, ShownImage, Withheld
+from evalplatform.campaigns.selectors import planned_prompts, wanted_seeds
 from evalplatform.campaigns.services import create_campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.stored_images import encode_image
+from evalplatform.generation.services import plan_samples, record_sample
 from evalplatform.images.models import CollectedImage, ImageCollection
 from evalplatform.runs.services import arm_named
 from tests import factories, safety
@@ -115,7 +117,28 @@ def test_campaign_of_collections_alone_needs_no_worker(capsys):
     call_command("run_eval", "one", "two", "--prompts=shared", "--k=1", "--name=brought")
     campaign = Campaign.objects.get()
     assert (campaign.status, campaign.item_count) == ("open", 6)
-    assert "A = one, B = two" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "A = one, B = two" in out
+    assert "A = one: 0 of 3 images of one colour" in out
+    assert "text encoders" not in out
+
+
+def test_sampler_is_frozen_once_a_checkpoint_is_among_the_arms():
+    prompt_set = factories.make_prompt_set("shared", 3)
+    collect(prompt_set, "one")
+    collect(prompt_set, "two", picture=lambda seed, size: factories.make_image(seed + 7, size))
+    call_command("run_eval", "one", "two", "--prompts=shared", "--k=1", "--name=brought")
+    campaign = Campaign.objects.get()
+    frozen = campaign.protocol_sha256
+    assert "sampler_settings" not in campaign.protocol
+    newcomer = factories.make_checkpoint("newcomer")
+    wanted = wanted_seeds(campaign, planned_prompts(campaign))
+    for row in plan_samples(checkpoint=newcomer, settings=campaign.settings, wanted=wanted):
+        record_sample(sample=row, image=factories.make_image(row.pk), now=timezone.now())
+    join_arm(campaign=campaign, maker=newcomer, now=timezone.now())
+    assert campaign.protocol["sampler_settings"] == campaign.settings.as_dict()
+    [amendment] = campaign.protocol["amendments"]
+    assert amendment["protocol_sha256_before"] == frozen != campaign.protocol_sha256
 
 
 def test_collection_that_lacks_prompts_is_refused_and_they_are_named():

@@ -26,7 +26,7 @@ from evalplatform.reports.votes_csv import votes_csv
 from evalplatform.safety.services import request_checks
 from evalplatform.safety.tasks import check_safety
 from tests import factories, safety
-from tests.campaigns.test_collections_as_arms import make
+from tests.campaigns.test_collections_as_arms import collect, make
 from tests.reports.test_galleries import voted
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -122,6 +122,24 @@ def test_nothing_is_said_of_how_imported_images_were_made(gallery, client, rania
     page = client.get(reverse("reports:protocol", args=[gallery.slug])).content.decode()
     assert "<dt>Samples</dt><dd>A, B: 1 per prompt and arm, the same seeds for all, none" in page
     assert "<dt>Imported images</dt><dd>C: 1 per prompt and arm; how they were made" in page
+
+
+def test_quality_tab_speaks_of_text_encoders_where_an_arm_has_some(gallery, client, rania):
+    client.force_login(rania)
+    address = reverse("reports:quality", args=[gallery.slug])
+    page = client.get(address).content.decode()
+    assert page.count("imported: not known here") == 1
+    assert "Text encoders cut what is longer" in page
+    assert "read in full by" not in page  # by all: of C nobody knows
+    assert "C = peer: 0 of 4 images of one colour" in results_table(campaign_results(gallery))
+    for place, arm in enumerate(gallery.arms.filter(collection=None)):
+        brought = collect(gallery.prompt_sets.get(), f"brought-{place}")
+        gallery.arms.filter(pk=arm.pk).update(checkpoint=None, collection=brought)
+    page = client.get(address).content.decode()
+    assert "Images of one colour" in page
+    assert "0 of 12 sets showed the same image twice" in page
+    assert "ext encoders" not in page
+    assert "ead in full" not in page
 
 
 def test_imported_images_alone_name_no_sampler(gallery):

@@ -5,7 +5,7 @@ from datetime import datetime
 from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.campaigns.designs import Design
 from evalplatform.campaigns.models import Arm, Campaign
-from evalplatform.campaigns.protocol import arm_in_protocol, protocol_hash
+from evalplatform.campaigns.protocol import arm_in_protocol, protocol_hash, sampler_in_protocol
 from evalplatform.campaigns.sample_faults import count_faults
 from evalplatform.campaigns.selectors import shown_sets
 from evalplatform.campaigns.services.arms import (
@@ -93,6 +93,7 @@ def amend_protocol(*, campaign: Campaign, newcomer: Arm, items: int, now: dateti
     }
     protocol["amendments"] = [*protocol.get("amendments", []), amendment]
     protocol["arms"] = [*protocol["arms"], arm_in_protocol(newcomer)]
+    protocol |= sampler_in_protocol(campaign)  # the first checkpoint beside collections
     protocol["samples"] = count_faults(campaign, shown_sets(campaign)).as_dict()
     protocol |= transparency_once_joined(campaign.contenders, newcomer, protocol)
     campaign.protocol, campaign.protocol_sha256 = protocol, protocol_hash(protocol)

@@ -23,6 +23,7 @@ from evalplatform.campaigns.transparent_arms import ground_caution
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
+from evalplatform.reports.conditions import imported_arms
 from evalplatform.runs.checking import filter_summary
 from evalplatform.runs.dry_run import dry_run
 from evalplatform.runs.management import run_eval_options as asked
@@ -127,7 +128,8 @@ class Command(PlatformCommand):
 
     def _print_samples(self, campaign: Campaign, faults: SampleFaults) -> None:
         self.stdout.write("samples:")
-        for line in faults.lines([arm.name for arm in campaign.contenders]):
+        names = [arm.name for arm in campaign.contenders]
+        for line in faults.lines(names, imported_arms(campaign)):
             self.stdout.write(f"  {line}")
         if faults.some_are_cut:
             self.stdout.write(f"  {READ_RULE}")
