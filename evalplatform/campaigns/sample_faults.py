@@ -16,10 +16,33 @@ from evalplatform.core.errors import BadInputError
 
 _EXAMPLES = 3
 _EXAMPLE_LETTERS = (40, 20)  # of the beginning, of the end
+_SHARES = {
+    "allow_constant": "images of one colour",
+    "allow_identical": "sets with the same image twice",
+    "allow_cut": "cut prompts",
+}
 READ_RULE = (
     "A prompt that one of several text encoders reads in full counts as read in full; otherwise "
     "the one that reads the largest share counts."
 )
+
+
+class FaultySamplesError(BadInputError):
+    """More samples are faulty than a campaign's rules let through.
+
+    Attributes:
+        needed: the shares that would let all of them through, by the names of `SampleRules`.
+    """
+
+    def __init__(self, said: str, needed: dict[str, float], by_command: str) -> None:
+        super().__init__(said, by_command=by_command)
+        self.needed = needed
+
+    @property
+    def needed_in_words(self) -> str:
+        """Such as "up to 12 % of images of one colour and 5 % of cut prompts"."""
+        shares = [f"{100 * share:.0f} % of {_SHARES[name]}" for name, share in self.needed.items()]
+        return f"up to {' and '.join(shares)}"
 
 
 @dataclass(frozen=True)
@@ -193,7 +216,7 @@ class FaultCounter:
         )
 
     def refuse(self) -> None:
-        """Raise `BadInputError` where more is faulty than the campaign's rules let through.
+        """Raise `FaultySamplesError` where more is faulty than the campaign's rules let through.
 
         Prompts that were cut count where a criterion shows annotators the prompt.
         """
@@ -201,13 +224,14 @@ class FaultCounter:
         if exceeded:
             needed: dict[str, float] = {}  # one share for all arms
             for limit in exceeded:
-                needed[limit.option] = max(limit.needed, needed.get(limit.option, 0))
-            raise BadInputError(
+                needed[limit.rule] = max(limit.needed, needed.get(limit.rule, 0))
+            options = [f"--{rule.replace('_', '-')} {share:g}" for rule, share in needed.items()]
+            raise FaultySamplesError(
                 f"campaign {self._campaign.slug!r} does not open. "
                 f"{'. Also: '.join(map(str, exceeded))}.",
+                needed,
                 by_command=f"`manage.py run_eval --resume {self._campaign.slug} "
-                + " ".join(f"--{option} {share:g}" for option, share in needed.items())
-                + "` lets them through.",
+                f"{' '.join(options)}` lets them through.",
             )
 
     def _limits(self) -> Iterator["_Limit"]:
@@ -217,7 +241,7 @@ class FaultCounter:
             kind = "image collection" if arm.collection_id else "checkpoint"
             name, faults = f"{kind} {arm.name!r} ({arm.letter})", counted.faults
             yield _Limit(
-                option="allow-constant",
+                rule="allow_constant",
                 what=f"images of {name} are of one colour",
                 faulty=counted.constant,
                 of=faults.images,
@@ -228,7 +252,7 @@ class FaultCounter:
             )
             if shows_prompt:
                 yield _Limit(
-                    option="allow-cut",
+                    rule="allow_cut",
                     what=f"prompts are cut by the text encoders of {name}, so "
                     "annotators would be shown words it never read",
                     faulty=counted.cut,
@@ -237,7 +261,7 @@ class FaultCounter:
                     otherwise="use shorter prompts",
                 )
         yield _Limit(
-            option="allow-identical",
+            rule="allow_identical",
             what="sets show the same image twice",
             faulty=self._identical,
             of=self._sets,
@@ -259,7 +283,7 @@ def count_faults(campaign: Campaign, sets: Iterable[ReadySet]) -> SampleFaults:
 
 
 def refuse_faults(campaign: Campaign, sets: Iterable[ReadySet]) -> None:
-    """Raise `BadInputError` as `FaultCounter.refuse` does."""
+    """Raise `FaultySamplesError` as `FaultCounter.refuse` does."""
     _counter(campaign, sets).refuse()
 
 
@@ -281,7 +305,7 @@ def frozen_faults(campaign: Campaign) -> SampleFaults | None:
 class _Limit:
     """Samples of one kind of fault, and the share of them that the rules let through."""
 
-    option: str
+    rule: str
     what: str  # follows "12 of 300"
     faulty: _Found
     of: int

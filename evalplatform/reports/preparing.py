@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from evalplatform.campaigns.holding import why_held
 from evalplatform.campaigns.models import Arm, Campaign, Picture
-from evalplatform.campaigns.safety import screen
-from evalplatform.campaigns.sample_faults import refuse_faults
 from evalplatform.campaigns.selectors import (
     PlannedSet,
-    ReadySet,
     image_places,
     planned_prompts,
     planned_sets,
     ready_pictures,
     sets_of_pictures,
 )
-from evalplatform.core.errors import BadInputError
 from evalplatform.generation.awaiting import why_none_come
 from evalplatform.generation.models import Sample
 from evalplatform.generation.overview import RequestRow, request_row
@@ -56,7 +53,7 @@ def preparing_context(campaign: Campaign, now: datetime) -> dict[str, Any]:
     hindrance = "" if is_made else why_none_come(row, now)
     is_checked = is_made and (safety is None or safety.is_complete)
     held = (
-        _why_held(campaign, sets_of_pictures(campaign, prompts, planned, ready))
+        why_held(campaign, sets_of_pictures(campaign, prompts, planned, ready))
         if is_checked
         else None
     )
@@ -82,15 +79,6 @@ def _votes_wanted(campaign: Campaign, sets: Sequence[PlannedSet]) -> int:
         each.k * sum(count for size, count in sizes.items() if each.shape.takes(size))
         for each in campaign.criteria.all()
     )
-
-
-def _why_held(campaign: Campaign, sets: list[ReadySet]) -> BadInputError | None:
-    """Return why a campaign whose images are there and checked would not open, if so."""
-    try:
-        refuse_faults(campaign, screen(campaign, sets).passed)
-    except BadInputError as error:
-        return error
-    return None
 
 
 def _safety(campaign: Campaign, pictures: list[Picture]) -> SafetyProgress | None:

@@ -22,8 +22,15 @@ from evalplatform.accounts.projects import Role, may, projects_of, steered_or_40
 from evalplatform.annotation.models import Assignment
 from evalplatform.annotation.welcome import welcome_context
 from evalplatform.campaigns.models import Campaign
+from evalplatform.campaigns.sample_faults import FaultySamplesError
 from evalplatform.campaigns.selectors import of_no_series
-from evalplatform.campaigns.services import close_campaign, pause_campaign, resume_campaign
+from evalplatform.campaigns.services import (
+    allow,
+    close_campaign,
+    pause_campaign,
+    resume_campaign,
+)
+from evalplatform.core.errors import BadInputError
 from evalplatform.core.sending import send_stored
 from evalplatform.reports.beside import files_beside
 from evalplatform.reports.cached import results_of
@@ -91,14 +98,30 @@ def state(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 @login_required
 def steer(request: HttpRequest, slug: str) -> HttpResponse:
-    """Pause a campaign, let it go on, or close it."""
+    """Pause a campaign, let it go on, close it, or let what holds it back through."""
     campaign = steered_or_404(request.user, Campaign.objects.all(), Role.EDITOR, slug=slug)
     action = request.POST.get("action", "")
-    if action not in _STEERING:
+    if action == "let_through":
+        _let_through(request, campaign)
+    elif action not in _STEERING:
         messages.error(request, f"{action[:20]!r} is not something that can be done.")
     elif not _STEERING[action](campaign=campaign):
         messages.error(request, f"It is {campaign.get_status_display().lower()} by now.")
     return redirect("reports:dashboard", slug)
+
+
+def _let_through(request: HttpRequest, campaign: Campaign) -> None:
+    is_prepared = campaign.status in PREPARING
+    held = preparing_context(campaign, timezone.now())["held"] if is_prepared else None
+    if not isinstance(held, FaultySamplesError):
+        messages.error(request, "Nothing of it is held back that could be let through.")
+        return
+    try:
+        allow(campaign=campaign, **held.needed)
+    except BadInputError as error:  # it opened meanwhile
+        messages.error(request, str(error))
+        return
+    messages.success(request, f"It lets through {held.needed_in_words}.")
 
 
 @require_safe

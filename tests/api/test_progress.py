@@ -3,8 +3,9 @@
 import pytest
 
 from evalplatform.annotation.services import open_campaign
+from evalplatform.campaigns.services import allow
 from evalplatform.generation.models import GenerationRequest, Sample
-from tests import factories, safety
+from tests import factories, faulty, safety
 from tests.api.test_idempotency import send, token_of
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +33,16 @@ def test_images_are_counted_until_all_are_there(ask):
     assert ask(draft.slug) == ("ready", 0, 0, "")
     open_campaign(campaign=draft)
     assert ask(draft.slug)[0] == "open"
+
+
+def test_faulty_images_hold_it_back_until_they_are_let_through(ask):
+    draft = faulty.make_draft(identical=[0])
+    state, done, total, note = ask(draft.slug)
+    assert (state, done, total) == ("held", 0, 0)
+    assert "1 of 4 sets show the same image twice (25.0 %" in note
+    assert "manage.py" not in note
+    allow(campaign=draft, allow_identical=0.25)
+    assert ask(draft.slug) == ("ready", 0, 0, "")
 
 
 def test_with_a_filter_it_is_ready_once_all_are_checked(ask, red_detector):

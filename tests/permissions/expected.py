@@ -88,8 +88,8 @@ CASES: list[Case] = [
            changes="Campaign") for action in ("pause", "close")],
     case("POST", "reports:steer", EDITS, "paused_campaign.slug", body=post(action="resume"),
          changes="Campaign"),
-    case("POST", "reports:steer", EDITS.replace("+", " "), "open.slug",
-         body=post(action="delete")),
+    *[case("POST", "reports:steer", EDITS.replace("+", " "), "open.slug",
+           body=post(action=action)) for action in ("delete", "let_through")],
 
     # Who may join an open campaign, and asking for one: `ours-late` is no arm yet.
     case("GET", "arms:add", OURS, "open.slug"),

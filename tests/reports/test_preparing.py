@@ -174,6 +174,25 @@ def test_page_says_why_a_campaign_is_held_back_and_what_can_be_done(page, name):
     assert "is held back" not in page(draft, name).content.decode()
 
 
+def test_editor_lets_what_holds_a_campaign_back_through_on_its_page(page, client):
+    draft = faulty.make_draft(constant=[0], cut_b=[1, 2], rules={"samples": {"allow_cut": 0.1}})
+    text = page(draft, "dashboard").content.decode()
+    assert "Let them through" in text
+    assert "up to 25 % of images of one colour and 50 % of cut prompts" in text
+    answer = client.post(
+        reverse("reports:steer", args=[draft.slug]), {"action": "let_through"}, follow=True
+    )
+    draft = Campaign.objects.get()
+    shares = draft.checked_rules.samples
+    assert (shares.allow_constant, shares.allow_cut, shares.allow_identical) == (0.25, 0.5, 0.01)
+    assert "is held back" not in answer.content.decode()
+    open_campaign(campaign=draft)
+    again = client.post(
+        reverse("reports:steer", args=[draft.slug]), {"action": "let_through"}, follow=True
+    )
+    assert "Nothing of it is held back" in again.content.decode()
+
+
 def test_draft_that_is_held_back_offers_no_opening(page, client):
     draft = Draft.objects.create(
         campaign=faulty.make_draft(identical=[0]), project=default_project()

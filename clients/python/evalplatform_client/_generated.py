@@ -2505,7 +2505,8 @@ class Client(Transport):
 
     def get_progress(self, slug: str) -> ProgressOut:
         """How far it is; nothing is done by asking. `ready` has its images, checked where
-        asked for. Scope: `read`.
+        asked for; `held` has more faulty ones than its rules let through, as its note
+        says. Scope: `read`.
         """
         found: ProgressOut = self.call(
             "GET", f"/api/v1/campaigns/{self.quoted(slug)}/progress", json=None

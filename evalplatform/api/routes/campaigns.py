@@ -211,7 +211,9 @@ def change_campaign(
 
 @routes.reads("/campaigns/{slug}/progress", ProgressOut)
 def get_progress(request: HttpRequest, slug: str) -> ProgressOut:
-    """How far it is; nothing is done by asking. `ready` has its images, checked where asked for."""
+    """How far it is; nothing is done by asking. `ready` has its images, checked where asked for;
+    `held` has more faulty ones than its rules let through, as its note says.
+    """
     campaign = campaign_of(request, slug)
     return _progress(campaign, standing_of(campaign, timezone.now()))
 

@@ -17,9 +17,8 @@ from django.db.models import QuerySet
 from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import usable_in
 from evalplatform.annotation.services import join_arm, open_campaign
+from evalplatform.campaigns.holding import why_held
 from evalplatform.campaigns.models import Arm, Campaign, ImageSet, Picture
-from evalplatform.campaigns.safety import screen
-from evalplatform.campaigns.sample_faults import refuse_faults
 from evalplatform.campaigns.selectors import (
     all_pictures,
     planned_prompts,
@@ -163,10 +162,8 @@ def advance_run(*, campaign: Campaign, now: datetime) -> RunProgress:
     checked = look_at_checks(campaign, all_pictures(ready_sets(campaign)), now)
     if checked and not checked.is_complete:
         return RunProgress(RunState.CHECKING, checked.checked, checked.total)
-    try:
-        refuse_faults(campaign, screen(campaign, ready_sets(campaign)).passed)
-    except BadInputError as error:
-        return RunProgress(RunState.HELD, note=str(error))
+    if reason := why_held(campaign, ready_sets(campaign)):
+        return RunProgress(RunState.HELD, note=str(reason))
     prepare_gold(campaign=campaign)
     return RunProgress(RunState.READY)
 
