@@ -31,6 +31,7 @@ from evalplatform.checkpoints.services import (
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.storable_json import storable_text
 from evalplatform.core.telling import HowFar, Teller, tell_nobody
+from evalplatform.core.words import counted
 from evalplatform.curation.services import (
     PoolSamples,
     awaited_by_pool,
@@ -276,7 +277,7 @@ def _import_pool(job: Job) -> str:
         else:
             path = Path(asked["path"]) if asked["path"] else folder_of(job)
             pool = import_pool(path=path, **common)
-    _noting(job)(f"{pool.images.count():,} images")
+    _noting(job)(counted(pool.images.count(), "image"))
     return pool.name
 
 

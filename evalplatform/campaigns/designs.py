@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 
 Places = tuple[int, ...]  # of arms, ascending
 ACCEPTED = "all-pairs, against=NAME, random=M or together"
@@ -69,7 +70,8 @@ class Design:
         pairs = count * (count - 1) // 2
         if self.kind == "random" and self.sets > pairs:
             raise BadInputError(
-                f"the design random={self.sets}: {count} arms make only {pairs} pairs; use "
+                f"the design random={self.sets}: {count} arms make only "
+                f"{counted(pairs, 'pair')}; use "
                 "all-pairs."
             )
 

@@ -21,6 +21,7 @@ from evalplatform.campaigns.selectors import (
     whole_sets,
 )
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.generation.models import Sample
 from evalplatform.images.models import CollectedImage
 from evalplatform.safety.models import SafetyDetector
@@ -272,9 +273,10 @@ def refuse_unsafe_gold(campaign: Campaign, withheld: Sequence[Withheld]) -> None
     found = [each for each in gold if unsafe & _hashes(each)]
     if found:
         raise BadInputError(
-            f"campaign {campaign.slug!r}: {len(found)} gold sets show images that the safety "
-            "filter keeps from annotators; remove all gold, take such images out of a file of your "
-            "own, and open it again.",
+            f"campaign {campaign.slug!r}: "
+            f"{counted(len(found), 'gold set shows', 'gold sets show')} "
+            "images that the safety filter keeps from annotators; remove all gold, take such "
+            "images out of a file of your own, and open it again.",
             by_command=f"`manage.py make_gold {campaign.slug} --clear` removes the gold, "
             "`manage.py run_eval` opens it.",
         )

@@ -8,6 +8,7 @@ from evalplatform.accounts.models import User
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.services.standby import standing_by
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.feedback.folders import working_on
 from evalplatform.feedback.models import FeedbackRound
 from evalplatform.feedback.services import (
@@ -69,7 +70,7 @@ def do_step(*, round: FeedbackRound, step: AskedStep, user: User | None) -> str:
 def _export(round: FeedbackRound, step: AskedStep, user: User | None) -> str:
     with working_on(round):
         found = export_preferences(round=round)
-    return f"{found.preferences['pairs']:,} pairs"
+    return counted(found.preferences["pairs"], "pair")
 
 
 def _train(round: FeedbackRound, step: AskedStep, user: User | None) -> str:

@@ -12,6 +12,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.components.cards import StepShown
 from evalplatform.core.components.tables import DataTable, TableColumn
+from evalplatform.core.words import counted
 from evalplatform.feedback.lineage import LineageGraph, LineageItem, lineage_of
 from evalplatform.feedback.models import FeedbackLoop, FeedbackRound, RegisteredReward
 from evalplatform.feedback.selectors import facts_of, loops, rewards
@@ -112,7 +113,7 @@ def _items(loop: FeedbackLoop, round: FeedbackRound) -> list[LineageItem]:
             "preferences",
             "Preferences",
             round.preferences_sha256[:12],
-            f"{round.preferences.get('pairs', 0):,} pairs" if round.preferences else "",
+            counted(round.preferences.get("pairs", 0), "pair") if round.preferences else "",
         ),
         LineageItem(
             "reward",

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from evalplatform.accounts.projects import Role, projects_of, steered_or_404
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.generation import services
 from evalplatform.generation.models import GenerationRequest
 from evalplatform.generation.overview import (
@@ -59,9 +60,15 @@ def _steer(request: GenerationRequest, action: str) -> str:
         services.resume_request(request=request)
         return f"{request} goes on."
     if action == "cancel":
-        return f"{request} is cancelled: {services.cancel_request(request=request)} batches."
+        return (
+            f"{request} is cancelled: "
+            f"{counted(services.cancel_request(request=request), 'batch', 'batches')}."
+        )
     if action == "retry":
-        return f"{services.retry_request(request=request)} batches of {request} are queued again."
+        return (
+            f"{counted(services.retry_request(request=request), 'batch', 'batches')} of "
+            f"{request} queued again."
+        )
     if action in ("sooner", "later"):
         step = 1 if action == "sooner" else -1
         services.steer_request(request=request, priority=request.priority + step)

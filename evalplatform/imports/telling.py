@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from evalplatform.core.words import counted
 from evalplatform.imports.services import ImportedVotes
 
 _NAMED = 10
@@ -19,7 +20,7 @@ def left_out_lines(imported: ImportedVotes) -> list[str]:
     if imported.repeated:
         lines.append(f"{imported.repeated:,} left out: their annotator had judged the same before")
     if imported.unlabelled:
-        lines.append(f"{imported.unlabelled:,} rows hold no vote")
+        lines.append(f"{counted(imported.unlabelled, 'row')} hold no vote")
     return lines
 
 
@@ -28,6 +29,7 @@ def in_words(imported: ImportedVotes) -> str:
     campaign = imported.campaign
     asked = ", ".join(f"{each.slug} ({each.form})" for each in campaign.criteria.all())
     return (
-        f"imported {campaign.slug}: {imported.votes:,} votes by {imported.annotators:,} annotators "
-        f"on {campaign.item_count:,} items of {len(campaign.contenders)} models; {asked}"
+        f"imported {campaign.slug}: {counted(imported.votes, 'vote')} by "
+        f"{counted(imported.annotators, 'annotator')} "
+        f"on {counted(campaign.item_count, 'item')} of {len(campaign.contenders)} models; {asked}"
     )

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from evalplatform.accounts.projects import Asking, Role, may, steered_or_404, visible_to
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.curation.models import ScoringRequest
 from evalplatform.curation.scoring_progress import (
     ScoringProgress,
@@ -66,7 +67,7 @@ def _steered(scoring: ScoringRequest, action: str) -> str:
         resume_scoring(request=scoring)
         return f"{scoring} goes on."
     if action == "cancel":
-        return f"{scoring} is cancelled: {cancel_scoring(request=scoring)} jobs dropped."
+        return f"{scoring} is cancelled: {counted(cancel_scoring(request=scoring), 'job')} dropped."
     if action == "retry":
-        return f"{retry_scoring(request=scoring)} failed jobs of {scoring} are queued again."
+        return f"{counted(retry_scoring(request=scoring), 'failed job')} of {scoring} queued again."
     raise BadInputError(f"{action[:20]!r} is not something that can be done.")

@@ -12,6 +12,7 @@ from evalplatform.annotation.answer_columns import MAIN, AnswerColumns, answer_c
 from evalplatform.annotation.arm_columns import ArmColumns
 from evalplatform.annotation.models import Enrolment
 from evalplatform.campaigns.models import Campaign, Item, arm_letter
+from evalplatform.core.words import counted
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class FoundRing:
             )
         return (
             f"These {count} accounts answered alike more than chance explains: {alike:,} of "
-            f"{judged:,} answers to items they share, {expected:,.0f} expected ({p})."
+            f"{counted(judged, 'answer')} to items they share, {expected:,.0f} expected ({p})."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.words import counted
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.orders import claimed_early, lead_in_words, listed, order_said
 from evalplatform.reports.result_types import CampaignResults, CriterionLook, GroupResult
@@ -111,7 +112,8 @@ def few_annotators(results: CampaignResults) -> str:
     if not 1 < people <= FEW_ANNOTATORS:
         return ""
     return (
-        f"Only {people} annotators: how people differ is nearly unknown, so intervals are rough "
+        f"Only {counted(people, 'annotator')}: how people differ is nearly unknown, so "
+        "intervals are rough "
         "and wide. Read this as a pilot, not as a result."
     )
 

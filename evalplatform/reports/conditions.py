@@ -14,6 +14,7 @@ from evalplatform.annotation.answer_columns import UNKNOWN_PX, AnswerColumns
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.campaigns.prompt_filter import parse_filter
 from evalplatform.campaigns.rules import Delivery, PairLayout
+from evalplatform.core.words import counted
 
 _LAYOUTS = {
     PairLayout.STACKED_ON_PHONES: (
@@ -36,7 +37,7 @@ class ShownSizes:
     def in_words(self) -> str:
         return (
             f"median {self.median:.0f} device pixels a side (5 % below {self.low:.0f}, 5 % above "
-            f"{self.high:.0f}; {self.votes:,} votes)"
+            f"{self.high:.0f}; {counted(self.votes, 'vote')})"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def filter_in_words(campaign: Campaign) -> str | None:
     said = ", ".join(asked.words(name) for name in asked.asked)
     count = ((campaign.protocol or {}).get("prompts") or {}).get("count")
     seed = f" (seed {asked.third_seed})" if asked.third else ""
-    return f"{said}{seed}" + (f"; {count:,} prompts" if count else "")
+    return f"{said}{seed}" + (f"; {counted(count, 'prompt')}" if count else "")
 
 
 def pay_in_words(campaign: Campaign) -> str | None:

@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from evalplatform.campaigns.forms import form_named
+from evalplatform.core.words import counted
 from evalplatform.reports.cells import p_value, percent, text_table
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.orders import (
@@ -80,10 +81,13 @@ def _print_early(console: Console, found: GalleryResult | GradeResult) -> None:
 
 
 def _counts(ranking: ArmRanking) -> str:
-    votes = f"{ranking.n_votes:,} votes"
+    votes = counted(ranking.n_votes, "vote")
     if ranking.n_comparisons != ranking.n_votes:
-        votes += f" with {ranking.n_comparisons:,} comparisons of two arms"
-    return f"{votes} on {ranking.n_prompts:,} prompts by {ranking.n_annotators:,} annotators"
+        votes += f" with {counted(ranking.n_comparisons, 'comparison')} of two arms"
+    return (
+        f"{votes} on {counted(ranking.n_prompts, 'prompt')} by "
+        f"{counted(ranking.n_annotators, 'annotator')}"
+    )
 
 
 def _print_standings(console: Console, ranking: ArmRanking) -> None:
@@ -120,7 +124,7 @@ def print_grades(console: Console, found: GradeResult) -> None:
     ratings = found.ratings
     console.print(
         f"\n{found.criterion_label}, {found.prompts}: {ratings.n_votes:,} grades of "
-        f"{ratings.n_items:,} images by {ratings.n_annotators:,} annotators"
+        f"{counted(ratings.n_items, 'image')} by {counted(ratings.n_annotators, 'annotator')}"
     )
     table = text_table(
         ("rank", "arm"),

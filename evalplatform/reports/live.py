@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evalplatform.campaigns.models import Campaign
+from evalplatform.core.words import counted
 from evalplatform.reports.cached import LastResults
 from evalplatform.tallies.selectors import LiveNumbers, live_numbers
 
@@ -36,7 +37,7 @@ def _as_of(standing: LastResults) -> str:
     if results is None:
         said = "The first results are being computed"
         return f"{said}: they appear here by themselves."
-    votes = f"{results.n_stored:,} votes, {results.made_at:%Y-%m-%d %H:%M:%S} UTC"
+    votes = f"{counted(results.n_stored, 'vote')}, {results.made_at:%Y-%m-%d %H:%M:%S} UTC"
     if standing.is_final:
         return f"Final results: {votes}."
     if standing.is_current:

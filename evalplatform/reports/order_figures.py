@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evalplatform.core.words import counted
 from evalplatform.reports.cells import percent
 from evalplatform.reports.figure_parts import (
     Figure,
@@ -67,7 +68,7 @@ def strengths(found: GalleryResult, stamp: str) -> Figure | None:
         [colour_of(str(each.arm)) for each in rows],
         [
             f"{each.arm}: {each.value:+.2f} [{each.low:+.2f}, {each.high:+.2f}]"
-            f"<br>{each.n_votes:,} votes"
+            f"<br>{counted(each.n_votes, 'vote')}"
             for each in rows
         ],
     )

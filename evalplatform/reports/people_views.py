@@ -15,6 +15,7 @@ from evalplatform.annotation.models import Enrolment
 from evalplatform.annotation.services import reinstate
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.quality.rules import verdict_on
 from evalplatform.quality.selectors import measures_of
 from evalplatform.quality.services import exclude_by_hand
@@ -76,7 +77,8 @@ def _decide(request: HttpRequest, enrolment: Enrolment) -> None:
         count = exclusion.votes.count()
         messages.success(
             request,
-            f"{enrolment.annotator} is excluded: {count:,} answers no longer count, and others may"
+            f"{enrolment.annotator} is excluded: {counted(count, 'answer')} no longer count, "
+            "and others may"
             " take the slots.",
         )
     elif action == "reinstate":

@@ -7,6 +7,7 @@ from rich.console import Console
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.sample_faults import READ_RULE, frozen_faults
 from evalplatform.campaigns.transparent_arms import ground_caution
+from evalplatform.core.words import counted
 from evalplatform.quality.summary import QualitySummary
 from evalplatform.reports.answers import answers, few_annotators
 from evalplatform.reports.cells import (
@@ -74,7 +75,7 @@ def results_table(results: CampaignResults, *, width: int = WIDTH) -> str:
         console.print(f"{arm.letter} = {arm.name}{known}", markup=False)
     counts, people = results.completeness, results.n_annotators
     console.print(
-        f"{counts.votes:,} of {counts.votes_wanted:,} votes on {counts.items:,} items "
+        f"{counts.votes:,} of {counts.votes_wanted:,} votes on {counted(counts.items, 'item')} "
         f"by {people:,} annotator{'' if people == 1 else 's'}"
     )
     for answer in answers(results):
@@ -227,7 +228,8 @@ def _print_exclusions(console: Console, results: CampaignResults) -> None:
             )
         console.print(table)
     for line in results.quality.exclusions:
-        fate = f"{line.votes:,} votes out, {line.replaced:,} replaced, {line.still_open:,} open"
+        out = counted(line.votes, "vote")
+        fate = f"{out} out, {line.replaced:,} replaced, {line.still_open:,} open"
         back = "reinstated, " if line.revoked_at else ""
         console.print(f"Excluded {line.pseudonym} ({line.rule}: {line.detail}): {back}{fate}.")
 

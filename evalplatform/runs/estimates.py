@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from evalplatform.campaigns.prompt_filter import FilterStep
-from evalplatform.core.words import time_in_words
+from evalplatform.core.words import counted, time_in_words
 
 USUAL_VOTES_PER_ANNOTATOR = 100  # where neither draft nor session cap says
 
@@ -149,9 +149,8 @@ class RunEstimate:
             return "unknown: nothing like it was made here yet"
         said = f"{time_in_words(self.gpu_seconds)} of worker time"
         if self.workers > 1:
-            said += (
-                f", {time_in_words(self.gpu_seconds / self.workers)} with {self.workers} workers"
-            )
+            spread = time_in_words(self.gpu_seconds / self.workers)
+            said += f", {spread} with {self.workers} workers"
         return said
 
     def as_dict(self) -> dict[str, Any]:
@@ -189,19 +188,21 @@ class RunEstimate:
         said = [
             f"prompts: {self.prompts.taken:,} of {self.prompts.total:,}",
             *(f"  {step.words}: {step.kept:,} left" for step in self.prompts.steps),
-            f"comparisons: {self.comparisons:,} sets of images, {self.items:,} items, "
-            f"{self.votes:,} votes",
+            f"comparisons: {counted(self.comparisons, 'set')} of images, "
+            f"{counted(self.items, 'item')}, "
+            f"{counted(self.votes, 'vote')}",
         ]
         for each in self.criteria:
             whence = "this site's median" if each.is_measured else "assumed"
             said.append(
-                f"  {each.label}: {each.items:,} items x {each.k}, {each.seconds:.1f} s an answer "
+                f"  {each.label}: {counted(each.items, 'item')} x {each.k}, {each.seconds:.1f} "
+                "s an answer "
                 f"({whence})"
             )
         said.append(f"samples to make: {self.missing:,}; {self.generation_in_words}")
         said.append(
-            f"people: {self.annotators:,} with {self.votes_per_annotator:,} votes each, "
-            f"{self.answers:,} answers with checks, {self.hours:.1f} hours"
+            f"people: {self.annotators:,} with {counted(self.votes_per_annotator, 'vote')} each, "
+            f"{counted(self.answers, 'answer')} with checks, {self.hours:.1f} hours"
         )
         if self.cost is not None:
             said.append(

@@ -10,6 +10,7 @@ from evalplatform.accounts.projects import usable_in
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import sets_of_no_series
 from evalplatform.checkpoints.models import Checkpoint
+from evalplatform.core.words import counted
 from evalplatform.images.models import ImageCollection
 from evalplatform.promptsets.models import Prompt, PromptSet
 
@@ -44,7 +45,7 @@ class PartsOfDrafts:
     def sets(self) -> list[Option]:
         """Prompt sets with how many prompts they have."""
         return [
-            (str(each), f"{each} · {getattr(each, 'prompt_count', 0):,} prompts")
+            (str(each), f"{each} · {counted(getattr(each, 'prompt_count', 0), 'prompt')}")
             for each in self.prompt_sets
         ]
 

@@ -14,6 +14,7 @@ from django.core.files.storage import default_storage
 from evalplatform.campaigns.models import Campaign, ShownImage
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import text_lines
+from evalplatform.core.words import counted
 from evalplatform.simulation.behaviour import see
 from evalplatform.simulation.reviewers import KnownImage
 
@@ -58,7 +59,8 @@ def known_images(campaign: Campaign, truth: Mapping[str, KnownImage]) -> dict[by
             known[see(file.read()).key] = true
     if unknown:
         raise BadInputError(
-            f"the truth of {len(unknown):,} images of {campaign.slug} is not known (such as "
+            f"the truth of {counted(len(unknown), 'image')} of {campaign.slug} is not known "
+            "(such as "
             f"{unknown[0][:12]}); give a line for each image of the pool."
         )
     return known

@@ -71,7 +71,7 @@ def test_dry_run_says_what_would_go_and_changes_nothing(study, capsys):
     before = everything_kept()
     call_command("erase_annotator", PEOPLE[0])
     said = capsys.readouterr().out
-    assert "the id on prolific, 1 visits, 1 questionnaires, 1 ties" in said
+    assert "the id on prolific, 1 visit, 1 questionnaire, 1 tie (" in said
     assert "stays: 4 votes" in said
     assert f"still open: {study.campaign.slug}" in said
     assert "nothing was changed" in said

@@ -268,7 +268,7 @@ def test_closing_happens_once(campaign, capsys):
         (["a", "b", "--design", "both"], "no design 'both'; accepted are all-pairs"),
         (["a", "b", "--design", "together"], "shows all 2 at once; it takes 3 to 8"),
         (["a", "b", "--design", "against=c"], "that is none of the arms (a, b)"),
-        (["a", "b", "--design", "random=2"], "2 arms make only 1 pairs"),
+        (["a", "b", "--design", "random=2"], "2 arms make only 1 pair;"),
         (["a", "b", "--form", "ranking"], "shows sets of 2 images"),
         (["a", "b", "--images-per-prompt", "0"], "--images-per-prompt 0 is out of range"),
         (

@@ -111,7 +111,7 @@ def test_design_that_the_arms_do_not_fit_is_refused(text, count, message):
     ("options", "message"),
     [
         ({"arms": 4, "design": "against=elk"}, "that is none of the arms"),
-        ({"arms": 2, "design": "random=2"}, "2 arms make only 1 pairs"),
+        ({"arms": 2, "design": "random=2"}, "2 arms make only 1 pair;"),
         ({"arms": 2, "design": "together", "form": "ranking"}, "it takes 3 to 8"),
         ({"arms": 9, "design": "together", "form": "ranking"}, "it takes 3 to 8"),
         ({"arms": 3, "design": "together"}, "shows sets of 3 images, and 'visual_appeal' is asked"),

@@ -261,7 +261,7 @@ def test_file_of_gold_that_brings_a_filtered_image_keeps_the_campaign_shut(red_d
         "visual_appeal\tcheck\t\tother.png\tunsafe.png\tx\n"
     )
     import_gold(campaign=draft, path=tmp_path / "gold.tsv")
-    with pytest.raises(BadInputError, match="1 gold sets show images"):
+    with pytest.raises(BadInputError, match="1 gold set shows images"):
         open_campaign(campaign=draft)
 
 

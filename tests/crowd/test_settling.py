@@ -87,7 +87,7 @@ def test_sync_reads_every_page_and_frees_what_was_left(study, people, capsys):
     crowd("sync", study.campaign.slug)
     assert capsys.readouterr().out == (
         f"{study.campaign.slug}: 5 submissions (3 awaiting review, 1 returned, 1 timed-out), "
-        "1 of people who never began; 1 left since, 1 items freed\n"
+        "1 of people who never began; 1 left since, 1 item freed\n"
     )
     assert held.count() == 0
     crowd("sync", study.campaign.slug)

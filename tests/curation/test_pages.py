@@ -79,10 +79,10 @@ def test_scoring_is_shown_and_steered_on_the_page(needles, rania, client, tmp_pa
     assert "collection needles: size" in shown
     assert "for ocr, which is not among the scorers" in shown
     steer = reverse("curation:steer", args=["again"])
-    for action, said in (("retry", "1 failed jobs of again are queued again"),
+    for action, said in (("retry", "1 failed job of again queued again"),
                          ("pause", "again is paused"), ("resume", "again goes on"),
                          ("burn", "not something that can be done"),
-                         ("cancel", "1 jobs dropped"), ("resume", "was cancelled")):  # fmt: skip
+                         ("cancel", "1 job dropped"), ("resume", "was cancelled")):  # fmt: skip
         assert said in client.post(steer, {"action": action}, follow=True).content.decode()
     part = client.get(reverse("curation:list") + "?part").content.decode()
     assert 'data-active="0"' in part

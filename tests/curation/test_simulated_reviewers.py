@@ -120,7 +120,7 @@ def test_heads_that_fail_are_the_ones_that_are_marked(pool, site, truth):
 
 def test_image_of_unknown_quality_is_named(pool, site, truth):
     truth.write_text("".join(truth.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(CommandError, match="the truth of 1 images of needles-generalists is not"):
+    with pytest.raises(CommandError, match="the truth of 1 image of needles-generalists is not"):
         run(pool, site, truth, "generalists", 2)
     assert not Vote.objects.exists()
 

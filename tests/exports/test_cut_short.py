@@ -108,7 +108,7 @@ def test_lost_image_is_named_or_left_empty(tmp_path):
     with pytest.raises(CommandError, match="is not in the object store"):
         export(campaign, tmp_path / "out", "--as=trl", "--ties=keep")
     told = export(campaign, tmp_path / "marked", "--as=trl", "--ties=keep", "--missing-images=mark")
-    assert "1 images are lost" in told
+    assert "1 image is lost" in told
     rows = [
         row
         for file in (tmp_path / "marked").rglob("*.parquet")

@@ -72,7 +72,7 @@ def test_one_shared_prompt_is_enough_to_refuse(material):
     text = Prompt.objects.filter(prompt_set__name="ranked").first().text
     held_out = PromptSet.objects.get(name="held-out")
     Prompt.objects.create(prompt_set=held_out, position=99, text=text)
-    with pytest.raises(BadInputError, match="share 1 prompts"):
+    with pytest.raises(BadInputError, match="share 1 prompt "):
         start_loop(project=default_project(), wish=make_wish())
 
 

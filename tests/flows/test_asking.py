@@ -118,7 +118,7 @@ def test_what_cannot_be_asked_is_refused_by_panel(flow):
         ((whole, panel(one, two, prompt="b")), "panel 1 has 2 images"),
         ((panel(one, one, two),), "twice"),
         ((whole, panel(two, three, four)), "panels 0 and 1 have one prompt"),
-        ((panel(one, two, "f" * 64),), "1 images are not there, the first 'ffff"),
+        ((panel(one, two, "f" * 64),), "1 image is not there, the first 'ffff"),
         ((panel(one, two, three, prompt=" "),), "not only spaces"),
         ((panel(one, two, three, prompt="a\0b"),), "cannot be printed"),
     ]:

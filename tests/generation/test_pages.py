@@ -72,7 +72,7 @@ def test_page_of_an_empty_platform_says_what_to_do(researcher):
 @pytest.mark.parametrize(
     ("action", "said"),
     [
-        ("pause", "is paused"), ("resume", "goes on"), ("retry", "1 batches"),
+        ("pause", "is paused"), ("resume", "goes on"), ("retry", "1 batch of"),
         ("sooner", "has priority 1"), ("later", "has priority -1"), ("cancel", "4 batches"),
         ("explode", "not something that can be done"),
     ],

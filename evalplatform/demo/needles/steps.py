@@ -17,6 +17,7 @@ from evalplatform.checkpoints.management.commands.train import run_trainer
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.services import register_checkpoint
 from evalplatform.core.files import write_whole
+from evalplatform.core.words import counted
 from evalplatform.curation.captions import caption_figures
 from evalplatform.curation.exporting import export_pool
 from evalplatform.curation.models import Pool, Stage
@@ -114,7 +115,7 @@ def bring_pool(demo: NeedlesDemo) -> str:
     pool = Pool.objects.filter(name=POOL).first() or import_pool(
         project=default_project(), path=demo.pool, name=POOL
     )
-    return f"{pool}: {pool.images.count()} images"
+    return f"{pool}: {counted(pool.images.count(), 'image')}"
 
 
 def generalists_spare(demo: NeedlesDemo) -> str:

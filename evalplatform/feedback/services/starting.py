@@ -14,6 +14,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.locks import take_turn
+from evalplatform.core.words import counted
 from evalplatform.feedback.campaign_plans import aspect_plans, ranking_plan
 from evalplatform.feedback.models import FeedbackLoop, FeedbackRound
 from evalplatform.promptsets.models import Prompt, PromptSet
@@ -132,8 +133,9 @@ def _refuse_shared(prompts: PromptSet, proof: PromptSet) -> None:
     if shared:
         some = "; ".join(shared[:_NAMED])
         raise BadInputError(
-            f"{prompts} and {proof} share {len(shared)} prompts ({some}); the proof needs prompts "
-            "that nothing learned from: give another set for the proof."
+            f"{prompts} and {proof} share {counted(len(shared), 'prompt')} ({some}); the proof "
+            "needs "
+            "prompts that nothing learned from: give another set for the proof."
         )
 
 

@@ -9,6 +9,7 @@ from django.db.models import Max
 
 from evalplatform.accounts.models import User
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.flows.models import Flow, FlowBatch, FlowImage
 from evalplatform.flows.services.keeping import refuse_closed
 from evalplatform.flows.services.making import check_deadline
@@ -132,7 +133,8 @@ def _take_images(flow: Flow, panels: Sequence[AskedPanel]) -> None:
     missing = sorted(wanted - there)
     if missing:
         raise BadInputError(
-            f"{len(missing)} images are not there, the first {missing[0][:64]!r}; send each by "
+            f"{counted(len(missing), 'image is', 'images are')} not there, the first "
+            f"{missing[0][:64]!r}; send each by "
             "PUT …/images/SHA256, then ask."
         )
     rows.filter(is_asked=False).update(is_asked=True)

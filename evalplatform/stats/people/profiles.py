@@ -255,8 +255,10 @@ def _outlier_scores(votes: Votes, code: IntColumn, n_people: int) -> tuple[Float
     noise = np.bincount(who, variance, n_people)
     judged = noise > 1e-12
     if judged.sum() < _FEWEST_TO_COMPARE:
+        n_judged = int(judged.sum())
         reason = (
-            f"{int(judged.sum())} annotators voted beside others on items that divide people; "
+            f"{n_judged} {'annotator' if n_judged == 1 else 'annotators'} voted beside "
+            "others on items that divide people; "
             f"{_FEWEST_TO_COMPARE} are needed to tell what is usual."
         )
         return none, State.FEW_ANNOTATORS, reason

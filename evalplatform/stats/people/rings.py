@@ -133,7 +133,8 @@ def find_rings(questions: Sequence[GradedVotes], *, seed: int = RING_SEED) -> Ri
             like_mindedness=None,
             state=State.FEW_ANNOTATORS,
             reason=(
-                f"{n_compared} annotators cast {FEWEST_VOTES} votes or more; "
+                f"{n_compared} {'annotator' if n_compared == 1 else 'annotators'} cast "
+                f"{FEWEST_VOTES} votes or more; "
                 f"{FEWEST_ANNOTATORS} are needed to tell what is usual."
             ),
         )

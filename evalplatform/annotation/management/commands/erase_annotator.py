@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 from evalplatform.annotation.personal_data import Held, annotator_known_as, held_of
 from evalplatform.annotation.services import erase_known
 from evalplatform.core.commands import PlatformCommand
+from evalplatform.core.words import counted
 
 _ERASED_VISITOR = "erased: the sessions of somebody who had come and not agreed to take part"
 _WOULD_LOOK = (
@@ -50,10 +51,11 @@ def lines_of(held: Held, *, is_done: bool) -> list[str]:
     verb = "erased" if is_done else "would erase"
     from_where = f"the id on {held.platform}, " if held.platform else ""
     lines = [
-        f"{verb} of {held.pseudonym}: {from_where}{held.visits} visits, "
-        f"{held.questionnaires} questionnaires, {held.ties} ties (an invitation's label, an "
+        f"{verb} of {held.pseudonym}: {from_where}{counted(held.visits, 'visit')}, "
+        f"{counted(held.questionnaires, 'questionnaire')}, {counted(held.ties, 'tie')} (an "
+        "invitation's label, an "
         "account, where they began), the personal link",
-        f"stays: {held.votes} votes, under the pseudonym",
+        f"stays: {counted(held.votes, 'vote')}, under the pseudonym",
     ]
     if held.is_nothing:
         lines[0] = f"{held.pseudonym}: nothing tells who this is; {verb} the personal link"

@@ -12,6 +12,7 @@ from evalplatform.annotation.services import purge_personal_data
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 
 
 class Command(PlatformCommand):
@@ -45,9 +46,10 @@ class Command(PlatformCommand):
         )
         verb = "removed" if options["yes"] else "would remove"
         self.stdout.write(
-            f"{verb}: who {purged.people:,} annotators are, {purged.visits:,} visits, "
-            f"{purged.questionnaires:,} questionnaires (campaigns closed {age.days} days ago or "
-            "earlier); votes stay"
+            f"{verb}: who {counted(purged.people, 'annotator is', 'annotators are')}, "
+            f"{counted(purged.visits, 'visit')}, "
+            f"{counted(purged.questionnaires, 'questionnaire')} (campaigns closed "
+            f"{counted(age.days, 'day')} ago or earlier); votes stay"
         )
         if not options["yes"]:
             self.stdout.write("nothing was changed; do it with --yes")

@@ -12,6 +12,7 @@ from evalplatform.annotation.services import give_back_work
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 
 
 class Command(PlatformCommand):
@@ -56,4 +57,6 @@ class Command(PlatformCommand):
                 continue
             people += 1
             freed += give_back_work(enrolment=enrolment, now=now, is_excluded=options["exclude"])
-        self.stdout.write(f"{campaign.slug}: {people} annotators, {freed} pairs freed")
+        self.stdout.write(
+            f"{campaign.slug}: {counted(people, 'annotator')}, {counted(freed, 'pair')} freed"
+        )

@@ -11,6 +11,7 @@ from django.utils import timezone
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.crowd.prolific_api import ProlificApi
 from evalplatform.crowd.review_file import APPROVE, LOOK, read_review, write_review
 from evalplatform.crowd.reviewing import rows_to_review
@@ -64,7 +65,7 @@ class Command(PlatformCommand):
         self.stdout.write(
             f"{campaign.slug}: {synced.by_status.total()} submissions ({states or 'none'}), "
             f"{synced.never_began} of people who never began; {synced.left} left since, "
-            f"{synced.freed} items freed"
+            f"{counted(synced.freed, 'item')} freed"
         )
 
     def review(self, options: dict[str, Any]) -> None:

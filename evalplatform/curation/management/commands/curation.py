@@ -19,6 +19,7 @@ from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
+from evalplatform.core.words import counted
 from evalplatform.curation.captions import caption_figures, captions_that_fell, without_caption
 from evalplatform.curation.exporting import export_pool
 from evalplatform.curation.guideline import WORDS, heads_named
@@ -109,7 +110,9 @@ class Command(PlatformCommand):
                         ),
                     ),
                 )  # fmt: skip
-        self.stdout.write(f"{pool}: {pool.images.count():,} images, {pool.source or 'no source'}")
+        self.stdout.write(
+            f"{pool}: {counted(pool.images.count(), 'image')}, {pool.source or 'no source'}"
+        )
 
     def _open(self, options: dict[str, Any]) -> None:
         pool = pool_named(options["pool"])
@@ -127,7 +130,8 @@ class Command(PlatformCommand):
             )  # fmt: skip
         campaign = opened.stage.campaign
         self.stdout.write(
-            f"{opened.stage}: campaign {campaign.slug} asks about {campaign.item_count:,} images"
+            f"{opened.stage}: campaign {campaign.slug} asks about "
+            f"{counted(campaign.item_count, 'image')}"
         )
         self._invitations(campaign, opened.invitations)
 
@@ -162,7 +166,9 @@ class Command(PlatformCommand):
                 self.stdout.write(f"give the command again to have {left:,} written anew")
         else:
             asks = "approval of" if step.round.approval else "captions for"
-            self.stdout.write(f"{step.campaign.slug} asks for {asks} {step.asked:,} images")
+            self.stdout.write(
+                f"{step.campaign.slug} asks for {asks} {counted(step.asked, 'image')}"
+            )
             self._invitations(step.campaign, step.invitations)
 
     def _invitations(
@@ -184,7 +190,8 @@ class Command(PlatformCommand):
                 progress=lambda done, count: _bar(bar)("writing", done, count),
             )  # fmt: skip
         self.stdout.write(
-            f"{exported.path}: {exported.images:,} images, manifest {exported.manifest_sha256}"
+            f"{exported.path}: {counted(exported.images, 'image')}, manifest "
+            f"{exported.manifest_sha256}"
         )
 
     def _check(self, options: dict[str, Any]) -> None:
@@ -211,7 +218,8 @@ class Command(PlatformCommand):
         found = [pool_named(options["pool"])] if options["pool"] else list(pools())
         for pool in found:
             self.stdout.write(
-                f"{pool}: {pool.images.count():,} images, {kept_so_far(pool).count():,} left"
+                f"{pool}: {counted(pool.images.count(), 'image')}, "
+                f"{kept_so_far(pool).count():,} left"
             )
             for stage in pool.stages.select_related("campaign"):
                 state = f"decided {stage.closed_at:%Y-%m-%d}" if stage.closed_at else "open"

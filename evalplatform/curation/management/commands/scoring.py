@@ -12,6 +12,7 @@ from evalplatform.accounts.models import Project
 from evalplatform.accounts.services import user_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.curation.models import ScoringRequest
 from evalplatform.curation.scoring_progress import (
     scoring_named,
@@ -97,7 +98,7 @@ class Command(PlatformCommand):
         told, warned = "", False
         while True:
             found = scoring_progress(request)
-            line = f"{found.looked:,} images, {found.done:,} of {found.jobs:,} jobs"
+            line = f"{counted(found.looked, 'image')}, {found.done:,} of {found.jobs:,} jobs"
             if line != told:
                 told = line
                 self.stdout.write(line)
@@ -127,7 +128,9 @@ class Command(PlatformCommand):
             self.stdout.write(f"{request} goes on.")
         elif verb == "cancel":
             count = cancel_scoring(request=request)
-            self.stdout.write(f"{request} is cancelled: {count:,} jobs dropped, scores are kept.")
+            self.stdout.write(
+                f"{request} is cancelled: {counted(count, 'job')} dropped, scores are kept."
+            )
         else:
             count = retry_scoring(request=request)
             self.stdout.write(f"{count:,} failed jobs of {request} are queued again.")
@@ -135,7 +138,8 @@ class Command(PlatformCommand):
     def _tell(self, request: ScoringRequest) -> None:
         found = scoring_progress(request)
         self.stdout.write(
-            f"{request}: {found.state}, {found.looked:,} images looked at, {found.unreadable:,} "
+            f"{request}: {found.state}, {counted(found.looked, 'image')} looked at, "
+            f"{found.unreadable:,} "
             f"cannot be read, {found.done:,} of {found.jobs:,} jobs done, "
             f"{len(found.failures):,} failed; {request.out}"
         )

@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
+from evalplatform.core.words import counted
 from evalplatform.exports.building import build
 from evalplatform.exports.kinds import KINDS, Grain, Images
 from evalplatform.exports.options import checked_options
@@ -84,15 +85,16 @@ class Command(PlatformCommand):
         for note in built.marks.notes:
             self.stdout.write(note)
         if built.lost:
-            self.stdout.write(f"{len(built.lost)} images are lost; their places are empty.")
-        rows = "" if checked.of.is_document else f"{built.rows:,} rows, "
-        self.stdout.write(f"wrote {rows}{len(built.files)} files to {built.folder}")
+            lost = counted(len(built.lost), "image is", "images are")
+            self.stdout.write(f"{lost} lost; their places are empty.")
+        rows = "" if checked.of.is_document else f"{counted(built.rows, 'row')}, "
+        self.stdout.write(f"wrote {rows}{counted(len(built.files), 'file')} to {built.folder}")
         if checked.is_whole:
             self.stdout.write(f"compute its numbers again: manage.py replay {built.folder}")
 
     def _progress(self, rows: int) -> None:
         if self.stderr.isatty():
-            self.stderr.write(f"{rows:,} rows", ending="\r")
+            self.stderr.write(counted(rows, "row"), ending="\r")
 
 
 def _add_image_arguments(parser: CommandParser) -> None:

@@ -10,6 +10,7 @@ from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.services.standby import standing_by
 from evalplatform.core.commands import PlatformCommand
+from evalplatform.core.words import counted
 from evalplatform.feedback.folders import working_on
 from evalplatform.feedback.management.loop_options import add_start_arguments, wish_of
 from evalplatform.feedback.models import FeedbackRound
@@ -77,9 +78,10 @@ class Command(PlatformCommand):
             )
         of = found.preferences
         self.stdout.write(
-            f"{found.folder / 'preferences'}: {of['pairs']:,} pairs of {of['images']:,} images and "
-            f"{of['prompts']:,} prompts by {of['annotators']:,} annotators, {of['ties']:,} ties"
-            + ("; SIMULATED" if of["simulated"] else "")
+            f"{found.folder / 'preferences'}: {counted(of['pairs'], 'pair')} of "
+            f"{of['images']:,} images and "
+            f"{counted(of['prompts'], 'prompt')} by {counted(of['annotators'], 'annotator')}, "
+            f"{counted(of['ties'], 'tie')}" + ("; SIMULATED" if of["simulated"] else "")
         )
 
     def train(self, options: dict[str, Any]) -> None:
@@ -115,7 +117,8 @@ class Command(PlatformCommand):
         with working_on(found):
             found = insert_child(round=found, samples=request_newcomers(round=found))
         self.stdout.write(
-            f"{found.insertion['images']:,} images placed, {found.insertion['pairs']:,} pairs"
+            f"{counted(found.insertion['images'], 'image')} placed, "
+            f"{counted(found.insertion['pairs'], 'pair')}"
         )
         self._open(start_verification(round=found))
 
@@ -145,7 +148,7 @@ class Command(PlatformCommand):
 
     def _votes(self, count: int) -> None:
         if self.stderr.isatty():
-            self.stderr.write(f"{count:,} votes", ending="\r")
+            self.stderr.write(counted(count, "vote"), ending="\r")
 
     def _round(self, options: dict[str, Any]) -> FeedbackRound:
         return latest_round(loop_named(options["name"], project_of(options)), options["round"])

@@ -12,6 +12,7 @@ from evalplatform.campaigns.rules import Rules
 from evalplatform.campaigns.rules_file import read_rules
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.site import site_link
+from evalplatform.core.words import counted
 from evalplatform.flows import services
 from evalplatform.flows.models import Flow
 from evalplatform.flows.selectors import batches, flow_named
@@ -54,7 +55,9 @@ class Command(PlatformCommand):
         """Print a flow and its latest batches."""
         flow = flow_named(options["name"])
         services.settle_due(flow=flow, now=timezone.now())
-        self.stdout.write(f"flow {flow} is {flow.status}, {flow.batches.count():,} batches")
+        self.stdout.write(
+            f"flow {flow} is {flow.status}, {counted(flow.batches.count(), 'batch', 'batches')}"
+        )
         for batch in batches(flow)[:20]:
             self.stdout.write(
                 f"{batch.number:6}  {batch.status:8} {batch.panel_count} panels, until "

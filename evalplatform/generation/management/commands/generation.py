@@ -10,7 +10,7 @@ from rich.table import Table
 
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
-from evalplatform.core.words import time_in_words
+from evalplatform.core.words import counted, time_in_words
 from evalplatform.generation import services
 from evalplatform.generation.overview import RequestRow, request_rows
 from evalplatform.generation.selectors import request_named
@@ -53,10 +53,14 @@ class Command(PlatformCommand):
             self.stdout.write(f"{request} goes on.")
         elif options["action"] == "cancel":
             count = services.cancel_request(request=request)
-            self.stdout.write(f"{request} is cancelled: {count} batches dropped.")
+            self.stdout.write(
+                f"{request} is cancelled: {counted(count, 'batch', 'batches')} dropped."
+            )
         elif options["action"] == "retry":
             count = services.retry_request(request=request)
-            self.stdout.write(f"{count} failed batches of {request} are queued again.")
+            self.stdout.write(
+                f"{counted(count, 'failed batch', 'failed batches')} of {request} queued again."
+            )
         else:
             self._set(request, options)
 

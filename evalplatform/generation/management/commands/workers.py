@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evalplatform.core.commands import PlatformCommand
-from evalplatform.core.words import time_in_words
+from evalplatform.core.words import counted, time_in_words
 from evalplatform.generation.overview import queue_counts, worker_rows
 
 
@@ -39,5 +39,5 @@ class Command(PlatformCommand):
         counts = queue_counts()
         self.stdout.write(
             f"batches: {counts['queued']:,} queued, {counts['running']:,} running, "
-            f"{counts['failed']:,} failed; {counts['planned']:,} samples to make"
+            f"{counts['failed']:,} failed; {counted(counts['planned'], 'sample')} to make"
         )

@@ -10,6 +10,7 @@ from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.accounts.services import user_named
 from evalplatform.core.commands import PlatformCommand, columns_by_field
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.images.faults import FaultyRowsError, listed
 from evalplatform.images.services import ImportedCollection, import_collection
 from evalplatform.promptsets.models import Prompt
@@ -102,7 +103,8 @@ class Command(PlatformCommand):
 def _missing(prompts: list[Prompt]) -> list[str]:
     if not prompts:
         return []
-    lines = [f"note: {len(prompts):,} prompts of the set have no image:"]
+    lacking = counted(len(prompts), "prompt of the set has", "prompts of the set have")
+    lines = [f"note: {lacking} no image:"]
     lines += [f"  {prompt.position}: {prompt.text[:80]!r}" for prompt in prompts[:_NAMED]]
     if len(prompts) > _NAMED:
         lines.append(f"  and {len(prompts) - _NAMED:,} more")
@@ -112,8 +114,9 @@ def _missing(prompts: list[Prompt]) -> list[str]:
 def _summary(imported: ImportedCollection) -> str:
     collection = imported.collection
     of = f" for {collection.prompt_set}" if collection.prompt_set else ", a pool without prompts"
-    left_out = f", {len(imported.left_out):,} rows left out" if imported.left_out else ""
+    left_out = f", {counted(len(imported.left_out), 'row')} left out" if imported.left_out else ""
     return (
-        f"imported {collection.name}: {collection.image_count:,} images of {collection.model}{of}"
+        f"imported {collection.name}: {counted(collection.image_count, 'image')} of "
+        f"{collection.model}{of}"
         f"{left_out}, sha256 {collection.sha256}"
     )

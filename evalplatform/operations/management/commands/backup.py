@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.operations.backup.folder import BackupManifest
 from evalplatform.operations.backup.saving import save
 from evalplatform.operations.backup.verifying import verify
@@ -49,7 +50,8 @@ class Command(PlatformCommand):
             self.stdout.write(f"saved into {out}: {summary(manifest)}")
             if manifest.missing_objects:
                 self.stderr.write(
-                    f"{len(manifest.missing_objects)} images that rows name are not in the store, "
+                    f"{counted(len(manifest.missing_objects), 'image')} that rows name are not "
+                    "in the store, "
                     f"the first is {manifest.missing_objects[0]}; they are listed in backup.json."
                 )
         if check is not None:
@@ -62,7 +64,8 @@ def summary(manifest: BackupManifest) -> str:
     """Return what a backup holds in one line."""
     rows = manifest.rows
     return (
-        f"{rows['campaigns.Campaign']} campaigns, {rows['annotation.Vote']:,} votes, "
-        f"{manifest.objects:,} images, {manifest.checkpoints} checkpoints, "
+        f"{counted(rows['campaigns.Campaign'], 'campaign')}, "
+        f"{counted(rows['annotation.Vote'], 'vote')}, "
+        f"{counted(manifest.objects, 'image')}, {counted(manifest.checkpoints, 'checkpoint')}, "
         f"{manifest.bytes / 2**20:,.1f} MiB, of {manifest.created_at[:19]}Z"
     )

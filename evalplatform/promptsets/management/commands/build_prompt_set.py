@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.core.commands import PlatformCommand, columns_by_field
+from evalplatform.core.words import counted
 from evalplatform.promptsets.building.log import LOG_FORMATS, Log
 from evalplatform.promptsets.building.outside import Server
 from evalplatform.promptsets.building.recipe import Choices, Recipe
@@ -142,11 +143,13 @@ def _told(built: BuiltSet, out: Path) -> list[str]:
         told.append(f"short of prompts: {', '.join(short)}; others took their places.")
     if funnel["prompts"] < funnel["size"]:
         told.append(
-            f"the set has {funnel['prompts']:,} prompts, {funnel['size']:,} were asked for."
+            f"the set has {counted(funnel['prompts'], 'prompt')}, {funnel['size']:,} were asked "
+            "for."
         )
     prompt_set = built.prompt_set
     told.append(
-        f"built {prompt_set}: {funnel['prompts']:,} prompts, {funnel['stylized']:,} stylized, "
+        f"built {prompt_set}: {counted(funnel['prompts'], 'prompt')}, {funnel['stylized']:,} "
+        "stylized, "
         f"sha256 {prompt_set.sha256}; what went and why: {out}/dropped.jsonl"
     )
     return told

@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 
 from evalplatform.accounts.commands import add_project_option, project_of
 from evalplatform.core.commands import PlatformCommand, columns_by_field
+from evalplatform.core.words import counted
 from evalplatform.promptsets.entrance import check_set_name
 from evalplatform.promptsets.models import PromptSet
 from evalplatform.promptsets.reading.columns import FIELDS
@@ -74,6 +75,6 @@ def _summary(prompt_set: PromptSet, *, is_new: bool) -> str:
     challenges = Counter(prompt.challenge for prompt in prompts if prompt.challenge)
     return (
         f"{'imported' if is_new else 'already there, nothing changed:'} {prompt_set}: "
-        f"{len(prompts):,} prompts, {len(categories)} categories, "
+        f"{counted(len(prompts), 'prompt')}, {counted(len(categories), 'category', 'categories')}, "
         f"{len(challenges)} challenges, sha256 {prompt_set.sha256}"
     )

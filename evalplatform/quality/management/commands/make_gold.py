@@ -12,6 +12,7 @@ from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
+from evalplatform.core.words import counted
 from evalplatform.quality.gold import no_recipe
 from evalplatform.quality.selectors import gold_stock
 from evalplatform.quality.services import (
@@ -73,7 +74,7 @@ class Command(PlatformCommand):
         campaign = campaign_named(options["campaign"])
         if options["clear"]:
             removed = clear_gold(campaign=campaign)
-            self.stdout.write(f"{campaign.slug}: {removed} gold sets removed")
+            self.stdout.write(f"{campaign.slug}: {counted(removed, 'gold set')} removed")
             return
         counts = _counts(options)
         made = 0
@@ -84,7 +85,7 @@ class Command(PlatformCommand):
             total = sum(counts.values()) * len(criteria_with_gold(campaign))
             task = bar.add_task("", total=total)
             made += make_gold(campaign=campaign, counts=counts, on_made=lambda: bar.advance(task))
-        self.stdout.write(f"{campaign.slug}: {made} gold sets made; there are now")
+        self.stdout.write(f"{campaign.slug}: {counted(made, 'gold set')} made; there are now")
         for (slug, purpose), count in gold_stock(campaign).items():
             self.stdout.write(f"  {slug}: {count} × {purpose}")
         for criterion in campaign.criteria.filter(gold=Criterion.Gold.NONE):

@@ -16,6 +16,7 @@ from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.quality.measures import AnnotatorMeasures, Share
 from evalplatform.quality.rings import campaign_rings
 from evalplatform.quality.rules import has_exclusion_rules, verdict_on
@@ -55,7 +56,8 @@ class Command(PlatformCommand):
         self.stdout.write(rings_in_words(campaign), ending="")
         for place in shared_places(campaign, timezone.now()):
             self.stdout.write(
-                f"for information: {len(place.pseudonyms)} annotators began at one place "
+                f"for information: {counted(len(place.pseudonyms), 'annotator')} began at one "
+                "place "
                 f"({place.same_browser} with browsers alike): {', '.join(place.pseudonyms)}"
             )
 
@@ -73,7 +75,7 @@ class Command(PlatformCommand):
             raise BadInputError(f"{pseudonym} is excluded already.")
         exclusion = exclude_by_hand(enrolment=enrolment, reason=reason, now=timezone.now())
         self.stdout.write(
-            f"excluded {pseudonym}: {exclusion.votes.count()} answers no longer count"
+            f"excluded {pseudonym}: {counted(exclusion.votes.count(), 'answer')} no longer count"
         )
 
     def _reinstate(self, campaign: Campaign, pseudonym: str) -> None:

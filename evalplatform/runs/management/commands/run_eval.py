@@ -23,6 +23,7 @@ from evalplatform.campaigns.transparent_arms import ground_caution
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
+from evalplatform.core.words import counted
 from evalplatform.reports.conditions import imported_arms
 from evalplatform.runs.checking import filter_summary
 from evalplatform.runs.dry_run import dry_run
@@ -155,8 +156,9 @@ class Command(PlatformCommand):
         votes = sum(criterion.k * count for criterion, count in counts.items())
         arms = ", ".join(f"{arm.letter} = {arm.name}" for arm in campaign.contenders)
         self.stdout.write(
-            f"{campaign.slug} is {campaign.status}: {arms}; {sum(counts.values()):,} items, "
-            f"{votes:,} votes wanted, protocol {campaign.protocol_sha256[:12]}"
+            f"{campaign.slug} is {campaign.status}: {arms}; "
+            f"{counted(sum(counts.values()), 'item')}, "
+            f"{counted(votes, 'vote')} wanted, protocol {campaign.protocol_sha256[:12]}"
         )
         self._print_filter(campaign)
         self.stdout.write(_where_to_go_on(campaign))

@@ -18,6 +18,7 @@ from evalplatform.campaigns.selectors import campaign_named
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_url
+from evalplatform.core.words import counted
 from evalplatform.simulation.behaviour import Judge
 from evalplatform.simulation.client import SimulatedAnnotator
 from evalplatform.simulation.group import draw_group, draw_known_group
@@ -93,10 +94,11 @@ class Command(PlatformCommand):
         self._run(campaign, clients)
         missing = votes_missing(campaign)
         self.stdout.write(
-            f"{campaign.slug}: every item has its votes (all by {len(clients)} simulated "
-            f"annotators or people before them)"
+            f"{campaign.slug}: every item has its votes (all by "
+            f"{counted(len(clients), 'simulated annotator')} or people before them)"
             if not missing
-            else f"{campaign.slug}: {missing} votes are still missing: others hold those slots now"
+            else f"{campaign.slug}: {counted(missing, 'vote is', 'votes are')} still missing: "
+            "others hold those slots now"
         )
 
     def _client(
@@ -158,7 +160,8 @@ def _check(campaign: Campaign, annotators: int) -> None:
     needed = max(criterion.k for criterion in campaign.criteria.all())
     if annotators < needed:
         raise BadInputError(
-            f"{annotators} annotators cannot give each item its {needed} votes; "
+            f"{counted(annotators, 'annotator')} cannot give each item its "
+            f"{counted(needed, 'vote')}; "
             f"use --annotators {needed} or more."
         )
     if campaign.status != Campaign.Status.OPEN:
