@@ -119,15 +119,21 @@ def lineage(checkpoint: Checkpoint, user: Asking) -> list[Relative]:
     return found
 
 
+_NOTHING: tuple[object, ...] = (None, "", [], {})
+
+
 def _facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
-    """Return the provenance's plain values as (name, value), in the order they were recorded."""
+    """Return the provenance's plain values as (name, value), in the order they were recorded.
+
+    What it does not have, such as a LoRA, is left out.
+    """
     facts = []
     for name, value in checkpoint.training.items():
-        if isinstance(value, dict) and all(
-            not isinstance(each, dict | list) for each in value.values()
-        ):
-            value = ", ".join(f"{key} {each}" for key, each in value.items())
-        if isinstance(value, str | int | float):
+        if isinstance(value, dict):
+            known = {key: each for key, each in value.items() if each not in _NOTHING}
+            if not any(isinstance(each, dict | list) for each in known.values()):
+                value = ", ".join(f"{key} {each}" for key, each in known.items())
+        if isinstance(value, str | int | float) and value not in _NOTHING:
             facts.append((name.replace("_", " "), str(value)))
     return facts
 

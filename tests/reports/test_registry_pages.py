@@ -226,11 +226,18 @@ def test_browser_finds_an_icon_where_a_page_names_none(client):
 
 def test_parameters_and_training_are_told(researcher):
     Checkpoint.objects.filter(pk=factories.make_checkpoint("told").pk).update(
-        parameters={"F16": 2_800_000_000}, training={"recipe": "pretrain", "steps": {"denoiser": 9}}
-    )
+        parameters={"F16": 2_800_000_000},
+        training={
+            "recipe": "pretrain", "steps": {"denoiser": 9}, "parent": "",
+            "settings": {"rate": 0, "lora": None, "parts": []},
+        },
+    )  # fmt: skip
     page = text(researcher, "checkpoint", "told")
     assert "2,800,000,000 F16" in page
     assert "denoiser 9" in page
+    assert "rate 0" in page
+    for what_it_lacks in ("lora", "parts", "parent</dt>"):
+        assert what_it_lacks not in page
     assert "2.8 billion" in text(researcher, "list")
 
 
