@@ -98,7 +98,9 @@ class PreferenceSet:
             if decided < ENOUGH_PAIRS:
                 raise InputError(
                     f"{self.folder}: {decided} pairs of aspect {aspect!r} in the train split are "
-                    f"no ties; at least {ENOUGH_PAIRS} are needed: collect more votes"
+                    f"no ties; at least {ENOUGH_PAIRS} are needed. A ranking that is closed takes "
+                    "no more votes: have more prompts ranked, or each by more people, in another "
+                    "one and make a set of that"
                 )
 
 

@@ -186,3 +186,17 @@ def test_effect_below_the_floor_is_a_named_state_that_names_the_floor():
 def test_what_means_nothing_is_refused(call, problem):
     with pytest.raises(UnknownOptionError, match=problem):
         call()
+
+
+@pytest.mark.parametrize(
+    ("prompts", "annotators", "said"),
+    [
+        (8, 3, "3 annotators are too few; give at least 4 annotators (each prompt is judged by 4"),
+        (1, 9, "1 prompt is too few; give at least 2 prompts."),
+        (1, 1, "1 prompt and 1 annotator are too few; give at least 2 prompts and 4 annotators ("),
+    ],
+)
+def test_study_that_is_too_small_is_told_what_is_missing_alone(prompts, annotators, said):
+    with pytest.raises(UnknownOptionError) as refused:
+        detectable_effect(PILOT, prompts=prompts, annotators=annotators, votes_per_prompt=4)
+    assert str(refused.value).startswith(said)

@@ -235,9 +235,15 @@ def _check(power: float, level: float, votes_per_prompt: int) -> None:
 
 
 def _check_size(prompts: int, annotators: int, votes_per_prompt: int) -> None:
-    if prompts < 2 or annotators < max(2, votes_per_prompt):
-        raise UnknownOptionError(
-            f"{prompts} prompts and {annotators} annotators are too few; give at least 2 prompts "
-            f"and {max(2, votes_per_prompt)} annotators (each prompt is judged by "
-            f"{votes_per_prompt} different people)."
-        )
+    sizes = (("prompt", prompts, 2), ("annotator", annotators, max(2, votes_per_prompt)))
+    lacking = [each for each in sizes if each[1] < each[2]]
+    if not lacking:
+        return
+    given = " and ".join(f"{n} {what}{'s' * (n != 1)}" for what, n, _ in lacking)
+    wanted = " and ".join(f"{least} {what}s" for what, _, least in lacking)
+    are = "is" if given.startswith("1 ") and len(lacking) == 1 else "are"
+    why = f" (each prompt is judged by {votes_per_prompt} different people)"
+    is_of_people = annotators < votes_per_prompt
+    raise UnknownOptionError(
+        f"{given} {are} too few; give at least {wanted}{why if is_of_people else ''}."
+    )

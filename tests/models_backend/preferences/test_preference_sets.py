@@ -173,7 +173,7 @@ def test_simulated_and_human_votes_are_mixed_only_on_request(folder, tmp_path):
 
 def test_too_few_pairs_and_unknown_aspect_are_refused(folder, tmp_path):
     PreferenceSet.open(folder).refuse_too_few()
-    with pytest.raises(InputError, match="at least 30 are needed"):
+    with pytest.raises(InputError, match=r"at least 30 are needed\. A ranking that is closed"):
         PreferenceSet.open(simulated.write(tmp_path / "few", prompts=3, people=1)).refuse_too_few()
     with pytest.raises(InputError, match="aspect 'taste'"):
         PreferenceSet.open(folder).refuse_too_few(("taste",))
