@@ -7,7 +7,9 @@ import copy
 import functools
 import gc
 import itertools
+import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +21,7 @@ from django.conf import settings
 
 from evalplatform.annotation.turns import Walk
 from evalplatform.core import embedded_postgres
-from tests import brokers, factories, object_store, share_of_loading
+from tests import brokers, factories, object_store, share_of_loading, warm
 from tests.emptying import empty_databases
 
 gc.disable()  # while all tests are loaded
@@ -33,6 +35,14 @@ def pytest_collection(session: pytest.Session) -> None:
     first loaded. So each begins with files of its own, and finds the others' compiled.
     """
     share_of_loading.load(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Begin the processes that run tests side by side where much is loaded already."""
+    warm.share()
+    for spec in specs:
+        spec.python = shlex.join([sys.executable, str(Path(__file__).with_name("warm_worker.py"))])
 
 
 def pytest_collection_finish() -> None:

@@ -1,12 +1,14 @@
 """Processes that begin with torch and diffusers loaded already.
 
 Loading them takes a process eight seconds of a core, and the tests start some eighty. So one
-parent loads them and forks for each: arguments, environment, signals, exit status and number are
-those of a process of its own. What the platform does at a cold start is tested by starting it cold.
+parent of a run loads them and forks for each: arguments, environment, signals, exit status and
+number are those of a process of its own. What the platform does at a cold start is tested by
+starting it cold.
 
     process = warm.start("celery", "-A", "evalplatform.celery", "worker", env=environment)
 
-It also stands by for programs of the backend, as models_backend.standby does.
+It also stands by for programs of the backend, as models_backend.standby does; the processes that
+run tests side by side are such programs (warm_worker.py).
 """
 
 import atexit
@@ -20,14 +22,21 @@ import socket
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import IO, Any
 
 from models_backend import standby
 
 ROOT = Path(__file__).resolve().parents[1]
-# No module of the platform's: what it is reads the environment as it is loaded.
-HEAVY = ("torch._dynamo", "accelerate", "diffusers", "transformers", "celery.bin.celery")
+# Names the folder of the sockets at which the parent of a whole run listens.
+SHARED = "EVALPLATFORM_TEST_WARM"
+# No module of the platform's: what it is reads the environment as it is loaded. None of pytest's
+# plugins either, whose assertions pytest rewrites as it loads them.
+HEAVY = (
+    "torch._dynamo", "accelerate", "diffusers", "transformers", "peft", "celery.bin.celery",
+    "scipy.stats", "statsmodels.api", "sklearn.ensemble", "crowdkit.aggregation",
+)  # fmt: skip
 HEAVY_CLASSES = {
     "diffusers": ("AutoencoderKL", "StableDiffusionPipeline", "UNet2DConditionModel"),
     "transformers": ("CLIPTextModel", "CLIPTokenizer"),
@@ -79,7 +88,6 @@ def start(
     stderr: IO[Any] | None = None,
 ) -> Process:
     """Run `python -m MODULE ARGUMENTS` in the project's folder; output goes to open files."""
-    ours, theirs = socket.socketpair()
     request = {
         "module": module,
         "arguments": [str(each) for each in arguments],
@@ -87,31 +95,43 @@ def start(
         "folder": str(ROOT),
     }
     output = [(stdout or sys.__stdout__).fileno(), (stderr or sys.__stderr__).fileno()]
-    socket.send_fds(_parent()[0], [json.dumps(request).encode()], [theirs.fileno(), *output])
-    theirs.close()
-    return Process(ours)
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    channel.connect(str(_folder() / "processes"))
+    socket.send_fds(channel, [json.dumps(request).encode()], output)
+    return Process(channel)
 
 
 def programs_path() -> Path:
     """Where programs can be asked for, as `models_backend.standby.ask` does."""
-    return _parent()[1]
+    return _folder() / "programs"
+
+
+def share() -> None:
+    """Start a parent for all processes that run tests; they find it in their environment."""
+    os.environ[SHARED] = str(_folder())
 
 
 @functools.cache
-def _parent() -> tuple[socket.socket, Path]:
-    """Start the parent of this test process; it ends when the socket closes, so with us."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+def _folder() -> Path:
+    """Return the folder of the sockets of the parent: of the run's, or of one of our own.
+
+    It ends when our socket closes, so with us.
+    """
+    if SHARED in os.environ:
+        return Path(os.environ[SHARED])
+    ours, theirs = socket.socketpair()
     folder = tempfile.TemporaryDirectory(prefix="warm-")
-    path = Path(folder.name) / "socket"
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(str(path))
-    listening.listen(64)
-    files = [theirs.fileno(), listening.fileno()]
+    processes = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    programs = socket.socket(socket.AF_UNIX)
+    for name, each in (("processes", processes), ("programs", programs)):
+        each.bind(str(Path(folder.name) / name))
+        each.listen(64)
+    files = [each.fileno() for each in (theirs, processes, programs)]
     command = [sys.executable, "-m", "tests.warm", *map(str, files)]
     quiet = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
     parent = subprocess.Popen(command, cwd=ROOT, pass_fds=files, env=os.environ | quiet)
-    theirs.close()
-    listening.close()
+    for each in (theirs, processes, programs):
+        each.close()
 
     def end() -> None:
         ours.close()
@@ -119,49 +139,53 @@ def _parent() -> tuple[socket.socket, Path]:
         folder.cleanup()
 
     atexit.register(end)
-    return ours, path
+    return Path(folder.name)
 
 
 # ---- the parent, and what it forks ---------------------------------------------------------------
 
 
-def serve(control: socket.socket, programs: socket.socket) -> dict[str, Any]:
+def serve(
+    owner: socket.socket, processes: socket.socket, programs: socket.socket
+) -> dict[str, Any]:
     """Fork for every request and tell how each child ended. Returns in the children alone."""
     children: dict[int, socket.socket] = {}
     asked_for: dict[int, socket.socket] = {}  # programs; they end with whoever asked
     while True:
-        watched = [control, programs, *asked_for.values()]
+        watched = [owner, processes, programs, *asked_for.values()]
         wait = 0.02 if children or asked_for else None
         ready = select.select(watched, [], [], wait)[0]
+        if owner in ready:
+            standby.stop(asked_for)
         standby.end_abandoned(asked_for, ready)
         if programs in ready:
             asked = standby.fork_for(programs, asked_for)
             if asked is not None:
                 return asked
-        if control in ready:
-            message, files, _, _ = socket.recv_fds(control, 1 << 20, 3)
-            if not message:
-                standby.stop(asked_for)
-            channel, *output = files
+        if processes in ready:
+            channel = processes.accept()[0]
+            message, output, _, _ = socket.recv_fds(channel, 1 << 20, 2)
             pid = os.fork()
             if pid == 0:
-                control.close()
                 for number, file in enumerate(output, start=1):
                     os.dup2(file, number)
-                os.closerange(3, 3 + 1000)  # the others' channels, and the second names of these
+                os.closerange(3, 3 + 1000)  # the sockets, and the second names of these
                 return json.loads(message)
             for file in output:
                 os.close(file)
-            children[pid] = socket.socket(fileno=channel)
-            children[pid].send(str(pid).encode())
+            children[pid] = channel
+            channel.send(str(pid).encode())
         standby.tell_ended(children, asked_for)
 
 
 def main() -> None:
-    standby.load(HEAVY, HEAVY_CLASSES)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the tests
+    with warnings.catch_warnings(action="error"):  # as in the tests
+        standby.load(HEAVY, HEAVY_CLASSES)
     gc.set_threshold(50_000, 20, 50)  # as in conftest.py
-    control, programs = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
-    standby.become(serve(control, programs))
+    asked = serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    standby.become(asked)
 
 
 if __name__ == "__main__":

@@ -82,11 +82,13 @@ def test_program_ends_with_whoever_asked(warm, tmp_path: Path):
 
 def test_program_ends_with_the_parent_that_the_tests_start(tmp_path: Path):
     path = tmp_path / "socket"
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs, socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(path))
-        listening.listen()
-        files = [theirs.fileno(), listening.fileno()]
+    ours, theirs = socket.socketpair()
+    processes = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, processes, socket.socket(socket.AF_UNIX) as programs:
+        for name, each in (("processes", processes), ("socket", programs)):
+            each.bind(str(tmp_path / name))
+            each.listen()
+        files = [each.fileno() for each in (theirs, processes, programs)]
         command = [sys.executable, "-c", LIGHT_OF_THE_TESTS, *map(str, files)]
         parent = subprocess.Popen(command, cwd=settings.BASE_DIR, pass_fds=files)
         relay = [sys.executable, "-I", "-S", "models_backend/standby.py", str(path)]
