@@ -225,13 +225,15 @@ class FaultCounter:
             needed: dict[str, float] = {}  # one share for all arms
             for limit in exceeded:
                 needed[limit.rule] = max(limit.needed, needed.get(limit.rule, 0))
-            options = [f"--{rule.replace('_', '-')} {share:g}" for rule, share in needed.items()]
             raise FaultySamplesError(
                 f"campaign {self._campaign.slug!r} does not open. "
                 f"{'. Also: '.join(map(str, exceeded))}.",
                 needed,
                 by_command=f"`manage.py run_eval --resume {self._campaign.slug} "
-                f"{' '.join(options)}` lets them through.",
+                + " ".join(
+                    f"--{rule.replace('_', '-')} {share:g}" for rule, share in needed.items()
+                )
+                + "` lets them through.",
             )
 
     def _limits(self) -> Iterator["_Limit"]:
