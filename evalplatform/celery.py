@@ -11,10 +11,12 @@ from celery.signals import (
     celeryd_init,
     import_modules,
 )
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
 from evalplatform.core.garbage import begin_loading, end_loading
 from evalplatform.core.logs import PrivateFormatter
+from evalplatform.core.wrong_settings import end_celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
 
@@ -112,7 +114,10 @@ def end_loading_worker(**kwargs: Any) -> None:
     end_loading()
 
 
-app = make_app()
+try:
+    app = make_app()
+except ImproperlyConfigured as error:
+    end_celery(error)
 
 
 @after_setup_logger.connect

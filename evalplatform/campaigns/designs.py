@@ -17,6 +17,7 @@ from evalplatform.core.words import counted
 Places = tuple[int, ...]  # of arms, ascending
 ACCEPTED = "all-pairs, against=NAME, random=M or together"
 LEAST_TOGETHER, MOST_TOGETHER = 3, 8
+MOST_PAIRS = 10**6 - 1  # a prompt, at random
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,12 @@ class Design:
             return cls(given)
         if kind == "against" and value:
             return cls(kind, baseline=value)
-        if kind == "random" and value.isascii() and value.isdigit() and 0 < int(value) < 10**6:
+        if (
+            kind == "random"
+            and value.isascii()
+            and value.isdigit()
+            and 0 < int(value) <= MOST_PAIRS
+        ):
             return cls(kind, sets=int(value))
         raise BadInputError(f"no design {given!r}; accepted are {ACCEPTED}.")
 
@@ -71,8 +77,7 @@ class Design:
         if self.kind == "random" and self.sets > pairs:
             raise BadInputError(
                 f"the design random={self.sets}: {count} arms make only "
-                f"{counted(pairs, 'pair')}; use "
-                "all-pairs."
+                f"{counted(pairs, 'pair')}; use all-pairs."
             )
 
     def plan(

@@ -10,6 +10,8 @@ import shutil
 import tempfile
 from typing import Any
 
+from evalplatform.core.wrong_settings import refuse_wrong_settings
+
 logger_class = "evalplatform.core.gunicorn_logs.PrivateLogger"
 access_log_format = "%(t)s %(m)s %(U)s %(s)s %(B)s bytes %(L)s s"
 
@@ -21,6 +23,8 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ or os.environ.get(_OWNER) not in
     None,
     str(os.getpid()),
 ):
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evalplatform.settings")
+    refuse_wrong_settings()  # once: a master that is told to reload goes on with what it has
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="evalplatform-metrics-")
     os.environ[_OWNER] = str(os.getpid())
 

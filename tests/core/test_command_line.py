@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, ProgrammingError
 
 from evalplatform import command_line
+from evalplatform.core.checks import links_begin_with_https
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,43 @@ def test_setting_that_is_wrong_is_one_line(tmp_path, name, value, said):
     assert ran.returncode == 2
     assert ran.stderr.startswith(said)
     assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        ["gunicorn", "evalplatform.wsgi:application", "--workers=2", "--bind=127.0.0.1:0"],
+        ["celery", "-A", "evalplatform.celery", "worker", "--pool=solo"],
+    ],
+)
+def test_setting_that_is_wrong_ends_the_programs_of_others_with_one_line(tmp_path, program):
+    environment = {**os.environ, "EVALPLATFORM_VAR": str(tmp_path), "SITE_URL": "eval.example.org"}
+    environment["DJANGO_SETTINGS_MODULE"] = "evalplatform.settings"
+    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    ran = subprocess.run(
+        [sys.executable, "-m", *program], capture_output=True, text=True, env=environment,
+        timeout=60,
+    )  # fmt: skip
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("SITE_URL='eval.example.org' is no address of a site")
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("is_https", "site", "warns"),
+    [
+        (True, "http://eval.example.org", True),
+        (True, "https://eval.example.org", False),
+        (True, "", False),
+        (False, "http://eval.example.org", False),
+    ],
+)
+def test_check_warns_of_links_in_plain_text_behind_https(settings, is_https, site, warns):
+    settings.HTTPS, settings.SITE_URL = is_https, site
+    found = links_begin_with_https(None)
+    assert bool(found) is warns
+    if warns:
+        assert found[0].hint == "give SITE_URL=https://eval.example.org"
 
 
 def ended(monkeypatch, capsys, error):
