@@ -7,13 +7,13 @@ given while the database is away.
 import logging
 import sys
 
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerError
 
-from evalplatform.core.database_faults import FaultKind, fault_of, is_of_a_value
+from evalplatform.core.database_faults import READ_ONLY, FaultKind, fault_of, is_of_a_value
 from evalplatform.core.errors import NotAllowedError
 from evalplatform.core.object_storage import ObjectStorageError
 from evalplatform.core.problems import problem_of_status
@@ -116,7 +116,10 @@ def explained(request: HttpRequest, raised: BaseException | None) -> HttpRespons
 def _unavailable(request: HttpRequest, raised: BaseException | None) -> HttpResponse | None:
     """Return 503 where a part is away, busy or full; None where the exception says otherwise."""
     kind = FaultKind.AWAY
-    if isinstance(raised, OperationalError | InterfaceError):
+    if isinstance(raised, InternalError) and fault_of(raised) is READ_ONLY:
+        # While another server takes over, say: what is written is sent again.
+        logger.warning("%s: %s", READ_ONLY.said, raised)
+    elif isinstance(raised, OperationalError | InterfaceError):
         fault = fault_of(raised)
         kind = fault.kind if fault else FaultKind.AWAY
         # With its traceback where there is a statement to look at, such as one of a deadlock.

@@ -62,6 +62,23 @@ def test_next_set_is_as_if_it_were_asked_for_after_the_vote(client, campaign):
     assert len(asked["sets"]) == 3
 
 
+def test_vote_while_the_database_takes_no_changes_may_be_sent_again(campaign, caplog):
+    client = Client(raise_request_exception=False)
+    state = begin(client, campaign)
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        said = answer(client, campaign, state)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = off")
+    assert (said.status_code, said.headers["Retry-After"]) == (503, "5")
+    [told] = [each for each in caplog.records if "takes no changes" in each.getMessage()]
+    assert (told.levelname, told.exc_info) == ("WARNING", None)
+    assert not any(each.exc_info for each in caplog.records)
+    assert answer(client, campaign, state).json()["receipt"] == "recorded"
+
+
 @pytest.mark.parametrize(
     "fault", ["SELECT 1 / 0", "SELECT pg_terminate_backend(pg_backend_pid())", "a mistake of ours"]
 )
