@@ -13,6 +13,7 @@ from django import forms
 
 from evalplatform.campaigns.criteria import PRESETS, written
 from evalplatform.campaigns.crowd_presets import PRESETS as PLATFORMS
+from evalplatform.campaigns.designs import MOST_PAIRS
 from evalplatform.campaigns.forms import FORMS
 from evalplatform.campaigns.rule_section import Place, by_path
 from evalplatform.campaigns.rules import Door
@@ -114,7 +115,9 @@ class DraftForm(forms.Form):
     design_kind = forms.ChoiceField(
         label="Who meets whom", choices=list(_DESIGNS.items()), required=False
     )
-    design_sets = _whole("Pairs a prompt", min_value=1, help_text="Of random pairs alone.")
+    design_sets = _whole(
+        "Pairs a prompt", min_value=1, max_value=MOST_PAIRS, help_text="Of random pairs alone."
+    )
     images_per_prompt = _whole("Images of each prompt and arm", min_value=1, max_value=1000)
     name = forms.RegexField(
         r"^[-a-zA-Z0-9_]+$", label="Campaign name", max_length=80, required=False,

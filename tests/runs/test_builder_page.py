@@ -149,7 +149,10 @@ def test_new_campaign_is_stored_at_its_first_save_and_reviewed(client):
         ),
         ({"height": "3"}, "> Height, pixels: Input should be greater than or equal to 8"),
         ({"criteria-0-shows_prompt": "on"}, "> Criterion 1: visual_appeal hides the prompt"),
-        ({"design_kind": "random", "design_sets": "999999999"}, "> Who meets whom: "),
+        (
+            {"design_kind": "random", "design_sets": "999999999"},
+            "Ensure this value is less than or equal to 999999.",
+        ),
         (
             {"criteria-1-slug": "visual_appeal", "criteria-1-shows_prompt": ""},
             "> two criteria have the same short name; give each its own",
@@ -179,6 +182,14 @@ def test_what_is_wrong_is_said_and_what_was_filled_in_stays(client, wrong, said)
     ]
     assert text.count("Take this criterion out") >= 2
     assert not Draft.objects.exists()
+
+
+def test_pairs_a_prompt_out_of_range_are_told_under_their_own_field(client):
+    page = client.get(reverse("runs:new_campaign"))
+    for pairs in ("0", "1000000"):
+        given = filled(page) | {"design_kind": "random", "design_sets": pairs}
+        answer = client.post(reverse("runs:new_campaign"), given)
+        assert list(answer.context["form"].errors) == ["design_sets"]
 
 
 def test_second_of_two_editors_sees_what_changed_and_keeps_what_they_filled_in(client):
