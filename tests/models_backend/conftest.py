@@ -1,11 +1,14 @@
 """A tiny data set, and checkpoints trained on it once a session."""
 
-from collections.abc import Iterator
+import functools
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.models_backend import tiny
+from tests.models_backend import brief, tiny
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +28,40 @@ def briefly_fitted_head() -> Iterator[None]:
 
     For tests of what is done with the measure; that it measures is in test_early_stopping.
     """
-    from models_backend.recipes import overfitting
+    with brief.fit_of_the_head():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pages_of_signals_are_drawn_once() -> Iterator[None]:
+    """Draw a page for each kind of what it may show; those of other numbers have that picture.
+
+    Drawing takes two thirds of a second, and a run draws its page anew with each candidate.
+    """
+    from models_backend.recipes import early_stopping, guard
+
+    drawn: dict[tuple[object, ...], bytes] = {}
+
+    def once(draw: Callable[..., bytes], content: dict[str, Any], *more: object) -> bytes:
+        kind = draw, *more, *_kind_of_page(content)
+        if kind not in drawn:
+            drawn[kind] = draw(content, *more)
+        return drawn[kind]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overfitting, "_HEAD_STEPS", 30)
+        for module, name in ((early_stopping, "plot"), (guard, "plot_guard")):
+            patch.setattr(module, name, functools.partial(once, getattr(module, name)))
         yield
+
+
+def _kind_of_page(content: dict[str, Any]) -> Iterator[object]:
+    """Yield all that is not a usual number: what is missing, empty, infinite or said in words."""
+    entries = content["entries"]
+    yield len(entries) > 1
+    for entry in [*entries[:1], *entries[-1:], content]:
+        for name, value in sorted(entry.items()):
+            is_finite = isinstance(value, int | float) and math.isfinite(value)
+            yield name, type(value), is_finite, bool(value) if is_finite else None
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from models_backend.recipes.early_stopping import HeldOutCaptions
 from models_backend.train import main
 from tests.models_backend import tiny
 
+pytestmark = pytest.mark.usefixtures("briefly_fitted_head")
+
 
 @pytest.fixture(scope="module")
 def curated(tmp_path_factory):

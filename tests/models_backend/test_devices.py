@@ -23,6 +23,8 @@ from models_backend.training.trainer import Trainer
 from tests.models_backend import tiny, tiny_encoders, tiny_pipelines
 from tests.models_backend.pretend_gpu import CUDA, pretend_gpu
 
+pytestmark = pytest.mark.usefixtures("briefly_fitted_head")
+
 STAGES = """
 autoencoder_loss = {adversarial_weight = 0.5, adversarial_start = 2, perceptual_weight = 0.5}
 sample_prompts = ["a cat", "a boat"]

@@ -38,7 +38,7 @@ from models_backend.recipes.overfitting import (
     shapes_of,
     to_pixels,
 )
-from tests.models_backend import tiny
+from tests.models_backend import brief, tiny
 
 CONFIG = EarlyStoppingConfig(tolerance=1.0, copying_rise=0.2)
 
@@ -212,7 +212,7 @@ def stopped_run(
     arguments = [str(config), "--data", str(data), "--out", str(run)]
     arguments += ["--parent", str(checkpoint_dir)]
     said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    with contextlib.redirect_stderr(said), brief.fit_of_the_head():
         assert train.main(arguments) == 0
     (folder / "said").write_text(said.getvalue())
     return run, arguments
@@ -276,7 +276,8 @@ def test_candidates_that_were_measured_at_other_shapes_are_no_measure(
     run = tmp_path / "run"
     arguments = [str(config), "--data", str(folder), "--parent", str(checkpoint_dir)]
     arguments += ["--out", str(run)]
-    assert train.main(arguments) == 0
+    with brief.fit_of_the_head():
+        assert train.main(arguments) == 0
     assert "height x width: 3 of 16 x 16, 3 of 8 x 32" in capsys.readouterr().err
     (run / "checkpoint" / "metadata.json").unlink()
     signals = run / "candidates" / "signals.json"

@@ -15,6 +15,8 @@ from models_backend.nn.schedule import NoiseSchedule
 from models_backend.recipes.rows import OneSet, TwoSets
 from tests.models_backend import tiny
 
+pytestmark = pytest.mark.usefixtures("briefly_fitted_head")
+
 CONFIG = """
 recipe = "style_tailor"
 name = "tailored"
