@@ -88,6 +88,17 @@ def package(folder: Path) -> Path:
     return folder
 
 
+def run_beside(packages: Path, said: Path, module: str, *arguments: object) -> str:
+    """Run a module where the packages are installed; return what it prints."""
+    with said.open("w+") as file:
+        process = warm.start(
+            "tests.models_backend.with_packages", packages, module, *arguments, stdout=file
+        )
+        assert process.wait() == 0
+        file.seek(0)
+        return file.read().strip()
+
+
 def in_a_fresh_process(packages: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"}
     return subprocess.run(
@@ -106,26 +117,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data: Path, packages: Path
     """A checkpoint of the toy family, made by the command as it is in a process of its own."""
     folder = tmp_path_factory.mktemp("toy")
     (folder / "toy.toml").write_text(CONFIG)
-    told = in_a_fresh_process(
-        packages, "-m", "models_backend.train", folder / "toy.toml", "--data", data,
-        "--out", folder / "run",
-    )  # fmt: skip
-    assert told.returncode == 0, told.stderr
-    return Path(told.stdout.strip())
+    arguments = [folder / "toy.toml", "--data", data, "--out", folder / "run"]
+    return Path(run_beside(packages, folder / "said", "models_backend.train", *arguments))
 
 
 def test_new_family_is_quality_tuned_and_stopped_early_as_it_is(trained, packages, data, tmp_path):
     listed = tiny.write_tuning_list(tmp_path / "tune.tsv")
     (tmp_path / "tune.toml").write_text(TUNE.format(tuning_list=listed))
-    with (tmp_path / "said").open("w+") as said:
-        process = warm.start(
-            "tests.models_backend.with_packages", packages, "models_backend.train",
-            tmp_path / "tune.toml", "--data", data, "--out", tmp_path / "run",
-            "--parent", trained, stdout=said,
-        )  # fmt: skip
-        assert process.wait() == 0
-        said.seek(0)
-        metadata = checkpoints.read_metadata(Path(said.read().strip()))
+    arguments = [tmp_path / "tune.toml", "--data", data, "--out", tmp_path / "run"]
+    arguments += ["--parent", trained]
+    told = run_beside(packages, tmp_path / "said", "models_backend.train", *arguments)
+    metadata = checkpoints.read_metadata(Path(told))
     assert metadata["family"] == "toy_pixel_diffusion"
     assert metadata["parent_sha256"] == checkpoints.read_metadata(trained)["sha256"]
     assert metadata["training"]["early_stopping"]["picked_step"] in (2, 4)

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -385,8 +384,9 @@ def test_record_is_plain_json(sd, tmp_path):
 # -- the program ----------------------------------------------------------------------------------
 
 
-def program(*arguments: object, begins: Sequence[object] = (sys.executable, "-m")):
-    command = [*map(str, begins), "models_backend.fuse", *map(str, arguments)]
+def program(*arguments: object):
+    begins = (sys.executable, standby.__file__, warm.programs_path())
+    command = [*map(str, (*begins, "models_backend.fuse", *arguments))]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, text=True, **pipes)
 
@@ -410,8 +410,7 @@ def test_program_tells_what_it_does_and_what_it_did(sd, tmp_path):
 
 def test_program_ends_and_cleans_up_when_its_parent_goes(sd, tmp_path):
     lora = tiny_loras.write(sd, tmp_path / "lora.safetensors", "kohya")
-    warm_start = (sys.executable, standby.__file__, warm.programs_path())
-    process = program(sd, tmp_path / "out", "--lora", lora.file, "--while-stdin", begins=warm_start)
+    process = program(sd, tmp_path / "out", "--lora", lora.file, "--while-stdin")
     for line in process.stderr:
         if line == "progress: loading the base\n":
             assert list(tmp_path.glob(".out.*"))
