@@ -11,6 +11,7 @@ False, since streams and events need a real card.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -65,13 +66,15 @@ class _Card(TorchFunctionMode):
             return _attribute(function, args)
         if function is torch.device or name == "_parse_to":  # a name, no place yet
             return function(*args, **kwargs)
-        tensors = list(_tensors(args)) + list(_tensors(kwargs.values()))
+        tensors = _tensors(args) + _tensors(kwargs.values())
         if name == "__set__" and len(tensors) == 2 and _attribute_name(function) == "data":
             function(*args)
             return _mark(tensors[0], _is_there(tensors[1]))
         if name == "__reduce_ex__":  # in a file a tensor is on no card
             return _reduced(function, args)
         named = _named_device(name, args, kwargs)
+        if named is None and "generator" not in kwargs and not any(map(_is_there, tensors)):
+            return function(*args, **kwargs)  # nothing of it is on the card
         if name == "to" and named is None and len(tensors) > 1:
             named = CUDA if _is_there(tensors[1]) else CPU
         target = any(map(_is_there, tensors)) if named is None else named.type == "cuda"
@@ -82,17 +85,25 @@ class _Card(TorchFunctionMode):
         return _placed(function(*args, **kwargs), tensors, target)
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:
+def _tensors(values: Any) -> list[Tensor]:
+    found = []
     for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif type(value) in (tuple, list):
-            yield from _tensors(value)
+        kind = type(value)
+        if kind in (tuple, list):
+            found += _tensors(value)
+        elif _is_tensor(kind):
+            found.append(value)
+    return found
+
+
+@functools.cache  # torch's `isinstance` is slow, and asked of every argument of every call
+def _is_tensor(kind: type) -> bool:
+    return Tensor in kind.__mro__
 
 
 def _attribute(function: Any, args: tuple[Any, ...]) -> Any:
     owner, value = args[0], function(*args)
-    if isinstance(owner, Tensor) and _is_there(owner):
+    if _is_tensor(type(owner)) and _is_there(owner):
         if isinstance(value, torch.device):
             return CUDA
         return _placed(value, [], True)
@@ -133,7 +144,7 @@ def _refuse(name: str, tensors: list[Tensor], generator: Any, target: bool) -> N
 
 def _placed(result: Any, given: list[Tensor], there: bool) -> Any:
     """Mark what a call returned; what it moved is memory of its own."""
-    if isinstance(result, Tensor):
+    if _is_tensor(type(result)):
         if _is_there(result) != there:
             if any(result is tensor for tensor in given):
                 result = result.clone()

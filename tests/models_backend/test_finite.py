@@ -1,6 +1,8 @@
 """NaN and infinity never become pictures: whoever draws says so, and what to do."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,26 +51,48 @@ def denoiser_of(pipeline: Any) -> nn.Module:
     return getattr(pipeline, "unet", None) or pipeline.transformer
 
 
+@pytest.fixture(scope="module")
+def model_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], DiffusersPipeline]:
+    """Make one of a class; tests leave its weights as they found them."""
+
+    @functools.cache
+    def made(name: str) -> DiffusersPipeline:
+        pipeline = MAKERS[name](tmp_path_factory.mktemp(name))
+        pipeline.set_progress_bar_config(disable=True)
+        return DiffusersPipeline(pipeline)
+
+    return made
+
+
+@contextmanager
+def spoiled(module: nn.Module, value: float) -> Iterator[None]:
+    """Meanwhile the first number of its first weight is `value`."""
+    numbers = first_weight(module).flatten()
+    sound = float(numbers[0])
+    numbers[0] = value
+    try:
+        yield
+    finally:
+        numbers[0] = sound
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("part", ["denoiser", "decoder"])
 @pytest.mark.parametrize("name", MAKERS)
-def test_broken_weights_are_named_instead_of_drawn(name, part, value, tmp_path):
-    pipeline = MAKERS[name](tmp_path)
-    pipeline.set_progress_bar_config(disable=True)
+def test_broken_weights_are_named_instead_of_drawn(name, part, value, model_of):
+    pipeline = model_of(name).pipeline
     broken = denoiser_of(pipeline) if part == "denoiser" else pipeline.vae.decoder
-    first_weight(broken).flatten()[0] = value
     network = type(denoiser_of(pipeline) if part == "denoiser" else pipeline.vae).__name__
-    with pytest.raises(ModelsError, match=f"2 of 2 images .*not finite.*{network} .*is not") as bad:
-        draw(DiffusersPipeline(pipeline))
+    said = f"2 of 2 images .*not finite.*{network} .*is not"
+    with spoiled(broken, value), pytest.raises(ModelsError, match=said) as bad:
+        draw(model_of(name))
     assert bad.value.fails_its_like
     assert "\n" not in str(bad.value)
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_sound_pipeline_is_not_complained_of(name, tmp_path):
-    pipeline = MAKERS[name](tmp_path)
-    pipeline.set_progress_bar_config(disable=True)
-    model = DiffusersPipeline(pipeline)
+def test_a_sound_pipeline_is_not_complained_of(name, model_of):
+    model = model_of(name)
     assert len(draw(model)) == len(draw(model)) == 2
 
 

@@ -174,9 +174,9 @@ def test_training_lowers_the_loss_of_every_target(target):
     text = model.text_encoder.encode(["an apple", "a cat"])
     z = torch.randn(2, 4, 2, 2, generator=torch.Generator().manual_seed(0)).repeat(8, 1, 1, 1)
     row = torch.arange(2).repeat(8)
-    optimizer = torch.optim.Adam(model.unet.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(model.unet.parameters(), lr=2e-3, fused=True)
     history = []
-    for step in range(60):
+    for step in range(20):
         generator = torch.Generator().manual_seed(step)
         noise = torch.randn(z.shape, generator=generator)
         u = torch.rand(len(z), generator=generator)
@@ -253,9 +253,10 @@ def test_round_trip_keeps_every_setting(tmp_path, target, kind):
     model.fit_latent_statistics(torch.randn(8, 4, 2, 2) * 3 + 1)
     again = load_pipeline(save(model, tmp_path / "made"), "cpu")
     assert again.config() == json.loads(json.dumps(model.config()))
-    assert np.abs(draw(again) - draw(model)).max() <= HALF_PRECISION
+    drawn = draw(again)
+    assert np.abs(drawn - draw(model)).max() <= HALF_PRECISION
     once_more = load_pipeline(save(again, tmp_path / "again"), "cpu")
-    assert (draw(once_more) == draw(again)).all()
+    assert (draw(once_more) == drawn).all()
 
 
 def test_diffusers_reads_the_denoiser_and_its_scheduler(tmp_path):

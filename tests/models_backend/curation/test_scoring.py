@@ -4,9 +4,11 @@ import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 
 import imagehash
 import numpy as np
@@ -310,6 +312,8 @@ def test_concept_is_found_by_the_longest_phrase_of_a_caption():
 
 
 def test_bomb_is_refused_by_its_header():
-    header = encoded(Image.new("1", (30_000, 30_000)))
+    header = struct.pack(">4sIIBBBBB", b"IHDR", 30_000, 30_000, 1, 0, 0, 0, 0)
+    small = encoded(Image.new("1", (1, 1)))
+    bomb = small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
     with pytest.raises(InputError, match=r"bomb|too many|exceeds"):
-        read_picture(header)
+        read_picture(bomb)
