@@ -1,4 +1,4 @@
-"""The page of pools that were asked for: how far each is, called off, or asked for again."""
+"""The pages of pools that are asked for: the form, how far each is, called off, asked again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +13,17 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from evalplatform.accounts.current import current_project
 from evalplatform.accounts.models import User
-from evalplatform.accounts.projects import Asking, Role, may, steered_or_404, visible_to
+from evalplatform.accounts.projects import (
+    Asking,
+    Role,
+    may,
+    project_to_create_in,
+    projects_of,
+    steered_or_404,
+    visible_to,
+)
 from evalplatform.api.asked import AskedJob, is_left_to_workers, last_jobs, wake_where_due
 from evalplatform.api.job_kinds import pool_samples
 from evalplatform.api.jobs import (
@@ -25,9 +34,13 @@ from evalplatform.api.jobs import (
     wake_stalled_jobs,
 )
 from evalplatform.api.models import Job
+from evalplatform.api.pool_forms import PoolForm
+from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.curation.models import Pool
 from evalplatform.curation.services import awaited_by_pool, request_of_pool
+from evalplatform.curation.services.pools import check_name
+from evalplatform.promptsets.selectors import prompt_set_named
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,39 @@ def asked_pools(request: HttpRequest) -> HttpResponse:
     asked = [_asked(job, request, now) for job in last_jobs(jobs, "name")]
     context = {"asked": asked, "moves": any(each.moves for each in asked)}
     return render(request, "api/asked_pools.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def new_pool(request: HttpRequest) -> HttpResponse:
+    """The form of a pool of a checkpoint's samples; a POST asks for it."""
+    form = PoolForm(request.POST if request.method == "POST" else None, request.user)
+    if request.method == "POST" and _was_asked_for(request, form):
+        return redirect("asked_pools:list")
+    context = {
+        "form": form,
+        "projects": projects_of(request.user, Role.EDITOR),
+        "current": current_project(request),
+    }
+    return render(request, "api/new_pool.html", context, status=422 if form.errors else 200)
+
+
+def _was_asked_for(request: HttpRequest, form: PoolForm) -> bool:
+    """Ask for the pool; return whether that was done, else the form says what is wrong."""
+    project = project_to_create_in(request.user, request.POST.get("project", ""))
+    if not form.is_valid():
+        return False
+    assert isinstance(request.user, User)
+    asked = form.asked()
+    try:
+        check_name(asked["name"])
+        registered_checkpoint(asked["checkpoint"], project)
+        prompt_set_named(asked["prompt_set"], project)
+        ask_for_pool(project=project, asked=asked, user=request.user)
+    except BadInputError as error:
+        form.add_error(None, str(error))
+    return not form.errors
 
 
 def _act(request: HttpRequest) -> HttpResponse:

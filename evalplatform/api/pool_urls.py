@@ -1,4 +1,4 @@
-"""The page of pools that were asked for; it belongs to who keeps the jobs."""
+"""The pages of pools that are asked for; they belong to who keeps the jobs."""
 
 from django.urls import path
 
@@ -6,4 +6,7 @@ from evalplatform.api import pool_pages
 
 app_name = "asked_pools"
 # Of two parts: a pool may have any word as its name.
-urlpatterns = [path("asked/for/", pool_pages.asked_pools, name="list")]
+urlpatterns = [
+    path("asked/for/", pool_pages.asked_pools, name="list"),
+    path("asked/for/new/", pool_pages.new_pool, name="new"),
+]

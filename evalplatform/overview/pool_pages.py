@@ -10,7 +10,7 @@ from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
 
-from evalplatform.accounts.projects import Asking, Role, may, visible_to
+from evalplatform.accounts.projects import Asking, Role, may, projects_of, visible_to
 from evalplatform.annotation.doors.invitations import invitation_link
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.components import DataTable, Line, TableColumn
@@ -146,7 +146,7 @@ def pools_context(user: Asking) -> dict[str, Any]:
     rows = [
         (each, each.collection.image_count, left.get(each.pk), _state_of(each)) for each in found
     ]
-    return {"pools": rows}
+    return {"pools": rows, "may_create": projects_of(user, Role.EDITOR).exists()}
 
 
 def _state_of(pool: Pool) -> str:

@@ -339,3 +339,62 @@ def test_a_name_that_is_taken_is_refused(ask, sender, tmp_path):
     answer = ask(sent=[send(sender, "pool.json", b"{}")])
     assert (answer.status_code, "there is a pool" in answer.json()["detail"]) == (422, True)
     assert SentFile.objects.count() == 1
+
+
+# ---- asked for on a page
+
+
+@pytest.fixture
+def form(sender, rania):
+    """Ask for a pool of two samples a prompt on its page; `said` beside what is usual."""
+    checkpoint = factories.make_checkpoint("base")
+    prompt_set = factories.make_prompt_set("things", 2)
+    address = reverse("asked_pools:new")
+    usual = {
+        "name": "needles", "checkpoint": checkpoint.name, "prompt_set": str(prompt_set),
+        "seeds": "2", "steps": "9", "guidance": "3.5", "licence": "CC0-1.0",
+    }  # fmt: skip
+
+    def run(**said):
+        return sender.post(address, usual | said)
+
+    run.page = lambda: sender.get(address).content.decode()
+    return run
+
+
+def test_pool_of_samples_is_asked_for_on_a_page_as_by_the_api(form, ask):
+    assert '<option value="things@1">' in form.page()
+    answer = form()
+    assert (answer.status_code, answer["Location"]) == (302, reverse("asked_pools:list"))
+    job = Job.objects.get()
+    assert job.kind == "import_pool"
+    by_api = ask(
+        checkpoint="base", prompt_set="things@1", seeds=2, steps=9, guidance=3.5, licence="CC0-1.0"
+    )
+    assert by_api.json()["id"] == str(job.public_id)  # the same one, not a second
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"name": "no name"}, "name"),
+        ({"checkpoint": "unheard-of"}, "checkpoint"),
+        ({"prompt_set": ""}, "prompt_set"),
+        ({"seeds": "0"}, "seeds"),
+        ({"guidance": "-1"}, "guidance"),
+    ],
+)
+def test_what_is_wrong_with_a_pool_is_said_under_its_field_and_nothing_is_asked(form, wrong, field):
+    answer = form(**wrong)
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == [field]
+    assert 'value="CC0-1.0"' in answer.content.decode()  # nothing is filled in twice
+    assert not Job.objects.exists()
+
+
+def test_pool_of_a_name_that_is_taken_is_refused_on_the_page(form):
+    form()
+    answer = form(seeds="3")
+    assert answer.status_code == 422
+    assert "another pool &#x27;needles&#x27; is on its way already" in answer.content.decode()
+    assert Job.objects.count() == 1

@@ -33,6 +33,7 @@ def addresses(campaign):
         "Person": reverse("reports:person", args=[campaign.slug, last.annotator.pseudonym]),
         "Set of images": reverse("reports:image_set", args=[campaign.slug, shown.pk]),
         "Invitations": reverse("reports:invitations", args=[campaign.slug]),
+        "New pool": reverse("asked_pools:new"),
         "Webhooks": reverse("webhooks:list", args=[project]),
         "Project": reverse("projects:project", args=[project]),
     }

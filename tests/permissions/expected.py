@@ -242,6 +242,10 @@ CASES: list[Case] = [
          changes="Job"),
     case("POST", "asked_pools:list",  # the one that is on its way
          EDITS.replace("+", " "), body=post(job="pool_job.public_id")),
+    case("GET", "asked_pools:new", SIGNED_IN),
+    case("POST", "asked_pools:new", EDITS, changes="Job",
+         body=post(project="ours-project", name="new-pool", checkpoint="baseline",
+                   prompt_set="ours-prompts@1", seeds="1", steps="25", guidance="4")),
     case("GET", "curation:pool", OURS, "pool.name"),
     case("POST", "curation:open", EDITS.replace("302+", "400 "), "pool.name"),  # no stage chosen
     case("POST", "curation:close", EDITS.replace("+", " "), "pool.name", "style"),  # not open
