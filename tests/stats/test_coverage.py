@@ -6,7 +6,7 @@ The wider table, with more designs and replicates, is printed by `make bench-sta
 import numpy as np
 import pytest
 
-from .bench.coverage import measure
+from .bench.coverage import intervals_of_rates, measure
 from .crossed_votes import DESIGNS, EDGE_DESIGNS, HARD_DESIGNS, simulate
 from .real_votes import REAL_DESIGNS
 
@@ -44,13 +44,13 @@ def test_verdict_intervals_cover_other_prompts_and_other_people(coverage, design
 
 def test_people_of_one_mind_cost_little_width():
     """Five of them on 200 prompts: with the prompts' degrees of freedom it would be 0.114."""
-    cells = measure(HARD_DESIGNS["five, weak habits"], 200)
+    cells = measure(HARD_DESIGNS["five, weak habits"], 200, intervals_of_rates)
     assert cells["two-way win"][1] <= 0.13
 
 
 def test_a_few_people_with_most_votes_do_not_make_intervals_too_narrow():
     """With one degree of freedom less than annotators it was 0.913."""
-    cells = measure(HARD_DESIGNS["uneven, strong habits"], 1000)
+    cells = measure(HARD_DESIGNS["uneven, strong habits"], 1000, intervals_of_rates)
     assert cells["two-way net"][0] >= 0.93
 
 
@@ -66,7 +66,7 @@ def test_true_shares_agree_with_the_simulated_votes(design):
 @pytest.mark.parametrize("design", EDGE_DESIGNS)
 def test_intervals_hold_where_one_person_or_one_answer_is_nearly_all(design):
     """With one person of 90 or 98 % of the votes they held 26 to 52 % of the truth."""
-    cells = measure(EDGE_DESIGNS[design], 200)
+    cells = measure(EDGE_DESIGNS[design], 200, intervals_of_rates)
     assert min(cells[f"two-way {share}"][0] for share in ("win", "net", "decided")) >= 0.92
 
 
