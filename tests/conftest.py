@@ -7,6 +7,7 @@ import copy
 import functools
 import gc
 import itertools
+import os
 import shlex
 import shutil
 import sys
@@ -21,7 +22,7 @@ from django.conf import settings
 
 from evalplatform.annotation.turns import Walk
 from evalplatform.core import embedded_postgres
-from tests import brokers, factories, object_store, share_of_loading, warm
+from tests import brokers, factories, migrating, object_store, share_of_loading, warm
 from tests.emptying import empty_databases
 
 gc.disable()  # while all tests are loaded
@@ -57,7 +58,9 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Start the embedded PostgreSQL unless DATABASE_URL names a server."""
     from django.db import connections
 
@@ -66,6 +69,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         host = str(embedded_postgres.socket_dir(settings.EMBEDDED_POSTGRES_DIR))
         connections["default"].settings_dict["HOST"] = host
         _forget_the_disk(host)
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            migrating.share(tmp_path_factory.getbasetemp().parent, settings.EMBEDDED_POSTGRES_DIR)
 
 
 def _forget_the_disk(host: str) -> None:
