@@ -197,9 +197,10 @@ def test_rule_stops_a_run_whose_judge_does_not_rise(
 
 def test_optimised_reward_rises(tmp_path, checkpoint_dir, preferences, reward, judge):
     free = ["guard.stop=false", "pretrain_weight=0.0", "guard.patience=99", "margin=1000.0"]
+    free += ["guard.candidates=2", "training.save_every=6"]
     assert run(tmp_path, preferences, checkpoint_dir, reward, judge, *free) == 0
     entries = json.loads((tmp_path / "run/candidates/signals.json").read_text())["entries"]
-    assert len(entries) == 7
+    assert [entry["step"] for entry in entries] == [0, 6, 12]
     assert entries[-1]["reward"] > entries[0]["reward"]
 
 
