@@ -386,7 +386,7 @@ def test_database_refuses_any_change_of_a_collection(bring, few, things):
     ("change", "constraint"),
     [
         ({"prompt": None}, "collected_index_with_a_prompt"),
-        ({"position": 0}, "collected_unique_position"),
+        ({"position": 0, "source_sha256": "0" * 64}, "collected_unique_position"),
         ({"index": 0, "source_sha256": "0" * 64}, "collected_unique_index"),
         ({}, "collected_once_a_prompt"),
         ({"source_sha256": "no hash"}, "collected_hashes_are_hex"),
