@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.words import counted
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.promptsets.reading.prompts import ENDINGS, LONGEST_LABEL, read_prompts
 
@@ -127,7 +128,8 @@ def test_broken_file_is_stored_whole_or_not_at_all(tmp_path):
             assert PromptSet.objects.count() == 0
             outcomes[f"refused, status {refused.returncode}"] += 1
         else:
-            assert f"imported mine@1: {Prompt.objects.count()} prompts" in said.getvalue()
+            stored = counted(Prompt.objects.count(), "prompt")
+            assert f"imported mine@1: {stored}, " in said.getvalue()
             outcomes["imported"] += 1
 
     import_one()
