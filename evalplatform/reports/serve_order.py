@@ -155,10 +155,13 @@ def _two_arms_in_words(effect: stats.OrderEffect, adjusted: float | None, criter
     if adjusted is None:
         return f"nothing is told of early beside late votes. {net.reason}"
     told = percent_interval(net.value, net.low, net.high, net.state, signed=True)
-    text = f"the net of the first half of each annotator's votes less that of the second, {told} %"
+    # With its p: the interval is of this criterion alone, and may not hold 0 where that does.
+    text = (
+        f"the net of the first half of each annotator's votes less that of the second, {told} %, "
+        f"{'Holm p' if criteria > 1 else 'p'} {p_value(adjusted)}"
+    )
     if adjusted < CLAIM:
-        name = "Holm p" if criteria > 1 else "p"
-        return f"people prefer otherwise later: {text}, {name} {p_value(adjusted)}."
+        return f"people prefer otherwise later: {text}."
     return f"preferences do not move beyond chance in the course of the work: {text}."
 
 

@@ -101,6 +101,7 @@ def test_drift_on_one_of_many_criteria_is_held_against_all_of_them():
     results = replace(results, order_effects=effects)
     appeal, text, hands = serve_order_in_words(results)
     assert appeal.startswith("appeal: preferences do not move beyond chance")
+    assert appeal.endswith("Holm p 0.060."), "an interval of this one alone would not say why"
     assert text.startswith("text: people prefer otherwise later")
     assert text.endswith("Holm p 0.003.")
     assert hands.startswith("hands: preferences do not move")
