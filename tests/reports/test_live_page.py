@@ -66,7 +66,7 @@ def test_page_shows_the_last_results_with_their_age_and_never_computes(
     campaign = voter.campaign
     compute_results(campaign.pk)
     client.force_login(rania)
-    assert "Results of this moment: 1 vote" in page(client, campaign).content.decode()
+    assert "Results of this moment: 1 vote, " in page(client, campaign).content.decode()
     factories.vote(voter, factories.lease(voter))
     monkeypatch.setattr(cached, "campaign_results", lambda campaign: pytest.fail("computed"))
     KeptResults.objects.update(
@@ -74,7 +74,7 @@ def test_page_shows_the_last_results_with_their_age_and_never_computes(
         begun_at=timezone.now() - timedelta(minutes=1),
     )
     text = page(client, campaign).content.decode()
-    assert "Results of 1 vote" in text
+    assert "Results of 1 vote, " in text
     assert "Newer ones are being computed" in text
     assert "<b>2</b> of 8 votes" in text  # what is counted is of this moment all the same
     assert asked == ["worker"]
@@ -101,7 +101,7 @@ def test_closed_campaign_is_called_final_only_with_its_last_vote_in(voter, asked
     close_campaign(campaign=campaign)
     client.force_login(rania)
     text = page(client, campaign).content.decode()
-    assert "Not the final results: these are of 1 vote" in text
+    assert "Not the final results: these are of 1 vote, " in text
     assert 'hx-trigger="every' in text
     compute_results(campaign.pk)
     text = page(client, campaign).content.decode()
