@@ -32,10 +32,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # Names the folder of the sockets at which the parent of a whole run listens.
 SHARED = "EVALPLATFORM_TEST_WARM"
 # No module of the platform's: what it is reads the environment as it is loaded. None of pytest's
-# plugins either, whose assertions pytest rewrites as it loads them.
+# plugins either, whose assertions pytest rewrites as it loads them. Nor what starts a thread, which
+# a fork loses: pyarrow does, and with it pandas, statsmodels and scikit-learn.
 HEAVY = (
     "torch._dynamo", "accelerate", "diffusers", "transformers", "peft", "celery.bin.celery",
-    "scipy.stats", "statsmodels.api", "sklearn.ensemble", "crowdkit.aggregation",
+    "scipy.stats",
 )  # fmt: skip
 HEAVY_CLASSES = {
     "diffusers": ("AutoencoderKL", "StableDiffusionPipeline", "UNet2DConditionModel"),
@@ -182,6 +183,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the tests
     with warnings.catch_warnings(action="error"):  # as in the tests
         standby.load(HEAVY, HEAVY_CLASSES)
+    assert "pyarrow" not in sys.modules, "its thread would be lost in all that is forked"
     gc.set_threshold(50_000, 20, 50)  # as in conftest.py
     asked = serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))
     signal.signal(signal.SIGINT, signal.default_int_handler)
