@@ -18,6 +18,7 @@ from evalplatform.api.job_kinds import DOING, REQUESTS, JobKind, NotYetError
 from evalplatform.api.models import Job
 from evalplatform.campaigns.models import Campaign
 from evalplatform.checkpoints.hub.listing import PREFIX
+from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import (
     BadInputError,
     ConflictError,
@@ -28,6 +29,8 @@ from evalplatform.core.locks import is_turn_taken, session_turn, take_turn
 from evalplatform.core.starts import MOST_STARTS, begin_once_more, why_given_up
 from evalplatform.core.storable_json import storable_text
 from evalplatform.core.waking import may_wake
+from evalplatform.curation.services.pools import check_name
+from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.runs.services import arm_named, request_newcomer
 from evalplatform.uploads.services import whole_files
 
@@ -125,9 +128,12 @@ def ask_to_join(*, campaign: Campaign, name: str, user: User) -> Job:
 def ask_for_pool(*, project: Project, asked: dict[str, Any], user: User) -> Job:
     """Have a pool made of a checkpoint's samples; the job waits for them.
 
-    Asked again meanwhile, it is the same one. Raises `BadInputError` where another pool of that
-    name is on its way.
+    Asked again meanwhile, it is the same one. Raises `BadInputError` where a pool of that name is
+    there or another one on its way, and for a checkpoint or prompt set that the project lacks.
     """
+    check_name(asked["name"])
+    registered_checkpoint(asked["checkpoint"], project)
+    prompt_set_named(asked["prompt_set"], project)
     with transaction.atomic():
         # Who asks at the same time, in any project, waits here, and finds the job below.
         take_turn(f"pool {asked['name']}")

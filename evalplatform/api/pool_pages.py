@@ -35,12 +35,9 @@ from evalplatform.api.jobs import (
 )
 from evalplatform.api.models import Job
 from evalplatform.api.pool_forms import PoolForm
-from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.curation.models import Pool
 from evalplatform.curation.services import awaited_by_pool, request_of_pool
-from evalplatform.curation.services.pools import check_name
-from evalplatform.promptsets.selectors import prompt_set_named
 
 
 @dataclass(frozen=True)
@@ -105,12 +102,8 @@ def _was_asked_for(request: HttpRequest, form: PoolForm) -> bool:
     if not form.is_valid():
         return False
     assert isinstance(request.user, User)
-    asked = form.asked()
     try:
-        check_name(asked["name"])
-        registered_checkpoint(asked["checkpoint"], project)
-        prompt_set_named(asked["prompt_set"], project)
-        ask_for_pool(project=project, asked=asked, user=request.user)
+        ask_for_pool(project=project, asked=form.asked(), user=request.user)
     except BadInputError as error:
         form.add_error(None, str(error))
     return not form.errors

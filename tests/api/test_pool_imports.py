@@ -28,7 +28,7 @@ from evalplatform.generation.services import (
 )
 from evalplatform.uploads.models import SentFile
 from tests import factories
-from tests.curation.pools import write_pool
+from tests.curation.pools import make_pool, write_pool
 from tests.uploads.sending import send
 from tests.waiting import wait_until_somebody_waits
 
@@ -294,6 +294,16 @@ def test_viewers_see_how_far_pools_are_and_press_nothing(ask, sender, client, th
     assert client.post(reverse("asked_pools:list"), {"job": job.public_id}).status_code == 403
     client.force_login(User.objects.create_user("stranger"))
     assert "needles" not in read(client)
+
+
+def test_a_pool_whose_name_was_taken_meanwhile_is_not_asked_for_again(
+    ask, sender, things, tmp_path
+):
+    job = Job.objects.get(public_id=ask(**BODY).json()["id"])
+    press(sender, job, call_off="")
+    make_pool(tmp_path / "pool", 2)
+    assert "there is a pool &#x27;needles&#x27; already" in press(sender, job)
+    assert not Job.objects.exclude(pk=job.pk).exists()
 
 
 def test_a_folder_is_not_asked_for_again(ask, sender):

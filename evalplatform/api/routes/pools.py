@@ -24,7 +24,6 @@ from evalplatform.api.routes.jobs import JobOut, job_shown
 from evalplatform.api.routes.pool_gold import GoldGiven, gold_of
 from evalplatform.api.routes.pool_people import InvitedOut, annotators_link, invited
 from evalplatform.api.routing import Routes
-from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
 from evalplatform.curation import figures, people
@@ -35,7 +34,6 @@ from evalplatform.curation.selectors import kept_so_far, pools
 from evalplatform.curation.services import StagePlan, close_stage, open_stage
 from evalplatform.curation.services.pools import LONGEST_NAME, check_name
 from evalplatform.curation.services.samples import GUIDANCE, MOST_SEEDS, STEPS
-from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.stats import Proportion
 from evalplatform.uploads.services import MOST_FILES
 
@@ -240,8 +238,6 @@ def import_pool(request: HttpRequest, given: PoolIn) -> JobOut:
         raise BadInputError("checkpoint, prompt_set and seeds go together.")
     asked, user = given.model_dump(exclude={"project", "sent"}), _user(request)
     if given.checkpoint and given.prompt_set:
-        registered_checkpoint(given.checkpoint, project)
-        prompt_set_named(given.prompt_set, project)
         return job_shown(ask_for_pool(project=project, asked=asked, user=user))
     return job_shown(
         queue_job(project=project, kind=JobKind.POOL, user=user, sent=given.sent, asked=asked)
