@@ -7,6 +7,7 @@ from typing import Any
 
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.campaigns.sample_faults import frozen_faults
+from evalplatform.core.words import counted
 from evalplatform.reports.conditions import (
     delivery_in_words,
     filter_in_words,
@@ -16,6 +17,7 @@ from evalplatform.reports.conditions import (
     pay_in_words,
     sampled_arms,
 )
+from evalplatform.reports.deviations import excluded_by_hand
 from evalplatform.reports.result_types import CampaignResults
 
 # By key in the paper pack's references.bib, as a text without a list of works names them.
@@ -187,8 +189,9 @@ def _answers(criterion: Criterion, wording: PlainWording) -> str:
 def _people(results: CampaignResults, wording: PlainWording) -> Iterator[str]:
     quality, completeness = results.quality, results.completeness
     yield (
-        f"{results.n_annotators:,} annotators cast {results.n_votes:,} votes that count on "
-        f"{completeness.items:,} items of {results.n_prompts:,} prompts "
+        f"{counted(results.n_annotators, 'annotator')} cast {results.n_votes:,} "
+        f"{'vote that counts' if results.n_votes == 1 else 'votes that count'} on "
+        f"{counted(completeness.items, 'item')} of {counted(results.n_prompts, 'prompt')} "
         f"({completeness.votes:,} of {completeness.votes_wanted:,} wanted)."
     )
     if len(results.languages) > 1:
@@ -212,15 +215,22 @@ def _people(results: CampaignResults, wording: PlainWording) -> Iterator[str]:
     if fixed:
         told = wording.text("; ".join(fixed))
         yield f"Rules fixed before the first vote excluded annotators with {told}."
-    excluded = sum(1 for each in quality.annotators if each.excluded_by)
-    if not excluded:
-        yield "No annotator was excluded."
-    else:
-        who = "1 annotator was" if excluded == 1 else f"{excluded:,} annotators were"
-        yield f"{who} excluded ({quality.excluded_votes:,} votes)."
+    yield _excluded(results)
     if results.median_response_ms is not None:
         seconds = f"{results.median_response_ms / 1000:.1f}{wording.gap}s"
         yield f"The median time of an answer was {seconds}."
+
+
+def _excluded(results: CampaignResults) -> str:
+    """Who was excluded, and who of them for a reason that was not fixed before."""
+    excluded = sum(1 for each in results.quality.annotators if each.excluded_by)
+    if not excluded:
+        return "No annotator was excluded."
+    who = "1 annotator was" if excluded == 1 else f"{excluded:,} annotators were"
+    votes = counted(results.quality.excluded_votes, "vote")
+    by_hand = excluded_by_hand(results)
+    decided = f", {by_hand:,} of them by hand, by no rule fixed beforehand" if by_hand else ""
+    return f"{who} excluded{decided} ({votes})."
 
 
 def _analysis(results: CampaignResults, wording: PlainWording) -> Iterator[str]:

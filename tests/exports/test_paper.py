@@ -10,13 +10,16 @@ from django.utils import timezone
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.models import Enrolment
-from evalplatform.annotation.services import enrol, exclude, open_campaign
+from evalplatform.annotation.services import enrol, exclude, open_campaign, reinstate
 from evalplatform.campaigns.prompt_filter import parse_filter
+from evalplatform.campaigns.services import close_campaign
 from evalplatform.exports.paper.checklist import checklist
 from evalplatform.exports.paper.figures import drawable
 from evalplatform.exports.paper.latex import PREAMBLE, latex
 from evalplatform.promptsets.models import Prompt
+from evalplatform.quality.services import exclude_by_hand
 from evalplatform.reports.answers import answers
+from evalplatform.reports.deviations import deviations
 from evalplatform.reports.methods import PlainWording, methods
 from evalplatform.reports.results import campaign_results
 from tests import factories
@@ -147,6 +150,38 @@ def test_checklist_and_methods_name_layout_delivery_size_filter_pay_and_language
     assert told["Filter of prompts"] == "none"
     missing = [name for name, known in told.items() if known is None]
     assert {"Displayed size, as measured", "Pay per item, and hourly wage"} < set(missing)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_not_done_as_the_protocol_froze_it_is_told():
+    campaign = judged("told")
+    as_frozen = campaign_results(campaign)
+    assert not deviations(as_frozen)
+    told = {each.item: each.known for each in checklist(as_frozen, consent="", licence="")}
+    assert told["Deviations from the protocol"] is None  # only a person can say
+    mine, now = Enrolment.objects.get(), timezone.now()
+    reinstate(exclusion=exclude_by_hand(enrolment=mine, reason="a test account", now=now), now=now)
+    other = enrol(campaign=campaign, annotator=Annotator.objects.create(pseudonym="bo"))
+    factories.vote(other, factories.lease(other))
+    exclude_by_hand(enrolment=other, reason="a friend of the authors", now=now)
+    close_campaign(campaign=campaign)
+    campaign.refresh_from_db()
+    campaign.protocol["amendments"] = [
+        {"at": "2026-03-04T05:06:07+00:00", "arm": {"name": "late"}, "protocol_sha256_before": "a"}
+    ]
+    results = campaign_results(campaign)
+    assert deviations(results) == [
+        "late joined on 2026-03-04, after the first vote could be cast",
+        "1 annotator excluded by hand, by no rule fixed beforehand",
+        "1 exclusion taken back by hand",
+        "closed with 2 of 6 votes",
+    ]
+    told = {each.item: each.known for each in checklist(results, consent="", licence="")}
+    assert "1 annotator excluded by hand" in told["Deviations from the protocol"]
+    said = methods(results, PlainWording())
+    assert (
+        "1 annotator was excluded, 1 of them by hand, by no rule fixed beforehand (1 vote)." in said
+    )
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from evalplatform.annotation.models import CrowdVisit
 from evalplatform.campaigns.models import Arm, Campaign
+from evalplatform.core.words import counted
 from evalplatform.exports.documents.card import marked_down
 from evalplatform.exports.paper.latex import latex
 from evalplatform.reports.conditions import (
@@ -21,6 +22,7 @@ from evalplatform.reports.conditions import (
     pay_in_words,
     sampled_arms,
 )
+from evalplatform.reports.deviations import deviations
 from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.pay import pay_summary
 from evalplatform.reports.result_types import CampaignResults
@@ -233,7 +235,7 @@ def _checks(results: CampaignResults) -> Iterator[Reply]:
         ", ".join(f"{name} {value}" for name, value in told.items()) or "none",
     )
     excluded = (  # once, however many arms have a figure of these votes
-        f"{each.criterion}, {each.prompts}: {each.votes} votes excluded"
+        f"{each.criterion}, {each.prompts}: {counted(each.votes, 'vote')} excluded"
         for each in results.with_excluded
     )
     with_and_without = "; ".join(dict.fromkeys(excluded))
@@ -257,10 +259,10 @@ def _analysis(results: CampaignResults) -> Iterator[Reply]:
     yield Reply(
         of,
         "Prompts, items, votes; exactly k",
-        f"{results.n_prompts:,} prompts, {done.items:,} items, "
-        f"{done.votes:,} of {done.votes_wanted:,} votes; "
-        f"{results.quality.items_short:,} items with fewer than k; "
-        f"{done.surplus_votes:,} late answers, not counted",
+        f"{counted(results.n_prompts, 'prompt')}, {counted(done.items, 'item')}, "
+        f"{done.votes:,} of {counted(done.votes_wanted, 'vote')}; "
+        f"{counted(results.quality.items_short, 'item')} with fewer than k; "
+        f"{counted(done.surplus_votes, 'late answer')}, not counted",
     )
     yield Reply(of, "Win, tie, lose with intervals; method", "; ".join(_estimates(results)) or None)
     yield Reply(
@@ -316,7 +318,12 @@ def _release(results: CampaignResults, licence: str) -> Iterator[Reply]:
     yield Reply(of, "Votes, one by one, under pseudonyms", "export --as parquet")
     yield Reply(of, "Code of the analysis", f"evalplatform {results.code_version}")
     yield Reply(of, "Licence", licence or None)
-    yield Reply(of, "Deviations from the protocol", None)
+    known = "; ".join(deviations(results))
+    yield Reply(
+        of,
+        "Deviations from the protocol",
+        f"{known}; add those that happened outside of the platform" if known else None,
+    )
     opened = campaign.opened_at.date().isoformat() if campaign.opened_at else None
     closed = campaign.closed_at.date().isoformat() if campaign.closed_at else "still open"
     yield Reply(of, "Dates", f"opened {opened}, {closed}" if opened else None)
