@@ -16,7 +16,8 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.core.site import site_link
 from evalplatform.reports.preparing import PREPARING, preparing_context
 from evalplatform.runs.choices import DraftChoices, parse_choices
-from evalplatform.runs.draft_form import CriterionForms, DraftForm, criteria_of, initial_of
+from evalplatform.runs.draft_form import CriterionForms, DraftForm
+from evalplatform.runs.draft_values import criteria_of, initial_of
 from evalplatform.runs.dry_run import dry_run
 from evalplatform.runs.models import Draft
 from evalplatform.runs.power import ASSUMED

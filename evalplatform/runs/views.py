@@ -29,13 +29,8 @@ from evalplatform.core.storable_json import refuse_unstorable
 from evalplatform.runs.annotator_preview import preview_context
 from evalplatform.runs.builder import form_context, launched_context, review_context
 from evalplatform.runs.choices import parse_choices
-from evalplatform.runs.draft_form import (
-    CriterionForms,
-    DraftForm,
-    blank_choices,
-    choices_from,
-    initial_of,
-)
+from evalplatform.runs.draft_form import CriterionForms, DraftForm
+from evalplatform.runs.draft_values import blank_choices, choices_from, initial_of
 from evalplatform.runs.models import Draft
 from evalplatform.runs.run_plans import usual_name
 from evalplatform.runs.selectors import PartsOfDrafts, copyable
