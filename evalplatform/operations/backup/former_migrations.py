@@ -1,0 +1,8 @@
+"""Migrations that were written anew: databases that had them all still name them.
+
+A backup of such a database is no newer than this version (docs/upgrading.md).
+"""
+
+FORMER = frozenset(
+    ["accounts.0003_projects", "accounts.0004_audit", "accounts.0005_uses", "annotation.0002_functions", "annotation.0003_audit", "annotation.0004_strides", "annotation.0005_qualification_tries", "annotation.0006_read_prompts", "annotation.0007_first_of_stretch", "api.0002_stays", "api.0003_job_kinds", "api.0004_job_starts", "campaigns.0002_withheld", "campaigns.0003_project", "campaigns.0004_audit", "campaigns.0005_chosen_images", "campaigns.0006_chosen_triggers", "campaigns.0007_uses", "campaigns.0008_sets_of_prompts", "campaigns.0009_criteria_frozen", "campaigns.0010_criteria_all_frozen", "checkpoints.0002_project", "checkpoints.0003_audit", "checkpoints.0004_uses", "checkpoints.0005_upload_weights", "checkpoints.0006_upload_starts", "curation.0002_triggers", "curation.0003_uses", "exports.0002_audit", "feedback.0002_triggers", "feedback.0003_scores", "feedback.0004_uses", "flows.0002_triggers", "generation.0002_project", "generation.0003_audit", "generation.0004_uses", "images.0002_frozen", "images.0003_project", "images.0004_audit", "images.0005_uses", "images.0006_image_import", "images.0007_stays", "promptsets.0002_project", "promptsets.0003_audit", "promptsets.0004_frozen", "promptsets.0005_stays", "runs.0002_triggers", "runs.0003_opening_progress", "safety.0002_checks_stay", "tallies.0002_functions", "tallies.0003_pending", "tallies.0004_read_where_nothing_is_counted", "uploads.0002_stays", "webhooks.0002_triggers", "webhooks.0003_scoring_events", "webhooks.0004_stays"]
+)
