@@ -104,9 +104,8 @@ class SampleFaults:
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> Self:
-        """Read what a protocol keeps; earlier ones counted sets alone, and called these prompts."""
-        arms = tuple(ArmFaults(**each) for each in kept["arms"])
-        return cls(**({"prompts": kept["sets"]} | kept | {"arms": arms}))
+        """Read what a protocol keeps."""
+        return cls(**(kept | {"arms": tuple(ArmFaults(**each) for each in kept["arms"])}))
 
     @property
     def by_letter(self) -> list[tuple[str, ArmFaults]]:

@@ -43,19 +43,16 @@ def in_full(campaign: Campaign) -> str:
 
 
 def samples_json(campaign: Campaign) -> dict[str, Any] | None:
-    """Return what was counted as the campaign opened, as JSON values; None before that.
-
-    What an earlier version did not count yet stands in no results: theirs stay as they were.
-    """
+    """Return what was counted as the campaign opened, as JSON values; None before that."""
     faults = frozen_faults(campaign)
-    if faults is None or not campaign.protocol:
+    if faults is None:
         return None
     arms = [
         {"arm": letter} | each.as_dict() | {"share_read_of_cut": each.share_read_of_cut}
         for letter, each in faults.by_letter
     ]
     let_through = campaign.checked_rules.samples.model_dump()
-    return campaign.protocol["samples"] | {"arms": arms} | let_through | {"note": NOTE}
+    return faults.as_dict() | {"arms": arms} | let_through | {"note": NOTE}
 
 
 def samples_context(campaign: Campaign) -> dict[str, Any] | None:

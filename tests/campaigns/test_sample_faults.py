@@ -9,7 +9,6 @@ from evalplatform.campaigns.sample_faults import frozen_faults
 from evalplatform.core.errors import BadInputError
 from evalplatform.generation.models import Sample
 from evalplatform.quality.services import make_gold
-from evalplatform.reports.samples import samples_json
 from tests import faulty
 from tests.running import AS_USUAL, run_eval
 
@@ -95,15 +94,6 @@ def test_what_was_counted_is_frozen_with_the_protocol():
         "arms": [a, a | {"of_one_colour": 0}],
     }  # fmt: skip
     assert frozen_faults(draft).as_dict() == draft.protocol["samples"]
-
-
-def test_what_an_earlier_version_froze_is_read_and_told_as_it_was():
-    draft = faulty.make_draft()
-    open_campaign(campaign=draft)
-    told = samples_json(draft)
-    del draft.protocol["samples"]["prompts"]
-    assert frozen_faults(draft).prompts == frozen_faults(draft).sets == 4
-    assert samples_json(draft) == {name: said for name, said in told.items() if name != "prompts"}
 
 
 def test_unknown_is_never_said_to_be_read_in_full():

@@ -32,7 +32,6 @@ from evalplatform.operations.backup.folder import (
     read_files,
     read_manifest,
 )
-from evalplatform.operations.backup.former_migrations import FORMER
 from evalplatform.operations.backup.saving import COUNTED
 from evalplatform.operations.backup.verifying import refuse_damaged_file, refuse_damaged_head
 
@@ -88,14 +87,7 @@ def _refuse_newer(manifest: BackupManifest) -> None:
     known = {f"{app}.{name}" for app, name in loader.disk_migrations}
     for migration in loader.disk_migrations.values():
         known.update(f"{app}.{name}" for app, name in migration.replaces)
-    applied = set(manifest.migrations)
-    lacking = sorted(FORMER - applied) if applied & FORMER else []
-    if lacking:
-        raise BadInputError(
-            f"the backup is of an unreleased version ({manifest.code_version}) without "
-            f"{lacking[0]}, which was written anew since; restore with that version."
-        )
-    unknown = sorted(applied - known - FORMER)
+    unknown = sorted(set(manifest.migrations) - known)
     if unknown:
         raise BadInputError(
             f"the backup is of another version ({manifest.code_version}): this one does not know "
