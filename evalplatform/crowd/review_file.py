@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from evalplatform.core.csv_text import read_csv
+from evalplatform.core.csv_text import CsvTable, read_csv
 from evalplatform.core.errors import BadInputError
 
 APPROVE, LOOK, NOTHING = "approve", "look", ""
@@ -39,6 +39,8 @@ class Decision:
     submission: str
     approve: bool
     bonus: Decimal | None
+    pseudonym: str = ""  # whose the submission is, where that was told
+    line: int | None = None  # of the file
 
 
 COLUMNS = [each.name for each in fields(ReviewRow)]
@@ -59,37 +61,57 @@ def read_review(path: Path, *, most_bonus: Decimal) -> tuple[str, list[Decision]
     Raises `BadInputError` naming the line: other columns, two campaigns, a submission twice, an
     action that is none, a bonus that is no amount, or above `most_bonus`.
     """
-    columns, rows = read_csv(path)
+    table = read_csv(path)
     needed = {"campaign", "submission", "action", "bonus"}
-    missing = needed - set(columns)
+    missing = needed - set(table.columns)
     if missing:
         raise BadInputError(
             f"{path} has no column {', '.join(sorted(missing))}; give the file that the review "
             "wrote.",
             by_command="`manage.py crowd review` writes one.",
         )
-    campaigns = {(row["campaign"] or "").strip() for row in rows}
-    if len(campaigns) != 1:
-        raise BadInputError(f"{path} is of {len(campaigns)} campaigns; give one of one.")
+    if not table.rows:
+        raise BadInputError(f"{path} has no row below its header; there is nothing to settle.")
+    campaign = _campaign_of(path, table)
     decisions: dict[str, Decision] = {}
-    for number, row in enumerate(rows, start=2):
-        decision = _decision(row, f"{path}, line {number}", most_bonus)
-        if decisions.setdefault(decision.submission, decision) is not decision:
-            raise BadInputError(f"{path}, line {number}: this submission stands above already.")
-    return campaigns.pop(), list(decisions.values())
+    for line, row in table.rows:
+        decision = _decision(row, path, line, most_bonus)
+        first = decisions.setdefault(decision.submission, decision)
+        if first is not decision:
+            raise BadInputError(
+                f"{path}, line {line}: this submission stands above already, on line "
+                f"{first.line}; keep one of the two."
+            )
+    return campaign, list(decisions.values())
 
 
-def _decision(row: dict[str, str | None], where: str, most_bonus: Decimal) -> Decision:
-    action = (row["action"] or "").strip().lower()
+def _campaign_of(path: Path, table: CsvTable) -> str:
+    first = ""
+    for line, row in table.rows:
+        name = row["campaign"].strip()
+        first = first or name
+        if not name or name != first:
+            raise BadInputError(
+                f"{path}, line {line}: campaign {name[:80]!r}; every row names the same one, as "
+                "the review wrote it."
+            )
+    return first
+
+
+def _decision(row: dict[str, str], path: Path, line: int, most_bonus: Decimal) -> Decision:
+    where = f"{path}, line {line}"
+    action = row["action"].strip().lower()
     if action not in ACTIONS:
         raise BadInputError(
             f"{where}: action {action[:40]!r}; accepted are {APPROVE}, {LOOK} and an empty cell. "
             "Rejections are made on Prolific, by hand."
         )
     return Decision(
-        submission=(row["submission"] or "").strip(),
+        submission=row["submission"].strip(),
         approve=action == APPROVE,
-        bonus=_bonus((row["bonus"] or "").strip(), where, most_bonus),
+        bonus=_bonus(row["bonus"].strip(), where, most_bonus),
+        pseudonym=row.get("pseudonym", "").strip(),
+        line=line,
     )
 
 
@@ -97,7 +119,8 @@ def _bonus(given: str, where: str, most: Decimal) -> Decimal | None:
     if not given:
         return None
     try:
-        amount = Decimal(given)
+        # Decimal reads 1_50 and other scripts' digits, too: not what was meant.
+        amount = Decimal(given if given.isascii() and "_" not in given else "none")
         exact = amount.quantize(_CENT) if amount.is_finite() else None
     except InvalidOperation:
         exact = None

@@ -122,7 +122,7 @@ def test_settle_sends_nothing_without_yes(listed, prolific, capsys):
     edit(listed, s1=("approve", "1.50"))
     crowd("settle", str(listed))
     out = capsys.readouterr().out
-    assert "2 approvals to send (0 before), 1 bonuses to send (0 before), 1.50 in all" in out
+    assert "2 approvals to send (0 before), 1 bonus to send (0 before), 1.50 in all" in out
     assert "Nothing was sent" in out
     assert not prolific.approvals
     assert not prolific.planned
@@ -154,7 +154,7 @@ def test_one_submission_that_is_refused_does_not_stop_the_others(listed, prolifi
     assert prolific.approvals == ["s2"]
     pseudonym = CrowdVisit.objects.get(session_id="s1").enrolment.annotator.pseudonym
     assert f"{pseudonym}: Prolific does not know the submission of {pseudonym} (404)" in said.err
-    assert "1 approvals sent" in said.out
+    assert "1 approval sent" in said.out
 
 
 def test_bonus_whose_payment_broke_off_is_not_paid_again(listed, prolific):
@@ -166,6 +166,8 @@ def test_bonus_whose_payment_broke_off_is_not_paid_again(listed, prolific):
     with pytest.raises(CommandError, match="look on Prolific"):
         crowd("settle", str(listed), "--yes")
     assert prolific.paid == {"s1": 100}
+    with pytest.raises(CommandError, match="--uncertain goes with --yes"):
+        crowd("settle", str(listed), "--uncertain", "paid")
     crowd("settle", str(listed), "--yes", "--uncertain", "paid")
     assert prolific.paid == {"s1": 100}
 
@@ -251,14 +253,29 @@ def test_cell_that_cannot_be_meant_is_refused_before_anything_is_sent(
 def test_list_of_other_submissions_is_refused(listed, prolific):
     text = listed.read_text()
     listed.write_text(text.replace(",s1,", ",s9,"))
-    with pytest.raises(CommandError, match="1 of 4 submissions are not of"):
+    with pytest.raises(CommandError, match=r"1 of 4 submissions are not of '.*' \(line 2\)"):
         crowd("settle", str(listed), "--yes")
     listed.write_text("a,b\n1,2\n")
     with pytest.raises(CommandError, match="has no column action, bonus, campaign, submission"):
         crowd("settle", str(listed), "--yes")
     listed.write_text(text.replace(",s2,", ",s1,"))
-    with pytest.raises(CommandError, match="stands above already"):
+    with pytest.raises(CommandError, match=r"line 3: this .* stands above already, on line 2"):
         crowd("settle", str(listed), "--yes")
+
+
+def test_list_sorted_by_one_column_alone_pays_nobody(listed, prolific):
+    text = listed.read_text()
+    listed.write_text(text.replace(",s1,", ",S,").replace(",s2,", ",s1,").replace(",S,", ",s2,"))
+    with pytest.raises(CommandError, match=r"line 2: the submission is of ann-.*, and the row"):
+        crowd("settle", str(listed), "--yes")
+    assert not prolific.approvals
+
+
+def test_most_bonus_is_an_amount(listed):
+    edit(listed, s1=("", "30"))
+    for most in ("NaN", "inf", "-1", "30,00"):
+        with pytest.raises(CommandError, match=r"--most-bonus .* is no amount; write one such as"):
+            crowd("settle", str(listed), f"--most-bonus={most}")
 
 
 # ---- failures of the API ------------------------------------------------------------------------

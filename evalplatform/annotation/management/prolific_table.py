@@ -10,15 +10,15 @@ LEFT = {"RETURNED", "TIMED-OUT", "TIMED OUT"}
 
 def left_in_prolific_table(path: Path) -> list[str]:
     """Return the participant ids that a submissions export marks as returned or timed out."""
-    _, rows = read_csv(path)
-    columns = {name.strip().lower(): name for name in (rows[0] if rows else {}) if name}
+    table = read_csv(path)
+    columns = {name.lower(): name for name in table.columns if name}
     if not {"participant id", "status"} <= set(columns):
         raise BadInputError(
             f"{path} has columns {', '.join(columns) or 'none'}; Prolific's export of submissions "
             "has Participant id and Status."
         )
     return [
-        (row[columns["participant id"]] or "").strip()
-        for row in rows
-        if (row[columns["status"]] or "").strip().upper() in LEFT
+        row[columns["participant id"]].strip()
+        for _, row in table.rows
+        if row[columns["status"]].strip().upper() in LEFT
     ]

@@ -17,6 +17,7 @@ from evalplatform.crowd.review_file import Decision
 from evalplatform.crowd.selectors import visits_of
 
 MOST_AT_ONCE = 200  # bonuses in one payment
+_NAMED = 5  # lines of a file that a message names
 Progress = Callable[[int, int], None]
 Kind, State = Settlement.Kind, Settlement.State
 
@@ -51,8 +52,9 @@ def settle(
 
     What is sent is recorded at once, so an interrupted call goes on where it stopped and a second
     one sends nothing. Raises `BadInputError`, before anything is sent, for a submission that is
-    not the campaign's, another bonus than was paid before, and a bonus of which it is not known
-    whether it was paid; `ProlificError` where Prolific does not do its part.
+    not the campaign's or not of whom the row names, another bonus than was paid before, and a
+    bonus of which it is not known whether it was paid; `ProlificError` where Prolific does not do
+    its part.
     """
     plan = _plan(campaign, decisions)
     settled = plan.settled
@@ -89,10 +91,14 @@ def _plan(campaign: Campaign, decisions: Sequence[Decision]) -> _Plan:
         visits.setdefault(visit.session_id, visit)
     unknown = [each for each in decisions if each.submission not in visits]
     if unknown:
+        lines = ", ".join(str(each.line) for each in unknown[:_NAMED] if each.line)
         raise BadInputError(
-            f"{len(unknown)} of {len(decisions)} submissions are not of {campaign.slug!r}; "
-            "nothing was sent."
+            f"{len(unknown)} of {len(decisions)} submissions are not of {campaign.slug!r}"
+            + (f" (line {lines}{' …' if len(unknown) > _NAMED else ''})" if lines else "")
+            + "; nothing was sent. Give their ids as the review wrote them."
         )
+    for decision in decisions:
+        _check_person(decision, visits[decision.submission])
     known = {
         (row.visit_id, row.kind): row
         for row in Settlement.objects.filter(visit__in=list(visits.values()))
@@ -115,13 +121,24 @@ def _plan(campaign: Campaign, decisions: Sequence[Decision]) -> _Plan:
     return plan
 
 
+def _check_person(decision: Decision, visit: CrowdVisit) -> None:
+    """Refuse a row whose cells are of two people, as sorting one column alone leaves them."""
+    who = visit.enrolment.annotator.pseudonym
+    if decision.pseudonym not in ("", who):
+        raise BadInputError(
+            f"line {decision.line}: the submission is of {who}, and the row says "
+            f"{decision.pseudonym[:40]!r}; was one column sorted without the others? Nothing was "
+            "sent. Take the list as the review wrote it and edit action and bonus alone."
+        )
+
+
 def _check_before(before: Settlement, bonus: Decimal, visit: CrowdVisit) -> None:
     who = visit.enrolment.annotator.pseudonym
     if before.state == State.PAYING:
         raise BadInputError(
             f"it is not known whether the bonus of {who} was paid (payment {before.payment_id}): "
             "look on Prolific, then say which it was. Nothing was sent.",
-            by_command="--uncertain paid or --uncertain unpaid says it.",
+            by_command="--uncertain paid or --uncertain unpaid, with --yes, says it.",
         )
     if before.amount != bonus:
         raise BadInputError(

@@ -73,14 +73,7 @@ class Command(PlatformCommand):
         campaign = campaign_named(options["campaign"])
         rows = rows_to_review(campaign)
         path: Path = options["output"] or Path(f"{campaign.slug}-review.csv")
-        try:
-            # Ids of people: nobody else on the machine reads them.
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(write_review(rows))
-        except FileExistsError as error:
-            raise BadInputError(
-                f"{path} is there, perhaps edited; move it away, or give --output."
-            ) from error
+        _write_new(path, write_review(rows))
         suggested = [row.action for row in rows]
         self.stdout.write(
             f"{path}: {len(rows)} submissions, {suggested.count(APPROVE)} suggested to approve, "
@@ -90,23 +83,25 @@ class Command(PlatformCommand):
 
     def settle(self, options: dict[str, Any]) -> None:
         """Send what a reviewed list says."""
-        try:
-            most = Decimal(options["most_bonus"])
-        except InvalidOperation as error:
-            raise BadInputError(f"--most-bonus {options['most_bonus']!r} is no amount.") from error
+        if options["uncertain"] and not options["yes"]:
+            raise BadInputError("--uncertain goes with --yes, as it is kept; give both.")
+        most = _amount(options["most_bonus"])
         name, decisions = read_review(options["file"], most_bonus=most)
         campaign = campaign_named(name)
         api = ProlificApi() if options["yes"] else None
         if options["uncertain"] and api:
             cleared = clear_uncertain(campaign=campaign, were_paid=options["uncertain"] == "paid")
-            self.stdout.write(f"{cleared} bonuses taken as {options['uncertain']}")
+            self.stdout.write(
+                f"{counted(cleared, 'bonus', 'bonuses')} taken as {options['uncertain']}"
+            )
         done = settle(
             campaign=campaign, decisions=decisions, api=api, on_progress=self._tell_progress
         )
         did = "sent" if api else "to send"
         self.stdout.write(
-            f"{campaign.slug}: {done.approved} approvals {did} ({done.approved_before} before), "
-            f"{done.paid} bonuses {did} ({done.paid_before} before), {done.amount:.2f} in all"
+            f"{campaign.slug}: {counted(done.approved, 'approval')} {did} "
+            f"({done.approved_before} before), {counted(done.paid, 'bonus', 'bonuses')} {did} "
+            f"({done.paid_before} before), {done.amount:.2f} in all"
         )
         for who, why in done.refused.items():
             self.stderr.write(f"{who}: {why}")
@@ -116,3 +111,29 @@ class Command(PlatformCommand):
     def _tell_progress(self, done: int, total: int) -> None:
         if done % _EVERY == 0 or done == total:
             self.stdout.write(f"{done} of {total}")
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, as it holds ids of people; whole or not at all."""
+    try:
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise BadInputError(
+            f"{path} is there, perhaps edited; move it away, or give --output."
+        ) from error
+    try:
+        with open(opened, "w", encoding="utf-8") as file:
+            file.write(text)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _amount(given: str) -> Decimal:
+    try:
+        amount = Decimal(given)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not (amount.is_finite() and amount >= 0):
+        raise BadInputError(f"--most-bonus {given!r} is no amount; write one such as 30.00.")
+    return amount
