@@ -59,10 +59,11 @@ def _of_ranking(ranking: ArmRanking) -> Iterator[dict[str, Any]]:
         yield _strength(each, ranking)
         yield from _places(each, ranking.level, ranking.rank_method)
     yield from _leads(ranking)
+    n_tests = sum(pair.net_p_holm is not None for pair in ranking.pairs)
     for pair in ranking.pairs:
         for measure in MEASURES:
             more = {"p_value": pair.rates.net.p_value, "p_holm": pair.net_p_holm,
-                    "tests_in_family": len(ranking.pairs)} if measure == "net" else {}  # fmt: skip
+                    "tests_in_family": n_tests} if measure == "net" else {}  # fmt: skip
             yield _of_pair(pair, measure, getattr(pair.rates, measure)) | more
 
 
@@ -140,10 +141,11 @@ def _of_ratings(ratings: ArmRatings) -> Iterator[dict[str, Any]]:
         for grade, share in each.shares.items():
             yield vars(share) | {"arm": each.arm, "measure": f"share_of_grade_{grade}"}
     yield from _leads(ratings)
+    n_tests = sum(pair.p_holm is not None for pair in ratings.differences)
     for pair in ratings.differences:
         yield {
             "arm": pair.arm, "other": pair.other, "measure": "mean_difference",
             "value": pair.value, "se": pair.se, "low": pair.low, "high": pair.high,
             "level": ratings.level, "df": pair.df, "p_value": pair.p_value,
-            "p_holm": pair.p_holm, "tests_in_family": len(ratings.differences),
+            "p_holm": pair.p_holm, "tests_in_family": n_tests,
         }  # fmt: skip

@@ -203,6 +203,7 @@ def beside_json(
 
 def beside_records(pairs: Sequence[CriteriaPair]) -> Iterator[dict[str, Any]]:
     """Yield rows of groups.csv: `criterion` is the first, `name` the second of the two."""
+    n_tests = sum(each.p_holm is not None for each in pairs)
     for each in pairs:
         found = each.difference
         yield {
@@ -212,5 +213,5 @@ def beside_records(pairs: Sequence[CriteriaPair]) -> Iterator[dict[str, Any]]:
             "n_votes": found.first.n_votes + found.second.n_votes,
             "n_prompts": found.n_shared_prompts, "n_annotators": found.n_shared_annotators,
             "state": found.state.value, "reason": found.reason, "p_value": found.p_value,
-            "p_holm": each.p_holm, "tests_in_family": len(pairs), "method": found.method,
+            "p_holm": each.p_holm, "tests_in_family": n_tests, "method": found.method,
         }  # fmt: skip
