@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from evalplatform.accounts.models import Annotator
 from evalplatform.annotation.answer_columns import AnswerColumns, vote_columns
-from evalplatform.annotation.arm_columns import ArmColumns
+from evalplatform.annotation.arm_columns import NOWHERE, ArmColumns
 from evalplatform.campaigns.models import Arm, Campaign, Criterion
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.reports.fingerprint import fingerprint
@@ -148,7 +148,10 @@ class Contender:
 
 @dataclass(frozen=True)
 class Pooled:
-    """Rankings of those that comparisons link: one where all are linked, else one a group."""
+    """Rankings of those that comparisons link: one where all are linked, else one a group.
+
+    Where only arms that won (or lost) every comparison link groups, these stand in each of them.
+    """
 
     contenders: tuple[Contender, ...]
     rankings: tuple[ArmRanking, ...]
@@ -208,7 +211,7 @@ def pooled(criteria: Sequence[Criterion], *, prompt_set: str = "", category: str
         if len(votes):
             arm, grade = ArmColumns.of(criterion.campaign).graded(votes)
             # The last entry stands for "no image here", which is -1 in both.
-            places_in_all = np.array([order[(each.kind, each.key)] for each in places] + [-1])
+            places_in_all = np.array([order[(each.kind, each.key)] for each in places] + [NOWHERE])
             tables.append((votes, places_in_all[arm], grade))
     contenders = tuple(arms.values())
     if not tables:
@@ -227,25 +230,40 @@ def _ranked(
     alone = tuple(contenders[int(str(each))].name for each in whole.never_compared)
     if len(whole.groups) <= 1:
         return Pooled(contenders, (whole,), whole.n_votes, alone)
+    grouped = {int(str(each)) for group in whole.groups for each in group}
+    compared = {int(str(each.arm)) for each in placed(whole)}
     parts = []
     for group in whole.groups:
-        inside = {int(str(each)) for each in group}
+        inside = _with_linking(tables, {int(str(each)) for each in group}, compared - grouped)
         own = [_among(table, inside) for table in tables]
-        own = [each for each in own if len(each[0])]
-        if len(inside) > 1 and own:
-            parts.append(rank_arms(_together(own, len(contenders))))
+        parts.append(rank_arms(_together([each for each in own if len(each[0])], len(contenders))))
     return Pooled(contenders, tuple(parts), whole.n_votes, alone)
+
+
+def _with_linking(tables: Sequence[Table], group: set[int], linking: set[int]) -> set[int]:
+    """A group with those of no group that a chain of votes links with it.
+
+    Arms without bound, which won (or lost) all, may be all that links groups: they stand in each.
+    """
+    while True:
+        beside: set[int] = set()
+        for _, arm, _ in tables:
+            beside.update(arm[np.isin(arm, list(group)).any(axis=1)].ravel().tolist())
+        more = (beside & linking) - group
+        if not more:
+            return group
+        group = group | more
 
 
 def _among(table: Table, inside: set[int]) -> Table:
     votes, arm, grade = table
-    keep = np.isin(arm[:, 0], list(inside))
+    keep = np.asarray(np.isin(arm, [*inside, NOWHERE]).all(axis=1))
     return votes.where(keep), arm[keep], grade[keep]
 
 
 def _together(tables: Sequence[Table], n_arms: int) -> GradedVotes:
     most = max(arm.shape[1] for _, arm, _ in tables)
-    arms = [_wide(arm, most, -1) for _, arm, _ in tables]
+    arms = [_wide(arm, most, NOWHERE) for _, arm, _ in tables]
     grades = [_wide(grade, most, 0) for _, _, grade in tables]
     return graded_votes(
         item=np.concatenate([votes.item for votes, _, _ in tables]),

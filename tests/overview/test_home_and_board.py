@@ -12,7 +12,7 @@ from evalplatform.campaigns.models import Campaign, Criterion
 from evalplatform.campaigns.services import create_campaign, start_generation
 from evalplatform.generation.services import claim_next, fail_batch
 from evalplatform.reports.cached import results_of
-from evalplatform.reports.pooling import boards, pooled
+from evalplatform.reports.pooling import boards, placed, pooled
 from tests import factories
 from tests.campaigns.test_collections_as_arms import collect
 
@@ -74,6 +74,30 @@ def test_models_that_nothing_links_are_ranked_apart_and_it_is_said(page, people,
     names = [[row.contender.name for row in group.rows] for group in answer.context["groups"]]
     assert sorted(names) == [["one", "two"], ["three", "four"]]
     assert "Not linked" in answer.content.decode()
+
+
+def test_a_model_that_won_all_stands_above_each_group_that_it_alone_links(people, models):
+    """It has no strength, whichever place it has in its campaigns, and is never left out."""
+    winner = factories.make_checkpoint("winner")
+    judged(people, "first", models[:2])
+    judged(people, "second", models[2:])
+    for slug, arms in (("third", [winner, models[0]]), ("fourth", [models[2], winner])):
+        campaign = factories.make_draft(prompts=2, slug=slug, arms=arms, criteria=["visual_appeal"])
+        open_campaign(campaign=campaign)
+        place = arms.index(winner)
+        factories.judge_everything(
+            campaign, people, lambda slot, at=place: factories.pick(slot, at)
+        )
+    (board,) = boards(Campaign.objects.all())
+    found = pooled(board.criteria)
+    names = [
+        [found.contenders[int(each.arm)].name for each in placed(ranking)]
+        for ranking in found.rankings
+    ]
+    assert sorted(names) == [["winner", "one", "two"], ["winner", "three", "four"]]
+    assert [placed(each)[0].unbounded for each in found.rankings] == ["won every comparison"] * 2
+    assert [each.n_votes for each in found.rankings] == [30, 30]
+    assert (found.n_votes, found.alone) == (60, ())
 
 
 def test_board_of_images_that_existed_names_no_sampler(people, models):
