@@ -255,11 +255,22 @@ def robustness_in_words(robustness: RankingRobustness) -> list[str]:
     shared = [each.reason for each in known if each.state is State.NO_LEADER]
     if shared:
         return shared[:1]
-    alone = [str(each) for each in robustness.leader_changes_without]
-    if alone:
-        said.append(f"Without {listed(alone, 'or')} alone another arm is first.")
-    else:
-        said.append("Without any single annotator the first place stays.")
+    return said + _without_one_in_words(robustness)
+
+
+def _without_one_in_words(robustness: RankingRobustness) -> list[str]:
+    """Say whether any single annotator decides who is first, and without whom nobody can tell."""
+    changing = [str(each) for each in robustness.leader_changes_without]
+    open_ones = [str(each) for each in robustness.undefined_without]
+    said = [f"Without {listed(changing, 'or')} alone another arm is first."] if changing else []
+    if open_ones:
+        whom = listed(open_ones, "or")
+        if len(open_ones) > _MOST_NAMED:
+            whom = f"any one of {len(open_ones)} annotators"
+        said.append(f"Without {whom} alone the votes left give no strengths to tell it by.")
+    if not changing:
+        other = "other " if open_ones else ""
+        said.append(f"Without any {other}single annotator the first place stays.")
     return said
 
 

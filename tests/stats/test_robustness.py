@@ -101,6 +101,19 @@ def test_the_person_who_makes_the_leader_is_named():
         ]
 
 
+def test_whoever_cast_the_only_tie_is_left_out_as_anybody_is():
+    """Without a tie there is one parameter less, and strengths as before."""
+    rows = [("x", "y", "A", "ana")] * 4 + [("x", "y", "B", "ana")] * 5
+    rows += [("x", "y", "A", "ben")] * 9 + [("x", "y", "TIE", "ben"), ("x", "y", "B", "ben")]
+    a, b, outcome, annotator = zip(*rows, strict=True)
+    votes = pair_votes(
+        first=a, second=b, outcome=outcome, prompt=range(len(a)), annotator=annotator
+    )
+    found = without_each(votes)
+    assert (found.undefined_without, found.leader_changes_without) == ((), ("ben",))
+    assert found.without_each_annotator[0].strength_low == pytest.approx(np.log(4 / 5) / 2)
+
+
 def test_a_ranking_that_needs_one_annotator_says_so():
     votes = games_of(("x", "y", 2, 1, 0))
     found = without_each(votes)

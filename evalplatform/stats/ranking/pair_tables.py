@@ -66,26 +66,28 @@ def fit_each(
 ) -> tuple[FloatArray, BoolColumn]:
     """Fit several counts, made of parts of the study's votes: strengths, and which have any."""
     fits = _defined(drawn, pairs, votes, ties)
-    if not fits.any():
-        return np.empty((0, pairs.n_arms)), fits
-    fitted = fit(replace(drawn, counts=drawn.counts[fits]), ties, start=start)
-    fits[fits] = fitted.converged
-    return fitted.strengths[fitted.converged], fits
+    strengths = np.empty((len(fits), pairs.n_arms))
+    for rows in _of_one_model(drawn, fits, ties):
+        fitted = fit(replace(drawn, counts=drawn.counts[rows]), ties, start=start)
+        strengths[rows], fits[rows] = fitted.strengths, fitted.converged
+    return strengths[fits], fits
+
+
+def _of_one_model(drawn: PairCounts, fits: BoolColumn, ties: Ties) -> list[IntColumn]:
+    """The rows that can be fitted together: without any tie there is one parameter less."""
+    with_nu = fits & (drawn.counts[..., 1] > 0.0).any(axis=1)
+    parts = (fits,) if ties == "half" else (with_nu, fits & ~with_nu)
+    return [np.flatnonzero(rows) for rows in parts if rows.any()]
 
 
 def _defined(drawn: PairCounts, pairs: PairCounts, votes: PairVotes, ties: Ties) -> BoolColumn:
-    """Which counts have strengths.
-
-    Only those that lack an outcome of a pair that the study has can lack strengths, and those
-    that lost all ties have one parameter less than the others.
-    """
+    """Which counts have strengths: only those that lack an outcome of the study can lack them."""
     defined = np.ones(len(drawn.counts), dtype=np.bool_)
     lacking = ((drawn.counts == 0) & (pairs.counts > 0)).any(axis=(1, 2))
     for row in np.flatnonzero(lacking):
         one = replace(drawn, counts=drawn.counts[row])
         seen = one.counts.any(axis=1)
         one = PairCounts(one.first[seen], one.second[seen], one.counts[seen], one.n_arms)
-        fewer_parameters = ties == "davidson" and pairs.has_ties() and not one.has_ties()
         state, _ = existence(one, votes.arms, ties)
-        defined[row] = state is State.DEFINED and not fewer_parameters
+        defined[row] = state is State.DEFINED
     return defined
