@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
-from kombu.exceptions import OperationalError as BrokerError
 
 from evalplatform.core.acting import Actor, acting
+from evalplatform.core.broker_faults import BROKER_ERRORS, advice_on_broker, said_of_broker
 from evalplatform.core.database_faults import said_to_commands
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 
@@ -40,10 +40,9 @@ class PlatformCommand(BaseCommand):
             if said is None:
                 raise
             raise CommandError(said, returncode=2) from error
-        except BrokerError as error:
+        except BROKER_ERRORS as error:
             raise CommandError(
-                f"the broker cannot be reached ({error}); start it, or check BROKER_URL, then run "
-                "the command again.",
+                f"{said_of_broker(error)}; {advice_on_broker(error)}, then run the command again.",
                 returncode=2,
             ) from error
         except OSError as error:

@@ -12,6 +12,8 @@ from enum import Enum
 
 from django.db import DataError, Error, InterfaceError, OperationalError
 
+from evalplatform.core.broker_faults import BROKER_ERRORS, said_of_broker
+
 
 class FaultKind(Enum):
     """What a person in front of a page needs to know."""
@@ -229,9 +231,12 @@ def said_to_commands(error: Error) -> str | None:
 
 
 def warn_of(logger: logging.Logger, failed: str, error: Exception) -> None:
-    """Log what failed beside other work, and is tried again soon: in one line where the database
-    is at fault, which fails every try until it is back; with the traceback where we may be.
+    """Log what failed beside other work, and is tried again soon: in one line where database or
+    broker are at fault, which fails every try until it is back; with the traceback where we may be.
     """
+    if isinstance(error, BROKER_ERRORS):
+        logger.warning("%s: %s", failed, said_of_broker(error))
+        return
     fault = fault_of(error) if isinstance(error, Error) else None
     if fault is None:
         logger.warning(failed, exc_info=error)

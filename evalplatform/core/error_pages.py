@@ -11,8 +11,8 @@ from django.db import DataError, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
-from kombu.exceptions import OperationalError as BrokerError
 
+from evalplatform.core.broker_faults import BROKER_ERRORS, said_of_broker
 from evalplatform.core.database_faults import READ_ONLY, FaultKind, fault_of, is_of_a_value
 from evalplatform.core.errors import NotAllowedError
 from evalplatform.core.object_storage import ObjectStorageError
@@ -126,8 +126,8 @@ def _unavailable(request: HttpRequest, raised: BaseException | None) -> HttpResp
         trace = raised if kind in (FaultKind.BUSY, FaultKind.SLOW) else None
         said = fault.said if fault else "the database gave an error"
         logger.error("%s: %s", said, raised, exc_info=trace)
-    elif isinstance(raised, BrokerError):
-        logger.error("the broker: %s", raised)
+    elif isinstance(raised, BROKER_ERRORS):
+        logger.error("%s", said_of_broker(raised))
     elif isinstance(raised, ObjectStorageError):
         logger.error("%s", raised)
     else:

@@ -22,6 +22,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from evalplatform.core.leased_jobs import extend_leases
+from evalplatform.core.waking import wake_or_wait
 from evalplatform.curation.models import PoolImage, ScoringRequest, ScoringShard
 from evalplatform.curation.services import scoring_claims as claims
 from evalplatform.curation.services.scoring import TASK, send_scoring_wakes
@@ -49,7 +50,7 @@ def score_shards() -> int:
     try:
         while not STATE.stopping.is_set():
             if time.monotonic() > turn_ends:
-                send_scoring_wakes(1)
+                wake_or_wait(send_scoring_wakes, 1)
                 break
             close_old_connections()
             shard = claims.claim_shard(worker=worker_name(), now=timezone.now())

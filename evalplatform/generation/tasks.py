@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
+from evalplatform.core.waking import wake_or_wait
 from evalplatform.generation import services
 from evalplatform.generation.heartbeat import before_shutdown
 from evalplatform.generation.models import GenerationBatch, Sample
@@ -43,7 +44,7 @@ def generate() -> int:
         sampler = _sampler()
         while not STATE.stopping.is_set():
             if time.monotonic() > turn_ends:
-                send_wakes(1)
+                wake_or_wait(send_wakes, 1)
                 break
             close_old_connections()  # a turn may outlive the database it began with
             batch = services.claim_next(

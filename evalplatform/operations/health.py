@@ -22,6 +22,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from evalplatform.checkpoints.models import Upload
+from evalplatform.core.broker_faults import REFUSALS, advice_on_broker
 from evalplatform.core.database_faults import READ_ONLY, DatabaseFault, fault_of
 from evalplatform.core.errors import EvalPlatformError
 from evalplatform.curation.models import ScoringShard
@@ -178,10 +179,11 @@ def _broker() -> Found:
             link.ensure_connection(max_retries=1, interval_start=0, timeout=_BROKER_SECONDS)
     except Exception as error:
         # Each transport has errors of its own, and all mean that no message can be sent.
+        fails = "refuses the connection" if isinstance(error, REFUSALS) else "cannot be reached"
         return Found(
             HealthState.FAILED,
-            f"{kind} cannot be reached ({type(error).__name__})",
-            "start it, or check BROKER_URL; what is asked for is written down and done later.",
+            f"{kind} {fails} ({type(error).__name__})",
+            f"{advice_on_broker(error)}; what is asked for is written down and done later.",
         )
     return Found(HealthState.OK, f"{kind} answers")
 

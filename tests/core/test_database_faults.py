@@ -16,6 +16,7 @@ from django.db import (
     connection,
     transaction,
 )
+from kombu.exceptions import OperationalError as BrokerError
 
 from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.database_faults import FaultKind, fault_of, warn_of
@@ -163,11 +164,14 @@ def failing(statement, *before):
     return raised.value
 
 
-def test_warning_has_a_traceback_only_where_the_database_is_not_at_fault(caplog):
+def test_warning_has_a_traceback_only_where_neither_database_nor_broker_is_at_fault(caplog):
     logger = logging.getLogger("evalplatform.test")
     warn_of(logger, "not done", OperationalError("connection refused"))
+    warn_of(logger, "not done", BrokerError("[Errno 111] Connection refused"))
     warn_of(logger, "not done", ValueError("ours"))
-    away, ours = caplog.records
+    away, broker, ours = caplog.records
+    said = "not done: the broker cannot be reached ([Errno 111] Connection refused)"
+    assert (broker.getMessage(), broker.exc_info) == (said, None)
     assert (away.getMessage(), away.exc_info) == ("not done: the database cannot be reached", None)
     assert ours.getMessage() == "not done"
     assert "ours" in str(ours.exc_info[1])

@@ -2,6 +2,7 @@
 
 import psycopg
 import pytest
+from amqp.exceptions import AccessRefused
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import (
     DataError,
@@ -23,6 +24,7 @@ AWAY = [
     OperationalError("connection refused"),
     InterfaceError("the connection is closed"),
     BrokerError("[Errno 111] Connection refused"),
+    AccessRefused("ACCESS_REFUSED - Login was refused"),
     ObjectStorageError("the store does not answer"),
 ]
 

@@ -8,6 +8,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import IntegrityError
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
 from PIL import Image, PngImagePlugin
 
 from evalplatform.accounts.projects import default_project
@@ -219,6 +220,19 @@ def test_finished_batch_says_how_long_each_stage_took(batch):
     assert (row.status, row.stages, row.environment) == (
         "done", {"denoise": 1.5}, {"device": "CPU"}
     )  # fmt: skip
+
+
+def test_broker_that_is_away_takes_nothing_from_what_a_worker_does(
+    batch, monkeypatch, django_capture_on_commit_callbacks
+):
+    def fail(count):
+        raise BrokerError("[Errno 111] Connection refused")
+
+    monkeypatch.setattr("evalplatform.generation.services.claiming.send_wakes", fail)
+    assert services.wake_myself(memory_bytes=None, now=timezone.now())
+    with django_capture_on_commit_callbacks(execute=True):
+        services.release_batch(batch=claim())
+    assert GenerationBatch.objects.get(pk=batch.pk).status == "queued"
 
 
 def test_idle_worker_wakes_itself_only_where_something_waits_for_it(batch, wakes, settings):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from amqp.exceptions import AccessRefused
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
@@ -114,6 +115,16 @@ def test_store_that_refuses_makes_the_site_not_ready(monkeypatch, client):
 def test_store_whose_objects_come_back_changed_is_found(monkeypatch):
     monkeypatch.setattr(health.default_storage, "open", lambda name: io.BytesIO(b"old"))
     assert states()["store"] == "failed"
+
+
+def test_broker_that_refuses_is_not_said_to_be_away(monkeypatch):
+    def refuse(*args, **more):
+        raise AccessRefused("ACCESS_REFUSED - Login was refused")
+
+    monkeypatch.setattr(health.current_app, "connection_for_write", refuse)
+    said, _ = run()
+    assert "refuses the connection (AccessRefused)" in said
+    assert "check user, password and virtual host" in said
 
 
 def test_broker_that_is_away_leaves_the_site_ready(monkeypatch, client):

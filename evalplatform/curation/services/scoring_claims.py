@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import F
 
 from evalplatform.core.leased_jobs import JobStatus, failure, held, take_job
+from evalplatform.core.waking import wake_or_wait
 from evalplatform.curation.models import ScoringRequest, ScoringShard
 from evalplatform.curation.services.scoring import send_scoring_wakes
 
@@ -53,7 +54,7 @@ def add_shards(
             ),
             batch_size=2000,
         )
-        transaction.on_commit(lambda: send_scoring_wakes(min(len(shards), 8)))
+        transaction.on_commit(lambda: wake_or_wait(send_scoring_wakes, min(len(shards), 8)))
 
 
 def finish_shard(*, shard: ScoringShard, now: datetime) -> bool:
@@ -73,7 +74,7 @@ def release_shard(*, shard: ScoringShard) -> None:
         status=JobStatus.QUEUED, lease_expires_at=None, attempts=F("attempts") - 1
     )
     if released and status == ScoringRequest.Status.ACTIVE:
-        transaction.on_commit(lambda: send_scoring_wakes(1))
+        transaction.on_commit(lambda: wake_or_wait(send_scoring_wakes, 1))
 
 
 def fail_shard(*, shard: ScoringShard, error: BaseException, now: datetime) -> None:
@@ -88,5 +89,5 @@ def wake_for_scoring(*, now: datetime) -> bool:
     """
     waits: bool = ScoringShard.objects.claimable(now).exists()
     if waits:
-        send_scoring_wakes(1)
+        wake_or_wait(send_scoring_wakes, 1)
     return waits

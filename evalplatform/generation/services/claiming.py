@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Case, F, Func, IntegerField, OuterRef, Subquery, Value, When
 
 from evalplatform.core.leased_jobs import failure, held, take_job
+from evalplatform.core.waking import wake_or_wait
 from evalplatform.generation.models import GenerationBatch, GenerationRequest, WorkerHeartbeat
 from evalplatform.generation.selectors import live_since
 from evalplatform.generation.services.waking import send_wakes
@@ -114,7 +115,7 @@ def release_batch(*, batch: GenerationBatch) -> None:
         status=Batch.QUEUED, lease_expires_at=None, attempts=F("attempts") - 1
     )
     if released and request.status == GenerationRequest.Status.ACTIVE:
-        transaction.on_commit(lambda: send_wakes(1))
+        transaction.on_commit(lambda: wake_or_wait(send_wakes, 1))
 
 
 def cancel_batch(*, batch: GenerationBatch) -> None:
@@ -145,5 +146,5 @@ def wake_myself(*, memory_bytes: int | None, now: datetime) -> bool:
     fits = {} if memory_bytes is None else _that_fits(memory_bytes)
     waits: bool = GenerationBatch.objects.claimable(now).filter(**fits).exists()
     if waits:
-        send_wakes(1)
+        wake_or_wait(send_wakes, 1)
     return waits
