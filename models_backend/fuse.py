@@ -20,6 +20,8 @@ from models_backend.errors import InputError, run_cli
 if TYPE_CHECKING:
     from models_backend.checkpoints.fusing import Part
 
+_WEIGHTS = ("ema", "plain")
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program. Raises `ModelsError` for what does not fit."""
@@ -35,6 +37,11 @@ def main(arguments: list[str] | None = None) -> None:
             f"{len(scales)} --scale for {len(options.lora)} --lora; give one for each, in the same "
             "order, or none"
         )
+    if not (options.lora or options.part or options.weights):
+        raise InputError(
+            "nothing to change in the base: give a LoRA, a part, or its weights (--lora, --part, "
+            "--weights)"
+        )
     record = fuse(
         options.base,
         options.out,
@@ -49,6 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _part(kind: type[Part], given: str) -> Part:
     name, _, source = given.partition("=")
     component, _, weights = name.partition(":")
+    if not (component and source) or weights not in ("", *_WEIGHTS):
+        raise InputError(f"--part {given!r}: give COMPONENT=PATH, or COMPONENT:ema=PATH")
     return kind(component, Path(source), weights or None)
 
 
@@ -62,7 +71,7 @@ def _options() -> argparse.ArgumentParser:
         "--part", action="append", default=[], metavar="COMPONENT[:ema|:plain]=PATH",
         help="e.g. vae=FOLDER, or unet:ema=FILE of a file that holds both",
     )  # fmt: skip
-    parser.add_argument("--weights", choices=["ema", "plain"], help="of the base, if it has both")
+    parser.add_argument("--weights", choices=_WEIGHTS, help="of the base, if it has both")
     parser.add_argument("--while-stdin", action="store_true", help="end when stdin is closed")
     return parser
 

@@ -241,6 +241,40 @@ def test_lora_with_nan_is_refused(sd, tmp_path):
     refused(sd, tmp_path, "holds NaN or infinity in", adapters=[Adapter(lora.file)])
 
 
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "unet.down_blocks.0.resnets.0.conv1.lora.up.weight",
+        "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_linear_layer.down.weight",
+        "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight",
+    ],
+)
+def test_lora_that_lacks_half_of_a_layer_is_refused(sd, tmp_path, lost):
+    """peft would make the other half up, another one each time."""
+    for names in ("diffusers", "peft"):
+        lora = tiny_loras.write(sd, tmp_path / "lora.safetensors", names)
+        tensors = load_file(lora.file)
+        if lost in tensors:
+            break
+    del tensors[lost]
+    save_file(tensors, lora.file)
+    refused(
+        sd, tmp_path, r"lacks one of the two tensors of 1 of its 68 layers \(first: .* alone\)",
+        adapters=[Adapter(lora.file)],
+    )  # fmt: skip
+
+
+def test_lora_in_kohyas_names_that_lacks_half_of_a_layer_is_refused(sd, tmp_path):
+    lora = tiny_loras.write(sd, tmp_path / "lora.safetensors", "kohya")
+    tensors = load_file(lora.file)
+    del tensors["lora_unet_down_blocks_0_resnets_0_conv1.lora_down.weight"]
+    save_file(tensors, lora.file)
+    refused(
+        sd, tmp_path, "not been correctly renamed: lora_unet_down_blocks_0_resnets_0_conv1",
+        adapters=[Adapter(lora.file)],
+    )  # fmt: skip
+
+
 def test_pipeline_that_takes_no_lora_is_refused(folders, sd, tmp_path):
     lora = tiny_loras.write(sd, tmp_path / "lora.safetensors", "peft")
     refused(
@@ -427,10 +461,19 @@ def test_program_ends_and_cleans_up_when_its_parent_goes(sd, tmp_path):
     [
         (["--lora", "a", "--scale", "1", "--scale", "2"], "2 --scale for 1 --lora"),
         (["--lora", "a.safetensors", "--scale", "nan"], "scale nan of a.safetensors: accepted"),
+        ([], "nothing to change in the base: give a LoRA, a part, or its weights"),
+        (["--part", "vae"], "--part 'vae': give COMPONENT=PATH, or COMPONENT:ema=PATH"),
+        (["--part", "vae:old=a"], "--part 'vae:old=a': give COMPONENT=PATH"),
+        (["--part", "vae=a", "--part", "vae=b"], "two parts for vae; give one"),
     ],
 )
-def test_program_refuses_scales(sd, tmp_path, arguments, match):
+def test_program_refuses_what_it_cannot_mean(sd, tmp_path, arguments, match):
     from models_backend.fuse import main
 
     with pytest.raises(InputError, match=match):
         main([str(sd), str(tmp_path / "out"), *arguments])
+
+
+def test_program_makes_nothing_where_no_folder_is(sd, tmp_path):
+    with pytest.raises(InputError, match="where out is to be made, is no folder; make it"):
+        fuse(sd, tmp_path / "no" / "out", weights="plain")

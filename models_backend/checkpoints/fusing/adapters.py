@@ -124,7 +124,8 @@ def _read(
     """Return the layers the file changes and, where it tells, their alphas.
 
     Raises:
-        CheckpointError: a tensor of it belongs to no module of the pipeline.
+        CheckpointError: a tensor of it belongs to no module of the pipeline, or stands without the
+            other one of its layer.
     """
     options = {"unet_config": pipeline.unet.config} if "unet" in parts else {}
     read = pipeline.lora_state_dict(
@@ -139,6 +140,12 @@ def _read(
             f"{len(found.unmatched)} of {len(tensors)} tensors of {adapter.file.name} belong to "
             f"nothing in {type(pipeline).__name__} of the base (first: {examples}); give the base "
             "it was trained for"
+        )
+    if found.halved:  # peft would fill the other half in, at random
+        raise CheckpointError(
+            f"{adapter.file.name} lacks one of the two tensors of {len(found.halved)} of its "
+            f"{len(found.layers)} layers (first: {found.halved[0]} stands alone); copy or download "
+            "it again, or save it again where it was trained"
         )
     bad = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if bad:
@@ -197,5 +204,8 @@ def _reason(error: Exception) -> str:
     """Return the first complaint of a long list."""
     lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
     sizes = [line for line in lines if line.startswith("size mismatch")]
-    said = (sizes or lines or [type(error).__name__])[0][:300].rstrip(".")
+    said = (sizes or lines or [type(error).__name__])[0]
+    if said.endswith(":"):  # what it speaks of stands below
+        said = " ".join([said, *lines[1:2]])
+    said = said[:300].rstrip(".")
     return f"{said} (and {len(sizes) - 1} more)" if len(sizes) > 1 else said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -45,10 +46,9 @@ def fuse(
 
     Returns what was done, as plain values. Raises:
         CheckpointError: something does not fit; nothing is left at `out`.
-        InputError: `out` is there already.
+        InputError: `out` is there already or in no folder, or two parts are for one component.
     """
-    if out.exists():
-        raise InputError(f"{out} is there already; give a new directory")
+    _check_asked(out, parts)
     partial = temporary_sibling(out)
     try:
         say("copying the base")
@@ -68,6 +68,16 @@ def fuse(
     if added:
         record["adapters"] = added
     return record | {"versions": {name: version(name) for name in ("diffusers", "peft", "torch")}}
+
+
+def _check_asked(out: Path, parts: Sequence[Part]) -> None:
+    if out.exists():
+        raise InputError(f"{out} is there already; give a new directory")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}, where {out.name} is to be made, is no folder; make it")
+    again = [name for name, n in Counter(each.component for each in parts).items() if n > 1]
+    if again:
+        raise InputError(f"two parts for {again[0]}; give one")
 
 
 def _add(

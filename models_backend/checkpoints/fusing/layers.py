@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from diffusers.utils.state_dict_utils import DIFFUSERS_OLD_TO_PEFT, DIFFUSERS_TO
 from torch import nn
 
 _DENOISERS = ("unet", "transformer")
-_OF_A_PAIR = re.compile(r"\.lora_(?:[AB]|magnitude_vector)(?:\.(?:weight|bias))?$")
+_OF_A_PAIR = re.compile(r"\.lora_([AB]|magnitude_vector)(?:\.(?:weight|bias))?$")
+_PAIR = {"A", "B"}
 _TEXT_NAMES = DIFFUSERS_OLD_TO_PEFT | DIFFUSERS_TO_PEFT
 
 
@@ -32,23 +34,34 @@ class FoundLayers:
     layers: frozenset[Layer]
     unmatched: tuple[str, ...]
     """Names, as the file has them after diffusers' conversion, that belong to no module."""
+    halved: tuple[str, ...] = ()
+    """Names of tensors whose counterpart, of the two that make a change, the file lacks."""
 
 
 def find_layers(names: Iterable[str], parts: Mapping[str, nn.Module]) -> FoundLayers:
     """Match an adapter's tensors, named as `lora_state_dict` gives them, with modules."""
     paths = {name: dict(part.named_modules()) for name, part in parts.items()}
-    layers, unmatched = set(), []
+    halves: dict[Layer, dict[str, str]] = defaultdict(dict)
+    unmatched = []
     for name in names:
-        layer = layer_of(name, parts)
-        if layer is None or layer.path not in paths[layer.component]:
+        place = _place_of(name, parts)
+        if place is None or place[0].path not in paths[place[0].component]:
             unmatched.append(name)
         else:
-            layers.add(layer)
-    return FoundLayers(frozenset(layers), tuple(unmatched))
+            layer, half = place
+            halves[layer][half] = name
+    halved = [next(iter(each.values())) for each in halves.values() if not each.keys() >= _PAIR]
+    return FoundLayers(frozenset(halves), tuple(unmatched), tuple(halved))
 
 
 def layer_of(name: str, parts: Mapping[str, nn.Module]) -> Layer | None:
     """Return the layer that a tensor changes, or None where its name is of no component."""
+    place = _place_of(name, parts)
+    return place and place[0]
+
+
+def _place_of(name: str, parts: Mapping[str, nn.Module]) -> tuple[Layer, str] | None:
+    """Return that layer and which of its pair the tensor is, "A" or "B"."""
     component, _, rest = name.partition(".")
     if component not in parts:
         return None
@@ -56,8 +69,8 @@ def layer_of(name: str, parts: Mapping[str, nn.Module]) -> Layer | None:
         (rest,) = convert_unet_state_dict_to_peft({rest: None})
     else:
         rest = _text_name(rest, parts[component])
-    path, found = _OF_A_PAIR.subn("", rest)
-    return Layer(component, path) if found else None
+    found = _OF_A_PAIR.search(rest)
+    return (Layer(component, rest[: found.start()]), found[1]) if found else None
 
 
 def _text_name(name: str, encoder: nn.Module) -> str:
