@@ -145,6 +145,29 @@ def test_a_newcomer_that_never_lost_is_first_and_the_others_stay_ranked():
     assert found.robustness.state is State.SEPARATED
 
 
+def test_an_arm_that_one_person_judged_or_one_prompt_shows_leaves_no_interval():
+    """A fit makes the scores of its votes sum to 0: that person's taste would not be seen."""
+    rng, at = np.random.default_rng(2), np.arange(240)
+    arms = [[(0, 1), (0, 2), (1, 2), (0, 3)][each] for each in at % 4]
+    grades = rng.permuted([[1, 0]] * 240, axis=1)
+    last = at % 4 == 3
+    prompt, person = at // 8, at // 4 % 10
+
+    def found(prompt, person):
+        return rank_arms(made(arms, grades, prompt, person, ["a", "b", "c", "late"]))
+
+    assert found(prompt, np.where(last, at // 4 % 2, person)).standings[0].low
+    alone = found(prompt, np.where(last, 4, person))
+    assert (alone.state, alone.interval_state) == (State.DEFINED, State.ONE_ANNOTATOR)
+    assert alone.interval_reason.startswith("All votes on 'late' are by one annotator")
+    assert {(one.value is None, one.low, one.rank_low) for one in alone.standings} == {
+        (False, None, None)
+    }
+    assert alone.pair("a", "b").rates.net.low is not None
+    on_one = found(np.where(last, 0, prompt), person)
+    assert on_one.interval_reason.startswith("All votes on 'late' are on one prompt")
+
+
 def test_an_arm_that_never_won_is_last():
     found = rank_arms(gallery_with(("bad", "a", "LLL", 0, 0), ("bad", "c", "LL", 3, 0)))
     last = found.standings[-1]

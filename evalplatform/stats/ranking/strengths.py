@@ -13,6 +13,7 @@ import numpy as np
 from ..inference.clustering import FloatArray
 from ..inference.estimates import State, few_clusters
 from ..inference.intervals import check_level, t_quantile
+from ..votes.chunking import Codes, chunks
 from ..votes.columns import IntColumn
 from ..votes.pairs import Labels, PairVotes
 from .davidson import Fit, PairCounts, Ties, fit, pair_counts
@@ -45,8 +46,9 @@ def rank(votes: PairVotes, level: float = 0.95, *, ties: Ties = "davidson") -> R
 
     States. DISCONNECTED: groups of arms that no vote links. SEPARATED: a group that never
     loses to the rest, so that its lead is unbounded; more votes cure it. NO_DECIDED_VOTES: all
-    ties. ONE_PROMPT, ONE_ANNOTATOR, NO_VARIATION: strengths but no intervals. Nothing is refused
-    for these; `UnknownOptionError` refuses a level outside (0, 1).
+    ties. ONE_PROMPT, ONE_ANNOTATOR (of all votes, or of those on one arm), NO_VARIATION: strengths
+    but no intervals. Nothing is refused for these; `UnknownOptionError` refuses a level outside
+    (0, 1).
 
     References. Davidson (1970), JASA 65:317-328; Bradley and Terry (1952), Biometrika
     39:324-345; Cameron, Gelbach and Miller (2011), JBES 29:238-249; Ford (1957), American
@@ -105,6 +107,8 @@ def _fitted(pairs: PairCounts, arms: Labels, ties: Ties) -> tuple[Fit | None, St
 
 def _covariance(votes: PairVotes, fitted: Fit) -> tuple[ClusteredCovariance | None, State, str]:
     state, reason = few_clusters("votes", votes.n_prompts, votes.n_annotators)
+    if state is State.DEFINED:
+        state, reason = _few_clusters_of_an_arm(votes)
     if state is not State.DEFINED:
         return None, state, reason
     covariance = clustered_covariance(votes, fitted)
@@ -118,6 +122,32 @@ def _covariance(votes: PairVotes, fitted: Fit) -> tuple[ClusteredCovariance | No
         why = f"The votes on {a!r} and {b!r} show no variation between prompts and annotators."
         return None, State.NO_VARIATION, why
     return covariance, State.DEFINED, ""
+
+
+def _few_clusters_of_an_arm(votes: PairVotes) -> tuple[State, str]:
+    """DEFINED, or of which arm the votes tell nothing of other prompts or people.
+
+    All scores of an arm that one person judged lie in one cluster, whose sum the fit makes 0: what
+    this person has of their own would pass for no variation.
+    """
+    for at in _in_one_cluster(votes, votes.prompt):
+        return few_clusters(f"votes on {votes.arms[at]!r}", 1, votes.n_annotators)
+    for at in _in_one_cluster(votes, votes.annotator):
+        return few_clusters(f"votes on {votes.arms[at]!r}", votes.n_prompts, 1)
+    return State.DEFINED, ""
+
+
+def _in_one_cluster(votes: PairVotes, codes: Codes) -> IntColumn:
+    """The arms of which all votes have one code."""
+    low, high = np.full(votes.n_arms, np.iinfo(np.int64).max), np.full(votes.n_arms, -1)
+    for rows in chunks(len(votes)):
+        code = codes[rows].astype(np.int64)
+        for arm in (votes.first[rows], votes.second[rows]):
+            np.minimum.at(low, arm, code)
+            np.maximum.at(high, arm, code)
+        if (low < high).all():
+            break
+    return np.flatnonzero(low == high)
 
 
 def _method(ties: Ties, fitted: Fit, df: float | None) -> str:
