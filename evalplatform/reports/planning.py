@@ -75,7 +75,7 @@ class StudyAnswer:
             f"{plan.annotators:,} annotators: {plan.votes:,} votes on each criterion, "
             f"{per_person:.0f} from each annotator.",
             f"A net preference of {100 * asked.effect:.1f} % or more is then found in "
-            f"{100 * plan.power:.0f} of 100 such studies.",
+            f"{100 * plan.power:.4g} of 100 such studies.",
             f"However many prompts these annotators judge, nothing below "
             f"{100 * plan.floor:.1f} % can be found so often: their habits stay. Only more "
             "annotators lower this floor.",

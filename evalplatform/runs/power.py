@@ -63,7 +63,11 @@ def _duel(criterion: Criterion, sets: list[PlannedSet], annotators: int) -> Powe
     prompts = len({each.prompt.pk for each in sets})
     per_prompt = criterion.k * len(sets) // max(1, prompts)
     plan = detectable_effect(
-        _components(), prompts=prompts, annotators=annotators, votes_per_prompt=per_prompt
+        _components(),
+        prompts=prompts,
+        annotators=annotators,
+        votes_per_prompt=per_prompt,
+        people_per_prompt=criterion.k,  # one person may judge several sets of a prompt
     )
     if plan.effect is None:
         return PowerEstimate(criterion.slug, f"{criterion.label}: {plan.reason}")

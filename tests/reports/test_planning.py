@@ -73,6 +73,11 @@ def test_command_estimates_from_the_pilots_votes_of_the_criterion(capsys, pilot)
     assert f"Variance of a vote: {components.total:.2f}" in text
 
 
+def test_power_is_said_as_it_was_asked(capsys):
+    text = command(capsys, "--effect", "0.4", "--annotators", "40", "--power", "0.999")
+    assert "is then found in 99.9 of 100 such studies." in " ".join(text.split())
+
+
 def test_effect_out_of_reach_is_said_with_the_floor(capsys):
     text = command(capsys, "--effect", "0.02", "--annotators", "10")
     assert re.search(r"out of\s+reach", text)

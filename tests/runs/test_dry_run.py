@@ -155,3 +155,9 @@ def test_two_arms_are_told_the_lead_they_can_find_and_a_gallery_its_intervals(ma
     assert "log units" in gallery.power[0].sentence
     more = estimate(prompts={"sets": ["things"], "limit": 5})
     assert (more.power[0].effect or 9) > duel.power[0].effect
+
+
+def test_several_images_a_prompt_need_no_more_people_than_votes_on_a_set(makers):
+    one, several = estimate(), estimate(images_per_prompt=4)
+    assert several.annotators < 20  # who judges the first set of a prompt may judge the others
+    assert several.power[0].effect < one.power[0].effect

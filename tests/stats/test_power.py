@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from hypothesis import given, settings
+from scipy.stats import chi2, norm, t
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.power import TTestPower
 
@@ -154,6 +155,41 @@ def test_planned_study_detects_the_effect_as_often_as_it_says():
     design = Design(plan.prompts, plan.annotators, 5, 0.5, 0.4, lean=lean)
     found = [sign_test(simulate(design, rng)).p_value < 0.05 for _ in range(400)]
     assert np.mean(found) == pytest.approx(0.8, abs=0.06)
+
+
+def chance_by_integration(shift, df, level=0.95):
+    """P(|T| > limit) over the spread s of the standard error, chi-squared with df over df."""
+    limit, s = t.ppf(0.5 + level / 2, df), np.linspace(1e-6, 12.0, 200_001)
+    density = 2.0 * df * s * chi2.pdf(df * s**2, df)
+    rejects = norm.cdf(shift - limit * s) + norm.cdf(-shift - limit * s)
+    return float(np.sum(density * rejects) * (s[1] - s[0]))
+
+
+@pytest.mark.parametrize("power", [0.8, 0.95, 0.999])
+@pytest.mark.parametrize("people", [2, 3, 4])
+def test_few_people_detect_with_the_power_asked_and_not_less(people, power):
+    """Their t reaches so far out that SciPy's other tail is not a number at times."""
+    pilot = Components(prompt=1e-4, annotator=2e-4, residual=1e-4)
+    plan = detectable_effect(
+        pilot, prompts=2000, annotators=people, votes_per_prompt=2, power=power
+    )
+    assert chance_by_integration(plan.effect / plan.se, people - 1) == pytest.approx(
+        power, abs=1e-4
+    )
+
+
+def test_chance_never_falls_with_the_effect():
+    for df in (1, 2, 4, 30, 1000):
+        chances = [power_of(effect, 1.0, df) for effect in np.linspace(0.0, 200.0, 801)]
+        assert (np.diff(chances) >= -1e-9).all()
+        assert chances[-1] == 1.0
+
+
+def test_where_prompts_are_given_it_is_prompts_or_votes_on_them_that_help():
+    """There is a vote by somebody else for each already."""
+    plan = plan_study(PILOT, 0.02, prompts=200)
+    assert "1,000 annotators on 200 prompts. More prompts, or more votes on each," in plan.reason
+    assert "annotators lower it" in plan_study(PILOT, 0.02, annotators=20).reason
 
 
 def test_effect_below_the_floor_is_a_named_state_that_names_the_floor():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf, isnan, sqrt
 
 from scipy import special
 
@@ -61,8 +61,21 @@ def power_of(effect: float, se: float, df: float, level: float = 0.95) -> float:
     """
     check_level(level)
     limit = t_quantile(level, df)
-    shift = min(abs(effect) / se, 35.0) if se > 0.0 else 35.0  # beyond, the chance is 1
-    return float(1.0 - special.nctdtr(df, shift, limit) + special.nctdtr(df, shift, -limit))
+    shift = abs(effect) / se if se > 0.0 else inf
+    if shift >= _certain(limit):
+        return 1.0
+    return 1.0 - _below(limit, shift, df) + _below(-limit, shift, df)
+
+
+def _below(limit: float, shift: float, df: float) -> float:
+    """The noncentral t distribution function; SciPy's is NaN here and there where it is < 1e-9."""
+    found = float(special.nctdtr(df, shift, limit))
+    return 0.0 if isnan(found) else found
+
+
+def _certain(limit: float) -> float:
+    """The noncentrality beyond which t exceeds `limit` for certain, with one df too."""
+    return max(35.0, 8.0 * limit)
 
 
 def detectable_effect(
@@ -71,13 +84,16 @@ def detectable_effect(
     prompts: int,
     annotators: int,
     votes_per_prompt: int = 5,
+    people_per_prompt: int | None = None,
     power: float = 0.8,
     level: float = 0.95,
 ) -> StudyPlan:
     """The smallest net preference a study of this size detects with the asked power.
 
     Formula. The effect at which `power_of` with se = sqrt(V) is `power`. The floor is the same
-    with P and n without limit: sa^2 / J stays.
+    with P and n without limit: sa^2 / J stays. `people_per_prompt` is how many different people
+    a prompt needs: as many as its votes, but where it has several sets, whose judges may be the
+    same.
 
     Units. Effects are net shares: 0.1 is ten percentage points more votes for A than for B.
 
@@ -94,7 +110,7 @@ def detectable_effect(
     (0.131, 0.091)
     """
     _check(power, level, votes_per_prompt)
-    _check_size(prompts, annotators, votes_per_prompt)
+    _check_size(prompts, annotators, people_per_prompt or votes_per_prompt)
     se = sqrt(components.variance(prompts, annotators, prompts * votes_per_prompt))
     effect = _effect(se, min(prompts, annotators) - 1, power, level)
     floor = _effect(sqrt(components.variance(inf, annotators, inf)), annotators - 1, power, level)
@@ -171,10 +187,12 @@ def plan_study(
     first, last = 2, _MOST
     if prompts is not None:
         first, last = fewest, max(prompts * votes_per_prompt, fewest)
-    return _smallest(study, first, last, effect)
+    return _smallest(study, first, last, effect, of_prompts=prompts is not None)
 
 
-def _smallest(study: Callable[[int], StudyPlan], first: int, last: int, effect: float) -> StudyPlan:
+def _smallest(
+    study: Callable[[int], StudyPlan], first: int, last: int, effect: float, *, of_prompts: bool
+) -> StudyPlan:
     """The study of the smallest number in [first, last] that detects `effect`."""
 
     def enough(plan: StudyPlan) -> bool:
@@ -182,7 +200,7 @@ def _smallest(study: Callable[[int], StudyPlan], first: int, last: int, effect: 
 
     largest = study(last)
     if not enough(largest):
-        return _unreachable(largest, effect)
+        return _unreachable(largest, effect, of_prompts)
     low, high = first - 1, last
     while high - low > 1:
         middle = (low + high) // 2
@@ -190,9 +208,14 @@ def _smallest(study: Callable[[int], StudyPlan], first: int, last: int, effect: 
     return study(high)
 
 
-def _unreachable(largest: StudyPlan, effect: float) -> StudyPlan:
+def _unreachable(largest: StudyPlan, effect: float, of_prompts: bool) -> StudyPlan:
+    """No plan, and what would help: `of_prompts` says that these were given, not people."""
     best = "no effect" if largest.effect is None else f"a net of {100 * largest.effect:.1f} %"
-    floor = "" if largest.floor is None else f" Their floor is {100 * largest.floor:.1f} %."
+    helps = "More annotators lower it"
+    if of_prompts:
+        helps = "More prompts, or more votes on each, lower it"
+    elif largest.floor is not None:
+        helps = f"Their floor is {100 * largest.floor:.1f} %. {helps}"
     return StudyPlan(
         prompts=None,
         annotators=None,
@@ -205,8 +228,8 @@ def _unreachable(largest: StudyPlan, effect: float) -> StudyPlan:
         state=State.UNREACHABLE,
         reason=(
             f"A net of {100 * effect:.1f} % is out of reach: at best {best} is detected by "
-            f"{largest.annotators:,} annotators on {largest.prompts:,} prompts.{floor} More "
-            "annotators lower it; a larger effect or less power asks for less."
+            f"{largest.annotators:,} annotators on {largest.prompts:,} prompts. {helps}; a larger "
+            "effect or less power asks for less."
         ),
     )
 
@@ -215,9 +238,7 @@ def _effect(se: float, df: float, power: float, level: float) -> float:
     """The effect that is detected with this power, by bisection; 0 where there is no variance."""
     if se == 0.0:
         return 0.0
-    low, high = 0.0, 34.0 * se
-    if power_of(high, se, df, level) < power:
-        return inf
+    low, high = 0.0, _certain(t_quantile(level, df)) * se
     for _ in range(60):
         middle = (low + high) / 2.0
         low, high = (middle, high) if power_of(middle, se, df, level) < power else (low, middle)
@@ -234,16 +255,16 @@ def _check(power: float, level: float, votes_per_prompt: int) -> None:
         raise UnknownOptionError(f"votes_per_prompt is {votes_per_prompt}; give 1 or more.")
 
 
-def _check_size(prompts: int, annotators: int, votes_per_prompt: int) -> None:
-    sizes = (("prompt", prompts, 2), ("annotator", annotators, max(2, votes_per_prompt)))
+def _check_size(prompts: int, annotators: int, people: int) -> None:
+    sizes = (("prompt", prompts, 2), ("annotator", annotators, max(2, people)))
     lacking = [each for each in sizes if each[1] < each[2]]
     if not lacking:
         return
     given = " and ".join(f"{n} {what}{'s' * (n != 1)}" for what, n, _ in lacking)
     wanted = " and ".join(f"{least} {what}s" for what, _, least in lacking)
     are = "is" if given.startswith("1 ") and len(lacking) == 1 else "are"
-    why = f" (each prompt is judged by {votes_per_prompt} different people)"
-    is_of_people = annotators < votes_per_prompt
+    why = f" (each prompt is judged by {people} different people)"
+    is_of_people = annotators < people
     raise UnknownOptionError(
         f"{given} {are} too few; give at least {wanted}{why if is_of_people else ''}."
     )
