@@ -70,7 +70,7 @@ def of_orders(
     assert known
     counts = [each.n_votes if each else 0 for each in (reported, other)]
     figures = [_by_arm(each) if each else {} for each in (reported, other)]
-    for arm in _by_arm(known):
+    for arm in dict.fromkeys([*figures[0], *figures[1]]):  # an arm may have votes in one alone
         yield OtherVotes(
             criterion=known.criterion,
             criterion_label=known.criterion_label,
