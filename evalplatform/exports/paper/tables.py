@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from evalplatform.exports.paper.latex import bounds, latex, number, percent
 from evalplatform.reports.gallery import GalleryResult, GradeResult
@@ -14,6 +15,7 @@ from evalplatform.stats import ArmRating, Estimate, Standing, WinRates
 
 _TIERS = "Arms of one tier are not told apart from its best."
 _NET = r"net (A $-$ B)"
+_OF_A_ROW = re.compile(r"[\d.]+(?:e\+\d+)?(?= df\b| % of the variance)")
 
 
 def tables(results: CampaignResults) -> dict[str, str]:
@@ -91,14 +93,30 @@ def _groups(results: CampaignResults) -> str:
         ["prompts", "$n$ prompts", "votes", r"win \%", r"tie \%", r"lose \%", rf"{_NET} \%"],
         rows,
         rf"Votes for A, ties, and votes for B, per cent of votes. In brackets: {level:g}\,\% "
-        f"interval of the net preference. {_method(results.groups[0].rates.net.method)}"
+        "interval of the net preference. "
+        f"{_method(each.rates.net.method for each in results.groups)}"
         f"{legend(results)}{_stamp(results)}",
         "win-tie-lose",
     )
 
 
-def _method(method: str) -> str:
-    return f"Intervals: {latex(method)}. " if method != "none" else ""
+def _method(methods: Iterable[str]) -> str:
+    """How the intervals of all rows were made: what differs from row to row from least to most."""
+    found: dict[str, list[list[str]]] = {}
+    for each in methods:
+        if each != "none":
+            numbers = _OF_A_ROW.findall(each)
+            found.setdefault(_OF_A_ROW.sub("{}", each), []).append(numbers)
+    said = [
+        latex(words.format(*(_least_to_most(each) for each in zip(*numbers, strict=True))))
+        for words, numbers in found.items()
+    ]
+    return f"Intervals: {'. In some rows: '.join(said)}. " if said else ""
+
+
+def _least_to_most(numbers: Sequence[str]) -> str:
+    least, most = min(numbers, key=float), max(numbers, key=float)
+    return least if least == most else f"{least} to {most}"
 
 
 def _level(results: CampaignResults) -> str:
@@ -184,7 +202,8 @@ def _strengths(results: CampaignResults) -> str:
         rows,
         "Strengths in natural log units, mean 0 (times 173.7: Elo points). Ranks: those each arm "
         f"may have, for all arms at once at {_level(results)}. "
-        f"{_method(results.galleries[0].ranking.method)}{legend(results)}{_stamp(results)}",
+        f"{_method(each.ranking.method for each in results.galleries)}"
+        f"{legend(results)}{_stamp(results)}",
         "strengths",
     )
 
@@ -243,7 +262,7 @@ def _grades(results: CampaignResults) -> str:
         ],
         rows,
         "Mean grades. Ranks: those each arm may have, for all arms at once at "
-        f"{_level(results)}. {_TIERS} {_method(results.gradings[0].ratings.method)}"
+        f"{_level(results)}. {_TIERS} {_method(each.ratings.method for each in results.gradings)}"
         f"{legend(results)}{_stamp(results)}",
         "grades",
     )
