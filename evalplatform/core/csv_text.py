@@ -39,6 +39,11 @@ def csv_header(columns: Sequence[str], *, for_excel: bool = False) -> str:
     return (MARK if for_excel else "") + ",".join(columns) + "\n"
 
 
+def separator_of(header: str) -> str:
+    """Return what parts a table's first line: commas, semicolons or tabs, whichever is most."""
+    return max(_SEPARATORS, key=header.count)
+
+
 @dataclass(frozen=True)
 class CsvTable:
     """What a CSV file holds.

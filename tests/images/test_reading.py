@@ -80,6 +80,19 @@ def test_folder_with_two_manifests_is_refused(bring, tmp_path):
     assert "holds manifest.csv and metadata.csv" in refused(bring, tmp_path)[0]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_that_a_spreadsheet_saved_is_read(bring, tmp_path, separator):
+    """Semicolons where a comma is the decimal point, rows and columns that were emptied."""
+    given.folder(tmp_path, {"a.png": given.png(0), "b.png": given.png(1)})
+    lines = ["image,key,note,,", "a.png,0,old,,", ",,,,", "b.png,2,,,", ",,,,"]
+    table = tmp_path / "images.csv"
+    table.write_text("\r\n".join(lines).replace(",", separator), encoding="utf-8-sig")
+    found = bring(table)
+    assert rows(found.collection) == [(0, 0, None), (2, 0, None)]
+    told = found.collection.images.order_by("position").values_list("metadata", flat=True)
+    assert [*told] == [{"note": "old"}, {}]
+
+
 def test_csv_matches_texts_but_for_spaces_and_keeps_what_else_it_says(bring, tmp_path):
     given.folder(tmp_path, {"one.png": given.png(0), "two.png": given.png(1)})
     table = tmp_path / "images.csv"

@@ -161,6 +161,21 @@ def test_ratings_and_a_column_for_each_rater(desk, said):
     assert said(desk.take(desk.csv(wide), campaign="wide")) == [("1", {"x": 5})]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_table_that_a_spreadsheet_saved_is_read(desk, said, separator):
+    """Semicolons where a comma is the decimal point, rows and columns that were emptied."""
+    rows = [
+        ["prompt", "model_a", "model_b", "winner", "annotator", "", ""],
+        ["a cat", "x", "y", "b", "ann", "", ""],
+        [""] * 7,
+        ["a dog", "x", "y", "a", "ann", "", ""],
+        [""] * 7,
+    ]
+    path = desk.folder / "votes.csv"
+    path.write_text("\r\n".join(separator.join(row) for row in rows), encoding="utf-8-sig")
+    assert said(desk.take(path)) == [("ann", {"x": 0, "y": 1}), ("ann", {"x": 1, "y": 0})]
+
+
 def test_columns_are_renamed_and_left_out(desk, said):
     rows = [{"Model A": "x", "Model B": "y", "verdict": "left", "text": "p", "who": "u",
              "criterion": "looks"}]  # fmt: skip

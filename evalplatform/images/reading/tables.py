@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from evalplatform.core.csv_text import separator_of
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import text_lines
 from evalplatform.images.faults import RowError
@@ -29,11 +30,14 @@ class CsvRows(RowReader):
 
     def __init__(self, path: Path, columns: Mapping[str, str], *, needs_prompt: bool) -> None:
         self._path = path
-        self._delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        is_tsv = path.suffix.lower() == ".tsv"
+        self._delimiter = "\t" if is_tsv else separator_of(next(text_lines(path), ""))
         header = next(self._parsed(), (0, []))[1]
         self._header = [column.strip() for column in header]
         self._found = our_columns(self._header, columns, path.name, needs_prompt=needs_prompt)
-        if len(set(self._header)) != len(self._header):
+        # A spreadsheet leaves columns without a name beside what was once typed.
+        named = [column for column in self._header if column]
+        if len(set(named)) != len(named):
             raise BadInputError(f"{path.name} has two columns of one name; rename one.")
 
     def _located(self) -> Iterator[tuple[str, list[str]]]:
@@ -45,7 +49,7 @@ class CsvRows(RowReader):
         reader = csv.reader(text_lines(self._path), delimiter=self._delimiter, strict=True)
         try:
             for fields in reader:
-                if fields:
+                if any(field.strip() for field in fields):  # else emptied in a spreadsheet
                     yield reader.line_num, fields
         except csv.Error as error:
             raise BadInputError(

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from evalplatform.core.csv_text import separator_of
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import text_lines
 from evalplatform.core.parquet_files import batches, holds_bytes, open_parquet, rows_of
@@ -53,13 +54,15 @@ def open_table(path: Path) -> Table:
     if suffix == ".parquet":
         return _parquet(path)
     if suffix in (".csv", ".tsv"):
-        return _csv(path, "\t" if suffix == ".tsv" else ",")
+        is_tsv = suffix == ".tsv"
+        return _csv(path, "\t" if is_tsv else separator_of(next(_clean_lines(path), "")))
     return _json(path, "line" if suffix == ".jsonl" else "entry")
 
 
 def _csv(path: Path, delimiter: str) -> Table:
     header = [column.strip() for column in next(_csv_fields(path, delimiter), (0, []))[1]]
-    twice = next((each for each in header if header.count(each) > 1), None)
+    # A spreadsheet leaves columns without a name beside what was once typed.
+    twice = next((each for each in header if each and header.count(each) > 1), None)
     if twice is not None:
         raise BadInputError(f"{path.name} has two columns {twice!r}; rename one.")
 
@@ -78,7 +81,7 @@ def _csv_fields(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(_clean_lines(path), delimiter=delimiter, strict=True)
     try:
         for fields in reader:
-            if fields:
+            if any(field.strip() for field in fields):  # else emptied in a spreadsheet
                 yield reader.line_num, fields
     except csv.Error as error:
         raise BadInputError(
