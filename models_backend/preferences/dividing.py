@@ -30,10 +30,13 @@ def divide_set(
     """Write the two sets; return their marks. They share no prompt.
 
     Raises:
-        InputError: a share outside (0, 1), or one that leaves either set without pairs.
+        InputError: one folder for both, a share outside (0, 1), or one that leaves either set
+            without pairs.
     """
     if not 0 < share < 1:
         raise InputError(f"share {share:g}: accepted are numbers above 0 and below 1")
+    if learn.absolute() == judge.absolute():
+        raise InputError(f"{learn} is given for both halves; give two folders")
     marks = []
     for folder, wanted in ((learn, False), (judge, True)):
         pairs = [each for each in found.pairs if is_for_judge(each.sha256, share) is wanted]

@@ -19,6 +19,7 @@ from models_backend.preferences.reading import PreferenceSet
 from models_backend.preferences.records import PreferencePair, consensus
 from models_backend.preferences.writing import Provenance, tables
 
+TOLD_BESIDE = "export.toml"  # not JSON, as some forms are: whoever takes `*.json` finds rows
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _HF = pa.schema([("prompt", pa.string()), ("chosen", _IMAGE), ("rejected", _IMAGE)])
 
@@ -35,7 +36,8 @@ def export_set(
     """Write one aspect of a set into an empty folder; return the rows by file.
 
     `blind` leaves out what models are called; `count_together` makes one row of all votes on the
-    same two images.
+    same two images. `export.toml` beside the files says whether votes were simulated, which
+    `import_set` reads.
 
     Raises:
         InputError: an unknown form or aspect, several aspects and none named, or a folder in use.
@@ -52,6 +54,16 @@ def export_set(
         )
     if aspect not in (None, *aspects):
         raise InputError(f"the set has no aspect {aspect!r}; it has {', '.join(aspects)}")
+    # Of what these forms cannot say, what must not be lost: first, so that no file is without it.
+    told = {
+        "form": form,
+        "aspect": aspect or aspects[0],
+        "campaign": found.mark["campaign"],
+        "simulated": found.mark["simulated"],
+        "origin": found.sha256,
+    }
+    lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in told.items())
+    write_bytes_atomically(folder / TOLD_BESIDE, "".join(lines).encode())
     written: dict[str, int] = {}
     for split in SPLITS:
         pairs = [pair for pair, _ in found.of(split, aspect)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from models_backend.errors import InputError
 from models_backend.files import sha256_of_file
+from models_backend.preferences.exporting import TOLD_BESIDE
 from models_backend.preferences.formats.base import Importing
 from models_backend.preferences.formats.registry import importer_named
 from models_backend.preferences.reading import PreferenceSet
@@ -52,7 +54,11 @@ def import_set(
         raise InputError(f"{source} does not exist")
     beside = source if source.is_dir() else source.parent
     job = Importing(source, begin_set(folder), images or beside, aspect)
-    pairs, rankings = gather(tqdm(read(job), desc=form, unit="row", mininterval=1.0))
+    rows = tqdm(read(job), desc=form, unit="row", mininterval=1.0)
+    is_simulated = _was_simulated(beside)
+    pairs, rankings = gather(
+        replace(each, source="simulated") if is_simulated else each for each in rows
+    )
     protocol = beside / "protocol.json"
     provenance = Provenance(
         campaign=_campaign(beside),
@@ -88,9 +94,16 @@ def merge_sets(
     """Write one set of several; annotators of different sets stay different people.
 
     Raises:
-        InputError: an unusable set, or simulated and human votes together.
+        InputError: an unusable set, one set twice, or simulated and human votes together.
     """
     sets = [PreferenceSet.open(each) for each in folders]
+    first: dict[str, Path] = {}
+    for each in sets:
+        if first.setdefault(each.sha256, each.folder) is not each.folder:
+            raise InputError(
+                f"{each.folder} holds the same as {first[each.sha256]}; give it once, or every "
+                "vote would count twice"
+            )
     store = begin_set(folder)
     pairs: list[PreferencePair] = []
     rankings: list[PreferenceRanking] = []
@@ -128,3 +141,17 @@ def _campaign(folder: Path) -> str:
     except (OSError, ValueError):
         return ""
     return str(found.get("campaign", "")) if isinstance(found, dict) else ""
+
+
+def _was_simulated(folder: Path) -> bool:
+    """Whether `export_set` says so beside its files, or above their `data/`."""
+    whole = folder.absolute()
+    told = (whole.parent if whole.name == "data" else whole) / TOLD_BESIDE
+    if not told.is_file():
+        return False
+    try:
+        return tomllib.loads(told.read_text(encoding="utf-8")).get("simulated") is True
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{told}, which says whether votes were simulated, cannot be read; export again"
+        ) from error

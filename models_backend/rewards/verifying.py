@@ -26,10 +26,18 @@ def read_placements(path: Path) -> list[PlacedImage]:
     """Read `placements.jsonl`.
 
     Raises:
-        InputError: a line that is no placement.
+        InputError: no such file, or a line that is no placement.
     """
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InputError(
+            f"{path} cannot be read ({said}); give OUT-placements.jsonl, as inserting wrote it "
+            "beside OUT"
+        ) from None
+    for number, line in enumerate(lines, start=1):
         try:
             told = json.loads(line)
             found.append(

@@ -95,6 +95,11 @@ def json_entries(source: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, d
     Raises:
         InputError: neither, or a key is missing.
     """
+    if source.is_dir():
+        has = sorted(path.name for path in source.glob("*.json*"))
+        raise InputError(
+            f"{source} is a folder; give one of its files: {', '.join(has[:5]) or 'it has no JSON'}"
+        )
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

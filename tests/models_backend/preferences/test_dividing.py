@@ -20,6 +20,9 @@ def test_halves_share_no_prompt_and_lose_no_pair(tmp_path):
     assert learn["rankings"] + judge["rankings"] == len(whole.rankings)
     with pytest.raises(InputError, match="above 0 and below 1"):
         divide_set(whole, learn=tmp_path / "a", judge=tmp_path / "b", share=1.0)
+    with pytest.raises(InputError, match="is given for both halves; give two folders"):
+        divide_set(whole, learn=tmp_path / "a", judge=tmp_path / "a", share=0.3)
+    assert not (tmp_path / "a").exists()
     with pytest.raises(InputError, match="without pairs"):
         divide_set(whole, learn=tmp_path / "a", judge=tmp_path / "b", share=0.0001)
 

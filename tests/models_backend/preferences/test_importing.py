@@ -208,3 +208,27 @@ def test_written_form_is_read_again(tmp_path, form, capsys):
 def test_entry_of_another_form_is_refused_by_number_or_name(images, form, entry, said):
     with pytest.raises(InputError, match=said):
         made(as_json(images, entry), form, images / "set")
+
+
+@pytest.mark.parametrize("form", ["pickapic", "hf", "hpdv2", "imagereward", "itercomp"])
+def test_simulated_votes_stay_simulated_through_another_programs_form(tmp_path, form, capsys):
+    """These forms have no place for it; the export says it beside its files."""
+    simulated.write(tmp_path / "prefs", prompts=8, images=3)
+    out, again = tmp_path / "out", tmp_path / "again"
+    assert main(["export", str(tmp_path / "prefs"), "--as", form, "--out", str(out)]) == 0
+    source = next(iter(sorted(out.glob("train.json"))), out / "data")
+    known = "open-image-preferences" if form == "hf" else form
+    assert main(["import", str(source), "--from", known, "--out", str(again)]) == 0
+    assert set(PreferenceSet.open(again).mark["sources"]) == {"simulated"}
+    assert "SIMULATED" in capsys.readouterr().out.splitlines()[-1]
+    if source.name == "train.json":
+        assert main(["import", str(out), "--from", known, "--out", str(tmp_path / "no")]) == 2
+        assert "is a folder; give one of its files: test.json" in capsys.readouterr().err
+
+
+def test_set_that_is_given_twice_is_not_merged(tmp_path, capsys):
+    simulated.write(tmp_path / "prefs", prompts=2)
+    given = [str(tmp_path / "prefs"), str(tmp_path / "prefs" / ".." / "prefs")]
+    assert main(["merge", *given, "--out", str(tmp_path / "out")]) == 2
+    assert "give it once, or every vote would count twice" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

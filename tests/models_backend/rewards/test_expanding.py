@@ -134,3 +134,8 @@ def test_strange_prompts_aspects_and_ranked_images_are_refused(world, tmp_path):
     again = type(newcomers[0])(known.prompt, "child", file)
     with pytest.raises(InputError, match="ranked this image already"):
         expand_set(found, [reward], [again], tmp_path / "c")
+
+
+def test_placements_that_are_not_there_are_told(tmp_path):
+    with pytest.raises(InputError, match=r"no.jsonl cannot be read .*give OUT-placements.jsonl"):
+        read_placements(tmp_path / "no.jsonl")
