@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 
 from rich import box
@@ -73,7 +74,7 @@ class StudyAnswer:
         said = [
             f"{plan.prompts:,} prompts, each judged by {plan.votes_per_prompt} of "
             f"{plan.annotators:,} annotators: {plan.votes:,} votes on each criterion, "
-            f"{per_person:.0f} from each annotator.",
+            f"{per_person:,.0f} from each annotator.",
             f"A net preference of {100 * asked.effect:.1f} % or more is then found in "
             f"{100 * plan.power:.4g} of 100 such studies.",
             f"However many prompts these annotators judge, nothing below "
@@ -109,6 +110,9 @@ def pilot_components(campaign: Campaign, criterion: str) -> Components:
 
 def answer(question: StudyQuestion) -> StudyAnswer:
     """Plan the study. Raises `BadInputError` for what cannot be asked."""
+    price = question.price
+    if price is not None and not 0 <= price < math.inf:
+        raise BadInputError(f"a vote's price is {price:g}; give 0 or more, such as 0.05.")
     try:
         plan = plan_study(
             question.components,

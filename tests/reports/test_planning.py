@@ -90,6 +90,11 @@ def test_effect_out_of_reach_is_said_with_the_floor(capsys):
         (["--effect", "0", "--annotators", "9"], "effect is 0.0"),
         (["--effect", "10", "--annotators", "9"], "effect is 10.0"),
         (["--effect", "0.1", "--annotators", "3"], "annotators are too few"),
+        (
+            ["--effect", "0.2", "--annotators", "20", "--price", "nan"],
+            "a vote's price is nan; give",
+        ),
+        (["--effect", "0.1", "--annotators", "20", "--price=-1"], "a vote's price is -1; give 0"),
         (["--effect", "0.1", "--annotators", "9", "--ties", "2"], "ties 2.0"),
         (["--effect", "0.1", "--annotators", "9", "--power", "1"], "power is 1.0"),
         (["--effect", "0.1", "--annotators", "9", "--pilot", "none"], "no campaign 'none'"),
