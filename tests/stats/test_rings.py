@@ -5,6 +5,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from evalplatform import stats
+from evalplatform.stats.people import rings
 from evalplatform.stats.people.rings import FEWEST_ANNOTATORS
 from evalplatform.stats.people.saddlepoint import upper_tails
 
@@ -56,6 +57,12 @@ def test_honest_people_are_no_ring(honest, votes):
     study = RingStudy(accounts=100, votes_each=votes, share=0.0, **honest)
     _, false, _ = found_and_false(study, seed=3, studies=2)
     assert false.mean() <= 0.01
+
+
+def test_accounts_alike_as_a_whole_are_not_named_while_it_can_be_said_of_none(monkeypatch):
+    votes, _ = RingStudy(accounts=60, votes_each=20, share=0.0).simulate(np.random.default_rng(1))
+    monkeypatch.setattr(rings, "chance_of", lambda *_: 0.0)  # whatever is likeliest would pass
+    assert not stats.find_rings([votes]).rings
 
 
 def test_ring_is_found_beside_two_camps():

@@ -195,6 +195,7 @@ def _alike(
         p_value = chance_of(model, kappa, excess, len(members), rng)
         if p_value > RING_LEVEL:
             break
+        likely = members
         for _ in range(8):
             beside = beside_ring(model, members, kappa)
             adjusted = benjamini_hochberg(np.where(free, beside.p_value[: len(free)], 1.0))
@@ -202,6 +203,9 @@ def _alike(
             if len(found) < 2 or np.array_equal(found, members):
                 break
             members = found
+        if len(found) < 2:  # alike as a whole, and nobody of whom it can be said
+            free[likely] = False
+            continue
         beside = beside_ring(model, members, kappa)
         rings.append(
             Ring(
