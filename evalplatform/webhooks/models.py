@@ -35,8 +35,9 @@ class WebhookEndpoint(InProject):
     description = models.CharField(max_length=200, blank=True)
     events = ArrayField(models.CharField(max_length=40, choices=Event.choices))
     secret = models.TextField(help_text="Sealed; see webhooks.services.")
-    previous_secret = models.TextField(blank=True, help_text="Sealed; signs too for a day.")
-    previous_until = models.DateTimeField(null=True, blank=True)
+    old_secrets = models.JSONField(
+        default=list, blank=True, help_text="[{secret: sealed, until: when it ceases to sign}]"
+    )
     is_active = models.BooleanField(default=True)
     why_inactive = models.CharField(max_length=300, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)

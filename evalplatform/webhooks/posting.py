@@ -88,16 +88,25 @@ def post(url: str, body: bytes, headers: Mapping[str, str], reach: Reach) -> Web
         raise UnreachableError(
             f"no connection ({error.strerror or type(error).__name__})"
         ) from error
-    ends = threading.Timer(SECONDS, _cut, [raw])
-    ends.daemon = True
-    ends.start()
-    try:
-        return _exchange(raw, parts, body, headers)
-    except (OSError, http.client.HTTPException) as error:
-        raise UnreachableError(f"it broke off ({type(error).__name__})") from error
-    finally:
-        ends.cancel()
-        raw.close()
+    raw.settimeout(SECONDS)
+    too_long = threading.Event()
+    # A second handle of the connection: TLS takes the first one away from us.
+    with raw, raw.dup() as handle:
+        ends = threading.Timer(SECONDS, _cut, [handle, too_long])
+        ends.daemon = True
+        ends.start()
+        try:
+            answer = _exchange(raw, parts, body, headers)
+        except (OSError, http.client.HTTPException) as error:
+            if not (too_long.is_set() or isinstance(error, TimeoutError)):
+                raise UnreachableError(f"it broke off ({type(error).__name__})") from error
+            too_long.set()
+        finally:
+            ends.cancel()
+            ends.join()
+    if too_long.is_set():  # what was cut may look like a whole answer
+        raise UnreachableError(f"it broke off: no whole answer within {SECONDS:g} seconds")
+    return answer
 
 
 def _exchange(
@@ -110,17 +119,18 @@ def _exchange(
     connection = http.client.HTTPConnection(host, parts.port, timeout=SECONDS)
     connection.sock = sock
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection.request("POST", path, body=body, headers={"Host": parts.netloc, **headers})
-    answer = connection.getresponse()
-    said = answer.read1(_ANSWER_BYTES).decode("utf-8", "replace").replace("\0", "?")
-    sock.close()
+    with sock:
+        connection.request("POST", path, body=body, headers={"Host": parts.netloc, **headers})
+        with connection.getresponse() as answer:
+            said = answer.read1(_ANSWER_BYTES).decode("utf-8", "replace").replace("\0", "?")
     return WebhookAnswer(answer.status, said)
 
 
-def _cut(raw: socket.socket) -> None:
+def _cut(handle: socket.socket, too_long: threading.Event) -> None:
     """End what takes too long, a byte at a time too."""
+    too_long.set()
     try:
-        raw.shutdown(socket.SHUT_RDWR)
+        handle.shutdown(socket.SHUT_RDWR)
     except OSError:
         return
 

@@ -2,9 +2,10 @@
 
 import json
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from ipaddress import ip_network
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -24,6 +25,7 @@ from evalplatform.webhooks.signing import headers, new_secret
 
 Event = WebhookEndpoint.Event
 Status = WebhookDelivery.Status
+Now = Callable[[], datetime]
 Post = Callable[[str, bytes, dict[str, str], Reach], WebhookAnswer]
 PING = "webhook.test"
 _PURPOSE = "webhook secrets"
@@ -32,6 +34,7 @@ _LEASE = timedelta(minutes=2)  # a sender that died with a message
 # Waits after the first attempt, the second …; after the last the message is given up.
 WAITS = tuple(timedelta(seconds=each) for each in (5, 60, 600, 3600, 3 * 3600, 8 * 3600, 16 * 3600))
 MOST_ENDPOINTS = 20
+_REDIRECTS = "A redirect is not followed; make a webhook to the address that it leads to."
 KEPT_FOR = timedelta(days=30)
 
 
@@ -75,23 +78,36 @@ def change_webhook(
     is_active: bool | None = None,
 ) -> None:
     """Change what is told, or switch it on or off. Raises `BadInputError` for unknown events."""
+    changed: list[str] = []  # and no more: a worker may switch it off meanwhile
     if events is not None:
         _check_events(events)
         endpoint.events = _in_order(events)
+        changed += ["events"]
     if description is not None:
         endpoint.description = description
+        changed += ["description"]
     if is_active is not None:
         endpoint.is_active = is_active
         endpoint.why_inactive = "" if is_active else "switched off by hand"
-    endpoint.save(update_fields=["events", "description", "is_active", "why_inactive"])
+        changed += ["is_active", "why_inactive"]
+    endpoint.save(update_fields=changed)
 
 
 def rotate_secret(*, endpoint: WebhookEndpoint, now: datetime) -> str:
-    """Return a new secret; messages are signed with the old one too for a day."""
+    """Return a new secret; messages are signed with each older one too for a day.
+
+    Each: of two that are made at once, or one after the other, either may be in use.
+    """
     secret = new_secret()
-    endpoint.previous_secret, endpoint.previous_until = endpoint.secret, now + _OLD_SECRET_SIGNS
-    endpoint.secret = seal(secret, _PURPOSE)
-    endpoint.save(update_fields=["secret", "previous_secret", "previous_until"])
+    with transaction.atomic():
+        locked = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+        until = (now + _OLD_SECRET_SIGNS).isoformat()
+        locked.old_secrets = [
+            {"secret": locked.secret, "until": until},
+            *(each for each in locked.old_secrets if _still_signs(each, now)),
+        ]
+        locked.secret = seal(secret, _PURPOSE)
+        locked.save(update_fields=["secret", "old_secrets"])
     return secret
 
 
@@ -148,18 +164,21 @@ def tell_completed() -> None:
         cursor.execute(_COMPLETED)
 
 
-def deliver_due(*, now: datetime, most: int = 20, send: Post = post) -> int:
+def deliver_due(*, now: Now, most: int = 20, send: Post = post) -> int:
     """Send what is due, at most so many; return how many were tried.
 
     A message is leased by one conditional update before it is sent, so that two workers send it
-    twice only where one dies in between.
+    twice only where one dies in between. The clock is read anew for each: one alone may take
+    seconds. Who did not answer is not asked again in this call, so that others need not wait.
     """
     tried = 0
+    silent: set[int] = set()
     for _ in range(most):
-        delivery = _lease_one(now)
+        delivery = _lease_one(now(), silent)
         if delivery is None:
             break
-        _try(delivery, now, send)
+        if not _try(delivery, now, send):
+            silent.add(delivery.endpoint_id)
         tried += 1
     return tried
 
@@ -170,11 +189,11 @@ def forget_old(*, now: datetime) -> int:
     return old.exclude(status=Status.PENDING).exclude(event=Event.COMPLETED).delete()[0]
 
 
-def _lease_one(now: datetime) -> WebhookDelivery | None:
+def _lease_one(now: datetime, silent: Collection[int]) -> WebhookDelivery | None:
     with transaction.atomic():
         due = WebhookDelivery.objects.filter(
             status=Status.PENDING, next_attempt_at__lte=now, endpoint__is_active=True
-        )
+        ).exclude(endpoint__in=silent)
         delivery = (
             due.select_for_update(skip_locked=True, of=("self",))
             .select_related("endpoint")
@@ -189,46 +208,54 @@ def _lease_one(now: datetime) -> WebhookDelivery | None:
     return delivery
 
 
-def _try(delivery: WebhookDelivery, now: datetime, send: Post) -> None:
-    endpoint = delivery.endpoint
+def _try(delivery: WebhookDelivery, now: Now, send: Post) -> bool:
+    """Send a message and note what became of it; return whether anybody answered."""
+    endpoint, sent_at = delivery.endpoint, now()
     body = json.dumps(delivery.payload, separators=(",", ":")).encode()
-    keys = _keys(endpoint, now)
+    keys = _keys(endpoint, sent_at)
     if not keys:
-        _note_failure(delivery, now, None, "its secret can be read no more; rotate it", True)
-        return
-    signed = headers(keys, delivery.message_id, int(now.timestamp()), body)
+        _note_failure(delivery, now(), None, "its secret can be read no more; rotate it", True)
+        return True
+    signed = headers(keys, delivery.message_id, int(sent_at.timestamp()), body)
     try:
         answer = send(endpoint.url, body, signed, reach())
     except UnreachableError as error:
-        _note_failure(delivery, now, None, str(error), False)
-        return
+        _note_failure(delivery, now(), None, str(error), False)
+        return False
     if 200 <= answer.status < 300:
-        delivery.status, delivery.delivered_at = Status.DELIVERED, now
-        delivery.answered, delivery.answer = answer.status, answer.text[:500]
-        delivery.save(update_fields=["status", "delivered_at", "answered", "answer"])
-        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(last_success_at=now)
-        return
-    _note_failure(delivery, now, answer.status, answer.text, answer.status == 410)
+        taken_at = now()
+        _note(delivery, answer.status, answer.text, status=Status.DELIVERED, delivered_at=taken_at)
+        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(last_success_at=taken_at)
+    else:
+        said = f"{_REDIRECTS} {answer.text}" if 300 <= answer.status < 400 else answer.text
+        _note_failure(delivery, now(), answer.status, said, answer.status == 410)
+    return True
 
 
 def _keys(endpoint: WebhookEndpoint, now: datetime) -> list[str]:
-    sealed = [endpoint.secret]
-    if endpoint.previous_secret and endpoint.previous_until and endpoint.previous_until > now:
-        sealed.append(endpoint.previous_secret)
-    return [key for key in (unseal(each, _PURPOSE) for each in sealed) if key]
+    older = [each["secret"] for each in endpoint.old_secrets if _still_signs(each, now)]
+    return [key for key in (unseal(each, _PURPOSE) for each in [endpoint.secret, *older]) if key]
+
+
+def _still_signs(old: Mapping[str, str], now: datetime) -> bool:
+    return datetime.fromisoformat(old["until"]) > now
+
+
+def _note(delivery: WebhookDelivery, answered: int | None, said: str, **fields: Any) -> None:
+    """Write down what became of a message; nothing where its webhook was removed meanwhile."""
+    rows = WebhookDelivery.objects.filter(pk=delivery.pk)
+    rows.update(answered=answered, answer=said[:500], **fields)
 
 
 def _note_failure(
     delivery: WebhookDelivery, now: datetime, status: int | None, said: str, ends: bool
 ) -> None:
     """Try later, or give up; who takes nothing while a message is given up is switched off."""
-    delivery.answered, delivery.answer = status, said[:500]
     given_up = ends or delivery.attempts > len(WAITS)
     if given_up:
-        delivery.status = Status.FAILED
+        _note(delivery, status, said, status=Status.FAILED)
     else:
-        delivery.next_attempt_at = now + WAITS[delivery.attempts - 1]
-    delivery.save(update_fields=["status", "next_attempt_at", "answered", "answer"])
+        _note(delivery, status, said, next_attempt_at=now + WAITS[delivery.attempts - 1])
     endpoint = delivery.endpoint
     took_none = endpoint.last_success_at is None or endpoint.last_success_at < delivery.created_at
     if ends or (given_up and took_none):

@@ -12,7 +12,7 @@ def tick() -> None:
     """Queue what came to be by itself, and send what is due."""
     now = timezone.now()
     tell_completed()
-    deliver_due(now=now)
+    deliver_due(now=timezone.now)
     forget_old(now=now)
 
 

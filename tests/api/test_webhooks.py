@@ -6,6 +6,8 @@ import hmac
 import http.server
 import json
 import socket
+import ssl
+import subprocess
 import threading
 from datetime import timedelta
 
@@ -20,7 +22,7 @@ from evalplatform.campaigns.services import close_campaign, pause_campaign, resu
 from evalplatform.core.errors import BadInputError
 from evalplatform.curation.services import scoring_claims as claims
 from evalplatform.curation.services.scoring import ScoringPlan, request_scoring
-from evalplatform.webhooks import posting, services
+from evalplatform.webhooks import posting, services, signing
 from evalplatform.webhooks.models import WebhookDelivery, WebhookEndpoint
 from evalplatform.webhooks.posting import Reach, UnreachableError, WebhookAnswer
 from tests import factories
@@ -121,11 +123,16 @@ class Post:
         return WebhookAnswer(answer, "said")
 
 
+def at(moment):
+    """Return a clock that stands still."""
+    return lambda: moment
+
+
 def test_messages_are_signed_as_standard_webhooks_are(made):
     endpoint, secret = made
     now, post = timezone.now(), Post(200)
     services.send_test(endpoint=endpoint, now=now)
-    assert services.deliver_due(now=now, send=post) == 1
+    assert services.deliver_due(now=at(now), send=post) == 1
     _, body, headers = post.sent[0]
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
@@ -140,8 +147,99 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(endpoint):
     services.rotate_secret(endpoint=endpoint, now=now)
     for later, count in [(timedelta(hours=1), 2), (timedelta(hours=25), 1)]:
         services.send_test(endpoint=endpoint, now=now)
-        services.deliver_due(now=now + later, send=post)
+        services.deliver_due(now=at(now + later), send=post)
         assert len(post.sent[-1][2]["webhook-signature"].split(" ")) == count
+
+
+def test_every_secret_of_the_last_day_signs(made):
+    """Whoever presses twice, or two who do it at once, need not tell which secret is in use."""
+    endpoint, first = made
+    stale = WebhookEndpoint.objects.get()
+    now, post = timezone.now(), Post(200)
+    second = services.rotate_secret(endpoint=endpoint, now=now)
+    third = services.rotate_secret(endpoint=stale, now=now + timedelta(hours=12))
+    for hours, keys in [(23, [third, second, first]), (25, [third, second]), (37, [third])]:
+        moment = now + timedelta(hours=hours)
+        sent = services.send_test(endpoint=endpoint, now=now)
+        services.deliver_due(now=at(moment), send=post)
+        _, body, headers = post.sent[-1]
+        expected = signing.headers(keys, sent.message_id, int(moment.timestamp()), body)
+        assert headers["webhook-signature"] == expected["webhook-signature"]
+
+
+def test_a_change_leaves_what_it_does_not_name(endpoint):
+    """A worker switched it off while somebody had its page open."""
+    stale = WebhookEndpoint.objects.get()
+    services.change_webhook(endpoint=endpoint, is_active=False)
+    services.change_webhook(endpoint=stale, description="nightly")
+    endpoint.refresh_from_db()
+    assert (endpoint.is_active, endpoint.description) == (False, "nightly")
+
+
+class Clock:
+    """Goes on by itself: each sending takes as long as is said."""
+
+    def __init__(self, now, seconds):
+        self.now, self.takes = now, timedelta(seconds=seconds)
+
+    def __call__(self):
+        return self.now
+
+    def send(self, *_):
+        self.now += self.takes
+        return WebhookAnswer(500, "away")
+
+
+def test_a_message_is_leased_and_waits_from_when_it_is_sent(endpoint):
+    """Twenty slow answers take longer than a lease: a second worker must not send the last ones."""
+    clock = Clock(timezone.now(), 9)
+    for _ in range(20):
+        services.send_test(endpoint=endpoint, now=clock.now)
+
+    def others(*_):
+        latest = endpoint.deliveries.filter(attempts__gt=0).order_by("-next_attempt_at").first()
+        assert latest.next_attempt_at > clock.now + timedelta(seconds=100)
+        return clock.send()
+
+    services.deliver_due(now=clock, most=21, send=others)
+    first = endpoint.deliveries.order_by("pk").first()
+    assert first.attempts > 1  # its five seconds were over long ago
+
+
+def test_who_does_not_answer_keeps_nobody_waiting(endpoint):
+    now, seen = timezone.now(), []
+    other, _ = services.create_webhook(
+        project=default_project(), url=f"{URL}/2", events=EVERY, description="", user=None
+    )
+    for each in [endpoint, endpoint, endpoint, other]:
+        services.send_test(endpoint=each, now=now)
+
+    def send(url, *_):
+        seen.append(url)
+        if url == URL:
+            raise UnreachableError("no answer")
+        return WebhookAnswer(200, "")
+
+    services.deliver_due(now=at(now), send=send)
+    assert seen == [URL, f"{URL}/2"]
+
+
+def test_a_webhook_that_is_removed_while_it_is_told_stops_nothing(endpoint):
+    now = timezone.now()
+    services.send_test(endpoint=endpoint, now=now)
+
+    def removed(*_):
+        endpoint.delete()
+        return WebhookAnswer(200, "")
+
+    assert services.deliver_due(now=at(now), send=removed) == 1
+
+
+def test_a_redirect_is_named_in_the_log(endpoint):
+    now = timezone.now()
+    services.send_test(endpoint=endpoint, now=now)
+    services.deliver_due(now=at(now), send=Post(302))
+    assert "not followed; make a webhook to the address" in endpoint.deliveries.get().answer
 
 
 def test_a_secret_is_nowhere_in_the_database(made):
@@ -154,10 +252,10 @@ def test_a_secret_is_nowhere_in_the_database(made):
 def test_what_is_not_taken_is_sent_again_later_and_later(endpoint):
     now, post = timezone.now(), Post(500, UnreachableError("no connection"), 200)
     sent = services.send_test(endpoint=endpoint, now=now)
-    services.deliver_due(now=now, send=post)
-    assert services.deliver_due(now=now + timedelta(seconds=4), send=post) == 0
-    services.deliver_due(now=now + timedelta(seconds=5), send=post)
-    services.deliver_due(now=now + timedelta(seconds=70), send=post)
+    services.deliver_due(now=at(now), send=post)
+    assert services.deliver_due(now=at(now + timedelta(seconds=4)), send=post) == 0
+    services.deliver_due(now=at(now + timedelta(seconds=5)), send=post)
+    services.deliver_due(now=at(now + timedelta(seconds=70)), send=post)
     sent.refresh_from_db()
     assert (sent.status, sent.attempts) == ("delivered", 3)
     assert {each[2]["webhook-id"] for each in post.sent} == {sent.message_id}
@@ -168,14 +266,14 @@ def test_an_endpoint_that_takes_nothing_is_switched_off_and_says_why(endpoint):
     sent = services.send_test(endpoint=endpoint, now=now)
     for _ in range(len(services.WAITS) + 1):
         now += timedelta(days=1)
-        services.deliver_due(now=now, send=post)
+        services.deliver_due(now=at(now), send=post)
     sent.refresh_from_db()
     endpoint.refresh_from_db()
     assert (sent.status, sent.attempts, endpoint.is_active) == ("failed", 8, False)
     assert "given up after 8 attempts" in endpoint.why_inactive
     services.change_webhook(endpoint=endpoint, is_active=True)
     services.redeliver(delivery=sent, now=now)
-    services.deliver_due(now=now, send=Post(204))
+    services.deliver_due(now=at(now), send=Post(204))
     sent.refresh_from_db()
     assert sent.status == "delivered"
 
@@ -183,7 +281,7 @@ def test_an_endpoint_that_takes_nothing_is_switched_off_and_says_why(endpoint):
 def test_410_switches_off_at_once(endpoint):
     now = timezone.now()
     services.send_test(endpoint=endpoint, now=now)
-    services.deliver_due(now=now, send=Post(410))
+    services.deliver_due(now=at(now), send=Post(410))
     endpoint.refresh_from_db()
     assert (endpoint.is_active, endpoint.why_inactive) == (False, "it answered 410")
 
@@ -250,6 +348,12 @@ def receiver():
                 self.connection.sendall(b"HTTP/1.1 200 OK\r\n")
                 threading.Event().wait(3)
                 return
+            if self.path == "/drops":  # each sooner than a read times out
+                for letter in b"HTTP/1.1 200 OK\r\n":
+                    self.wfile.write(bytes([letter]))
+                    threading.Event().wait(0.1)
+            if self.path == "/slow":
+                threading.Event().wait(0.7)
             self.send_response(302 if self.path == "/elsewhere" else 200)
             self.send_header("Location", "/other")
             self.end_headers()
@@ -285,8 +389,41 @@ def test_post_follows_no_redirect_and_reads_little(receiver):
 def test_an_answer_that_never_ends_is_cut(receiver, monkeypatch):
     monkeypatch.setattr(posting, "SECONDS", 0.5)
     reach = Reach(plain=True, allowed=(posting.ipaddress.ip_network("127.0.0.0/8"),))
-    with pytest.raises(UnreachableError, match="broke off"):
+    with pytest.raises(UnreachableError, match=r"no whole answer within 0\.5 seconds"):
         posting.post(here(receiver, "/drip"), b"{}", {}, reach)
+
+
+def test_who_answers_late_but_in_time_is_heard(receiver, monkeypatch):
+    monkeypatch.setattr(posting, "SECONDS", 1.0)  # the receiver thinks for 0.7
+    reach = Reach(plain=True, allowed=(posting.ipaddress.ip_network("127.0.0.0/8"),))
+    assert posting.post(here(receiver, "/slow"), b"{}", {}, reach).status == 200
+
+
+@pytest.fixture
+def encrypted(receiver, tmp_path, monkeypatch):
+    """The receiver behind TLS, by a certificate that `posting` takes."""
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(cert, key)
+    receiver.socket = served.wrap_socket(receiver.socket, server_side=True)
+    trusted = ssl.create_default_context(cafile=str(cert))
+    monkeypatch.setattr(posting.ssl, "create_default_context", lambda: trusted)
+    return receiver
+
+
+def test_an_answer_that_drips_is_cut_behind_tls_too(encrypted, monkeypatch):
+    monkeypatch.setattr(posting, "SECONDS", 0.6)
+    reach = Reach(allowed=(posting.ipaddress.ip_network("127.0.0.0/8"),))
+    url = here(encrypted, "/drops").replace("http:", "https:")
+    with pytest.raises(UnreachableError, match="no whole answer"):
+        posting.post(url, b"{}", {}, reach)
+    assert encrypted.seen
 
 
 # ---- pages --------------------------------------------------------------------------------------
@@ -310,12 +447,12 @@ def test_page_adds_a_webhook_shows_its_secret_once_and_keeps_the_log(client, ran
     client.post(f"{own}change/", {"action": "test"})
     now = timezone.now()
     assert "data-poll" in client.get(own).content.decode()  # on its way: asks again
-    services.deliver_due(now=now, send=lambda *a: WebhookAnswer(503, "<b>away</b>"))
+    services.deliver_due(now=at(now), send=lambda *a: WebhookAnswer(503, "<b>away</b>"))
     page = client.get(own).content.decode()
     assert "&lt;b&gt;away" in page
     assert "<b>503</b>" in page
     assert "Send again" not in page  # it will be tried anyway
-    services.deliver_due(now=now + timedelta(minutes=1), send=Post(204))
+    services.deliver_due(now=at(now + timedelta(minutes=1)), send=Post(204))
     page = client.get(own).content.decode()
     assert "Send again" in page
     assert "data-poll" not in page
