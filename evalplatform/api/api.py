@@ -1,6 +1,7 @@
 """The API put together from its routes."""
 
 from ninja import NinjaAPI
+from ninja.errors import ValidationError, ValidationErrorContext
 
 from evalplatform.api.refusals import StrictParser, add_refusals
 from evalplatform.api.routes import (
@@ -38,7 +39,25 @@ needs; the token's owner needs the role in the project besides. Errors are probl
 takes an `Idempotency-Key`, and a PATCH an `If-Match`.
 """
 
-api = NinjaAPI(
+
+class SpokenAPI(NinjaAPI):
+    """Keeps of each wrong field what was given, so that a refusal can name it."""
+
+    def validation_error_from_error_contexts(
+        self, error_contexts: list[ValidationErrorContext]
+    ) -> ValidationError:
+        found = super().validation_error_from_error_contexts(error_contexts)
+        given = [
+            each["input"]
+            for context in error_contexts
+            for each in context.pydantic_validation_error.errors(include_url=False)
+        ]
+        for error, wrong in zip(found.errors, given, strict=True):
+            error["given"] = wrong
+        return found
+
+
+api = SpokenAPI(
     title="Evaluation platform",
     version=VERSION,
     description=_ABOUT,

@@ -31,6 +31,9 @@ _CODES: list[tuple[type[Exception], str]] = [
     (EvalPlatformError, "conflict"),
 ]
 _FIELDS_SHOWN = 20
+_GIVEN_SHOWN = 80
+_ALTERNATIVE = "constrained-str"  # what the schema calls one of several forms of a field
+_NAMES = ("[A-Za-z0-9_-]", "[-a-zA-Z0-9_]")  # as patterns of the schemas begin
 _PLACES = {"body", "query", "path", "form", "file", "header"}
 
 
@@ -103,16 +106,27 @@ def answer_to(error: Exception) -> HttpResponse:
 
 
 def _invalid(error: ValidationError) -> HttpResponse:
-    fields = [
-        {"name": _name(each["loc"]), "detail": str(each["msg"])[:300]} for each in error.errors
-    ][:_FIELDS_SHOWN]
+    fields = [{"name": _name(each["loc"]), "detail": _detail(each)[:300]} for each in error.errors][
+        :_FIELDS_SHOWN
+    ]
     first = f": {fields[0]['name']}: {fields[0]['detail']}" if fields else ""
     return problem("invalid", f"what was given does not fit{first}", fields=fields)
 
 
+def _detail(error: dict[str, Any]) -> str:
+    """Return what is wrong with a field; of a name with what was given and what is accepted."""
+    pattern, given = error.get("ctx", {}).get("pattern"), error.get("given")
+    if pattern is None or not isinstance(given, str):
+        return str(error["msg"])
+    accepted = f"what matches {pattern}"
+    if pattern.removeprefix("^").startswith(_NAMES):
+        accepted = "letters, digits, hyphens and underscores"
+    return f"{given[:_GIVEN_SHOWN]!r} is not accepted; give {accepted}."
+
+
 def _name(place: tuple[Any, ...]) -> str:
     """Return "criteria.0.k" of what ninja says: the body's own name is left out."""
-    parts = [str(each) for each in place]
+    parts = [str(each) for each in place if each != _ALTERNATIVE]
     if parts and parts[0] in _PLACES:
         parts = parts[2:] if parts[0] == "body" and len(parts) > 2 else parts[1:]
     return ".".join(parts)[:200] or "body"

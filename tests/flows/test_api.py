@@ -80,6 +80,13 @@ def test_a_question_of_ones_own(caller):
     [
         ("/flows", {"name": "taste"}, 422, "a flow 'taste' already"),
         ("/flows", {"name": "other", "images_per_panel": 2}, 422, "takes 3 to 8"),
+        ("/flows", {"name": " Taste "}, 422, "name: ' Taste ' is not accepted; give letters, "),
+        (
+            "/flows",
+            {"name": "other", "criterion": "Visual appeal"},
+            422,
+            "criterion: 'Visual appeal' is not ",
+        ),
         ("/flows/taste/batches", {"panels": []}, 422, "panels"),
         ("/flows/taste/batches", {"panels": [{"prompt": "a", "images": ["x"]}]}, 422, "images"),
         (

@@ -217,7 +217,10 @@ def _owned(request: HttpRequest, name: str) -> Project:
 def _user(username: str) -> User:
     found = User.objects.filter(username=username, is_active=True).first()
     if found is None:
-        raise BadInputError(f"no user {username[:40]!r}; an operator makes accounts.")
+        raise BadInputError(
+            f"no user {username[:40]!r}; give the name as that person signs in, capitals too, or "
+            "ask an operator to make the account."
+        )
     return found
 
 
