@@ -17,6 +17,7 @@ from evalplatform.core.errors import BadInputError, NotAllowedError
 Role = Membership.Role
 Asking = User | AnonymousUser
 DEFAULT = "default"
+_NAMED = 10  # projects in a refusal
 _Row = TypeVar("_Row", bound=Model)
 
 
@@ -164,11 +165,15 @@ def project_to_create_in(user: Asking, name: str) -> Project:
             raise Http404
         require_role(user, project, Role.EDITOR)
         return project
-    found = list(projects_of(user, Role.EDITOR)[:2])
+    found = list(projects_of(user, Role.EDITOR)[:_NAMED])
     if len(found) == 1:
         return found[0]
     if found:
-        raise BadInputError("you are in several projects; say in which this belongs.")
+        names = ", ".join(each.name for each in found)
+        more = " or another" if len(found) == _NAMED else ""
+        raise BadInputError(
+            f"you are in several projects; say in which this belongs: {names}{more}."
+        )
     if projects_of(user).exists() or not is_operator(user):
         raise NotAllowedError(
             "This needs the role editor in a project, and you have it in none. Ask an owner of "

@@ -151,7 +151,10 @@ def test_download_can_be_imported_again_to_the_same_prompts(page, prompts):
 def test_upload_says_that_it_needs_a_project_of_several(page, rania):
     create_project(name="second", owner=rania)
     answer = uploaded(page, CSV)
-    assert "you are in several projects; say in which" in answer.content.decode()
+    assert (
+        "you are in several projects; say in which this belongs: default, second."
+        in answer.content.decode()
+    )
     assert not PromptUpload.objects.exists()
 
 
