@@ -53,6 +53,19 @@ def test_a_list_is_asked_for_by_one_value_each(monkeypatch):
     assert asked[0].partition("?")[2] == "without=second&without=a+third"
 
 
+def test_what_a_person_pastes_is_taken_or_refused_in_words(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    from evalplatform_client import Client
+
+    client = Client(" https://x.example/ ", "evp_x\n")
+    assert (client.site, client._token) == ("https://x.example", "evp_x")
+    with pytest.raises(ValueError, match=r"'x\.example:8000' is no address; give https://HOST"):
+        Client("x.example:8000", "evp_x")
+    with pytest.raises(ValueError, match="copy it whole") as refused:
+        Client("https://x.example", "evp_a\nevp_b")
+    assert "evp_a" not in str(refused.value)
+
+
 def test_what_is_made_as_it_is_sent_is_there_once_it_is_whole(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(FOLDER)
     from evalplatform_client import Client

@@ -39,10 +39,15 @@ class Transport:
     """Sends requests to one site with one token; `etag` is that of the last answer."""
 
     def __init__(self, site: str, token: str, *, timeout: float = 60.0) -> None:
-        self.site = site.rstrip("/")
+        self.site = site.strip().rstrip("/")
+        if not self.site.startswith(("https://", "http://")):
+            raise ValueError(f"the site {site!r} is no address; give https://HOST or http://HOST")
         self.timeout = timeout
         self.etag: str | None = None
-        self._token = token
+        self._token = token.strip()  # as a file or a mail has it, with the end of its line
+        if not (self._token.isascii() and self._token.isprintable()):
+            # What sends it would refuse it too, and print it.
+            raise ValueError("the token holds what none does; copy it whole, and nothing else")
 
     def wait(self, job: Mapping[str, Any], *, seconds: float = 600.0) -> Any:
         """Return a job once it is done; raises `ApiError` where it failed, `TimeoutError`."""

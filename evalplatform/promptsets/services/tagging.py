@@ -43,8 +43,13 @@ def tag_by_hand(
         )
     chosen = set(positions)
     known = set(prompt_set.prompts.values_list("position", flat=True))
-    if not chosen or chosen - known:
+    if not chosen:
         raise BadInputError("choose at least one prompt of this set.")
+    if unknown := chosen - known:
+        raise BadInputError(
+            f"position {min(unknown)} is none of {prompt_set}; its prompts have the positions 0 to "
+            f"{max(known, default=0)}."
+        )
     return _with_tags(
         prompt_set,
         lambda prompt: (
