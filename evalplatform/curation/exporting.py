@@ -19,6 +19,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.snapshots import snapshot
 from evalplatform.core.telling import tell_nobody
 from evalplatform.core.version import code_version
 from evalplatform.curation.captions import approved_captions
@@ -59,8 +60,10 @@ def export_pool(
     (unless allowed), an image has no caption, `out` holds anything, or an image is gone from
     storage or has other bytes than it had.
     """
-    kept = _checked(pool, out, allow_unknown_licence)
-    captions = _captions(pool, kept, allow_imported_captions)
+    with snapshot():  # a stage that closes while images are copied is in none of it
+        kept = _checked(pool, out, allow_unknown_licence)
+        captions = _captions(pool, kept, allow_imported_captions)
+        curated, facts = _curation(pool, captions)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
@@ -72,8 +75,10 @@ def export_pool(
         manifest = "".join(_line(record) for record in records).encode()
         digest = hashlib.sha256(manifest).hexdigest()
         (partial / "manifest.jsonl").write_bytes(manifest)
-        told = _write_curation(pool, captions, partial / CURATION)
-        mark = _mark(pool, digest, len(kept), told)
+        (partial / CURATION).write_bytes(curated)
+        mark = {
+            "format": FORMAT, "manifest_sha256": digest, "images": len(kept), "curation": facts,
+        }  # fmt: skip
         (partial / "dataset.json").write_text(
             json.dumps(mark, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
@@ -171,20 +176,21 @@ def _record(pool: Pool, each: PoolImage, file: str, caption: str) -> dict[str, A
     }
 
 
-def _write_curation(pool: Pool, captions: Mapping[int, str], path: Path) -> dict[str, Any]:
-    """Write a line for every judged image; return hash and counts for the mark."""
-    digest, count, simulated = hashlib.sha256(), 0, False
-    with path.open("wb") as file:
-        for row in _curated(pool, captions):
-            simulated = simulated or any(
-                said["is_simulated"] for each in row["decisions"] for said in each["judgements"]
-            )
-            simulated = simulated or any(each["is_simulated"] for each in row["captions"])
-            line = _line(row).encode()
-            digest.update(line)
-            file.write(line)
-            count += 1
-    return {"sha256": digest.hexdigest(), "judged_images": count, "simulated": simulated}
+def _curation(pool: Pool, captions: Mapping[int, str]) -> tuple[bytes, dict[str, Any]]:
+    """Return a line for every judged image, and what the mark says of them all."""
+    lines, simulated = [], False
+    for row in _curated(pool, captions):
+        simulated = simulated or any(
+            said["is_simulated"] for each in row["decisions"] for said in each["judgements"]
+        )
+        simulated = simulated or any(each["is_simulated"] for each in row["captions"])
+        lines.append(_line(row).encode())
+    content = b"".join(lines)
+    told = {
+        "sha256": hashlib.sha256(content).hexdigest(), "judged_images": len(lines),
+        "simulated": simulated,
+    }  # fmt: skip
+    return content, _facts(pool, told)
 
 
 def _curated(pool: Pool, captions: Mapping[int, str]) -> Iterator[dict[str, Any]]:
@@ -249,29 +255,24 @@ def _written(pool: Pool) -> dict[int, list[dict[str, Any]]]:
     return found
 
 
-def _mark(pool: Pool, digest: str, count: int, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the mark: what the trainer checks, and the way back to the judgements."""
+def _facts(pool: Pool, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the way back from the mark to the judgements."""
     return {
-        "format": FORMAT,
-        "manifest_sha256": digest,
-        "images": count,
-        "curation": {
-            "pool": pool.name,
-            "origin": pool.origin,
-            "source": pool.source,
-            "collection_sha256": pool.collection.sha256,
-            "rules_sha256": pool.rules_sha256,
-            "scores_sha256": pool.scores_sha256,
-            "scorers": pool.scorers,
-            "stages": [_stage_in_mark(stage) for stage in pool.stages.select_related("campaign")
-                       if stage.closed_at],
-            "caption_rounds": [_round_in_mark(each) for each in
-                               pool.caption_rounds.select_related("writing", "approval")
-                               if each.closed_at],
-            "file": CURATION,
-            **told,
-            "code_version": code_version(),
-        },
+        "pool": pool.name,
+        "origin": pool.origin,
+        "source": pool.source,
+        "collection_sha256": pool.collection.sha256,
+        "rules_sha256": pool.rules_sha256,
+        "scores_sha256": pool.scores_sha256,
+        "scorers": pool.scorers,
+        "stages": [_stage_in_mark(stage) for stage in pool.stages.select_related("campaign")
+                   if stage.closed_at],
+        "caption_rounds": [_round_in_mark(each) for each in
+                           pool.caption_rounds.select_related("writing", "approval")
+                           if each.closed_at],
+        "file": CURATION,
+        **told,
+        "code_version": code_version(),
     }  # fmt: skip
 
 

@@ -169,9 +169,9 @@ def is_simulated(pool: Pool) -> bool:
 def kept_counts(pools: Iterable[Pool]) -> dict[int, int]:
     """Return how many images each pool's last closed stage kept; pools without one are absent."""
     rows = (
-        Promotion.objects.filter(kept=True, stage__pool__in=list(pools))
+        Promotion.objects.filter(stage__pool__in=list(pools))
         .values_list("stage__pool", "stage__number")
-        .annotate(count=Count("pk"))
+        .annotate(count=Count("pk", filter=Q(kept=True)))
         .order_by("stage__number")
     )
     return {pool: count for pool, _, count in rows}

@@ -167,7 +167,9 @@ def _check(file: Path) -> None:
             if image.width * image.height > _MOST_PIXELS:
                 raise BadInputError(f"{file} has over {_MOST_PIXELS:,} pixels; scale it down.")
             image.load()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except (
+        UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError
+    ) as error:  # fmt: skip
         raise BadInputError(
             f"{file} cannot be read as an image; give a PNG, JPEG or WebP file."
         ) from error
@@ -176,7 +178,7 @@ def _check(file: Path) -> None:
 def _why(file: Path) -> str:
     if not file.is_file():
         return ""
-    why = file.read_text(encoding="utf-8", errors="replace").strip()
+    why = file.read_text(encoding="utf-8-sig", errors="replace").strip()
     if len(why) > _LONGEST_WHY or not why.isprintable():
         raise BadInputError(f"{file}: give one line of up to {_LONGEST_WHY} letters.")
     return why

@@ -13,6 +13,7 @@ from django.utils import timezone
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
+from evalplatform.core.snapshots import snapshot
 from evalplatform.exports.documents.data import write_documents
 from evalplatform.exports.kinds import Images
 from evalplatform.exports.marks import Marks, marks_of
@@ -21,7 +22,7 @@ from evalplatform.exports.paper.pack import write_paper
 from evalplatform.exports.partitions import parted
 from evalplatform.exports.parts import PartFiles, sha256_of
 from evalplatform.exports.pictures import StoredPictures
-from evalplatform.exports.reading import Row, RowStream, snapshot
+from evalplatform.exports.reading import Row, RowStream
 from evalplatform.exports.replaying.writing import write_replay
 from evalplatform.exports.shapes import Batch, Shape, shape_of
 from evalplatform.exports.state import DONE, STATE, ExportState, begin

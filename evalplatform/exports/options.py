@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
@@ -96,12 +97,29 @@ class Options:
             parts.append(f"--rows {self.grain}")
         for name in ("criteria", "categories", "tags"):
             flag = {"criteria": "criterion", "categories": "category", "tags": "tag"}[name]
-            parts += [f"--{flag} {json.dumps(each)}" for each in getattr(self, name)]
+            parts += [f"--{flag} {shlex.quote(each)}" for each in getattr(self, name)]
         if self.splits:
             parts.append("--split " + "/".join(map(str, self.splits)))
         if self.is_blind:
             parts.append("--blind")
+        parts += [f"--{name} {shlex.quote(value)}" for name, value in self._unusual()]
         return " ".join([*parts, "--out DIR"])
+
+    def _unusual(self) -> list[tuple[str, str]]:
+        """Names and values of what is not as usual of the kind."""
+        kind, is_raw = self.of, self.grain is Grain.VOTE
+        said: list[tuple[str, str, bool]] = [
+            ("excluded", "keep" if self.with_excluded else "leave-out",
+             self.with_excluded == is_raw),
+            ("ties", "drop" if self.drops_ties else "keep", self.drops_ties == kind.drops_ties),
+            ("images", self.images, self.images == kind.images[0]),
+            ("image-format", self.image_format, self.image_format == kind.image_format),
+            ("missing-images", self.missing, self.missing == "fail"),
+            ("for", "excel", not self.for_excel),
+            ("licence", self.licence, not self.licence),
+            ("consent", self.consent, not self.consent),
+        ]  # fmt: skip
+        return [(name, value) for name, value, is_usual in said if not is_usual]
 
 
 def options_from(stored: Mapping[str, Any]) -> Options:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -21,6 +22,7 @@ from evalplatform.core.csv_text import csv_header, csv_text
 from evalplatform.exports.kinds import Container
 
 _HALF_WRITTEN = ".part"
+_UNDER_WAY = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `core.files.write_pieces` names them
 _BLOCK = 1 << 20
 
 
@@ -163,9 +165,10 @@ class PartFiles:
 
 
 def remove_half_written(folder: Path) -> None:
-    """Remove what a killed process left of a part."""
-    for path in folder.rglob(f"*{_HALF_WRITTEN}"):
-        path.unlink()
+    """Remove what a killed process left of a part, and of a file that is written whole."""
+    for path in folder.rglob("*"):
+        if path.name.endswith(_HALF_WRITTEN) or _UNDER_WAY.fullmatch(path.name):
+            path.unlink()
 
 
 def sha256_of(path: Path) -> str:

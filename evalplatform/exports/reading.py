@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connection, transaction
+from django.db import connection
 
 Row = tuple[Any, ...]
-
-
-@contextmanager
-def snapshot() -> Iterator[None]:
-    """Read as of one moment whatever is read inside: votes, people and results agree.
-
-    Where a transaction runs already, that one decides.
-    """
-    if connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield
 
 
 class RowStream:

@@ -21,6 +21,7 @@ from evalplatform.accounts.models import User
 from evalplatform.annotation.models import Vote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.waking import may_wake
 from evalplatform.exports.building import Built, build
 from evalplatform.exports.models import Export
 from evalplatform.exports.options import Options, options_from
@@ -199,6 +200,7 @@ def wake_silent(*, campaign: Campaign, now: datetime) -> int:
         Q(state=Export.State.RUNNING, beaten_at__lt=now - SILENT)
         | Q(state=Export.State.QUEUED, asked_at__lt=now - SILENT)
     )
-    for each in silent:
+    woken = [each for each in silent if may_wake(TASK, each.pk)]
+    for each in woken:
         wake(each)
-    return len(silent)
+    return len(woken)

@@ -127,7 +127,15 @@ _VOTE_CELLS = _PROMPT_CELLS | {
     "tokens_read": "t.tokens_read",
 }
 # x and y are 1-based places of two images, of one set or (single images) of two.
+# Of several images of an arm the first ones are compared, then the second ones, as results do it
+# (`stats.pairs_from_ratings`).
 _PAIRS = """
+singles AS (
+    SELECT v.*, t.arms[1] AS arm, row_number() OVER (
+        PARTITION BY v.annotator_id, v.criterion_id, v.prompt_id, t.arms[1] ORDER BY v.item_id
+    ) AS nth
+    FROM votes v JOIN sets t ON t.image_set_id = v.image_set_id WHERE cardinality(v.grades) = 1
+),
 pairs AS (
     SELECT v.id, v.criterion, v.form, v.item_id, v.prompt_id, v.pseudonym, v.grades[q.x] AS grade_x,
         v.grades[q.y] AS grade_y, v.response_time_ms, v.is_simulated, v.voted_at,
@@ -146,11 +154,9 @@ pairs AS (
         greatest(v.voted_at, w.voted_at), coalesce(v.exclusion_id, w.exclusion_id),
         coalesce(v.rule, w.rule), v.image_set_id, w.image_set_id, 1, 1,
         hashint8extended(v.id, w.id) %% 2 = 0
-    FROM votes v JOIN sets tv ON tv.image_set_id = v.image_set_id
-        JOIN votes w ON w.annotator_id = v.annotator_id AND w.criterion_id = v.criterion_id
-            AND w.prompt_id = v.prompt_id AND cardinality(w.grades) = 1
-        JOIN sets tw ON tw.image_set_id = w.image_set_id AND tw.arms[1] > tv.arms[1]
-    WHERE cardinality(v.grades) = 1
+    FROM singles v JOIN singles w ON w.annotator_id = v.annotator_id
+        AND w.criterion_id = v.criterion_id AND w.prompt_id = v.prompt_id AND w.nth = v.nth
+        AND w.arm > v.arm
 )"""
 _SIDE_CELLS = {
     "arm": "letters",

@@ -267,3 +267,15 @@ def test_command_tells_each_step_and_check_a_caption_that_fell(kept, capsys):
     exclude_by_hand(enrolment=going.writing.enrolments.first(), reason="a test", now=timezone.now())
     with pytest.raises(CommandError, match="2 approved captions rest on a vote"):
         told("check", "needles")
+
+
+def test_unfinished_step_that_is_asked_for_twice_leaves_the_approval_open(kept):
+    step(kept, "anna", "ben")
+    people = enter_all("needles-captions-1")
+    answer(people["anna"], describe, most=2)
+    opened = step(kept, "cleo", unfinished=True)
+    with pytest.raises(BadInputError, match="nothing was judged in needles captions 1"):
+        step(kept, "cleo", unfinished=True)
+    cleo = enter(opened)["cleo"]
+    assert answer(cleo, lambda image, text: "approve") == 2
+    assert step(kept).approved == 2

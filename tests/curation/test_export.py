@@ -73,6 +73,22 @@ def test_image_that_is_gone_from_storage_is_named_and_nothing_is_written(needles
     assert [each.name for each in tmp_path.iterdir()] == ["pool"]
 
 
+def test_stage_that_closes_while_images_are_copied_is_in_none_of_it(needles, judge, tmp_path):
+    decide(needles, judge)
+    plan = StagePlan("specialists", k=1, people=("anna",))
+    second = open_stage(pool=needles, plan=plan, now=timezone.now()).stage
+    judge(second, "anna", lambda image, expected: ["keep" if image.position < 2 else "reject"])
+
+    def close_meanwhile(done, count):
+        if done == 1:
+            close_stage(stage=second, now=timezone.now())
+
+    export_pool(pool=needles, out=tmp_path / "out", progress=close_meanwhile)
+    stages = read_mark(tmp_path / "out")["curation"]["stages"]
+    assert [(each["kind"], each["kept"]) for each in stages] == [("generalists", 5)]
+    assert len(read_records(tmp_path / "out")) == 5
+
+
 def test_command_goes_the_whole_way(judge, tmp_path, db, capsys):
     from evalplatform.curation.selectors import pool_named, stage_named
     from tests.curation.pools import write_pool

@@ -5,12 +5,13 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from PIL import Image
 
 from evalplatform.annotation.models import Vote
 from evalplatform.campaigns.models import ImageSet
 from evalplatform.core.errors import BadInputError
 from evalplatform.curation.exporting import export_pool
-from evalplatform.curation.gold_folder import read_gold_captions
+from evalplatform.curation.gold_folder import read_gold_captions, read_gold_folder
 from evalplatform.curation.models import Caption, CaptionRound
 from evalplatform.curation.people import approvers_of
 from evalplatform.simulation.known_quality import known_images
@@ -155,3 +156,16 @@ def test_caption_that_could_not_be_served_is_refused(tmp_path, damage, words):
     damage(gold)
     with pytest.raises(BadInputError, match=words):
         read_gold_captions(gold)
+
+
+def test_gold_of_too_many_pixels_is_named(tmp_path):
+    gold = write_gold(tmp_path / "gold", excellent=1)
+    Image.new("1", (20_000, 10_000)).save(gold / "excellent" / "0.png")
+    with pytest.raises(BadInputError, match=r"excellent/0\.png cannot be read as an image"):
+        read_gold_folder(gold)
+
+
+def test_why_that_a_windows_editor_saved_is_read(tmp_path):
+    gold = write_gold(tmp_path / "gold", excellent=1, accepted=1)
+    (gold / "accepted" / "0.txt").write_text("Well lit.", encoding="utf-8-sig")
+    assert [each.why for each in read_gold_folder(gold)] == ["It is excellent.", "Well lit."]

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from evalplatform.annotation.models import Assignment
 from evalplatform.core.errors import BadInputError
+from evalplatform.curation.figures import kept_counts
 from evalplatform.curation.guideline import HEADS, WORDS, plan_stage
 from evalplatform.curation.models import Pool, Promotion, Stage
 from evalplatform.curation.selectors import differing_decisions, kept_so_far
@@ -108,6 +109,17 @@ def test_stage_that_cannot_be_is_refused(needles, plan, words):
     with pytest.raises(BadInputError, match=words):
         start(needles, **plan)
     assert not Stage.objects.exists()
+
+
+def test_stage_that_kept_nothing_leaves_no_image(needles, judge):
+    stage = start(needles, "generalists")
+    judge(stage, "gina", lambda image, expected: ["keep"])
+    close(stage)
+    assert kept_counts([needles]) == {needles.pk: 6}
+    stage = start(needles, "specialists", k=1, people=("anna",))
+    judge(stage, "anna", lambda image, expected: ["reject"])
+    close(stage)
+    assert kept_counts([needles]) == {needles.pk: 0}
 
 
 def test_stage_waits_for_the_one_before_and_is_once(needles, judge):

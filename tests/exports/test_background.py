@@ -150,6 +150,7 @@ def test_export_goes_on_where_its_worker_was_killed(sent, monkeypatch):
     assert services.make_export(key=export.pk, now=began + timedelta(minutes=1)) is None
     later = began + services.SILENT + timedelta(minutes=1)
     assert services.wake_silent(campaign=campaign, now=later) == 1
+    assert services.wake_silent(campaign=campaign, now=later) == 0  # a page that asks again
     monkeypatch.setattr(services, "_beat", lambda export, rows: seen.append(rows))
     services.make_export(key=export.pk, now=later)
     assert Export.objects.get().state == "done"

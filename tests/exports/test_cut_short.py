@@ -53,7 +53,10 @@ def test_killed_export_goes_on_and_one_of_older_votes_begins_anew(tmp_path, monk
     first = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("data/*.parquet")}
     assert len(first) == 2
     assert not list((tmp_path / "out").rglob("*.part"))
+    left = tmp_path / "out" / "replay" / ".items.jsonl.a1_b2c3d"  # as a kill leaves it
+    left.write_text("half a li")
     export(campaign, tmp_path / "out", "--as=parquet")
+    assert not left.exists()
     assert {path: path.stat().st_mtime_ns for path in first} == first
     votes = list(Vote.objects.filter(retracted_at=None).order_by("pk").values_list("pk", flat=True))
     assert numbers(tmp_path / "out") == votes

@@ -2,15 +2,18 @@
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 
 import pytest
+from django.core.management import call_command
 from pyarrow import parquet
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.exports.kinds import KINDS
-from evalplatform.exports.options import checked_options
+from evalplatform.exports.options import checked_options, options_from
+from evalplatform.exports.shapes import Batch, shape_of
 from tests import factories
 from tests.exports.campaigns import duel, exported
 from tests.reports.test_galleries import voted
@@ -157,6 +160,16 @@ def test_ranking_and_ratings_become_pairs(tmp_path):
                for row in counted)  # fmt: skip
 
 
+def test_of_several_images_the_first_ones_are_compared_as_in_results(tmp_path):
+    rated = voted("rating", prompts=2, k=1, people=1, images_per_prompt=2, strengths=(0.6, 0.0))
+    exported(rated, tmp_path / "pairs", "open-image-preferences", grain="pair", images="none")
+    found = rows(tmp_path / "pairs")
+    assert len(found) == 2 * 2  # of each prompt the first images of both arms, then the second
+    assert len({row["id"] for row in found}) == len(found)
+    compared = [each for row in found for each in (row["chosen"], row["rejected"])]
+    assert len(set(compared)) == 2 * len(found)  # each image once
+
+
 def test_blind_export_names_no_arm(tmp_path):
     campaign = duel()
     exported(campaign, tmp_path / "out", "parquet", is_blind=True)
@@ -176,6 +189,37 @@ def test_simulated_votes_are_marked_in_rows_names_and_cards(tmp_path):
     assert all(row["is_simulated"] for row in rows(tmp_path))
     for name in ("README.md", "DATA_DICTIONARY.md", "croissant.json", ".zenodo.json"):
         assert "SIMULATED" in (tmp_path / name).read_text()
+
+
+def test_images_that_lie_elsewhere_are_not_called_the_same():
+    options = options_from({"kind": "pickapic", "grain": "pair", "images": "none"})
+    (column,) = [each for each in shape_of(options).columns if each.name == "are_different"]
+    batch = Batch({"sha256_0": ["a", "a", None], "sha256_1": ["b", "a", None]}, None, {})
+    assert column.values(batch) == [True, False, None]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"kind": "csv", "with_excluded": False, "for_excel": True, "images": "path"},
+        {"kind": "hpdv3", "ties": "keep", "with_excluded": True, "splits": "80/10/10",
+         "missing": "mark", "is_blind": True},
+        {"kind": "pickapic", "image_format": "png", "licence": "cc-by-4.0", "ties": "drop",
+         "grain": "consensus", "consent": "They agreed to \"all\" of it, for $5."},
+    ],
+)  # fmt: skip
+def test_command_that_is_told_makes_the_same_export(db, monkeypatch, asked):
+    campaign = factories.make_draft(prompts=1)
+    options = checked_options(campaign, asked)
+    program, name, *words = shlex.split(options.asked_on_the_command_line(campaign.slug))
+    made = []
+    monkeypatch.setattr(
+        "evalplatform.exports.management.commands.export.build",
+        lambda campaign, options, *_, **__: made.append(options) or sys.exit(),
+    )
+    with pytest.raises(SystemExit):
+        call_command(name, *words)
+    assert (program, made) == ("manage.py", [options])
 
 
 @pytest.mark.parametrize(

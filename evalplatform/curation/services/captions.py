@@ -219,6 +219,8 @@ def _close_round(going: CaptionRound, now: datetime) -> CaptionStep:
     assert going.approval is not None
     close_for_deciding(going.approval)
     written, judged = written_in(going.writing), written_in(going.approval)
+    if not judged:  # such as where the step that opened it was asked for twice
+        raise BadInputError(f"nothing was judged in {going}, so there is nothing to decide.")
     images = dict(going.pool.images.filter(image__in=judged).values_list("image", "pk"))
     made = [
         Caption(

@@ -96,8 +96,8 @@ def pickapic(options: Options) -> Shape:
     ) else _constant(None)  # fmt: skip
     embeds = options.images is Images.EMBED
     columns = [
-        Column("are_different", pa.bool_(), "whether the two images differ",
-               _of(lambda x, y: x != y, "sha256_0", "sha256_1")),
+        Column("are_different", pa.bool_(), "whether the two images differ; empty: not known",
+               _of(lambda x, y: x != y if x and y else None, "sha256_0", "sha256_1")),
         Column("best_image_uid", pa.string(), "uid of the preferred image, or tie", best),
         Column("caption", pa.string(), "the prompt", "prompt_text"),
         Column("created_at", pa.timestamp("ns"), "when the vote was stored, UTC", time),
