@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,12 @@ class _Worker:
             put.result()
         return results
 
+    def close(self) -> None:
+        """Let go of threads and file, in a process that goes on to other work."""
+        self._threads.shutdown()
+        if self._before is not None:
+            self._before.close()
+
     def _make(self, content: Content, puts: list[Future[None]]) -> Stored:
         if content is None:
             raise RowError("row", "has no image")
@@ -130,8 +137,8 @@ def store_all(
     """
     chunks = _chunks(given)
     if count <= _FEW or processes == 1:
-        worker = workshop.open()
-        yield from map(worker.make, chunks)
+        with closing(workshop.open()) as worker:
+            yield from map(worker.make, chunks)
         return
     processes = processes or len(os.sched_getaffinity(0))
     pool = ProcessPoolExecutor(

@@ -169,6 +169,9 @@ class MadeBefore:
         row = self._connection.execute(query, [source_sha256]).fetchone()
         return row and StoredImage(*row[1:])
 
+    def close(self) -> None:
+        self._connection.close()
+
 
 @contextmanager
 def staging(name: str) -> Iterator[Staging]:

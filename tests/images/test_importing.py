@@ -21,6 +21,7 @@ from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.images import processing, selectors, staging
 from evalplatform.images.faults import FaultyRowsError
 from evalplatform.images.models import CollectedImage, ImageCollection
+from evalplatform.images.processing import ImageWorkshop, store_all
 from evalplatform.images.services import importing, keeping, retire_collection
 from evalplatform.promptsets.models import Prompt
 from tests import factories, live
@@ -66,6 +67,22 @@ def test_image_is_stored_as_a_sample_is_and_its_row_says_so(bring, tmp_path):
     assert row.image_sha256 == factories.hashlib.sha256(content).hexdigest()
     assert row.source_sha256 == factories.hashlib.sha256(given.turned_jpeg()).hexdigest()
     assert row.is_constant is False
+
+
+def test_few_images_leave_no_thread_and_no_file_open_in_this_process(tmp_path, monkeypatch):
+    workers = []
+    begin = processing._Worker
+    monkeypatch.setattr(
+        processing, "_Worker", lambda workshop: workers.append(begin(workshop)) or workers[-1]
+    )
+    before = tmp_path / "before.sqlite"
+    before.touch()
+    assert not list(store_all([], count=0, workshop=ImageWorkshop.of("brought", before)))
+    (worker,) = workers
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        worker._threads.submit(print)
+    with pytest.raises(staging.sqlite3.ProgrammingError, match="closed"):
+        worker._before.find("0" * 64)
 
 
 def test_collection_says_where_it_is_from(bring, few, rania, things):
