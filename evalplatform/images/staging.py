@@ -66,6 +66,13 @@ class Staging:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = open_file(path)
+        try:
+            self._begin()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _begin(self) -> None:
         # A kill loses nothing; after a power cut the import starts anew.
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.executescript(_SCHEMA)
