@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.garbage import cycles_left_alone
+from evalplatform.core.snapshots import snapshot
 from evalplatform.reports.fingerprint import code_hash, fingerprint
 from evalplatform.reports.models import KeptResults
 from evalplatform.reports.result_types import CampaignResults
@@ -111,23 +112,11 @@ def is_rested(row: KeptResults | None, now: datetime) -> bool:
 
 def _compute(campaign: Campaign) -> CampaignResults:
     begun = time.monotonic()
-    with _one_view(), cycles_left_alone():
+    with snapshot(), cycles_left_alone():
         mark = fingerprint(campaign)
         results = campaign_results(Campaign.objects.get(pk=campaign.pk))
     _keep(campaign, mark, results, time.monotonic() - begun)
     return results
-
-
-@contextmanager
-def _one_view() -> Iterator[None]:
-    """Let all that is read be of one moment, whoever votes meanwhile."""
-    if connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield
 
 
 @contextmanager
