@@ -19,6 +19,7 @@ from evalplatform.core.errors import BadInputError, EvalPlatformError
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 SECONDS = 10.0
+_CONNECTING_SECONDS = 5.0  # of a network that swallows what it is sent
 _ANSWER_BYTES = 500
 _EMBEDS_V4 = [ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")]
 _6TO4 = ipaddress.ip_network("2002::/16")
@@ -83,7 +84,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], reach: Reach) -> Web
         raise UnreachableError(str(error)) from error
     address, port = _addresses(parts, reach)
     try:
-        raw = socket.create_connection((address, port), timeout=SECONDS / 2)
+        raw = socket.create_connection((address, port), timeout=_CONNECTING_SECONDS)
     except OSError as error:
         raise UnreachableError(
             f"no connection ({error.strerror or type(error).__name__})"
