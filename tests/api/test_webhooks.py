@@ -418,7 +418,7 @@ def encrypted(receiver, tmp_path, monkeypatch):
 
 
 def test_an_answer_that_drips_is_cut_behind_tls_too(encrypted, monkeypatch):
-    monkeypatch.setattr(posting, "SECONDS", 0.6)
+    monkeypatch.setattr(posting, "SECONDS", 1.2)
     reach = Reach(allowed=(posting.ipaddress.ip_network("127.0.0.0/8"),))
     url = here(encrypted, "/drops").replace("http:", "https:")
     with pytest.raises(UnreachableError, match="no whole answer"):
