@@ -337,8 +337,8 @@ def test_a_name_that_leads_inside_later_reaches_nothing(monkeypatch):
 
 @pytest.fixture
 def receiver():
-    """A server on this machine that writes down what comes; `answers` says how it answers."""
-    seen = []
+    """A server on this machine that writes down what comes, and what of it was heard to the end."""
+    seen, heard_out = [], []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -351,7 +351,8 @@ def receiver():
             if self.path == "/drops":  # each sooner than a read times out
                 for letter in b"HTTP/1.1 200 OK\r\n":
                     self.wfile.write(bytes([letter]))
-                    threading.Event().wait(0.1)
+                    threading.Event().wait(0.2)
+                heard_out.append(self.path)
             if self.path == "/slow":
                 threading.Event().wait(0.7)
             self.send_response(302 if self.path == "/elsewhere" else 200)
@@ -365,7 +366,7 @@ def receiver():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    server.seen = seen
+    server.seen, server.heard_out = seen, heard_out
     yield server
     server.shutdown()
     server.server_close()
@@ -424,6 +425,7 @@ def test_an_answer_that_drips_is_cut_behind_tls_too(encrypted, monkeypatch):
     with pytest.raises(UnreachableError, match="no whole answer"):
         posting.post(url, b"{}", {}, reach)
     assert encrypted.seen
+    assert not encrypted.heard_out
 
 
 # ---- pages --------------------------------------------------------------------------------------
