@@ -21,6 +21,7 @@ from evalplatform.accounts.models import User
 from evalplatform.annotation.models import Vote
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.locks import session_turn
 from evalplatform.core.waking import may_wake
 from evalplatform.exports.building import Built, build
 from evalplatform.exports.models import Export
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 TASK = "exports.make_export"
 KEEP = timedelta(days=14)
 SILENT = timedelta(minutes=10)
-"""Nobody who makes an export is silent for so long: then its worker is gone."""
+"""Of an export that is silent for so long, the worker may be gone."""
 _MOST_AT_ONCE = 5
 _OURS = "it is a fault of the platform; the worker's log has the details."
 
@@ -89,9 +90,17 @@ def make_export(*, key: int, now: datetime) -> Export | None:
 
     What a person can act on is stored as its error; else only that it is our fault.
     """
-    export = _claimed(key, now)
-    if export is None:
-        return None
+    # Packing and storing a large archive is silent for longer than `SILENT`.
+    with session_turn(f"export {key}") as is_ours:
+        export = _claimed(key, now) if is_ours else None
+        if export is not None:
+            _make(export)
+    if export is not None:
+        remove_expired(now=now)
+    return export
+
+
+def _make(export: Export) -> None:
     folder = _folder(export)
     if is_finished(folder / "export"):
         rmtree(folder)  # whoever made it was killed before it was stored
@@ -113,12 +122,10 @@ def make_export(*, key: int, now: datetime) -> Export | None:
         logger.exception("export %s failed", export.public_id)
         _fail(export, f"It could not be made: {_OURS}")
     rmtree(folder, ignore_errors=True)
-    remove_expired(now=now)
-    return export
 
 
 def _claimed(key: int, now: datetime) -> Export | None:
-    """Take it, unless somebody who shows signs of life has it."""
+    """Take it, unless it is done or somebody has just shown signs of life; the turn is ours."""
     is_free = Q(state=Export.State.QUEUED) | Q(
         state=Export.State.RUNNING, beaten_at__lt=now - SILENT
     )

@@ -18,6 +18,7 @@ from evalplatform.exports import building, services
 from evalplatform.exports.kinds import Images
 from evalplatform.exports.models import Export
 from evalplatform.exports.options import checked_options
+from evalplatform.exports.parts import sha256_of
 from evalplatform.webhooks.services import create_webhook
 from tests import factories
 from tests.exports.campaigns import duel
@@ -199,6 +200,22 @@ def test_worker_that_was_given_up_and_comes_late_takes_nothing_away(sent, monkey
     assert [f"exports/{each}" for each in stored_files(export)] == [export.file]
     with default_storage.open(export.file) as file:
         assert hashlib.sha256(file.read()).hexdigest() == export.sha256
+
+
+def test_export_that_is_long_in_storing_stays_with_its_worker(sent, monkeypatch):
+    campaign = duel(prompts=2, people=4)
+    export = ask(campaign, "csv")
+    others = []
+
+    def slow(archive):
+        Export.objects.update(beaten_at=timezone.now() - services.SILENT - timedelta(minutes=1))
+        others.append(services.make_export(key=export.pk, now=timezone.now()))
+        return sha256_of(archive)
+
+    monkeypatch.setattr(services, "sha256_of", slow)
+    made = services.make_export(key=export.pk, now=timezone.now())
+    assert others == [None]
+    assert (made.state, made.error) == ("done", "")
 
 
 def test_too_many_at_once_and_drafts_are_refused(sent):

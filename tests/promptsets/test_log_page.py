@@ -119,6 +119,22 @@ def test_build_that_is_thrown_away_stops_and_leaves_nothing(client, bring, woken
     assert not PromptSet.objects.exists()
 
 
+def test_build_that_is_long_in_storing_stays_with_its_worker(client, bring, woken, monkeypatch):
+    build, page = bring([{"said": f"a {animal} in the snow"} for animal in ANIMALS])
+    client.post(page, choices())
+    pack, others = log_builds._store, []
+
+    def slow(*args, **more):
+        silent = timezone.now() - log_builds.SILENT - timedelta(minutes=1)
+        LogBuild.objects.update(beaten_at=silent)
+        others.append(log_builds.run_build(key=build.pk, now=timezone.now()))
+        pack(*args, **more)
+
+    monkeypatch.setattr(log_builds, "_store", slow)
+    assert log_builds.run_build(key=build.pk, now=timezone.now()).state == "ready"
+    assert others == [None]
+
+
 def built(client, bring):
     build, page = bring([{"said": f"a {animal} in the snow"} for animal in ANIMALS])
     client.post(page, choices())

@@ -27,6 +27,7 @@ from django.utils import timezone
 from evalplatform.accounts.models import Project, User
 from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.files import write_pieces
+from evalplatform.core.locks import session_turn
 from evalplatform.core.sending import pieces_of
 from evalplatform.core.storable_json import storable_text
 from evalplatform.core.waking import may_wake
@@ -175,6 +176,12 @@ def wake_silent(*, build: LogBuild, now: datetime) -> None:
 
 def run_build(*, key: int, now: datetime) -> LogBuild | None:
     """Build from a log, or go on with it; None where there is nothing to do."""
+    # Fetching a large log, and packing what was dropped, is silent for longer than `SILENT`.
+    with session_turn(f"log build {key}") as is_ours:
+        return _run(key, now) if is_ours else None
+
+
+def _run(key: int, now: datetime) -> LogBuild | None:
     free = Q(state=State.QUEUED) | Q(state=State.RUNNING, beaten_at__lt=now - SILENT)
     if not LogBuild.objects.filter(free, pk=key).update(state=State.RUNNING, beaten_at=now):
         return None
