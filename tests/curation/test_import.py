@@ -11,7 +11,9 @@ from django.db import IntegrityError, transaction
 from evalplatform.core.errors import BadInputError
 from evalplatform.curation.models import Pool, PoolImage
 from evalplatform.curation.pool_folder import read_pool
+from evalplatform.curation.services import pools
 from evalplatform.images.models import ImageCollection
+from evalplatform.images.services import import_collection
 from evalplatform.promptsets.models import PromptSet
 from tests import factories
 from tests.curation.pools import make_pool, write_pool
@@ -116,6 +118,45 @@ def test_killed_before_its_pool_was_saved_the_import_goes_on(tmp_path):
     assert again.collection == pool.collection
     with pytest.raises(BadInputError, match="there is a pool 'needles' already"):
         make_pool(tmp_path)
+
+
+def test_two_that_import_one_name_at_once_leave_the_first_ones_pool(tmp_path, monkeypatch):
+    collect, late = pools._collect, []
+
+    def meanwhile(*args):
+        with monkeypatch.context() as patch:
+            patch.setattr(pools, "_collect", collect)
+            made = collect(*args)
+            try:
+                late.append(make_pool(tmp_path))
+            except BadInputError as error:
+                late.append(str(error))
+        return made
+
+    monkeypatch.setattr(pools, "_collect", meanwhile)
+    pool = make_pool(tmp_path)
+    assert late == ["a pool 'needles' is being made now; wait for it, or choose another name."]
+    assert pool.images.count() == pool.collection.images.count() > 0
+
+
+def test_refused_pool_leaves_a_collection_of_its_name_that_was_made_meanwhile(
+    tmp_path, monkeypatch
+):
+    look = pools._left_by_a_kill
+
+    def meanwhile(pool, hashes):
+        found = look(pool, hashes)
+        import_collection(
+            project=pool.project, path=tmp_path, name=pool.name, model="camera", prompt_set=None,
+            processes=1,
+        )  # fmt: skip
+        return found
+
+    monkeypatch.setattr(pools, "_left_by_a_kill", meanwhile)
+    with pytest.raises(BadInputError, match="collection 'needles' is there already"):
+        make_pool(tmp_path)
+    assert ImageCollection.objects.get().model == "camera"
+    assert not PromptSet.objects.exists()
 
 
 def _nothing_is_left():

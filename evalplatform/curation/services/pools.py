@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from django.db import transaction
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.locks import session_turn
 from evalplatform.core.telling import tell_nobody
 from evalplatform.curation.models import Pool, PoolImage
 from evalplatform.curation.pool_folder import PoolFolder, PoolLine, read_pool
@@ -58,24 +60,40 @@ def import_pool(
     check_name(name)
     folder = read_pool(path)
     folder.verify(lambda done, count: progress("verifying", done, count))
-    captions, is_new = _captions(project, name, folder)
-    positions = dict(captions.prompts.values_list("text", "position"))
-    given = [_given(entry, positions) for entry in folder.entries]
     pool = Pool(
         project=project, name=name, origin=Pool.Origin.FOLDER, source=folder.source,
         rules_sha256=folder.rules_sha256, scores_sha256=folder.scores_sha256,
         scorers=folder.scorers, funnel=folder.funnel, created_by=created_by,
     )  # fmt: skip
-    try:
-        return store_pool(
-            pool, given, model=f"Pool {name}", prompt_set=captions,
-            licence=_common_licence(folder.entries), processes=processes, progress=progress,
-            made=made,
-        )  # fmt: skip
-    except BaseException:
-        if is_new:
-            captions.delete()
-        raise
+    with making(name):
+        captions, is_new = _captions(project, name, folder)
+        positions = dict(captions.prompts.values_list("text", "position"))
+        given = [_given(entry, positions) for entry in folder.entries]
+        try:
+            return store_pool(
+                pool, given, model=f"Pool {name}", prompt_set=captions,
+                licence=_common_licence(folder.entries), processes=processes, progress=progress,
+                made=made,
+            )  # fmt: skip
+        except BaseException:
+            if is_new:
+                captions.delete()
+            raise
+
+
+@contextmanager
+def making(name: str) -> Iterator[None]:
+    """Be alone with the making of pool `name` until the block ends.
+
+    Raises `BadInputError` where another has begun it, and for a name that `check_name` refuses.
+    """
+    with session_turn(f"pool {name}") as is_ours:
+        if not is_ours:
+            raise BadInputError(
+                f"a pool {name!r} is being made now; wait for it, or choose another name."
+            )
+        check_name(name)
+        yield
 
 
 def store_pool(
@@ -91,15 +109,15 @@ def store_pool(
 ) -> Pool:
     """Import the images of a pool as its collection, and save both. Refused, nothing is left.
 
-    The collection of an import that was killed before its pool was saved is taken up.
+    The caller is alone with this name (`making`). The collection of an import that was killed before its pool was saved is taken up.
     """
     by_hash = {each.sha256: each for each in given}
     there = _left_by_a_kill(pool, by_hash)
+    pool.collection = there or _collect(
+        pool, [each.row for each in by_hash.values()], model, prompt_set, licence, processes,
+        progress,
+    )  # fmt: skip
     try:
-        pool.collection = there or _collect(
-            pool, [each.row for each in by_hash.values()], model, prompt_set, licence,
-            processes, progress,
-        )  # fmt: skip
         with transaction.atomic():
             pool.save()
             keys = pool.collection.images.values_list("source_sha256", "pk")
@@ -109,7 +127,7 @@ def store_pool(
             )
             made(pool)
     except BaseException:
-        ImageCollection.objects.filter(name=pool.name, project=pool.project).delete()
+        pool.collection.delete()
         discard_import(name=pool.name)
         raise
     return pool
@@ -203,6 +221,11 @@ def _collect(
                 created_by=pool.created_by, processes=processes,
                 progress=lambda done, count: progress("storing", done, count),
             )  # fmt: skip
-        except FaultyRowsError as error:
-            raise BadInputError("; ".join([*listed(error.faults)[:4], str(error)])) from error
+        except BaseException as error:
+            with suppress(BadInputError):  # another imports a collection of this name
+                discard_import(name=pool.name)
+            if isinstance(error, FaultyRowsError):
+                told = "; ".join([*listed(error.faults)[:4], str(error)])
+                raise BadInputError(told) from error
+            raise
     return imported.collection

@@ -26,6 +26,7 @@ from evalplatform.curation.services.pools import (
     Made,
     Progress,
     check_name,
+    making,
     store_pool,
 )
 from evalplatform.generation.awaiting import AwaitedSamples, awaited_samples, count_made
@@ -123,7 +124,7 @@ def import_samples(
         project=project, name=name, origin=Pool.Origin.SAMPLES, created_by=created_by,
         source=f"samples of {checkpoint.name} for {prompt_set}, {wanted.seeds} a prompt",
     )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="samples-") as folder:
+    with making(name), tempfile.TemporaryDirectory(prefix="samples-") as folder:
         given = [_given(sample, Path(folder), licence) for sample in samples]
         alike = len(given) - len({each.sha256 for each in given})
         if alike:
