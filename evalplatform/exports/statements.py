@@ -29,7 +29,7 @@ PAIR_COLUMNS = (
     "excluded_by", "rows_of_prompt", "split",
 )  # fmt: skip
 CONSENSUS_COLUMNS = (
-    "criterion", "form", "item", *_OF_A_PROMPT,
+    "criterion", "form", "item", "items", *_OF_A_PROMPT,
     *(f"{side}_{at}" for side in _SIDES for at in (0, 1)),
     "votes", "votes_0", "ties", "votes_1", "simulated_votes", "is_simulated", "is_imported",
     "rows_of_prompt", "split",
@@ -139,7 +139,9 @@ singles AS (
 pairs AS (
     SELECT v.id, v.criterion, v.form, v.item_id, v.prompt_id, v.pseudonym, v.grades[q.x] AS grade_x,
         v.grades[q.y] AS grade_y, v.response_time_ms, v.is_simulated, v.voted_at,
-        v.exclusion_id, v.rule, v.image_set_id AS set_x, v.image_set_id AS set_y, q.x, q.y,
+        v.exclusion_id, v.rule, v.item_id AS other_item,
+        v.image_set_id AS set_x, v.image_set_id AS set_y,
+        q.x, q.y,
         CASE WHEN %(sides)s::bool
             THEN array_position(v."order", (q.y - 1)::smallint)
                 < array_position(v."order", (q.x - 1)::smallint)
@@ -152,7 +154,7 @@ pairs AS (
     SELECT v.id, v.criterion, v.form, v.item_id, v.prompt_id, v.pseudonym, v.grades[1], w.grades[1],
         v.response_time_ms + w.response_time_ms, v.is_simulated OR w.is_simulated,
         greatest(v.voted_at, w.voted_at), coalesce(v.exclusion_id, w.exclusion_id),
-        coalesce(v.rule, w.rule), v.image_set_id, w.image_set_id, 1, 1,
+        coalesce(v.rule, w.rule), w.item_id, v.image_set_id, w.image_set_id, 1, 1,
         hashint8extended(v.id, w.id) %% 2 = 0
     FROM singles v JOIN singles w ON w.annotator_id = v.annotator_id
         AND w.criterion_id = v.criterion_id AND w.prompt_id = v.prompt_id AND w.nth = v.nth
@@ -199,7 +201,8 @@ _PAIR_CELLS = (
 )
 _GROUPED = """
 grouped AS (
-    SELECT criterion, form, prompt_id, min(item_id) AS item_id, set_x, set_y, x, y,
+    SELECT criterion, form, prompt_id, min(item_id) AS item_id,
+        min(other_item) AS other_item, set_x, set_y, x, y,
         count(*)::int AS votes, count(*) FILTER (WHERE grade_x > grade_y)::int AS won_x,
         count(*) FILTER (WHERE grade_x = grade_y)::int AS ties,
         count(*) FILTER (WHERE grade_x < grade_y)::int AS won_y,
@@ -214,6 +217,8 @@ _CONSENSUS_CELLS = (
         "criterion": "q.criterion",
         "form": "q.form",
         "item": "q.item_id",
+        # Single images are of two items, and an image may be compared with two of the other arm.
+        "items": "concat_ws('-', q.item_id, nullif(q.other_item, q.item_id))",
         "votes": "q.votes",
         "votes_0": "CASE WHEN q.turned THEN q.won_y ELSE q.won_x END",
         "ties": "q.ties",

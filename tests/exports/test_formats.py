@@ -8,8 +8,10 @@ import sys
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from pyarrow import parquet
 
+from evalplatform.annotation.models import Vote
 from evalplatform.core.errors import BadInputError
 from evalplatform.exports.kinds import KINDS
 from evalplatform.exports.options import checked_options, options_from
@@ -168,6 +170,22 @@ def test_of_several_images_the_first_ones_are_compared_as_in_results(tmp_path):
     assert len({row["id"] for row in found}) == len(found)
     compared = [each for row in found for each in (row["chosen"], row["rejected"])]
     assert len(set(compared)) == 2 * len(found)  # each image once
+
+
+def test_image_compared_with_two_of_the_other_arm_has_a_row_and_an_id_for_each(tmp_path):
+    """Somebody who has not judged the first image of an arm compares the second."""
+    rated = voted("rating", prompts=1, k=2, people=2, images_per_prompt=2, strengths=(0.6, 0.0))
+    last_arm = rated.arms.get(place=1)
+    first = rated.items.filter(image_set__images__arm=last_arm).order_by("pk").first()
+    Vote.objects.filter(pk=Vote.objects.filter(assignment__item=first).latest("pk").pk).update(
+        retracted_at=timezone.now()
+    )
+    exported(
+        rated, tmp_path, "open-image-preferences", grain="consensus", images="none", ties="keep"
+    )
+    found = rows(tmp_path)
+    assert sorted(row["votes"] for row in found) == [1, 1, 1]
+    assert len({row["id"] for row in found}) == 3
 
 
 def test_blind_export_names_no_arm(tmp_path):

@@ -211,9 +211,9 @@ def _image_of(files: Make) -> Make:
 
 def open_image_preferences(options: Options) -> Shape:
     """Return the columns of open-image-preferences' binarised set; ties stay, marked."""
-    number = "vote_id" if options.grain is Grain.PAIR else "item"
+    number = "vote_id" if options.grain is Grain.PAIR else "items"
     return Shape((
-        Column("id", pa.string(), "number of the vote or item",
+        Column("id", pa.string(), "criterion, number of the vote or of the items, and arms",
                _of(lambda criterion, key, one, two: f"{criterion}-{key}-{one}-{two}",
                    "criterion", number, "arm_0", "arm_1")),
         Column("prompt", pa.string(), "the prompt", "prompt_text"),
