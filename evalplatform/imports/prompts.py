@@ -10,7 +10,7 @@ from evalplatform.images.faults import RowError
 from evalplatform.images.matching import PromptMatcher
 from evalplatform.imports.faults import BadRowError
 from evalplatform.promptsets.models import Prompt, PromptSet
-from evalplatform.promptsets.services import versions_of
+from evalplatform.promptsets.services import refuse_another_licence, versions_of
 
 
 class NumberedPrompts(ABC):
@@ -36,7 +36,7 @@ class KnownPrompts(NumberedPrompts):
 
     def code(self, text: str | None, key: str | None) -> int:
         # Keys are often written with zeros before them.
-        plain = str(int(key)) if key and key.isascii() and key.isdigit() else key
+        plain = key.lstrip("0") or "0" if key and key.isascii() and key.isdigit() else key
         try:
             prompt = self._matcher.find(text=text, key=plain)
         except RowError as error:
@@ -62,7 +62,10 @@ class NewPrompts(NumberedPrompts):
         return self._codes.setdefault(text or key or "", len(self._codes))
 
     def stored(self) -> tuple[PromptSet, list[tuple[int, str]]]:
-        """Store the set, or take the one of this name that has the same texts."""
+        """Store the set, or take the one of this name that has the same texts.
+
+        Raises `BadInputError` where that has another licence than the one that was given.
+        """
         texts = list(self._codes)
         digest = hashlib.sha256()
         for text in texts:
@@ -70,6 +73,7 @@ class NewPrompts(NumberedPrompts):
         sets = versions_of(self._project, self._name)
         there = sets.filter(sha256=digest.hexdigest()).first()
         if there:
+            refuse_another_licence(there, self._licence)
             known = dict(there.prompts.values_list("text", "pk"))
             return there, [(known[text], text) for text in texts]
         latest = sets.order_by("-version").first()

@@ -21,7 +21,8 @@ from evalplatform.promptsets.building.log import Log
 from evalplatform.promptsets.building.outside import Server
 from evalplatform.promptsets.building.recipe import Choices, Recipe
 from evalplatform.promptsets.models import PromptSet
-from evalplatform.promptsets.services import BuildOptions, build_prompt_set
+from evalplatform.promptsets.services import BuildOptions, build_prompt_set, import_content
+from evalplatform.promptsets.services.building import keep_built
 
 ANIMALS = ["fox", "owl", "bear", "wolf", "frog", "deer", "goat", "duck", "horse", "tiger"]
 PLACES = ["harbour", "desert", "meadow", "canyon", "swamp", "glacier"]
@@ -93,6 +94,22 @@ def test_set_is_balanced_tagged_and_keeps_its_recipe(tmp_path):
     assert f"there: {fox.text}, 8k" in fox.note
     assert prompt_set.recipe["recipe"]["choices"]["seed"] == 3
     assert prompt_set.recipe["log_sha256"] == Log.at(tmp_path / "log.csv").sha256()
+
+
+@pytest.mark.django_db
+def test_set_keeps_how_it_was_made_first(tmp_path):
+    made = {"project": default_project(), "name": "made", "licence": ""}
+    content = b'{"prompt": "a cat"}\n'
+    first = keep_built(**made, content=content, recipe={"log": "a.csv"})
+    assert keep_built(**made, content=content, recipe={"log": "a.csv"}) == first
+    with pytest.raises(BadInputError, match=r"made@1 .* not built in this way; give"):
+        keep_built(**made, content=content, recipe={"log": "b.csv"})
+    import_content(project=default_project(), name="file", content=content, source="a.jsonl")
+    with pytest.raises(BadInputError, match="file@1 has these prompts already"):
+        keep_built(**made | {"name": "file"}, content=content, recipe={"log": "a.csv"})
+    assert list(PromptSet.objects.order_by("pk").values_list("recipe", flat=True)) == [
+        {"log": "a.csv"}, None,
+    ]  # fmt: skip
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
 """Importing prompt files: kept to the byte, once, or refused with a line number."""
 
+import hashlib
 import http.server
 import json
 import os
@@ -18,7 +19,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.models import Prompt, PromptSet
 from evalplatform.promptsets.reading.prompts import read_prompts
 from evalplatform.promptsets.selectors import prompt_set_named
-from evalplatform.promptsets.services import import_prompt_set
+from evalplatform.promptsets.services import import_prompt_set, importing
 
 pytestmark = pytest.mark.django_db
 
@@ -228,6 +229,27 @@ def test_same_file_read_in_another_way_is_refused(tmp_path):
         imported(tmp_path, content, columns={"category": "kind"}, **kept)
     other, _ = imported(tmp_path, content, name="other", columns={"category": "kind"}, **kept)
     assert other.prompts.get().category == "Animals"
+
+
+def test_set_keeps_its_licence_and_another_one_is_refused(tmp_path):
+    first, _ = imported(tmp_path, "a cat\n", file="p.txt", licence="MIT")
+    for licence in (None, "", "MIT"):
+        assert imported(tmp_path, "a cat\n", file="p.txt", licence=licence) == (first, False)
+    with pytest.raises(BadInputError, match=r"'GPL' is given, and mine@1 .* the licence 'MIT'"):
+        imported(tmp_path, "a cat\n", file="p.txt", licence="GPL")
+    imported(tmp_path, "a dog\n", file="p.txt")
+    with pytest.raises(BadInputError, match="mine@2 has these prompts already, without one"):
+        imported(tmp_path, "a dog\n", file="p.txt", licence="MIT")
+    assert list(PromptSet.objects.values_list("licence", flat=True)) == ["MIT", ""]
+
+
+def test_known_licence_is_of_the_released_file_alone(tmp_path, monkeypatch):
+    released = hashlib.sha256(b"a cat\n").hexdigest()
+    monkeypatch.setitem(importing.KNOWN_SETS["parti"], "sha256", released)
+    found, _ = imported(tmp_path, "a cat\n", name="parti", file="p.txt")
+    assert found.licence == "Apache-2.0 (google-research/parti)"
+    found, _ = imported(tmp_path, "my own prompt\n", name="parti", file="p.txt")
+    assert (found.version, found.licence) == (2, "")
 
 
 def test_words_that_cannot_be_kept_are_refused_in_one_line(tmp_path):

@@ -109,7 +109,8 @@ def store_pool(
 ) -> Pool:
     """Import the images of a pool as its collection, and save both. Refused, nothing is left.
 
-    The caller is alone with this name (`making`). The collection of an import that was killed before its pool was saved is taken up.
+    The caller is alone with this name (`making`). The collection of an import that was killed
+    before its pool was saved is taken up.
     """
     by_hash = {each.sha256: each for each in given}
     there = _left_by_a_kill(pool, by_hash)

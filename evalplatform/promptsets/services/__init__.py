@@ -6,6 +6,7 @@ from evalplatform.promptsets.services.importing import (
     import_content,
     import_prompt_set,
     is_released_file,
+    refuse_another_licence,
     versions_of,
 )
 from evalplatform.promptsets.services.looking import Look, import_kept, keep_file, look_at
@@ -23,6 +24,7 @@ __all__ = [
     "is_released_file",
     "keep_file",
     "look_at",
+    "refuse_another_licence",
     "tag_by_hand",
     "tag_by_rule",
     "versions_of",

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db import transaction
-
 from evalplatform.accounts.models import Project
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.files import write_whole
@@ -115,14 +113,14 @@ def build_prompts(*, log: Log, options: BuildOptions, say: Say) -> BuiltPrompts:
 def keep_built(
     *, project: Project, name: str, content: bytes, licence: str, recipe: dict[str, Any]
 ) -> PromptSet:
-    """Import prompts that were built, with how. Raises `BadInputError`."""
-    with transaction.atomic():
-        imported = import_content(
-            project=project, name=name, content=content, source=PROMPTS, licence=licence
-        )
-        PromptSet.objects.filter(pk=imported.prompt_set.pk).update(recipe=recipe)
-    imported.prompt_set.refresh_from_db()
-    return imported.prompt_set
+    """Import prompts that were built, with how.
+
+    Raises `BadInputError`, also where a set of the name has the same prompts from elsewhere.
+    """
+    return import_content(
+        project=project, name=name, content=content, source=PROMPTS, licence=licence,
+        recipe=json.loads(json.dumps(recipe)),
+    ).prompt_set  # fmt: skip
 
 
 def _make(shop: Workshop, log: Log, options: BuildOptions, say: Say) -> dict[str, Any]:

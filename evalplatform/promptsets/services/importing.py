@@ -3,7 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -50,7 +50,8 @@ def import_prompt_set(
 
     Versions of one name belong to one project.
 
-    The same content under the same name is stored once; changed content is the next version.
+    The same content under the same name is stored once; changed content is the next version. A
+    set that is there keeps its licence, and another one is refused.
     `sha256`, where given, must be the file's; `columns` and `drop_repeats` are as in
     `read_prompts`. Raises `BadInputError`; then nothing is stored.
     """
@@ -84,8 +85,12 @@ def import_content(
     licence: str | None = None,
     columns: Chosen | None = None,
     drop_repeats: bool = False,
+    recipe: dict[str, Any] | None = None,
 ) -> ImportedSet:
-    """Import a file's content, as `import_prompt_set` does; `source` is what the file is called."""
+    """Import a file's content, as `import_prompt_set` does; `source` is what the file is called.
+
+    `recipe` says, in JSON values, how prompts were built; it is kept with the set.
+    """
     known = KNOWN_SETS.get(name, {})
     _check_words(name=name, licence=licence or "", source=source)
     file = read_prompts(
@@ -101,6 +106,12 @@ def import_content(
         same = existing.filter(sha256=digest).first()
         if same:
             _refuse_another_reading(same, file.rows)
+            refuse_another_licence(same, licence)
+            if recipe is not None and same.recipe != recipe:
+                raise BadInputError(
+                    f"{same} has these prompts already, and is not built in this way; give the set "
+                    "another name."
+                )
             return ImportedSet(same, False, file.notes)
         latest = existing.order_by("-version").first()
         prompt_set = PromptSet.objects.create(
@@ -109,7 +120,8 @@ def import_content(
             version=latest.version + 1 if latest else 1,
             sha256=digest,
             source=source if "://" in source else _file_name(source),
-            licence=licence or known.get("licence", ""),
+            licence=licence or (known["licence"] if digest == known.get("sha256") else ""),
+            recipe=recipe,
         )
         store_prompts(prompt_set, file.rows)
     return ImportedSet(prompt_set, True, file.notes)
@@ -159,6 +171,16 @@ def _refuse_another_reading(prompt_set: PromptSet, rows: list[PromptRow]) -> Non
         raise BadInputError(
             f"{prompt_set} is this file, read in another way (format, columns, repeats), and its "
             "prompts differ; give the set another name."
+        )
+
+
+def refuse_another_licence(prompt_set: PromptSet, given: str | None) -> None:
+    """Raise `BadInputError` for a licence that a set, which never changes, does not have."""
+    if given and given != prompt_set.licence:
+        has = f"with the licence {prompt_set.licence!r}" if prompt_set.licence else "without one"
+        raise BadInputError(
+            f"the licence {shown(given)} is given, and {prompt_set} has these prompts already, "
+            f"{has}; leave the licence out, or give the set another name."
         )
 
 
