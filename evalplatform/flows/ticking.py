@@ -23,8 +23,10 @@ _stop = threading.Event()
 
 def tick(number: int) -> None:
     """One look; `number` counts them."""
-    settle_due(now=timezone.now())
-    open_waiting(now=timezone.now)
+    try:
+        settle_due(now=timezone.now())
+    finally:  # also where some batch cannot be ended
+        open_waiting(now=timezone.now)
     if number % _TIDY_EVERY == 0:
         forget_unasked(now=timezone.now())
 

@@ -171,6 +171,28 @@ def test_the_client_asks_goes_on_and_reads_later(live_server, rania, monkeypatch
     assert flow.images.count() == 3
 
 
+def test_the_client_sends_anew_what_the_site_may_have_forgotten(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(settings.BASE_DIR) / "clients/python"))
+    for name in [each for each in sys.modules if each.startswith("evalplatform_client")]:
+        monkeypatch.delitem(sys.modules, name)
+    from evalplatform_client import Client as ApiClient
+    from evalplatform_client import flows
+
+    client, sent = ApiClient("https://x.example", "evp_x"), []
+    monkeypatch.setattr(
+        client, "send_flow_image", lambda name, digest, content: sent.append(content)
+    )
+    monkeypatch.setattr(client, "ask_flow", lambda name, body: {"number": 1})
+    flow, now = client.flow("taste"), flows.time.time()
+    flow.ask([("asked", [b"one"])])
+    flow.send(b"two")
+    flow.send(b"two")
+    assert sent == [b"one", b"two"]
+    monkeypatch.setattr(flows.time, "time", lambda: now + 2 * 86_400)
+    flow.ask([("again", [b"one", b"two"])])  # what a batch asks about is kept for good
+    assert sent == [b"one", b"two", b"two"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_loop_of_the_docs_learns_from_what_people_say(live_server, rania, monkeypatch):
     """The code of docs/flows.md as it stands there, with a worker and people at each step."""

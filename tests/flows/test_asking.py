@@ -101,6 +101,18 @@ def test_images_that_nobody_asked_about_are_removed_after_two_days(flow):
     assert FlowImage.objects.count() == 3
 
 
+def test_what_is_sent_again_is_kept_as_long_as_what_is_new(flow):
+    now = timezone.now()
+    send(flow, 1)
+    for days in (1.9, 2.1):  # as by a trainer that began anew
+        services.keep_image(
+            flow=flow, sha256=hashlib.sha256(png(1)).hexdigest(), content=png(1),
+            now=now + timedelta(days=days),
+        )  # fmt: skip
+    assert services.forget_unasked(now=now + timedelta(days=3)) == 0
+    assert services.forget_unasked(now=now + timedelta(days=5)) == 1
+
+
 def test_a_batch_is_written_down_at_once_and_waits_for_a_worker(flow):
     batch = ask(flow)
     assert (batch.number, batch.status, batch.campaign) == (1, "queued", None)

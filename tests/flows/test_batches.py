@@ -185,6 +185,48 @@ def test_a_batch_is_opened_once_however_many_are_woken(flow):
     assert not services.open_batch(key=batch.pk, now=timezone.now)
 
 
+def test_a_batch_whose_opening_takes_long_is_opened_once(flow, monkeypatch):
+    from evalplatform.flows.services import opening
+
+    batch, other = ask(flow), []
+    real = opening.start_run
+
+    def slowly(**given):
+        if not other:  # another worker looks while this one is at it since three minutes
+            other.append(None)
+            other[0] = services.open_batch(key=batch.pk, now=lambda: later(minutes=3))
+        return real(**given)
+
+    monkeypatch.setattr(opening, "start_run", slowly)
+    assert services.open_batch(key=batch.pk, now=timezone.now)
+    batch.refresh_from_db()
+    assert other == [False]
+    assert (batch.status, batch.reason) == ("open", "")
+
+
+def test_a_batch_that_cannot_be_ended_keeps_no_other_waiting(flow, monkeypatch):
+    from evalplatform.flows.services import ending
+
+    faulty, over = opened(flow, deadline_seconds=1), opened(flow, deadline_seconds=1)
+    over_sooner = opened(new_flow("other"), deadline_seconds=1)
+    waits = ask(flow)
+    real = ending.close_campaign
+
+    def fail(*, campaign):
+        if campaign.pk == faulty.campaign.pk:
+            raise RuntimeError("no way to end it")
+        return real(campaign=campaign)
+
+    monkeypatch.setattr(ending, "close_campaign", fail)
+    time.sleep(1)
+    with pytest.raises(RuntimeError, match="no way"):
+        ticking.tick(1)
+    for each in (faulty, over, over_sooner, waits):
+        each.refresh_from_db()
+    assert [each.status for each in (over, over_sooner, waits)] == ["late", "late", "open"]
+    assert faulty.status == "open"
+
+
 def test_a_worker_that_was_killed_is_followed_by_another(flow):
     batch = ask(flow)
     FlowBatch.objects.filter(pk=batch.pk).update(status="opening", taken_at=timezone.now())

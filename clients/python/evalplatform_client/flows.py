@@ -7,6 +7,7 @@ that a batch is late, closed or failed is in its `status` and never an exception
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from evalplatform_client._generated import Client, FlowBatchOut, PanelIn
 
 _LONGEST_WAIT = 25.0  # seconds that the site lets one request wait
+_SENT_FOR = 86_400.0  # seconds: the site keeps for two days what no batch asks about
 _PAUSE = 0.5  # seconds between requests that the site answers at once
 Image = bytes | str | Path
 """A file's bytes, or where it lies: PNG, JPEG or WebP."""
@@ -34,7 +36,7 @@ class FlowClient:
     def __init__(self, client: Client, name: str) -> None:
         self.client = client
         self.name = name
-        self._sent: set[str] = set()
+        self._sent: dict[str, float] = {}  # until when the site surely has an image, by its hash
 
     def ask(
         self,
@@ -44,8 +46,8 @@ class FlowClient:
     ) -> AskedBatch:
         """Send the images of some panels and ask about them; returns before anybody has answered.
 
-        An image that this object sent before is not sent again. Raises `ApiError` for what the
-        site refuses, such as another number of images than the flow's.
+        An image that this object sent in the last day, or asked about, is not sent again. Raises
+        `ApiError` for what the site refuses, such as another number of images than the flow's.
         """
         asked: list[PanelIn] = [
             {"prompt": prompt, "images": [self.send(each) for each in images]}
@@ -54,15 +56,16 @@ class FlowClient:
         made = self.client.ask_flow(
             self.name, {"panels": asked, "deadline_seconds": deadline_seconds}
         )
+        self._sent |= {each: math.inf for panel in asked for each in panel["images"]}
         return AskedBatch(self, made)
 
     def send(self, image: Image) -> str:
-        """Send an image unless it was; return its SHA-256, by which panels name it."""
+        """Send an image unless the site has it; return its SHA-256, by which panels name it."""
         content = image if isinstance(image, bytes) else Path(image).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        if digest not in self._sent:
+        if self._sent.get(digest, 0.0) < time.time():
             self.client.send_flow_image(self.name, digest, content)
-            self._sent.add(digest)
+            self._sent[digest] = time.time() + _SENT_FOR
         return digest
 
     def batch(self, number: int) -> AskedBatch:

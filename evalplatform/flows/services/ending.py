@@ -55,11 +55,23 @@ def end_batch(
 
 
 def settle_due(*, now: datetime, flow: Flow | None = None) -> int:
-    """End every batch that is over, of one flow or of all; return how many."""
+    """End every batch that is over, of one flow or of all; return how many.
+
+    One that cannot be ended keeps no other waiting: what it raises is raised after all of them.
+    """
     rows = FlowBatch.objects.exclude(status__in=FlowBatch.ENDED).select_related("campaign", "flow")
     if flow is not None:
         rows = rows.filter(flow=flow)
-    return sum(settle(batch=each, now=now) for each in rows)
+    ended, faults = 0, []
+    for each in rows:
+        try:
+            with transaction.atomic():
+                ended += settle(batch=each, now=now)
+        except Exception as fault:
+            faults.append(fault)
+    if faults:
+        raise faults[0]
+    return ended
 
 
 def close_batch(*, batch: FlowBatch, now: datetime) -> None:

@@ -29,15 +29,16 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 def keep_image(*, flow: Flow, sha256: str, content: bytes, now: datetime) -> tuple[FlowImage, bool]:
     """Store an image under the hash of its file; return it, and whether it is new.
 
-    Sent again it is done once. Raises `BadInputError` for a hash that is not the content's, what
-    is no PNG, JPEG or WebP, is damaged or too large, or goes beyond the quota; `ConflictError`
-    where the flow is closed.
+    Sent again it is stored once, and kept as long from then on. Raises `BadInputError` for a hash
+    that is not the content's, what is no PNG, JPEG or WebP, is damaged or too large, or goes beyond
+    the quota; `ConflictError` where the flow is closed.
     """
     refuse_closed(flow)
     _check_hash(sha256, content)
-    known = FlowImage.objects.filter(flow=flow, sha256=sha256).first()
-    if known is not None:
-        return known, False
+    known = FlowImage.objects.filter(flow=flow, sha256=sha256)
+    known.filter(is_asked=False).update(sent_at=now)
+    if (found := known.first()) is not None:  # one that is being removed is gone, or stays
+        return found, False
     stored, packed = pack_image(_decoded(content), folder=f"flows/{flow.slug}")
     with transaction.atomic():
         take_turn(f"images of flows of project {flow.project_id}")
@@ -66,8 +67,8 @@ def forget_unasked(*, now: datetime) -> int:
     gone = 0
     for image in old[:500]:
         with transaction.atomic():
-            # A batch that is asked this moment marks it first, or does not find it.
-            if not FlowImage.objects.filter(pk=image.pk, is_asked=False).delete()[0]:
+            # Who asks about it, or sends it again, this moment comes first, or does not find it.
+            if not old.filter(pk=image.pk).delete()[0]:
                 continue
         gone += 1
         if not FlowImage.objects.filter(image=image.image).exists():  # other files, equal pixels

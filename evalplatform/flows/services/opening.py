@@ -11,6 +11,7 @@ from django.db.models import Q
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.acting import acting, actor_of_user
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.locks import session_turn
 from evalplatform.core.storable_json import storable_text
 from evalplatform.flows.models import Flow, FlowBatch, FlowImage
 from evalplatform.flows.services.ending import end_batch, settle
@@ -25,7 +26,7 @@ from evalplatform.runs.states import RunState
 
 Status = FlowBatch.Status
 Now = Callable[[], datetime]
-_STALLED = timedelta(minutes=2)  # one that was taken and not opened: its worker was killed
+_STALLED = timedelta(minutes=2)  # taken and not opened: its worker is slow, or was killed
 _AT_A_TIME = 5  # then what is over is ended first
 _LETTERS = "abcdefgh"
 
@@ -43,10 +44,15 @@ def open_waiting(*, now: Now) -> int:
 
 
 def open_batch(*, key: int, now: Now) -> bool:
-    """Open one batch; False where another worker has it, or it has ended.
+    """Open one batch; False where another worker has it, however long it takes, or it has ended.
 
     Its row says what became of it. One whose images wait for a safety check is taken up again.
     """
+    with session_turn(f"opening batch {key} of a flow") as is_ours:
+        return is_ours and _open(key, now)
+
+
+def _open(key: int, now: Now) -> bool:
     moment = now()
     mine = FlowBatch.objects.filter(pk=key).filter(
         Q(status=Status.QUEUED) | Q(status=Status.OPENING, taken_at__lt=moment - _STALLED)
