@@ -121,7 +121,7 @@ def _register(job: Job) -> str:
 
 def _import(job: Job) -> str:
     asked = job.asked
-    prompts = asked["prompt_set"]
+    prompts, made = asked["prompt_set"], _made_by(job)
     imported = import_collection(
         project=job.project,
         path=Path(asked["path"]),
@@ -135,7 +135,7 @@ def _import(job: Job) -> str:
         created_by=job.created_by,
         processes=None,
         progress=tell_nobody,
-        made=_made_by(job),
+        made=lambda imported: made(imported.collection),
     )
     return imported.collection.name
 

@@ -417,6 +417,24 @@ def test_import_of_a_killed_worker_goes_on(sender, run, things, woken, monkeypat
     assert ImageCollection.objects.count() == 1
 
 
+def test_what_was_left_out_is_told_also_where_the_worker_died_right_after(run, monkeypatch):
+    done = sent_imports.import_collection
+
+    def killed_after(**given):
+        done(**given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sent_imports, "import_collection", killed_after)
+        with pytest.raises(KeyboardInterrupt):
+            run(IMAGES | {"a house.png": b"no image"}, skip_bad="on")
+    begun = ImageImport.objects.get()
+    later = timezone.now() + sent_imports.SILENT + timedelta(seconds=5)
+    begun = sent_imports.run_import(key=begun.pk, now=later)
+    assert (begun.state, begun.missing) == ("done", 2)
+    assert any("a house.png" in line for line in begun.faults)
+
+
 def test_import_that_is_thrown_away_stops_and_leaves_nothing(sender, run, monkeypatch):
     done = sent_imports.import_collection
 

@@ -31,7 +31,6 @@ from evalplatform.images.staging import Staging, abandoned, forget_import, stagi
 from evalplatform.promptsets.models import Prompt, PromptSet
 
 Progress = Callable[[int, int], None]
-Made = Callable[[ImageCollection], None]
 Row = GivenImage | tuple[str, RowError]
 _ROWS_AT_A_TIME = 1000
 _SAMPLE_OF_TEXTS = 100
@@ -44,6 +43,9 @@ class ImportedCollection:
     collection: ImageCollection
     left_out: list[Fault]
     missing: list[Prompt]  # of the prompt set, those without an image
+
+
+Made = Callable[[ImportedCollection], None]
 
 
 @dataclass
@@ -179,7 +181,7 @@ def import_collection(
     photos. `columns` says which column of a table holds one of `FIELDS` where its name does not.
     Rows that cannot be imported refuse the whole, or with `skip_bad` are left out. `processes`
     decode at once, by default one a core. `progress` is told how many images of how many are done,
-    `made` the collection, in the transaction that makes it.
+    `made` what the import came to, in the transaction that makes the collection.
     Of a table from somebody who may not read this machine's files, `within` is the folder, its
     links resolved, that images are taken from; a row that names another is faulty.
 
@@ -204,15 +206,15 @@ def import_collection(
             project=project, name=name, model=model.strip(), licence=licence, source=source,
             prompt_set=prompt_set, created_by=created_by, left_out=counted(run.faults),
         )  # fmt: skip
+        missing = [prompt for prompt in prompts if prompt.pk not in having]
+        imported = ImportedCollection(collection, run.faults, missing)
         with transaction.atomic():
             write_collection(collection, staged)
-            made(collection)
+            made(imported)
         if staged.begun_before or run.faults:
             _remove_unused(name)
         staged.forget()
-    return ImportedCollection(
-        collection, run.faults, [prompt for prompt in prompts if prompt.pk not in having]
-    )
+    return imported
 
 
 def check_import(

@@ -20,7 +20,7 @@ from evalplatform.core.errors import BadInputError, EvalPlatformError
 from evalplatform.core.storable_json import storable_text
 from evalplatform.core.waking import may_wake
 from evalplatform.images.faults import FaultyRowsError, listed
-from evalplatform.images.models import ImageCollection, ImageImport
+from evalplatform.images.models import ImageImport
 from evalplatform.images.reading.sent import source_in, unpack_archives
 from evalplatform.images.services.importing import (
     ImportedCollection,
@@ -165,34 +165,35 @@ def _import(begun: ImageImport) -> None:
     made = begun.collection  # where a worker died between making it and saying so
     if made is None:
         unpack_archives(begun.folder, _still_unpacking(begun.pk))
-        imported = import_collection(
+        made = import_collection(
             project=begun.project, path=source_in(begun.folder), name=begun.name,
             model=begun.model, prompt_set=begun.prompt_set, licence=begun.licence,
             source=begun.source, columns=begun.columns, skip_bad=begun.skip_bad,
-            created_by=begun.created_by, progress=_beat(begun.pk), made=_made_of(begun.pk),
+            created_by=begun.created_by, progress=_beat(begun.pk), made=_made_of(begun),
             within=begun.folder.resolve(),
-        )  # fmt: skip
-        made = imported.collection
-        _tell(begun, imported)
+        ).collection  # fmt: skip
     running = ImageImport.objects.filter(pk=begun.pk, state=State.RUNNING)
     running.update(state=State.DONE, done=made.image_count, total=made.image_count)
     shutil.rmtree(begun.folder, ignore_errors=True)
 
 
-def _made_of(key: int) -> Callable[[ImageCollection], None]:
-    """Return what writes down which collection was made of an import: both, or neither."""
+def _made_of(begun: ImageImport) -> Callable[[ImportedCollection], None]:
+    """Return what writes down what an import came to: with the collection, or not at all.
 
-    def made(collection: ImageCollection) -> None:
-        mine = ImageImport.objects.filter(pk=key, state=State.RUNNING)
-        if not mine.update(collection=collection):
+    A worker may die right after, and the next one no longer knows what was left out.
+    """
+
+    def made(imported: ImportedCollection) -> None:
+        left_out = listed(imported.left_out)[:_LINES]
+        mine = ImageImport.objects.filter(pk=begun.pk, state=State.RUNNING)
+        if not mine.update(
+            collection=imported.collection,
+            faults=[_without_folder(each, begun.folder) for each in left_out],
+            missing=len(imported.missing),
+        ):
             raise ImportStoppedError("thrown away while it was imported")
 
     return made
-
-
-def _tell(begun: ImageImport, imported: ImportedCollection) -> None:
-    faults = [_without_folder(each, begun.folder) for each in listed(imported.left_out)[:_LINES]]
-    ImageImport.objects.filter(pk=begun.pk).update(faults=faults, missing=len(imported.missing))
 
 
 def _beat(key: int) -> Callable[[int, int], None]:
