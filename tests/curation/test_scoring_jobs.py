@@ -1,10 +1,12 @@
 """Scoring as jobs of the workers: leases, steering, failures; no worker process here."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection, transaction
 from django.utils import timezone
 from pyarrow import parquet
 
@@ -18,6 +20,7 @@ from evalplatform.curation.services import scoring_claims as claims
 from models_backend.curation.scoring import Task, score
 from models_backend.curation.store import Store
 from tests.curation.pools import png
+from tests.waiting import wait_until_somebody_waits
 
 NOW = timezone.now()
 SCORERS = ("pixels", "duplicates")
@@ -132,6 +135,25 @@ def test_paused_and_cancelled_scoring_is_left(ask):
     for steer in (scoring.resume_scoring, scoring.retry_scoring):
         with pytest.raises(scoring.BadInputError, match="another name into"):
             steer(request=request)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_jobs_that_are_stored_while_somebody_cancels_are_dropped_too(ask):
+    request = ask()
+    listing = claims.claim_shard(worker="a", now=NOW)
+
+    def cancel():
+        scoring.cancel_scoring(request=request)
+        connection.close()
+
+    thread = threading.Thread(target=cancel)
+    with transaction.atomic():
+        claims.add_shards(listing=listing, shards=[("", 0, 4), ("", 4, 8)], now=NOW)
+        thread.start()
+        wait_until_somebody_waits()
+    thread.join(20)
+    states = ScoringShard.objects.order_by("number").values_list("status", flat=True)
+    assert list(states) == ["done", "cancelled", "cancelled"]
 
 
 def test_reason_of_a_job_names_no_option_of_a_command(ask):

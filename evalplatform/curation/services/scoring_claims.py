@@ -45,6 +45,8 @@ def add_shards(
     A listing that two workers did stores its jobs once.
     """
     with transaction.atomic():
+        # Who cancels comes before, and this does nothing, or after it and drops these jobs as well.
+        ScoringRequest.objects.select_for_update().get(pk=listing.request_id)
         if not finish_shard(shard=listing, now=now):
             return
         ScoringShard.objects.bulk_create(
