@@ -57,6 +57,23 @@ document.addEventListener("click", (event) => {
   } else if (event.target.closest("[data-cancel]")) event.target.closest("dialog")?.close();
 });
 
+// ---- What is pressed twice is sent once: the answer to the second would hide that to the first,
+// such as a secret that is shown once. A page that an answer does not replace, as of a download,
+// or to which somebody comes back, can be sent from again.
+
+const SENT_FOR = 5000; // ms
+const sent = new Map();
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.getAttribute("method")?.toLowerCase() !== "post") return;
+  const last = sent.get(form);
+  if (last && last.button === event.submitter && event.timeStamp - last.at < SENT_FOR) event.preventDefault();
+  else sent.set(form, { button: event.submitter, at: event.timeStamp });
+});
+
+addEventListener("pageshow", () => sent.clear());
+
 // ---- htmx: an answer from elsewhere (the sign-in page) takes the whole window, and nothing is
 // asked again and again while nobody looks or somebody is at work in what would be replaced.
 

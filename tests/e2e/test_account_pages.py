@@ -9,8 +9,12 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import transaction
 from django.urls import reverse
 
+from evalplatform.accounts.models import Project
+from evalplatform.accounts.projects import default_project
+from evalplatform.webhooks.models import WebhookEndpoint
 from tests.accounts import PASSWORD
 from tests.e2e.accessibility import assert_page_is_accessible
 
@@ -119,3 +123,26 @@ def test_link_leads_to_a_new_password(page, site, rania, capsys):
     page.wait_for_url("**/campaigns/")
     page.goto(f"{site}/accounts/{path}")
     look(page, "new-password-used")
+
+
+def test_what_is_pressed_twice_is_sent_once(page, site, rania):
+    """Else the secret would be of an answer that nobody sees."""
+    hook = "https://1.1.1.1/hook"
+    page.goto(f"{site}{reverse('webhooks:list', args=[default_project().name])}")
+    sign_in(page)
+    page.get_by_label("Address").fill(hook)
+    page.locator("[name=events]").first.check()
+    with transaction.atomic():
+        Project.objects.select_for_update().get()  # the site takes its time
+        page.get_by_role("button", name="Add").evaluate(
+            "button => { button.click(); setTimeout(() => button.click(), 150); }"
+        )
+        page.wait_for_timeout(400)
+    page.get_by_role("heading", name=hook).wait_for()
+    assert page.get_by_role("textbox", name="Secret").input_value().startswith("whsec_")
+    page.go_back()
+    page.get_by_label("Address").fill(f"{hook}/2")
+    page.locator("[name=events]").first.check()
+    page.get_by_role("button", name="Add").click()  # on the page as it was left
+    page.get_by_role("heading", name=f"{hook}/2").wait_for()
+    assert WebhookEndpoint.objects.count() == 2
