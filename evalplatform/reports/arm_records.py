@@ -70,7 +70,7 @@ def _of_ranking(ranking: ArmRanking) -> Iterator[dict[str, Any]]:
 def _strength(each: Standing, ranking: ArmRanking) -> dict[str, Any]:
     return {
         "arm": each.arm, "measure": "strength", "value": each.value, "se": each.se,
-        "low": each.low, "high": each.high, "level": ranking.level, "df": ranking.df,
+        "low": each.low, "high": each.high, "level": ranking.level, "df": each.df,
         "n_votes": each.n_votes, "n_prompts": ranking.n_prompts,
         "n_annotators": ranking.n_annotators, "state": ranking.interval_state.value,
         "reason": each.unbounded or ranking.interval_reason, "method": ranking.method,

@@ -174,6 +174,23 @@ def simulate_gallery(design: GalleryDesign, rng: np.random.Generator) -> PairVot
     return pair_votes(first=a, second=b, outcome=outcome, prompt=prompt, annotator=annotator)
 
 
+@dataclass(frozen=True)
+class LateArm:
+    """A gallery whose last arm was judged by so many of the people alone."""
+
+    people: int
+    gallery: GalleryDesign = GalleryDesign(60, 20, 4, prompt_sd=0.45, annotator_sd=1.0)
+
+    def simulate(self, rng: np.random.Generator) -> PairVotes:
+        votes = simulate_gallery(self.gallery, rng)
+        late = votes.arms.index(len(self.gallery.quality) - 1)
+        shows_it = (votes.first == late) | (votes.second == late)
+        return votes.where(~shows_it | (votes.annotator < self.people))
+
+
+LATE_ARMS = {f"{people} of 20 people": LateArm(people) for people in (2, 3, 5, 10, 20)}
+
+
 def uneven_gallery(seed: int = 3) -> PairVotes:
     """Crossed votes with uneven numbers per prompt and repeated (prompt, annotator) pairs."""
     rng = np.random.default_rng(seed)

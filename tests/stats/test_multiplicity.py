@@ -4,6 +4,7 @@ import gc
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
@@ -64,3 +65,16 @@ def test_draws_have_the_covariance_asked_for_and_negative_eigenvalues_are_droppe
     indefinite = np.array([[1.0, 2.0], [2.0, 1.0]])  # eigenvalues 3 and -1
     drawn = joint_draws(indefinite, np.inf, np.random.default_rng(2), 100_000)
     assert np.cov(drawn.T) == pytest.approx(np.full((2, 2), 1.5), rel=0.05)
+
+
+def test_each_draw_has_the_degrees_of_freedom_of_its_column():
+    covariance = np.array([[2.0, 1.0], [1.0, 1.0]])
+    one, both = (
+        joint_draws(covariance, df, np.random.default_rng(2), 100_000) for df in (9.0, [9.0, 9.0])
+    )
+    assert (one == both).all()
+    drawn = joint_draws(covariance, np.array([9.0, 2.0]), np.random.default_rng(2), 100_000)
+    assert (drawn[:, 0] == one[:, 0]).all()
+    for df, scale, column in ((9.0, 2.0, drawn[:, 0]), (2.0, 1.0, drawn[:, 1])):
+        reach = scipy.stats.t.ppf(0.975, df) * np.sqrt(scale)
+        assert np.mean(np.abs(column) < reach) == pytest.approx(0.95, abs=0.004)

@@ -14,6 +14,7 @@ from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
 from evalplatform.stats import State, UnknownOptionError, rank
 from evalplatform.stats.inference.degrees import one_way_df
+from evalplatform.stats.ranking.arm_clusters import ArmClusters
 from evalplatform.stats.ranking.davidson import (
     PairCounts,
     _climb,
@@ -36,6 +37,7 @@ from .crossed_galleries import (
     PUDDINGS,
     TEAMS,
     GalleryDesign,
+    LateArm,
     baseball,
     games_of,
     pair_votes,
@@ -171,19 +173,21 @@ def test_two_way_covariance_with_ties_equals_sums_over_all_pairs_of_votes():
         ]
     )
     inverse = np.linalg.pinv(-hessian, rcond=1e-6)
+    arms = np.arange(votes.n_arms)
+    on_arm = np.column_stack([np.equal.outer(a, arms) | np.equal.outer(b, arms), np.ones(len(a))])
     terms = []
     for same in (
         np.equal.outer(prompt, prompt),
         np.equal.outer(annotator, annotator),
         np.equal.outer(prompt, prompt) & np.equal.outer(annotator, annotator),
     ):
-        clusters = np.unique(same, axis=0)
-        w = clusters.mean(axis=1)
-        divisor = (1 - w) ** 2 + (w**2).sum() - w**2
+        clusters = np.unique(same, axis=0).astype(float)
+        w = clusters @ on_arm / on_arm.sum(axis=0)  # of the votes on each arm, and of all
+        divisor = (1 - w) ** 2 + (w**2).sum(axis=0) - w**2
         if len(terms) == 2:
-            divisor = np.full(len(w), 1 - 1 / len(w))
-        sums = clusters @ scores
-        terms.append(inverse @ (sums.T @ (sums / divisor[:, None])) @ inverse)
+            divisor = np.full_like(w, 1 - 1 / len(w))
+        corrected = clusters @ scores / np.sqrt(divisor)
+        terms.append(inverse @ (corrected.T @ corrected) @ inverse)
     found = clustered_covariance(votes, fit(pair_counts(votes)))
     assert found.prompt == pytest.approx(terms[0], rel=1e-3, abs=1e-6)
     assert found.annotator == pytest.approx(terms[1], rel=1e-3, abs=1e-6)
@@ -234,6 +238,58 @@ def test_intervals_are_t_intervals_with_the_fewer_degrees_of_freedom():
     one = ranking.strengths[0]
     assert one.high - one.low == pytest.approx(2 * reach * one.se)
     assert "two-way clustered by prompt and annotator" in ranking.method
+
+
+def test_degrees_of_freedom_are_of_the_people_who_judged_the_arm():
+    """From the definition: variances of mean habits, and Satterthwaite's for their sum."""
+    votes = LateArm(3).simulate(np.random.default_rng(5))
+    ranking = rank(votes)
+    a, b, _, prompt, annotator = rows_of(votes)
+    of_all = [one_way_df(np.bincount(ids).astype(float)) for ids in (prompt, annotator)]
+    assert ranking.df == min(of_all)
+    expected = []
+    for ids, whole in zip((prompt, annotator), of_all, strict=True):
+        held = [np.bincount(ids[(a == arm) | (b == arm)]) for arm in range(votes.n_arms)]
+        shares = [one[one > 0] / one.sum() for one in held]
+        parts = [(share**2).sum() for share in shares]
+        spread = [
+            part**2 / one_way_df(one.astype(float)) for part, one in zip(parts, held, strict=True)
+        ]
+        expected.append(
+            [
+                [min((parts[i] + parts[j]) ** 2 / (spread[i] + spread[j]), whole) for j in range(4)]
+                for i in range(4)
+            ]
+        )
+    assert ranking.difference_df == pytest.approx(np.min(expected, axis=0))
+    late = votes.arms.index(3)
+    assert (ranking.difference_df[late, np.arange(4) != late] < 4).all()
+    df = {one.arm: one.df for one in ranking.strengths}
+    assert df[3] < 2.5 < 10 < min(df[arm] for arm in (0, 1, 2))
+    assert f"t with {df[3]:.4g} to {max(df.values()):.4g} df" in ranking.method
+
+
+def test_all_arms_have_the_degrees_of_freedom_of_all_votes_where_all_judge_all():
+    ranking = rank(simulate_gallery(GalleryDesign(12, 6, 6, 0.8, 0.6), np.random.default_rng(3)))
+    assert {one.df for one in ranking.strengths} == {ranking.df} == {5.0}
+    assert (ranking.difference_df == 5.0).all()
+    assert "t with 5 df, the fewer of prompts and annotators" in ranking.method
+
+
+def test_more_clusters_than_fit_beside_the_votes_are_counted_a_few_arms_at_a_time():
+    people = 40_000
+    arm = np.arange(people) % 4
+    votes = pair_votes(
+        first=arm,
+        second=(arm + 1) % 4,
+        outcome=np.zeros(people, np.uint8),
+        prompt=np.zeros(people, np.int64),
+        annotator=np.arange(people),
+    )
+    found = ArmClusters.of(votes, votes.annotator)
+    assert found.held.tolist() == [people / 2] * 4 + [people]
+    assert found.squares == pytest.approx([2 / people] * 4 + [1 / people])
+    assert found.df == pytest.approx([people / 2 - 1] * 4 + [people - 1])
 
 
 def test_two_arms_have_the_log_odds_of_their_decided_votes():

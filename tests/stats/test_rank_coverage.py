@@ -5,9 +5,9 @@ The wider table is printed by `make bench-stats`.
 
 import pytest
 
-from .bench.coverage import measure_ranks
+from .bench.coverage import measure_late_arm, measure_ranks
 from .bench.rankings import RANKINGS, measure_rankings
-from .crossed_galleries import GALLERY_DESIGNS
+from .crossed_galleries import GALLERY_DESIGNS, LATE_ARMS
 
 SIMULATIONS = 150  # with six pairs each; a cell then has a standard error of about 0.013
 QUICK = ("base", "strong annotator habits", "five annotators", "independent")
@@ -42,3 +42,9 @@ def test_intervals_by_prompt_do_not_where_people_have_habits(coverage, design):
 @pytest.mark.parametrize("design", list(RANKINGS)[:3])
 def test_intervals_of_differences_cover_in_rankings_of_four(design):
     assert 0.91 <= measure_rankings(RANKINGS[design], 60) <= 0.99
+
+
+@pytest.mark.parametrize("design", ["2 of 20 people", "3 of 20 people", "5 of 20 people"])
+def test_intervals_cover_where_few_of_the_people_judged_the_newest_arm(design):
+    for coverage, _ in measure_late_arm(LATE_ARMS[design], 60).values():
+        assert coverage >= 0.92

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from math import sqrt
 
+import numpy as np
 from scipy import special
 
 from ..votes.errors import UnknownOptionError
+from .clustering import FloatArray
 
 
 def check_level(level: float) -> None:
@@ -21,6 +23,11 @@ def t_quantile(level: float, df: float) -> float:
     2.228
     """
     return float(special.stdtrit(df, 0.5 + level / 2.0))
+
+
+def t_quantiles(level: float, df: FloatArray) -> FloatArray:
+    """The same for each of these degrees of freedom, in an array of their shape."""
+    return np.asarray(special.stdtrit(df, 0.5 + level / 2.0), dtype=np.float64)
 
 
 def t_p_value(t: float, df: float) -> float:

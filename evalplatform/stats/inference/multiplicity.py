@@ -65,18 +65,24 @@ def benjamini_hochberg(p: npt.ArrayLike) -> FloatArray:
 
 
 def joint_draws(
-    covariance: FloatArray, df: float, rng: np.random.Generator, draws: int
+    covariance: FloatArray, df: float | FloatArray, rng: np.random.Generator, draws: int
 ) -> FloatArray:
     """Draws (draws x m) from a multivariate t of mean 0 with this scale matrix.
 
+    `df` is one for all, or (m,) of each. All scales of a draw then lie at the same quantile of
+    their distributions: with one and the same df this is the multivariate t.
     Negative eigenvalues, which a two-way clustered covariance may have, are taken as 0.
     """
     values, vectors = np.linalg.eigh(covariance)
     kept = values > _SMALLEST_EIGENVALUE * max(values[-1], 0.0)
     root = vectors[:, kept] * np.sqrt(values[kept])
     normal: FloatArray = rng.standard_normal((draws, root.shape[1])) @ root.T
-    if np.isfinite(df):
-        normal *= np.sqrt(df / (2.0 * special.gammaincinv(df / 2.0, rng.random(draws))))[:, None]
+    if np.isinf(df).all():
+        return normal
+    chance, of_each = rng.random(draws), np.broadcast_to(df, len(covariance))
+    for one in np.unique(of_each[np.isfinite(of_each)]):
+        scale = np.sqrt(one / (2.0 * special.gammaincinv(one / 2.0, chance)))
+        normal[:, of_each == one] *= scale[:, None]
     return normal
 
 

@@ -265,6 +265,7 @@ class _GalleryReport:
                     se=strength.se if strength else None,
                     low=strength.low if strength else None,
                     high=strength.high if strength else None,
+                    df=strength.df if strength else None,
                     rank_low=order.low(at),
                     rank_high=order.high(at),
                     tier=order.tier(at),

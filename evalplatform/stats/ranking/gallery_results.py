@@ -24,7 +24,8 @@ class Standing:
             votes give no order.
         value: strength in natural log units with mean 0 over the arms that have one; times
             173.7 it is in Elo points. None where there is none.
-        se, low, high: its standard error and interval at the result's level, or None.
+        se, low, high, df: its standard error, interval at the result's level and degrees of
+            freedom, or None.
         rank_low, rank_high: the ranks it may have, best and worst, for all arms at once at the
             result's level; None without intervals.
         tier: 1 for the best; arms of one tier are not told apart from its best. None as above.
@@ -41,6 +42,7 @@ class Standing:
     se: float | None
     low: float | None
     high: float | None
+    df: float | None
     rank_low: int | None
     rank_high: int | None
     tier: int | None
@@ -150,7 +152,8 @@ class ArmRanking:
         n_items, n_prompts, n_annotators: among these votes.
         images_per_vote: how many votes have so many images, by number of images.
         ties: "davidson", or "half" where ties leave Davidson's model without a maximum.
-        level: of all intervals; df: degrees of freedom of the strengths' intervals.
+        level: of all intervals; df: the most degrees of freedom that a strength has, see
+            `Standing.df`.
         method, rank_method: how strengths and rank sets were made, for a table's footnote.
         state, reason: DEFINED, or why not all arms have a strength: DISCONNECTED (see `groups`),
             SEPARATED, NO_DECIDED_VOTES, NOT_CONVERGED.

@@ -10,7 +10,7 @@ from ..inference.clustering import FloatArray
 from ..inference.estimates import State
 from ..votes.columns import BoolColumn, IntColumn
 from .existence import chained
-from .rank_sets import critical_value, drawn_chances, tiers_of, told_apart
+from .rank_sets import critical_values, drawn_chances, tiers_of, told_apart
 from .results import Ranking
 from .separation import Layers
 
@@ -80,17 +80,23 @@ def places_of(
     m = len(shown)
     above, chances = shown.copy(), None
     method = "arms without bound by the net of their pairs"
-    if ranking is not None and ranking.df is not None:
-        quantile = critical_value(m, level, ranking.df)
-        above[np.ix_(found.core, found.core)] = told_apart(ranking, quantile)
+    if ranking is not None and ranking.difference_df is not None:
+        above[np.ix_(found.core, found.core)] = told_apart(ranking, m)
         chances = np.full((m, m), np.nan)
         n_above = sum(len(one) for one in found.above)
         among = drawn_chances(ranking, rng)
         chances[found.core] = 0.0
         chances[np.ix_(found.core, n_above + np.arange(len(found.core)))] = among
-        core = f"all pairs at once by Bonferroni, critical value {quantile:.2f}"
+        core = _method(critical_values(m, level, ranking.difference_df))
         method = core if len(found.core) == m else f"{core}; {method}"
     return Places.held(ranks, above, chances, method)
+
+
+def _method(quantiles: FloatArray) -> str:
+    of_pairs = quantiles[np.triu_indices(len(quantiles), 1)]
+    low, high = f"{of_pairs.min():.2f}", f"{of_pairs.max():.2f}"
+    said = f"critical value {low}" if low == high else f"critical values {low} to {high}"
+    return f"all pairs at once by Bonferroni, {said}"
 
 
 def _ranks(ranking: Ranking | None, found: Layers, m: int) -> IntColumn | None:

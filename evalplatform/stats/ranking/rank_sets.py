@@ -1,16 +1,17 @@
 """What the votes can tell of an order: confidence sets for ranks, chances of ranks, tiers.
 
 Sets hold the true ranks of all arms at once with the chance `level`. i is above j if theta_i -
-theta_j > q se_ij, with q the t quantile that all M (M - 1) / 2 pairs keep to at once by
-Bonferroni's inequality; the set of i runs from 1 + (number above i) to M - (number below i). The
-quantile of the largest |t| under the ranking's own covariance would be smaller, but that covariance
-comes from the same few people as the se_ij: with ten equal arms and six annotators of strong habits
-it is 4.4, and 80 % of studies hold the true ranks; Bonferroni's is 6.7, with 96 to 99 %. Where
-people are many, Bonferroni's is 3 % larger than it need be.
+theta_j > q se_ij, with q the t quantile, at the degrees of freedom of the pair, that all
+M (M - 1) / 2 pairs keep to at once by Bonferroni's inequality; the set of i runs from 1 + (number
+above i) to M - (number below i). The quantile of the largest |t| under the ranking's own covariance
+would be smaller, but that covariance comes from the same few people as the se_ij: with ten equal
+arms and six annotators of strong habits it is 4.4, and 80 % of studies hold the true ranks;
+Bonferroni's is 6.7, with 96 to 99 %. Where people are many, Bonferroni's is 3 % larger than it need
+be.
 
 P(rank = k) is the share of draws of strengths, made around the estimates from the multivariate t of
-the ranking, in which i is k-th: a description of the uncertainty that takes the estimates as
-centre, not a coverage statement.
+the ranking (each arm at its own degrees of freedom), in which i is k-th: a description of the
+uncertainty that takes the estimates as centre, not a coverage statement.
 
 Tiers. The strongest arm heads tier 1; a tier holds, in order of strength, all that are not below
 its head; the first that is below heads the next tier. Members of one tier are not shown to be
@@ -31,7 +32,7 @@ from collections.abc import Hashable
 import numpy as np
 
 from ..inference.clustering import FloatArray
-from ..inference.intervals import t_quantile
+from ..inference.intervals import t_quantile, t_quantiles
 from ..inference.multiplicity import joint_draws
 from ..votes.columns import BoolColumn, IntColumn
 from .results import Lead, Ranking, t_interval
@@ -53,29 +54,39 @@ def tiers_of(ranks: IntColumn, above: BoolColumn) -> IntColumn:
 
 def critical_value(n_arms: int, level: float, df: float) -> float:
     """The t quantile that all pairs of so many arms keep to at once, by Bonferroni."""
-    pairs = max(n_arms * (n_arms - 1) // 2, 1)
-    return t_quantile(1.0 - (1.0 - level) / pairs, df)
+    return t_quantile(_level_of_each(n_arms, level), df)
 
 
-def told_apart(ranking: Ranking, quantile: float) -> BoolColumn:
-    """(M, M): whether i is above j. The ranking has intervals."""
-    values, se = ranking.values, ranking.difference_se
+def critical_values(n_arms: int, level: float, df: FloatArray) -> FloatArray:
+    """The same for each of these degrees of freedom."""
+    return t_quantiles(_level_of_each(n_arms, level), df)
+
+
+def _level_of_each(n_arms: int, level: float) -> float:
+    return 1.0 - (1.0 - level) / max(n_arms * (n_arms - 1) // 2, 1)
+
+
+def told_apart(ranking: Ranking, n_arms: int) -> BoolColumn:
+    """(M, M): whether i is above j, for all pairs of so many arms. The ranking has intervals."""
+    values, se, df = ranking.values, ranking.difference_se, ranking.difference_df
     assert values is not None
     assert se is not None
-    above: BoolColumn = values[:, None] - values[None, :] > quantile * se
+    assert df is not None
+    lead = values[:, None] - values[None, :]
+    above: BoolColumn = lead > critical_values(n_arms, ranking.level, df) * se
     return above
 
 
 def leads_of(ranking: Ranking, n_arms: int) -> tuple[Lead, ...]:
     """How far the strongest arm is ahead of each other; bounds for all pairs of so many arms."""
-    values, se = ranking.values, ranking.difference_se
-    if values is None or se is None or ranking.df is None:
+    values, se, df = ranking.values, ranking.difference_se, ranking.difference_df
+    if values is None or se is None or df is None:
         return ()
-    quantile = critical_value(n_arms, ranking.level, ranking.df)
     first = int(np.argmax(values))
+    reach = critical_values(n_arms, ranking.level, df[first])
     return tuple(
         lead_of(ranking.arms[first], ranking.arms[at], values[first] - values[at],
-                se[first, at], quantile)
+                se[first, at], reach[at])
         for at in np.argsort(-values, kind="stable").tolist()
         if at != first
     )  # fmt: skip
@@ -83,16 +94,17 @@ def leads_of(ranking: Ranking, n_arms: int) -> tuple[Lead, ...]:
 
 def lead_of(arm: Hashable, other: Hashable, value: float, se: float, quantile: float) -> Lead:
     """A lead with its bounds."""
-    low, high = t_interval(float(value), float(se), quantile)
+    low, high = t_interval(float(value), float(se), float(quantile))
     return Lead(arm=arm, other=other, value=float(value), se=float(se), low=low, high=high)
 
 
 def drawn_chances(ranking: Ranking, rng: np.random.Generator) -> FloatArray:
     """(M, M): row i, column k - 1 holds P(rank = k). The ranking has intervals."""
-    values, covariance, df = ranking.values, ranking.covariance, ranking.df
+    values, covariance = ranking.values, ranking.covariance
     assert values is not None
     assert covariance is not None
-    assert df is not None
+    df_of = {one.arm: one.df for one in ranking.strengths}
+    df = np.array([df_of[arm] for arm in ranking.arms], dtype=np.float64)
     return chances_of_ranks(values + joint_draws(covariance, df, rng, DRAWS))
 
 

@@ -22,8 +22,9 @@ class Strength:
         rank: 1 for the strongest; equal strengths share the better rank. A description: see
             `rank_sets` for what the votes can tell.
         value: strength, natural log scale, relative to the gallery's mean.
-        se, low, high: standard error and interval at the ranking's level; None where the ranking
-            has no intervals, see `Ranking.interval_state`.
+        se, low, high, df: standard error, interval at the ranking's level and its degrees of
+            freedom, by who judged this arm; None where the ranking has no intervals, see
+            `Ranking.interval_state`.
     """
 
     arm: Hashable
@@ -32,13 +33,14 @@ class Strength:
     se: float | None
     low: float | None
     high: float | None
+    df: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """How much stronger one arm is than another: log odds among decided votes.
 
-    `p_value` is the two-sided t test of 0, not adjusted for the number of pairs. se, low, high
+    `p_value` is the two-sided t test of 0, not adjusted for the number of pairs. se, low, high, df
     and p_value are None where the ranking has no intervals.
     """
 
@@ -48,6 +50,7 @@ class Difference:
     se: float | None
     low: float | None
     high: float | None
+    df: float | None
     p_value: float | None
 
 
@@ -74,7 +77,9 @@ class Ranking:
             intervals. For simulation and joint tests.
         difference_se: (M, M), standard errors of all differences, each at least that of either
             one-way clustering; None without intervals.
-        level, df: of the intervals; df whole or not, None without intervals.
+        difference_df: (M, M), degrees of freedom of all differences; None without intervals.
+        level: of the intervals. df: degrees of freedom of all votes together, whole or not, and
+            the most that a strength or difference has; None without intervals.
         ties: "davidson" or "half".
         method: how all this was made, in words fit for a table's footnote.
         state, reason: DEFINED, or why there are no strengths.
@@ -87,6 +92,7 @@ class Ranking:
     values: FloatArray | None = None
     covariance: FloatArray | None = None
     difference_se: FloatArray | None = None
+    difference_df: FloatArray | None = None
     level: float
     df: float | None = None
     ties: Ties
@@ -102,11 +108,11 @@ class Ranking:
         if self.values is None:
             return None
         value = float(self.values[i] - self.values[j])
-        se = low = high = p_value = None
-        if i != j and self.difference_se is not None and self.df is not None:
-            se = float(self.difference_se[i, j])
-            low, high = t_interval(value, se, t_quantile(self.level, self.df))
-            p_value = t_p_value(value / se, self.df)
+        se = low = high = df = p_value = None
+        if i != j and self.difference_se is not None and self.difference_df is not None:
+            se, df = float(self.difference_se[i, j]), float(self.difference_df[i, j])
+            low, high = t_interval(value, se, t_quantile(self.level, df))
+            p_value = t_p_value(value / se, df)
         return Difference(
             arm=arm,
             other=other,
@@ -114,6 +120,7 @@ class Ranking:
             se=se,
             low=low,
             high=high,
+            df=df,
             p_value=p_value,
         )
 

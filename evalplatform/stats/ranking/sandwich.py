@@ -3,13 +3,13 @@
 Every vote has a score, the derivative of its log likelihood. With S_g the sum of scores in
 cluster g and A the inverse information, one clustering with G clusters gives
 
-    V = A (sum_g S_g S_g' / c_g) A
+    V = A (sum_g Z_g Z_g') A,  Z_gi = S_gi / sqrt(c_gi)
 
-and two crossed ones V = Vp + Va - Vpa. Prompts and annotators have the divisors c_g of
-`clustering` for the votes they hold, so that somebody who casts most votes does not pass for
-agreement; pairs of both the common (G - 1) / G. A vote's score has three entries other than zero
-(its two arms and log nu), so the sums are made by counting, a block of votes at a time
-that fits the processor's cache.
+and two crossed ones V = Vp + Va - Vpa. Prompts and annotators have the divisors c_gi of
+`arm_clusters` for the votes on arm i they hold, so that somebody who casts most votes on an arm
+does not pass for agreement; pairs of both the common (G - 1) / G. A vote's score has three entries
+other than zero (its two arms and log nu), so the sums are made by counting, a block of votes at a
+time that fits the processor's cache.
 
 References: Cameron, Gelbach and Miller (2011), JBES 29:238-249; Liang and Zeger (1986),
 Biometrika 73:13-22.
@@ -21,11 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..inference.clustering import FloatArray, score_divisors
-from ..inference.degrees import one_way_df
-from ..votes.chunking import BLOCK, Codes, blocks, chunks, count_codes, pair_blocks, without_gaps
+from ..inference.clustering import FloatArray
+from ..votes.chunking import BLOCK, Codes, blocks, chunks, pair_blocks, without_gaps
 from ..votes.columns import IntColumn
 from ..votes.pairs import PairVotes
+from .arm_clusters import ArmClusters, sizes_in
 from .davidson import Fit, chances, regular
 
 
@@ -37,14 +37,29 @@ class ClusteredCovariance:
         two_way: Vp + Va - Vpa; it may have negative eigenvalues in small samples.
         prompt, annotator: the one-way covariances, floors of every variance.
         model: the inverse information, right if votes were independent and the model true.
-        df: the fewer degrees of freedom of the two clusterings, see `degrees`.
+        clusters: of prompts and of annotators, from which degrees of freedom follow.
     """
 
     two_way: FloatArray
     prompt: FloatArray
     annotator: FloatArray
     model: FloatArray
-    df: float
+    clusters: tuple[ArmClusters, ArmClusters]
+
+    @property
+    def df(self) -> float:
+        """The fewer degrees of freedom of the two clusterings, of all votes together."""
+        return min(each.whole_df for each in self.clusters)
+
+    def strength_df(self) -> FloatArray:
+        """The same of each strength (M,), by who judged which arm: `df` at most."""
+        m = len(self.clusters[0].held) - 1
+        squared = (np.eye(m) - 1.0 / m) ** 2  # a strength is relative to the mean of all
+        return np.minimum(*(each.df_of(squared) for each in self.clusters))
+
+    def difference_df(self) -> FloatArray:
+        """The same of theta_i - theta_j for all pairs (M, M)."""
+        return np.minimum(*(each.difference_df() for each in self.clusters))
 
     def floored(self, contrasts: FloatArray) -> FloatArray:
         """Variance of each row of `contrasts` (n, q): max(two-way, prompt, annotator)."""
@@ -63,18 +78,16 @@ class ClusteredCovariance:
 def clustered_covariance(votes: PairVotes, fitted: Fit) -> ClusteredCovariance:
     """The two-way clustered covariance of a fit to these votes, in time linear in their number.
 
-    Needs two prompts and two annotators with votes.
+    Needs two prompts and two annotators with votes on each arm.
     """
     scores = Scores.of(votes, fitted)
     m = votes.n_arms
     inverse = inverse_information(fitted, m)
-    sizes = [
-        count_codes(codes, int(codes.max()) + 1).astype(np.float64)
-        for codes in (votes.prompt, votes.annotator)
-    ]
+    columns = (votes.prompt, votes.annotator)
+    by_prompt, by_annotator = (ArmClusters.of(votes, codes) for codes in columns)
     prompt, annotator = (
-        inverse @ _products(votes, scores, codes, size) @ inverse
-        for codes, size in zip((votes.prompt, votes.annotator), sizes, strict=True)
+        inverse @ _products(votes, scores, codes, clusters) @ inverse
+        for codes, clusters in zip(columns, (by_prompt, by_annotator), strict=True)
     )
     pair = inverse @ _products_of_pairs(votes, scores) @ inverse
     return ClusteredCovariance(
@@ -82,7 +95,7 @@ def clustered_covariance(votes: PairVotes, fitted: Fit) -> ClusteredCovariance:
         prompt=prompt,
         annotator=annotator,
         model=inverse,
-        df=min(one_way_df(size) for size in sizes),
+        clusters=(by_prompt, by_annotator),
     )
 
 
@@ -142,33 +155,36 @@ class Scores:
         return table
 
 
-def _products(votes: PairVotes, scores: Scores, codes: Codes, size: FloatArray) -> FloatArray:
-    """sum_g S_g S_g' / c_g over the clusters of one column, `size` votes each."""
-    root = np.ones(len(size))
-    root[size > 0.0] = np.sqrt(score_divisors(size[size > 0.0]))
-    if len(size) * scores.size <= len(votes):
-        return _products_of_few(votes, scores, codes, root)
+def _products(votes: PairVotes, scores: Scores, codes: Codes, clusters: ArmClusters) -> FloatArray:
+    """sum_g Z_g Z_g' over the clusters of one column."""
+    count = int(codes.max()) + 1
+    if count * scores.size <= len(votes):
+        return _products_of_few(votes, scores, codes, clusters, count)
     products = np.zeros((scores.size, scores.size))
     for rows in blocks(codes):
         cluster, n = without_gaps(codes[rows].astype(np.int64) - int(codes[rows[0]]))
         sums = scores.sums(votes, rows, cluster, n)
-        roots = np.empty(n)
-        roots[cluster] = root[codes[rows]]
-        sums /= roots[:, None]
-        products += sums.T @ sums
+        products += _product_of(sums, clusters.divisors(sizes_in(votes, rows, cluster, n)))
     return products
 
 
 def _products_of_few(
-    votes: PairVotes, scores: Scores, codes: Codes, root: FloatArray
+    votes: PairVotes, scores: Scores, codes: Codes, clusters: ArmClusters, n: int
 ) -> FloatArray:
     """The same for clusters whose sums fit beside the votes: no sorting is needed."""
-    n = len(root)
-    sums = np.zeros((n, scores.size))
+    sums, sizes = np.zeros((n, scores.size)), np.zeros((n, votes.n_arms + 1))
     for rows in chunks(len(votes), max(BLOCK, n * scores.size)):
-        sums += scores.sums(votes, rows, codes[rows].astype(np.int64), n)
-    sums /= root[:, None]
-    return sums.T @ sums
+        cluster = codes[rows].astype(np.int64)
+        sums += scores.sums(votes, rows, cluster, n)
+        sizes += sizes_in(votes, rows, cluster, n)
+    return _product_of(sums, clusters.divisors(sizes))
+
+
+def _product_of(sums: FloatArray, divisors: FloatArray) -> FloatArray:
+    """Z'Z of some clusters; without ties, the scores have no column for the last divisor."""
+    corrected = sums / np.sqrt(divisors[:, : sums.shape[1]])
+    product: FloatArray = corrected.T @ corrected
+    return product
 
 
 def _products_of_pairs(votes: PairVotes, scores: Scores) -> FloatArray:

@@ -33,8 +33,9 @@ def rank(votes: PairVotes, level: float = 0.95, *, ties: Ties = "davidson") -> R
     ties="half": the model of Bradley and Terry, where nu = 0 and a tie is half a win of either,
     as public arenas do; it takes no notice of how often people see no difference. Covariance
     V = Vp + Va - Vpa (see `sandwich`), every variance at least that of either clustering alone,
-    t with the fewer degrees of freedom of the two clusterings (`degrees.one_way_df`): min(P, J) - 1
-    for P prompts and J annotators with as many votes each, and fewer where a few give most votes.
+    t with the fewer degrees of freedom of the two clusterings: min(P, J) - 1 for P prompts and J
+    annotators with as many votes each, fewer where a few give most votes, and fewer for an arm that
+    a few of them judged (see `arm_clusters`).
 
     Units. Strengths in natural log units with sum 0; times 400 / ln 10 = 173.7 they are Elo
     points.
@@ -75,19 +76,19 @@ def rank(votes: PairVotes, level: float = 0.95, *, ties: Ties = "davidson") -> R
             interval_state=state, interval_reason=reason,
         )  # fmt: skip
     covariance, state, reason = _covariance(votes, fitted)
-    m, df = votes.n_arms, covariance.df if covariance is not None else None
-    half = t_quantile(level, df) if df is not None else None
+    m = votes.n_arms
     return Ranking(
         arms=votes.arms,
-        strengths=_strengths(votes.arms, fitted, covariance, half),
-        nu=_tie_weight(ties, fitted, covariance, half),
+        strengths=_strengths(votes.arms, fitted, covariance, level),
+        nu=_tie_weight(ties, fitted, covariance, level),
         values=_frozen(fitted.strengths.copy()),
         covariance=_frozen(_clipped(covariance.two_way[:m, :m])) if covariance else None,
         difference_se=_frozen(np.sqrt(covariance.differences(m))) if covariance else None,
+        difference_df=_frozen(covariance.difference_df()) if covariance else None,
         level=level,
-        df=df,
+        df=covariance.df if covariance else None,
         ties=ties,
-        method=_method(ties, fitted, df),
+        method=_method(ties, fitted, covariance),
         interval_state=state,
         interval_reason=reason,
     )
@@ -150,16 +151,21 @@ def _in_one_cluster(votes: PairVotes, codes: Codes) -> IntColumn:
     return np.flatnonzero(low == high)
 
 
-def _method(ties: Ties, fitted: Fit, df: float | None) -> str:
+def _method(ties: Ties, fitted: Fit, covariance: ClusteredCovariance | None) -> str:
     model = "Bradley-Terry, a tie as half a win of either"
     if ties == "davidson":
         model = "Davidson's model with ties"
         if fitted.log_nu is None:
             model += "; no vote is a tie, so nu = 0 and the model is Bradley-Terry's"
-    if df is None:
+    if covariance is None:
         return f"{model}; no intervals"
     clusters = "two-way clustered by prompt and annotator"
-    return f"{model}; {clusters}; t with {df:.4g} df, the fewer of prompts and annotators"
+    df = covariance.strength_df()
+    low, high = f"{df.min():.4g}", f"{df.max():.4g}"
+    said = f"t with {high} df, the fewer of prompts and annotators"
+    if low != high:
+        said = f"t with {low} to {high} df, the fewer of the prompts and annotators of an arm"
+    return f"{model}; {clusters}; {said}"
 
 
 def ranks_of(strengths: FloatArray) -> IntColumn:
@@ -178,46 +184,49 @@ def _strengths(
     labels: Labels,
     fitted: Fit,
     covariance: ClusteredCovariance | None,
-    quantile: float | None,
+    level: float,
 ) -> tuple[Strength, ...]:
     m = len(labels)
     ranks = ranks_of(fitted.strengths)
-    se = None
+    variances = dfs = None
     if covariance is not None:
-        se = np.sqrt(covariance.floored(np.eye(m, len(covariance.two_way))))
+        variances = covariance.floored(np.eye(m, len(covariance.two_way)))
+        dfs = covariance.strength_df()
     made = []
     for position in np.lexsort((np.arange(m), ranks)):
         value = float(fitted.strengths[position])
-        error = float(se[position]) if se is not None else None
-        low, high = (None, None)
-        if error is not None and quantile is not None:
-            low, high = t_interval(value, error, quantile)
+        se = low = high = df = None
+        if variances is not None and dfs is not None:
+            se, df = sqrt(float(variances[position])), float(dfs[position])
+            low, high = t_interval(value, se, t_quantile(level, df))
         made.append(
             Strength(
                 arm=labels[position],
                 rank=int(ranks[position]),
                 value=value,
-                se=error,
+                se=se,
                 low=low,
                 high=high,
+                df=df,
             )
         )
     return tuple(made)
 
 
 def _tie_weight(
-    ties: Ties, fitted: Fit, covariance: ClusteredCovariance | None, quantile: float | None
+    ties: Ties, fitted: Fit, covariance: ClusteredCovariance | None, level: float
 ) -> TieWeight | None:
     if ties == "half":
         return None
     if fitted.log_nu is None:
         return TieWeight(value=0.0, low=None, high=None)
     log_nu = float(fitted.log_nu)
-    if covariance is None or quantile is None:
+    if covariance is None:
         return TieWeight(value=exp(log_nu), low=None, high=None)
     contrast = np.zeros((1, len(covariance.two_way)))
     contrast[0, -1] = 1.0
-    low, high = t_interval(log_nu, sqrt(float(covariance.floored(contrast)[0])), quantile)
+    se, reach = sqrt(float(covariance.floored(contrast)[0])), t_quantile(level, covariance.df)
+    low, high = t_interval(log_nu, se, reach)
     return TieWeight(value=exp(log_nu), low=exp(low), high=exp(high))
 
 

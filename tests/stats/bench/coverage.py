@@ -7,15 +7,22 @@ width in brackets. With 1,000 studies a cell has a standard error of 0.007 at 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import combinations
 
 import numpy as np
 
 from evalplatform.stats import Estimate, Votes, rank, verdicts, win_rates
 from evalplatform.stats.inference.clustering import Ratio, one_way_variance, outcome_table
-from evalplatform.stats.inference.intervals import t_quantile, wilson
+from evalplatform.stats.inference.intervals import t_quantile, t_quantiles, wilson
 from evalplatform.stats.ranking.davidson import fit, pair_counts
 from evalplatform.stats.ranking.sandwich import clustered_covariance, difference_variances
-from tests.stats.crossed_galleries import GALLERY_DESIGNS, GalleryDesign, simulate_gallery
+from tests.stats.crossed_galleries import (
+    GALLERY_DESIGNS,
+    LATE_ARMS,
+    GalleryDesign,
+    LateArm,
+    simulate_gallery,
+)
 from tests.stats.crossed_votes import (
     DESIGNS,
     EDGE_DESIGNS,
@@ -32,7 +39,10 @@ Z = 1.959964
 WIN = Ratio((1.0, 0.0, 0.0))
 RATE_DESIGNS = DESIGNS | {"large": Design(500, 150, 5, prompt_sd=0.45, annotator_sd=0.30)}
 NAMES = ("base", "large", "strong annotator habits", "five annotators", "independent")
-PARTS = (NAMES, tuple(HARD_DESIGNS), tuple(EDGE_DESIGNS), tuple(REAL_DESIGNS))
+PARTS = (
+    *(NAMES, tuple(HARD_DESIGNS), tuple(EDGE_DESIGNS), tuple(REAL_DESIGNS)),
+    tuple(LATE_ARMS),
+)
 
 Study = Design | UnequalDesign | RealDesign
 
@@ -114,12 +124,34 @@ def _difference_intervals(design: GalleryDesign, simulations: int) -> Iterator[I
         errors = {
             "rank difference, as if independent": Z * naive,
             "rank difference, by prompt": t_quantile(0.95, design.prompts - 1) * by_prompt,
-            "two-way rank difference": t_quantile(0.95, ranking.df) * ranking.difference_se,
+            "two-way rank difference": (
+                t_quantiles(0.95, ranking.difference_df) * ranking.difference_se
+            ),
         }
         for i, j in zip(first, second, strict=True):
             value = ranking.values[i] - ranking.values[j]
             for method, reach in errors.items():
                 yield method, value - reach[i, j], value + reach[i, j], truth[i, j]
+
+
+def measure_late_arm(design: LateArm, simulations: int) -> Cells:
+    """The same for strengths and differences where few people judged the last arm."""
+    return _cells(_late_intervals(design, simulations))
+
+
+def _late_intervals(design: LateArm, simulations: int) -> Iterator[Interval]:
+    rng = np.random.default_rng(SEED)
+    truth = design.gallery.truth().strengths
+    last = len(truth) - 1
+    for _ in range(simulations):
+        ranking = rank(design.simulate(rng))
+        for one in ranking.strengths:
+            which = "two-way strength, late arm" if one.arm == last else "two-way strength, others"
+            yield which, one.low, one.high, truth[one.arm]
+        for i, j in combinations(range(last + 1), 2):
+            gap = ranking.difference(i, j)
+            which = "two-way difference, late arm" if j == last else "two-way difference, others"
+            yield which, gap.low, gap.high, truth[i] - truth[j]
 
 
 def _cells(found: Iterator[Interval]) -> Cells:
@@ -141,6 +173,9 @@ def run(simulations: int) -> dict[str, dict[str, float]]:
         results[name] = measure(design, simulations)
         if name in GALLERY_DESIGNS:
             results[name] |= measure_ranks(GALLERY_DESIGNS[name], simulations)
+    for name, late in LATE_ARMS.items():
+        print(f"simulating {simulations} studies: {name}", flush=True)
+        results[name] = measure_late_arm(late, simulations)
     print(f"\nCoverage of nominal 95 % intervals, {simulations} studies a design (mean width)")
     for names in PARTS:
         _print_part({name: results[name] for name in names})
