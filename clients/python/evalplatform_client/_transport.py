@@ -11,13 +11,22 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 _TRIES = 4
+_STALLS = 6  # parts of a file one after the other of which nothing arrives
 _PART = 8 * 2**20
 _BYTES = "application/octet-stream"  # put under their hash: sent twice, stored once
+_BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
+# Of an answer that has no code of its own, as of tus or a proxy.
+_CODES = {
+    400: "refused", 401: "unauthenticated", 403: "not-allowed", 404: "not-found",
+    409: "conflict", 410: "not-found", 413: "too-large", 423: "conflict",
+    429: "too-many-requests", 500: "internal", 502: "unavailable", 503: "unavailable",
+    504: "unavailable",
+}  # fmt: skip
 
 
 class ApiError(Exception):
@@ -33,6 +42,20 @@ class ApiError(Exception):
         self.detail = str(problem.get("detail", ""))
         self.fields: list[dict[str, str]] = list(problem.get("fields", []))
         super().__init__(f"{status} {self.code}: {self.detail}")
+
+
+class UnreachableError(ConnectionError):
+    """The site gave no answer: it is away, its address is wrong, or the connection broke."""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would turn a POST into a GET, and carry the token to another host."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirects)
 
 
 class Transport:
@@ -62,8 +85,11 @@ class Transport:
         raise TimeoutError(f"the job {job['id']} is not done after {seconds:g} s")
 
     def quoted(self, value: object) -> str:
-        """Return a value as a part of an address."""
-        return urllib.parse.quote(str(value), safe="")
+        """Return a value as a part of an address; raises `ValueError` for what names nothing."""
+        text = str(value)
+        if text in ("", ".", ".."):  # it would lead to a list, or further up
+            raise ValueError(f"{text!r} names nothing; give the name of what is asked for")
+        return urllib.parse.quote(text, safe="")
 
     def call(
         self,
@@ -82,6 +108,7 @@ class Transport:
 
         What may be sent twice (it reads, has an Idempotency-Key, or is a file under its hash) is
         tried again where the connection breaks, and everything where the site asks to wait.
+        Raises `ApiError` for what the site answers with, `UnreachableError` where it does not.
         """
         headers: dict[str, str] = {}
         body: bytes | None = None
@@ -96,10 +123,13 @@ class Transport:
             headers["Idempotency-Key"] = key or str(uuid.uuid4())
         if if_match is not None:
             headers["If-Match"] = if_match
-        with self._sent(method, self._address(path, query), body, headers) as answer:
-            self.etag = answer.headers.get("ETag")
-            found = answer.read()
-        return json_module.loads(found) if found else None
+        address = self._address(path, query)
+        status, self.etag, found = self._sent(method, address, body, headers, _whole)
+        try:
+            return json_module.loads(found) if found else None
+        except ValueError:
+            told = f"what answers at {address} is no JSON; is {self.site} the evaluation platform?"
+            raise ApiError(status, {"detail": told}) from None
 
     def lines(self, method: str, path: str, *, json: Any = None) -> Iterator[dict[str, Any]]:
         """Yield the objects of an answer of JSON lines, as they come."""
@@ -123,11 +153,12 @@ class Transport:
     def save(self, method: str, path: str, to: Path) -> Path:
         """Save a file, going on where the connection broke; `to` is there once it is whole.
 
-        Raises `ValueError` where what came is not what the site has (its ETag is the SHA-256).
+        Raises `ValueError` where what came is not what the site has (its ETag is the SHA-256), and
+        `UnreachableError` where nothing more comes.
         """
         part = to.with_name(to.name + ".part")
         part.unlink(missing_ok=True)
-        etag, size = "", -1
+        etag, size, stalls = "", -1, 0
         while not part.exists() or part.stat().st_size < size:
             offset = part.stat().st_size if part.exists() else 0
             headers = {"Range": f"bytes={offset}-", "If-Range": etag} if offset else {}
@@ -136,6 +167,9 @@ class Transport:
                     etag, size = answer.headers["ETag"], int(answer.headers["Content-Length"])
                 with part.open("ab" if answer.status == 206 else "wb") as out:
                     _copy(answer, out)
+            stalls = 0 if part.stat().st_size > offset else stalls + 1
+            if stalls == _TRIES and part.stat().st_size < size:
+                raise UnreachableError(f"{to.name} breaks off at {offset:,} of {size:,} bytes")
         if _sha256(part) != etag.strip('"'):
             raise ValueError(f"{to.name} is not what the site has; save it again.")
         return part.replace(to)
@@ -208,21 +242,32 @@ class Transport:
         begin = tus | {"Upload-Length": str(size), "Upload-Metadata": metadata}
         with self._sent("POST", f"{self.site}{endpoint}", b"", begin) as answer:
             address = self.site + answer.headers["Location"]
-        with file.open("rb") as content:
-            while (offset := self._offset(address, tus)) < size:
-                content.seek(offset)
-                headers = tus | {
-                    "Upload-Offset": str(offset),
-                    "Content-Type": "application/offset+octet-stream",
-                }
-                try:
-                    with self._sent("PATCH", address, content.read(_PART), headers):
-                        pass
-                except ApiError as error:
-                    if error.status not in (409, 423):  # elsewhere by now: ask again
-                        raise
+        before, stalls = -1, 0
+        while (offset := self._offset(address, tus)) < size:
+            stalls = 0 if offset > before else stalls + 1
+            before = offset
+            if stalls:
+                time.sleep(2.0 ** (stalls - 1))
+            try:
+                self._send_part(file, address, offset, tus)
+            except (ApiError, UnreachableError) as error:
+                # Elsewhere by now, or broken off, where what arrived is kept: ask again.
+                passes = isinstance(error, UnreachableError) or error.status in (409, 423)
+                if not passes or stalls == _STALLS:
+                    raise
         identifier: str = address.rstrip("/").rpartition("/")[2]
         return identifier
+
+    def _send_part(self, file: Path, address: str, offset: int, tus: dict[str, str]) -> None:
+        with file.open("rb") as content:
+            content.seek(offset)
+            part = content.read(_PART)
+        if not part:
+            raise ValueError(f"{file} became shorter while it was sent; send it again")
+        kind = "application/offset+octet-stream"
+        headers = tus | {"Upload-Offset": str(offset), "Content-Type": kind}
+        with self._sent("PATCH", address, part, headers):
+            pass
 
     def _offset(self, address: str, tus: dict[str, str]) -> int:
         with self._sent("HEAD", address, None, tus) as answer:
@@ -232,33 +277,79 @@ class Transport:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         return self.site + path + (f"?{urllib.parse.urlencode(given, doseq=True)}" if given else "")
 
-    def _sent(self, method: str, address: str, body: bytes | None, headers: dict[str, str]) -> Any:
+    def _sent(
+        self,
+        method: str,
+        address: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        take: Callable[[Any], Any] = lambda answer: answer,
+    ) -> Any:
+        """Send a request, again where that is safe; return what `take` makes of its answer."""
         kind = headers.get("Content-Type")
         safe = method in ("GET", "HEAD") or "Idempotency-Key" in headers or kind == _BYTES
+        sent = {"Authorization": f"Bearer {self._token}", "Accept": "application/json", **headers}
         for attempt in range(_TRIES):
-            request = urllib.request.Request(
-                address,
-                data=body,
-                method=method,
-                headers={
-                    "Authorization": f"Bearer {self._token}",
-                    "Accept": "application/json",
-                    **headers,
-                },
-            )
-            last = attempt + 1 == _TRIES
+            request = urllib.request.Request(address, data=body, method=method, headers=sent)
+            last, wait = attempt + 1 == _TRIES, 2.0**attempt
             try:
-                return urllib.request.urlopen(request, timeout=self.timeout)
+                return take(_opener.open(request, timeout=self.timeout))
             except urllib.error.HTTPError as error:
                 with error:
-                    if last or error.code not in (429, 503):
-                        raise _problem(error) from None
-                    time.sleep(min(60.0, float(error.headers.get("Retry-After") or 2**attempt)))
-            except (urllib.error.URLError, ConnectionError):
-                if last or not safe:
-                    raise
-                time.sleep(2**attempt)
+                    problem = self._problem(error)
+                    wait = _asked_wait(error) or wait
+                # A request of this key that broke off may still be running.
+                waits = problem.status in (429, 503) or problem.code == "idempotency-running"
+                if last or not (waits or (safe and problem.status in (502, 504))):
+                    raise problem from None
+            except _BROKEN as error:
+                reason = getattr(error, "reason", error)
+                if last or not (safe or isinstance(reason, ConnectionRefusedError)):
+                    raise self._unreachable(method, address, reason, safe=safe) from error
+            time.sleep(wait)
         raise AssertionError("unreachable")
+
+    def _unreachable(
+        self, method: str, address: str, reason: object, *, safe: bool
+    ) -> UnreachableError:
+        said = str(reason) or type(reason).__name__
+        if safe or isinstance(reason, ConnectionRefusedError):
+            return UnreachableError(
+                f"{self.site} cannot be reached ({said}); is it running, and is this its address?"
+            )
+        path = address.removeprefix(self.site)
+        return UnreachableError(
+            f"{self.site} did not answer {method} {path} ({said}); it may have been done: look "
+            "before you send it again"
+        )
+
+    def _problem(self, error: urllib.error.HTTPError) -> ApiError:
+        if 300 <= error.code < 400:
+            to = urllib.parse.urljoin(self.site, error.headers.get("Location") or "")
+            said = f"{self.site} leads on to {to}; give the client the address that it is at"
+            return ApiError(error.code, {"code": "redirected", "detail": said})
+        try:
+            content = error.read()
+        except (http.client.HTTPException, OSError):  # broken off
+            content = b""
+        try:
+            return ApiError(error.code, dict(json_module.loads(content)))
+        except (ValueError, TypeError):
+            said = content.decode("utf-8", "replace")[:500] or str(error.reason)
+            code = _CODES.get(error.code, "unknown")
+            return ApiError(error.code, {"code": code, "detail": said})
+
+
+def _whole(answer: Any) -> tuple[int, str | None, bytes]:
+    """Return the status, the ETag and all bytes of an answer."""
+    with answer:
+        return answer.status, answer.headers.get("ETag"), answer.read()
+
+
+def _asked_wait(error: urllib.error.HTTPError) -> float | None:
+    """Return for how many seconds an answer asks to wait, 60 at most; None where it does not."""
+    given = str(error.headers.get("Retry-After") or "")  # a proxy may give a date
+    return min(60.0, float(given)) if given.isascii() and given.isdigit() else None
 
 
 def _copy(answer: Any, out: Any) -> None:
@@ -281,14 +372,6 @@ def _sha256(path: Path) -> str:
     return found.hexdigest()
 
 
-def _problem(error: urllib.error.HTTPError) -> ApiError:
-    content = error.read()
-    try:
-        return ApiError(error.code, json_module.loads(content))
-    except ValueError:
-        return ApiError(error.code, {"detail": content.decode("utf-8", "replace")[:500]})
-
-
 def _multipart(form: Mapping[str, Any], file: Path) -> tuple[bytes, str]:
     border = uuid.uuid4().hex
     parts = []
@@ -298,7 +381,7 @@ def _multipart(form: Mapping[str, Any], file: Path) -> tuple[bytes, str]:
             head = f'--{border}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
             parts.append(head.encode() + said.encode() + b"\r\n")
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    name = file.name.replace('"', "%22")
+    name = file.name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     head = (
         f'--{border}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
         f"Content-Type: {kind}\r\n\r\n"
