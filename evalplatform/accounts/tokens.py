@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
@@ -52,9 +52,10 @@ def create_api_token(
         raise BadInputError(f"{user} is not in the project {project}; choose one of their own.")
     if expires_at is not None and not now < expires_at <= now + timedelta(days=MOST_DAYS):
         raise BadInputError(
-            f"it would expire at {expires_at:%Y-%m-%d %H:%M}; give a time to come, within "
-            f"{MOST_DAYS:,} days."
+            f"it would expire at {expires_at.isoformat(' ', 'minutes')}; give a time to come, "
+            f"within {MOST_DAYS:,} days."
         )
+    expires_at = expires_at and expires_at.astimezone(UTC)  # as it is read back
     secret = MARK + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user=user, label=label, prefix=secret[:_SHOWN], sha256=secret_digest(secret),

@@ -106,6 +106,18 @@ def test_label_is_needed(rania, label):
         create_api_token(user=rania, label=label, scopes=["read"], now=timezone.now())
 
 
+def test_end_in_another_zone_is_told_as_it_is_read_back(rania):
+    here, now = timezone.get_fixed_timezone(120), timezone.now()
+    ends = (now + timedelta(days=9)).astimezone(here)
+    given = {"user": rania, "label": "x", "scopes": ["read"], "now": now}
+    token, _ = create_api_token(**given, expires_at=ends)
+    read = ApiToken.objects.get().expires_at
+    assert token.expires_at.isoformat() == read.isoformat()
+    over = (now - timedelta(days=9)).astimezone(here)
+    with pytest.raises(BadInputError, match=r"would expire at .*\+02:00; give a time to come"):
+        create_api_token(**given, expires_at=over)
+
+
 def test_database_takes_hashes_alone_and_each_once(rania, made):
     now = timezone.now()
     good = {
