@@ -11,6 +11,7 @@ from evalplatform.core.acting import Actor, acting
 from evalplatform.core.broker_faults import BROKER_ERRORS, advice_on_broker, said_of_broker
 from evalplatform.core.database_faults import said_to_commands
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.object_storage import MissingObjectError
 
 
 class PlatformCommand(BaseCommand):
@@ -45,10 +46,17 @@ class PlatformCommand(BaseCommand):
                 f"{said_of_broker(error)}; {advice_on_broker(error)}, then run the command again.",
                 returncode=2,
             ) from error
+        except MissingObjectError as error:
+            raise CommandError(
+                f"{error.filename}: {error.strerror}; check the bucket and prefix of "
+                "OBJECT_STORAGE_URL, or bring the objects back from a backup, then run the command "
+                "again.",
+                returncode=2,
+            ) from error
         except OSError as error:
             raise CommandError(
-                f"{error.filename or 'a file'}: {error.strerror}; check the path, its permissions "
-                "and free disk space, then run the command again.",
+                f"{error.filename or 'a file'}: {error.strerror or error}; check the path, its "
+                "permissions and free disk space, then run the command again.",
                 returncode=2,
             ) from error
 

@@ -22,6 +22,10 @@ class ObjectStorageError(EvalPlatformError):
     """The store of images does not answer or refuses; the text says what to check."""
 
 
+class MissingObjectError(FileNotFoundError):
+    """A bucket has no such object; `strerror` says which bucket, `filename` is the object."""
+
+
 def storage_setting(url: str, *, directory: Path, credentials: Mapping[str, str]) -> dict[str, Any]:
     """Return the `default` entry of Django's STORAGES for OBJECT_STORAGE_URL.
 

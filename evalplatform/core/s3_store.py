@@ -2,7 +2,6 @@
 
 import errno
 import io
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from django.core.files import File
 from storages.backends.s3 import S3Storage
 
-from evalplatform.core.object_storage import ObjectStorageError
+from evalplatform.core.object_storage import MissingObjectError, ObjectStorageError
 
 _BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 _NO_ACCESS = {"AccessDenied", "403", "Forbidden", "AllAccessDisabled"}
@@ -29,8 +28,8 @@ _connecting = threading.Lock()
 class S3Store(S3Storage):
     """django-storages' S3 backend: private objects, one request each, errors a person can act on.
 
-    Raises `ObjectStorageError` where the store cannot be used, `FileNotFoundError` for an object
-    that is not there.
+    Raises `ObjectStorageError` where the store cannot be used, and `MissingObjectError`, which is a
+    `FileNotFoundError`, for an object that is not there.
     """
 
     def __init__(self, *, addressing_style: str = "auto", **settings: Any) -> None:
@@ -120,7 +119,8 @@ class S3Store(S3Storage):
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", "unknown"))
             if code in _MISSING:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from error
+                said = f"{self._place()} has no such object"
+                raise MissingObjectError(errno.ENOENT, said, name) from error
             raise ObjectStorageError(f"{self._place()} {_what_to_do(code)}") from error
         except NoCredentialsError as error:
             raise ObjectStorageError(

@@ -25,6 +25,7 @@ from storages.backends import s3
 
 from evalplatform.annotation.services import open_campaign
 from evalplatform.core import files
+from evalplatform.core.commands import PlatformCommand
 from evalplatform.core.object_storage import ObjectStorageError, storage_setting
 from evalplatform.generation.models import Sample
 from evalplatform.generation.services import record_sample
@@ -122,6 +123,17 @@ def test_deleted_object_is_gone_and_deleting_it_again_is_no_error(storage):
     assert not storage.exists(name)
     with pytest.raises(FileNotFoundError, match=re.escape("gold/x.png")):
         storage.open(name)
+
+
+def test_command_says_of_a_missing_object_which_bucket_lacks_it(images_in_s3):
+    class Opening(PlatformCommand):
+        def handle(self, *args, **options):
+            default_storage.open("gold/x.png")
+
+    with pytest.raises(CommandError, match="OBJECT_STORAGE_URL") as refused:
+        Opening().execute(force_color=False, no_color=True, skip_checks=True)
+    assert str(refused.value).startswith("gold/x.png: object storage s3://")
+    assert "check the path" not in str(refused.value)
 
 
 def test_name_cannot_leave_the_storage(storage):
