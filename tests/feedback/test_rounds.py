@@ -81,6 +81,7 @@ def test_reward_is_kept_by_its_hash_and_once(round, tmp_path):
     with pytest.raises(BadInputError, match="already; give another name"):
         take(round, write_reward(tmp_path / "other", b"other"))
     assert RegisteredReward.objects.count() == 1
+    assert list(reward.directory.parent.iterdir()) == [reward.directory]
 
 
 @pytest.mark.parametrize(

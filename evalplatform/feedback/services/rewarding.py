@@ -53,6 +53,8 @@ def register_reward(
                 f"the preference set of {round}."
             )
         return found
+    if RegisteredReward.objects.filter(name=name).exists():  # before anything is copied
+        raise _taken(name)
     reward = RegisteredReward(
         project=round.loop.project, name=name, sha256=sha256, aspects=metadata["aspects"],
         purpose=purpose, preferences_sha256=preferences_sha256, round=round, metadata=metadata,
@@ -63,8 +65,12 @@ def register_reward(
         with transaction.atomic():
             reward.save()
     except IntegrityError as error:
-        raise BadInputError(f"there is a reward {name!r} already; give another name.") from error
+        raise _taken(name) from error
     return reward
+
+
+def _taken(name: str) -> BadInputError:
+    return BadInputError(f"there is a reward {name!r} already; give another name.")
 
 
 def _read(source: Path) -> dict[str, Any]:
