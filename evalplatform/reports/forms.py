@@ -62,6 +62,7 @@ class PlanForm(forms.Form):
         label="Price of one vote (optional)",
         required=False,
         min_value=0,
+        max_value=1_000_000,
         widget=forms.NumberInput(attrs={"step": "any"}),
     )
     pilot = forms.ModelChoiceField(
@@ -92,8 +93,34 @@ class PlanForm(forms.Form):
         defaults = {name: field.initial for name, field in cls.base_fields.items()}
         return defaults | given.dict()
 
+    def clean_effect(self) -> float:
+        effect: float = self.cleaned_data["effect"]
+        if effect == 0:
+            raise forms.ValidationError("Give more than 0 %: the least that you want to find.")
+        return effect
+
+    def clean_power(self) -> float:
+        power: float = self.cleaned_data["power"]
+        if power <= 5:
+            raise forms.ValidationError(
+                "Give more than 5 %, such as 80: so often a test finds something by chance alone."
+            )
+        return power
+
+    def clean_ties(self) -> float:
+        ties: float = self.cleaned_data["ties"]
+        if ties == 100:
+            raise forms.ValidationError("Give less than 100 %: ties alone prefer nothing.")
+        return ties
+
     def clean(self) -> dict[str, Any] | None:
         given = super().clean() or self.cleaned_data
+        together = sum(given.get(name, 0) for name in ("prompt_share", "annotator_share"))
+        if together > 100:
+            self.add_error(
+                "annotator_share",
+                f"Give at most 100 % together with prompts; these are {together:g} %.",
+            )
         if self.errors:
             return given
         try:

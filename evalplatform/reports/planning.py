@@ -72,7 +72,7 @@ class StudyAnswer:
         assert plan.floor is not None
         per_person = plan.votes / plan.annotators
         said = [
-            f"{plan.prompts:,} prompts, each judged by {plan.votes_per_prompt} of "
+            f"{plan.prompts:,} prompts, each judged by {plan.votes_per_prompt:,} of "
             f"{plan.annotators:,} annotators: {plan.votes:,} votes on each criterion, "
             f"{per_person:,.0f} from each annotator.",
             f"A net preference of {100 * asked.effect:.1f} % or more is then found in "
@@ -82,7 +82,7 @@ class StudyAnswer:
             "annotators lower this floor.",
         ]
         if self.cost is not None:
-            said.append(f"At {asked.price:g} a vote: {self.cost:,.2f} for each criterion.")
+            said.append(f"At {asked.price:,.10g} a vote: {self.cost:,.2f} for each criterion.")
         return said
 
 
@@ -113,6 +113,10 @@ def answer(question: StudyQuestion) -> StudyAnswer:
     price = question.price
     if price is not None and not 0 <= price < math.inf:
         raise BadInputError(f"a vote's price is {price:g}; give 0 or more, such as 0.05.")
+    if question.components.total == 0.0:
+        raise BadInputError(
+            "where all votes are ties there is no preference to find; give ties below 1 (100 %)."
+        )
     try:
         plan = plan_study(
             question.components,
@@ -181,7 +185,7 @@ def answer_table(found: StudyAnswer) -> str:
         for plan in found.others[0]:
             table.add_column(f"{plan.prompts:,} prompts", justify="right")
         for row in found.others:
-            table.add_row(f"{row[0].annotators:,}", *(detects(plan) for plan in row))
+            table.add_row(f"{row[-1].annotators:,}", *(detects(plan) for plan in row))
         console.print(table)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

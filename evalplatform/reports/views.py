@@ -199,7 +199,9 @@ def plan_campaign(request: HttpRequest) -> HttpResponse:
             "components": components_in_words(found.question.components),
             "floor": f"{100 * (found.plan.floor or 0):.1f}",
             "columns": [each.prompts for each in found.others[0]] if found.others else [],
-            "table": [(row[0].annotators, [detects(each) for each in row]) for row in found.others],
+            "table": [
+                (row[-1].annotators, [detects(each) for each in row]) for row in found.others
+            ],
         }
     return render(request, "reports/plan.html", context)
 

@@ -78,6 +78,16 @@ def test_power_is_said_as_it_was_asked(capsys):
     assert "is then found in 99.9 of 100 such studies." in " ".join(text.split())
 
 
+def test_annotators_without_a_vote_are_not_counted(capsys):
+    words = " ".join(command(capsys, "--effect", "0.1", "--annotators", "100000").split())
+    assert "178 prompts, each judged by 5 of 890 annotators: 890 votes" in words
+    assert "1 from each annotator" in words
+    rows = re.findall(r"^ *([\d,]+) +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+$", command(
+        capsys, "--effect", "0.1", "--annotators", "100000"
+    ), re.MULTILINE)  # fmt: skip
+    assert rows == ["445", "890", "1,780", "3,560"]
+
+
 def test_effect_out_of_reach_is_said_with_the_floor(capsys):
     text = command(capsys, "--effect", "0.02", "--annotators", "10")
     assert re.search(r"out of\s+reach", text)
@@ -96,6 +106,7 @@ def test_effect_out_of_reach_is_said_with_the_floor(capsys):
         ),
         (["--effect", "0.1", "--annotators", "20", "--price=-1"], "a vote's price is -1; give 0"),
         (["--effect", "0.1", "--annotators", "9", "--ties", "2"], "ties 2.0"),
+        (["--effect", "0.1", "--annotators", "9", "--ties", "1"], "all votes are ties there is no"),
         (["--effect", "0.1", "--annotators", "9", "--power", "1"], "power is 1.0"),
         (["--effect", "0.1", "--annotators", "9", "--pilot", "none"], "no campaign 'none'"),
         (["--effect", "0.1"], "--annotators --prompts --votes-per-annotator"),
@@ -141,6 +152,16 @@ def test_page_says_what_the_command_says(client, rania, capsys):
         assert re.search(rf"{annotators:,} +" + " +".join(map(re.escape, cells)), text)
 
 
+def test_page_writes_large_numbers_as_its_sentences_do(client, rania):
+    client.force_login(rania)
+    page = client.get(reverse("plan_campaign"), FILLED | {"effect": "6", "price": "1e6"})
+    text = page.content.decode()
+    for words in ("<dd>1,361</dd>", "<dd>6,805</dd>", "<dd>6,805,000,000.00</dd>"):
+        assert words in text
+    assert "2,722 prompts</th>" in text
+    assert "At 1,000,000 a vote: 6,805,000,000.00 for each criterion." in text
+
+
 def test_address_that_leaves_questions_out_takes_their_defaults(client, rania):
     client.force_login(rania)
     response = client.get(reverse("plan_campaign"), {"effect": "12"})
@@ -162,9 +183,11 @@ def test_page_takes_a_pilot(client, rania, pilot):
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        ({"effect": "0"}, "effect is 0.0"),
+        ({"effect": "0"}, "Give more than 0 %"),
+        ({"power": "5"}, "Give more than 5 %, such as 80"),
+        ({"ties": "100"}, "Give less than 100 %"),
         ({"bound": "annotators", "number": "2"}, "too few"),
-        ({"prompt_share": "80", "annotator_share": "40"}, "shares of variance"),
+        ({"prompt_share": "80", "annotator_share": "40"}, "at most 100 % together"),
         ({"number": ""}, "This field is required"),
         ({"pilot": "nothing"}, "Select a valid choice"),
     ],

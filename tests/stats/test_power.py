@@ -115,6 +115,14 @@ def test_effect_is_where_the_power_is_as_asked():
     assert power_of(plan.effect, plan.se, 39) == pytest.approx(0.9, abs=1e-9)
 
 
+def test_annotators_beyond_the_votes_take_no_part():
+    most = detectable_effect(PILOT, prompts=20, annotators=100, votes_per_prompt=5)
+    assert detectable_effect(PILOT, prompts=20, annotators=5000, votes_per_prompt=5) == most
+    plan = plan_study(PILOT, 0.1, annotators=1_000_000)
+    assert plan == plan_study(PILOT, 0.1, votes_per_annotator=1)
+    assert plan.annotators == plan.votes
+
+
 def test_floor_is_what_more_prompts_approach_and_never_pass():
     floor = detectable_effect(PILOT, prompts=100, annotators=20).floor
     effects = [

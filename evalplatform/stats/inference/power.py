@@ -93,7 +93,8 @@ def detectable_effect(
     Formula. The effect at which `power_of` with se = sqrt(V) is `power`. The floor is the same
     with P and n without limit: sa^2 / J stays. `people_per_prompt` is how many different people
     a prompt needs: as many as its votes, but where it has several sets, whose judges may be the
-    same.
+    same. Of more annotators than there are votes, as many as there are votes take part: the plan
+    counts these.
 
     Units. Effects are net shares: 0.1 is ten percentage points more votes for A than for B.
 
@@ -111,6 +112,7 @@ def detectable_effect(
     """
     _check(power, level, votes_per_prompt)
     _check_size(prompts, annotators, people_per_prompt or votes_per_prompt)
+    annotators = min(annotators, prompts * votes_per_prompt)
     se = sqrt(components.variance(prompts, annotators, prompts * votes_per_prompt))
     effect = _effect(se, min(prompts, annotators) - 1, power, level)
     floor = _effect(sqrt(components.variance(inf, annotators, inf)), annotators - 1, power, level)
