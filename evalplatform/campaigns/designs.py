@@ -46,10 +46,11 @@ class Design:
             kind == "random"
             and value.isascii()
             and value.isdigit()
+            and len(value) < 10
             and 0 < int(value) <= MOST_PAIRS
         ):
             return cls(kind, sets=int(value))
-        raise BadInputError(f"no design {given!r}; accepted are {ACCEPTED}.")
+        raise BadInputError(f"no design {given[:100]!r}; accepted are {ACCEPTED}.")
 
     def __str__(self) -> str:
         value = self.baseline or (str(self.sets) if self.sets else "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from evalplatform.core.errors import BadInputError
 
 _LONGEST_LINE = 256 * 2**20
+_START = 2**16  # bytes that tell how lines end
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -32,23 +33,35 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
         raise
 
 
+def _bounded_lines(path: Path) -> Iterator[bytes]:
+    """Yield lines with their ends; of an endless one more than may be."""
+    with path.open("rb") as file:
+        start = file.read(_START)
+        file.seek(0)
+        if b"\n" in start or b"\r" not in start[:-1]:
+            while line := file.readline(_LONGEST_LINE + 1):
+                yield line
+            return
+    with path.open(encoding="latin-1", newline="\r") as plain:  # a letter for each byte
+        while text := plain.readline(_LONGEST_LINE + 1):
+            yield (text.removesuffix("\r") + "\n" * text.endswith("\r")).encode("latin-1")
+
+
 def text_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, their ends with them.
 
+    Ends of an old Macintosh (CR alone, as a spreadsheet's "CSV (Macintosh)" has them) become LF.
     Raises `BadInputError` naming a line that is no UTF-8, or endless.
     """
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(_LONGEST_LINE + 1):
-            number += 1
-            if len(line) > _LONGEST_LINE:
-                raise BadInputError(
-                    f"{path.name}: line {number} is over {_LONGEST_LINE // 2**20} MiB; put one "
-                    "row on each line."
-                )
-            try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise BadInputError(
-                    f"{path.name}: line {number} is not UTF-8; save the file as UTF-8."
-                ) from error
+    for number, line in enumerate(_bounded_lines(path), start=1):
+        if len(line) > _LONGEST_LINE:
+            raise BadInputError(
+                f"{path.name}: line {number} is over {_LONGEST_LINE // 2**20} MiB; put one "
+                "row on each line."
+            )
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise BadInputError(
+                f"{path.name}: line {number} is not UTF-8; save the file as UTF-8."
+            ) from error

@@ -225,8 +225,8 @@ def _splits(given: str | Sequence[int]) -> tuple[int, ...]:
     if not given:
         return ()
     parts = given.split("/") if isinstance(given, str) else [str(each) for each in given]
-    if len(parts) != 3 or not all(each.isascii() and each.isdigit() for each in parts):
-        raise BadInputError(f"split {given}: give three per cent, such as 80/10/10.")
+    if len(parts) != 3 or not all(re.fullmatch("[0-9]{1,3}", each) for each in parts):
+        raise BadInputError(f"split {str(given)[:40]}: give three per cent, such as 80/10/10.")
     numbers = tuple(int(each) for each in parts)
     if sum(numbers) != 100:
         raise BadInputError(f"split {given}: the three add up to {sum(numbers)}, not to 100.")

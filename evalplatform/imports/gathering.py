@@ -9,7 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ Column = npt.NDArray[np.integer[Any]]
 PromptCode = Callable[[str | None, str | None], int]
 _FEW = 20  # votes, of which all may be for one side by chance
 NO_TIME = -(2**62)  # microseconds since 1970 where the file gives none
+MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Book(dict[Any, int]):
@@ -285,4 +287,4 @@ def slug_of(label: str) -> str:
 def _microseconds(moment: datetime | None) -> int:
     if moment is None:
         return NO_TIME
-    return int(moment.timestamp() * 1_000_000)
+    return (moment - EPOCH) // MICROSECOND  # a float has no room for all of them

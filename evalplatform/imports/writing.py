@@ -5,7 +5,7 @@ import uuid
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,14 +13,19 @@ import numpy as np
 from evalplatform.annotation.models import Assignment, Enrolment, Vote, new_check_seed
 from evalplatform.campaigns.models import Arm, Campaign, Criterion, ImageSet, Item, ShownImage
 from evalplatform.core.copy_in import copy_in, reserve_ids
-from evalplatform.imports.gathering import NO_TIME, GatheredVotes, Gathering, SetsOfModels
+from evalplatform.imports.gathering import (
+    EPOCH,
+    MICROSECOND,
+    NO_TIME,
+    GatheredVotes,
+    Gathering,
+    SetsOfModels,
+)
 from evalplatform.imports.people import store_annotators
 
 Progress = Callable[[str, int, int | None], None]
 _STEP = 5000
 Keys: TypeAlias = "array[int]"  # primary keys, or positions
-_MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ class _Slots:
             self._said.append((shape.name, stored, list(order), list(grades)))
 
     def _time(self, microseconds: int) -> datetime:
-        return self._now if microseconds == NO_TIME else _EPOCH + microseconds * _MICROSECOND
+        return self._now if microseconds == NO_TIME else EPOCH + microseconds * MICROSECOND
 
     def assignments(self) -> Iterator[tuple[Any, ...]]:
         rows = self._votes.rows(self._votes.slots())
@@ -163,7 +168,7 @@ class _Slots:
             at = self._time(time)
             yield (key, self._campaign.pk, "main", self._items[item], slot, self._said[said][2],
                    self._positions[item], self._people[annotator], at,
-                   at + _MICROSECOND, at)  # fmt: skip
+                   at + MICROSECOND, at)  # fmt: skip
 
     def votes_rows(self) -> Iterator[tuple[Any, ...]]:
         for key, (_, annotator, said, time, simulated) in zip(

@@ -15,12 +15,13 @@ def prompt_set_named(reference: str, project: Project) -> PromptSet:
     usable = usable_in(project, PromptSet.objects.all())
     found = usable.filter(name=name).order_by("-version")
     if version:
-        found = found.filter(version=int(version)) if version.isdigit() else found.none()
+        is_number = version.isascii() and version.isdigit() and len(version) < 9
+        found = found.filter(version=int(version)) if is_number else found.none()
     prompt_set = found.first()
     if prompt_set is None:
         known = ", ".join(str(each) for each in usable) or "none yet"
         raise BadInputError(
-            f"no prompt set {reference!r}; imported: {known}. Import one first.",
+            f"no prompt set {reference[:100]!r}; imported: {known}. Import one first.",
             by_command="`manage.py import_prompts NAME FILE` does it.",
         )
     return prompt_set

@@ -7,6 +7,7 @@ The first form is what a hub's dataset library calls an image folder: `metadata.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,8 +70,8 @@ def _rows(table: Path) -> list[dict[str, Any]]:
     try:
         text = table.read_text(encoding="utf-8-sig")
         if table.suffix == ".csv":
-            return list(csv.DictReader(text.splitlines()))
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+            return list(csv.DictReader(io.StringIO(text, newline="")))
+        rows = [json.loads(line) for line in text.split("\n") if line.strip()]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{table} cannot be read ({error})") from None
     if not all(isinstance(row, dict) for row in rows):

@@ -248,6 +248,7 @@ def test_command_that_is_told_makes_the_same_export(db, monkeypatch, asked):
         ({"kind": "csv", "criteria": ["beauty"]}, "no criterion 'beauty', so nothing"),
         ({"kind": "csv", "categories": ["Plants"]}, "no category 'Plants'"),
         ({"kind": "csv", "splits": "80/10"}, "three per cent"),
+        ({"kind": "csv", "splits": f"{'8' * 5000}/10/10"}, "three per cent"),
         ({"kind": "csv", "splits": "80/10/20"}, "add up to 110"),
         ({"kind": "csv", "ties": "drop"}, "votes are exported as they were cast"),
         ({"kind": "jsonl", "images": "embed"}, "accepted: none, path"),

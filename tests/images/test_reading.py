@@ -80,13 +80,14 @@ def test_folder_with_two_manifests_is_refused(bring, tmp_path):
     assert "holds manifest.csv and metadata.csv" in refused(bring, tmp_path)[0]
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_csv_that_a_spreadsheet_saved_is_read(bring, tmp_path, separator):
+def test_csv_that_a_spreadsheet_saved_is_read(bring, tmp_path, separator, end):
     """Semicolons where a comma is the decimal point, rows and columns that were emptied."""
     given.folder(tmp_path, {"a.png": given.png(0), "b.png": given.png(1)})
     lines = ["image,key,note,,", "a.png,0,old,,", ",,,,", "b.png,2,,,", ",,,,"]
     table = tmp_path / "images.csv"
-    table.write_text("\r\n".join(lines).replace(",", separator), encoding="utf-8-sig")
+    table.write_bytes(end.join(lines).replace(",", separator).encode("utf-8-sig"))
     found = bring(table)
     assert rows(found.collection) == [(0, 0, None), (2, 0, None)]
     told = found.collection.images.order_by("position").values_list("metadata", flat=True)
@@ -98,7 +99,7 @@ def test_csv_matches_texts_but_for_spaces_and_keeps_what_else_it_says(bring, tmp
     table = tmp_path / "images.csv"
     table.write_text(
         "\ufeffimage,prompt,seed,caption,guidance\n"
-        'one.png,"two cats",4,"Cats, two",7.5\ntwo.png,a red bicycle,,,\n'
+        'one.png,"two cats",4.0,"Cats, two",7.5\ntwo.png,a red bicycle,,,\n'
     )
     found = bring(table)
     assert rows(found.collection) == [(0, 0, None), (1, 0, 4)]
@@ -193,6 +194,8 @@ def test_pool_needs_no_prompts_and_keeps_captions(bring, tmp_path):
          "line 2: the bytes of its image are not base64 text"),
         ({"image": "a.png", "key": 1, "seed": -1},
          "line 2: its seed '-1' is no number from 0 to 2^63 - 1"),
+        ({"image": "a.png", "key": 1, "seed": "1.5"},
+         "line 2: its seed '1.5' is no number from 0 to 2^63 - 1"),
         ({"image": "a.png", "key": 1, "note": "a\0b"},
          "line 2: there is a character that is no text in its other columns"),
         ({"image": "a.png", "key": 1, "caption": "\ud800"},

@@ -39,6 +39,9 @@ def ranked(*ranks):
         ([pair("x", "y", "a", prompt="")], ["line 2", "has no prompt"]),
         ([pair("x", "y", "a", annotator="")], ["line 2", "does not say who voted"]),
         ([pair("x", "y", "a", voted_at="yesterday")], ["line 2", "'yesterday'", "ISO 8601"]),
+        ([pair("x", "y", "a", voted_at="9999-12-31T23:59:59.999999")],
+         ["line 2", "its time 9999", "not of the years 1970 to 9998"]),
+        ([pair("x", "y", "a", voted_at="0001-01-01T00:00+14:00")], ["line 2", "its time 0001"]),
         ([pair("x" * 201, "y", "a")], ["line 2", "over 200 characters"]),
         ([pair("x", "y", "a"), pair("y", "x", "tie")],
          ["line 3", "'ann' judged the same before, at line 2", "--keep-first"]),
@@ -129,6 +132,12 @@ def test_prompts_that_a_set_lacks_are_named(desk):
     assert "2 votes are on prompts that the set does not have, the first at line 3" in refusal
     assert "'a zebra'" in refusal
     assert "'a gnu'" in refusal
+
+
+def test_key_with_more_digits_than_a_number_has_is_named(desk):
+    make_prompt_set("things")
+    rows = [pair("x", "y", "a", prompt="", key="7" * 5000)]
+    assert "its key is '777" in desk.refused(desk.csv(rows), "--prompts", "things")
 
 
 def test_bad_rows_are_left_out_and_counted(desk, said, capsys):

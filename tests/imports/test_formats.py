@@ -1,12 +1,14 @@
 """Every way of writing votes down gives the votes that the file means."""
 
 import json
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from evalplatform.annotation.models import Vote
+from evalplatform.imports.reading.values import moment
 from evalplatform.promptsets.models import Prompt
 from tests.factories import make_prompt_set
 from tests.imports.conftest import pair
@@ -161,8 +163,9 @@ def test_ratings_and_a_column_for_each_rater(desk, said):
     assert said(desk.take(desk.csv(wide), campaign="wide")) == [("1", {"x": 5})]
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_table_that_a_spreadsheet_saved_is_read(desk, said, separator):
+def test_table_that_a_spreadsheet_saved_is_read(desk, said, separator, end):
     """Semicolons where a comma is the decimal point, rows and columns that were emptied."""
     rows = [
         ["prompt", "model_a", "model_b", "winner", "annotator", "", ""],
@@ -172,8 +175,36 @@ def test_table_that_a_spreadsheet_saved_is_read(desk, said, separator):
         [""] * 7,
     ]
     path = desk.folder / "votes.csv"
-    path.write_text("\r\n".join(separator.join(row) for row in rows), encoding="utf-8-sig")
+    text = end.join(separator.join(row) for row in rows)
+    path.write_bytes(text.encode("utf-8-sig"))
     assert said(desk.take(path)) == [("ann", {"x": 0, "y": 1}), ("ann", {"x": 1, "y": 0})]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("20240131", "2024-01-31T00:00:00"),
+        (20240131, "2024-01-31T00:00:00"),
+        ("20240131125959", "2024-01-31T12:59:59"),
+        (date(2024, 1, 31), "2024-01-31T00:00:00"),
+        ("2024-01-31", "2024-01-31T00:00:00"),
+        ("2024-01-31 12:30:00.123457+02:00", "2024-01-31T10:30:00.123457"),
+        ("1706704200", "2024-01-31T12:30:00"),
+        (1706704200.5, "2024-01-31T12:30:00.500000"),
+        ("1706704200123", "2024-01-31T12:30:00.123000"),
+        ("99999999", "1973-03-03T09:46:39"),  # no day
+    ],
+)
+def test_time_is_read_as_it_is_written(written, meant):
+    assert moment(written) == datetime.fromisoformat(meant).replace(tzinfo=UTC)
+
+
+def test_time_of_a_vote_is_kept_to_the_microsecond(desk):
+    times = [f"2024-01-31T12:30:00.{each:06}+00:00" for each in range(123_450, 123_460)]
+    rows = [pair("x", "y", "a", annotator=each, voted_at=each) for each in times]
+    campaign = desk.take(desk.csv(rows))
+    kept = Vote.objects.filter(assignment__campaign=campaign).order_by("voted_at")
+    assert [each.voted_at.isoformat() for each in kept] == times
 
 
 def test_columns_are_renamed_and_left_out(desk, said):

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from models_backend import train
 from models_backend.data import indexing, shard_source, shards
 from models_backend.data.dataset import load_images
+from models_backend.data.loose import read_loose
 from models_backend.data.manifest import Record
 from models_backend.data.opening import open_source
 from models_backend.data.pictures import decode
@@ -221,6 +222,17 @@ def test_loose_images_become_shards(tmp_path, form, column):
     source = open_source(out)
     assert [len(sizes) for sizes in source.sizes()] == [3, 2]
     assert (source.read(1, 1).caption, source.read(1, 1).image) == (CAPTION, flag())
+
+
+def test_captions_of_a_table_keep_their_line_breaks(tmp_path):
+    loose = image_folder(tmp_path / "csv", "csv")
+    caption = "a cat\non a\u2028mat"
+    (loose / "train" / "metadata.csv").write_text(f'file_name,text\n0.jpg,"{caption}"\n')
+    assert [row["caption"] for _, row in read_loose(loose, caption="text")] == [caption]
+    loose = image_folder(tmp_path / "jsonl", "jsonl")
+    row = json.dumps({"file_name": "0.jpg", "text": caption}, ensure_ascii=False)
+    (loose / "train" / "metadata.jsonl").write_text(row + "\n")
+    assert [row["caption"] for _, row in read_loose(loose, caption="text")] == [caption]
 
 
 def test_loose_images_are_refused_with_the_way_on(tmp_path, capsys):

@@ -161,6 +161,9 @@ def test_unknown_prompt_set_lists_the_known(tmp_path):
     imported(tmp_path, TSV + "a cat\t\t\t\n")
     with pytest.raises(BadInputError, match="imported: mine@1"):
         prompt_set_named("other", default_project())
+    for version in ("\u00b2", "9" * 5000, "9" * 12, "x"):
+        with pytest.raises(BadInputError, match="no prompt set 'mine@"):
+            prompt_set_named(f"mine@{version}", default_project())
 
 
 class _BrokenServer(http.server.BaseHTTPRequestHandler):

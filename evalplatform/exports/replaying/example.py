@@ -3,6 +3,7 @@
 PLAIN_PYTHON = """\
 import collections, csv, glob, itertools, json
 
+csv.field_size_limit(2**30)  # letters of a prompt
 printed, votes = json.load(open("results.json")), collections.Counter()
 for name in glob.glob("data/*.csv"):
     for row in csv.DictReader(open(name, newline="", encoding="utf-8")):

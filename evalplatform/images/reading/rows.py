@@ -1,6 +1,7 @@
 """One row of what is given, whatever it was read from."""
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ FIELDS = ("image", "prompt", "key", "seed", "caption")
 _ALIASES = {"image": ("file_name", "file", "path")}
 _LONGEST_METADATA = 16_384
 _LARGEST_SEED = 2**63 - 1
+_WHOLE = re.compile(r"(\d{1,19})(?:\.0+)?", re.ASCII)  # 4.0: a column of which a cell was empty
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,8 @@ def _seed(value: Any) -> int | None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        value = int(value)
+    if isinstance(value, str) and (whole := _WHOLE.fullmatch(value)):
+        value = int(whole[1])
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST_SEED:
         raise RowError("row", f"its seed {str(value)[:40]!r} is no number from 0 to 2^63 - 1")
     return value

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from evalplatform.imports.faults import BadRowError
@@ -10,6 +10,10 @@ from evalplatform.imports.faults import BadRowError
 _SHOWN = 60
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _LONGEST = {"model": 200, "criterion": 80}
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998  # a day less than a calendar has, for time zones
+_NUMBER = re.compile(r"[\d.]+")
+# Seconds since 1970 of eight digits are before 1974, milliseconds of fourteen after 2286.
+_DIGITS_OF_A_TIME = re.compile(r"(\d{8})(\d{6})?", re.ASCII)
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138
 TRUE, FALSE = {"1", "true", "yes"}, {"", "0", "false", "no"}
 
@@ -77,25 +81,45 @@ def listed(field: str, value: Any) -> list[Any]:
 
 
 def moment(value: Any) -> datetime | None:
-    """Return a time: ISO 8601 (UTC where it names no zone), or seconds since 1970."""
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    said = text("time", value)
-    if not said:
+    """Return a time: ISO 8601 (UTC where it names no zone), or seconds since 1970.
+
+    20240131 and 20240131120000 are a day and a time; milliseconds since 1970 are taken too.
+    """
+    said = "" if isinstance(value, date) else text("time", value)
+    found = value if isinstance(value, datetime) else None
+    if isinstance(value, date) and found is None:
+        found = datetime(value.year, value.month, value.day)
+    if found is None and not said:
         return None
+    if found is None:
+        found = _iso(said) or _since_1970(said)
+    if found is None:
+        raise unreadable(f"its time {said[:_SHOWN]!r} is neither ISO 8601 nor seconds since 1970")
+    if not found.tzinfo:
+        found = found.replace(tzinfo=UTC)
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise unreadable(f"its time {found} is not of the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return found
+
+
+def _iso(said: str) -> datetime | None:
+    if digits := _DIGITS_OF_A_TIME.fullmatch(said):
+        said = "T".join(filter(None, digits.groups()))
+    elif _NUMBER.fullmatch(said):
+        return None
+    try:
+        return datetime.fromisoformat(said)
+    except ValueError:
+        return None
+
+
+def _since_1970(said: str) -> datetime | None:
     try:
         number = float(said)
         seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        pass
-    try:
-        found = datetime.fromisoformat(said)
-    except ValueError:
-        raise unreadable(
-            f"its time {said[:_SHOWN]!r} is neither ISO 8601 nor seconds since 1970"
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return None
 
 
 def flag(field: str, value: Any) -> bool:
