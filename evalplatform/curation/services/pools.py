@@ -87,7 +87,7 @@ def making(name: str) -> Iterator[None]:
 
     Raises `BadInputError` where another has begun it, and for a name that `check_name` refuses.
     """
-    with session_turn(f"pool {name}") as is_ours:
+    with session_turn(f"making pool {name}") as is_ours:
         if not is_ours:
             raise BadInputError(
                 f"a pool {name!r} is being made now; wait for it, or choose another name."
