@@ -81,6 +81,7 @@ def test_session_ends_at_its_cap_and_the_last_answer_can_be_undone(open_page, ma
     window = annotator.tab.viewport_size
     assert window["height"] - undo["y"] - undo["height"] <= 20  # where it was while they judged
     annotator.press("u")
+    expect(annotator.status).to_contain_text("Undone")
     annotator.wait_until_ready()
     assert annotator.assignment == last
 

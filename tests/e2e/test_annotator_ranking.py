@@ -288,6 +288,7 @@ def test_rankings_given_offline_are_kept_and_sent_in_order(open_page, make_ranki
     annotator.answer("Enter")
     expect(annotator.status).to_have_text("Offline, 2 queued")
     annotator.press("u")
+    expect(annotator.status).to_have_text("Offline, 1 queued")  # it is taken back
     annotator.wait_until_ready()
     annotator.press("Backspace", "Backspace", "Backspace")  # it comes back as it was given
     annotator.press("3", "1", "2")
