@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from evalplatform.accounts.models import AuditEntry
@@ -28,6 +28,7 @@ from evalplatform.runs.services import (
     save_draft,
 )
 from evalplatform.runs.services.drafting import choices_of
+from evalplatform.runs.services.launching import wake_silent_opening
 from evalplatform.runs.tasks import bring_draft_forward
 from evalplatform.safety import tasks as safety_tasks
 from evalplatform.safety.models import SafetyRequest
@@ -159,6 +160,30 @@ def test_draft_of_a_name_that_is_taken_is_not_launched(draft):
     again = make_draft(project=default_project(), choices=parse_choices(CHOSEN))
     with pytest.raises(BadInputError, match="there is a campaign 'run' already"):
         launch_draft(draft=again, version=1, user=None)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "samples/x.png"), "samples/x.png"),
+        (OperationalError("server closed the connection"), ""),  # it is tried again by itself
+    ],
+)
+def test_fault_that_breaks_an_opening_off_is_told(draft, rania, monkeypatch, error, said):
+    def fail(**given):
+        raise error
+
+    factories.make_samples(launch_draft(draft=draft, version=1, user=rania))
+    draft.refresh_from_db()
+    ask_to_open(draft=draft, user=rania, now=timezone.now())
+    monkeypatch.setattr("evalplatform.runs.services.launching.open_run", fail)
+    with pytest.raises(type(error)):
+        open_asked(draft=draft, now=timezone.now())
+    draft.refresh_from_db()
+    assert said in draft.opening_fault
+    later = timezone.now() + timedelta(hours=1)
+    assert wake_silent_opening(draft=draft, now=later) == (not said)
+    assert bool(draft.opening_fault) == bool(said)
 
 
 def test_opening_is_a_second_step_that_waits_for_the_samples(draft, rania):

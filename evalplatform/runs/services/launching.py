@@ -1,17 +1,21 @@
 """From a draft to a campaign whose samples are being made, and on to an open one."""
 
+import traceback
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from celery import current_app
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
 
 from evalplatform.accounts.models import User
 from evalplatform.campaigns.models import Campaign
 from evalplatform.campaigns.rules import Rules
+from evalplatform.core.database_faults import fault_of
 from evalplatform.core.errors import BadInputError, EvalPlatformError
+from evalplatform.core.storable_json import storable_text
 from evalplatform.core.telling import HowFar, Teller
 from evalplatform.reports.pay import ASSUMED_SECONDS, site_seconds
 from evalplatform.runs.choices import DraftChoices, parse_choices
@@ -115,7 +119,8 @@ def wake_silent_opening(*, draft: Draft, now: datetime) -> bool:
 def open_asked(*, draft: Draft, now: datetime) -> str:
     """Open the campaign of a draft of which this was asked; return its state.
 
-    What hinders is kept with the draft, in words. Nothing is done that was not asked.
+    What hinders is kept with the draft, in words; a fault of the site is raised besides. Nothing is
+    done that was not asked.
     """
     if draft.campaign is None or draft.opening_asked_at is None:
         return "not asked"
@@ -124,10 +129,21 @@ def open_asked(*, draft: Draft, now: datetime) -> str:
         with Teller(partial(_note_opening, draft.pk)) as teller:
             _open(campaign, teller, now)
     except EvalPlatformError as error:
-        Draft.objects.filter(pk=draft.pk).update(opening_fault=str(error), opening_asked_at=None)
+        _hinder(draft, str(error))
         return "hindered"
+    except Exception as error:
+        if isinstance(error, DatabaseError) and fault_of(error):
+            raise  # it is tried again: `wake_silent_opening`
+        said = traceback.format_exception_only(error)[-1][:500].strip()
+        _hinder(draft, f"a fault of the site: {said}")
+        raise
     Draft.objects.filter(pk=draft.pk).update(opening_fault="")
     return "open"
+
+
+def _hinder(draft: Draft, why: str) -> None:
+    rows = Draft.objects.filter(pk=draft.pk)
+    rows.update(opening_fault=storable_text(why), opening_asked_at=None)
 
 
 def _open(campaign: Campaign, teller: Teller, now: datetime) -> None:
