@@ -14,6 +14,8 @@ from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.models import Criterion
 from evalplatform.core.errors import BadInputError
 
+MOST_K = 1000
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -57,6 +59,10 @@ class CriterionPlan:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise BadInputError(f"k = {self.k} annotators per item; give at least 1 (usual: 5).")
+        if self.k > MOST_K:
+            raise BadInputError(
+                f"k = {self.k:,} annotators per item; give at most {MOST_K:,} (usual: 5)."
+            )
 
 
 _APPEAL_PAIR = gettext_noop("Which image is more visually appealing?")

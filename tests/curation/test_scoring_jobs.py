@@ -2,11 +2,13 @@
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, transaction
+from django.urls import reverse
 from django.utils import timezone
 from pyarrow import parquet
 
@@ -135,6 +137,22 @@ def test_paused_and_cancelled_scoring_is_left(ask):
     for steer in (scoring.resume_scoring, scoring.retry_scoring):
         with pytest.raises(scoring.BadInputError, match="another name into"):
             steer(request=request)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a b", "cannot name"), ("", "cannot name"), ("a/b", "cannot name"), ("n" * 81, "at most 80")],
+)
+def test_name_that_no_page_can_have_is_refused(db, hay, tmp_path, client, rania, name, said):
+    with pytest.raises(CommandError, match=said):
+        call_command("scoring", "start", name, data=hay, out=tmp_path / "scores", no_wait=True)
+    client.force_login(rania)
+    assert client.get(reverse("curation:list")).status_code == 200
+
+
+def test_path_that_is_too_long_is_refused(ask):
+    with pytest.raises(scoring.BadInputError, match="give one of at most 500"):
+        ask(out=Path("/" + "x" * 600))
 
 
 @pytest.mark.django_db(transaction=True)

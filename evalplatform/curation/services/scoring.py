@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from celery import current_app
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
 from django.db import transaction
 from django.utils import timezone
 
@@ -20,6 +22,7 @@ from evalplatform.images.models import ImageCollection
 TASK = "curation.score_shards"
 SHARD_SIZE = 1000
 MOST_IMAGES = 1_000_000  # of a job
+_LONGEST_NAME, _LONGEST_PATH = 80, 500
 Request = ScoringRequest.Status
 
 
@@ -42,9 +45,10 @@ def request_scoring(
     """Ask the workers; asked again under the same name for the same, it goes on as it is.
 
     Raises `BadInputError` for a plan that holds none or both sources, no scorer, jobs of fewer than
-    1 or more than a million images, another project's collection or scores, or a name that is
-    something else's.
+    1 or more than a million images, another project's collection or scores, or a name that is none
+    or something else's.
     """
+    _check_name(name)
     asked = _checked(project, plan)
     with transaction.atomic():
         request, is_new = ScoringRequest.objects.get_or_create(
@@ -62,6 +66,18 @@ def request_scoring(
     return request
 
 
+def _check_name(name: str) -> None:
+    """Refuse what no address of a page can hold."""
+    try:
+        validate_slug(name)
+    except ValidationError:
+        raise BadInputError(
+            f"{name[:80]!r} cannot name a scoring; use letters, digits, hyphens and underscores."
+        ) from None
+    if len(name) > _LONGEST_NAME:
+        raise BadInputError(f"the name has {len(name)} characters; give at most {_LONGEST_NAME}.")
+
+
 def _checked(project: Project, plan: ScoringPlan) -> dict[str, object]:
     if (plan.data is None) == (plan.collection is None):
         raise BadInputError("give a path of images or a collection, one of both.")
@@ -72,6 +88,12 @@ def _checked(project: Project, plan: ScoringPlan) -> dict[str, object]:
     if plan.collection is not None:
         refuse_foreign(project, plan.collection)
     out = str(plan.out.resolve())
+    for place in (out, str((plan.data or plan.out).resolve())):
+        if len(place) > _LONGEST_PATH:
+            raise BadInputError(
+                f"the path {place[:80]}… has {len(place)} characters; give one of at most "
+                f"{_LONGEST_PATH}."
+            )
     if ScoringRequest.objects.filter(out=out).exclude(project=project).exists():
         # Newer scores of an image count, so they would change what the other project selects.
         raise BadInputError(f"{out} holds scores of another project; name another folder.")

@@ -22,6 +22,7 @@ from evalplatform.promptsets.selectors import prompt_set_named
 from evalplatform.runs.services import arm_named, start_run
 
 _NAMED = 3
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,13 @@ def _check(wish: LoopWish) -> None:
         raise BadInputError(
             f"{wish.name!r} cannot name a loop; use letters, digits, hyphens and underscores."
         ) from error
+    if len(wish.name) > _LONGEST_NAME:
+        raise BadInputError(
+            f"the name has {len(wish.name)} characters; its campaigns are called after it, so give "
+            f"at most {_LONGEST_NAME}."
+        )
+    if not 0 <= wish.seed < 2**63:
+        raise BadInputError(f"the seed is {wish.seed}; give a number from 0 to 2^63 - 1.")
     if len(set(wish.gallery)) < max(2, len(wish.gallery)):
         raise BadInputError(
             f"the gallery is {', '.join(wish.gallery) or 'empty'}; give two models or more, each "
