@@ -11,10 +11,17 @@ from evalplatform.reports.selectors import simulated_as
 
 @dataclass(frozen=True)
 class Marks:
-    """The stamps of one campaign; a note is empty where it does not apply."""
+    """The stamps of one campaign; a note is empty where it does not apply.
+
+    Attributes:
+        simulated: that votes are simulated.
+        imported: that they were cast elsewhere.
+        by_people: whether people cast any, or nobody has yet.
+    """
 
     simulated: str
     imported: str
+    by_people: bool = True
 
     @property
     def in_file_names(self) -> str:
@@ -29,11 +36,11 @@ class Marks:
 def marks_of(campaign: Campaign) -> Marks:
     """Return what must be said of a campaign's votes, checks and excluded votes among them."""
     votes = Vote.objects.filter(assignment__campaign=campaign)
-    note = ""
+    note, by_people = "", True
     if votes.filter(is_simulated=True).exists():
         sayings = simulated_as([campaign])
         whose = f" ({'; '.join(sayings)})" if sayings else ""
-        all_of_them = not votes.filter(is_simulated=False).exists()
-        who = "All votes" if all_of_them else "Some votes"
+        by_people = votes.filter(is_simulated=False).exists()
+        who = "Some votes" if by_people else "All votes"
         note = f"SIMULATED: {who} were cast by simulated annotators, not by people{whose}."
-    return Marks(note, campaign.imported_note)
+    return Marks(note, campaign.imported_note, by_people)

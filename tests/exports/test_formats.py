@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from evalplatform.annotation.models import Vote
 from evalplatform.core.errors import BadInputError
+from evalplatform.exports.documents.croissant import licence_url
 from evalplatform.exports.kinds import KINDS
 from evalplatform.exports.options import checked_options, options_from
 from evalplatform.exports.shapes import Batch, shape_of
@@ -207,6 +208,20 @@ def test_simulated_votes_are_marked_in_rows_names_and_cards(tmp_path):
     assert all(row["is_simulated"] for row in rows(tmp_path))
     for name in ("README.md", "DATA_DICTIONARY.md", "croissant.json", ".zenodo.json"):
         assert "SIMULATED" in (tmp_path / name).read_text()
+
+
+def test_cards_say_who_voted_and_claim_no_licence_that_nobody_gave(tmp_path):
+    campaign = duel(simulated=[0])
+    exported(campaign, tmp_path / "some", "arena")
+    assert '["crowdsourced", "machine-generated"]' in (tmp_path / "some/README.md").read_text()
+    told = json.loads((tmp_path / "some/.zenodo.json").read_text())
+    assert ("license" in told, told["access_right"]) == (False, "closed")
+    exported(campaign, tmp_path / "open", "arena", licence="cc-by-4.0")
+    told = json.loads((tmp_path / "open/.zenodo.json").read_text())
+    assert (told["license"], told["access_right"]) == ("cc-by-4.0", "open")
+    told = json.loads((tmp_path / "open/croissant.json").read_text())
+    assert told["license"] == "https://spdx.org/licenses/CC-BY-4.0"
+    assert [licence_url(each) for each in ("other", "")] == ["other", "not stated"]
 
 
 def test_images_that_lie_elsewhere_are_not_called_the_same():

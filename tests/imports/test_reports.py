@@ -75,6 +75,16 @@ def test_reports_and_pages_stand_and_say_imported(desk, make, rania, client, cap
     assert "imported votes" in listed.content.decode()
 
 
+def test_card_of_an_export_says_of_imported_votes_what_is_known_alone(desk):
+    out = desk.folder / "out"
+    call_command("export", duel(desk).slug, "--as", "arena", "--out", out)
+    card = (out / "README.md").read_text()
+    assert 'annotations_creators: ["found"]' in card
+    assert "whether annotators knew which arm made one, is not recorded" in card
+    assert "those who were invited" not in card
+    assert "self-hosted" not in (out / "croissant.json").read_text()
+
+
 def test_protocol_is_frozen_and_says_what_is_known(desk):
     campaign = duel(desk)
 

@@ -74,7 +74,7 @@ def _front_matter(told: Told, shape: Shape) -> str:
         "tags": ["human-preferences", "text-to-image", *_stamped(told)],
         "task_categories": ["text-to-image"],
         "size_categories": [_size(told.rows)],
-        "annotations_creators": ["machine-generated" if told.marks.simulated else "crowdsourced"],
+        "annotations_creators": _creators(told),
         "configs": _configs(told),
     }
     if told.suffix in ("csv", "jsonl"):
@@ -99,6 +99,12 @@ def _feature(name: str, type: pa.DataType, suffix: str) -> dict[str, str]:
     if pa.types.is_list(type):
         return {"name": name, "list": _feature("", type.value_type, suffix)["dtype"]}
     return {"name": name, "dtype": str(feature_of(type)["dtype"])}
+
+
+def _creators(told: Told) -> list[str]:
+    """Return who cast votes, in the hub's words."""
+    by_people = ["found" if told.marks.imported else "crowdsourced"] * told.marks.by_people
+    return by_people + ["machine-generated"] * bool(told.marks.simulated)
 
 
 def _stamped(told: Told) -> list[str]:

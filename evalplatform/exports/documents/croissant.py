@@ -20,6 +20,13 @@ _FORMATS = {
     "jsonl": "application/jsonlines",
     "json": "application/json",
 }
+_SPDX = (
+    "AGPL-3.0-only", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-2.0", "CC-BY-3.0",
+    "CC-BY-4.0", "CC-BY-NC-3.0", "CC-BY-NC-4.0", "CC-BY-NC-ND-3.0", "CC-BY-NC-ND-4.0",
+    "CC-BY-NC-SA-2.0", "CC-BY-NC-SA-3.0", "CC-BY-NC-SA-4.0", "CC-BY-ND-4.0", "CC-BY-SA-3.0",
+    "CC-BY-SA-4.0", "CC0-1.0", "CDLA-Permissive-1.0", "CDLA-Permissive-2.0", "CDLA-Sharing-1.0",
+    "GPL-3.0-only", "MIT", "ODbL-1.0", "ODC-By-1.0", "PDDL-1.0",
+)  # fmt: skip
 # Terms of the vocabulary; "@json" and "@language" are how the specification reads them.
 _TERMS = (
     "arrayShape citeAs column containedIn equivalentProperty extract field fileProperty "
@@ -76,8 +83,12 @@ def croissant(told: Told, shape: Shape) -> dict[str, Any]:
 
 
 def licence_url(licence: str) -> str:
-    """Return where a licence stands, as far as its identifier tells; its words otherwise."""
-    return f"https://spdx.org/licenses/{licence}" if licence else "not stated"
+    """Return where a licence stands, as far as its identifier tells; its words otherwise.
+
+    Addresses there are written in the capitals of the identifier, which hubs write small.
+    """
+    known = {each.lower(): each for each in _SPDX}.get(licence.lower())
+    return f"https://spdx.org/licenses/{known}" if known else licence or "not stated"
 
 
 def _key(name: str) -> str:

@@ -94,21 +94,10 @@ def choices(told: Told) -> list[str]:
 
 def collection(told: Told) -> dict[str, Any]:
     """Return how votes were collected, in words, by subject."""
-    protocol = told.campaign.protocol or {}
-    rules = protocol.get("rules", {})
     per_item = ", ".join(f"{each.slug}: {each.k}" for each in told.campaign.criteria.all())
     return {
-        "protocol": (
-            f"Protocol frozen at opening, SHA-256 {told.campaign.protocol_sha256}. "
-            f"Design: {told.campaign.design}. Places of images: {rules.get('image_order', '–')}. "
-            "Annotators are not told which arm made an image."
-        ),
+        **_who_and_how(told),
         "per_item": f"Votes per item by criterion: {per_item}.",
-        "platform": "evalplatform, self-hosted",
-        "biases": (
-            "Annotators are those who were invited; their tastes need not be those of other "
-            "people. Votes share prompts and annotators and are not independent."
-        ),
         "limits": (
             "It says which of the images shown people preferred under the question asked, and "
             "nothing of other prompts, settings or questions."
@@ -118,6 +107,35 @@ def collection(told: Told) -> dict[str, Any]:
             "it. Do not try to find out who they are."
         ),
         "use": "Comparing the arms; training and testing models of human preference.",
+    }
+
+
+def _who_and_how(told: Told) -> dict[str, str]:
+    """Say how votes were cast, where and by whom; of imported ones little is known."""
+    shared = "Votes share prompts and annotators and are not independent."
+    protocol = told.campaign.protocol or {}
+    if told.marks.imported:
+        return {
+            "protocol": (
+                f"Votes were imported; what is known of them has the SHA-256 "
+                f"{told.campaign.protocol_sha256}. How images were placed, and whether annotators "
+                "knew which arm made one, is not recorded."
+            ),
+            "platform": "not recorded: votes were cast elsewhere",
+            "biases": f"Who voted, and how they were found, is not recorded. {shared}",
+        }
+    places = protocol.get("rules", {}).get("image_order", "–")
+    return {
+        "protocol": (
+            f"Protocol frozen at opening, SHA-256 {told.campaign.protocol_sha256}. "
+            f"Design: {told.campaign.design}. Places of images: {places}. "
+            "Annotators are not told which arm made an image."
+        ),
+        "platform": "evalplatform, self-hosted",
+        "biases": (
+            "Annotators are those who were invited; their tastes need not be those of other "
+            f"people. {shared}"
+        ),
     }
 
 

@@ -16,7 +16,8 @@ def zenodo(told: Told) -> dict[str, Any]:
         "title": title(told) + (" (simulated votes)" if told.marks.simulated else ""),
         "description": "".join(f"<p>{html.escape(each)}</p>" for each in said),
         "upload_type": "dataset",
-        "access_right": "open",
+        # An open deposit without a licence is given away by Zenodo, as CC0.
+        "access_right": "open" if told.options.licence else "closed",
         "creators": [{"name": told.campaign.project.name}],
         "keywords": ["human preferences", "text-to-image", "human evaluation"],
         "publication_date": told.state.made_at[:10],

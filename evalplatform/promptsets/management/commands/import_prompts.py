@@ -76,5 +76,5 @@ def _summary(prompt_set: PromptSet, *, is_new: bool) -> str:
     return (
         f"{'imported' if is_new else 'already there, nothing changed:'} {prompt_set}: "
         f"{counted(len(prompts), 'prompt')}, {counted(len(categories), 'category', 'categories')}, "
-        f"{len(challenges)} challenges, sha256 {prompt_set.sha256}"
+        f"{counted(len(challenges), 'challenge')}, sha256 {prompt_set.sha256}"
     )
