@@ -21,6 +21,8 @@ from pyarrow import parquet
 from evalplatform.core.csv_text import csv_header, csv_text
 from evalplatform.exports.kinds import Container
 
+BETWEEN = {"tags": ",", "marks": ",", "arm_names": "|"}
+"""What is between the values of a list in a cell of CSV, by column: these may have spaces."""
 _HALF_WRITTEN = ".part"
 _UNDER_WAY = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `core.files.write_pieces` names them
 _BLOCK = 1 << 20
@@ -63,7 +65,9 @@ class _Csv(_Text):
         self.put([csv_header(self._names, for_excel=for_excel)])
 
     def write(self, table: pa.Table) -> None:
-        records = [{name: _cell(value) for name, value in row.items()} for row in table.to_pylist()]
+        records = [
+            {name: _cell(name, value) for name, value in row.items()} for row in table.to_pylist()
+        ]
         text = csv_text(self._names, records, for_excel=self._for_excel)
         self.put([text.partition("\n")[2]])
 
@@ -113,11 +117,11 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value)} has no JSON.")
 
 
-def _cell(value: object) -> object:
-    """A cell of CSV: lists with a space between, names of several with |."""
+def _cell(name: str, value: object) -> object:
+    """A cell of CSV; a list has between its values what `votes.csv` has there."""
     if isinstance(value, list):
         texts = ["?" if each is None else str(each) for each in value]
-        return ("|" if any(" " in each for each in texts) else " ").join(texts)
+        return BETWEEN.get(name, " ").join(texts)
     if isinstance(value, datetime):
         return value.isoformat()
     return value

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 
+import pyarrow as pa
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
@@ -14,8 +15,9 @@ from pyarrow import parquet
 from evalplatform.annotation.models import Vote
 from evalplatform.core.errors import BadInputError
 from evalplatform.exports.documents.croissant import licence_url
-from evalplatform.exports.kinds import KINDS
+from evalplatform.exports.kinds import KINDS, Container
 from evalplatform.exports.options import checked_options, options_from
+from evalplatform.exports.parts import table_writer
 from evalplatform.exports.shapes import Batch, shape_of
 from tests import factories
 from tests.exports.campaigns import duel, exported
@@ -222,6 +224,19 @@ def test_cards_say_who_voted_and_claim_no_licence_that_nobody_gave(tmp_path):
     told = json.loads((tmp_path / "open/croissant.json").read_text())
     assert told["license"] == "https://spdx.org/licenses/CC-BY-4.0"
     assert [licence_url(each) for each in ("other", "")] == ["other", "not stated"]
+
+
+def test_lists_in_a_cell_tell_one_text_with_a_space_from_two(tmp_path):
+    schema = pa.schema([(name, pa.list_(pa.string())) for name in ("tags", "arm_names", "arms")])
+    rows = [{"tags": ["oil painting"], "arm_names": ["base", "tuned"], "arms": ["A", "B"]},
+            {"tags": ["oil", "painting"], "arm_names": ["base tuned"], "arms": ["A"]}]  # fmt: skip
+    writer = table_writer(Container.CSV, tmp_path / "rows.csv", schema)
+    writer.write(pa.Table.from_pylist(rows, schema))
+    writer.close()
+    read = csv.reader((tmp_path / "rows.csv").read_text().splitlines())
+    assert list(read)[1:] == [
+        ["oil painting", "base|tuned", "A B"], ["oil,painting", "base tuned", "A"],
+    ]  # fmt: skip
 
 
 def test_images_that_lie_elsewhere_are_not_called_the_same():

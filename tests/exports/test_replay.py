@@ -159,6 +159,14 @@ def test_changed_export_is_told_from_one_that_differs(tmp_path):
     assert re.match(r"\w+: printed \d+, computed \d+", replay(tmp_path).difference)
 
 
+def test_what_a_file_manager_leaves_beside_the_votes_is_not_read(tmp_path):
+    exported(duel(prompts=2, people=4), tmp_path, "csv")
+    (tmp_path / "data" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (votes,) = tmp_path.glob("data/*.csv")
+    votes.with_stem(f"{votes.stem} copy").write_bytes(votes.read_bytes())
+    assert replay(tmp_path).difference == ""
+
+
 def test_first_difference_is_told_with_its_place():
     printed = {"groups": [{"net": 0.1, "n": 3}], "only": 1}
     assert first_difference(printed, json.loads(json.dumps(printed))) == ""

@@ -57,6 +57,23 @@ def test_columns_are_stored(tmp_path):
     assert prompt.tags == ["stylized", "flat"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "tags"),
+    [
+        ("stylized, oil painting", ["stylized", "oil painting"]),
+        ('["stylized", "a, b"]', ["stylized", "a, b"]),
+        ("['stylized', 'flat']", ["stylized", "flat"]),
+        ("[]", []),
+        ("[wip], flat", ["[wip]", "flat"]),
+        ("[wip]", ["[wip]"]),
+    ],
+)
+def test_tags_of_a_cell_are_a_list_or_have_commas_between(tmp_path, cell, tags):
+    quoted = cell.replace('"', '""')
+    imported(tmp_path, f'prompt,tags\na cat,"{quoted}"\n', file="p.csv")
+    assert Prompt.objects.get().tags == tags
+
+
 def test_windows_line_ends_and_byte_order_mark_are_read(tmp_path):
     prompt_set, _ = imported(
         tmp_path, ("\ufeff" + TSV + "a cat\tAnimals\tBasic\t\n").replace("\n", "\r\n")
@@ -279,7 +296,7 @@ def test_command_takes_columns_and_drops_repeats_and_says_so(tmp_path, capsys):
         call_command("import_prompts", "mine", source, column=["caption"])
     call_command("import_prompts", "mine", source, column=["prompt=caption"], drop_repeats=True)
     said = capsys.readouterr()
-    assert "imported mine@1: 2 prompts" in said.out
+    assert "imported mine@1: 2 prompts, 0 categories, 0 challenges," in said.out
     assert "note: columns not read: 'seed'." in said.err
     assert "note: repeated prompts dropped: 1 (line 4 as 2)." in said.err
 

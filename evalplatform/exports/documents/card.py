@@ -59,6 +59,11 @@ def dictionary(told: Told, shape: Shape) -> str:
         for each in shape.columns
     )
     notes = "".join(f"**{marked_down(each)}**\n\n" for each in told.marks.notes)
+    if told.suffix == "csv":
+        notes += (
+            "A list is one cell: `tags` and `marks` with commas between, `arm_names` with `|`, "
+            "others with spaces; `?` where a value is not known.\n\n"
+        )
     return f"# Columns\n\n{notes}| column | type | what it is |\n|---|---|---|\n{rows}"
 
 

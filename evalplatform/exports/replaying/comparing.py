@@ -17,7 +17,6 @@ from evalplatform.reports.results import campaign_results
 
 # When and by which code it was printed: no number of the results.
 _NOT_COMPUTED = ("made_at", "code_version")
-_SUMS = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def replay(folder: Path) -> Replayed:
             f"{folder}/results.json is {printed.get('format')!r}; this code computes {FORMAT!r}. "
             f"Use the version that made it ({printed.get('code_version')})."
         )
-    check_sums(folder)
+    check_sums(files)
     _check_protocol(files, printed)
     campaign = campaign_of(files)
     results = campaign_results(campaign, facts_of(files, campaign))
@@ -57,17 +56,14 @@ def replay(folder: Path) -> Replayed:
     )
 
 
-def check_sums(folder: Path) -> None:
+def check_sums(files: Files) -> None:
     """Raise `BadInputError` naming the first file that SHA256SUMS does not fit."""
-    path = folder / _SUMS
-    if not path.exists():
-        raise BadInputError(f"{path} is not there: the export was not finished, or not copied.")
-    for line in path.read_text(encoding="utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        if not (folder / name).is_file():
-            raise BadInputError(f"{folder / name} is missing; copy the whole export.")
-        if sha256_of(folder / name) != digest:
-            raise BadInputError(f"{folder / name} was changed since it was exported.")
+    for digest, name in files.sums:
+        path = files.folder / name
+        if not path.is_file():
+            raise BadInputError(f"{path} is missing; copy the whole export.")
+        if sha256_of(path) != digest:
+            raise BadInputError(f"{path} was changed since it was exported.")
 
 
 def _check_protocol(files: Files, printed: dict[str, Any]) -> None:

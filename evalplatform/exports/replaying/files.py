@@ -11,6 +11,8 @@ from typing import Any
 from evalplatform.core.errors import BadInputError
 from evalplatform.exports.replaying.votes import Record, json_lines, vote_records
 
+SUMS = "SHA256SUMS"
+
 
 @dataclass(frozen=True)
 class Files:
@@ -31,6 +33,15 @@ class Files:
         except ValueError as error:
             raise BadInputError(f"{path} is no JSON; it was changed.") from error
 
+    @cached_property
+    def sums(self) -> list[tuple[str, str]]:
+        """Each file's SHA-256 and name, as `SHA256SUMS` tells them."""
+        path = self.folder / SUMS
+        if not path.exists():
+            raise BadInputError(f"{path} is not there: the export was not finished, or not copied.")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [(digest, name) for digest, _, name in (each.partition("  ") for each in lines)]
+
     def lines(self, name: str) -> list[Record]:
         return list(json_lines(self.folder / "replay" / f"{name}.jsonl"))
 
@@ -41,7 +52,8 @@ class Files:
 
     @cached_property
     def votes(self) -> list[Record]:
-        return sorted(vote_records(self.folder), key=lambda each: each["vote_id"])
+        names = [name for _, name in self.sums]
+        return sorted(vote_records(self.folder, names), key=lambda each: each["vote_id"])
 
     @cached_property
     def checks(self) -> list[Record]:

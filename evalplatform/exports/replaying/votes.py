@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,13 @@ _NUMBERS = {"vote_id", "item", "image_set", "prompt_id", "response_time_ms", "vi
 _FLAGS = {"is_simulated", "counts", "zoomed"}
 
 
-def vote_records(folder: Path) -> Iterator[Record]:
-    """Yield every vote, `order` and `grades` as lists. Raises `BadInputError` without any file."""
-    files = sorted(each for each in (folder / "data").rglob("*") if each.is_file())
+def vote_records(folder: Path, names: Iterable[str]) -> Iterator[Record]:
+    """Yield every vote, `order` and `grades` as lists.
+
+    `names`: the export's files; what else lies beside them (a file manager's notes, a copy of one)
+    is not read. Raises `BadInputError` where none holds votes.
+    """
+    files = [folder / each for each in sorted(names) if each.startswith("data/")]
     if not files:
         raise BadInputError(f"{folder} has no files of votes in data/; give a whole export.")
     for path in files:

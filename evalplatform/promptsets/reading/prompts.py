@@ -3,8 +3,11 @@
 Texts are kept to the byte: trailing spaces and quotation marks are part of a prompt.
 """
 
+import ast
+import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +27,7 @@ from evalplatform.promptsets.reading.words import listed, shown
 
 LONGEST_LABEL = 200  # characters of a category, a challenge or a tag
 MOST_PROMPTS = 1_000_000
+_LONGEST_LIST = 20_000  # characters of a cell of tags
 _REPEATS_NAMED = 50
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -182,9 +186,20 @@ def _label(value: Any, what: str, where: str) -> str:
 
 
 def _tags(value: Any, where: str) -> list[str]:
-    given = value if isinstance(value, list) else _text(value, "tags", where).split(",")
+    given = value if isinstance(value, list) else _listed_in(_text(value, "tags", where))
     tags = (_label(tag, "tags", where) for tag in given)
     return [tag for tag in tags if tag]
+
+
+def _listed_in(text: str) -> list[Any]:
+    """Return the tags of a cell: with commas between, or a list as a program wrote it there."""
+    cell = text.strip()
+    if cell.startswith("[") and cell.endswith("]") and len(cell) <= _LONGEST_LIST:
+        for read in (json.loads, ast.literal_eval):  # a data frame writes its lists as Python does
+            with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+                found: list[Any] = read(cell)
+                return found
+    return text.split(",")
 
 
 def _without_repeats(
