@@ -17,6 +17,7 @@ from evalplatform.flows.models import FlowBatch
 from evalplatform.flows.selectors import state_of
 from evalplatform.images.models import ImageCollection
 from evalplatform.promptsets.models import PromptSet
+from evalplatform.runs.states import RunProgress, RunState
 from evalplatform.webhooks.services import create_webhook
 from tests.flows.conftest import ask, judge, new_flow, opened, person
 
@@ -202,6 +203,32 @@ def test_a_batch_whose_opening_takes_long_is_opened_once(flow, monkeypatch):
     batch.refresh_from_db()
     assert other == [False]
     assert (batch.status, batch.reason) == ("open", "")
+
+
+def test_batches_that_wait_for_a_safety_check_keep_no_other_waiting(flow, monkeypatch):
+    from evalplatform.flows.services import opening
+
+    real, other = opening.advance_run, new_flow("other")
+
+    def advance(*, campaign, now):
+        if campaign.slug.startswith("flow-taste"):
+            return RunProgress(RunState.CHECKING, 0, 1)
+        return real(campaign=campaign, now=now)
+
+    monkeypatch.setattr(opening, "advance_run", advance)
+    waiting_ones = [ask(flow, 1) for _ in range(opening._AT_A_TIME)]
+    sooner, later_one = (ask(other, 1, deadline_seconds=9999 - each) for each in (1, 0))
+    for _ in range(2):
+        services.open_waiting(now=timezone.now)
+    for each in (*waiting_ones, sooner, later_one):
+        each.refresh_from_db()
+    assert {each.status for each in waiting_ones} == {"queued"}
+    assert (sooner.status, later_one.status) == ("open", "open")
+    before = [each.taken_at for each in waiting_ones]
+    services.open_waiting(now=timezone.now)
+    for each in waiting_ones:
+        each.refresh_from_db()
+    assert all(old < each.taken_at for old, each in zip(before, waiting_ones, strict=True))
 
 
 def test_a_batch_that_cannot_be_ended_keeps_no_other_waiting(flow, monkeypatch):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from evalplatform.campaigns.models import Campaign
 from evalplatform.core.acting import acting, actor_of_user
@@ -37,7 +37,9 @@ def open_waiting(*, now: Now) -> int:
         Q(status=Status.QUEUED) | Q(status=Status.OPENING, taken_at__lt=now() - _STALLED)
     ).select_related("asked_by")
     opened = 0
-    for batch in rows.order_by("deadline_at")[:_AT_A_TIME]:
+    # Those that were not tried yet come first: others may wait long for a safety check.
+    in_turn = rows.order_by(F("taken_at").asc(nulls_first=True), "deadline_at")
+    for batch in in_turn[:_AT_A_TIME]:
         with acting(lambda asker=batch.asked_by: actor_of_user(asker, via="flow")):  # type: ignore[misc]
             opened += open_batch(key=batch.pk, now=now)
     return opened
