@@ -41,6 +41,8 @@ def ranked(*ranks):
         ([pair("x", "y", "a", voted_at="yesterday")], ["line 2", "'yesterday'", "ISO 8601"]),
         ([pair("x", "y", "a", voted_at="9999-12-31T23:59:59.999999")],
          ["line 2", "its time 9999", "not of the years 1970 to 9998"]),
+        ([{"models": '["x", "y", "z"]', "ranking": "2>0=1", "prompt": "p", "annotator": "u"}],
+         ["line 2", "ranks '2', which is none of its models"]),
         ([pair("x", "y", "a", voted_at="0001-01-01T00:00+14:00")], ["line 2", "its time 0001"]),
         ([pair("x" * 201, "y", "a")], ["line 2", "over 200 characters"]),
         ([pair("x", "y", "a"), pair("y", "x", "tie")],

@@ -247,6 +247,14 @@ def test_prompts_of_a_known_set_by_text_or_key(desk):
     assert list(campaign.prompt_sets.all()) == [known]
 
 
+def test_whole_numbers_of_a_data_frame_are_whole_numbers(desk, said):
+    make_prompt_set("things")
+    row = pair("x", "y", "a", annotator=7.0, key=3.0)
+    campaign = desk.take(desk.jsonl([row | {"prompt": None}]), "--prompts", "things")
+    assert campaign.image_sets.get().prompt.position == 3
+    assert said(campaign) == [("7", {"x": 1, "y": 0})]
+
+
 def test_ratings_as_pairs_compare_what_one_person_rated_on_one_prompt(desk, said):
     rows = [{"model": model, "rating": rating, "prompt": prompt, "annotator": who}
             for model, rating, prompt, who in [

@@ -226,6 +226,7 @@ class Reader:
         if ranked and all(isinstance(each, list) for each in ranked):
             models = tuple(values.needed("model", each) for tier in ranked for each in tier)
             ranks = [at for at, tier in enumerate(ranked) for _ in tier]
+            _refuse_others(models, row)
             images: tuple[str, ...] = ()
         else:
             models, images = _listed_models(row)
@@ -288,6 +289,19 @@ def _listed_models(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if images and len(images) != len(models):
         raise values.unreadable(f"has {len(images)} images of {len(models)} models")
     return models, images
+
+
+def _refuse_others(models: tuple[str, ...], row: Row) -> None:
+    """Raise `BadRowError` where a ranking names others than the models beside it, as places."""
+    if row.get("models") is None:
+        return
+    listed, _ = _listed_models(row)
+    for each in models:
+        if each not in listed:
+            raise values.unreadable(
+                f"ranks {each[:60]!r}, which is none of its models; name models from the best on, "
+                "or give the rank of each as a JSON list"
+            )
 
 
 def _folder(image: str) -> str:

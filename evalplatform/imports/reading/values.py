@@ -23,11 +23,16 @@ def unreadable(why: str) -> BadRowError:
 
 
 def text(field: str, value: Any) -> str:
-    """Return a text or number as text without space around it; "" for none."""
+    """Return a text or number as text without space around it; "" for none.
+
+    12.0 is "12": a data frame writes whole numbers so where one is missing.
+    """
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise unreadable(f"its {field} is {type(value).__name__}, not text")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     said = str(value).strip()
     if _NO_TEXT.search(said):
         raise unreadable(f"there is a character that is no text in its {field}")
