@@ -74,3 +74,40 @@ def assert_numbers_are_on_the_screen(page):
     )
     assert outside == []
     page.set_viewport_size({"width": 1280, "height": 800})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_results_of_many_arms_are_whole_and_readable_on_paper(page, site, rania, scheme):
+    campaign = excluded_from("pair")
+    sign_in(page, site + reverse("reports:results", args=[campaign.slug]))
+    page.get_by_role("heading", name="How alike the votes are").first.wait_for()
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 with Chromium's margins
+    page.emulate_media(media="print", color_scheme=scheme)
+    open_everything(page)
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll("main table:not(.heat) :is(td, th)")].filter(
+          each => each.getBoundingClientRect().right > innerWidth
+        ).map(each => each.textContent)"""
+    )
+    assert cut == []
+    said = page.evaluate(
+        """() => {
+          const of = (name, key) => getComputedStyle(document.querySelector(name))[key];
+          return {ink: of("main h1", "color"), paper: of("body", "backgroundColor"),
+                  letter: of(".arm", "printColorAdjust"), bar: of(".appbar", "display")};
+        }"""
+    )
+    assert said == {
+        "ink": "rgb(29, 31, 33)", "paper": "rgb(255, 255, 255)", "letter": "exact", "bar": "none",
+    }  # fmt: skip
+
+
+def test_number_of_images_at_a_time_is_named_on_a_phone(page, site, rania):
+    page.set_viewport_size({"width": 375, "height": 720})
+    campaign = excluded_from("pair")
+    sign_in(page, site + reverse("reports:results", args=[campaign.slug]))
+    heading = page.get_by_role("heading", name="How alike the votes are").first
+    row = heading.locator("xpath=following-sibling::div[1]").locator("tbody th").first
+    assert row.evaluate("each => getComputedStyle(each, '::before').content") == (
+        '"Images at a time: "'
+    )
