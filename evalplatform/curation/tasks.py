@@ -155,9 +155,10 @@ def _lay_out(shard: ScoringShard, folder: Path) -> None:
         name = f"{image.position:09d}{PurePosixPath(image.image).suffix}"
         try:
             with default_storage.open(image.image) as file:
-                (folder / name).write_bytes(file.read())
+                content = file.read()
         except OSError:
-            (folder / name).touch()  # a row that says that there is nothing to read
+            content = b""  # a row that says that there is nothing to read
+        (folder / name).write_bytes(content)  # a full disk is no fault of the image
         os.utime(folder / name, ns=(0, 0))
         row: dict[str, Any] = {"file_name": name, shard.request.caption: image.caption}
         if known := told.get(image.pk):

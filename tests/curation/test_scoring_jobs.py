@@ -1,5 +1,6 @@
 """Scoring as jobs of the workers: leases, steering, failures; no worker process here."""
 
+import errno
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -85,6 +86,26 @@ def test_images_of_a_pool_are_scored_from_object_storage(needles, ask, tmp_path)
     ScoringShard.objects.filter(number__gte=1).update(status="queued")
     assert tasks.score_shards() == 2
     assert found(tmp_path / "scores") == (rows, places)  # known again, though laid out anew
+
+
+def test_full_disk_is_no_fault_of_the_images(needles, ask, monkeypatch):
+    request, real = ask(data=None, collection=needles.collection), Path.write_bytes
+
+    def write(path, content):
+        if "scoring-" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return real(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", write)
+        tasks.score_shards()
+    told = scoring_progress(request)
+    assert told.unreadable == 0
+    assert "No space left on device" in told.failures[0]
+    scoring.retry_scoring(request=request)
+    tasks.score_shards()
+    told = scoring_progress(request)
+    assert (told.state, told.looked, told.unreadable) == ("done", 6, 0)
 
 
 def test_lease_that_ran_out_gives_the_job_to_somebody_else(ask, settings):
