@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import zipfile
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -36,6 +37,7 @@ KEEP = timedelta(days=14)
 SILENT = timedelta(minutes=10)
 """Of an export that is silent for so long, the worker may be gone."""
 _MOST_AT_ONCE = 5
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OURS = "it is a fault of the platform; the worker's log has the details."
 
 
@@ -91,13 +93,29 @@ def make_export(*, key: int, now: datetime) -> Export | None:
     What a person can act on is stored as its error; else only that it is our fault.
     """
     # Packing and storing a large archive is silent for longer than `SILENT`.
-    with session_turn(f"export {key}") as is_ours:
+    with session_turn(_turn_at(key)) as is_ours:
         export = _claimed(key, now) if is_ours else None
         if export is not None:
             _make(export)
     if export is not None:
         remove_expired(now=now)
+        _sweep()
     return export
+
+
+def _turn_at(key: int) -> str:
+    return f"export {key}"
+
+
+def _sweep() -> None:
+    """Remove what a killed worker left here of exports that nobody goes on with."""
+    waiting = [Export.State.QUEUED, Export.State.RUNNING]
+    there = {each.name: each for each in _folders().glob("*") if _ID.fullmatch(each.name)}
+    left = Export.objects.filter(public_id__in=there).exclude(state__in=waiting)
+    for export in left:
+        with session_turn(_turn_at(export.pk)) as is_ours:
+            if is_ours:
+                rmtree(there[str(export.public_id)], ignore_errors=True)
 
 
 def _make(export: Export) -> None:
@@ -133,8 +151,12 @@ def _claimed(key: int, now: datetime) -> Export | None:
     return Export.objects.select_related("campaign").get(pk=key) if taken else None
 
 
+def _folders() -> Path:
+    return Path(settings.VAR_DIR) / "exports"
+
+
 def _folder(export: Export) -> Path:
-    return Path(settings.VAR_DIR) / "exports" / str(export.public_id)
+    return _folders() / str(export.public_id)
 
 
 def _beat(export: Export, rows: int) -> None:

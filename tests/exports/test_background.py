@@ -218,6 +218,28 @@ def test_export_that_is_long_in_storing_stays_with_its_worker(sent, monkeypatch)
     assert (made.state, made.error) == ("done", "")
 
 
+def test_what_a_killed_worker_left_of_an_export_goes_once_it_is_removed(
+    sent, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(services, "_folders", lambda: tmp_path)
+    (tmp_path / "README").touch()  # not ours
+    campaign = duel(prompts=2, people=4)
+    left, other = ask(campaign, "csv"), ask(campaign, "html")
+
+    def killed(*args, **more):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "_store", killed)
+        with pytest.raises(SystemExit):
+            services.make_export(key=left.pk, now=timezone.now())
+    services.make_export(key=other.pk, now=timezone.now())
+    assert {each.name for each in tmp_path.iterdir()} == {str(left.public_id), "README"}
+    services.remove_export(export=left)
+    services.make_export(key=ask(campaign, "html").pk, now=timezone.now())
+    assert [each.name for each in tmp_path.iterdir()] == ["README"]
+
+
 def test_too_many_at_once_and_drafts_are_refused(sent):
     draft = factories.make_draft(prompts=1, slug="draft")
     with pytest.raises(BadInputError, match="has not opened yet"):

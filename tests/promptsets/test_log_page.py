@@ -135,6 +135,27 @@ def test_build_that_is_long_in_storing_stays_with_its_worker(client, bring, woke
     assert others == [None]
 
 
+def test_log_that_a_killed_worker_left_goes_once_its_build_is_thrown_away(
+    client, bring, woken, monkeypatch, tmp_path, settings
+):
+    settings.VAR_DIR = tmp_path
+    build, page = bring([{"said": f"a {animal} in the snow"} for animal in ANIMALS])
+    client.post(page, choices())
+
+    def killed(*args, **more):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log_builds, "_store", killed)
+        with pytest.raises(SystemExit):
+            log_builds.run_build(key=build.pk, now=timezone.now())
+    assert log_builds.run_build(key=build.pk + 1, now=timezone.now()) is None
+    assert [each.name for each in (tmp_path / "log-builds").iterdir()] == [str(build.pk)]
+    client.post(page, {"action": "forget"})
+    assert log_builds.run_build(key=build.pk + 1, now=timezone.now()) is None
+    assert not list((tmp_path / "log-builds").iterdir())
+
+
 def built(client, bring):
     build, page = bring([{"said": f"a {animal} in the snow"} for animal in ANIMALS])
     client.post(page, choices())

@@ -177,8 +177,32 @@ def wake_silent(*, build: LogBuild, now: datetime) -> None:
 def run_build(*, key: int, now: datetime) -> LogBuild | None:
     """Build from a log, or go on with it; None where there is nothing to do."""
     # Fetching a large log, and packing what was dropped, is silent for longer than `SILENT`.
-    with session_turn(f"log build {key}") as is_ours:
-        return _run(key, now) if is_ours else None
+    with session_turn(_turn_at(key)) as is_ours:
+        build = _run(key, now) if is_ours else None
+    _sweep()
+    return build
+
+
+def _turn_at(key: int | str) -> str:
+    return f"log build {key}"
+
+
+def _folders() -> Path:
+    return Path(settings.VAR_DIR) / "log-builds"
+
+
+def _sweep() -> None:
+    """Remove what a killed worker left here of a build that nobody goes on with.
+
+    It has a copy of the log, which was thrown away meanwhile, or failed elsewhere.
+    """
+    for folder in [each for each in _folders().glob("*") if each.name.isdigit()]:
+        with session_turn(_turn_at(folder.name)) as is_ours:
+            under_way = LogBuild.objects.filter(
+                pk=int(folder.name), state__in=[State.QUEUED, State.RUNNING]
+            )
+            if is_ours and not under_way.exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(key: int, now: datetime) -> LogBuild | None:
@@ -186,7 +210,7 @@ def _run(key: int, now: datetime) -> LogBuild | None:
     if not LogBuild.objects.filter(free, pk=key).update(state=State.RUNNING, beaten_at=now):
         return None
     build = LogBuild.objects.get(pk=key)
-    folder = Path(settings.VAR_DIR) / "log-builds" / str(build.pk)
+    folder = _folders() / str(build.pk)
     try:
         _build(build, folder)
     except BuildStoppedError:
