@@ -241,6 +241,12 @@ class DraftForm(forms.Form):
         )
 
     @property
+    def folds_with_errors(self) -> list[str]:
+        """The groups that the page folds away, of which a field needs another answer."""
+        folds = ("more_models", "filters", "sampling", "exclusions")
+        return [name for name in folds if any(each.errors for each in getattr(self, name))]
+
+    @property
     def quality(self) -> list[forms.BoundField]:
         return self.group(
             "gold_rate repeat_rate qualification_pairs qualification_pass qualification_tries"

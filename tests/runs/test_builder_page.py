@@ -184,6 +184,23 @@ def test_what_is_wrong_is_said_and_what_was_filled_in_stays(client, wrong, said)
     assert not Draft.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "answer", "fold"),
+    [
+        ("images_per_prompt", "0", "More arms, designs, several images"),
+        ("steps", "99999999", "How images are sampled"),
+        ("third_seed", "-1", "Take some of them"),
+        ("exclude_gold_below", "400", "When votes stop counting"),
+    ],
+)
+def test_fold_that_holds_what_is_wrong_is_open(client, field, answer, fold):
+    given = filled(client.get(reverse("runs:new_campaign")))
+    page = client.post(reverse("runs:new_campaign"), given | {field: answer}).content.decode()
+    assert f'id="id_{field}_error"' in page
+    assert f"<details open><summary>{fold}" in page
+    assert page.count("<details open><summary>") == 1
+
+
 def test_pairs_a_prompt_out_of_range_are_told_under_their_own_field(client):
     page = client.get(reverse("runs:new_campaign"))
     for pairs in ("0", "1000000"):
