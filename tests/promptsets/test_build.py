@@ -19,6 +19,7 @@ from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.building import stages
 from evalplatform.promptsets.building.log import Log
 from evalplatform.promptsets.building.outside import Server
+from evalplatform.promptsets.building.peek import first_rows
 from evalplatform.promptsets.building.recipe import Choices, Recipe
 from evalplatform.promptsets.models import PromptSet
 from evalplatform.promptsets.services import BuildOptions, build_prompt_set, import_content
@@ -287,6 +288,16 @@ def test_bad_lines_of_a_log_are_passed_over(tmp_path):
         8: "unreadable: not UTF-8",
         9: "unreadable: not UTF-8",
     }
+
+
+@pytest.mark.parametrize("read", [first_rows, lambda log: list(log.lines(lambda share: None))])
+def test_packed_log_that_was_damaged_on_its_way_is_refused_in_words(tmp_path, read):
+    rows = "".join(json.dumps({"prompt": f"{hash(at)} cats"}) + "\n" for at in range(2000))
+    packed = bytearray(gzip.compress(rows.encode()))
+    packed[40:70] = b"\xff" * 30
+    (tmp_path / "log.jsonl.gz").write_bytes(packed)
+    with pytest.raises(BadInputError, match=r"log\.jsonl\.gz .*again"):
+        read(Log.at(tmp_path / "log.jsonl.gz"))
 
 
 @contextmanager

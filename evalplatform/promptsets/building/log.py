@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Log:
                 yield from self._of_parquet(progress)
             else:
                 yield from self._of_text(progress)
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise BadInputError(
                 f"{self.path.name} is not a whole gzip file; copy or pack it again."
             ) from error

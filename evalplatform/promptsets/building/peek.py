@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from typing import IO, Any, NamedTuple
@@ -34,7 +35,7 @@ def first_rows(log: Log) -> FirstRows:
         try:
             with opened(log.path) as (_, file):
                 found = list(islice(read(file), _FIRST_LINES))
-        except (EOFError, OSError, csv.Error) as error:
+        except (EOFError, OSError, csv.Error, zlib.error) as error:
             raise BadInputError(
                 f"{log.path.name} cannot be read ({one_line(str(error), 100)}); write it again."
             ) from error
