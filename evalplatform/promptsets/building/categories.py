@@ -4,13 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor, isfinite
+from math import floor
 from pathlib import Path
 
 from evalplatform.core.errors import BadInputError
 from evalplatform.promptsets.building.wordlists import read_words, whole_words, words_of
 from evalplatform.promptsets.reading.prompts import LONGEST_LABEL
 from evalplatform.promptsets.reading.words import shown
+
+_LARGEST_SHARE = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,11 @@ def _rounded(parts: Mapping[str, float], whole: int) -> dict[str, int]:
 
 
 def _share(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise BadInputError(f"{where} share must be a number of at least 0, it is {shown(value)}.")
-    if value < 0:
-        raise BadInputError(f"{where} share must be at least 0, it is {value}.")
-    return float(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and 0 <= value <= _LARGEST_SHARE:  # type: ignore[operator]
+        return float(value)  # type: ignore[arg-type]
+    is_huge = isinstance(value, int) and abs(value) > _LARGEST_SHARE
+    raise BadInputError(
+        f"{where} share must be a number of at least 0 and at most {_LARGEST_SHARE:,}, it is "
+        f"{'another' if is_huge else shown(value)}."
+    )

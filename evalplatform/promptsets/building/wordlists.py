@@ -32,7 +32,7 @@ def read_words(path: Path) -> WordFile:
             raise BadInputError(f"{path.name} is over 4 MiB; a list of words is shorter.")
         content = path.read_bytes()
         tables = tomllib.loads(content.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number without end
         raise BadInputError(
             f"{path.name} is not TOML that can be read ({one_line(str(error), 100)}); compare it "
             f"with {OURS.name}/*.toml in evalplatform/promptsets/building."
