@@ -64,7 +64,8 @@ document.addEventListener("click", (event) => {
 const SENT_FOR = 5000; // ms
 const sent = new Map();
 
-document.addEventListener("submit", (event) => {
+// On the window: after whoever asks first whether it is meant.
+addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.getAttribute("method")?.toLowerCase() !== "post") return;
   const last = sent.get(form);
