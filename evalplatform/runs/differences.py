@@ -22,7 +22,9 @@ class ChoiceChange:
         return ".".join(self.path)
 
     def __str__(self) -> str:
-        return f"{self.name}: {_short(self.before)} → {_short(self.after)}"
+        before, after = _short(self.before), _short(self.after)
+        inside = _inside(self.before, self.after) if before == after else ""
+        return f"{self.name}: {inside or f'{before} → {after}'}"
 
 
 def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[ChoiceChange]:
@@ -68,6 +70,19 @@ def _leaves(choices: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[tuple[
         else:
             found[(*at, name)] = value
     return found
+
+
+def _inside(before: Any, after: Any) -> str:
+    """Say what differs in the entries of two lists that name the same ones; "" of all else."""
+    if not (isinstance(before, list) and isinstance(after, list)):
+        return ""
+    entries = [
+        (_short([new]), change)
+        for old, new in zip(before, after, strict=False)
+        if isinstance(old, Mapping) and isinstance(new, Mapping)
+        for change in changes_between(old, new)
+    ]
+    return "; ".join(f"{entry} {change}" for entry, change in entries)[:300]
 
 
 def _short(value: Any) -> str:

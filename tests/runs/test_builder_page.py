@@ -229,6 +229,17 @@ def test_second_of_two_editors_sees_what_changed_and_keeps_what_they_filled_in(c
     assert (draft.choices["sampler"]["steps"], draft.version) == (30, 3)
 
 
+def test_what_changed_within_a_criterion_is_told(client):
+    draft = make_draft(project=default_project(), choices=parse_choices(FULL))
+    address = reverse("runs:draft", args=[draft.pk])
+    page = client.get(address)
+    given = filled(page)
+    client.post(address, given | {"criteria-0-k": "7"})
+    answer = client.post(address, given | {"criteria-0-k": "9"})
+    slug, k = given["criteria-0-slug"], given["criteria-0-k"]
+    assert f"criteria: {slug} k: {k} → 7. You both changed" in answer.content.decode()
+
+
 def test_viewer_reads_a_draft_and_has_no_button(client):
     draft = make_draft(project=default_project(), choices=parse_choices(FULL))
     viewer = User.objects.create_user("vera")
