@@ -118,7 +118,7 @@ def _items(loop: FeedbackLoop, round: FeedbackRound) -> list[LineageItem]:
         LineageItem(
             "reward",
             "Rewards",
-            f"{len(models)} models" if models else "",
+            counted(len(models), "model") if models else "",
             href=reverse("feedback:list") + "#rewards" if models else "",
         ),
         _checkpoint(round.child),

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from evalplatform.core.words import counted
+
 CLOSED = "closed"
 
 
@@ -73,9 +75,10 @@ def _steps(facts: RoundFacts) -> Iterator[RoundStep]:
     yield _step(
         facts, "export", "Preferences", facts.has_preferences, is_ranked, "a preference set"
     )
+    trained = counted(facts.rewards, "reward model") if facts.rewards else ""
     yield _step(
         facts, "train", "Rewards", facts.rewards > 0, facts.has_preferences,
-        f"{facts.rewards} reward models" if facts.rewards else "a reward model an aspect, a judge",
+        trained or "a reward model an aspect, a judge",
     )  # fmt: skip
     yield _step(facts, "tune", "Child", facts.has_child, facts.rewards > 0, "a tuned checkpoint")
     yield _insertion(facts)

@@ -40,6 +40,18 @@ def test_what_was_learned_from_simulated_votes_says_so(researcher, loop):
     assert all("SIMULATED" in researcher.get(page).content.decode() for page in pages)
 
 
+def test_one_reward_is_one_model_in_steps_and_lineage(researcher, loop):
+    for number, said in enumerate(["1 reward model", "2 reward models"], start=1):
+        RegisteredReward.objects.create(
+            project=default_project(), name=f"learn-{number}", sha256=str(number) * 64,
+            aspects=["visual_appeal"], purpose="optimised", preferences_sha256="a" * 64,
+            round=loop.rounds.get(),
+        )  # fmt: skip
+        page = researcher.get(loop.get_absolute_url()).content.decode()
+        assert f"{said}<" in page
+        assert f"{said.replace('reward ', '')}<" in page
+
+
 def test_list_shows_loops_and_rewards(researcher, loop):
     RegisteredReward.objects.create(
         project=default_project(), name="judge-1", sha256="b" * 64, aspects=["visual_appeal"],
