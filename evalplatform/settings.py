@@ -146,11 +146,10 @@ else:
 DATABASES["default"]["ENGINE"] = "evalplatform.core.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = env.integer("CONN_MAX_AGE", 60, minimum=0, maximum=3600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Planned once a connection, not every time; a statement then holds 65,535 values at most.
+PREPARING = {"server_side_binding": True, "prepare_threshold": 1}
 if env.flag("PREPARED_STATEMENTS"):
-    # Planned once a connection, not every time; a statement then holds 65,535 values at most.
-    DATABASES["default"].setdefault("OPTIONS", {}).update(
-        {"server_side_binding": True, "prepare_threshold": 1}
-    )
+    DATABASES["default"].setdefault("OPTIONS", {}).update(PREPARING)
 # A database that accepts and does not answer holds no thread of the site for long.
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

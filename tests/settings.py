@@ -39,11 +39,13 @@ if os.environ.get(TAKEN_BY) != _me:
     os.environ["QUEUE_PREFIX"] = f"test{os.getpid()}-"
 
 from evalplatform.settings import *  # noqa: E402, F403
-from evalplatform.settings import DATABASES  # noqa: E402
+from evalplatform.settings import DATABASES, PREPARING  # noqa: E402
 
 # One server may serve two runs (DATABASE_URL): their databases are apart by the folder's number.
 _number = Path(os.environ["EVALPLATFORM_VAR"]).name
 DATABASES["default"]["TEST"] = {"NAME": f"test_evalplatform_{_number}"}
+# As the site under gunicorn has it; workers and commands that tests start have their own way.
+DATABASES["default"].setdefault("OPTIONS", {}).update(PREPARING)
 
 # What signs in is real, but quick to hash: a hash says itself how long it takes.
 PASSWORD_HASHERS = ["tests.hashing.QuickArgon2PasswordHasher"]

@@ -83,7 +83,9 @@ class _Turn:
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._parameters = _OURS | connection.get_connection_params()
+        # Values bound at the server would leave a portal open, and with it a snapshot.
+        binding = {"cursor_factory": psycopg.ClientCursor}
+        self._parameters = _OURS | connection.get_connection_params() | binding
         self._own: psycopg.Connection[Any] | None = None
         self._over = threading.Event()
 
