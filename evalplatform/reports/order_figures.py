@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from evalplatform.core.words import counted
 from evalplatform.reports.cells import percent
 from evalplatform.reports.figure_parts import (
@@ -18,11 +20,13 @@ from evalplatform.reports.gallery import GalleryResult, GradeResult
 from evalplatform.reports.gallery_table import grade_names
 from evalplatform.reports.orders import ranks
 from evalplatform.reports.result_types import CampaignResults
+from evalplatform.stats import Standing
 
 # The arms' colours, as in static/css/dashboard.css; the first two are those of a comparison.
 ARM_COLOURS = (
     "#2b78a6", "#d07a2d", "#2f7a4b", "#7f56aa", "#b0413a", "#756528", "#23767a", "#6b7280",
 )  # fmt: skip
+_WIDEST = 3  # times the median interval: a wider one leaves the picture
 # From bad to good, distinct without colour vision, each with the ink of the text upon it.
 _GRADE_COLOURS = {
     2: (("#d07a2d", "#1d1f21"), ("#2b78a6", "#ffffff")),
@@ -55,7 +59,9 @@ def colour_of(letter: str) -> str:
 def strengths(found: GalleryResult, stamp: str) -> Figure | None:
     """Strengths with their 95 % intervals, best first. None where no arm has an interval.
 
-    An arm without a strength (it won or lost everything) has a row that says so.
+    An arm without a strength (it won or lost everything) has a row that says so, and so has one of
+    an interval far wider than most, as of an arm that two people judged: it leaves the picture, in
+    which all others would be too small to read.
     """
     standings = found.ranking.standings
     if all(each.low is None for each in standings):
@@ -72,13 +78,15 @@ def strengths(found: GalleryResult, stamp: str) -> Figure | None:
             for each in rows
         ],
     )
+    widest = _WIDEST * median(_half_width(each) for each in rows)
     labels = []
     for index, each in enumerate(standings):
-        held = ranks(each.rank_low, each.rank_high)
-        said = f"<b>{each.arm}</b> · rank {held}"
-        labels.append(row_label(index, f"{said} · {each.unbounded}" if each.unbounded else said))
+        said = [f"<b>{each.arm}</b> · rank {ranks(each.rank_low, each.rank_high)}", each.unbounded]
+        if each.low is not None and _half_width(each) > widest:
+            said.append("wider than shown")
+        labels.append(row_label(index, " · ".join(filter(None, said))))
     figure: Figure = {"data": [marks], "layout": layout_of(len(standings), labels, stamp)}
-    reach = 1.08 * max(max(abs(each.low or 0.0), abs(each.high or 0.0)) for each in rows)
+    reach = 1.08 * max(abs(each.value or 0.0) + min(_half_width(each), widest) for each in rows)
     figure["layout"]["xaxis"] |= {
         "range": [-reach, reach],
         "nticks": 7,
@@ -89,6 +97,10 @@ def strengths(found: GalleryResult, stamp: str) -> Figure | None:
         for each in rows
     ]
     return figure
+
+
+def _half_width(standing: Standing) -> float:
+    return ((standing.high or 0.0) - (standing.low or 0.0)) / 2.0
 
 
 def grades(found: GradeResult, stamp: str) -> Figure | None:

@@ -23,6 +23,7 @@ from evalplatform.reports.effect import effect_of
 from evalplatform.reports.exports import results_json
 from evalplatform.reports.figures import all_figures
 from evalplatform.reports.gallery import Gallery, GalleryResult
+from evalplatform.reports.order_figures import strengths
 from evalplatform.reports.orders import claimed_by_group, lead_in_words, order_said
 from evalplatform.reports.other_votes import of_orders
 from evalplatform.reports.prompts import Prompts
@@ -168,6 +169,26 @@ def test_figure_and_matrix_show_letters_and_never_names(pairs):
             assert cell["is_self"] == (i == j)
             if i != j:
                 assert int(cell["text"]) == -int(other["text"])
+
+
+def test_an_interval_far_wider_than_most_leaves_the_picture_and_says_so(pairs):
+    found = campaign_results(pairs).galleries[0]
+    plain = strengths(found, "")
+    *others, last = found.ranking.standings
+    wide = replace(last, low=last.value - 9.0, high=last.value + 9.0)
+    ranking = replace(found.ranking, standings=(*others, wide))
+    figure = strengths(replace(found, ranking=ranking), "")
+    assert not any("wider" in each["text"] for each in plain["layout"]["annotations"])
+    said = [each["text"] for each in figure["layout"]["annotations"] if "wider" in each["text"]]
+    assert len(said) == 1
+    assert said[0].startswith(f"<b>{last.arm}</b> · rank")
+    assert said[0].endswith(" · wider than shown")
+    low, high = figure["layout"]["xaxis"]["range"]
+    assert high < 9.0
+    assert all(low < each.low < each.high < high for each in others)
+    assert low < last.value < high
+    drawn = figure["layout"]["shapes"][len(others) + 1]
+    assert (drawn["x0"], drawn["x1"]) == (wide.low, wide.high)  # the page cuts it off
 
 
 def test_ranking_votes_are_pairs_inside_one_vote(db):
