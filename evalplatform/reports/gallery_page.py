@@ -215,9 +215,10 @@ def _cell(pairs: dict[tuple[str, str], ArmPair], row: str, column: str) -> dict[
     is_claim = pair.net_p_holm is not None and pair.net_p_holm < CLAIM
     wins = (pair.rates.win, pair.rates.lose)[::sign]
     shares = [100 * (share.value or 0.0) for share in (wins[0], pair.rates.tie, wins[1])]
+    rounded = round(100 * net)
     return {
         "is_self": False,
-        "text": f"{100 * net:+.0f}",
+        "text": f"{rounded:+}" if rounded else "0",
         "leads": ("row" if net > 0 else "column") if is_claim else "",
         "title": f"{row} wins {shares[0]:.1f} %, tie {shares[1]:.1f} %, {column} wins "
         f"{shares[2]:.1f} % of {pair.rates.tally.total:,}; Holm p {p_value(pair.net_p_holm)}",

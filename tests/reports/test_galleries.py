@@ -171,6 +171,23 @@ def test_figure_and_matrix_show_letters_and_never_names(pairs):
                 assert int(cell["text"]) == -int(other["text"])
 
 
+@pytest.mark.parametrize("net", [0.004, -0.004])
+def test_a_net_that_rounds_to_nothing_has_no_sign_in_the_matrix(pairs, net):
+    results = campaign_results(pairs)
+    whole, *parts = results.galleries
+    first, *others = whole.ranking.pairs
+    even = replace(first, rates=replace(first.rates, net=replace(first.rates.net, value=net)))
+    ranking = replace(whole.ranking, pairs=(even, *others))
+    results = replace(results, galleries=[replace(whole, ranking=ranking), *parts])
+    matrix = dashboard_context(results)["galleries"][0]["matrix"]
+    cells = {
+        (row["arm"], column): cell["text"]
+        for row in matrix["rows"]
+        for column, cell in zip(matrix["arms"], row["cells"], strict=True)
+    }
+    assert cells[first.arm, first.other] == cells[first.other, first.arm] == "0"
+
+
 def test_an_interval_far_wider_than_most_leaves_the_picture_and_says_so(pairs):
     found = campaign_results(pairs).galleries[0]
     plain = strengths(found, "")
