@@ -1,13 +1,12 @@
 """Projects and their members: made, let in, given another role, let go."""
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from evalplatform.accounts.models import Membership, Project, User
 from evalplatform.accounts.projects import Role
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.names import check_slug
 
 _RESERVED = ("audit", "switch")  # of pages beside those of projects
 
@@ -17,12 +16,7 @@ def create_project(*, name: str, owner: User | None) -> Project:
 
     Raises `BadInputError` for a name that cannot be one or is taken.
     """
-    try:
-        validate_slug(name)
-    except ValidationError:
-        raise BadInputError(
-            f"{name[:80]!r} cannot name a project; use letters, digits, hyphens and underscores."
-        ) from None
+    check_slug(name, "a project")
     if name in _RESERVED:
         raise BadInputError(f"the name {name!r} is taken by a page; choose another.")
     if len(name) > 80:

@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -18,6 +16,7 @@ from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.campaigns.models import Arm, Campaign
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.names import check_slug
 from evalplatform.core.telling import tell_nobody
 from evalplatform.imports.as_pairs import as_pairs as read_as_pairs
 from evalplatform.imports.faults import BadRowError, LeftOut
@@ -126,12 +125,7 @@ def import_votes(
 
 def check_import(*, project: Project, campaign: str, wish: Wish, licence: str, source: str) -> None:
     """Raise `BadInputError` for words that no import takes, and for a name that is taken."""
-    try:
-        validate_slug(campaign)
-    except ValidationError:
-        raise BadInputError(
-            f"{campaign!r} cannot name a campaign; use letters, digits, hyphens and underscores."
-        ) from None
+    check_slug(campaign, "a campaign")
     if len(campaign) > 80:
         raise BadInputError("the campaign's name is over 80 characters; shorten it.")
     if wish.slug and not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", wish.slug):

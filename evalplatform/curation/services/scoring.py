@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from celery import current_app
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,6 +12,7 @@ from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.leased_jobs import JobStatus
+from evalplatform.core.names import check_slug
 from evalplatform.core.steering import Steering
 from evalplatform.curation.models import ScoringRequest, ScoringShard
 from evalplatform.generation.selectors import live_workers
@@ -68,12 +67,7 @@ def request_scoring(
 
 def _check_name(name: str) -> None:
     """Refuse what no address of a page can hold."""
-    try:
-        validate_slug(name)
-    except ValidationError:
-        raise BadInputError(
-            f"{name[:80]!r} cannot name a scoring; use letters, digits, hyphens and underscores."
-        ) from None
+    check_slug(name, "a scoring")
     if len(name) > _LONGEST_NAME:
         raise BadInputError(f"the name has {len(name)} characters; give at most {_LONGEST_NAME}.")
 

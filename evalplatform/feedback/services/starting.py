@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.db import transaction
 
 from evalplatform.accounts.models import Project, User
@@ -14,6 +12,7 @@ from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.checkpoints.selectors import registered_checkpoint
 from evalplatform.core.errors import BadInputError
 from evalplatform.core.locks import take_turn
+from evalplatform.core.names import check_slug
 from evalplatform.core.words import counted
 from evalplatform.feedback.campaign_plans import aspect_plans, ranking_plan
 from evalplatform.feedback.models import FeedbackLoop, FeedbackRound
@@ -79,12 +78,7 @@ def start_loop(
 
 
 def _check(wish: LoopWish) -> None:
-    try:
-        validate_slug(wish.name)
-    except ValidationError as error:
-        raise BadInputError(
-            f"{wish.name!r} cannot name a loop; use letters, digits, hyphens and underscores."
-        ) from error
+    check_slug(wish.name, "a loop")
     if len(wish.name) > _LONGEST_NAME:
         raise BadInputError(
             f"the name has {len(wish.name)} characters; its campaigns are called after it, so give "

@@ -2,8 +2,6 @@
 
 from dataclasses import asdict, dataclass, field
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
 
 from evalplatform.accounts.models import Project, User
@@ -11,6 +9,7 @@ from evalplatform.campaigns.criteria import CriterionPlan
 from evalplatform.campaigns.forms import form_named
 from evalplatform.campaigns.rules import Door, Rules
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.names import check_slug
 from evalplatform.flows.models import Flow
 
 LONGEST_DEADLINE = 30 * 86_400  # seconds
@@ -75,12 +74,7 @@ def usual_size(form: str) -> int:
 
 
 def _check(plan: FlowPlan) -> None:
-    try:
-        validate_slug(plan.name)
-    except ValidationError:
-        raise BadInputError(
-            f"{plan.name!r} cannot name a flow; use letters, digits, hyphens and underscores."
-        ) from None
+    check_slug(plan.name, "a flow")
     if len(plan.name) > _LONGEST_NAME:
         raise BadInputError(f"the name has {len(plan.name)} characters; give at most 40.")
     form = form_named(plan.criterion.form)

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
-from django.core.validators import validate_slug
 from django.db import transaction
 
 from evalplatform.accounts.models import Project, User
 from evalplatform.accounts.projects import refuse_foreign
 from evalplatform.checkpoints.models import Checkpoint
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.names import check_slug
 from evalplatform.core.telling import tell_nobody
 from evalplatform.images.faults import Fault, FaultyRowsError, RowError, counted
 from evalplatform.images.matching import PromptMatcher, other_set_of
@@ -276,12 +275,7 @@ def _listed(folder: str) -> tuple[list[str], list[str]]:
 
 
 def _check(name: str, model: str, licence: str, source: str, columns: Mapping[str, str]) -> None:
-    try:
-        validate_slug(name)
-    except ValidationError:
-        raise BadInputError(
-            f"{name!r} cannot name a collection; use letters, digits, hyphens and underscores."
-        ) from None
+    check_slug(name, "a collection")
     if not model.strip():
         raise BadInputError("the model is empty; say what made the images, as reports name it.")
     for what, given in (("name", name), ("model", model), ("licence", licence), ("source", source)):

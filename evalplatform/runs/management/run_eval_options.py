@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
-from django.core.validators import validate_slug
 
 from evalplatform.accounts.commands import add_project_option
 from evalplatform.campaigns.criteria import (
@@ -25,6 +23,7 @@ from evalplatform.campaigns.prompt_filter import PromptFilter, parse_where
 from evalplatform.campaigns.rules import Rules, SampleRules
 from evalplatform.campaigns.rules_file import read_rules
 from evalplatform.core.errors import BadInputError
+from evalplatform.core.names import check_slug
 from evalplatform.runs.choices import Sampler, criterion_plan, read_choices
 from evalplatform.runs.run_plans import RunPlan, plan_of
 
@@ -302,12 +301,7 @@ def rules(options: dict[str, Any]) -> Rules:
 def slug(options: dict[str, Any]) -> str:
     """Return the campaign's name."""
     name = options["name"] or _usual_name(options["checkpoints"])
-    try:
-        validate_slug(name)
-    except ValidationError as error:
-        raise BadInputError(
-            f"{name!r} cannot name a campaign; use letters, digits, hyphens and underscores."
-        ) from error
+    check_slug(name, "a campaign")
     return str(name)
 
 
