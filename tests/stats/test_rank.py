@@ -278,18 +278,18 @@ def test_all_arms_have_the_degrees_of_freedom_of_all_votes_where_all_judge_all()
 
 def test_more_clusters_than_fit_beside_the_votes_are_counted_a_few_arms_at_a_time():
     people = 40_000
-    arm = np.arange(people) % 4
+    second = np.repeat([1, 2, 3], [20_000, 12_000, 8_000])  # all beside arm 0
     votes = pair_votes(
-        first=arm,
-        second=(arm + 1) % 4,
+        first=np.zeros(people, np.int64),
+        second=second,
         outcome=np.zeros(people, np.uint8),
         prompt=np.zeros(people, np.int64),
         annotator=np.arange(people),
     )
-    found = ArmClusters.of(votes, votes.annotator)
-    assert found.held.tolist() == [people / 2] * 4 + [people]
-    assert found.squares == pytest.approx([2 / people] * 4 + [1 / people])
-    assert found.df == pytest.approx([people / 2 - 1] * 4 + [people - 1])
+    found, held = ArmClusters.of(votes, votes.annotator), [40_000, 20_000, 12_000, 8_000, people]
+    assert found.held.tolist() == held
+    assert found.squares == pytest.approx([1 / each for each in held])
+    assert found.df == pytest.approx([each - 1 for each in held])
 
 
 def test_two_arms_have_the_log_odds_of_their_decided_votes():

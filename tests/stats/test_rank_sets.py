@@ -1,10 +1,13 @@
 """Confidence sets for ranks: against other roads to the same numbers, and what they promise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
 
 from evalplatform.stats import State, rank
+from evalplatform.stats.inference.multiplicity import joint_draws
 from evalplatform.stats.ranking import rank_sets
 from evalplatform.stats.ranking.order import places_of
 from evalplatform.stats.ranking.rank_sets import critical_value
@@ -16,6 +19,7 @@ from .crossed_galleries import (
     PUDDINGS,
     TEAMS,
     GalleryDesign,
+    LateArm,
     baseball,
     games_of,
     pair_votes,
@@ -162,3 +166,35 @@ def test_leads_hold_for_all_pairs_at_once_and_tell_apart_whom_the_sets_do():
     apart = sum(lead.is_told_apart for lead in leads)
     assert sets_of(ranking)[first] == (1, len(ranking.arms) - apart)
     assert 0 < apart < len(leads)
+
+
+def test_pairs_with_an_arm_that_few_judged_have_degrees_of_freedom_of_their_own():
+    """In this study the df of all votes would tell the late arm apart from one more."""
+    gallery = replace(LateArm(3).gallery, quality=(0.45, 0.25, 0.2, -1.0))
+    ranking = rank(LateArm(3, gallery).simulate(rng(8)))
+    m = len(ranking.arms)
+    gap = ranking.values[:, None] - ranking.values[None, :]
+    reach, of_all = (
+        scipy.stats.t.ppf(1 - 0.025 / 6, df) * ranking.difference_se
+        for df in (ranking.difference_df, ranking.df)
+    )
+    above = rank_sets.told_apart(ranking, m)
+    assert (above == (gap > reach)).all()
+    assert above.any()
+    assert (above != (gap > of_all)).any()
+    first = int(np.argmax(ranking.values))
+    for lead in rank_sets.leads_of(ranking, m):
+        at = ranking.arms.index(lead.other)
+        assert lead.high - lead.value == pytest.approx(reach[first, at])
+        assert lead.is_told_apart == above[first, at]
+    found = places(ranking, rng())
+    assert "critical values" in found.method
+    df = {one.arm: one.df for one in ranking.strengths}
+    drawn, of_all = (
+        rank_sets.chances_of_ranks(
+            ranking.values + joint_draws(ranking.covariance, each, rng(), rank_sets.DRAWS)
+        )
+        for each in (np.array([df[arm] for arm in ranking.arms]), ranking.df)
+    )
+    assert (found.chances == drawn).all()
+    assert np.abs(drawn - of_all).max() > 0.02
